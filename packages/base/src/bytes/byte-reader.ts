@@ -1,0 +1,156 @@
+import { OperatingError } from '../errors.ts';
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Bytes ended early or held a number out of range. Every decoder that meets foreign bytes can throw it. */
+export class DecodeError extends OperatingError {
+  readonly offset: number;
+
+  constructor(what: string, offset: number) {
+    super('BASE.DECODE', `${what} at byte ${offset}`);
+    this.offset = offset;
+  }
+}
+
+/** Reads what {@link ByteWriter} writes, checking every bound; never trusts a length. */
+export class ByteReader {
+  readonly data: Uint8Array;
+  readonly #view: DataView;
+  offset: number;
+  readonly end: number;
+
+  constructor(data: Uint8Array, start = 0, end = data.length) {
+    this.data = data;
+    this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    this.offset = start;
+    this.end = end;
+  }
+
+  get remaining(): number {
+    return this.end - this.offset;
+  }
+
+  u8(): number {
+    this.#need(1);
+    return this.data[this.offset++]!;
+  }
+
+  u16(): number {
+    this.#need(2);
+    const value = this.#view.getUint16(this.offset);
+    this.offset += 2;
+    return value;
+  }
+
+  u32(): number {
+    this.#need(4);
+    const value = this.#view.getUint32(this.offset);
+    this.offset += 4;
+    return value;
+  }
+
+  u32le(): number {
+    this.#need(4);
+    const value = this.#view.getUint32(this.offset, true);
+    this.offset += 4;
+    return value;
+  }
+
+  u64(): bigint {
+    this.#need(8);
+    const value = this.#view.getBigUint64(this.offset);
+    this.offset += 8;
+    return value;
+  }
+
+  /** A signed 64-bit integer whose magnitude must be below 2^53. */
+  i64(): number {
+    this.#need(8);
+    const value =
+      this.#view.getInt32(this.offset) * 2 ** 32 + this.#view.getUint32(this.offset + 4);
+    if (!Number.isSafeInteger(value)) throw new DecodeError('integer out of range', this.offset);
+    this.offset += 8;
+    return value;
+  }
+
+  f64(): number {
+    this.#need(8);
+    const value = this.#view.getFloat64(this.offset);
+    this.offset += 8;
+    return value;
+  }
+
+  f64le(): number {
+    this.#need(8);
+    const value = this.#view.getFloat64(this.offset, true);
+    this.offset += 8;
+    return value;
+  }
+
+  /** Below 2^53, else {@link DecodeError}. */
+  uvarint(): number {
+    let value = 0;
+    let scale = 1;
+    const start = this.offset;
+    for (let i = 0; i < 8; i++) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) break;
+        return value;
+      }
+      scale *= 128;
+    }
+    throw new DecodeError('varint out of range', start);
+  }
+
+  varint(): number {
+    const value = this.uvarint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  uvarint64(): bigint {
+    let value = 0n;
+    let shift = 0n;
+    for (let i = 0; i < 10; i++) {
+      const byte = this.u8();
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return BigInt.asUintN(64, value);
+      shift += 7n;
+    }
+    throw new DecodeError('varint out of range', this.offset);
+  }
+
+  /** Zigzag 64-bit. */
+  varint64(): bigint {
+    const value = this.uvarint64();
+    return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
+  }
+
+  /** A view of the next `count` bytes; no copy. */
+  raw(count: number): Uint8Array {
+    this.#need(count);
+    const part = this.data.subarray(this.offset, this.offset + count);
+    this.offset += count;
+    return part;
+  }
+
+  text(byteCount: number): string {
+    return decoder.decode(this.raw(byteCount));
+  }
+
+  uvarintText(): string {
+    return this.text(this.uvarint());
+  }
+
+  skip(count: number): void {
+    this.#need(count);
+    this.offset += count;
+  }
+
+  #need(count: number): void {
+    if (count < 0 || this.offset + count > this.end) {
+      throw new DecodeError(`${count} bytes needed, ${this.end - this.offset} left`, this.offset);
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The disk as the program sees it. Calls are synchronous where the caller must order them (logs, renames) and
+ * asynchronous where they may take long (`datasync`). Paths are absolute or relative to the working directory. Errors are
+ * Node's system errors (`code`: ENOENT, ENOSPC …). The simulator's implementation loses unsynced bytes on a crash.
+ */
+export interface Files {
+  /** `r` read, `r+` read and write an existing file, `w` truncate or create, `wx` create or EEXIST, `a` append or create. */
+  open(path: string, mode: 'r' | 'r+' | 'w' | 'wx' | 'a'): File;
+  readFile(path: string): Uint8Array;
+  /** Writes, syncs and renames into place, so that a reader sees the old or the new bytes, also after a power loss. */
+  replaceFile(path: string, data: Uint8Array | string): void;
+  exists(path: string): boolean;
+  stat(path: string): FileStat;
+  /** Names in the directory, sorted bytewise. */
+  list(path: string): string[];
+  makeDirectory(path: string): void;
+  rename(from: string, to: string): void;
+  link(existing: string, created: string): void;
+  /** Removes a file; missing is fine. */
+  remove(path: string): void;
+  /** Removes a directory and all below it; missing is fine. */
+  removeTree(path: string): void;
+  /** Makes renames, links and removals inside the directory durable. */
+  syncDirectory(path: string): void;
+  /** Bytes free for this user and in all on the volume of `path`. */
+  space(path: string): { readonly freeBytes: number; readonly totalBytes: number };
+  /** Calls back after a change below `path`; best effort. The returned function ends it. */
+  watch(path: string, onChange: () => void): () => void;
+}
+
+export type FileStat = {
+  readonly size: number;
+  readonly isDirectory: boolean;
+  readonly modifiedMs: number;
+};
+
+export interface File {
+  /** Reads at `position` into `target[offset, offset+length)`; returns the bytes read, fewer only at the end. */
+  read(target: Uint8Array, offset: number, length: number, position: number): number;
+  /** Writes all of `source[offset, offset+length)` at `position` (null: at the file's own position or end). */
+  write(source: Uint8Array, offset: number, length: number, position: number | null): void;
+  size(): number;
+  truncate(size: number): void;
+  /** Data and size are on the disk when this returns. */
+  sync(): void;
+  /** As {@link sync}, without holding the thread. */
+  datasync(): Promise<void>;
+  close(): void;
+}

@@ -1,0 +1,40 @@
+export { assert, defined, ProgrammerError, unreachable } from './assert.ts';
+export { BoundedQueue } from './bounded-queue.ts';
+export { ByteReader, DecodeError } from './bytes/byte-reader.ts';
+export { ByteWriter } from './bytes/byte-writer.ts';
+export { crc32, crc32c } from './bytes/crc32c.ts';
+export { type Clock, deadline, sleep, type Timer } from './clock.ts';
+export { Closer, withTimeout } from './closer.ts';
+export type { Env } from './env.ts';
+export {
+  CanceledError,
+  errorText,
+  InputError,
+  LimitError,
+  OperatingError,
+  systemCode,
+  TimeoutError,
+} from './errors.ts';
+export type { File, FileStat, Files } from './files.ts';
+export { Heap } from './heap.ts';
+export {
+  type Address,
+  EVERYONE,
+  type Headers,
+  type HttpClientRequest,
+  type HttpClientResponse,
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpServeOptions,
+  type Listener,
+  type Net,
+  type Principal,
+  type Scope,
+  type TcpConnection,
+  type TlsClientOptions,
+  type UdpSocket,
+} from './net.ts';
+export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';
+export { VirtualClock } from './virtual-clock.ts';
+export type { WorkerHandle, Workers } from './workers.ts';

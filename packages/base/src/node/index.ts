@@ -1,0 +1,7 @@
+export { NodeClock } from './clock.ts';
+export { nodeEnv } from './env.ts';
+export { NodeFiles } from './files.ts';
+export { DirectoryLockedError, lockDirectory } from './lock.ts';
+export { NodeNet } from './net.ts';
+export { NodeRandom } from './random.ts';
+export { NodeWorkers } from './workers.ts';

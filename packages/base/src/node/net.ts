@@ -1,0 +1,53 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type {
+  Address,
+  HttpClientRequest,
+  HttpClientResponse,
+  HttpHandler,
+  HttpServeOptions,
+  Listener,
+  Net,
+  TcpConnection,
+  UdpSocket,
+} from '../net.ts';
+import { NodeHttpClient } from './http-client.ts';
+import { serveHttp } from './http-server.ts';
+import { bindUdp, connectTcp, listenTcp } from './sockets.ts';
+
+/** The machine's network. */
+export class NodeNet implements Net {
+  readonly #client = new NodeHttpClient();
+
+  bindUdp(at: Address, onPacket: (data: Uint8Array, from: Address) => void): Promise<UdpSocket> {
+    return bindUdp(at, onPacket);
+  }
+
+  listenTcp(at: Address, onConnection: (connection: TcpConnection) => void): Promise<Listener> {
+    return listenTcp(at, onConnection);
+  }
+
+  connectTcp(
+    to: Address,
+    options: { timeoutMs: number; signal?: AbortSignal },
+  ): Promise<TcpConnection> {
+    return connectTcp(to, options);
+  }
+
+  serveHttp(options: HttpServeOptions, handler: HttpHandler): Promise<Listener> {
+    return serveHttp(options, handler);
+  }
+
+  request(request: HttpClientRequest): Promise<HttpClientResponse> {
+    return this.#client.request(request);
+  }
+
+  async resolve(host: string): Promise<string[]> {
+    if (isIP(host) !== 0) return [host];
+    return (await lookup(host, { all: true })).map((entry) => entry.address);
+  }
+
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+}

@@ -1,0 +1,150 @@
+import * as dgram from 'node:dgram';
+import * as net from 'node:net';
+import { CanceledError, OperatingError, TimeoutError } from '../errors.ts';
+import type { Address, Listener, TcpConnection, UdpSocket } from '../net.ts';
+
+export function bindUdp(
+  at: Address,
+  onPacket: (data: Uint8Array, from: Address) => void,
+): Promise<UdpSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = dgram.createSocket(at.host.includes(':') ? 'udp6' : 'udp4');
+    socket.once('error', reject);
+    socket.bind(at.port, at.host, () => {
+      socket.off('error', reject);
+      // A refused or unreachable peer surfaces here for sends; UDP promises nothing, so the protocol above copes.
+      socket.on('error', () => {});
+      socket.on('message', (data, from) => onPacket(data, { host: from.address, port: from.port }));
+      const bound = socket.address();
+      resolve({
+        address: { host: bound.address, port: bound.port },
+        send: (data, to) => socket.send(data, to.port, to.host, () => {}),
+        close: () => new Promise<void>((done) => socket.close(() => done())),
+      });
+    });
+  });
+}
+
+export function listenTcp(
+  at: Address,
+  onConnection: (connection: TcpConnection) => void,
+): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const open = new Set<net.Socket>();
+    const server = net.createServer((socket) => {
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
+      onConnection(new NodeTcpConnection(socket));
+    });
+    server.once('error', reject);
+    server.listen(at.port, at.host, () => {
+      server.off('error', reject);
+      const bound = server.address() as net.AddressInfo;
+      resolve({
+        address: { host: bound.address, port: bound.port },
+        close: () =>
+          new Promise<void>((done) => {
+            server.close(() => done());
+            for (const socket of open) socket.destroy();
+          }),
+      });
+    });
+  });
+}
+
+export function connectTcp(
+  to: Address,
+  options: { timeoutMs: number; signal?: AbortSignal },
+): Promise<TcpConnection> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host: to.host, port: to.port });
+    const finish = (error: Error | null): void => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', onAbort);
+      socket.off('error', finish);
+      if (error === null) {
+        resolve(new NodeTcpConnection(socket));
+        return;
+      }
+      socket.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(
+      () =>
+        finish(
+          new TimeoutError(`connect ${to.host}:${to.port}: no answer in ${options.timeoutMs} ms`),
+        ),
+      options.timeoutMs,
+    );
+    const onAbort = (): void =>
+      finish(new CanceledError('connect canceled', { cause: options.signal?.reason }));
+    socket.once('error', finish);
+    socket.once('connect', () => finish(null));
+    if (options.signal?.aborted) onAbort();
+    else options.signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+class NodeTcpConnection implements TcpConnection {
+  readonly remote: Address;
+  readonly #socket: net.Socket;
+  #error: Error | null = null;
+
+  constructor(socket: net.Socket) {
+    this.#socket = socket;
+    this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    socket.setNoDelay(true);
+    socket.pause();
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+  }
+
+  write(data: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.write(data, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  async read(timeoutMs: number): Promise<Uint8Array | null> {
+    const socket = this.#socket;
+    const endMs = Date.now() + timeoutMs;
+    for (;;) {
+      const chunk: Uint8Array | null = socket.read();
+      if (chunk !== null) return chunk;
+      if (this.#error !== null) {
+        throw new OperatingError('BASE.CONNECTION', this.#error.message, { cause: this.#error });
+      }
+      if (socket.readableEnded || socket.destroyed) return null;
+      await this.#wait(endMs - Date.now());
+    }
+  }
+
+  close(): void {
+    this.#socket.end();
+    // A peer that never closes its side must not keep the descriptor.
+    const timer = setTimeout(() => this.#socket.destroy(), 1_000);
+    timer.unref();
+    this.#socket.once('close', () => clearTimeout(timer));
+    this.#socket.resume();
+  }
+
+  #wait(timeoutMs: number): Promise<void> {
+    const socket = this.#socket;
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        for (const event of ['readable', 'end', 'close', 'error']) socket.off(event, done);
+        resolve();
+      };
+      const timer = setTimeout(
+        () => {
+          done();
+          reject(new TimeoutError('read: no bytes in time'));
+        },
+        Math.max(0, timeoutMs),
+      );
+      for (const event of ['readable', 'end', 'close', 'error']) socket.once(event, done);
+    });
+  }
+}

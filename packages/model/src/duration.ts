@@ -1,0 +1,54 @@
+import { InputError } from '@pollux/base';
+
+export class DurationError extends InputError {
+  constructor(text: string, reason = `not a valid duration string: "${text}"`) {
+    super('MODEL.BAD_DURATION', '', reason);
+  }
+}
+
+const UNIT_MS = {
+  y: 31_536_000_000,
+  w: 604_800_000,
+  d: 86_400_000,
+  h: 3_600_000,
+  m: 60_000,
+  s: 1_000,
+  ms: 1,
+} as const;
+const GRAMMAR = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
+const UNITS = ['y', 'w', 'd', 'h', 'm', 's', 'ms'] as const;
+/** Go keeps durations as int64 nanoseconds. */
+const MAX_MS = 9_223_372_036_854;
+
+/**
+ * Prometheus' duration: units y w d h m s ms, each at most once, descending, whole numbers; `0` alone is allowed.
+ * Returns milliseconds. Throws {@link DurationError} with Prometheus' own wording.
+ */
+export function parseDuration(text: string): number {
+  if (text === '0') return 0;
+  if (text === '') throw new DurationError(text, 'empty duration string');
+  const match = GRAMMAR.exec(text);
+  if (match === null) throw new DurationError(text);
+  let totalMs = 0;
+  for (const [index, unit] of UNITS.entries())
+    totalMs += Number(match[index + 1] ?? 0) * UNIT_MS[unit];
+  if (totalMs > MAX_MS) throw new DurationError(text, 'duration out of range');
+  return totalMs;
+}
+
+/** The shortest form that {@link parseDuration} reads back; y and w only when the whole duration is a multiple. */
+export function formatDuration(durationMs: number): string {
+  if (durationMs === 0) return '0s';
+  let rest = Math.abs(durationMs);
+  let text = durationMs < 0 ? '-' : '';
+  for (const unit of UNITS) {
+    const size = UNIT_MS[unit];
+    // A rounded week or year would hide days.
+    if ((unit === 'y' || unit === 'w') && rest % size !== 0) continue;
+    const count = Math.floor(rest / size);
+    if (count === 0) continue;
+    text += `${count}${unit}`;
+    rest -= count * size;
+  }
+  return text;
+}

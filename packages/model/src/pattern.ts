@@ -1,0 +1,93 @@
+import { InputError } from '@pollux/base';
+import { RE2JS } from 're2js';
+
+/** A regular expression that a user wrote is no RE2, or too large. */
+export class PatternError extends InputError {
+  constructor(pattern: string, reason: string) {
+    super('MODEL.BAD_PATTERN', '', `error parsing regexp: ${reason}: \`${pattern}\``);
+  }
+}
+
+/** Longest accepted source of a pattern, in UTF-16 units; RE2 compiles in time linear to it. */
+const MAX_PATTERN_LENGTH = 64 * 1024;
+/** More alternatives than this are matched by the automaton instead of a set. */
+const MAX_SET_SIZE = 4096;
+
+/**
+ * A fully anchored RE2 pattern with `.` matching newlines: `^(?s:…)$`, the rule for label matchers everywhere in
+ * Prometheus and Alertmanager. Literals, alternations of literals, and prefix, suffix or infix forms around `.*`/`.+` are
+ * matched by hand; all else by RE2JS, which is linear in the text. JavaScript's own engine is never used.
+ */
+export class Pattern {
+  readonly source: string;
+  /** When the pattern matches just these texts (at most 4,096), they are here: postings are looked up, not scanned. */
+  readonly literals: readonly string[] | null;
+  readonly #matches: (text: string) => boolean;
+
+  constructor(source: string) {
+    if (source.length > MAX_PATTERN_LENGTH) {
+      throw new PatternError(`${source.slice(0, 40)}…`, 'expression too large');
+    }
+    this.source = source;
+    this.literals = literalAlternatives(source);
+    if (this.literals !== null) {
+      const set = new Set(this.literals);
+      this.#matches = (text) => set.has(text);
+      return;
+    }
+    this.#matches = affixMatcher(source) ?? automaton(source);
+  }
+
+  matches(text: string): boolean {
+    return this.#matches(text);
+  }
+}
+
+const META = /[\\.+*?()|[\]{}^$]/;
+
+function literalAlternatives(source: string): string[] | null {
+  const inner = source.startsWith('(?:') && source.endsWith(')') ? source.slice(3, -1) : source;
+  const parts = inner.split('|');
+  if (parts.length > MAX_SET_SIZE) return null;
+  return parts.some((part) => META.test(part)) ? null : parts;
+}
+
+function affixMatcher(source: string): ((text: string) => boolean) | null {
+  const match = /^(\.[*+])?([^\\.+*?()|[\]{}^$]*)(\.[*+])?$/.exec(source);
+  if (match === null) return null;
+  const [, before, middle = '', after] = match;
+  if (before === undefined && after === undefined) return null;
+  const least = (before === '.+' ? 1 : 0) + (after === '.+' ? 1 : 0);
+  if (middle === '') return (text) => text.length >= least;
+  if (before === undefined)
+    return (text) => text.startsWith(middle) && text.length >= middle.length + least;
+  if (after === undefined)
+    return (text) => text.endsWith(middle) && text.length >= middle.length + least;
+  const from = before === '.+' ? 1 : 0;
+  return (text) => {
+    const at = text.indexOf(middle, from);
+    if (at < 0) return false;
+    return after === '.*' || at + middle.length < text.length;
+  };
+}
+
+function automaton(source: string): (text: string) => boolean {
+  const compiled = compileRe2(`^(?s:${source})$`, source);
+  return (text) => compiled.matcher(text).find();
+}
+
+/** Compiles under RE2's rules or throws {@link PatternError}; `shown` is what the message quotes. */
+export function compileRe2(source: string, shown = source): RE2JS {
+  try {
+    return RE2JS.compile(source);
+  } catch (error) {
+    throw new PatternError(
+      shown,
+      error instanceof Error ? re2Reason(error.message) : String(error),
+    );
+  }
+}
+
+function re2Reason(message: string): string {
+  return message.replace(/^error parsing regexp: /, '').replace(/: `.*`$/s, '');
+}

@@ -1,0 +1,71 @@
+import type { Exemplar, FloatHistogram, Labels, Metadata } from '@pollux/model';
+
+/** A handle of a series inside one engine and process; positive, below 2^32. 0 means none. */
+export type SeriesRef = number;
+
+/** What became of each sample of a batch; the codes are stored in a Uint8Array. */
+export const APPEND_OUTCOME = {
+  /** Taken, or equal to the sample already there (no-op, as Prometheus). */
+  ok: 0,
+  /** Same timestamp, other value. */
+  duplicate: 1,
+  /** Older than the series' newest sample, outside the out-of-order window or with none configured. */
+  outOfOrder: 2,
+  /** Older than what the head can still take. */
+  outOfBounds: 3,
+  /** Older than the out-of-order window. */
+  tooOld: 4,
+  /** Too far in the future. */
+  tooFarAhead: 5,
+  /** The ref is not (or no longer) known: resolve the labels again with `series`. */
+  unknownRef: 6,
+} as const;
+
+/** Anything that takes samples: the head, a store's engine, a fan-out of several. */
+export interface Appendable {
+  appender(): Appender;
+}
+
+/**
+ * One batch of writes, atomic for readers: nothing is visible before `commit`, all of it after. Not shared between
+ * callers. Appends are synchronous and stage in memory; `commit` writes the log record first and publishes second.
+ */
+export interface Appender {
+  /**
+   * The ref of the series with these labels; created when new. Throws LimitError at a series limit, InputError on an
+   * invalid label set (empty, duplicate or invalid names).
+   */
+  series(labels: Labels): SeriesRef;
+
+  /**
+   * Stages `count` samples: sample i belongs to `refs[i]`, at `timestampsMs[i]` (whole ms), with `values[i]` taken by its
+   * bits, so stale markers and NaN payloads pass. `startTimestampsMs` (0 = unknown) may be null. Writes
+   * `outcomes[i]`, an {@link APPEND_OUTCOME}; refused samples are left out, the rest go on. Returns how many were taken.
+   */
+  appendFloats(
+    refs: Uint32Array,
+    timestampsMs: Float64Array,
+    values: Float64Array,
+    startTimestampsMs: Float64Array | null,
+    count: number,
+    outcomes: Uint8Array,
+  ): number;
+
+  /** Stages one native histogram; returns an {@link APPEND_OUTCOME}. */
+  appendHistogram(
+    ref: SeriesRef,
+    timestampMs: number,
+    histogram: FloatHistogram,
+    startTimestampMs: number,
+  ): number;
+
+  appendExemplar(ref: SeriesRef, exemplar: Exemplar): void;
+
+  setMetadata(ref: SeriesRef, metadata: Metadata): void;
+
+  /** Resolves once acknowledged: logged (and synced where the engine promises that) and visible. Once. */
+  commit(): Promise<void>;
+
+  /** Drops what was staged. Once, instead of `commit`. */
+  rollback(): void;
+}

@@ -1,0 +1,113 @@
+import type { Exemplar, FloatHistogram, Labels, Matcher } from '@pollux/model';
+import type { MemoryBudget } from './memory-budget.ts';
+
+/** A range of time, both ends included, whole milliseconds. */
+export type TimeRange = { readonly minMs: number; readonly maxMs: number };
+
+/**
+ * What the caller is going to do with the series, so that an engine can leave work out. An engine may ignore all of it:
+ * the answer must be right without. `func` is the innermost PromQL function or aggregation around the selector, or
+ * `series` when only label sets are wanted.
+ */
+export type SelectHints = {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number;
+  /** Of the range selector, 0 for instant selectors. */
+  readonly rangeMs: number;
+  readonly func: string;
+  readonly grouping: readonly string[];
+  readonly by: boolean;
+  /** At most this many series are of interest; 0 = all. */
+  readonly limit: number;
+};
+
+export const NO_HINTS: SelectHints = {
+  startMs: 0,
+  endMs: 0,
+  stepMs: 0,
+  rangeMs: 0,
+  func: '',
+  grouping: [],
+  by: false,
+  limit: 0,
+};
+
+/** What travels with every read: when to give up, and how much memory it may hold. */
+export type ReadContext = {
+  readonly signal: AbortSignal;
+  readonly budget: MemoryBudget;
+};
+
+/**
+ * One series as columns. Arrays may be longer than `count`; what lies behind is undefined. The receiver owns them.
+ * `timestampsMs` ascend strictly. `values` carries NaN payloads by bits; where `histograms[i]` is not null, the sample is
+ * that histogram and `values[i]` means nothing. Stale markers are included.
+ */
+export type SeriesColumns = {
+  readonly labels: Labels;
+  readonly count: number;
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
+  readonly histograms: readonly (FloatHistogram | null)[] | null;
+  readonly startTimestampsMs: Float64Array | null;
+  /** Which replica's copy this is; empty where the engine keeps no replicas. */
+  readonly replica: string;
+};
+
+/** A pull of series in batches: asynchronous between batches, plain arrays inside one. */
+export interface SeriesSource {
+  /**
+   * The next batch, or null at the end. Series are sorted by labels over all batches when `sorted` was asked for.
+   * Rejects with CanceledError or LimitError (budget).
+   */
+  next(): Promise<readonly SeriesColumns[] | null>;
+  /** What the user should know about the answer; complete once `next` gave null. */
+  readonly warnings: readonly Annotation[];
+  close(): void;
+}
+
+export type Annotation = { readonly kind: 'warning' | 'info'; readonly text: string };
+
+export type SelectRequest = {
+  readonly range: TimeRange;
+  /** Never empty; at least one does not match the empty string, unless the caller checked otherwise. */
+  readonly matchers: readonly Matcher[];
+  readonly hints: SelectHints;
+  readonly sorted: boolean;
+};
+
+export type NamesAnswer = {
+  /** Sorted bytewise, unique. */
+  readonly values: readonly string[];
+  readonly warnings: readonly Annotation[];
+};
+
+/** Anything that answers from series: a head, blocks, a remote store, several merged. Safe for concurrent callers. */
+export interface Queryable {
+  select(request: SelectRequest, context: ReadContext): SeriesSource;
+  /** `limit` 0 = all. An empty matcher list means every series. */
+  labelNames(
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    limit: number,
+    context: ReadContext,
+  ): Promise<NamesAnswer>;
+  labelValues(
+    name: string,
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    limit: number,
+    context: ReadContext,
+  ): Promise<NamesAnswer>;
+}
+
+export type ExemplarSeries = { readonly labels: Labels; readonly exemplars: readonly Exemplar[] };
+
+export interface ExemplarQueryable {
+  selectExemplars(
+    range: TimeRange,
+    matcherSets: readonly (readonly Matcher[])[],
+    context: ReadContext,
+  ): Promise<readonly ExemplarSeries[]>;
+}
