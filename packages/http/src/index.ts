@@ -1,1 +1,12 @@
-export {};
+export { formatAddress, parseAddress } from './address.ts';
+export {
+  type ClientConfig,
+  type ClientSettings,
+  checkClientConfig,
+  clientConfig,
+  clientConfigFields,
+  clientSettings,
+} from './client-config.ts';
+export { withCompression } from './compress.ts';
+export { type Exchange, formOf, json, type RouteHandler, text } from './exchange.ts';
+export { type ExchangeObserver, Router, type RouterOptions } from './router.ts';

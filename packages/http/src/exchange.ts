@@ -1,0 +1,42 @@
+import type { HttpRequest, HttpResponse, Principal } from '@pollux/base';
+
+/** What a route's handler gets: the request taken apart. */
+export type Exchange = {
+  readonly request: HttpRequest;
+  /** Without query and without the route prefix. */
+  readonly path: string;
+  /** Placeholders of the route, percent-decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Of the URL. */
+  readonly query: URLSearchParams;
+  readonly principal: Principal;
+  readonly signal: AbortSignal;
+};
+
+export type RouteHandler = (exchange: Exchange) => Promise<HttpResponse>;
+
+/** Form bodies up to this size are read together with the URL's parameters. */
+const MAX_FORM_BYTES = 10 * 1024 * 1024;
+
+/** Parameters of the URL and, for a form body, of the body (first), as Go's `request.Form` has them. */
+export async function formOf(exchange: Exchange): Promise<URLSearchParams> {
+  const { request, query } = exchange;
+  const type = request.headers['content-type'] ?? '';
+  if (request.method === 'GET' || !type.startsWith('application/x-www-form-urlencoded'))
+    return query;
+  const body = new TextDecoder().decode(await request.body(MAX_FORM_BYTES));
+  const form = new URLSearchParams(body);
+  for (const [name, value] of query) form.append(name, value);
+  return form;
+}
+
+const JSON_HEADERS = { 'content-type': 'application/json' } as const;
+const TEXT_HEADERS = { 'content-type': 'text/plain; charset=utf-8' } as const;
+
+export function json(status: number, value: unknown): HttpResponse {
+  return { status, headers: JSON_HEADERS, body: JSON.stringify(value) };
+}
+
+export function text(status: number, body: string): HttpResponse {
+  return { status, headers: TEXT_HEADERS, body };
+}

@@ -1,0 +1,122 @@
+import { type HttpHandler, type HttpRequest, type HttpResponse, LimitError } from '@pollux/base';
+import createRouter, { type HTTPMethod } from 'find-my-way';
+import { type Exchange, type RouteHandler, text } from './exchange.ts';
+
+type Stored = { readonly pattern: string; readonly handler: RouteHandler };
+
+/** Called after each exchange, for metrics and access logs. `route` is the pattern, or empty when none matched. */
+export type ExchangeObserver = (event: {
+  readonly route: string;
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
+  readonly durationMs: number;
+}) => void;
+
+export type RouterOptions = {
+  /** Leading path of every route, as `--web.route-prefix` gives it; `/` for none. */
+  readonly prefix?: string;
+  /** Milliseconds, for the observer. */
+  readonly monotonic: () => number;
+  readonly observe?: ExchangeObserver;
+  /** Turns what a handler throws into an answer; null leaves it to the default (413 for body limits, else 500). */
+  readonly onError?: (error: unknown, exchange: Exchange) => HttpResponse | null;
+};
+
+/** Maps method and path to handlers. Patterns are find-my-way's: `/api/v1/label/:name/values`, `/assets/*`. */
+export class Router {
+  readonly #routes = createRouter({ ignoreTrailingSlash: false, maxParamLength: 10_000 });
+  readonly #options: RouterOptions;
+  readonly #prefix: string;
+  readonly #methodsOf = new Map<string, Set<string>>();
+  #fallback: RouteHandler = async () => text(404, '404 page not found\n');
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    this.#prefix = (options.prefix ?? '/').replace(/\/+$/, '');
+  }
+
+  on(methods: string | readonly string[], pattern: string, handler: RouteHandler): this {
+    const list = typeof methods === 'string' ? [methods] : methods;
+    const stored: Stored = { pattern, handler };
+    for (const method of list) {
+      this.#routes.on(method as HTTPMethod, this.#prefix + pattern, () => {}, stored);
+    }
+    const known = this.#methodsOf.get(pattern) ?? new Set();
+    for (const method of list) known.add(method);
+    this.#methodsOf.set(pattern, known);
+    return this;
+  }
+
+  get(pattern: string, handler: RouteHandler): this {
+    return this.on(['GET', 'HEAD'], pattern, handler);
+  }
+
+  post(pattern: string, handler: RouteHandler): this {
+    return this.on('POST', pattern, handler);
+  }
+
+  /** Answers what no route takes. */
+  otherwise(handler: RouteHandler): this {
+    this.#fallback = handler;
+    return this;
+  }
+
+  /** The handler to serve; also the way to test routes without a port. */
+  readonly handler: HttpHandler = async (request) => {
+    const startMs = this.#options.monotonic();
+    const at = request.target.indexOf('?');
+    const path = at < 0 ? request.target : request.target.slice(0, at);
+    const query = new URLSearchParams(at < 0 ? '' : request.target.slice(at + 1));
+    const found = this.#routes.find(request.method as HTTPMethod, path);
+    const stored = found?.store as Stored | undefined;
+    const exchange: Exchange = {
+      request,
+      path:
+        this.#prefix !== '' && path.startsWith(this.#prefix)
+          ? path.slice(this.#prefix.length)
+          : path,
+      params: (found?.params as Record<string, string> | undefined) ?? {},
+      query,
+      principal: request.principal,
+      signal: request.signal,
+    };
+    const response = await this.#answer(stored, exchange, path);
+    this.#options.observe?.({
+      route: stored?.pattern ?? '',
+      request,
+      response,
+      durationMs: this.#options.monotonic() - startMs,
+    });
+    return response;
+  };
+
+  async #answer(
+    stored: Stored | undefined,
+    exchange: Exchange,
+    path: string,
+  ): Promise<HttpResponse> {
+    try {
+      if (stored !== undefined) return await stored.handler(exchange);
+      const allowed = this.#allowedMethods(path);
+      if (allowed.length > 0 && !allowed.includes(exchange.request.method)) {
+        return {
+          status: 405,
+          headers: { 'content-type': 'text/plain; charset=utf-8', allow: allowed.join(', ') },
+          body: 'Method Not Allowed\n',
+        };
+      }
+      return await this.#fallback(exchange);
+    } catch (error) {
+      const answer = this.#options.onError?.(error, exchange) ?? null;
+      if (answer !== null) return answer;
+      if (LimitError.is(error) && error.code === 'HTTP.BODY_TOO_LARGE')
+        return text(413, `${error.message}\n`);
+      throw error;
+    }
+  }
+
+  #allowedMethods(path: string): string[] {
+    const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
+    return methods.filter((method) => this.#routes.find(method as HTTPMethod, path) !== null);
+  }
+}
