@@ -6,6 +6,39 @@ export {
   type Interval,
   NO_COVERAGE,
 } from './coverage/coverage.ts';
+export {
+  CoverageFile,
+  type RecoveredCoverage,
+  readCoverageFile,
+} from './coverage/coverage-file.ts';
+export {
+  type CoverageJournal,
+  CoverageLog,
+  type CoverageReport,
+  HEARTBEAT_INTERVAL_MS,
+  MAX_HEARTBEAT_GAP_MS,
+  type SubjectReport,
+} from './coverage/coverage-log.ts';
+export {
+  COVERAGE_HEADER,
+  type CoverageSummary,
+  type CoverageWire,
+  decodeHeader,
+  encodeHeader,
+  fromWire,
+  summaryOf,
+  toWire,
+} from './coverage/coverage-wire.ts';
+export {
+  type IntervalSet,
+  intersect,
+  intervalSet,
+  overlaps,
+  subtract,
+  totalMs,
+  union,
+} from './coverage/interval-set.ts';
+export { mayMatch, mayMatchAny } from './coverage/subject-match.ts';
 export type { Engine, EngineFactory, WriteSemantics } from './engine.ts';
 export { MemoryBudget } from './memory-budget.ts';
 export {

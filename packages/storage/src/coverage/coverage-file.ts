@@ -1,0 +1,304 @@
+import {
+  ByteReader,
+  ByteWriter,
+  crc32c,
+  DecodeError,
+  errorText,
+  type File,
+  type Files,
+} from '@pollux/base';
+import { Labels } from '@pollux/model';
+import type { Log } from '@pollux/telemetry';
+import type { CoverageSubject } from './coverage.ts';
+import type { CoverageJournal, CoverageLog } from './coverage-log.ts';
+import { type IntervalSet, intersect, intervalSet } from './interval-set.ts';
+import { SubjectHistory } from './subject-history.ts';
+
+const MAGIC = 0x50584356;
+const VERSION = 1;
+const HEADER_BYTES = 5;
+const RECORD_HEADER_BYTES = 6;
+const REWRITE_BYTES = 4 * 1024 * 1024;
+const RECORD = { opened: 1, closed: 2, run: 3, alive: 4 } as const;
+
+type PendingRun = { id: number; state: 'done' | 'failed'; startMs: number; endMs: number };
+
+/** What a coverage file held, cut back to `newestSampleMs`. */
+export type RecoveredCoverage = {
+  readonly alive: IntervalSet;
+  readonly histories: readonly SubjectHistory[];
+};
+
+/**
+ * Reads the file at `path`; a missing one is an empty past, a torn tail ends it. Runs are cut so that none speaks of a
+ * schedule after `newestSampleMs`, the newest sample that the log gave back.
+ */
+export function readCoverageFile(
+  files: Files,
+  path: string,
+  newestSampleMs: number,
+): RecoveredCoverage {
+  if (!files.exists(path)) return { alive: [], histories: [] };
+  const reader = new ByteReader(files.readFile(path));
+  if (reader.remaining < HEADER_BYTES || reader.u32() !== MAGIC || reader.u8() !== VERSION) {
+    return { alive: [], histories: [] };
+  }
+  const past = new PastReader(newestSampleMs);
+  while (reader.remaining >= RECORD_HEADER_BYTES) {
+    const length = reader.u16();
+    const check = reader.u32();
+    if (length > reader.remaining) break;
+    const payload = reader.raw(length);
+    if (crc32c(payload) !== check) break;
+    try {
+      past.take(new ByteReader(payload));
+    } catch (error) {
+      if (error instanceof DecodeError) break;
+      throw error;
+    }
+  }
+  return past.result();
+}
+
+class PastReader {
+  readonly #newestSampleMs: number;
+  readonly #byId = new Map<number, SubjectHistory>();
+  readonly #byKey = new Map<string, SubjectHistory>();
+  readonly #alive: { startMs: number; endMs: number }[] = [];
+
+  constructor(newestSampleMs: number) {
+    this.#newestSampleMs = newestSampleMs;
+  }
+
+  take(reader: ByteReader): void {
+    switch (reader.u8()) {
+      case RECORD.opened:
+        this.#opened(reader);
+        return;
+      case RECORD.closed:
+        this.#byId.get(reader.uvarint())?.close(reader.varint());
+        return;
+      case RECORD.run:
+        this.#run(reader);
+        return;
+      case RECORD.alive: {
+        const startMs = reader.varint();
+        this.#alive.push({ startMs, endMs: startMs + reader.uvarint() });
+        return;
+      }
+      default:
+        throw new DecodeError('unknown coverage record', reader.offset);
+    }
+  }
+
+  result(): RecoveredCoverage {
+    const upTo = { startMs: Number.MIN_SAFE_INTEGER, endMs: this.#newestSampleMs + 1 };
+    // The process is gone: what was still scheduled ended when it was last alive.
+    const alive = intersect(intervalSet(this.#alive), [upTo]);
+    const lastAliveMs = alive.at(-1)?.endMs ?? 0;
+    for (const history of this.#byKey.values()) history.close(lastAliveMs);
+    return { alive, histories: [...this.#byKey.values()] };
+  }
+
+  #opened(reader: ByteReader): void {
+    const id = reader.uvarint();
+    const kind = reader.u8() === 1 ? 'group' : 'target';
+    const intervalMs = reader.uvarint();
+    const fromMs = reader.varint();
+    const key = reader.uvarintText();
+    const pairs: [string, string][] = [];
+    for (let left = reader.uvarint(); left > 0; left--)
+      pairs.push([reader.uvarintText(), reader.uvarintText()]);
+    const metricNames: string[] = [];
+    for (let left = reader.uvarint(); left > 0; left--) metricNames.push(reader.uvarintText());
+    const subject: CoverageSubject = { key, kind, labels: Labels.from(pairs), metricNames };
+    let history = this.#byKey.get(key);
+    if (history === undefined) {
+      history = new SubjectHistory(subject, intervalMs);
+      this.#byKey.set(key, history);
+    }
+    history.open(subject, fromMs, intervalMs);
+    this.#byId.set(id, history);
+  }
+
+  #run(reader: ByteReader): void {
+    const history = this.#byId.get(reader.uvarint());
+    const state = reader.u8() === 1 ? 'failed' : 'done';
+    const startMs = reader.varint();
+    const endMs = startMs + reader.uvarint();
+    if (history === undefined || startMs > this.#newestSampleMs) return;
+    history.addRun(state, startMs, Math.min(endMs, this.#newestSampleMs + history.intervalMs));
+  }
+}
+
+/** Appends a log's changes; runs are gathered and written by `flush`, after the samples they speak of are in the WAL. */
+export class CoverageFile implements CoverageJournal {
+  readonly #files: Files;
+  readonly #path: string;
+  readonly #log: CoverageLog;
+  readonly #report: Log;
+  readonly #ids = new Map<string, number>();
+  readonly #pending = new Map<string, PendingRun>();
+  readonly #buffer = new ByteWriter(4_096);
+  #alive: { startMs: number; endMs: number } | null = null;
+  #file: File;
+  #size: number;
+
+  /** Rewrites the file from `log`, which has been restored, and follows it from now on. */
+  constructor(options: { files: Files; path: string; coverage: CoverageLog; log: Log }) {
+    this.#files = options.files;
+    this.#path = options.path;
+    this.#log = options.coverage;
+    this.#report = options.log;
+    [this.#file, this.#size] = this.#rewrite();
+    this.#log.journalTo(this);
+  }
+
+  opened(subject: CoverageSubject, fromMs: number, intervalMs: number): void {
+    const id = this.#ids.get(subject.key) ?? this.#ids.size + 1;
+    this.#ids.set(subject.key, id);
+    this.#flushRuns();
+    encodeOpened(this.#buffer, { id, subject, fromMs, intervalMs });
+  }
+
+  closed(key: string, atMs: number): void {
+    const id = this.#ids.get(key);
+    if (id === undefined) return;
+    this.#flushRuns();
+    record(this.#buffer, (out) => {
+      out.u8(RECORD.closed);
+      out.uvarint(id);
+      out.varint(atMs);
+    });
+  }
+
+  recorded(key: string, state: 'done' | 'failed', startMs: number, endMs: number): void {
+    const id = this.#ids.get(key);
+    if (id === undefined) return;
+    const slot = `${id} ${state}`;
+    const run = this.#pending.get(slot);
+    if (run !== undefined && startMs <= run.endMs) run.endMs = Math.max(run.endMs, endMs);
+    else {
+      if (run !== undefined) encodeRun(this.#buffer, run);
+      this.#pending.set(slot, { id, state, startMs, endMs });
+    }
+  }
+
+  alive(startMs: number, endMs: number): void {
+    this.#alive = { startMs, endMs };
+  }
+
+  /**
+   * Writes what has gathered. A full disk loses no claim that matters: what is not written counts as not covered after a
+   * restart; the error is logged and the next flush tries again with a fresh file.
+   */
+  flush(): void {
+    this.#flushRuns();
+    const run = this.#alive;
+    if (run !== null) encodeAlive(this.#buffer, run.startMs, run.endMs);
+    this.#alive = null;
+    const bytes = this.#buffer.bytes();
+    try {
+      if (this.#size + bytes.length > REWRITE_BYTES) {
+        this.#file.close();
+        [this.#file, this.#size] = this.#rewrite();
+      } else if (bytes.length > 0) {
+        this.#file.write(bytes, 0, bytes.length, this.#size);
+        this.#size += bytes.length;
+      }
+    } catch (error) {
+      this.#report.error('writing the coverage file failed', {
+        path: this.#path,
+        err: errorText(error),
+      });
+    }
+    this.#buffer.reset();
+  }
+
+  close(): void {
+    this.flush();
+    this.#file.close();
+  }
+
+  #flushRuns(): void {
+    for (const run of this.#pending.values()) encodeRun(this.#buffer, run);
+    this.#pending.clear();
+  }
+
+  #rewrite(): [File, number] {
+    const out = new ByteWriter(4_096);
+    out.u32(MAGIC);
+    out.u8(VERSION);
+    for (const { startMs, endMs } of this.#log.aliveRuns()) encodeAlive(out, startMs, endMs);
+    this.#ids.clear();
+    for (const history of this.#log.histories()) {
+      const id = this.#ids.size + 1;
+      const { subject, intervalMs } = history;
+      this.#ids.set(subject.key, id);
+      for (const { startMs, endMs } of history.lifetimes()) {
+        encodeOpened(out, { id, subject, fromMs: startMs, intervalMs });
+        if (endMs !== null) {
+          record(out, (payload) => {
+            payload.u8(RECORD.closed);
+            payload.uvarint(id);
+            payload.varint(endMs);
+          });
+        }
+      }
+      for (const state of ['done', 'failed'] as const) {
+        for (const { startMs, endMs } of history.runs(state))
+          encodeRun(out, { id, state, startMs, endMs });
+      }
+    }
+    this.#files.replaceFile(this.#path, out.bytes());
+    return [this.#files.open(this.#path, 'r+'), out.size];
+  }
+}
+
+function record(out: ByteWriter, write: (payload: ByteWriter) => void): void {
+  const payload = new ByteWriter(64);
+  write(payload);
+  const bytes = payload.bytes();
+  out.u16(bytes.length);
+  out.u32(crc32c(bytes));
+  out.raw(bytes);
+}
+
+function encodeOpened(
+  out: ByteWriter,
+  entry: { id: number; subject: CoverageSubject; fromMs: number; intervalMs: number },
+): void {
+  record(out, (payload) => {
+    payload.u8(RECORD.opened);
+    payload.uvarint(entry.id);
+    payload.u8(entry.subject.kind === 'group' ? 1 : 0);
+    payload.uvarint(entry.intervalMs);
+    payload.varint(entry.fromMs);
+    payload.uvarintText(entry.subject.key);
+    payload.uvarint(entry.subject.labels.size);
+    for (const [name, value] of entry.subject.labels) {
+      payload.uvarintText(name);
+      payload.uvarintText(value);
+    }
+    payload.uvarint(entry.subject.metricNames.length);
+    for (const name of entry.subject.metricNames) payload.uvarintText(name);
+  });
+}
+
+function encodeRun(out: ByteWriter, run: PendingRun): void {
+  record(out, (payload) => {
+    payload.u8(RECORD.run);
+    payload.uvarint(run.id);
+    payload.u8(run.state === 'failed' ? 1 : 0);
+    payload.varint(run.startMs);
+    payload.uvarint(run.endMs - run.startMs);
+  });
+}
+
+function encodeAlive(out: ByteWriter, startMs: number, endMs: number): void {
+  record(out, (payload) => {
+    payload.u8(RECORD.alive);
+    payload.varint(startMs);
+    payload.uvarint(endMs - startMs);
+  });
+}

@@ -1,0 +1,167 @@
+import { InputError } from '@pollux/base';
+import { Labels } from '@pollux/model';
+import type { CoverageReport, SubjectReport } from './coverage-log.ts';
+import { type IntervalSet, intervalSet } from './interval-set.ts';
+
+export const COVERAGE_HEADER = 'x-pollux-coverage';
+/** A longer header is replaced by the address of the report. */
+const MAX_HEADER_LENGTH = 4_096;
+const MAX_INTERVALS = 100_000;
+
+/** The JSON of `/api/v1/pollux/coverage`; intervals are flat: start, end, start, end … in ms. */
+export type CoverageWire = {
+  readonly config: string;
+  readonly now: number;
+  readonly serverGaps: readonly number[];
+  readonly subjects: readonly {
+    readonly key: string;
+    readonly kind: 'target' | 'group';
+    readonly labels: Readonly<Record<string, string>>;
+    readonly metricNames: readonly string[];
+    readonly gaps: readonly number[];
+    readonly failures: readonly number[];
+  }[];
+};
+
+export function toWire(report: CoverageReport): CoverageWire {
+  return {
+    config: report.configIdentity,
+    now: report.nowMs,
+    serverGaps: flatten(report.serverGaps),
+    subjects: report.subjects.map(({ subject, gaps, failures }) => ({
+      key: subject.key,
+      kind: subject.kind,
+      labels: subject.labels.toObject(),
+      metricNames: subject.metricNames,
+      gaps: flatten(gaps),
+      failures: flatten(failures),
+    })),
+  };
+}
+
+/** Checks and reads a report that came over HTTP. */
+export function fromWire(value: unknown): CoverageReport {
+  const wire = record(value, 'report');
+  const subjects: SubjectReport[] = list(wire.subjects, 'subjects').map((item) => {
+    const subject = record(item, 'subject');
+    return {
+      subject: {
+        key: text(subject.key, 'key'),
+        kind: subject.kind === 'group' ? 'group' : 'target',
+        labels: Labels.from(
+          Object.entries(record(subject.labels, 'labels')).map(
+            ([name, label]) => [name, text(label, name)] as const,
+          ),
+        ),
+        metricNames: list(subject.metricNames, 'metricNames').map((name) => text(name, 'name')),
+      },
+      gaps: unflatten(subject.gaps),
+      failures: unflatten(subject.failures),
+    };
+  });
+  return {
+    configIdentity: text(wire.config, 'config'),
+    nowMs: number(wire.now, 'now'),
+    serverGaps: unflatten(wire.serverGaps),
+    subjects,
+  };
+}
+
+/** The short form that travels with an answer: identity, time, and the union of gaps and failures it met. */
+export type CoverageSummary = {
+  readonly configIdentity: string;
+  readonly nowMs: number;
+  readonly gaps: IntervalSet;
+  readonly failures: IntervalSet;
+  /** Where the whole report is, when it was too long for a header. */
+  readonly url: string | null;
+};
+
+export function summaryOf(report: CoverageReport): CoverageSummary {
+  return {
+    configIdentity: report.configIdentity,
+    nowMs: report.nowMs,
+    gaps: intervalSet([
+      ...report.serverGaps,
+      ...report.subjects.flatMap((subject) => subject.gaps),
+    ]),
+    failures: intervalSet(report.subjects.flatMap((subject) => subject.failures)),
+    url: null,
+  };
+}
+
+/** `config=…; now=…; gaps=1-2,5-9; failures=` or, when longer than 4 kB, `config=…; now=…; url=…`. */
+export function encodeHeader(summary: CoverageSummary, url: string): string {
+  const head = `config=${summary.configIdentity}; now=${summary.nowMs}`;
+  const full = `${head}; gaps=${spans(summary.gaps)}; failures=${spans(summary.failures)}`;
+  return full.length <= MAX_HEADER_LENGTH ? full : `${head}; url=${url}`;
+}
+
+/** Null when the header is missing or not of this form: the upstream then counts as a plain Prometheus. */
+export function decodeHeader(header: string | undefined): CoverageSummary | null {
+  if (header === undefined) return null;
+  const fields = new Map<string, string>();
+  for (const part of header.split('; ')) {
+    const at = part.indexOf('=');
+    if (at > 0) fields.set(part.slice(0, at), part.slice(at + 1));
+  }
+  const nowMs = Number(fields.get('now'));
+  const configIdentity = fields.get('config');
+  if (configIdentity === undefined || !Number.isFinite(nowMs)) return null;
+  const gaps = parseSpans(fields.get('gaps') ?? '');
+  const failures = parseSpans(fields.get('failures') ?? '');
+  if (gaps === null || failures === null) return null;
+  return { configIdentity, nowMs, gaps, failures, url: fields.get('url') ?? null };
+}
+
+function spans(set: IntervalSet): string {
+  return set.map(({ startMs, endMs }) => `${startMs}-${endMs}`).join(',');
+}
+
+function parseSpans(value: string): IntervalSet | null {
+  if (value === '') return [];
+  const intervals = [];
+  for (const span of value.split(',')) {
+    const match = /^(-?\d+)-(-?\d+)$/.exec(span);
+    if (match === null) return null;
+    intervals.push({ startMs: Number(match[1]), endMs: Number(match[2]) });
+  }
+  return intervalSet(intervals);
+}
+
+function flatten(set: IntervalSet): number[] {
+  return set.flatMap(({ startMs, endMs }) => [startMs, endMs]);
+}
+
+function unflatten(value: unknown): IntervalSet {
+  const flat = list(value, 'intervals').map((item) => number(item, 'interval'));
+  if (flat.length % 2 !== 0 || flat.length > MAX_INTERVALS) throw malformed('intervals');
+  const intervals = [];
+  for (let i = 0; i < flat.length; i += 2)
+    intervals.push({ startMs: flat[i]!, endMs: flat[i + 1]! });
+  return intervalSet(intervals);
+}
+
+function record(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(what);
+  return value as Record<string, unknown>;
+}
+
+function list(value: unknown, what: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw malformed(what);
+  return value;
+}
+
+function text(value: unknown, what: string): string {
+  if (typeof value !== 'string') throw malformed(what);
+  return value;
+}
+
+function number(value: unknown, what: string): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw malformed(what);
+  return value;
+}
+
+function malformed(what: string): InputError {
+  return new InputError('STORAGE.BAD_COVERAGE', 'coverage report', `malformed ${what}`);
+}

@@ -1,0 +1,213 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NodeFiles } from '@pollux/base/node';
+import { Labels, Matcher } from '@pollux/model';
+import { Log } from '@pollux/telemetry';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { CoverageSubject } from './coverage.ts';
+import { CoverageFile, readCoverageFile } from './coverage-file.ts';
+import { CoverageLog } from './coverage-log.ts';
+import { decodeHeader, encodeHeader, fromWire, summaryOf, toWire } from './coverage-wire.ts';
+import { intersect, intervalSet, overlaps, subtract, union } from './interval-set.ts';
+import { mayMatch } from './subject-match.ts';
+
+const target: CoverageSubject = {
+  key: 'target/node/http://a:9100/metrics',
+  kind: 'target',
+  labels: Labels.from({ job: 'node', instance: 'a:9100' }),
+  metricNames: [],
+};
+
+describe('sets of intervals', () => {
+  const set = fc
+    .array(fc.tuple(fc.nat(60), fc.nat(12)), { maxLength: 8 })
+    .map((pairs) =>
+      intervalSet(pairs.map(([startMs, size]) => ({ startMs, endMs: startMs + size }))),
+    );
+  const has = (intervals: readonly { startMs: number; endMs: number }[], at: number): boolean =>
+    intervals.some(({ startMs, endMs }) => startMs <= at && at < endMs);
+
+  it('agree with membership, point by point', () => {
+    fc.assert(
+      fc.property(set, set, fc.nat(75), fc.nat(10), (a, b, at, size) => {
+        expect(has(union(a, b), at)).toBe(has(a, at) || has(b, at));
+        expect(has(subtract(a, b), at)).toBe(has(a, at) && !has(b, at));
+        expect(has(intersect(a, b), at)).toBe(has(a, at) && has(b, at));
+        let any = false;
+        for (let point = at; point < at + size; point++) any ||= has(a, point);
+        expect(overlaps(a, at, at + size)).toBe(any);
+      }),
+    );
+  });
+});
+
+/** A server alive from 1,000 on, scraping every 100 ms at …50, told of `until` with the schedules in `skip` left out. */
+function serverUntil(until: number, skip: readonly number[] = [], startedMs = 1_000): CoverageLog {
+  const log = new CoverageLog(startedMs);
+  const first = startedMs + 50;
+  log.open(target, first, 100);
+  for (let at = startedMs; at <= until; at += 50) {
+    log.heartbeat(at);
+    if ((at - first) % 100 === 0 && at >= first && !skip.includes(at))
+      log.record(target.key, at, 'done');
+  }
+  return log;
+}
+
+function gapsOf(
+  log: CoverageLog,
+  startMs: number,
+  endMs: number,
+  nowMs: number,
+): readonly unknown[] {
+  return summaryOf(log.report({ startMs, endMs }, nowMs)).gaps.map((gap) => [
+    gap.startMs,
+    gap.endMs,
+  ]);
+}
+
+describe('coverage of one server', () => {
+  it('has no gap while every schedule took place, up to the one under way', () => {
+    const log = serverUntil(5_000);
+    expect(gapsOf(log, 1_050, 5_020, 5_020)).toEqual([]);
+    expect(gapsOf(log, 1_050, 5_080, 5_080)).toEqual([]);
+  });
+
+  it('has a gap of one interval for a schedule left out', () => {
+    expect(gapsOf(serverUntil(5_000, [2_050]), 1_050, 5_000, 5_000)).toEqual([[2_050, 2_150]]);
+  });
+
+  it('does not cover the time before its first scrape after a start', () => {
+    expect(gapsOf(serverUntil(5_000), 900, 5_000, 5_000)).toEqual([[900, 1_050]]);
+  });
+
+  it('has a gap from the last scrape to now once it is overdue', () => {
+    const log = serverUntil(5_000);
+    expect(gapsOf(log, 4_000, 5_300, 5_300)).toEqual([[5_050, 5_300]]);
+  });
+
+  it('has a gap for a pause of the whole process, even before the next heartbeat', () => {
+    const log = serverUntil(5_000);
+    expect(log.serverGaps({ startMs: 4_000, endMs: 9_000 }, 9_000)).toEqual([
+      { startMs: 5_000, endMs: 9_000 },
+    ]);
+  });
+
+  it('tells failed scrapes apart from missing ones', () => {
+    const log = serverUntil(2_000);
+    log.record(target.key, 2_050, 'failed');
+    const report = log.report({ startMs: 1_050, endMs: 2_100 }, 2_100);
+    expect(report.subjects[0]?.failures).toEqual([{ startMs: 2_050, endMs: 2_100 }]);
+    expect(report.subjects[0]?.gaps).toEqual([]);
+  });
+
+  it('does not ask for a target before it was discovered nor after it was removed', () => {
+    const log = new CoverageLog(0);
+    for (let at = 0; at <= 100_000; at += 500) log.heartbeat(at);
+    log.open(target, 50_000, 100);
+    for (let at = 50_000; at < 60_000; at += 100) log.record(target.key, at, 'done');
+    log.close(target.key, 60_000);
+    expect(gapsOf(log, 40_000, 100_000, 100_000)).toEqual([]);
+  });
+});
+
+describe('the coverage file', () => {
+  const files = new NodeFiles();
+  const newPath = (): string => join(mkdtempSync(join(tmpdir(), 'coverage-')), 'coverage');
+  const silent = Log.silent();
+
+  it('gives back what was flushed, cut to the newest sample, with the outage as a gap', () => {
+    const path = newPath();
+    const before = new CoverageLog(1_000);
+    const file = new CoverageFile({ files, path, coverage: before, log: silent });
+    before.open(target, 1_050, 100);
+    for (let at = 1_050; at <= 3_050; at += 100) {
+      before.heartbeat(at);
+      before.record(target.key, at, 'done');
+      file.flush();
+    }
+    // Killed here: no close. The log gave back samples up to 2,950 only.
+    const after = new CoverageLog(10_000);
+    after.restore(readCoverageFile(files, path, 2_950));
+    after.open(target, 10_020, 100);
+    for (let at = 10_020; at <= 12_000; at += 100) {
+      after.heartbeat(at);
+      after.record(target.key, at, 'done');
+    }
+    expect(gapsOf(after, 1_050, 12_000, 12_000)).toEqual([[2_951, 10_020]]);
+  });
+
+  it('ends at a torn tail and never claims what it did not hold', () => {
+    const path = newPath();
+    const log = new CoverageLog(1_000);
+    const file = new CoverageFile({ files, path, coverage: log, log: silent });
+    log.open(target, 1_050, 100);
+    for (let at = 1_050; at <= 5_050; at += 100) {
+      log.heartbeat(at);
+      log.record(target.key, at, 'done');
+      file.flush();
+    }
+    file.close();
+    const whole = files.readFile(path);
+    fc.assert(
+      fc.property(fc.nat(whole.length), (length) => {
+        const torn = newPath();
+        files.replaceFile(torn, whole.subarray(0, length));
+        const past = readCoverageFile(files, torn, 10_000);
+        for (const history of past.histories) {
+          const last = history.runs('done').at(-1);
+          expect(last === undefined || last.endMs <= 5_150).toBe(true);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('coverage on the wire', () => {
+  it('passes JSON and header unchanged', () => {
+    const log = serverUntil(5_000, [2_050]);
+    log.configIdentity = 'abc';
+    const report = log.report({ startMs: 1_050, endMs: 5_000 }, 5_000);
+    expect(fromWire(JSON.parse(JSON.stringify(toWire(report))))).toEqual(report);
+    const summary = summaryOf(report);
+    expect(decodeHeader(encodeHeader(summary, '/c'))).toEqual(summary);
+  });
+
+  it('names a URL when the header would be too long, and takes a foreign header for none', () => {
+    const gaps = Array.from({ length: 1_000 }, (_, i) => ({ startMs: i * 10, endMs: i * 10 + 5 }));
+    const long = encodeHeader(
+      { configIdentity: 'x', nowMs: 1, gaps, failures: [], url: null },
+      '/c?start=0',
+    );
+    expect(decodeHeader(long)?.url).toBe('/c?start=0');
+    expect(decodeHeader('something else')).toBeNull();
+    expect(decodeHeader(undefined)).toBeNull();
+  });
+
+  it('refuses a malformed report', () => {
+    expect(() => fromWire({ config: 'x', now: 'y' })).toThrow('malformed');
+  });
+});
+
+describe('which subjects a selector may touch', () => {
+  it('rules a target out only by labels that all its series carry', () => {
+    expect(mayMatch(target, [new Matcher('job', '=', 'node'), new Matcher('cpu', '=', '0')])).toBe(
+      true,
+    );
+    expect(mayMatch(target, [new Matcher('job', '=', 'other')])).toBe(false);
+  });
+
+  it('takes a rule group by the names it writes', () => {
+    const group: CoverageSubject = {
+      key: 'g',
+      kind: 'group',
+      labels: Labels.EMPTY,
+      metricNames: ['ALERTS'],
+    };
+    expect(mayMatch(group, [Matcher.metric('ALERTS')])).toBe(true);
+    expect(mayMatch(group, [Matcher.metric('up')])).toBe(false);
+  });
+});
