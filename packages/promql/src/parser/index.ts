@@ -1,0 +1,44 @@
+export {
+  type AggregateExpr,
+  type AggregateOperator,
+  type ArithmeticOperator,
+  type AtModifier,
+  type BinaryExpr,
+  type BinaryOperator,
+  type CallExpr,
+  type ComparisonOperator,
+  type DurationExpr,
+  type DurationValue,
+  documentedType,
+  type Expr,
+  isComparison,
+  isSetOperator,
+  type MatchCardinality,
+  type MatrixSelector,
+  type NumberLiteral,
+  type ParenthesesExpr,
+  type SetOperator,
+  type StringLiteral,
+  type SubqueryExpr,
+  type TrimOperator,
+  typeOf,
+  type UnaryExpr,
+  type ValueType,
+  type VectorMatching,
+  type VectorSelector,
+} from './ast.ts';
+export { type QueryTimes, resolveDurations } from './duration-expr.ts';
+export { FUNCTIONS, type FunctionSignature } from './functions.ts';
+export { lineAndColumn, ParseError, type PositionRange } from './parse-error.ts';
+export { type ParserOptions, parseExpr, parseSeriesSelector } from './parser.ts';
+export { printExpr } from './printer.ts';
+export {
+  type SelectorSpan,
+  type Span,
+  type StepWindow,
+  stepWindow,
+  type TimeSpan,
+  type TimeSpanOptions,
+  timeSpan,
+} from './time-span.ts';
+export { childrenOf, walk } from './walk.ts';

@@ -1,0 +1,150 @@
+import type { DurationExpr, DurationValue } from './ast.ts';
+import { durationMs, evaluateDuration, isConstantDuration } from './duration-expr.ts';
+import { readDurationSeconds, readNumber } from './number-literal.ts';
+import type { Token } from './token.ts';
+import type { TokenReader } from './token-reader.ts';
+
+const PRECEDENCE: Readonly<Record<string, number>> = {
+  '+': 1,
+  '-': 1,
+  '*': 2,
+  '/': 2,
+  '%': 2,
+  '^': 3,
+};
+const NO_TIMES = { startMs: 0, endMs: 0, stepMs: 0 };
+const EXPECTED = 'number, duration, step(), or range()';
+
+/** The duration expression of a range or a subquery step, up to `]` or `:`. */
+export function parseWindow(
+  reader: TokenReader,
+  context: string,
+  areExpressionsEnabled: boolean,
+): DurationValue {
+  const expr = parseDurationExpr(reader, 1, context);
+  return finish(reader, expr, true, areExpressionsEnabled);
+}
+
+/** The duration after `offset`: one literal or call with at most one sign, or an expression in parentheses. */
+export function parseOffset(reader: TokenReader, areExpressionsEnabled: boolean): DurationValue {
+  const sign = reader.peek();
+  let expr: DurationExpr;
+  if (sign.type === '+' || sign.type === '-') {
+    reader.next();
+    expr = signed(sign, parsePrimary(reader, 'offset'));
+  } else expr = parsePrimary(reader, 'offset');
+  return finish(reader, expr, false, areExpressionsEnabled);
+}
+
+function finish(
+  reader: TokenReader,
+  expr: DurationExpr,
+  mustBePositive: boolean,
+  areExpressionsEnabled: boolean,
+): DurationValue {
+  if (expr.kind === 'duration-literal') {
+    return { ms: durationMs(expr.seconds, expr, reader.query, mustBePositive), expr: null };
+  }
+  if (!areExpressionsEnabled)
+    throw reader.error(expr.range, 'experimental duration expression is not enabled');
+  if (!isConstantDuration(expr)) return { ms: 0, expr };
+  const seconds = evaluateDuration(expr, NO_TIMES, reader.query);
+  return { ms: durationMs(seconds, expr, reader.query, mustBePositive), expr };
+}
+
+function parseDurationExpr(
+  reader: TokenReader,
+  minPrecedence: number,
+  context: string,
+): DurationExpr {
+  return reader.nested(() => {
+    let left = parseUnary(reader, context);
+    for (;;) {
+      const operator = reader.peek();
+      const precedence = operator.group === 'operator' ? PRECEDENCE[operator.type] : undefined;
+      if (precedence === undefined || precedence < minPrecedence) return left;
+      reader.next();
+      const isRightAssociative = operator.type === '^';
+      const right = parseDurationExpr(
+        reader,
+        isRightAssociative ? precedence : precedence + 1,
+        context,
+      );
+      left = {
+        kind: 'duration-binary',
+        operator: operator.type as '+' | '-' | '*' | '/' | '%' | '^',
+        left,
+        right,
+        operatorRange: { start: operator.start, end: operator.end },
+        range: { start: left.range.start, end: right.range.end },
+      };
+    }
+  });
+}
+
+function parseUnary(reader: TokenReader, context: string): DurationExpr {
+  const token = reader.peek();
+  if (token.type !== '+' && token.type !== '-') return parsePrimary(reader, context);
+  reader.next();
+  return signed(token, parseDurationExpr(reader, PRECEDENCE['^']!, context));
+}
+
+/** A sign belongs to a literal behind it, so that `-5m` is one number. */
+function signed(sign: Token, operand: DurationExpr): DurationExpr {
+  const range = { start: sign.start, end: operand.range.end };
+  if (operand.kind === 'duration-literal') {
+    return { ...operand, seconds: sign.type === '-' ? -operand.seconds : operand.seconds, range };
+  }
+  return { kind: 'duration-unary', operator: sign.type as '+' | '-', operand, range };
+}
+
+function parsePrimary(reader: TokenReader, context: string): DurationExpr {
+  const token = reader.peek();
+  const range = { start: token.start, end: token.end };
+  if (token.group === 'number') {
+    reader.next();
+    const seconds = readNumber(reader, token);
+    return { kind: 'duration-literal', seconds, isDuration: false, range };
+  }
+  if (token.group === 'duration') {
+    reader.next();
+    const seconds = readDurationSeconds(reader, token);
+    return { kind: 'duration-literal', seconds, isDuration: true, range };
+  }
+  if (token.type === '(') {
+    reader.next();
+    const inner = parseDurationExpr(reader, 1, context);
+    const close = reader.expect(')', '', '');
+    return { kind: 'duration-parentheses', inner, range: { start: token.start, end: close.end } };
+  }
+  if (token.group === 'keyword' && reader.peekSecond().type === '(') {
+    if (token.type === 'step' || token.type === 'range') {
+      reader.next();
+      reader.next();
+      const close = reader.expect(')', context, EXPECTED);
+      const name = token.type;
+      return { kind: 'duration-variable', name, range: { start: token.start, end: close.end } };
+    }
+    if (token.type === 'min_of' || token.type === 'max_of')
+      return parseChoice(reader, token, context);
+  }
+  if (token.group === 'keyword' && reader.peekSecond().group !== 'error') reader.next();
+  throw reader.unexpected(context, EXPECTED);
+}
+
+function parseChoice(reader: TokenReader, token: Token, context: string): DurationExpr {
+  reader.next();
+  reader.next();
+  const left = parseDurationExpr(reader, 1, context);
+  reader.expect(',', context, '","');
+  const right = parseDurationExpr(reader, 1, context);
+  const close = reader.expect(')', context, '")"');
+  return {
+    kind: 'duration-binary',
+    operator: token.type as 'min_of' | 'max_of',
+    left,
+    right,
+    operatorRange: { start: token.start, end: token.end },
+    range: { start: token.start, end: close.end },
+  };
+}

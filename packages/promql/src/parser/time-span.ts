@@ -1,0 +1,112 @@
+import type { AtModifier, Expr, SubqueryExpr, VectorSelector } from './ast.ts';
+import { type QueryTimes, resolveDurations } from './duration-expr.ts';
+import { walk } from './walk.ts';
+
+/** A range of sample times, both ends included, ms. */
+export type Span = { readonly minMs: number; readonly maxMs: number };
+
+export type TimeSpanOptions = QueryTimes & {
+  readonly lookbackMs: number;
+};
+
+export type SelectorSpan = {
+  readonly selector: VectorSelector;
+  readonly span: Span;
+};
+
+export type TimeSpan = {
+  readonly selectors: readonly SelectorSpan[];
+  /** Covers all selectors; null for an expression that reads nothing. */
+  readonly overall: Span | null;
+};
+
+/** Which samples each selector may read over the whole query, lookback, range, offset, @ and subqueries included. */
+export function timeSpan(expr: Expr, options: TimeSpanOptions): TimeSpan {
+  const resolved = resolveDurations(expr, options, '');
+  const selectors: SelectorSpan[] = [];
+  walk(resolved, (node, path) => {
+    if (node.kind !== 'vector-selector') return;
+    selectors.push({ selector: node, span: selectorSpan(node, path, options) });
+  });
+  return { selectors, overall: unionOf(selectors.map(({ span }) => span)) };
+}
+
+/** Samples that one step at time t may read: those in [t − beforeMs, t + afterMs], and all fixed windows. */
+export type StepWindow = {
+  /** Null when no selector moves with t. */
+  readonly moving: { readonly beforeMs: number; readonly afterMs: number } | null;
+  /** Windows of selectors that @ pins. */
+  readonly fixed: readonly Span[];
+};
+
+/** See {@link StepWindow}. `times` are needed for `@ start()`, `@ end()`, `step()` and `range()`. */
+export function stepWindow(expr: Expr, lookbackMs: number, times: QueryTimes): StepWindow {
+  const resolved = resolveDurations(expr, times, '');
+  const fixed: Span[] = [];
+  let beforeMs = Number.NEGATIVE_INFINITY;
+  let afterMs = Number.NEGATIVE_INFINITY;
+  walk(resolved, (node, path) => {
+    if (node.kind !== 'vector-selector') return;
+    const isPinned =
+      node.at !== null || path.some((outer) => outer.kind === 'subquery' && outer.at !== null);
+    if (isPinned) {
+      fixed.push(selectorSpan(node, path, { ...times, lookbackMs }));
+      return;
+    }
+    const span = selectorSpan(node, path, { startMs: 0, endMs: 0, stepMs: 0, lookbackMs });
+    beforeMs = Math.max(beforeMs, -span.minMs);
+    afterMs = Math.max(afterMs, span.maxMs);
+  });
+  const moving = beforeMs === Number.NEGATIVE_INFINITY ? null : { beforeMs, afterMs };
+  return { moving, fixed };
+}
+
+/** The first and last sample time of one selector below the nodes of `path`, durations resolved. */
+export function selectorSpan(
+  selector: VectorSelector,
+  path: readonly Expr[],
+  options: TimeSpanOptions,
+): Span {
+  let minMs = options.startMs;
+  let maxMs = options.endMs;
+  const shift = (at: AtModifier | null, offsetMs: number): void => {
+    if (at !== null) {
+      minMs = atTime(at, options);
+      maxMs = minMs;
+    }
+    minMs -= offsetMs;
+    maxMs -= offsetMs;
+  };
+  for (const node of path) {
+    if (node.kind !== 'subquery') continue;
+    shift(node.at, node.offset?.ms ?? 0);
+    // The window is left-open, so its first instant is one millisecond later.
+    minMs = minMs - subqueryWindow(node) + 1;
+  }
+  shift(selector.at, selector.offset?.ms ?? 0);
+  const parent = path.at(-1);
+  const isMatrix = parent?.kind === 'matrix-selector';
+  const windowMs = isMatrix ? parent.window.ms : options.lookbackMs;
+  minMs = minMs - windowMs + 1;
+  // Extended selectors look one lookback further out for the values at the edges.
+  if (selector.anchored || selector.smoothed) minMs -= isMatrix ? options.lookbackMs : 0;
+  if (selector.smoothed) maxMs += options.lookbackMs;
+  return { minMs, maxMs };
+}
+
+function subqueryWindow(node: SubqueryExpr): number {
+  return node.window.ms;
+}
+
+function atTime(at: AtModifier, times: QueryTimes): number {
+  if (at.kind === 'timestamp') return at.timestampMs;
+  return at.kind === 'start' ? times.startMs : times.endMs;
+}
+
+function unionOf(spans: readonly Span[]): Span | null {
+  if (spans.length === 0) return null;
+  return {
+    minMs: Math.min(...spans.map((span) => span.minMs)),
+    maxMs: Math.max(...spans.map((span) => span.maxMs)),
+  };
+}
