@@ -11,7 +11,9 @@ export type CoverageReport = {
   /** Hash of scrape and rule configuration without replica labels; replicas of one pair must agree. */
   readonly configIdentity: string;
   readonly nowMs: number;
-  /** When the server itself was not there. */
+  /** Where this server's known past begins; before it nothing is claimed and nothing missed. */
+  readonly sinceMs: number;
+  /** When the server itself was not there, since {@link sinceMs}. */
   readonly serverGaps: IntervalSet;
   readonly subjects: readonly SubjectReport[];
 };
@@ -86,9 +88,11 @@ export class CoverageLog implements CoverageRecorder {
       history = new SubjectHistory(subject, intervalMs);
       this.#subjects.set(subject.key, history);
     }
-    // A target that shows up while the server starts was there before it: its schedules since the start were missed.
+    // A target that shows up while the server starts was there before it: the schedules between the start and the first
+    // scrape were missed. One that shows up later is new, and nothing was scheduled before.
     const isStarting = firstMs - this.#startedMs <= Math.max(2 * intervalMs, 30_000);
-    const fromMs = isStarting ? Math.min(this.#startedMs, firstMs) : firstMs;
+    const missedCount = isStarting ? Math.floor((firstMs - this.#startedMs) / intervalMs) : 0;
+    const fromMs = firstMs - Math.max(0, missedCount) * intervalMs;
     history.open(subject, fromMs, intervalMs);
     this.#journal?.opened(subject, fromMs, intervalMs);
   }
@@ -122,7 +126,8 @@ export class CoverageLog implements CoverageRecorder {
       ...this.#alive,
       ...(isAlive ? [{ startMs: last.startMs, endMs: nowMs + 1 }] : []),
     ]);
-    return subtract(intersect([window], [{ startMs: window.startMs, endMs: nowMs + 1 }]), alive);
+    const sinceMs = this.#alive[0]!.startMs;
+    return subtract(intersect([window], [{ startMs: sinceMs, endMs: nowMs + 1 }]), alive);
   }
 
   /** All gaps and failures in `window`; `isWanted` leaves out subjects that a query cannot touch. */
@@ -142,6 +147,7 @@ export class CoverageLog implements CoverageRecorder {
     return {
       configIdentity: this.#configIdentity,
       nowMs,
+      sinceMs: this.#alive[0]!.startMs,
       serverGaps: this.serverGaps(window, nowMs),
       subjects,
     };

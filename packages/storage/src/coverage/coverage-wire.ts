@@ -12,6 +12,8 @@ const MAX_INTERVALS = 100_000;
 export type CoverageWire = {
   readonly config: string;
   readonly now: number;
+  /** Where the server's known past begins, ms. */
+  readonly since: number;
   readonly serverGaps: readonly number[];
   readonly subjects: readonly {
     readonly key: string;
@@ -27,6 +29,7 @@ export function toWire(report: CoverageReport): CoverageWire {
   return {
     config: report.configIdentity,
     now: report.nowMs,
+    since: report.sinceMs,
     serverGaps: flatten(report.serverGaps),
     subjects: report.subjects.map(({ subject, gaps, failures }) => ({
       key: subject.key,
@@ -62,6 +65,7 @@ export function fromWire(value: unknown): CoverageReport {
   return {
     configIdentity: text(wire.config, 'config'),
     nowMs: number(wire.now, 'now'),
+    sinceMs: number(wire.since, 'since'),
     serverGaps: unflatten(wire.serverGaps),
     subjects,
   };
@@ -71,6 +75,7 @@ export function fromWire(value: unknown): CoverageReport {
 export type CoverageSummary = {
   readonly configIdentity: string;
   readonly nowMs: number;
+  readonly sinceMs: number;
   readonly gaps: IntervalSet;
   readonly failures: IntervalSet;
   /** Where the whole report is, when it was too long for a header. */
@@ -81,6 +86,7 @@ export function summaryOf(report: CoverageReport): CoverageSummary {
   return {
     configIdentity: report.configIdentity,
     nowMs: report.nowMs,
+    sinceMs: report.sinceMs,
     gaps: intervalSet([
       ...report.serverGaps,
       ...report.subjects.flatMap((subject) => subject.gaps),
@@ -90,9 +96,9 @@ export function summaryOf(report: CoverageReport): CoverageSummary {
   };
 }
 
-/** `config=…; now=…; gaps=1-2,5-9; failures=` or, when longer than 4 kB, `config=…; now=…; url=…`. */
+/** `config=…; now=…; since=…; gaps=1-2,5-9; failures=` or, when longer than 4 kB, `config=…; now=…; url=…`. */
 export function encodeHeader(summary: CoverageSummary, url: string): string {
-  const head = `config=${summary.configIdentity}; now=${summary.nowMs}`;
+  const head = `config=${summary.configIdentity}; now=${summary.nowMs}; since=${summary.sinceMs}`;
   const full = `${head}; gaps=${spans(summary.gaps)}; failures=${spans(summary.failures)}`;
   return full.length <= MAX_HEADER_LENGTH ? full : `${head}; url=${url}`;
 }
@@ -106,12 +112,14 @@ export function decodeHeader(header: string | undefined): CoverageSummary | null
     if (at > 0) fields.set(part.slice(0, at), part.slice(at + 1));
   }
   const nowMs = Number(fields.get('now'));
+  const sinceMs = Number(fields.get('since'));
   const configIdentity = fields.get('config');
-  if (configIdentity === undefined || !Number.isFinite(nowMs)) return null;
+  if (configIdentity === undefined || !Number.isFinite(nowMs) || !Number.isFinite(sinceMs))
+    return null;
   const gaps = parseSpans(fields.get('gaps') ?? '');
   const failures = parseSpans(fields.get('failures') ?? '');
   if (gaps === null || failures === null) return null;
-  return { configIdentity, nowMs, gaps, failures, url: fields.get('url') ?? null };
+  return { configIdentity, nowMs, sinceMs, gaps, failures, url: fields.get('url') ?? null };
 }
 
 function spans(set: IntervalSet): string {

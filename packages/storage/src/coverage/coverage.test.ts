@@ -79,8 +79,12 @@ describe('coverage of one server', () => {
     expect(gapsOf(serverUntil(5_000, [2_050]), 1_050, 5_000, 5_000)).toEqual([[2_050, 2_150]]);
   });
 
-  it('does not cover the time before its first scrape after a start', () => {
-    expect(gapsOf(serverUntil(5_000), 900, 5_000, 5_000)).toEqual([[900, 1_050]]);
+  it('does not cover schedules that fell between its start and its first scrape', () => {
+    const log = new CoverageLog(1_000);
+    for (let at = 1_000; at <= 2_000; at += 100) log.heartbeat(at);
+    log.open(target, 1_270, 100);
+    for (let at = 1_270; at <= 2_000; at += 100) log.record(target.key, at, 'done');
+    expect(gapsOf(log, 900, 2_000, 2_000)).toEqual([[1_070, 1_270]]);
   });
 
   it('has a gap from the last scrape to now once it is overdue', () => {
@@ -136,7 +140,7 @@ describe('the coverage file', () => {
       after.heartbeat(at);
       after.record(target.key, at, 'done');
     }
-    expect(gapsOf(after, 1_050, 12_000, 12_000)).toEqual([[2_951, 10_020]]);
+    expect(gapsOf(after, 1_050, 12_000, 12_000)).toEqual([[2_951, 10_000]]);
   });
 
   it('ends at a torn tail and never claims what it did not hold', () => {
@@ -179,7 +183,7 @@ describe('coverage on the wire', () => {
   it('names a URL when the header would be too long, and takes a foreign header for none', () => {
     const gaps = Array.from({ length: 1_000 }, (_, i) => ({ startMs: i * 10, endMs: i * 10 + 5 }));
     const long = encodeHeader(
-      { configIdentity: 'x', nowMs: 1, gaps, failures: [], url: null },
+      { configIdentity: 'x', nowMs: 1, sinceMs: 0, gaps, failures: [], url: null },
       '/c?start=0',
     );
     expect(decodeHeader(long)?.url).toBe('/c?start=0');
