@@ -1,1 +1,22 @@
-export {};
+export { Tsdb, type TsdbInit } from './db.ts';
+export {
+  ClosedError,
+  CorruptionError,
+  DirectoryError,
+  NotSupportedError,
+  WalSyncError,
+  WalWriteError,
+} from './errors.ts';
+export type {
+  ExemplarRecord,
+  MetadataRecord,
+  SampleColumns,
+  SeriesRecord,
+  TombstoneRecord,
+} from './format/wal-record.ts';
+export type { HeadStats, NamedCount } from './head/stats.ts';
+export { DEFAULT_TSDB_OPTIONS, type FsyncMode, type TsdbOptions } from './options.ts';
+export type { WalRecord } from './wal/records.ts';
+export { segmentName, type WalPosition } from './wal/segment.ts';
+export type { CheckpointInfo, WalDeletion, WalListener, WalTail } from './wal/wal.ts';
+export { WalReader, type WalReaderOptions } from './wal/wal-reader.ts';

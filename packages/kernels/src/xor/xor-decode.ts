@@ -1,0 +1,133 @@
+/** Number of samples that the chunk at `bytes[offset]` says it holds. */
+export function xorCount(bytes: Uint8Array, offset: number): number {
+  return (bytes[offset]! << 8) | bytes[offset + 1]!;
+}
+
+/** What {@link xorDecode} gives for bytes that are no XOR chunk. */
+export const XOR_MALFORMED = -1;
+
+/**
+ * Decodes the XOR chunk in `bytes[offset, offset + length)` into `timestampsMs[at …]` and `valueWords` (two words a
+ * sample, low first, from 2·at on). Returns the number of samples, or {@link XOR_MALFORMED}. The caller has sized the
+ * outputs by {@link xorCount}. Eight readable bytes after the chunk keep the loop on its fast way; what they hold does not
+ * matter.
+ */
+export function xorDecode(
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  timestampsMs: Float64Array,
+  valueWords: Uint32Array,
+  at: number,
+): number {
+  if (length < 2) return XOR_MALFORMED;
+  const count = xorCount(bytes, offset);
+  if (count === 0) return 0;
+  const endBit = length * 8;
+
+  let position = 2;
+  let scale = 1;
+  let first = 0;
+  for (;;) {
+    if (position >= length || scale > 2 ** 56) return XOR_MALFORMED;
+    const byte = bytes[offset + position++]!;
+    first += (byte & 0x7f) * scale;
+    if (byte < 0x80) break;
+    scale *= 128;
+  }
+  let timestamp = first % 2 === 0 ? first / 2 : -(first + 1) / 2;
+  if (!Number.isSafeInteger(timestamp)) return XOR_MALFORMED;
+  let bit = position * 8;
+  let high = peek32(bytes, offset, bit);
+  let low = peek32(bytes, offset, bit + 32);
+  bit += 64;
+  if (bit > endBit) return XOR_MALFORMED;
+  timestampsMs[at] = timestamp;
+  valueWords[at * 2] = low;
+  valueWords[at * 2 + 1] = high;
+  if (count === 1) return 1;
+
+  position += 8;
+  let delta = 0;
+  scale = 1;
+  for (;;) {
+    if (position >= length || scale > 2 ** 56) return XOR_MALFORMED;
+    const byte = bytes[offset + position++]!;
+    delta += (byte & 0x7f) * scale;
+    if (byte < 0x80) break;
+    scale *= 128;
+  }
+  if (!Number.isSafeInteger(delta)) return XOR_MALFORMED;
+  bit = position * 8;
+
+  let trailing = 0;
+  let significant = 64;
+  const end = at + count;
+  for (let index = at + 1; index < end; index++) {
+    if (index > at + 1) {
+      const word = peek32(bytes, offset, bit);
+      if (word < 0x80000000) bit += 1;
+      else if (word < 0xc0000000) {
+        // The ranges are asymmetric, −(2^(n−1)−1) … 2^(n−1): the middle value is positive.
+        const raw = (word >>> 16) & 0x3fff;
+        delta += raw > 0x2000 ? raw - 0x4000 : raw;
+        bit += 16;
+      } else if (word < 0xe0000000) {
+        const raw = (word >>> 12) & 0x1ffff;
+        delta += raw > 0x10000 ? raw - 0x20000 : raw;
+        bit += 20;
+      } else if (word < 0xf0000000) {
+        const raw = (word >>> 8) & 0xfffff;
+        delta += raw > 0x80000 ? raw - 0x100000 : raw;
+        bit += 24;
+      } else {
+        delta += (peek32(bytes, offset, bit + 4) | 0) * 4294967296;
+        delta += peek32(bytes, offset, bit + 36);
+        bit += 68;
+      }
+    }
+    timestamp += delta;
+
+    const word = peek32(bytes, offset, bit);
+    if (word < 0x80000000) bit += 1;
+    else {
+      if (word < 0xc0000000) bit += 2;
+      else {
+        const leading = (word >>> 25) & 31;
+        significant = (word >>> 19) & 63;
+        if (significant === 0) significant = 64;
+        trailing = 64 - leading - significant;
+        if (trailing < 0) return XOR_MALFORMED;
+        bit += 13;
+      }
+      if (significant <= 32) {
+        const bits = peek32(bytes, offset, bit) >>> (32 - significant);
+        if (trailing >= 32) high ^= bits << (trailing - 32);
+        else {
+          low ^= bits << trailing;
+          if (trailing > 0) high ^= bits >>> (32 - trailing);
+        }
+      } else {
+        const upper = peek32(bytes, offset, bit) >>> (64 - significant);
+        const lower = peek32(bytes, offset, bit + significant - 32);
+        low ^= lower << trailing;
+        high ^= upper << trailing;
+        if (trailing > 0) high ^= lower >>> (32 - trailing);
+      }
+      bit += significant;
+    }
+    if (bit > endBit) return XOR_MALFORMED;
+    timestampsMs[index] = timestamp;
+    valueWords[index * 2] = low;
+    valueWords[index * 2 + 1] = high;
+  }
+  return count;
+}
+
+/** The 32 bits from `bit` on, as an unsigned number. Behind the end of the array it reads zeros. */
+function peek32(bytes: Uint8Array, offset: number, bit: number): number {
+  const at = offset + (bit >>> 3);
+  const shift = bit & 7;
+  const word = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+  return shift === 0 ? word >>> 0 : ((word << shift) | (bytes[at + 4]! >>> (8 - shift))) >>> 0;
+}

@@ -1,0 +1,50 @@
+import { OperatingError } from '@pollux/base';
+
+/** Bytes on disk that do not have the form they must have; `place` names file and offset. */
+export class CorruptionError extends OperatingError {
+  readonly place: string;
+
+  constructor(place: string, what: string, options?: { cause?: unknown }) {
+    super('TSDB.CORRUPTION', `${place}: ${what}`, options);
+    this.place = place;
+  }
+}
+
+/** The log could not be written (disk full, I/O error): nothing of the commit is visible; a later commit may succeed. */
+export class WalWriteError extends OperatingError {
+  constructor(path: string, options: { cause: unknown }) {
+    super(
+      'TSDB.WAL_WRITE',
+      `cannot write the log ${path}; nothing of this commit was stored; free space or repair the disk`,
+      options,
+    );
+  }
+}
+
+/** The log was written, but not confirmed to be on the disk: the samples are visible, but may not survive a power loss. */
+export class WalSyncError extends OperatingError {
+  constructor(path: string, options: { cause: unknown }) {
+    super('TSDB.WAL_SYNC', `cannot sync the log ${path}`, options);
+  }
+}
+
+/** The data directory cannot be used. */
+export class DirectoryError extends OperatingError {
+  constructor(directory: string, what: string, options?: { cause?: unknown }) {
+    super('TSDB.DIRECTORY', `data directory ${directory}: ${what}`, options);
+  }
+}
+
+/** A door was used after `close`, or an appender after its end. */
+export class ClosedError extends OperatingError {
+  constructor(what: string) {
+    super('TSDB.CLOSED', `${what} is closed`);
+  }
+}
+
+/** Something of Prometheus' TSDB that this engine does not have. */
+export class NotSupportedError extends OperatingError {
+  constructor(what: string) {
+    super('TSDB.NOT_SUPPORTED', `${what} is not supported by this engine`);
+  }
+}

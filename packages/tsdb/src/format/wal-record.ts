@@ -1,0 +1,227 @@
+import { type ByteReader, ByteWriter } from '@pollux/base';
+import { Labels, type Metadata, type MetricType } from '@pollux/model';
+
+/** First byte of a log record; layout in `wal-record.md`. */
+export const RECORD = {
+  series: 1,
+  samples: 2,
+  tombstones: 3,
+  exemplars: 4,
+  mmapMarkers: 5,
+  metadata: 6,
+  histograms: 7,
+  floatHistograms: 8,
+  customBucketHistograms: 9,
+  customBucketFloatHistograms: 10,
+} as const;
+
+export type SeriesRecord = { readonly ref: number; readonly labels: Labels };
+/** A deleted time range of one series, both ends included. */
+export type TombstoneRecord = {
+  readonly ref: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+};
+export type ExemplarRecord = {
+  readonly ref: number;
+  readonly timestampMs: number;
+  readonly value: number;
+  readonly labels: Labels;
+};
+export type MetadataRecord = { readonly ref: number; readonly metadata: Metadata };
+
+/** Samples as columns; `valueWords` holds two words a sample, low first. */
+export type SampleColumns = {
+  refs: Uint32Array;
+  timestampsMs: Float64Array;
+  valueWords: Uint32Array;
+  count: number;
+};
+
+export function createSampleColumns(capacity: number): SampleColumns {
+  return {
+    refs: new Uint32Array(capacity),
+    timestampsMs: new Float64Array(capacity),
+    valueWords: new Uint32Array(capacity * 2),
+    count: 0,
+  };
+}
+
+/** Makes room for `capacity` samples, keeping what is there. */
+export function growSampleColumns(columns: SampleColumns, capacity: number): void {
+  if (capacity <= columns.refs.length) return;
+  const size = Math.max(capacity, columns.refs.length * 2);
+  const grown = createSampleColumns(size);
+  grown.refs.set(columns.refs);
+  grown.timestampsMs.set(columns.timestampsMs);
+  grown.valueWords.set(columns.valueWords);
+  columns.refs = grown.refs;
+  columns.timestampsMs = grown.timestampsMs;
+  columns.valueWords = grown.valueWords;
+}
+
+function encodeLabels(target: ByteWriter, labels: Labels): void {
+  target.uvarint(labels.size);
+  for (let i = 0; i < labels.size; i++) {
+    target.uvarintText(labels.nameAt(i));
+    target.uvarintText(labels.valueAt(i));
+  }
+}
+
+function decodeLabels(source: ByteReader): Labels {
+  const size = source.uvarint();
+  const pairs: [string, string][] = [];
+  for (let i = 0; i < size; i++) pairs.push([source.uvarintText(), source.uvarintText()]);
+  return Labels.from(pairs);
+}
+
+export function encodeSeries(target: ByteWriter, series: readonly SeriesRecord[]): void {
+  target.u8(RECORD.series);
+  for (const { ref, labels } of series) {
+    target.i64(ref);
+    encodeLabels(target, labels);
+  }
+}
+
+/** `source` stands behind the type byte, as for all decoders here. */
+export function decodeSeries(source: ByteReader): SeriesRecord[] {
+  const series: SeriesRecord[] = [];
+  while (source.remaining > 0) series.push({ ref: source.i64(), labels: decodeLabels(source) });
+  return series;
+}
+
+/** Encodes samples `start` to `end` of the columns as one record. */
+export function encodeSamples(
+  target: ByteWriter,
+  columns: SampleColumns,
+  start: number,
+  end: number,
+): void {
+  target.u8(RECORD.samples);
+  if (start === end) return;
+  const { refs, timestampsMs, valueWords } = columns;
+  const baseRef = refs[start]!;
+  const baseTimestamp = timestampsMs[start]!;
+  target.i64(baseRef);
+  target.i64(baseTimestamp);
+  for (let i = start; i < end; i++) {
+    target.varint(refs[i]! - baseRef);
+    target.varint(timestampsMs[i]! - baseTimestamp);
+    target.u32(valueWords[i * 2 + 1]!);
+    target.u32(valueWords[i * 2]!);
+  }
+}
+
+/** Appends the record's samples to `columns`. */
+export function decodeSamples(source: ByteReader, columns: SampleColumns): void {
+  if (source.remaining === 0) return;
+  const baseRef = source.i64();
+  const baseTimestamp = source.i64();
+  while (source.remaining > 0) {
+    const index = columns.count;
+    if (index === columns.refs.length) growSampleColumns(columns, index + 1);
+    columns.refs[index] = baseRef + source.varint();
+    columns.timestampsMs[index] = baseTimestamp + source.varint();
+    columns.valueWords[index * 2 + 1] = source.u32();
+    columns.valueWords[index * 2] = source.u32();
+    columns.count++;
+  }
+}
+
+export function encodeTombstones(target: ByteWriter, stones: readonly TombstoneRecord[]): void {
+  target.u8(RECORD.tombstones);
+  for (const { ref, minMs, maxMs } of stones) {
+    target.i64(ref);
+    target.varint(minMs);
+    target.varint(maxMs);
+  }
+}
+
+export function decodeTombstones(source: ByteReader): TombstoneRecord[] {
+  const stones: TombstoneRecord[] = [];
+  while (source.remaining > 0) {
+    stones.push({ ref: source.i64(), minMs: source.varint(), maxMs: source.varint() });
+  }
+  return stones;
+}
+
+export function encodeExemplars(target: ByteWriter, exemplars: readonly ExemplarRecord[]): void {
+  target.u8(RECORD.exemplars);
+  const first = exemplars[0];
+  if (first === undefined) return;
+  target.i64(first.ref);
+  target.i64(first.timestampMs);
+  for (const { ref, timestampMs, value, labels } of exemplars) {
+    target.varint(ref - first.ref);
+    target.varint(timestampMs - first.timestampMs);
+    target.f64(value);
+    encodeLabels(target, labels);
+  }
+}
+
+export function decodeExemplars(source: ByteReader): ExemplarRecord[] {
+  const exemplars: ExemplarRecord[] = [];
+  if (source.remaining === 0) return exemplars;
+  const baseRef = source.i64();
+  const baseTimestamp = source.i64();
+  while (source.remaining > 0) {
+    exemplars.push({
+      ref: baseRef + source.varint(),
+      timestampMs: baseTimestamp + source.varint(),
+      value: source.f64(),
+      labels: decodeLabels(source),
+    });
+  }
+  return exemplars;
+}
+
+/** Position in this list is the number on disk. */
+const METRIC_TYPES: readonly MetricType[] = [
+  'unknown',
+  'counter',
+  'gauge',
+  'histogram',
+  'gaugehistogram',
+  'summary',
+  'info',
+  'stateset',
+];
+
+export function encodeMetadata(target: ByteWriter, records: readonly MetadataRecord[]): void {
+  target.u8(RECORD.metadata);
+  for (const { ref, metadata } of records) {
+    target.uvarint(ref);
+    target.u8(METRIC_TYPES.indexOf(metadata.type));
+    target.uvarint(2);
+    target.uvarintText('UNIT');
+    target.uvarintText(metadata.unit);
+    target.uvarintText('HELP');
+    target.uvarintText(metadata.help);
+  }
+}
+
+export function decodeMetadata(source: ByteReader): MetadataRecord[] {
+  const records: MetadataRecord[] = [];
+  while (source.remaining > 0) {
+    const ref = source.uvarint();
+    const type = METRIC_TYPES[source.u8()] ?? 'unknown';
+    const fields = source.uvarint();
+    let unit = '';
+    let help = '';
+    for (let i = 0; i < fields; i++) {
+      const name = source.uvarintText();
+      const value = source.uvarintText();
+      if (name === 'UNIT') unit = value;
+      else if (name === 'HELP') help = value;
+    }
+    records.push({ ref, metadata: { type, help, unit } });
+  }
+  return records;
+}
+
+/** One record as bytes of its own, for tests and tools. */
+export function recordBytes(encode: (target: ByteWriter) => void): Uint8Array {
+  const target = new ByteWriter();
+  encode(target);
+  return target.take();
+}

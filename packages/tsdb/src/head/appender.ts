@@ -1,0 +1,294 @@
+import { ByteWriter, InputError, LimitError } from '@pollux/base';
+import {
+  type Exemplar,
+  type FloatHistogram,
+  type Labels,
+  type Metadata,
+  wordsOf,
+} from '@pollux/model';
+import { APPEND_OUTCOME, type Appender, type SeriesRef } from '@pollux/storage';
+import { ClosedError, NotSupportedError } from '../errors.ts';
+import {
+  createSampleColumns,
+  type ExemplarRecord,
+  encodeExemplars,
+  encodeMetadata,
+  encodeSamples,
+  encodeSeries,
+  growSampleColumns,
+  type MetadataRecord,
+  type SampleColumns,
+  type SeriesRecord,
+} from '../format/wal-record.ts';
+import type { TsdbMetrics } from '../metrics.ts';
+import type { Wal } from '../wal/wal.ts';
+import type { Head } from './head.ts';
+
+export type AppenderOptions = {
+  readonly head: Head;
+  readonly wal: Wal;
+  readonly metrics: TsdbMetrics;
+  /** Whether a commit waits until its records are on the disk. */
+  readonly isSynced: boolean;
+  readonly maxSeries: number;
+  /** Staging memory of appenders that have ended, for the next ones. */
+  readonly spareColumns: SampleColumns[];
+  /** Null while the database takes writes, else the error to give. */
+  readonly refusal: () => Error | null;
+};
+
+/** Samples of one log record; keeps a record far below a segment's size. */
+const SAMPLES_PER_RECORD = 100_000;
+const MAX_SPARE_COLUMNS = 8;
+/** Staging memory larger than this is not kept. */
+const MAX_SPARE_SAMPLES = 1_000_000;
+/** Prometheus' bound on an exemplar's label set, in characters. */
+const MAX_EXEMPLAR_CHARACTERS = 128;
+
+/** One batch for the head: staged in columns, then logged, then published. */
+export class HeadAppender implements Appender {
+  readonly #options: AppenderOptions;
+  readonly #id: number;
+  readonly #staged: SampleColumns;
+  readonly #exemplars: ExemplarRecord[] = [];
+  readonly #metadata: MetadataRecord[] = [];
+  #isEnded = false;
+
+  constructor(options: AppenderOptions) {
+    this.#options = options;
+    this.#id = options.head.beginAppender();
+    this.#staged = options.spareColumns.pop() ?? createSampleColumns(256);
+    this.#staged.count = 0;
+  }
+
+  series(labels: Labels): SeriesRef {
+    this.#checkOpen();
+    const { table } = this.#options.head;
+    let slot = table.find(labels);
+    if (slot < 0) {
+      validate(labels);
+      const { maxSeries, metrics } = this.#options;
+      if (maxSeries > 0 && table.count >= maxSeries) {
+        throw new LimitError(
+          'TSDB.MAX_SERIES',
+          'maxSeries',
+          `the head holds ${table.count} series, the limit set by maxSeries`,
+        );
+      }
+      slot = table.create(labels);
+      metrics.seriesCreated.inc();
+    }
+    table.touchedBy[slot] = this.#id;
+    return table.refs[slot]!;
+  }
+
+  appendFloats(
+    refs: Uint32Array,
+    timestampsMs: Float64Array,
+    values: Float64Array,
+    _startTimestampsMs: Float64Array | null,
+    count: number,
+    outcomes: Uint8Array,
+  ): number {
+    this.#checkOpen();
+    const { head, metrics } = this.#options;
+    const { table } = head;
+    const words = wordsOf(values);
+    const staged = this.#staged;
+    growSampleColumns(staged, staged.count + count);
+    const minMs = head.appendableMinMs;
+    let taken = 0;
+    for (let i = 0; i < count; i++) {
+      const slot = table.slotOf(refs[i]!);
+      if (slot < 0) {
+        outcomes[i] = APPEND_OUTCOME.unknownRef;
+        continue;
+      }
+      table.touchedBy[slot] = this.#id;
+      const timestampMs = timestampsMs[i]!;
+      const low = words[i * 2]!;
+      const high = words[i * 2 + 1]!;
+      // The usual sample is newer than the series and the bound: no call for it.
+      if (!(timestampMs > table.maxMs[slot]!) || timestampMs < minMs) {
+        const outcome = head.check(slot, timestampMs, low, high);
+        outcomes[i] = outcome;
+        if (outcome === APPEND_OUTCOME.ok) taken++;
+        else countRefusal(metrics, outcome);
+        continue;
+      }
+      outcomes[i] = APPEND_OUTCOME.ok;
+      taken++;
+      const at = staged.count++;
+      staged.refs[at] = refs[i]!;
+      staged.timestampsMs[at] = timestampMs;
+      staged.valueWords[at * 2] = low;
+      staged.valueWords[at * 2 + 1] = high;
+    }
+    return taken;
+  }
+
+  /** Refuses: this engine stores floats. */
+  appendHistogram(
+    _ref: SeriesRef,
+    _timestampMs: number,
+    _histogram: FloatHistogram,
+    _startTimestampMs: number,
+  ): number {
+    throw new NotSupportedError('writing native histograms');
+  }
+
+  appendExemplar(ref: SeriesRef, exemplar: Exemplar): void {
+    this.#checkOpen();
+    const { head } = this.#options;
+    if (head.options.exemplars.capacity === 0) return;
+    const slot = head.table.slotOf(ref);
+    if (slot < 0) return;
+    let characters = 0;
+    for (const [name, value] of exemplar.labels) characters += [...name].length + [...value].length;
+    if (characters > MAX_EXEMPLAR_CHARACTERS) {
+      throw new InputError(
+        'TSDB.EXEMPLAR_TOO_LONG',
+        '',
+        `label length for exemplar exceeds maximum of ${MAX_EXEMPLAR_CHARACTERS} UTF-8 characters`,
+      );
+    }
+    head.table.touchedBy[slot] = this.#id;
+    this.#exemplars.push({
+      ref,
+      timestampMs: exemplar.timestampMs ?? Math.max(0, head.maxMs),
+      value: exemplar.value,
+      labels: exemplar.labels,
+    });
+  }
+
+  setMetadata(ref: SeriesRef, metadata: Metadata): void {
+    this.#checkOpen();
+    const { head } = this.#options;
+    const slot = head.table.slotOf(ref);
+    if (slot < 0) return;
+    head.table.touchedBy[slot] = this.#id;
+    const known = head.metadata.get(ref);
+    if (
+      known !== undefined &&
+      known.type === metadata.type &&
+      known.help === metadata.help &&
+      known.unit === metadata.unit
+    ) {
+      return;
+    }
+    this.#metadata.push({ ref, metadata });
+  }
+
+  async commit(): Promise<void> {
+    this.#checkOpen();
+    this.#isEnded = true;
+    const { wal, refusal, isSynced } = this.#options;
+    try {
+      const error = refusal();
+      if (error !== null) throw error;
+      const { records, unlogged } = this.#encode();
+      if (records.length === 0) return;
+      wal.write(records);
+      const { table } = this.#options.head;
+      for (const { ref } of unlogged) {
+        const slot = table.slotOf(ref);
+        if (slot >= 0) table.isLogged[slot] = 1;
+      }
+      if (isSynced) await wal.sync();
+      this.#publish();
+    } finally {
+      this.#release();
+    }
+  }
+
+  rollback(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#release();
+  }
+
+  #encode(): { records: Uint8Array[]; unlogged: SeriesRecord[] } {
+    const staged = this.#staged;
+    const records: Uint8Array[] = [];
+    const encode = (write: (target: ByteWriter) => void, sizeHint: number): void => {
+      const target = new ByteWriter(sizeHint);
+      write(target);
+      records.push(target.bytes());
+    };
+    const unlogged = this.#unloggedSeries();
+    if (unlogged.length > 0) encode((target) => encodeSeries(target, unlogged), 4096);
+    if (this.#metadata.length > 0) encode((target) => encodeMetadata(target, this.#metadata), 4096);
+    for (let start = 0; start < staged.count; start += SAMPLES_PER_RECORD) {
+      const end = Math.min(staged.count, start + SAMPLES_PER_RECORD);
+      encode((target) => encodeSamples(target, staged, start, end), 32 + (end - start) * 12);
+    }
+    if (this.#exemplars.length > 0) {
+      encode((target) => encodeExemplars(target, this.#exemplars), 4096);
+    }
+    return { records, unlogged };
+  }
+
+  /** The staged series that have no record in the log yet: the record must stand before their first sample. */
+  #unloggedSeries(): SeriesRecord[] {
+    const { table } = this.#options.head;
+    const staged = this.#staged;
+    const found = new Set<number>();
+    const note = (ref: number): void => {
+      const slot = table.slotOf(ref);
+      if (slot >= 0 && table.isLogged[slot] === 0) found.add(ref);
+    };
+    for (let i = 0; i < staged.count; i++) note(staged.refs[i]!);
+    for (const { ref } of this.#exemplars) note(ref);
+    for (const { ref } of this.#metadata) note(ref);
+    return [...found].map((ref) => ({ ref, labels: table.labelsOf(table.slotOf(ref)) }));
+  }
+
+  #publish(): void {
+    const { head, metrics } = this.#options;
+    const { table } = head;
+    const { refs, timestampsMs, valueWords, count } = this.#staged;
+    let appended = 0;
+    for (let i = 0; i < count; i++) {
+      const slot = table.slotOf(refs[i]!);
+      if (slot < 0) continue;
+      // A sample of the same series that another batch, or this one, brought first wins, as in Prometheus.
+      if (head.append(slot, timestampsMs[i]!, valueWords[i * 2]!, valueWords[i * 2 + 1]!))
+        appended++;
+    }
+    metrics.samplesAppended.inc(appended);
+    for (const { ref, metadata } of this.#metadata) head.metadata.set(ref, metadata);
+    for (const { ref, timestampMs, value, labels } of this.#exemplars) {
+      const slot = table.slotOf(ref);
+      if (slot < 0) continue;
+      const exemplar = { labels, value, timestampMs };
+      head.options.exemplars.add({ seriesLabels: table.labelsOf(slot), exemplar, timestampMs });
+    }
+  }
+
+  #release(): void {
+    const { head, spareColumns } = this.#options;
+    head.endAppender(this.#id);
+    if (spareColumns.length < MAX_SPARE_COLUMNS && this.#staged.refs.length <= MAX_SPARE_SAMPLES) {
+      spareColumns.push(this.#staged);
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#isEnded) throw new ClosedError('this appender');
+  }
+}
+
+function countRefusal(metrics: TsdbMetrics, outcome: number): void {
+  if (outcome === APPEND_OUTCOME.outOfOrder) metrics.outOfOrderSamples.inc();
+  else if (outcome === APPEND_OUTCOME.outOfBounds) metrics.outOfBoundsSamples.inc();
+  else if (outcome === APPEND_OUTCOME.duplicate) metrics.duplicateSamples.inc();
+}
+
+function validate(labels: Labels): void {
+  if (labels.isEmpty) {
+    throw new InputError('TSDB.INVALID_LABELS', '', 'empty labelset: a series needs a label');
+  }
+  if (labels.nameAt(0) === '') {
+    throw new InputError('TSDB.INVALID_LABELS', labels.toString(), 'a label has no name');
+  }
+}

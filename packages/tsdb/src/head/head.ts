@@ -1,0 +1,246 @@
+import {
+  resetXorAppend,
+  XOR_CUT_BYTES,
+  XOR_SAMPLE_MAX_BYTES,
+  xorAppend,
+  xorByteLength,
+} from '@pollux/kernels';
+import type { Metadata } from '@pollux/model';
+import { APPEND_OUTCOME } from '@pollux/storage';
+import type { TsdbMetrics } from '../metrics.ts';
+import type { ExemplarRing } from './exemplar-ring.ts';
+import { addInterval, type Interval } from './intervals.ts';
+import { OpenRegions, REGION_BYTES } from './open-regions.ts';
+import { SealedChunks } from './sealed-chunks.ts';
+import { SeriesTable, type Slot } from './series-table.ts';
+import { offsetOf, SlabPool } from './slabs.ts';
+
+export type HeadOptions = {
+  readonly chunkRangeMs: number;
+  readonly samplesPerChunk: number;
+  readonly slabBytes: number;
+  readonly metrics: TsdbMetrics;
+  readonly exemplars: ExemplarRing;
+};
+
+/** A query that reads the head; the head is not truncated under it. */
+export type HeadReader = {
+  readonly minMs: number;
+  /** Set by the head when the reader held it too long: its next step must fail. */
+  isExpired: boolean;
+};
+
+/**
+ * The newest samples, in memory. Holds committed samples only: appenders stage outside. Chunks never cross a multiple of
+ * the chunk range, so cutting a block and truncating moves whole chunks.
+ */
+export class Head {
+  readonly options: HeadOptions;
+  readonly table = new SeriesTable();
+  readonly pool: SlabPool;
+  readonly open: OpenRegions;
+  readonly sealed: SealedChunks;
+  readonly tombstones = new Map<number, Interval[]>();
+  readonly metadata = new Map<number, Metadata>();
+  readonly readers = new Set<HeadReader>();
+  readonly #metrics: TsdbMetrics;
+  #minMs = Number.POSITIVE_INFINITY;
+  #maxMs = Number.NEGATIVE_INFINITY;
+  #minValidMs = Number.NEGATIVE_INFINITY;
+  #appenders = 0;
+  readonly #liveAppenders = new Set<number>();
+  #openChunks = 0;
+
+  constructor(options: HeadOptions) {
+    this.options = options;
+    this.#metrics = options.metrics;
+    this.pool = new SlabPool(options.slabBytes);
+    this.open = new OpenRegions(this.pool);
+    this.sealed = new SealedChunks(this.pool);
+  }
+
+  /** Time of the oldest sample that the head answers for; +Infinity when it is empty. */
+  get minMs(): number {
+    return this.#minMs;
+  }
+
+  /** Time of the newest sample; −Infinity when the head is empty. */
+  get maxMs(): number {
+    return this.#maxMs;
+  }
+
+  get isEmpty(): boolean {
+    return this.#minMs > this.#maxMs;
+  }
+
+  /** Samples before it belong to blocks. */
+  get minValidMs(): number {
+    return this.#minValidMs;
+  }
+
+  get chunkCount(): number {
+    return this.sealed.count + this.#openChunks;
+  }
+
+  /** Samples before it are refused: half a range behind the newest the next block may be being cut. */
+  get appendableMinMs(): number {
+    return Math.max(this.#minValidMs, this.#maxMs - Math.floor(this.options.chunkRangeMs / 2) - 1);
+  }
+
+  /** From now on the head answers and takes nothing before `minMs`. */
+  raiseMinimum(minMs: number): void {
+    this.#minValidMs = Math.max(this.#minValidMs, minMs);
+    if (!this.isEmpty) this.#minMs = Math.min(Math.max(this.#minMs, minMs), this.#maxMs);
+  }
+
+  /** Corrects the oldest time after a truncation that found it; +Infinity says that no sample is left. */
+  setMinimum(minMs: number): void {
+    this.#minMs = minMs;
+    if (minMs === Number.POSITIVE_INFINITY) this.#maxMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** A number for an appender; the series that it touches stay until {@link endAppender}. */
+  beginAppender(): number {
+    const id = ++this.#appenders;
+    this.#liveAppenders.add(id);
+    return id;
+  }
+
+  endAppender(id: number): void {
+    this.#liveAppenders.delete(id);
+  }
+
+  /** Series last touched before this appender may be removed. */
+  get oldestAppender(): number {
+    for (const id of this.#liveAppenders) return id;
+    return this.#appenders + 1;
+  }
+
+  /** What would become of the sample, by the rules of Prometheus without an out-of-order window. */
+  check(slot: Slot, timestampMs: number, valueLow: number, valueHigh: number): number {
+    if (timestampMs < this.appendableMinMs) return APPEND_OUTCOME.outOfBounds;
+    const newest = this.table.maxMs[slot]!;
+    if (timestampMs > newest) return APPEND_OUTCOME.ok;
+    if (timestampMs < newest) return APPEND_OUTCOME.outOfOrder;
+    return this.isLastValue(slot, valueLow, valueHigh)
+      ? APPEND_OUTCOME.ok
+      : APPEND_OUTCOME.duplicate;
+  }
+
+  isLastValue(slot: Slot, valueLow: number, valueHigh: number): boolean {
+    const words = this.table.xor.lastValueWords;
+    return words[slot * 2] === valueLow && words[slot * 2 + 1] === valueHigh;
+  }
+
+  /** Appends a logged sample and makes it visible; false (and nothing done) when it is not newer than the last one. */
+  append(slot: Slot, timestampMs: number, valueLow: number, valueHigh: number): boolean {
+    const { table } = this;
+    if (!(timestampMs > table.maxMs[slot]!)) return false;
+    const count = this.#prepareChunk(slot, timestampMs);
+    const used = count === 0 ? 2 : xorByteLength(table.xor, slot);
+    let sizeClass = table.openClass[slot]!;
+    while (used + XOR_SAMPLE_MAX_BYTES > REGION_BYTES[sizeClass]!) {
+      table.openRef[slot] = this.open.enlarge(table.openRef[slot]!, sizeClass, used);
+      table.openClass[slot] = ++sizeClass;
+    }
+    const ref = table.openRef[slot]!;
+    xorAppend(
+      table.xor,
+      slot,
+      this.pool.slabOf(ref).bytes,
+      offsetOf(ref),
+      timestampMs,
+      valueLow,
+      valueHigh,
+    );
+    table.maxMs[slot] = timestampMs;
+    table.appended[slot] = table.appended[slot]! + 1;
+    if (table.isIndexed[slot] === 0) table.index(slot);
+    if (timestampMs > this.#maxMs) this.#maxMs = timestampMs;
+    if (timestampMs < this.#minMs) this.#minMs = timestampMs;
+    return true;
+  }
+
+  /** Hides samples of the series in the interval. */
+  addTombstone(ref: number, interval: Interval): void {
+    this.tombstones.set(ref, addInterval(this.tombstones.get(ref) ?? [], interval));
+  }
+
+  /** Gives up the open chunk with its memory. */
+  dropOpen(slot: Slot): void {
+    const { table } = this;
+    if (table.openRef[slot] === 0) return;
+    this.open.release(table.openRef[slot]!, table.openClass[slot]!);
+    table.openRef[slot] = 0;
+    resetXorAppend(table.xor, slot);
+    this.#openChunks--;
+  }
+
+  /** Cuts the open chunk where it must be cut; returns the number of samples in the chunk that takes the next one. */
+  #prepareChunk(slot: Slot, timestampMs: number): number {
+    const { table } = this;
+    const { chunkRangeMs, samplesPerChunk } = this.options;
+    let count = table.xor.count[slot]!;
+    if (table.openRef[slot] === 0) {
+      table.openRef[slot] = this.open.allocate(0);
+      table.openClass[slot] = 0;
+      this.#openChunks++;
+      this.#metrics.chunksCreated.inc();
+    }
+    if (count > 0) {
+      if (count === samplesPerChunk >> 2) {
+        table.openCutMs[slot] = chunkEndMs(
+          table.openMinMs[slot]!,
+          table.maxMs[slot]!,
+          table.openCutMs[slot]!,
+        );
+      }
+      const isFull =
+        timestampMs >= table.openCutMs[slot]! ||
+        count >= samplesPerChunk * 2 ||
+        xorByteLength(table.xor, slot) > XOR_CUT_BYTES;
+      if (isFull) {
+        this.#seal(slot);
+        count = 0;
+      }
+    }
+    if (count === 0) {
+      table.openMinMs[slot] = timestampMs;
+      table.openCutMs[slot] = rangeEndMs(timestampMs, chunkRangeMs);
+    }
+    return count;
+  }
+
+  /** Moves the open chunk to the sealed ones; its region takes the next chunk. */
+  #seal(slot: Slot): void {
+    const { table } = this;
+    const ref = table.openRef[slot]!;
+    table.sealed[slot] = this.sealed.add(
+      this.pool.slabOf(ref).bytes,
+      offsetOf(ref),
+      xorByteLength(table.xor, slot),
+      {
+        older: table.sealed[slot]!,
+        minMs: table.openMinMs[slot]!,
+        maxMs: table.maxMs[slot]!,
+      },
+    );
+    resetXorAppend(table.xor, slot);
+    this.#metrics.chunksCreated.inc();
+  }
+}
+
+/** The first multiple of `rangeMs` after `timestampMs`. */
+export function rangeEndMs(timestampMs: number, rangeMs: number): number {
+  return Math.floor(timestampMs / rangeMs) * rangeMs + rangeMs;
+}
+
+/**
+ * When a chunk that is a quarter full should end, so that chunks of equal length fill the time up to `maxMs`.
+ * Source: Prometheus' computeChunkEndTime.
+ */
+function chunkEndMs(startMs: number, currentMs: number, maxMs: number): number {
+  const chunks = (maxMs - startMs) / ((currentMs - startMs + 1) * 4);
+  if (chunks <= 1) return maxMs;
+  return Math.trunc(startMs + (maxMs - startMs) / Math.floor(chunks));
+}

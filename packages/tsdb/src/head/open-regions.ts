@@ -1,0 +1,48 @@
+import { type ChunkRef, chunkRef, offsetOf, type SlabPool } from './slabs.ts';
+
+/**
+ * Sizes of the regions in which open chunks grow. A chunk of 120 regular samples takes some 180 bytes; one that passes
+ * 1,005 bytes is cut, so the largest holds any.
+ */
+export const REGION_BYTES: readonly number[] = [64, 96, 128, 192, 256, 384, 512, 768, 1056];
+
+/** Hands out regions of the sizes above from slabs of its own; a freed region is used again for its size. */
+export class OpenRegions {
+  readonly #pool: SlabPool;
+  readonly #free: ChunkRef[][] = REGION_BYTES.map(() => []);
+  #slab = -1;
+  /** 8 bytes are left out at the start of each slab, so that no region has the reference 0. */
+  #next = 8;
+
+  constructor(pool: SlabPool) {
+    this.#pool = pool;
+  }
+
+  allocate(sizeClass: number): ChunkRef {
+    const reused = this.#free[sizeClass]!.pop();
+    if (reused !== undefined) return reused;
+    const bytes = REGION_BYTES[sizeClass]!;
+    if (this.#slab < 0 || this.#next + bytes > this.#pool.slabBytes) {
+      this.#slab = this.#pool.take();
+      this.#next = 8;
+    }
+    const ref = chunkRef(this.#slab, this.#next);
+    this.#next += bytes;
+    return ref;
+  }
+
+  release(ref: ChunkRef, sizeClass: number): void {
+    this.#free[sizeClass]!.push(ref);
+  }
+
+  /** Moves `used` bytes into a region of the next size and frees the old one. */
+  enlarge(ref: ChunkRef, sizeClass: number, used: number): ChunkRef {
+    const larger = this.allocate(sizeClass + 1);
+    const from = offsetOf(ref);
+    this.#pool
+      .slabOf(larger)
+      .bytes.set(this.#pool.slabOf(ref).bytes.subarray(from, from + used), offsetOf(larger));
+    this.release(ref, sizeClass);
+    return larger;
+  }
+}

@@ -1,0 +1,171 @@
+import { CanceledError } from '@pollux/base';
+import { xorByteLength } from '@pollux/kernels';
+import { compareText, type Labels, type Matcher } from '@pollux/model';
+import type { TimeRange } from '@pollux/storage';
+import type { ColumnBuilder } from '../query/column-builder.ts';
+import { type LabelIndex, matchPostings } from '../query/label-index.ts';
+import type { SeriesCursor } from '../query/series-cursor.ts';
+import type { Head, HeadReader } from './head.ts';
+import { offsetOf } from './slabs.ts';
+
+/** The head's postings by texts. */
+export class HeadLabelIndex implements LabelIndex {
+  readonly #head: Head;
+
+  constructor(head: Head) {
+    this.#head = head;
+  }
+
+  all(): Uint32Array {
+    return this.#head.table.postings.all();
+  }
+
+  postings(name: string, value: string): Uint32Array {
+    const { symbols, postings } = this.#head.table;
+    if (value === '') return new Uint32Array(0);
+    const nameId = symbols.find(name);
+    const valueId = symbols.find(value);
+    return nameId < 0 || valueId < 0 ? new Uint32Array(0) : postings.get(nameId, valueId);
+  }
+
+  postingsWhere(name: string, passes: (value: string) => boolean): Uint32Array[] {
+    const { symbols, postings } = this.#head.table;
+    const lists: Uint32Array[] = [];
+    const nameId = symbols.find(name);
+    if (nameId < 0) return lists;
+    postings.forEachValue(nameId, (value, refs) => {
+      if (passes(symbols.text(value))) lists.push(refs());
+    });
+    return lists;
+  }
+}
+
+/**
+ * The matching series of the head as they are at construction: samples that are committed later do not show, since the
+ * cursor remembers how many each series had. The head is not truncated below `range` until {@link close}.
+ */
+export class HeadCursor implements SeriesCursor {
+  readonly #head: Head;
+  readonly #registration: HeadReader;
+  readonly #minMs: number;
+  readonly #refs: Uint32Array;
+  readonly #appended: Uint32Array;
+  #index = -1;
+  #slot = -1;
+  #labels: Labels | null = null;
+
+  constructor(head: Head, range: TimeRange, matchers: readonly Matcher[]) {
+    this.#head = head;
+    this.#minMs = Math.max(range.minMs, head.minMs);
+    this.#registration = { minMs: this.#minMs, isExpired: false };
+    const { table } = head;
+    this.#refs = matchPostings(new HeadLabelIndex(head), matchers);
+    this.#refs.sort((a, b) => table.compare(table.slotOf(a), table.slotOf(b), compareText));
+    this.#appended = new Uint32Array(this.#refs.length);
+    for (let i = 0; i < this.#refs.length; i++) {
+      this.#appended[i] = table.appended[table.slotOf(this.#refs[i]!)]!;
+    }
+    head.readers.add(this.#registration);
+    this.advance();
+  }
+
+  get labels(): Labels | null {
+    return this.#labels;
+  }
+
+  advance(): void {
+    const { table } = this.#head;
+    this.#labels = null;
+    while (++this.#index < this.#refs.length) {
+      // A series that is gone had no sample that this cursor may show.
+      this.#slot = table.slotOf(this.#refs[this.#index]!);
+      if (this.#slot < 0) continue;
+      this.#labels = table.labelsOf(this.#slot);
+      return;
+    }
+  }
+
+  hasSamples(): boolean {
+    return this.#appended[this.#index]! > 0 && this.#head.table.maxMs[this.#slot]! >= this.#minMs;
+  }
+
+  read(target: ColumnBuilder): void {
+    if (this.#registration.isExpired) {
+      throw new CanceledError(
+        'query canceled: it held the head for so long that the next block could not be completed',
+      );
+    }
+    const { table, sealed, pool, tombstones } = this.#head;
+    const slot = this.#slot;
+    const deleted = tombstones.get(this.#refs[this.#index]!) ?? [];
+    // What was appended since the cursor was made is the newest, whichever chunks it lies in.
+    let later = (table.appended[slot]! - this.#appended[this.#index]!) >>> 0;
+    const openCount = table.openRef[slot] === 0 ? 0 : table.xor.count[slot]!;
+    const openHidden = Math.min(later, openCount);
+    later -= openHidden;
+
+    const chunks: { readonly ref: number; readonly hidden: number }[] = [];
+    for (let ref = table.sealed[slot]!; ref !== 0; ref = sealed.olderOf(ref)) {
+      if (sealed.maxMsOf(ref) < this.#minMs) break;
+      const hidden = Math.min(later, later === 0 ? 0 : sealed.samplesOf(ref));
+      later -= hidden;
+      if (target.overlaps(sealed.minMsOf(ref), sealed.maxMsOf(ref))) chunks.push({ ref, hidden });
+    }
+    const place = (): string => `head series ${this.#labels}`;
+    for (let i = chunks.length - 1; i >= 0; i--) {
+      const { ref, hidden } = chunks[i]!;
+      const bytes = sealed.bytesOf(ref);
+      const chunk = { bytes, offset: sealed.startOf(ref), length: sealed.lengthOf(ref), hidden };
+      target.addXorChunk(chunk, deleted, place);
+    }
+    if (openCount > openHidden && target.overlaps(table.openMinMs[slot]!, table.maxMs[slot]!)) {
+      const ref = table.openRef[slot]!;
+      const chunk = {
+        bytes: pool.slabOf(ref).bytes,
+        offset: offsetOf(ref),
+        length: xorByteLength(table.xor, slot),
+        hidden: openHidden,
+      };
+      target.addXorChunk(chunk, deleted, place);
+    }
+  }
+
+  close(): void {
+    this.#head.readers.delete(this.#registration);
+  }
+}
+
+/** Names of the labels of the matching series, or of all when there is no matcher. Unsorted. */
+export function headLabelNames(head: Head, matchers: readonly Matcher[]): Set<string> {
+  const { table } = head;
+  const names = new Set<string>();
+  if (matchers.length === 0) {
+    for (const name of table.postings.names()) names.add(table.symbols.text(name));
+    return names;
+  }
+  for (const ref of matchPostings(new HeadLabelIndex(head), matchers)) {
+    for (const [name] of table.labelsOf(table.slotOf(ref))) names.add(name);
+  }
+  return names;
+}
+
+/** Values of one label over the matching series, or over all when there is no matcher. Unsorted. */
+export function headLabelValues(
+  head: Head,
+  name: string,
+  matchers: readonly Matcher[],
+): Set<string> {
+  const { table } = head;
+  const values = new Set<string>();
+  const nameId = table.symbols.find(name);
+  if (nameId < 0) return values;
+  if (matchers.length === 0) {
+    table.postings.forEachValue(nameId, (value) => values.add(table.symbols.text(value)));
+    return values;
+  }
+  for (const ref of matchPostings(new HeadLabelIndex(head), matchers)) {
+    const value = table.valueOf(table.slotOf(ref), nameId);
+    if (value !== 0) values.add(table.symbols.text(value));
+  }
+  return values;
+}

@@ -1,0 +1,136 @@
+import type { Counter, Gauge, Histogram, Registry } from '@pollux/telemetry';
+
+/** Self-metrics under Prometheus' names, so that its dashboards and alerts work. */
+export type TsdbMetrics = {
+  readonly samplesAppended: Counter;
+  readonly outOfOrderSamples: Counter;
+  readonly outOfBoundsSamples: Counter;
+  readonly duplicateSamples: Counter;
+  readonly seriesCreated: Counter;
+  readonly seriesRemoved: Counter;
+  readonly chunksCreated: Counter;
+  readonly chunksRemoved: Counter;
+  readonly headTruncations: Counter;
+  readonly headTruncationFailures: Counter;
+  readonly compactions: Counter;
+  readonly compactionFailures: Counter;
+  readonly compactionSeconds: Histogram;
+  readonly checkpoints: Counter;
+  readonly checkpointFailures: Counter;
+  readonly walSegment: Gauge;
+  readonly walWriteFailures: Counter;
+  readonly walFsyncFailures: Counter;
+  readonly walFsyncSeconds: Histogram;
+  readonly walCorruptions: Counter;
+  readonly reloads: Counter;
+  readonly reloadFailures: Counter;
+  readonly timeRetentions: Counter;
+  readonly sizeRetentions: Counter;
+  readonly cleanStart: Gauge;
+  readonly replaySeconds: Gauge;
+};
+
+export function tsdbMetrics(registry: Registry): TsdbMetrics {
+  const counter = (name: string, help: string): Counter =>
+    registry.counter(`prometheus_tsdb_${name}`, help);
+  const gauge = (name: string, help: string): Gauge =>
+    registry.gauge(`prometheus_tsdb_${name}`, help);
+  const typed = (name: string, help: string): Counter =>
+    registry.counters(`prometheus_tsdb_${name}`, help, ['type']).with('float');
+  return {
+    samplesAppended: typed('head_samples_appended_total', 'Total number of appended samples.'),
+    outOfOrderSamples: typed(
+      'out_of_order_samples_total',
+      'Total number of out of order samples ingestion failed attempts.',
+    ),
+    outOfBoundsSamples: typed(
+      'out_of_bound_samples_total',
+      'Total number of out of bound samples ingestion failed attempts.',
+    ),
+    duplicateSamples: typed(
+      'duplicate_samples_total',
+      'Total number of samples refused for another value at the same time.',
+    ),
+    seriesCreated: counter(
+      'head_series_created_total',
+      'Total number of series created in the head.',
+    ),
+    seriesRemoved: counter(
+      'head_series_removed_total',
+      'Total number of series removed in the head.',
+    ),
+    chunksCreated: counter(
+      'head_chunks_created_total',
+      'Total number of chunks created in the head.',
+    ),
+    chunksRemoved: counter(
+      'head_chunks_removed_total',
+      'Total number of chunks removed in the head.',
+    ),
+    headTruncations: counter(
+      'head_truncations_total',
+      'Total number of head truncations attempted.',
+    ),
+    headTruncationFailures: counter(
+      'head_truncations_failed_total',
+      'Total number of head truncations that failed.',
+    ),
+    compactions: counter('compactions_total', 'Total number of compactions that were executed.'),
+    compactionFailures: counter(
+      'compactions_failed_total',
+      'Total number of compactions that failed.',
+    ),
+    compactionSeconds: registry.histogram(
+      'prometheus_tsdb_compaction_duration_seconds',
+      'Duration of compaction runs.',
+      [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
+    ),
+    checkpoints: counter(
+      'checkpoint_creations_total',
+      'Total number of checkpoint creations attempted.',
+    ),
+    checkpointFailures: counter(
+      'checkpoint_creations_failed_total',
+      'Total number of checkpoint creations that failed.',
+    ),
+    walSegment: gauge(
+      'wal_segment_current',
+      'Write log segment index that TSDB is currently writing to.',
+    ),
+    walWriteFailures: counter(
+      'wal_writes_failed_total',
+      'Total number of write log writes that failed.',
+    ),
+    walFsyncFailures: counter(
+      'wal_fsyncs_failed_total',
+      'Total number of write log syncs that failed.',
+    ),
+    walFsyncSeconds: registry.histogram(
+      'prometheus_tsdb_wal_fsync_duration_seconds',
+      'Duration of write log fsync.',
+      [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4],
+    ),
+    walCorruptions: counter('wal_corruptions_total', 'Total number of WAL corruptions.'),
+    reloads: counter(
+      'reloads_total',
+      'Number of times the database reloaded block data from disk.',
+    ),
+    reloadFailures: counter(
+      'reloads_failures_total',
+      'Number of times the database failed to reload block data from disk.',
+    ),
+    timeRetentions: counter(
+      'time_retentions_total',
+      'The number of times that blocks were deleted because the maximum time limit was exceeded.',
+    ),
+    sizeRetentions: counter(
+      'size_retentions_total',
+      'The number of times that blocks were deleted because the maximum number of bytes was exceeded.',
+    ),
+    cleanStart: gauge(
+      'clean_start',
+      '-1: lockfile is disabled. 0: a lockfile from a previous execution was replaced. 1: lockfile creation was clean',
+    ),
+    replaySeconds: gauge('data_replay_duration_seconds', 'Time taken to replay the data on disk.'),
+  };
+}

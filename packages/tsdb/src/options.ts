@@ -1,0 +1,52 @@
+export type FsyncMode =
+  /** The operating system decides. */
+  | 'none'
+  /** At most `fsyncIntervalMs` of acknowledged samples are at risk in a power loss; none in a crash of the process. */
+  | 'interval'
+  /** A commit is acknowledged and visible only after its sync; concurrent commits share one. */
+  | 'always';
+
+export type TsdbOptions = {
+  /** Time that one block covers; blocks and chunks are aligned to it. */
+  readonly minBlockDurationMs: number;
+  /** Blocks older than this behind the newest are deleted; 0 = never. */
+  readonly retentionMs: number;
+  /** Blocks and log together take at most this; 0 = no limit. */
+  readonly retentionBytes: number;
+  readonly fsync: FsyncMode;
+  readonly fsyncIntervalMs: number;
+  readonly walSegmentBytes: number;
+  readonly walCompression: boolean;
+  /** At most so many series in the head; 0 = no limit. */
+  readonly maxSeries: number;
+  /** Exemplars kept in memory over all series; 0 = none are kept. */
+  readonly maxExemplars: number;
+  readonly samplesPerChunk: number;
+  readonly slabBytes: number;
+  /** Pages of block files in memory, for all blocks together. */
+  readonly fileCacheBytes: number;
+  /** How often retention and the need for a block are checked. */
+  readonly maintenanceIntervalMs: number;
+  /** A query that holds the head longer than this while it wants to be truncated is ended. */
+  readonly maxReaderHoldMs: number;
+  /** Takes the directory for this process and returns how to give it back; null when the caller has done so. */
+  readonly lockDirectory: ((directory: string) => () => void) | null;
+};
+
+export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
+  minBlockDurationMs: 2 * 60 * 60 * 1000,
+  retentionMs: 15 * 24 * 60 * 60 * 1000,
+  retentionBytes: 0,
+  fsync: 'interval',
+  fsyncIntervalMs: 1000,
+  walSegmentBytes: 128 * 1024 * 1024,
+  walCompression: true,
+  maxSeries: 0,
+  maxExemplars: 0,
+  samplesPerChunk: 120,
+  slabBytes: 16 * 1024 * 1024,
+  fileCacheBytes: 64 * 1024 * 1024,
+  maintenanceIntervalMs: 5_000,
+  maxReaderHoldMs: 150_000,
+  lockDirectory: null,
+};

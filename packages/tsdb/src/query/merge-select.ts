@@ -1,0 +1,96 @@
+import { CanceledError } from '@pollux/base';
+import type { Labels } from '@pollux/model';
+import type {
+  Annotation,
+  ReadContext,
+  SelectRequest,
+  SeriesColumns,
+  SeriesSource,
+} from '@pollux/storage';
+import { ColumnBuilder } from './column-builder.ts';
+import type { SeriesCursor } from './series-cursor.ts';
+
+/** Series of one batch. */
+const BATCH_SERIES = 128;
+/** A batch also ends with this many samples, so that long ranges do not hold the thread. */
+const BATCH_SAMPLES = 100_000;
+
+/** Merges cursors, oldest source first, into batches of series sorted by labels. */
+export class MergeSelect implements SeriesSource {
+  readonly warnings: readonly Annotation[] = [];
+  readonly #cursors: readonly SeriesCursor[];
+  readonly #context: ReadContext;
+  readonly #builder: ColumnBuilder;
+  readonly #wantsLabelsOnly: boolean;
+  readonly #limit: number;
+  #given = 0;
+  #isDone = false;
+
+  constructor(cursors: readonly SeriesCursor[], request: SelectRequest, context: ReadContext) {
+    this.#cursors = cursors;
+    this.#context = context;
+    this.#builder = new ColumnBuilder(request.range, context.budget);
+    this.#wantsLabelsOnly = request.hints.func === 'series';
+    this.#limit = request.hints.limit > 0 ? request.hints.limit : Number.POSITIVE_INFINITY;
+  }
+
+  async next(): Promise<readonly SeriesColumns[] | null> {
+    if (this.#isDone) return null;
+    try {
+      const { signal } = this.#context;
+      if (signal.aborted) throw new CanceledError('query canceled', { cause: signal.reason });
+      const batch = this.#batch();
+      if (batch.length === 0) {
+        this.close();
+        return null;
+      }
+      return batch;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#isDone = true;
+    for (const cursor of this.#cursors) cursor.close();
+  }
+
+  #batch(): SeriesColumns[] {
+    const batch: SeriesColumns[] = [];
+    let samples = 0;
+    while (batch.length < BATCH_SERIES && samples < BATCH_SAMPLES && this.#given < this.#limit) {
+      const labels = this.#least();
+      if (labels === null) break;
+      const columns = this.#readSeries(labels);
+      if (columns === null) continue;
+      batch.push(columns);
+      this.#given++;
+      samples += columns.count;
+    }
+    return batch;
+  }
+
+  #least(): Labels | null {
+    let least: Labels | null = null;
+    for (const { labels } of this.#cursors) {
+      if (labels !== null && (least === null || labels.compare(least) < 0)) least = labels;
+    }
+    return least;
+  }
+
+  /** Columns of the series, or null when it has no sample in the range. Moves the cursors that stand on it. */
+  #readSeries(labels: Labels): SeriesColumns | null {
+    let isPresent = false;
+    for (const cursor of this.#cursors) {
+      if (cursor.labels === null || !cursor.labels.equals(labels)) continue;
+      if (cursor.hasSamples()) {
+        isPresent = true;
+        if (!this.#wantsLabelsOnly) cursor.read(this.#builder);
+      }
+      cursor.advance();
+    }
+    if (this.#wantsLabelsOnly) return isPresent ? this.#builder.take(labels) : null;
+    return this.#builder.count > 0 ? this.#builder.take(labels) : null;
+  }
+}

@@ -1,0 +1,55 @@
+import { ByteReader, DecodeError } from '@pollux/base';
+import { CorruptionError } from '../errors.ts';
+import {
+  decodeExemplars,
+  decodeMetadata,
+  decodeSamples,
+  decodeSeries,
+  decodeTombstones,
+  type ExemplarRecord,
+  type MetadataRecord,
+  RECORD,
+  type SampleColumns,
+  type SeriesRecord,
+  type TombstoneRecord,
+} from '../format/wal-record.ts';
+
+/** A decoded record of the log. */
+export type WalRecord =
+  | { readonly kind: 'series'; readonly series: readonly SeriesRecord[] }
+  /** The columns are lent until the next record is decoded into them. */
+  | { readonly kind: 'samples'; readonly samples: SampleColumns }
+  | { readonly kind: 'tombstones'; readonly tombstones: readonly TombstoneRecord[] }
+  | { readonly kind: 'exemplars'; readonly exemplars: readonly ExemplarRecord[] }
+  | { readonly kind: 'metadata'; readonly metadata: readonly MetadataRecord[] }
+  /** A type that this version does not decode (native histograms, later additions). */
+  | { readonly kind: 'other'; readonly type: number };
+
+/** Decodes one record; samples go into `columns`, which is emptied first. Throws CorruptionError naming `place`. */
+export function decodeRecord(bytes: Uint8Array, columns: SampleColumns, place: string): WalRecord {
+  try {
+    const source = new ByteReader(bytes);
+    const type = source.u8();
+    switch (type) {
+      case RECORD.series:
+        return { kind: 'series', series: decodeSeries(source) };
+      case RECORD.samples:
+        columns.count = 0;
+        decodeSamples(source, columns);
+        return { kind: 'samples', samples: columns };
+      case RECORD.tombstones:
+        return { kind: 'tombstones', tombstones: decodeTombstones(source) };
+      case RECORD.exemplars:
+        return { kind: 'exemplars', exemplars: decodeExemplars(source) };
+      case RECORD.metadata:
+        return { kind: 'metadata', metadata: decodeMetadata(source) };
+      default:
+        return { kind: 'other', type };
+    }
+  } catch (cause) {
+    if (cause instanceof DecodeError) {
+      throw new CorruptionError(place, 'a record does not decode', { cause });
+    }
+    throw cause;
+  }
+}

@@ -1,0 +1,194 @@
+import { ByteWriter, crc32c, type File, type Files } from '@pollux/base';
+import { compressSync } from 'snappy';
+import {
+  FRAGMENT,
+  FRAGMENT_HEADER_BYTES,
+  PAGE_BYTES,
+  SEGMENT_BYTES,
+  SNAPPY_FLAG,
+  segmentName,
+  type WalPosition,
+} from './segment.ts';
+
+export type SegmentWriterOptions = {
+  readonly files: Files;
+  readonly directory: string;
+  /** A multiple of the page size. */
+  readonly segmentBytes?: number;
+  readonly compress?: boolean;
+  /** Called after a segment has been finished and the next one begun. */
+  readonly onCut?: (finished: number) => void;
+  /** A finished segment could not be synced. */
+  readonly onSyncError?: (path: string, error: unknown) => void;
+};
+
+/**
+ * Appends records to numbered segment files. Each call of {@link write} reaches the file with one write; when that fails,
+ * the file is cut back to where it was, so that no later record follows half a one.
+ */
+export class SegmentWriter {
+  readonly #options: SegmentWriterOptions;
+  readonly #segmentBytes: number;
+  readonly #staged = new ByteWriter(PAGE_BYTES * 2);
+  #file: File;
+  #segment: number;
+  #offset = 0;
+  readonly #retiring = new Set<Promise<void>>();
+
+  /** Creates segment `first`, which must not exist. */
+  constructor(options: SegmentWriterOptions, first: number) {
+    this.#options = options;
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
+    this.#segment = first;
+    this.#file = this.#create(first);
+  }
+
+  /** Everything before it is in the file. */
+  get position(): WalPosition {
+    return { segment: this.#segment, offset: this.#offset };
+  }
+
+  get path(): string {
+    return `${this.#options.directory}/${segmentName(this.#segment)}`;
+  }
+
+  /**
+   * Writes the records in one piece, into a new segment when they do not fit into this one. Records that do not fit
+   * into a whole segment together are written in several pieces. Throws the system's error.
+   */
+  write(records: readonly Uint8Array[]): void {
+    const packed: [Uint8Array, number][] = [];
+    let size = 0;
+    for (const record of records) {
+      const [body, flag] = this.#compress(record);
+      packed.push([body, flag]);
+      size += body.length + FRAGMENT_HEADER_BYTES;
+    }
+    if (this.#offset > 0 && !this.#fits(size, this.#offset)) this.cut();
+    for (const [body, flag] of packed) {
+      if (!this.#fits(body.length, this.#offset + this.#staged.size)) {
+        this.#flush();
+        this.cut();
+      }
+      appendFragments(this.#staged, this.#offset, body, flag);
+    }
+    this.#flush();
+  }
+
+  /** Ends the segment and begins the next; the finished one is synced in the background. */
+  cut(): void {
+    this.#pad();
+    const finished = this.#segment;
+    const next = this.#create(finished + 1);
+    this.#retire(this.#file, this.path);
+    this.#file = next;
+    this.#segment = finished + 1;
+    this.#offset = 0;
+    this.#options.onCut?.(finished);
+  }
+
+  /** Resolves when everything written so far is on the disk. */
+  async datasync(): Promise<void> {
+    const file = this.#file;
+    await Promise.all(this.#retiring);
+    await file.datasync();
+  }
+
+  /** Fills the last page, syncs and closes; waits for the segments that are still being synced. */
+  async close(): Promise<void> {
+    try {
+      this.#pad();
+      await this.#file.datasync();
+    } finally {
+      this.#file.close();
+      await Promise.all(this.#retiring);
+    }
+  }
+
+  #retire(file: File, path: string): void {
+    const done = file
+      .datasync()
+      .catch((error: unknown) => this.#options.onSyncError?.(path, error))
+      .finally(() => {
+        file.close();
+        this.#retiring.delete(done);
+      });
+    this.#retiring.add(done);
+  }
+
+  #create(index: number): File {
+    return this.#options.files.open(`${this.#options.directory}/${segmentName(index)}`, 'wx');
+  }
+
+  #compress(record: Uint8Array): [Uint8Array, number] {
+    if (this.#options.compress === false || record.length === 0) return [record, 0];
+    const packed = compressSync(record);
+    return packed.length < record.length ? [packed, SNAPPY_FLAG] : [record, 0];
+  }
+
+  #fits(length: number, offset: number): boolean {
+    const pages = this.#segmentBytes / PAGE_BYTES;
+    const page = Math.floor(offset / PAGE_BYTES);
+    const used = offset % PAGE_BYTES;
+    let left = PAGE_BYTES - used - FRAGMENT_HEADER_BYTES;
+    left += (PAGE_BYTES - FRAGMENT_HEADER_BYTES) * (pages - page - 1);
+    return length <= left;
+  }
+
+  #flush(): void {
+    const bytes = this.#staged.bytes();
+    if (bytes.length === 0) return;
+    const base = this.#offset;
+    try {
+      this.#file.write(bytes, 0, bytes.length, base);
+    } catch (error) {
+      try {
+        this.#file.truncate(base);
+      } catch {
+        // The next write goes to the same position and overwrites the rest; a restart repairs it as a torn tail.
+      }
+      throw error;
+    } finally {
+      this.#staged.reset();
+    }
+    this.#offset = base + bytes.length;
+  }
+
+  #pad(): void {
+    const used = this.#offset % PAGE_BYTES;
+    // An empty page must not be written: it would tell a reader that the segment is done.
+    if (used === 0) return;
+    this.#staged.reset();
+    this.#staged.zeros(PAGE_BYTES - used);
+    this.#flush();
+  }
+}
+
+/** Appends one record's fragments to `target`, whose first byte lies at `base` of the segment. */
+export function appendFragments(
+  target: ByteWriter,
+  base: number,
+  body: Uint8Array,
+  flag: number,
+): void {
+  let start = 0;
+  // The first fragment may be empty, when just its header fits onto the page.
+  let isFirst = true;
+  do {
+    const used = (base + target.size) % PAGE_BYTES;
+    const room = PAGE_BYTES - used - FRAGMENT_HEADER_BYTES;
+    const end = Math.min(body.length, start + room);
+    const isLast = end === body.length;
+    let kind: number = FRAGMENT.middle;
+    if (isFirst) kind = isLast ? FRAGMENT.full : FRAGMENT.first;
+    else if (isLast) kind = FRAGMENT.last;
+    target.u8(kind | flag);
+    target.u16(end - start);
+    target.u32(crc32c(body, start, end));
+    target.raw(body, start, end);
+    start = end;
+    isFirst = false;
+    const rest = PAGE_BYTES - ((base + target.size) % PAGE_BYTES);
+    if (rest < FRAGMENT_HEADER_BYTES) target.zeros(rest);
+  } while (start < body.length);
+}
