@@ -1,1 +1,29 @@
-export {};
+export { ALERTS_FOR_STATE_METRIC, ALERTS_METRIC } from './alerting-rule.ts';
+export { RuleError, type RuleErrorCode } from './errors.ts';
+export { compileExpression, type RuleExpression } from './expression.ts';
+export { graphLink, tableLink } from './links.ts';
+export {
+  type PreparedRules,
+  RuleManager,
+  type RuleManagerOptions,
+  type RulesConfig,
+} from './manager.ts';
+export type { AlertSink, OutgoingAlert } from './outgoing-alert.ts';
+export {
+  type AlertingRuleSpec,
+  decodeRuleFile,
+  type GroupSpec,
+  type NameScheme,
+  type RecordingRuleSpec,
+  type RuleFileOptions,
+  type RuleSpec,
+} from './rule-file/rule-file.ts';
+export { loadRuleFiles } from './rule-file/rule-files.ts';
+export type { RuleQuery, RuleVector } from './rule-query.ts';
+export type {
+  AlertingRuleView,
+  AlertView,
+  RecordingRuleView,
+  RuleGroupView,
+  RuleView,
+} from './rule-views.ts';
