@@ -1,1 +1,110 @@
-export {};
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { errorText, OperatingError } from '@pollux/base';
+import { lockDirectory, nodeEnv } from '@pollux/base/node';
+import {
+  helpText,
+  parseFlags,
+  registerProcessMetrics,
+  type RoleModule,
+  type RunningRole,
+  VERSION,
+} from '@pollux/roles';
+import { Log, type LogFormat, type LogLevel, Registry } from '@pollux/telemetry';
+import { ALIASES, ROLES } from './roles.ts';
+
+/** A clean stop must be over by then; a role that hangs is left to the kernel. */
+const STOP_TIMEOUT_MS = 10_000;
+
+/** Runs the program with the arguments after its own name; `calledAs` is the name it was started by. */
+export async function main(calledAs: string, args: readonly string[]): Promise<void> {
+  const alias = ALIASES[path.basename(calledAs)];
+  const [first = '', ...rest] = args;
+  const name = alias ?? first;
+  const roleArgs = alias === undefined ? rest : args;
+  if (name === '--version' || name === 'version') {
+    process.stdout.write(`pollux, version ${VERSION}\n`);
+    return;
+  }
+  const load = Object.hasOwn(ROLES, name) ? ROLES[name] : undefined;
+  if (load === undefined) {
+    const isHelp = name === '' || name === '--help' || name === 'help';
+    process[isHelp ? 'stdout' : 'stderr'].write(usage(isHelp ? '' : name));
+    process.exitCode = isHelp ? 0 : 2;
+    return;
+  }
+  const { role } = await load();
+  try {
+    await runRole(role, roleArgs);
+  } catch (error) {
+    if (!OperatingError.is(error)) throw error;
+    process.stderr.write(`pollux ${role.name}: ${errorText(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function runRole(role: RoleModule, args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(helpText(role.usage, role.flags));
+    return;
+  }
+  if (args.includes('--version')) {
+    process.stdout.write(`${role.version}\n`);
+    return;
+  }
+  const { values, given } = parseFlags(role.flags, args);
+  const log = new Log({
+    level: values['log.level'] as LogLevel,
+    format: values['log.format'] as LogFormat,
+    now: () => Date.now(),
+    write: (line) => process.stderr.write(`${line}\n`),
+  });
+  const env = nodeEnv();
+  const registry = new Registry();
+  registerProcessMetrics(registry, Date.now());
+  const running = await role.start(
+    { env, log, registry, lock: lockDirectory, variables: process.env, hostname: hostname() },
+    values,
+    given,
+  );
+  const { host, port } = running.address;
+  log.info('ready', { role: role.name, address: `http://${host.includes(':') ? `[${host}]` : host}:${port}` });
+  await untilAskedToEnd(running, log);
+  const cut = setTimeout(() => {
+    log.error('the clean stop took too long', { timeout_ms: STOP_TIMEOUT_MS });
+    process.exit(1);
+  }, STOP_TIMEOUT_MS);
+  await running.close();
+  await env.net.close();
+  clearTimeout(cut);
+  log.info('stopped', { role: role.name });
+  process.exit(0);
+}
+
+/** Waits for SIGTERM, SIGINT or an inner request to end; SIGHUP loads the files again meanwhile. */
+function untilAskedToEnd(running: RunningRole, log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+    process.on('SIGHUP', () => {
+      running.reload().then(
+        () => log.info('configuration loaded again'),
+        (error: unknown) => log.error('loading the configuration again failed', { err: errorText(error) }),
+      );
+    });
+    void running.quit.then(resolve);
+  });
+}
+
+function usage(unknown: string): string {
+  const lines = unknown === '' ? [] : [`pollux: unknown role "${unknown}"`, ''];
+  lines.push(
+    'usage: pollux ROLE [flags]',
+    '',
+    `roles: ${Object.keys(ROLES).join(', ')}`,
+    '',
+    'pollux ROLE --help shows the flags of a role; pollux up runs the whole pair on this machine.',
+    '',
+  );
+  return lines.join('\n');
+}

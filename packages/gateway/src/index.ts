@@ -1,1 +1,3 @@
-export {};
+export { type GatewayConfig, type GroupConfig, parseGatewayConfig } from './config.ts';
+export { Gateway, type GatewayOptions } from './gateway.ts';
+export type { MemberStatus, PairStatus } from './pair-status.ts';

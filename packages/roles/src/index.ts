@@ -1,1 +1,19 @@
-export {};
+export {
+  type Flag,
+  FlagError,
+  type FlagTable,
+  type FlagValues,
+  helpText,
+  LOG_FLAGS,
+  parseFlags,
+} from './flags/flags.ts';
+export { registerProcessMetrics } from './runtime/process-metrics.ts';
+export {
+  ALERTMANAGER_VERSION,
+  INFLUXDB_VERSION,
+  PROMETHEUS_VERSION,
+  type RoleContext,
+  type RoleModule,
+  type RunningRole,
+  VERSION,
+} from './runtime/role.ts';

@@ -1,0 +1,277 @@
+import {
+  type Env,
+  EVERYONE,
+  type HttpClientRequest,
+  type HttpClientResponse,
+  type HttpRequest,
+  OperatingError,
+  VirtualClock,
+} from '@pollux/base';
+import { nodeEnv } from '@pollux/base/node';
+import { Router } from '@pollux/http';
+import { encodeHeader, type IntervalSet, intervalSet } from '@pollux/storage';
+import { Log, Registry } from '@pollux/telemetry';
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseGatewayConfig } from './config.ts';
+import { Gateway } from './gateway.ts';
+
+const CONFIG = `
+groups:
+  - name: servers
+    kind: server
+    members:
+      - {name: a, url: 'http://a:9090'}
+      - {name: b, url: 'http://b:9090'}
+health_interval: 1s
+lookback_delta: 10s
+`;
+const START_MS = 1_700_000_000_000;
+
+type Reply = {
+  readonly status: number;
+  readonly replica: unknown;
+  readonly json: {
+    readonly data: { readonly result: readonly { readonly values: readonly [number, string][] }[] };
+    readonly warnings?: readonly string[];
+    readonly error?: string;
+  };
+};
+
+/** A server that answers every step with its own name's code, knows its gaps, and can be broken. */
+class FakeServer {
+  gaps: IntervalSet = [];
+  /** Known to the server, not yet in a polled report. */
+  freshGaps: IntervalSet = [];
+  state: 'up' | 'refusing' | 'silent' = 'up';
+  readonly value: string;
+  readonly asked: string[] = [];
+
+  constructor(value: string) {
+    this.value = value;
+  }
+
+  answer(
+    request: HttpClientRequest,
+    nowMs: number,
+  ): { status: number; body: unknown; coverage?: string } {
+    const { pathname } = new URL(request.url);
+    if (pathname === '/-/ready') return { status: 200, body: 'ok' };
+    if (pathname === '/api/v1/pollux/status') return { status: 404, body: '' };
+    if (pathname === '/api/v1/pollux/coverage') {
+      const serverGaps = this.gaps.flatMap(({ startMs, endMs }) => [startMs, endMs]);
+      return { status: 200, body: { config: 'x', now: nowMs, since: 0, serverGaps, subjects: [] } };
+    }
+    this.asked.push(pathname);
+    if (pathname === '/api/v1/labels')
+      return { status: 200, body: { status: 'success', data: [this.value] } };
+    const form = new URLSearchParams(String(request.body));
+    const coverage = encodeHeader(
+      {
+        configIdentity: 'x',
+        nowMs,
+        sinceMs: 0,
+        gaps: intervalSet([...this.gaps, ...this.freshGaps]),
+        failures: [],
+        url: null,
+      },
+      '/c',
+    );
+    const values: [number, string][] = [];
+    const step = Number(form.get('step') ?? 1);
+    for (let t = Number(form.get('start')); t <= Number(form.get('end')); t += step)
+      values.push([t, this.value]);
+    const result = [{ metric: { __name__: 'up' }, values }];
+    return {
+      status: 200,
+      body: { status: 'success', data: { resultType: 'matrix', result } },
+      coverage,
+    };
+  }
+}
+
+class World {
+  readonly clock = new VirtualClock(START_MS);
+  readonly servers = { a: new FakeServer('1'), b: new FakeServer('2') };
+  readonly gateway: Gateway;
+  readonly router: Router;
+
+  constructor() {
+    const env: Env = { ...nodeEnv(), clock: this.clock };
+    Object.assign(env, {
+      net: { request: (request: HttpClientRequest) => this.#request(request) },
+    });
+    const registry = new Registry();
+    this.gateway = new Gateway({
+      env,
+      log: Log.silent(),
+      registry,
+      config: parseGatewayConfig(CONFIG, 'gateway.yml'),
+    });
+    this.router = new Router({ monotonic: () => this.clock.monotonic() });
+    this.gateway.registerRoutes(this.router);
+    this.gateway.start();
+  }
+
+  async get(target: string): Promise<Reply> {
+    const request: HttpRequest = {
+      method: 'GET',
+      target,
+      headers: {},
+      remote: { host: '127.0.0.1', port: 1 },
+      body: async () => new Uint8Array(),
+      stream: () => new Response('').body as unknown as AsyncIterable<Uint8Array>,
+      signal: new AbortController().signal,
+      principal: EVERYONE,
+    };
+    const pending = this.router.handler(request);
+    const response = await Promise.race([pending, this.clock.advance(5_000).then(() => pending)]);
+    const bytes =
+      response.body instanceof Uint8Array
+        ? new TextDecoder().decode(response.body)
+        : String(response.body);
+    return {
+      status: response.status,
+      json: JSON.parse(bytes),
+      replica: response.headers?.['x-pollux-replica'],
+    };
+  }
+
+  /** Range query over the last `seconds`, step 1 s. */
+  range(seconds: number): Promise<Reply> {
+    const end = Math.floor(this.clock.now() / 1_000);
+    return this.get(`/api/v1/query_range?query=up&start=${end - seconds}&end=${end}&step=1`);
+  }
+
+  async #request(request: HttpClientRequest): Promise<HttpClientResponse> {
+    const server = this.servers[new URL(request.url).hostname as 'a' | 'b'];
+    if (server.state === 'refusing') throw new OperatingError('BASE.CONNECTION', 'refused');
+    if (server.state === 'silent') {
+      await new Promise((_, reject) => {
+        request.signal?.addEventListener('abort', () =>
+          reject(new OperatingError('BASE.CANCELED', 'canceled')),
+        );
+        this.clock.after(request.timeoutMs, () =>
+          reject(new OperatingError('BASE.TIMEOUT', 'no answer')),
+        );
+      });
+    }
+    const { status, body, coverage } = server.answer(request, this.clock.now());
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    return {
+      status,
+      headers: coverage === undefined ? {} : { 'x-pollux-coverage': coverage },
+      body: new TextEncoder().encode(text),
+    };
+  }
+}
+
+describe('the gateway over two servers', () => {
+  const worlds: World[] = [];
+  async function newWorld(): Promise<World> {
+    const world = new World();
+    worlds.push(world);
+    await world.clock.advance(1_100);
+    return world;
+  }
+  afterEach(async () => {
+    for (const world of worlds.splice(0)) {
+      const closed = world.gateway.close();
+      await world.clock.advance(3_000);
+      await closed;
+    }
+  });
+
+  it('asks one replica only, always the same for one expression', async () => {
+    const world = await newWorld();
+    const first = await world.range(60);
+    const second = await world.range(60);
+    expect(first.status).toBe(200);
+    expect(second.replica).toBe(first.replica);
+    expect(first.json.warnings).toBeUndefined();
+  });
+
+  it('answers the steps that meet a gap from the other replica, without a hole', async () => {
+    const world = await newWorld();
+    const nowMs = world.clock.now();
+    for (const server of Object.values(world.servers)) server.gaps = [];
+    const chosen = (await world.range(60)).replica === 'a' ? world.servers.a : world.servers.b;
+    chosen.gaps = intervalSet([{ startMs: nowMs - 30_000, endMs: nowMs - 25_000 }]);
+    await world.clock.advance(1_100);
+    const { json, replica } = await world.range(60);
+    expect(replica).toMatch(/^[ab], [ab]$/);
+    const values = json.data.result[0]?.values ?? [];
+    expect(values).toHaveLength(61);
+    const other = chosen.value === '1' ? '2' : '1';
+    const fromOther = values.filter(([, value]) => value === other);
+    // Steps whose ten seconds of lookback reach into the gap.
+    const firstStep = fromOther[0]?.[0] ?? 0;
+    expect(firstStep * 1_000).toBeGreaterThanOrEqual(nowMs - 31_000);
+    expect(json.warnings).toBeUndefined();
+  });
+
+  it('plans again when the reply knows of a gap that the polled report did not have', async () => {
+    const world = await newWorld();
+    const chosen = (await world.range(20)).replica as 'a' | 'b';
+    const nowMs = world.clock.now();
+    world.servers[chosen].freshGaps = intervalSet([{ startMs: nowMs - 20_000, endMs: nowMs }]);
+    const { replica, json } = await world.range(5);
+    expect(replica).not.toBe(chosen);
+    expect(json.warnings).toBeUndefined();
+  });
+
+  it('warns of a time that nobody covers, and of nothing else', async () => {
+    const world = await newWorld();
+    const gap = { startMs: world.clock.now() - 30_000, endMs: world.clock.now() - 20_000 };
+    world.servers.a.gaps = [gap];
+    world.servers.b.gaps = [gap];
+    await world.clock.advance(1_100);
+    const { json } = await world.range(60);
+    expect(json.warnings).toHaveLength(1);
+    expect(json.warnings?.[0]).toContain(
+      `no replica covers ${new Date(gap.startMs).toISOString()}`,
+    );
+  });
+
+  it.each(['refusing', 'silent'] as const)(
+    'never fails a query while one server is %s',
+    async (state) => {
+      const world = await newWorld();
+      const chosen = (await world.range(20)).replica as 'a' | 'b';
+      world.servers[chosen].state = state;
+      const startMs = world.clock.now();
+      const { status, replica } = await world.range(20);
+      expect(status).toBe(200);
+      expect(replica).not.toBe(chosen);
+      expect((await world.get('/api/v1/labels')).status).toBe(200);
+      expect(world.clock.now() - startMs).toBeLessThan(15_000);
+    },
+  );
+
+  it('gives Prometheus’ envelope with every reason when all are down', async () => {
+    const world = await newWorld();
+    world.servers.a.state = 'refusing';
+    world.servers.b.state = 'refusing';
+    const { status, json } = await world.range(5);
+    expect(status).toBe(503);
+    expect(json).toMatchObject({ status: 'error', errorType: 'unavailable' });
+    expect(json.error).toContain('a: refused');
+  });
+});
+
+describe('gateway.yml', () => {
+  it.each([
+    ['groups: []', 'groups: needs a group of kind "server"'],
+    ['groups:\n  - {name: s, kind: server, members: []}', 'needs at least one member'],
+    [
+      'groups:\n  - name: s\n    kind: server\n    members: [{name: a, url: "ftp://x"}]',
+      'gateway.yml:4:30',
+    ],
+    [
+      'groups:\n  - name: s\n    kind: servers\n    members: []',
+      'use one of server, alertmanager, store',
+    ],
+    ['groop: []', 'gateway.yml:1:1: unknown field "groop"'],
+  ])('refuses %j with place and remedy', (text, message) => {
+    expect(() => parseGatewayConfig(text, 'gateway.yml')).toThrow(message);
+  });
+});

@@ -1,0 +1,186 @@
+import type { Matcher } from '@pollux/model';
+import type { Span, StepWindow } from '@pollux/promql/parser';
+import {
+  type CoverageReport,
+  type IntervalSet,
+  intersect,
+  intervalSet,
+  mayMatchAny,
+  overlaps,
+  subtract,
+  totalMs,
+  union,
+} from '@pollux/storage';
+
+/** What the plan knows of one replica: when it may not answer alone for these selectors. */
+export type ReplicaView = {
+  readonly name: string;
+  /** Times it does not cover. */
+  readonly gaps: IntervalSet;
+  /** Times it covers but gives way to another replica's success. */
+  readonly yields: IntervalSet;
+};
+
+/** Steps startMs, startMs + stepMs … endMs of the query that one replica answers. */
+export type Piece = { readonly replica: number; readonly startMs: number; readonly endMs: number };
+
+export type Plan = {
+  readonly pieces: readonly Piece[];
+  /** Times that some step reads and no replica covers. */
+  readonly uncovered: IntervalSet;
+  /** True when a step had to go to a replica that does not cover it alone, though others hold what it lacks. */
+  readonly isShort: boolean;
+};
+
+/**
+ * The views of `reports`, for the subjects that `selectors` may touch. A replica without a report (a plain Prometheus) is
+ * taken to cover everything. Time before the oldest known past of any replica is nobody's gap.
+ */
+export function viewReplicas(
+  replicas: readonly { readonly name: string; readonly report: CoverageReport | null }[],
+  selectors: readonly (readonly Matcher[])[],
+): ReplicaView[] {
+  const known = replicas.flatMap(({ report }) => (report === null ? [] : [report]));
+  const baseMs = Math.min(...known.map((report) => report.sinceMs));
+  const subjects = replicas.map(({ report }) => subjectsOf(report, selectors));
+  return replicas.map(({ name, report }, index) => {
+    if (report === null) return { name, gaps: [], yields: [] };
+    const own = subjects[index]!;
+    const gaps = intervalSet([
+      { startMs: baseMs, endMs: report.sinceMs },
+      ...report.serverGaps,
+      ...[...own.values()].flatMap(({ gaps: missed }) => missed),
+    ]);
+    let yields: IntervalSet = [];
+    for (const [key, { failures }] of own) {
+      if (failures.length === 0) continue;
+      for (const [other, { report: otherReport }] of replicas.entries()) {
+        if (other === index || otherReport === null) continue;
+        const theirs = subjects[other]!.get(key);
+        const bad = union(
+          otherReport.serverGaps,
+          union(theirs?.gaps ?? [], theirs?.failures ?? []),
+        );
+        yields = union(yields, subtract(failures, bad));
+      }
+    }
+    return { name, gaps, yields };
+  });
+}
+
+type SubjectState = { readonly gaps: IntervalSet; readonly failures: IntervalSet };
+
+function subjectsOf(
+  report: CoverageReport | null,
+  selectors: readonly (readonly Matcher[])[],
+): Map<string, SubjectState> {
+  const found = new Map<string, SubjectState>();
+  for (const { subject, gaps, failures } of report?.subjects ?? []) {
+    if (mayMatchAny(subject, selectors)) found.set(subject.key, { gaps, failures });
+  }
+  return found;
+}
+
+export type PlanRequest = {
+  readonly startMs: number;
+  readonly endMs: number;
+  /** 0 for an instant query. */
+  readonly stepMs: number;
+  readonly window: StepWindow;
+  readonly replicas: readonly ReplicaView[];
+  /** Tried first at the first step; afterwards the replica in use is kept while it covers. */
+  readonly preferred: number;
+};
+
+/**
+ * Invariant I3 (a): every step goes whole to one replica that covers all it may read and yields nowhere in it; along the
+ * range the replica changes only when it stops covering. Where none does, the least uncovered one answers, and what
+ * nobody covers is named (c).
+ */
+export function planQuery(request: PlanRequest): Plan {
+  const { startMs, endMs, replicas } = request;
+  if (replicas.every(({ gaps, yields }) => gaps.length === 0 && yields.length === 0)) {
+    return {
+      pieces: [{ replica: request.preferred, startMs, endMs }],
+      uncovered: [],
+      isShort: false,
+    };
+  }
+  const stepMs = Math.max(1, request.stepMs);
+  const pieces: { replica: number; startMs: number; endMs: number }[] = [];
+  const uncovered: IntervalSet[] = [];
+  let current = request.preferred;
+  let isShort = false;
+  for (let at = startMs; at <= endMs; at += stepMs) {
+    const spans = spansOf(request.window, at);
+    const able = firstAble(replicas, current, spans);
+    if (able === null) {
+      const nobody = nobodyCovers(replicas, spans);
+      if (nobody.length > 0) uncovered.push(nobody);
+      else isShort = true;
+      current = leastUncovered(replicas, current, spans);
+    } else current = able;
+    const last = pieces.at(-1);
+    if (last !== undefined && last.replica === current) last.endMs = at;
+    else pieces.push({ replica: current, startMs: at, endMs: at });
+  }
+  return { pieces, uncovered: intervalSet(uncovered.flat()), isShort };
+}
+
+/** All sample times that the step at `atMs` may read. */
+export function spansOf(window: StepWindow, atMs: number): readonly Span[] {
+  if (window.moving === null) return window.fixed;
+  const { beforeMs, afterMs } = window.moving;
+  return [{ minMs: atMs - beforeMs, maxMs: atMs + afterMs }, ...window.fixed];
+}
+
+/** Whether one replica covers a step alone. */
+export function covers(replica: ReplicaView, spans: readonly Span[]): boolean {
+  return spans.every(
+    ({ minMs, maxMs }) =>
+      !overlaps(replica.gaps, minMs, maxMs + 1) && !overlaps(replica.yields, minMs, maxMs + 1),
+  );
+}
+
+function firstAble(
+  replicas: readonly ReplicaView[],
+  current: number,
+  spans: readonly Span[],
+): number | null {
+  for (let i = 0; i < replicas.length; i++) {
+    const index = (current + i) % replicas.length;
+    if (covers(replicas[index]!, spans)) return index;
+  }
+  return null;
+}
+
+function nobodyCovers(replicas: readonly ReplicaView[], spans: readonly Span[]): IntervalSet {
+  let shared: IntervalSet = intervalSet(
+    spans.map(({ minMs, maxMs }) => ({ startMs: minMs, endMs: maxMs + 1 })),
+  );
+  for (const { gaps } of replicas) shared = intersect(shared, gaps);
+  return shared;
+}
+
+/** The current replica unless another lacks less; gaps weigh before yields. */
+function leastUncovered(
+  replicas: readonly ReplicaView[],
+  current: number,
+  spans: readonly Span[],
+): number {
+  const windows = intervalSet(
+    spans.map(({ minMs, maxMs }) => ({ startMs: minMs, endMs: maxMs + 1 })),
+  );
+  let best = current;
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < replicas.length; i++) {
+    const index = (current + i) % replicas.length;
+    const { gaps, yields } = replicas[index]!;
+    const lack = totalMs(intersect(gaps, windows)) + totalMs(intersect(yields, windows)) / 1_000;
+    if (lack < least) {
+      least = lack;
+      best = index;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,302 @@
+import {
+  type Env,
+  errorText,
+  type HttpClientResponse,
+  type HttpResponse,
+  OperatingError,
+} from '@pollux/base';
+import { type Exchange, formOf, json } from '@pollux/http';
+import {
+  COVERAGE_HEADER,
+  type CoverageSummary,
+  decodeHeader,
+  type IntervalSet,
+  overlaps,
+  subtract,
+  union,
+} from '@pollux/storage';
+import type { Log } from '@pollux/telemetry';
+import type { GatewayMetrics } from './metrics.ts';
+import {
+  type Piece,
+  type Plan,
+  planQuery,
+  type ReplicaView,
+  spansOf,
+  viewReplicas,
+} from './plan.ts';
+import { type QueryParams, readQueryParams } from './query-params.ts';
+import { type Answer, parseAnswer, stitchPieces, withWarnings } from './stitch.ts';
+import type { Upstream } from './upstream.ts';
+
+const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
+
+export type QueryHandlerOptions = {
+  readonly env: Env;
+  readonly log: Log;
+  readonly metrics: GatewayMetrics;
+  readonly upstreams: readonly Upstream[];
+  readonly lookbackMs: number;
+  readonly requestTimeoutMs: number;
+};
+
+/** One piece's reply, with what the replica said it covers. */
+type Reply = {
+  readonly piece: Piece;
+  readonly upstream: Upstream;
+  readonly response: HttpClientResponse;
+  readonly summary: CoverageSummary | null;
+};
+
+class NoUpstreamError extends OperatingError {
+  constructor(upstreams: readonly Upstream[]) {
+    const why = upstreams.map(({ name, lastError }) => `${name}: ${lastError}`).join('; ');
+    super('GATEWAY.NO_UPSTREAM', `no server can answer (${why})`);
+  }
+}
+
+/**
+ * Answers `/api/v1/query` and `/api/v1/query_range` as one server that never was down: plans by coverage, asks the
+ * replicas, checks each reply against what it says it covers, and plans once more when one was short.
+ */
+export class QueryHandler {
+  readonly #options: QueryHandlerOptions;
+
+  constructor(options: QueryHandlerOptions) {
+    this.#options = options;
+  }
+
+  async handle(exchange: Exchange, isRange: boolean): Promise<HttpResponse> {
+    const { env, lookbackMs } = this.#options;
+    const form = await formOf(exchange);
+    const nowMs = env.clock.now();
+    const params = readQueryParams(form, isRange, { nowMs, lookbackMs });
+    // The moment is fixed here: two replicas must not each take their own now.
+    if (!isRange && !form.has('time')) form.set('time', String(nowMs / 1_000));
+    try {
+      return await this.#answer(exchange, form, params);
+    } catch (error) {
+      if (!OperatingError.is(error)) throw error;
+      const isCanceled = exchange.signal.aborted;
+      return json(isCanceled ? 499 : 503, {
+        status: 'error',
+        errorType: isCanceled ? 'canceled' : 'unavailable',
+        error: errorText(error),
+      });
+    }
+  }
+
+  async #answer(
+    exchange: Exchange,
+    form: URLSearchParams,
+    params: QueryParams | null,
+  ): Promise<HttpResponse> {
+    const { upstreams, metrics } = this.#options;
+    const found: (IntervalSet | undefined)[] = [];
+    let lastError: unknown = null;
+    // Each round loses a member or learns a gap, so it ends; one more than members is a bound, not a hope.
+    for (let round = 0; round <= upstreams.length; round++) {
+      const live = upstreams.filter((upstream) => upstream.isUp);
+      if (live.length === 0) throw new NoUpstreamError(upstreams);
+      const plan = this.#plan(
+        live,
+        params,
+        found.map((gaps, i) => [upstreams[i]!, gaps ?? []] as const),
+      );
+      const replies = await Promise.allSettled(
+        plan.pieces.map((piece) => this.#ask(live[piece.replica]!, piece, exchange, form, params)),
+      );
+      const failed = replies.find((reply) => reply.status === 'rejected');
+      if (failed !== undefined) {
+        // Another member would take as long, or be refused as well.
+        if (exchange.signal.aborted || !isRetriable(failed.reason)) throw failed.reason;
+        lastError = failed.reason;
+        metrics.retries.inc();
+        continue;
+      }
+      const good = replies.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value] : []));
+      if (params !== null && round === 0 && this.#learnGaps(good, params, found)) {
+        metrics.replans.inc();
+        continue;
+      }
+      return this.#respond(good, plan, live);
+    }
+    throw new OperatingError('GATEWAY.NO_ANSWER', 'no server answered', { cause: lastError });
+  }
+
+  #plan(
+    live: readonly Upstream[],
+    params: QueryParams | null,
+    learned: readonly (readonly [Upstream, IntervalSet])[],
+  ): Plan {
+    if (params === null) {
+      return { pieces: [{ replica: 0, startMs: 0, endMs: 0 }], uncovered: [], isShort: false };
+    }
+    const views = viewReplicas(
+      live.map(({ name, coverage }) => ({ name, report: coverage })),
+      params.selectors,
+    );
+    const replicas: ReplicaView[] = views.map((view, index) => {
+      const more = learned.find(([upstream]) => upstream === live[index])?.[1] ?? [];
+      return more.length === 0 ? view : { ...view, gaps: union(view.gaps, more) };
+    });
+    const { startMs, endMs, stepMs, window } = params;
+    // One expression always starts at the same replica, so that a dashboard does not flicker between two truths.
+    const preferred = hashText(params.query) % replicas.length;
+    return planQuery({ startMs, endMs, stepMs, window, replicas, preferred });
+  }
+
+  async #ask(
+    upstream: Upstream,
+    piece: Piece,
+    exchange: Exchange,
+    form: URLSearchParams,
+    params: QueryParams | null,
+  ): Promise<Reply> {
+    const { env, requestTimeoutMs, metrics } = this.#options;
+    const sent = new URLSearchParams(form);
+    if (params?.isRange === true) {
+      sent.set('start', String(piece.startMs / 1_000));
+      sent.set('end', String(piece.endMs / 1_000));
+    }
+    metrics.requests.with(upstream.name).inc();
+    try {
+      const response = await env.net.request({
+        method: 'POST',
+        url: upstream.url + exchange.path,
+        headers: forwardedHeaders(exchange, 'application/x-www-form-urlencoded'),
+        body: sent.toString(),
+        timeoutMs: requestTimeoutMs,
+        signal: AbortSignal.any([exchange.signal, upstream.downSignal]),
+        maxBodyBytes: MAX_ANSWER_BYTES,
+      });
+      if (response.status === 503 || response.status === 502) {
+        throw new OperatingError(
+          'GATEWAY.UPSTREAM_BUSY',
+          `member ${upstream.name} answered ${response.status}`,
+        );
+      }
+      return {
+        piece,
+        upstream,
+        response,
+        summary: decodeHeader(response.headers[COVERAGE_HEADER]),
+      };
+    } catch (error) {
+      metrics.failures.with(upstream.name).inc();
+      // A broken connection needs no health check to be believed; the next check brings the member back.
+      if (isLoss(error)) upstream.markDown(errorText(error));
+      throw error;
+    }
+  }
+
+  /** Adds to `found` what replies lacked and the plan did not know; true when the plan must be made again. */
+  #learnGaps(
+    replies: readonly Reply[],
+    params: QueryParams,
+    found: (IntervalSet | undefined)[],
+  ): boolean {
+    const { upstreams } = this.#options;
+    let isShort = false;
+    for (const { piece, upstream, summary } of replies) {
+      if (summary === null) continue;
+      const index = upstreams.indexOf(upstream);
+      const news = subtract(summary.gaps, found[index] ?? knownGaps(upstream));
+      if (news.length === 0) continue;
+      found[index] = union(found[index] ?? [], news);
+      isShort ||= touches(news, piece, params);
+    }
+    return isShort;
+  }
+
+  #respond(replies: readonly Reply[], plan: Plan, live: readonly Upstream[]): HttpResponse {
+    const { metrics } = this.#options;
+    const warnings = warningsOf(plan, replies, live);
+    const names = [...new Set(replies.map(({ upstream }) => upstream.name))].join(', ');
+    const headers = { 'content-type': 'application/json', 'x-pollux-replica': names };
+    if (plan.uncovered.length > 0) metrics.uncovered.inc();
+    const bad = replies.find(({ response }) => response.status !== 200);
+    const only = replies.length === 1 ? replies[0] : bad;
+    if (only !== undefined && (warnings.length === 0 || only === bad)) {
+      return { status: only.response.status, headers, body: only.response.body };
+    }
+    if (replies.length > 1) metrics.stitched.inc();
+    const answers: Answer[] = replies.map(({ response, upstream }) =>
+      parseAnswer(response.body, upstream.name),
+    );
+    const joined = answers.length === 1 ? answers[0]! : stitchPieces(answers);
+    return { status: 200, headers, body: JSON.stringify(withWarnings(joined, warnings)) };
+  }
+}
+
+/** The member is gone or not able, as far as this request could see. */
+function isLoss(error: unknown): boolean {
+  return (
+    OperatingError.is(error) && ['BASE.CONNECTION', 'GATEWAY.UPSTREAM_BUSY'].includes(error.code)
+  );
+}
+
+/** Also when the health check cut the request short. */
+function isRetriable(error: unknown): boolean {
+  return isLoss(error) || (OperatingError.is(error) && error.code === 'BASE.CANCELED');
+}
+
+/** Headers that a member may see: who asks and where from, never hop-by-hop ones. */
+export function forwardedHeaders(exchange: Exchange, contentType?: string): Record<string, string> {
+  const { headers, remote } = exchange.request;
+  const sent: Record<string, string> = { 'accept-encoding': 'gzip' };
+  for (const name of ['authorization', 'accept', 'user-agent', 'cookie', 'x-request-id']) {
+    const value = headers[name];
+    if (value !== undefined) sent[name] = value;
+  }
+  const type = contentType ?? headers['content-type'];
+  if (type !== undefined) sent['content-type'] = type;
+  const before = headers['x-forwarded-for'];
+  sent['x-forwarded-for'] = before === undefined ? remote.host : `${before}, ${remote.host}`;
+  if (headers.host !== undefined) sent['x-forwarded-host'] = headers.host;
+  return sent;
+}
+
+function knownGaps(upstream: Upstream): IntervalSet {
+  const report = upstream.coverage;
+  if (report === null) return [];
+  return report.subjects.reduce((all, subject) => union(all, subject.gaps), report.serverGaps);
+}
+
+function touches(gaps: IntervalSet, piece: Piece, params: QueryParams): boolean {
+  const stepMs = Math.max(1, params.stepMs);
+  for (let at = piece.startMs; at <= piece.endMs; at += stepMs) {
+    const spans = spansOf(params.window, at);
+    if (spans.some(({ minMs, maxMs }) => overlaps(gaps, minMs, maxMs + 1))) return true;
+  }
+  return false;
+}
+
+function warningsOf(plan: Plan, replies: readonly Reply[], live: readonly Upstream[]): string[] {
+  const warnings: string[] = [];
+  if (plan.uncovered.length > 0) {
+    const spans = plan.uncovered
+      .slice(0, 5)
+      .map(
+        ({ startMs, endMs }) =>
+          `${new Date(startMs).toISOString()} to ${new Date(endMs).toISOString()}`,
+      );
+    const more = plan.uncovered.length > 5 ? ` and ${plan.uncovered.length - 5} more` : '';
+    warnings.push(`no replica covers ${spans.join(', ')}${more}`);
+  }
+  if (plan.isShort) {
+    warnings.push('some steps were answered by a replica that does not cover them alone');
+  }
+  const identities = new Set(live.flatMap(({ coverage }) => coverage?.configIdentity ?? []));
+  if (replies.length > 1 && identities.size > 1) {
+    warnings.push('the replicas run different configurations');
+  }
+  return warnings;
+}
+
+/** FNV-1a, 32 bits. */
+function hashText(value: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < value.length; i++) hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}

@@ -1,0 +1,74 @@
+import { OperatingError } from '@pollux/base';
+import type { CoverageReport } from '@pollux/storage';
+
+export class UpstreamDownError extends OperatingError {
+  constructor(name: string, why: string) {
+    super('GATEWAY.UPSTREAM_DOWN', `member ${name} is down: ${why}`);
+  }
+}
+
+/** One member of a group as the gateway sees it. Requests in flight end as soon as it is found to be down. */
+export class Upstream {
+  readonly name: string;
+  readonly url: string;
+  #isUp = false;
+  #lastError = 'not checked yet';
+  #lastUpMs = 0;
+  #down = new AbortController();
+  #coverage: CoverageReport | null = null;
+  #details: unknown = null;
+
+  constructor(name: string, url: string) {
+    this.name = name;
+    this.url = url;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  get lastError(): string {
+    return this.#lastError;
+  }
+
+  /** Wall clock of the last successful check, 0 for never. */
+  get lastUpMs(): number {
+    return this.#lastUpMs;
+  }
+
+  /** Aborts when the member goes down; a new one serves once it is up again. */
+  get downSignal(): AbortSignal {
+    return this.#down.signal;
+  }
+
+  /** The last report polled; null for a member that keeps none (a plain Prometheus). */
+  get coverage(): CoverageReport | null {
+    return this.#coverage;
+  }
+
+  /** What the member says of itself at `/api/v1/pollux/status`; null when it says nothing. */
+  get details(): unknown {
+    return this.#details;
+  }
+
+  markUp(nowMs: number): void {
+    if (this.#down.signal.aborted) this.#down = new AbortController();
+    this.#isUp = true;
+    this.#lastError = '';
+    this.#lastUpMs = nowMs;
+  }
+
+  markDown(why: string): void {
+    this.#isUp = false;
+    this.#lastError = why;
+    this.#down.abort(new UpstreamDownError(this.name, why));
+  }
+
+  setCoverage(report: CoverageReport | null): void {
+    this.#coverage = report;
+  }
+
+  setDetails(details: unknown): void {
+    this.#details = details;
+  }
+}

@@ -1,0 +1,46 @@
+import type { Address, Env } from '@pollux/base';
+import type { Log, Registry } from '@pollux/telemetry';
+import type { FlagTable, FlagValues } from '../flags/flags.ts';
+
+/** What every role is given; `lock` takes a data directory for this process and is undone by the closer of the role. */
+export type RoleContext = {
+  readonly env: Env;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly lock: (directory: string) => () => void;
+  /** Environment variables, for the peers' own (`INFLUXDB_*`). */
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly hostname: string;
+};
+
+/** A role that runs. */
+export interface RunningRole {
+  /** Where it listens for HTTP. */
+  readonly address: Address;
+  /** SIGHUP: load the files again; rejects and changes nothing when one is bad. */
+  reload(): Promise<void>;
+  /** Idempotent and bounded. */
+  close(): Promise<void>;
+  /** Resolves when the role was asked to end from inside (`/-/quit`). */
+  readonly quit: Promise<void>;
+}
+
+export const VERSION = '0.1.0';
+/** The Prometheus whose behaviour is served; clients key features off it. */
+export const PROMETHEUS_VERSION = '3.14.0';
+export const ALERTMANAGER_VERSION = '0.34.0';
+export const INFLUXDB_VERSION = '1.8.10';
+
+/** What a role's door exports: its flags as data, and the way to start it. */
+export type RoleModule<T extends FlagTable = FlagTable> = {
+  readonly name: string;
+  readonly usage: string;
+  /** Shown by `--version`, in the peer's form. */
+  readonly version: string;
+  readonly flags: T;
+  readonly start: (
+    context: RoleContext,
+    values: FlagValues<T>,
+    given: ReadonlySet<string>,
+  ) => Promise<RunningRole>;
+};

@@ -1,0 +1,83 @@
+import {
+  type Address,
+  type Env,
+  type HttpResponse,
+  type Listener,
+  OperatingError,
+  errorText,
+  systemCode,
+} from '@pollux/base';
+import { formatAddress, Router, text, withCompression } from '@pollux/http';
+import { type Log, type Registry, renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
+
+export class ListenError extends OperatingError {
+  constructor(address: Address, cause: unknown) {
+    const why =
+      systemCode(cause) === 'EADDRINUSE'
+        ? 'is in use by another program; stop it or give another --web.listen-address'
+        : `cannot be bound: ${errorText(cause)}`;
+    super('ROLES.LISTEN', `address ${formatAddress(address)} ${why}`, { cause });
+  }
+}
+
+/** A router that counts and times what it serves under the peer's metric names. */
+export function observedRouter(options: {
+  readonly env: Env;
+  readonly log: Log;
+  readonly registry: Registry;
+  /** `prometheus`, `alertmanager`, … */
+  readonly namespace: string;
+  readonly prefix: string;
+  readonly onError?: (error: unknown) => HttpResponse | null;
+}): Router {
+  const { registry, namespace } = options;
+  const requests = registry.counters(`${namespace}_http_requests_total`, 'Counter of HTTP requests.', ['handler', 'code']);
+  const durations = registry.histograms(
+    `${namespace}_http_request_duration_seconds`,
+    'Histogram of latencies for HTTP requests.',
+    ['handler'],
+    [0.005, 0.025, 0.1, 0.5, 1, 5, 20, 60],
+  );
+  return new Router({
+    prefix: options.prefix,
+    monotonic: () => options.env.clock.monotonic(),
+    observe: ({ route, response, durationMs }) => {
+      requests.with(route, String(response.status)).inc();
+      durations.with(route).observe(durationMs / 1_000);
+    },
+    onError: (error, { request }) => {
+      const answer = options.onError?.(error) ?? null;
+      if (answer !== null) return answer;
+      options.log.error('request failed', { method: request.method, path: request.target.split('?')[0], err: errorText(error) });
+      return null;
+    },
+  });
+}
+
+/** Serves /metrics of the role's own registry. */
+export function registerMetrics(router: Router, registry: Registry): void {
+  router.get('/metrics', async () => ({
+    status: 200,
+    headers: { 'content-type': TEXT_CONTENT_TYPE },
+    body: renderText(registry.gather()),
+  }));
+}
+
+export async function listen(env: Env, at: Address, router: Router, maxConnections = 512): Promise<Listener> {
+  try {
+    return await env.net.serveHttp(
+      { at, maxConnections, readTimeoutMs: 300_000 },
+      withCompression(router.handler),
+    );
+  } catch (error) {
+    throw new ListenError(at, error);
+  }
+}
+
+/** `/-/healthy` is true while the process lives, `/-/ready` only when the role can serve. */
+export function registerHealth(router: Router, name: string, isReady: () => boolean): void {
+  router.get('/-/healthy', async () => text(200, `${name} is Healthy.\n`));
+  router.get('/-/ready', async () =>
+    isReady() ? text(200, `${name} is Ready.\n`) : text(503, 'Service Unavailable'),
+  );
+}

@@ -1,0 +1,56 @@
+// Brings a fresh clone to the point where the program runs: packages installed, sources built. Plain JavaScript because
+// it must run before anything is installed. Does nothing that is already done.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const MIN_NODE = [20, 19];
+
+export function step(text) {
+  process.stderr.write(`pollux: ${text}\n`);
+}
+
+export function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
+  if (result.error) throw result.error;
+  return result.status ?? 1;
+}
+
+function mustRun(what, command, args) {
+  const startMs = Date.now();
+  step(`${what} …`);
+  const status = run(command, args, { stdio: ['ignore', 2, 2] });
+  if (status !== 0) {
+    step(`${what} failed with status ${status}; the lines above say why`);
+    process.exit(status);
+  }
+  step(`${what}: done in ${((Date.now() - startMs) / 1000).toFixed(1)} s`);
+}
+
+export function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < MIN_NODE[0] || (major === MIN_NODE[0] && minor < MIN_NODE[1])) {
+    step(`Node ${MIN_NODE.join('.')} or newer is needed, this is ${process.versions.node}`);
+    process.exit(1);
+  }
+}
+
+/** `npm ci` when the lock file differs from the one installed last. */
+export function install() {
+  const mark = path.join(root, 'node_modules', '.pollux-lock');
+  const hash = createHash('sha256').update(readFileSync(path.join(root, 'package-lock.json'))).digest('hex');
+  if (existsSync(mark) && readFileSync(mark, 'utf8') === hash) return;
+  mustRun('installing packages (the first time takes a minute)', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  writeFileSync(mark, hash);
+}
+
+/** Type-checks and builds the rooms, then the console. Both are incremental. */
+export function build() {
+  const compiler = path.join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
+  mustRun('building the program', process.execPath, [compiler, '-b']);
+  if (!existsSync(path.join(root, 'apps', 'console', 'package.json'))) return;
+  mustRun('building the console', process.execPath, [path.join(root, 'tools', 'build-console.mjs')]);
+}

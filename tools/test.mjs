@@ -1,0 +1,77 @@
+// `npm test`: set-up, checks, tests. Ends with `N passed, N failed`. Suites whose real peer or browser is missing are
+// listed with the remedy; with POLLUX_REQUIRE_PEERS=1 (as CI sets) they fail the run.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { build, checkNode, install, root, step } from './prepare.mjs';
+
+checkNode();
+install();
+build();
+
+const bin = (name) => path.join(root, 'node_modules', '.bin', name);
+const compiler = path.join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
+const CHECKS = [
+  ['types of tests and tools', process.execPath, [compiler, '-p', 'tsconfig.check.json']],
+  ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.']],
+  ['promises and exhaustiveness', bin('eslint'), ['--max-warnings=0', 'packages', 'apps']],
+  ['arrows between rooms', bin('depcruise'), ['--config', 'tools/arrows.cjs', 'packages', 'apps/pollux/src']],
+  ['dead code', bin('knip'), ['--no-progress']],
+];
+
+let passed = 0;
+let failed = 0;
+for (const [what, command, args] of CHECKS) {
+  const startMs = Date.now();
+  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  const seconds = ((Date.now() - startMs) / 1000).toFixed(1);
+  if (result.status === 0) {
+    passed++;
+    step(`${what}: ok (${seconds} s)`);
+  } else {
+    failed++;
+    step(`${what}: FAILED (${seconds} s)`);
+    process.stdout.write(`${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}\n`);
+  }
+}
+
+const scratch = mkdtempSync(path.join(tmpdir(), 'pollux-test-'));
+const report = path.join(scratch, 'report.json');
+const vitest = spawnSync(
+  bin('vitest'),
+  ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)],
+  { cwd: root, stdio: 'inherit' },
+);
+const skipped = [];
+if (existsSync(report)) {
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  for (const file of testResults) {
+    // A file that failed to load has no tests of its own, and must not pass for an empty one.
+    if (file.status === 'failed' && file.assertionResults.length === 0) failed++;
+    for (const test of file.assertionResults) {
+      if (test.status === 'passed') passed++;
+      else if (test.status === 'failed') failed++;
+      else skipped.push(`${path.relative(root, file.name)}: ${test.fullName}`);
+    }
+  }
+} else {
+  step('the test runner wrote no report');
+  failed++;
+}
+rmSync(scratch, { recursive: true, force: true });
+
+// A skipped test names what it needs: "… (needs promtool: npm run peers)".
+const wantPeers = skipped.filter((name) => name.includes('(needs '));
+for (const name of skipped) step(`skipped: ${name}`);
+if (skipped.length > wantPeers.length) {
+  step('a skipped test must say what it needs, as "(needs promtool: npm run peers)"');
+  failed += skipped.length - wantPeers.length;
+}
+if (wantPeers.length > 0) {
+  step(`${wantPeers.length} tests were skipped for want of a peer; \`npm run peers\` installs them`);
+  if (process.env.POLLUX_REQUIRE_PEERS === '1') failed += wantPeers.length;
+}
+if (vitest.status !== 0 && failed === 0) failed = 1;
+process.stdout.write(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}\n`);
+process.exit(failed === 0 ? 0 : 1);
