@@ -8,6 +8,13 @@ export {
   type RuleManagerOptions,
   type RulesConfig,
 } from './manager.ts';
+export {
+  type AlertingConfig,
+  type AlertmanagersConfig,
+  alertingConfig,
+  NO_ALERTING,
+} from './notifier/config.ts';
+export { Notifier, type NotifierOptions } from './notifier/notifier.ts';
 export type { AlertSink, OutgoingAlert } from './outgoing-alert.ts';
 export {
   type AlertingRuleSpec,

@@ -1,4 +1,4 @@
-import { CanceledError, type Clock, errorText, OperatingError, sleep } from '@pollux/base';
+import { CanceledError, type Clock, errorText, sleep } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import type { Appendable, CoverageRecorder, Queryable } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
@@ -255,7 +255,7 @@ export class Group {
       return report.taken;
     } catch (error) {
       if (this.#closing.signal.aborted) return null;
-      if (!OperatingError.is(error) && !isSystemError(error)) throw error;
+      // Whatever it was, the other rules of the group must go on.
       this.#fail(rule, errorText(error));
       metrics.evaluationFailures.with(this.key).inc();
       this.#log.warn('Evaluating rule failed', { name: rule.spec.name, err: errorText(error) });
@@ -310,7 +310,6 @@ export class Group {
     try {
       await this.#writer.endOrphans(atMs);
     } catch (error) {
-      if (!OperatingError.is(error) && !isSystemError(error)) throw error;
       this.#log.warn('Stale sample appending for previous configuration failed', {
         err: errorText(error),
       });
@@ -347,9 +346,4 @@ export class Group {
     }
     return [...names];
   }
-}
-
-/** Errors of the disk under the appender carry a system code. */
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string';
 }

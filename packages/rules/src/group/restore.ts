@@ -1,4 +1,4 @@
-import { errorText, OperatingError } from '@pollux/base';
+import { errorText } from '@pollux/base';
 import { ALERT_NAME, isStaleAt, Matcher, wordsOf } from '@pollux/model';
 import { MemoryBudget, NO_HINTS, type Queryable, type SeriesColumns } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
@@ -36,7 +36,6 @@ export async function restoreForState(rule: AlertingRule, options: RestoreOption
       }
     }
   } catch (error) {
-    if (!OperatingError.is(error)) throw error;
     options.log.error("Failed to restore 'for' state", {
       alertname: rule.spec.name,
       stage: 'Select',
