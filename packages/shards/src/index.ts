@@ -1,1 +1,16 @@
-export {};
+export { ALL_TIME, type ColumnData, type NanoRange } from './column-data.ts';
+export type { WriteTarget } from './commit-queue.ts';
+export { chooseReplica } from './engine/choose-replica.ts';
+export { ShardEngine, type ShardEngineOptions } from './engine/shard-engine.ts';
+export {
+  ShardClosedError,
+  ShardCorruptionError,
+  ShardInputError,
+  ShardLimitError,
+  ShardWriteError,
+} from './errors.ts';
+export type { FieldKind } from './field-kind.ts';
+export type { GroupIdentity } from './group-identity.ts';
+export type { FieldConflict, PointColumns, SeriesKey, WriteOutcome } from './point-columns.ts';
+export { ShardStore, type ShardStoreOptions } from './shard-store.ts';
+export type { ReplicaColumn, StoreView, ViewSeries } from './store-view.ts';

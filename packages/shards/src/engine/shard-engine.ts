@@ -1,0 +1,259 @@
+import { CanceledError } from '@pollux/base';
+import {
+  compareText,
+  type Labels,
+  type Matcher,
+  METRIC_NAME,
+  matchesAll,
+  wordsOf,
+} from '@pollux/model';
+import type {
+  Annotation,
+  Appender,
+  Engine,
+  NamesAnswer,
+  ReadContext,
+  SelectRequest,
+  SeriesColumns,
+  SeriesSource,
+  TimeRange,
+} from '@pollux/storage';
+import type { ColumnData, NanoRange } from '../column-data.ts';
+import type { WriteTarget } from '../commit-queue.ts';
+import type { ShardStore } from '../shard-store.ts';
+import type { StoreView, ViewSeries } from '../store-view.ts';
+import { chooseReplica } from './choose-replica.ts';
+import { labelsOf, VALUE_FIELD } from './prometheus-mapping.ts';
+import { ShardAppender } from './shard-appender.ts';
+
+export type ShardEngineOptions = {
+  readonly store: ShardStore;
+  readonly database: string;
+  readonly retentionPolicy: string;
+  /** Span of new shard groups and the oldest point taken, asked for at each commit: both can be altered. */
+  readonly writeTarget: () => WriteTarget;
+  /** Labels that are split off as the replica, as `ha.replica-labels` names them. */
+  readonly replicaLabels: ReadonlySet<string>;
+};
+
+const BATCH_SERIES = 64;
+const BYTES_PER_SAMPLE = 16;
+
+/**
+ * Prometheus' view of one (database, retention policy): float fields named `value`, a series per measurement and tags, one
+ * replica's copy each. An equality matcher on a replica label is a preference for that copy, not a filter.
+ */
+export class ShardEngine implements Engine {
+  readonly semantics = 'upsert';
+  readonly #options: ShardEngineOptions;
+
+  constructor(options: ShardEngineOptions) {
+    this.#options = options;
+  }
+
+  appender(): Appender {
+    return new ShardAppender(this.#options);
+  }
+
+  select(request: SelectRequest, context: ReadContext): SeriesSource {
+    return new ShardSource(this.#options, request, context);
+  }
+
+  async labelNames(
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    limit: number,
+    context: ReadContext,
+  ): Promise<NamesAnswer> {
+    const names = new Set<string>();
+    this.#eachLabels(range, matchers, context, (labels) => {
+      for (const [name] of labels) names.add(name);
+    });
+    return answer(names, limit);
+  }
+
+  async labelValues(
+    name: string,
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    limit: number,
+    context: ReadContext,
+  ): Promise<NamesAnswer> {
+    const values = new Set<string>();
+    this.#eachLabels(range, matchers, context, (labels) => {
+      if (labels.has(name)) values.add(labels.get(name));
+    });
+    return answer(values, limit);
+  }
+
+  async deleteSamples(range: TimeRange, matchers: readonly Matcher[]): Promise<void> {
+    const { store, database, replicaLabels } = this.#options;
+    const { filters } = splitMatchers(matchers, replicaLabels);
+    await store.deleteRows(
+      database,
+      (measurement, tags) => matchesAll(filters, labelsOf(measurement, tags)),
+      nanoRange(range),
+    );
+  }
+
+  /** The store is closed by whoever opened it. */
+  async close(): Promise<void> {}
+
+  #eachLabels(
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    context: ReadContext,
+    visit: (labels: Labels) => void,
+  ): void {
+    const { store, database, retentionPolicy, replicaLabels } = this.#options;
+    const view = store.view(database, retentionPolicy, nanoRange(range));
+    try {
+      const { filters } = splitMatchers(matchers, replicaLabels);
+      for (const series of selectSeries(view, filters)) {
+        throwIfAborted(context.signal);
+        visit(labelsOf(series.measurement, series.tags));
+      }
+    } finally {
+      view.release();
+    }
+  }
+}
+
+class ShardSource implements SeriesSource {
+  readonly warnings: readonly Annotation[] = [];
+  readonly #view: StoreView;
+  readonly #context: ReadContext;
+  readonly #preferred: string | null;
+  readonly #series: ViewSeries[];
+  #next = 0;
+  #takenBytes = 0;
+
+  constructor(options: ShardEngineOptions, request: SelectRequest, context: ReadContext) {
+    const { filters, preferred } = splitMatchers(request.matchers, options.replicaLabels);
+    this.#context = context;
+    this.#preferred = preferred;
+    this.#view = options.store.view(
+      options.database,
+      options.retentionPolicy,
+      nanoRange(request.range),
+    );
+    try {
+      this.#series = selectSeries(this.#view, filters);
+      if (request.sorted) sortByLabels(this.#series);
+    } catch (error) {
+      this.#view.release();
+      throw error;
+    }
+  }
+
+  async next(): Promise<readonly SeriesColumns[] | null> {
+    throwIfAborted(this.#context.signal);
+    this.#context.budget.give(this.#takenBytes);
+    this.#takenBytes = 0;
+    const batch: SeriesColumns[] = [];
+    while (batch.length < BATCH_SERIES && this.#next < this.#series.length) {
+      const columns = this.#read(this.#series[this.#next++]!);
+      if (columns !== null) batch.push(columns);
+    }
+    if (batch.length > 0) return batch;
+    this.close();
+    return null;
+  }
+
+  #read(series: ViewSeries): SeriesColumns | null {
+    const chosen = chooseReplica(this.#view.read(series, VALUE_FIELD, 'float'), this.#preferred);
+    if (chosen === null) return null;
+    const { replica } = chosen;
+    const data = wholeMilliseconds(chosen.data);
+    const bytes = data.count * BYTES_PER_SAMPLE;
+    this.#takenBytes += bytes;
+    this.#context.budget.take(bytes);
+    return {
+      labels: labelsOf(series.measurement, series.tags),
+      count: data.count,
+      timestampsMs: data.timesMs,
+      values: data.cells,
+      histograms: null,
+      startTimestampsMs: null,
+      replica,
+    };
+  }
+
+  close(): void {
+    this.#next = this.#series.length;
+    this.#context.budget.give(this.#takenBytes);
+    this.#takenBytes = 0;
+    this.#view.release();
+  }
+}
+
+/** Equality on a replica label is a preference; any other matcher on one, and all the rest, filter. */
+function splitMatchers(
+  matchers: readonly Matcher[],
+  replicaLabels: ReadonlySet<string>,
+): { readonly filters: readonly Matcher[]; readonly preferred: string | null } {
+  const filters = matchers.filter((matcher) => !replicaLabels.has(matcher.name));
+  const values: string[] = [];
+  for (const name of replicaLabels) {
+    const wanted = matchers.find((matcher) => matcher.name === name && matcher.operator === '=');
+    if (wanted !== undefined && wanted.value !== '') values.push(wanted.value);
+  }
+  return { filters, preferred: values.length === 0 ? null : values.join('/') };
+}
+
+function selectSeries(view: StoreView, filters: readonly Matcher[]): ViewSeries[] {
+  const onName = filters.filter((matcher) => matcher.name === METRIC_NAME);
+  const found: ViewSeries[] = [];
+  for (const measurement of view.measurements()) {
+    // A measurement without a stored name is shown under its own, so both decide alike.
+    if (
+      !onName.every((matcher) => matcher.matches(measurement)) &&
+      !measurement.startsWith('prom_metric_not')
+    )
+      continue;
+    const matches = (tags: Labels): boolean => matchesAll(filters, labelsOf(measurement, tags));
+    for (const series of view.series(measurement, matches)) {
+      if (
+        view.fieldsOf(series).some(({ name, kind }) => name === VALUE_FIELD && kind === 'float')
+      ) {
+        found.push(series);
+      }
+    }
+  }
+  return found;
+}
+
+function sortByLabels(series: ViewSeries[]): void {
+  series.sort((a, b) => labelsOf(a.measurement, a.tags).compare(labelsOf(b.measurement, b.tags)));
+}
+
+/** Prometheus' times are milliseconds: of several values in one, the last is shown. */
+function wholeMilliseconds(data: ColumnData): ColumnData {
+  const { nanos, count, timesMs } = data;
+  if (nanos === null) return data;
+  const kept: number[] = [];
+  for (let i = 0; i < count; i++)
+    if (i + 1 === count || timesMs[i + 1] !== timesMs[i]) kept.push(i);
+  const cells = new Float64Array(kept.length);
+  const source = wordsOf(data.cells);
+  const target = wordsOf(cells);
+  for (const [at, row] of kept.entries()) {
+    target[at * 2] = source[row * 2]!;
+    target[at * 2 + 1] = source[row * 2 + 1]!;
+  }
+  const times = Float64Array.from(kept, (row) => timesMs[row]!);
+  return { ...data, count: kept.length, timesMs: times, nanos: null, cells };
+}
+
+function nanoRange(range: TimeRange): NanoRange {
+  return { minMs: range.minMs, minNanos: 0, maxMs: range.maxMs, maxNanos: 0 };
+}
+
+function answer(values: ReadonlySet<string>, limit: number): NamesAnswer {
+  const sorted = [...values].sort(compareText);
+  return { values: limit > 0 ? sorted.slice(0, limit) : sorted, warnings: [] };
+}
+
+function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw new CanceledError('the read was given up', { cause: signal.reason });
+}

@@ -1,0 +1,64 @@
+import type { Env } from '@pollux/base';
+import { wordsOf } from '@pollux/model';
+import type { Catalogue, ColumnRef } from './catalogue.ts';
+import type { FieldKind } from './field-kind.ts';
+import type { Memtable } from './memtable.ts';
+import { replaySegment } from './wal/wal.ts';
+import type { ColumnDefinition, RecordSink } from './wal/wal-record.ts';
+
+/** Brings the log of a group back into its memtable. */
+export class GroupReplay implements RecordSink {
+  readonly #catalogue: Catalogue;
+  readonly #memtable: Memtable;
+  readonly #newestMs: Map<string, number>;
+  readonly #scratch = new Float64Array(1);
+  readonly #words = wordsOf(this.#scratch);
+  #columns: ColumnRef[] = [];
+  #replicas: string[] = [];
+
+  constructor(catalogue: Catalogue, memtable: Memtable, newestMs: Map<string, number>) {
+    this.#catalogue = catalogue;
+    this.#memtable = memtable;
+    this.#newestMs = newestMs;
+  }
+
+  /** Replays the segments in order; returns what had to be repaired. */
+  run(env: Env, directory: string, segments: readonly number[]): string[] {
+    const problems: string[] = [];
+    for (const segment of segments) {
+      this.#columns = [];
+      this.#replicas = [];
+      const problem = replaySegment(env, directory, segment, this);
+      if (problem !== null) problems.push(problem);
+    }
+    return problems;
+  }
+
+  define(definition: ColumnDefinition): void {
+    const series = this.#catalogue.series(definition.measurement, definition.tags);
+    this.#catalogue.fieldKind(series, definition.field, definition.kind);
+    this.#columns.push(
+      this.#catalogue.column(series, definition.field, definition.kind, definition.replica),
+    );
+    this.#replicas.push(definition.replica);
+  }
+
+  kindOf(column: number): FieldKind | null {
+    const ref = this.#columns[column];
+    return ref === undefined ? null : this.#catalogue.kindOf(ref);
+  }
+
+  number(column: number, ms: number, nanos: number, low: number, high: number): void {
+    const ref = this.#columns[column]!;
+    this.#memtable.append(ref, ms, nanos, low, high);
+    this.#catalogue.setHasData(ref, true);
+    const replica = this.#replicas[column]!;
+    if (ms > (this.#newestMs.get(replica) ?? Number.NEGATIVE_INFINITY))
+      this.#newestMs.set(replica, ms);
+  }
+
+  text(column: number, ms: number, nanos: number, text: string): void {
+    this.#scratch[0] = this.#memtable.addText(text);
+    this.number(column, ms, nanos, this.#words[0]!, this.#words[1]!);
+  }
+}

@@ -1,0 +1,119 @@
+import { wordsOf } from '@pollux/model';
+import { type ColumnData, mergeColumns } from './column-data.ts';
+import type { FieldKind } from './field-kind.ts';
+
+const SLAB_ROWS = 2_048;
+
+type Slab = {
+  readonly timesMs: Float64Array;
+  readonly words: Uint32Array;
+  /** Row number + 1 of the column's previous row; 0 ends the chain. */
+  readonly previous: Uint32Array;
+  /** Null while every time in the slab is a whole millisecond. */
+  nanos: Int32Array | null;
+};
+
+/**
+ * What was written since the last flush: rows in order of arrival in slabs, chained backwards per column. A column costs four
+ * bytes however few rows it has, which matters because scrapes write one row to each of very many columns.
+ */
+export class Memtable {
+  readonly #slabs: Slab[] = [];
+  #rows = 0;
+  #heads = new Uint32Array(256);
+  readonly #texts: string[] = [];
+  #textBytes = 0;
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** Estimated bytes held. */
+  get bytes(): number {
+    return this.#slabs.length * SLAB_ROWS * 24 + this.#textBytes + this.#heads.length * 4;
+  }
+
+  has(column: number): boolean {
+    return column < this.#heads.length && this.#heads[column] !== 0;
+  }
+
+  /** `low` and `high` are the 32-bit halves of the cell; for a string the cell comes from {@link addText}. */
+  append(column: number, ms: number, nanos: number, low: number, high: number): void {
+    const index = this.#rows % SLAB_ROWS;
+    if (index === 0) this.#slabs.push(newSlab());
+    const slab = this.#slabs[this.#slabs.length - 1]!;
+    slab.timesMs[index] = ms;
+    slab.words[index * 2] = low;
+    slab.words[index * 2 + 1] = high;
+    if (nanos !== 0) {
+      slab.nanos ??= new Int32Array(SLAB_ROWS);
+      slab.nanos[index] = nanos;
+    }
+    if (column >= this.#heads.length) this.#grow(column);
+    slab.previous[index] = this.#heads[column]!;
+    this.#rows++;
+    this.#heads[column] = this.#rows;
+  }
+
+  /** Keeps a text; the returned index, as a double, is the cell. */
+  addText(text: string): number {
+    this.#textBytes += text.length * 2 + 16;
+    return this.#texts.push(text) - 1;
+  }
+
+  /** The column's rows, sorted, last write winning; null when it has none. */
+  read(column: number, kind: FieldKind): ColumnData | null {
+    if (!this.has(column)) return null;
+    let count = 0;
+    for (let row = this.#heads[column]!; row !== 0; row = this.#previous(row)) count++;
+    const timesMs = new Float64Array(count);
+    const cells = new Float64Array(count);
+    const words = wordsOf(cells);
+    let nanos: Int32Array | null = null;
+    let at = count - 1;
+    for (let row = this.#heads[column]!; row !== 0; at--) {
+      const slab = this.#slabs[Math.floor((row - 1) / SLAB_ROWS)]!;
+      const index = (row - 1) % SLAB_ROWS;
+      timesMs[at] = slab.timesMs[index]!;
+      words[at * 2] = slab.words[index * 2]!;
+      words[at * 2 + 1] = slab.words[index * 2 + 1]!;
+      const rest = slab.nanos === null ? 0 : slab.nanos[index]!;
+      if (rest !== 0) {
+        nanos ??= new Int32Array(count);
+        nanos[at] = rest;
+      }
+      row = slab.previous[index]!;
+    }
+
+    const texts = kind === 'string' ? this.#pickTexts(cells) : null;
+    return mergeColumns(kind, [{ kind, count, timesMs, nanos, cells, texts }]);
+  }
+
+  #pickTexts(cells: Float64Array): string[] {
+    const texts: string[] = [];
+    for (let i = 0; i < cells.length; i++) {
+      texts.push(this.#texts[cells[i]!]!);
+      cells[i] = i;
+    }
+    return texts;
+  }
+
+  #previous(row: number): number {
+    return this.#slabs[Math.floor((row - 1) / SLAB_ROWS)]!.previous[(row - 1) % SLAB_ROWS]!;
+  }
+
+  #grow(column: number): void {
+    const grown = new Uint32Array(Math.max(column + 1, this.#heads.length * 2));
+    grown.set(this.#heads);
+    this.#heads = grown;
+  }
+}
+
+function newSlab(): Slab {
+  return {
+    timesMs: new Float64Array(SLAB_ROWS),
+    words: new Uint32Array(SLAB_ROWS * 2),
+    previous: new Uint32Array(SLAB_ROWS),
+    nanos: null,
+  };
+}

@@ -1,0 +1,464 @@
+import { type Env, errorText, sleep } from '@pollux/base';
+import type { Labels } from '@pollux/model';
+import { wordsOf } from '@pollux/model';
+import type { Log } from '@pollux/telemetry';
+import { Catalogue, type ColumnRef, type SeriesRef } from './catalogue.ts';
+import {
+  type ColumnData,
+  cutRange,
+  emptyColumn,
+  mergeColumns,
+  type NanoRange,
+  sliceRange,
+} from './column-data.ts';
+import { DataFile } from './file/data-file.ts';
+import { DataFileWriter } from './file/data-file-writer.ts';
+import type { PageCache } from './file/page-cache.ts';
+import type { GroupIdentity } from './group-identity.ts';
+import { GroupReplay } from './group-replay.ts';
+import { Memtable } from './memtable.ts';
+import type { FieldConflict, PointColumns } from './point-columns.ts';
+import { listSegments, type StagedRows, WriteAheadLog } from './wal/wal.ts';
+
+/** Columns written between two turns of the event loop while a file is written. */
+const COLUMNS_PER_SLICE = 256;
+/** This many files of like size are merged into one. */
+const MERGE_FILES = 4;
+
+export type GroupPlace = {
+  readonly env: Env;
+  readonly log: Log;
+  readonly cache: PageCache;
+  readonly directory: string;
+  readonly walDirectory: string;
+};
+
+export type StagedBatch = StagedRows & {
+  readonly conflictPoints: number;
+  readonly firstConflict: FieldConflict | null;
+};
+
+type Frozen = { readonly memtable: Memtable; readonly walThrough: number };
+
+/** What a reader sees of a group: the files and memtables of one moment. The youngest memtable goes on growing. */
+export type GroupSnapshot = {
+  readonly files: readonly DataFile[];
+  readonly memtables: readonly Memtable[];
+};
+
+/**
+ * The samples of one (database, retention policy, span of time): catalogue, log, memtable, files. Everything here that
+ * changes what readers see happens between two turns of the event loop, so a reader never meets half a change. The store
+ * serialises commits; `flush`, `merge` and `deleteRows` serialise among themselves.
+ */
+export class ShardGroup {
+  readonly identity: GroupIdentity;
+  readonly catalogue = new Catalogue();
+  readonly #place: GroupPlace;
+  readonly #wal: WriteAheadLog;
+  #active = new Memtable();
+  #frozen: Frozen | null = null;
+  #files: DataFile[] = [];
+  #nextFile = 1;
+  #maintenance: Promise<void> = Promise.resolve();
+  #isClosed = false;
+  /** Newest whole millisecond per replica. */
+  readonly newestMs = new Map<string, number>();
+
+  /** Reads the directory: files first, then the log behind them. Throws ShardCorruptionError for a damaged file. */
+  constructor(identity: GroupIdentity, place: GroupPlace) {
+    this.identity = identity;
+    this.#place = place;
+    const walThrough = this.#openFiles();
+    const segments = listSegments(place.env, place.walDirectory);
+    this.#wal = new WriteAheadLog(place.env, place.walDirectory, (segments.at(-1) ?? 0) + 1);
+    this.#wal.remove(walThrough);
+    const replay = new GroupReplay(this.catalogue, this.#active, this.newestMs);
+    for (const problem of replay.run(
+      place.env,
+      place.walDirectory,
+      segments.filter((n) => n > walThrough),
+    )) {
+      place.log.warn('repaired the log of a shard group', { group: identity.id, problem });
+    }
+  }
+
+  #openFiles(): number {
+    const { env, cache, directory } = this.#place;
+    const replaced = new Set<number>();
+    const files: DataFile[] = [];
+    for (const name of env.files.list(directory)) {
+      if (name.endsWith('.tmp')) env.files.remove(`${directory}/${name}`);
+      const match = /^(\d{8})\.data$/.exec(name);
+      if (match === null) continue;
+      const file = DataFile.open(env, `${directory}/${name}`, Number(match[1]), {
+        catalogue: this.catalogue,
+        cache,
+      });
+      files.push(file);
+      for (const id of file.replaces) replaced.add(id);
+      this.#nextFile = Math.max(this.#nextFile, file.id + 1);
+    }
+    let walThrough = 0;
+    for (const file of files) {
+      walThrough = Math.max(walThrough, file.walThrough);
+      if (replaced.has(file.id)) file.retire();
+      else this.#files.push(file);
+    }
+    this.#refreshData(0);
+    for (const file of this.#files) {
+      for (const column of file.columns())
+        this.#sawTime(this.catalogue.replicaOf(column), file.maxMs(column));
+    }
+    return walThrough;
+  }
+
+  #sawTime(replica: string, ms: number): void {
+    const known = this.newestMs.get(replica);
+    if (known === undefined || ms > known) this.newestMs.set(replica, ms);
+  }
+
+  /** Bytes of memory that a flush would free. */
+  get memtableBytes(): number {
+    return this.#active.rows === 0 ? 0 : this.#active.bytes;
+  }
+
+  get isFlushing(): boolean {
+    return this.#frozen !== null;
+  }
+
+  get fileCount(): number {
+    return this.#files.length;
+  }
+
+  get diskBytes(): number {
+    let bytes = this.#wal.sizeBytes;
+    for (const file of this.#files) bytes += file.sizeBytes;
+    return bytes;
+  }
+
+  /**
+   * Encodes the rows of the batch that belong here into the log's buffer. A point with a field of another type than the
+   * group knows is left out whole.
+   */
+  stage(batch: PointColumns, rows: Uint32Array, seriesRefs: Int32Array): StagedBatch {
+    const conflicts = this.#findConflicts(batch, rows, seriesRefs);
+    const kept =
+      conflicts.points.size === 0
+        ? rows
+        : rows.filter((row) => !conflicts.points.has(pointOf(batch, row)));
+    const columns = new Uint32Array(kept.length);
+    for (let i = 0; i < kept.length; i++) {
+      const row = kept[i]!;
+      const key = batch.series[batch.seriesOf[row]!]!;
+      const field = batch.fields[batch.fieldOf[row]!]!;
+      columns[i] = this.catalogue.column(
+        seriesRefs[batch.seriesOf[row]!]!,
+        field.name,
+        field.kind,
+        key.replica,
+      );
+    }
+    const staged = { count: kept.length, rows: kept, columns };
+    if (staged.count > 0) this.#wal.stage(batch, staged, (column) => this.#describe(column));
+    return { ...staged, conflictPoints: conflicts.points.size, firstConflict: conflicts.first };
+  }
+
+  #findConflicts(
+    batch: PointColumns,
+    rows: Uint32Array,
+    seriesRefs: Int32Array,
+  ): { readonly points: Set<number>; readonly first: FieldConflict | null } {
+    const points = new Set<number>();
+    let first: FieldConflict | null = null;
+    for (const row of rows) {
+      const index = batch.seriesOf[row]!;
+      const key = batch.series[index]!;
+      if (seriesRefs[index] === -1)
+        seriesRefs[index] = this.catalogue.series(key.measurement, key.tags);
+      const field = batch.fields[batch.fieldOf[row]!]!;
+      const existing = this.catalogue.fieldKind(seriesRefs[index]!, field.name, field.kind);
+      if (existing === field.kind) continue;
+      points.add(pointOf(batch, row));
+      first ??= { measurement: key.measurement, field: field.name, given: field.kind, existing };
+    }
+    return { points, first };
+  }
+
+  #describe(column: ColumnRef) {
+    const series = this.catalogue.seriesOf(column);
+    return {
+      measurement: this.catalogue.measurementOf(series),
+      tags: this.catalogue.tagsOf(series),
+      field: this.catalogue.fieldOf(column),
+      kind: this.catalogue.kindOf(column),
+      replica: this.catalogue.replicaOf(column),
+    };
+  }
+
+  /** Writes what was staged to the log file. Throws ShardWriteError. */
+  writeLog(): void {
+    this.#wal.write();
+  }
+
+  syncLog(): Promise<void> {
+    return this.#wal.sync();
+  }
+
+  acceptLog(): void {
+    this.#wal.accept();
+  }
+
+  /** Takes everything staged since the last accept back. */
+  abandonLog(): void {
+    this.#wal.abandon();
+    this.catalogue.forgetEmptyFields();
+  }
+
+  /** Makes staged rows visible. */
+  apply(batch: PointColumns, staged: StagedRows): void {
+    const words = wordsOf(batch.cells);
+    const scratch = new Float64Array(1);
+    const scratchWords = wordsOf(scratch);
+    for (let i = 0; i < staged.count; i++) {
+      const row = staged.rows[i]!;
+      const column = staged.columns[i]!;
+      const ms = batch.timesMs[row]!;
+      const nanos = batch.nanos === null ? 0 : batch.nanos[row]!;
+      if (batch.fields[batch.fieldOf[row]!]!.kind === 'string') {
+        scratch[0] = this.#active.addText(batch.texts[batch.cells[row]!]!);
+        this.#active.append(column, ms, nanos, scratchWords[0]!, scratchWords[1]!);
+      } else {
+        this.#active.append(column, ms, nanos, words[row * 2]!, words[row * 2 + 1]!);
+      }
+      this.catalogue.setHasData(column, true);
+      this.#sawTime(batch.series[batch.seriesOf[row]!]!.replica, ms);
+    }
+  }
+
+  /** The column's rows in the range, sorted, last write winning; empty when it has none. */
+  read(column: ColumnRef, range: NanoRange, snapshot: GroupSnapshot): ColumnData {
+    const kind = this.catalogue.kindOf(column);
+    const parts: ColumnData[] = [];
+    for (const file of snapshot.files) {
+      const part = file.read(column, this.catalogue, range);
+      if (part !== null) parts.push(part);
+    }
+    for (const memtable of snapshot.memtables) {
+      const part = memtable.read(column, kind);
+      if (part !== null) parts.push(part);
+    }
+    return parts.length === 0 ? emptyColumn(kind) : sliceRange(mergeColumns(kind, parts), range);
+  }
+
+  /** Moves the memtable aside and starts a new one with a new log segment. False when there is nothing to flush. */
+  freeze(): boolean {
+    if (this.#active.rows === 0 || this.#frozen !== null) return false;
+    this.#frozen = { memtable: this.#active, walThrough: this.#wal.rotate() };
+    this.#active = new Memtable();
+    return true;
+  }
+
+  /** Writes the frozen memtable to a file. On failure it stays in memory and in the log; the next flush tries again. */
+  flush(): Promise<void> {
+    return this.#exclusively(() => this.#flushFrozen());
+  }
+
+  async #flushFrozen(): Promise<void> {
+    const frozen = this.#frozen;
+    if (frozen === null) return;
+    const file = await this.#writeFile(
+      (column) =>
+        frozen.memtable.has(column)
+          ? frozen.memtable.read(column, this.catalogue.kindOf(column))
+          : null,
+      { walThrough: frozen.walThrough, replaces: [] },
+    );
+    if (file !== null) this.#files.push(file);
+    this.#frozen = null;
+    this.#wal.remove(frozen.walThrough);
+  }
+
+  /** Merges the newest files of like size when there are many. */
+  merge(): Promise<void> {
+    return this.#exclusively(async () => {
+      const count = filesToMerge(this.#files.map((file) => file.sizeBytes));
+      if (count > 0) await this.#rewrite(this.#files.slice(-count), (_column, data) => data);
+    });
+  }
+
+  /**
+   * Removes the rows in the range of series that `matches` accepts. `freeze` is called when no commit is on its way. What is
+   * written while this runs stays.
+   */
+  deleteRows(
+    matches: (measurement: string, tags: Labels) => boolean,
+    range: NanoRange,
+    freeze: () => Promise<void>,
+  ): Promise<void> {
+    return this.#exclusively(async () => {
+      const targets = new Set<SeriesRef>();
+      for (let series = 0; series < this.catalogue.seriesCount; series++) {
+        if (!this.catalogue.isLive(series)) continue;
+        if (matches(this.catalogue.measurementOf(series), this.catalogue.tagsOf(series)))
+          targets.add(series);
+      }
+      if (targets.size === 0) return;
+      await this.#flushFrozen();
+      await freeze();
+      await this.#flushFrozen();
+      const touched = this.#files.filter((file) => {
+        for (const column of file.columns())
+          if (targets.has(this.catalogue.seriesOf(column))) return true;
+        return false;
+      });
+      const [oldest] = touched;
+      if (oldest === undefined) return;
+      // Files must stay in the order of their writing, so all from the oldest one concerned are rewritten as one.
+      await this.#rewrite(this.#files.slice(this.#files.indexOf(oldest)), (column, data) =>
+        targets.has(this.catalogue.seriesOf(column)) ? cutRange(data, range) : data,
+      );
+      this.catalogue.forgetEmptyFields();
+    });
+  }
+
+  async #rewrite(
+    inputs: readonly DataFile[],
+    change: (column: ColumnRef, data: ColumnData) => ColumnData,
+  ): Promise<void> {
+    const everything = { minMs: -Infinity, minNanos: 0, maxMs: Infinity, maxNanos: 999_999 };
+    const file = await this.#writeFile(
+      (column) => {
+        const parts: ColumnData[] = [];
+        for (const input of inputs) {
+          const part = input.read(column, this.catalogue, everything);
+          if (part !== null) parts.push(part);
+        }
+        return parts.length === 0
+          ? null
+          : change(column, mergeColumns(this.catalogue.kindOf(column), parts));
+      },
+      {
+        walThrough: Math.max(...inputs.map((input) => input.walThrough)),
+        replaces: inputs.map((input) => input.id),
+      },
+    );
+    const gone = new Set(inputs);
+    this.#files = this.#files.filter((known) => !gone.has(known));
+    if (file !== null) this.#files.push(file);
+    for (const input of inputs) input.retire();
+    this.#refreshData(0);
+  }
+
+  /** Recomputes from column `first` on which columns hold data. */
+  #refreshData(first: ColumnRef): void {
+    for (let column = first; column < this.catalogue.columnCount; column++) {
+      const isHeld =
+        this.#active.has(column) ||
+        this.#frozen?.memtable.has(column) === true ||
+        this.#files.some((file) => file.has(column));
+      this.catalogue.setHasData(column, isHeld);
+    }
+  }
+
+  async #writeFile(
+    read: (column: ColumnRef) => ColumnData | null,
+    meta: { readonly walThrough: number; readonly replaces: readonly number[] },
+  ): Promise<DataFile | null> {
+    const { env, directory } = this.#place;
+    const id = this.#nextFile++;
+    const path = `${directory}/${String(id).padStart(8, '0')}.data`;
+    const writer = new DataFileWriter(env, path);
+    try {
+      // Series of one measurement stand together in the file, as they are read together.
+      let sinceYield = 0;
+      for (const measurement of this.catalogue.measurements()) {
+        for (const series of this.catalogue.seriesOfMeasurement(measurement)) {
+          const tags = this.catalogue.tagsOf(series);
+          for (const column of this.catalogue.columnsOf(series)) {
+            const data = read(column);
+            if (data === null) continue;
+            writer.add(
+              {
+                measurement,
+                tags,
+                field: this.catalogue.fieldOf(column),
+                replica: this.catalogue.replicaOf(column),
+              },
+              data,
+            );
+            if (++sinceYield < COLUMNS_PER_SLICE) continue;
+            sinceYield = 0;
+            await sleep(env.clock, 0);
+          }
+        }
+      }
+      // A file without columns is still written: it tells that log segments and older files are done with.
+      await writer.finish(meta.walThrough, meta.replaces);
+    } catch (error) {
+      writer.discard();
+      throw error;
+    }
+    return DataFile.open(env, path, id, { catalogue: this.catalogue, cache: this.#place.cache });
+  }
+
+  /** The group as it is now; its files stay readable until {@link letGo}. */
+  hold(): GroupSnapshot {
+    for (const file of this.#files) file.acquire();
+    const memtables =
+      this.#frozen === null ? [this.#active] : [this.#frozen.memtable, this.#active];
+    return { files: [...this.#files], memtables };
+  }
+
+  letGo(snapshot: GroupSnapshot): void {
+    for (const file of snapshot.files) file.release();
+  }
+
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    const previous = this.#maintenance;
+    let done = (): void => {};
+    this.#maintenance = new Promise((resolve) => {
+      done = resolve;
+    });
+    try {
+      await previous;
+      if (!this.#isClosed) await work();
+    } finally {
+      done();
+    }
+  }
+
+  /** Waits for maintenance and gives the files up. What is in the memtable is in the log. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      await this.#maintenance;
+    } catch (error) {
+      this.#place.log.warn('maintenance of a shard group failed', {
+        group: this.identity.id,
+        error: errorText(error),
+      });
+    }
+    this.#wal.close();
+    for (const file of this.#files) file.release();
+    this.#files = [];
+  }
+}
+
+function pointOf(batch: PointColumns, row: number): number {
+  return batch.pointOf === null ? row : batch.pointOf[row]!;
+}
+
+/** How many of the newest files to merge: a run in which no file is larger than twice all newer ones together. */
+function filesToMerge(sizes: readonly number[]): number {
+  let sum = 0;
+  let count = 0;
+  for (let i = sizes.length - 1; i >= 0; i--) {
+    const size = sizes[i]!;
+    if (count >= 2 && size > 2 * sum) break;
+    sum += size;
+    count++;
+  }
+  return count >= MERGE_FILES ? count : 0;
+}

@@ -1,0 +1,68 @@
+import type { Counter, Histogram, Registry } from '@pollux/telemetry';
+
+type Sources = {
+  readonly memtableBytes: () => number;
+  readonly pageCacheBytes: () => number;
+  readonly groups: () => number;
+  readonly watermarks: () => readonly {
+    readonly database: string;
+    readonly retentionPolicy: string;
+    readonly replica: string;
+    readonly newestMs: number;
+  }[];
+};
+
+/** The engine's self-metrics. */
+export class StoreMetrics {
+  readonly batches: Counter;
+  readonly rows: Counter;
+  readonly failures: Counter;
+  readonly refused: Counter;
+  readonly flushFailures: Counter;
+  readonly commitSeconds: Histogram;
+
+  constructor(registry: Registry, sources: Sources) {
+    this.batches = registry.counter('pollux_store_batches_total', 'Batches stored and synced.');
+    this.rows = registry.counter('pollux_store_values_total', 'Field values stored and synced.');
+    this.failures = registry.counter(
+      'pollux_store_write_failures_total',
+      'Batches refused because the disk failed.',
+    );
+    this.refused = registry.counter(
+      'pollux_store_writes_throttled_total',
+      'Batches refused because too many rows were waiting.',
+    );
+    this.flushFailures = registry.counter(
+      'pollux_store_flush_failures_total',
+      'Memtables that could not be written to a file.',
+    );
+    this.commitSeconds = registry.histogram(
+      'pollux_store_commit_duration_seconds',
+      'Time from staging a group commit to its acknowledgement, the sync included.',
+      [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    );
+    registry.gaugeFrom(
+      'pollux_store_memtable_bytes',
+      'Memory of values that are not in data files yet.',
+      sources.memtableBytes,
+    );
+    registry.gaugeFrom(
+      'pollux_store_page_cache_bytes',
+      'Memory of inflated pages of data files.',
+      sources.pageCacheBytes,
+    );
+    registry.gaugeFrom('pollux_store_shard_groups', 'Shard groups on disk.', sources.groups);
+    registry.collect(() => [
+      {
+        name: 'pollux_store_watermark_timestamp_seconds',
+        help: 'Newest sample time that a replica has written.',
+        type: 'gauge',
+        samples: sources.watermarks().map(({ database, retentionPolicy, replica, newestMs }) => ({
+          suffix: '',
+          labels: ['database', database, 'retention_policy', retentionPolicy, 'replica', replica],
+          value: newestMs / 1000,
+        })),
+      },
+    ]);
+  }
+}

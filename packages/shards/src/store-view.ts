@@ -1,0 +1,135 @@
+import { compareText, type Labels } from '@pollux/model';
+import type { SeriesRef } from './catalogue.ts';
+import { type ColumnData, mergeColumns, type NanoRange } from './column-data.ts';
+import type { FieldKind } from './field-kind.ts';
+import type { GroupSnapshot, ShardGroup } from './shard-group.ts';
+
+/** A series over the groups of a view. */
+export type ViewSeries = {
+  readonly measurement: string;
+  readonly tags: Labels;
+  /** Index of the group in the view, and the series' number there; oldest group first. */
+  readonly members: readonly { readonly group: number; readonly series: SeriesRef }[];
+};
+
+/** One replica's copy of a field. */
+export type ReplicaColumn = { readonly replica: string; readonly data: ColumnData };
+
+/**
+ * What some shard groups hold of a range of time. Reads are synchronous: yield between series. Files that are replaced
+ * meanwhile stay readable until `release`.
+ */
+export class StoreView {
+  readonly range: NanoRange;
+  readonly #groups: readonly ShardGroup[];
+  readonly #snapshots: readonly GroupSnapshot[];
+  #isReleased = false;
+
+  constructor(groups: readonly ShardGroup[], range: NanoRange) {
+    this.range = range;
+    this.#groups = groups;
+    this.#snapshots = groups.map((group) => group.hold());
+  }
+
+  get groupCount(): number {
+    return this.#groups.length;
+  }
+
+  /** Names of measurements, sorted. */
+  measurements(): string[] {
+    const names = new Set<string>();
+    for (const group of this.#groups)
+      for (const name of group.catalogue.measurements()) names.add(name);
+    return [...names].sort(compareText);
+  }
+
+  /** Fields with their types, sorted by name; a field that changed its type between groups stands twice. */
+  fields(measurement: string): { readonly name: string; readonly kind: FieldKind }[] {
+    const seen = new Map<string, { name: string; kind: FieldKind }>();
+    for (const group of this.#groups) {
+      for (const [name, kind] of group.catalogue.fieldsOf(measurement))
+        seen.set(`${kind}\n${name}`, { name, kind });
+    }
+    return [...seen.values()].sort(
+      (a, b) => compareText(a.name, b.name) || compareText(a.kind, b.kind),
+    );
+  }
+
+  /** Series of a measurement whose tags pass, sorted by tags. */
+  series(measurement: string, matches: (tags: Labels) => boolean = () => true): ViewSeries[] {
+    const found = new Map<
+      string,
+      { measurement: string; tags: Labels; members: { group: number; series: SeriesRef }[] }
+    >();
+    for (const [index, group] of this.#groups.entries()) {
+      for (const series of group.catalogue.seriesOfMeasurement(measurement)) {
+        const tags = group.catalogue.tagsOf(series);
+        if (!matches(tags)) continue;
+        const key = tags.key();
+        const known = found.get(key);
+        if (known === undefined)
+          found.set(key, { measurement, tags, members: [{ group: index, series }] });
+        else known.members.push({ group: index, series });
+      }
+    }
+    return [...found.values()].sort((a, b) => a.tags.compare(b.tags));
+  }
+
+  /** Names and types of the fields that a series has. */
+  fieldsOf(series: ViewSeries): { readonly name: string; readonly kind: FieldKind }[] {
+    const seen = new Map<string, { name: string; kind: FieldKind }>();
+    for (const member of series.members) {
+      const { catalogue } = this.#groups[member.group]!;
+      for (const column of catalogue.columnsOf(member.series)) {
+        const name = catalogue.fieldOf(column);
+        const kind = catalogue.kindOf(column);
+        seen.set(`${kind}\n${name}`, { name, kind });
+      }
+    }
+    return [...seen.values()];
+  }
+
+  /**
+   * The field's values as `kind`, one column per replica (sorted by name). Where a group holds the field as integer and
+   * `kind` is float, they are converted; other types are left out.
+   */
+  read(series: ViewSeries, field: string, kind: FieldKind): ReplicaColumn[] {
+    const parts = new Map<string, ColumnData[]>();
+    for (const member of series.members) {
+      const group = this.#groups[member.group]!;
+      const { catalogue } = group;
+      for (const column of catalogue.columnsOf(member.series)) {
+        if (catalogue.fieldOf(column) !== field) continue;
+        const data = converted(
+          group.read(column, this.range, this.#snapshots[member.group]!),
+          kind,
+        );
+        if (data === null || data.count === 0) continue;
+        const replica = catalogue.replicaOf(column);
+        const list = parts.get(replica);
+        if (list === undefined) parts.set(replica, [data]);
+        else list.push(data);
+      }
+    }
+    const replicas = [...parts.keys()].sort(compareText);
+    return replicas.map((replica) => ({
+      replica,
+      data: mergeColumns(kind, parts.get(replica) ?? []),
+    }));
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    for (const [index, group] of this.#groups.entries()) group.letGo(this.#snapshots[index]!);
+  }
+}
+
+function converted(data: ColumnData, kind: FieldKind): ColumnData | null {
+  if (data.kind === kind) return data;
+  if (data.kind !== 'integer' || kind !== 'float') return null;
+  const cells = new Float64Array(data.count);
+  const integers = new BigInt64Array(data.cells.buffer, data.cells.byteOffset, data.count);
+  for (let i = 0; i < data.count; i++) cells[i] = Number(integers[i]!);
+  return { ...data, kind, cells };
+}

@@ -1,0 +1,228 @@
+import { assert, ByteWriter, type Env, errorText, type File } from '@pollux/base';
+import type { ColumnRef } from '../catalogue.ts';
+import { ShardCorruptionError, ShardWriteError } from '../errors.ts';
+import type { PointColumns } from '../point-columns.ts';
+import {
+  type ColumnDefinition,
+  decodeRecord,
+  encodeRecord,
+  type RecordSink,
+} from './wal-record.ts';
+
+const MAGIC = 0x504c5857; // "PLXW"
+const VERSION = 1;
+const HEADER_BYTES = 8;
+
+/** Rows of one batch staged for this log. */
+export type StagedRows = {
+  readonly count: number;
+  readonly rows: Uint32Array;
+  readonly columns: Uint32Array;
+};
+
+/**
+ * The log of one shard group: numbered segments of records. Column numbers in records belong to their segment, so each
+ * segment reads without the others. Bytes are staged in memory, written at once and synced by the caller's group commit; what
+ * could not be written is cut away again, so that a reader of the log never meets what was refused.
+ */
+export class WriteAheadLog {
+  readonly #env: Env;
+  readonly #directory: string;
+  readonly #pending = new ByteWriter(64 * 1024);
+  #file: File | null = null;
+  #segment: number;
+  #size = 0;
+  #defined = new Map<ColumnRef, number>();
+
+  constructor(env: Env, directory: string, lastSegment: number) {
+    this.#env = env;
+    this.#directory = directory;
+    this.#segment = lastSegment;
+  }
+
+  get segment(): number {
+    return this.#segment;
+  }
+
+  get sizeBytes(): number {
+    return this.#size;
+  }
+
+  /** Encodes rows of a batch; `describe` tells the names of a column that the segment has not seen. */
+  stage(
+    batch: PointColumns,
+    staged: StagedRows,
+    describe: (column: ColumnRef) => ColumnDefinition,
+  ): void {
+    const definitions: ColumnDefinition[] = [];
+    const numbers = new Uint32Array(staged.count);
+    for (let i = 0; i < staged.count; i++) {
+      const column = staged.columns[i]!;
+      let number = this.#defined.get(column);
+      if (number === undefined) {
+        number = this.#defined.size;
+        this.#defined.set(column, number);
+        definitions.push(describe(column));
+      }
+      numbers[i] = number;
+    }
+    encodeRecord(this.#pending, definitions, batch, {
+      count: staged.count,
+      rows: staged.rows,
+      columns: numbers,
+    });
+  }
+
+  /** Writes what was staged; {@link sync} makes it durable. Throws ShardWriteError; call {@link abandon} then. */
+  write(): void {
+    if (this.#pending.size === 0) return;
+    try {
+      const file = this.#open();
+      const data = this.#pending.bytes();
+      file.write(data, 0, data.length, this.#size);
+    } catch (error) {
+      throw new ShardWriteError(`cannot write ${this.#path(this.#segment)}`, error);
+    }
+  }
+
+  async sync(): Promise<void> {
+    if (this.#pending.size === 0) return;
+    assert(this.#file !== null, 'sync of a log that was not written');
+    try {
+      await this.#file.datasync();
+    } catch (error) {
+      throw new ShardWriteError(`cannot sync ${this.#path(this.#segment)}`, error);
+    }
+  }
+
+  /** The staged bytes are part of the log now. */
+  accept(): void {
+    this.#size += this.#pending.size;
+    this.#pending.reset();
+  }
+
+  /**
+   * Takes the staged bytes back after a failed write or sync. The segment is left: after a failed sync nobody knows which of
+   * its pages are on the disk, and the columns defined in the lost record must be defined again.
+   */
+  abandon(): void {
+    this.#pending.reset();
+    try {
+      this.#file?.truncate(this.#size);
+    } catch {
+      // The disk is in trouble already. Replay stops at the torn record, and the writer was told that it failed.
+    }
+    this.#leaveSegment();
+  }
+
+  /** Ends the segment; later records go to the next. Returns the number of the one that ended. */
+  rotate(): number {
+    assert(this.#pending.size === 0, 'rotation in the middle of a commit');
+    const ended = this.#segment;
+    this.#leaveSegment();
+    return ended;
+  }
+
+  /** Removes segments up to and including `through`. */
+  remove(through: number): void {
+    for (const segment of listSegments(this.#env, this.#directory)) {
+      if (segment <= through) this.#env.files.remove(this.#path(segment));
+    }
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = null;
+  }
+
+  #leaveSegment(): void {
+    this.close();
+    this.#segment++;
+    this.#size = 0;
+    this.#defined = new Map();
+  }
+
+  #open(): File {
+    if (this.#file !== null) return this.#file;
+    const file = this.#env.files.open(this.#path(this.#segment), 'w');
+    const head = new ByteWriter(HEADER_BYTES);
+    head.u32(MAGIC);
+    head.u8(VERSION);
+    head.zeros(3);
+    try {
+      file.write(head.bytes(), 0, HEADER_BYTES, 0);
+      this.#env.files.syncDirectory(this.#directory);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    this.#size = HEADER_BYTES;
+    this.#file = file;
+    return file;
+  }
+
+  #path(segment: number): string {
+    return segmentPath(this.#directory, segment);
+  }
+}
+
+export function listSegments(env: Env, directory: string): number[] {
+  if (!env.files.exists(directory)) return [];
+  const segments: number[] = [];
+  for (const name of env.files.list(directory)) {
+    const match = /^(\d{8})\.wal$/.exec(name);
+    if (match !== null) segments.push(Number(match[1]));
+  }
+  return segments;
+}
+
+function segmentPath(directory: string, segment: number): string {
+  return `${directory}/${String(segment).padStart(8, '0')}.wal`;
+}
+
+/**
+ * Reads one segment into `sink` and cuts a torn end away. Returns null, or what was wrong in the middle: everything before
+ * was read.
+ */
+export function replaySegment(
+  env: Env,
+  directory: string,
+  segment: number,
+  sink: RecordSink,
+): string | null {
+  const path = segmentPath(directory, segment);
+  const data = env.files.readFile(path);
+  if (data.length < HEADER_BYTES) return data.length === 0 ? null : `${path}: torn header`;
+  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  if (view.getUint32(0) !== MAGIC) throw new ShardCorruptionError(path, 'is no log of this store');
+  if (data[4] !== VERSION)
+    throw new ShardCorruptionError(
+      path,
+      `has format version ${data[4]}, this program reads ${VERSION}`,
+    );
+  let offset = HEADER_BYTES;
+  while (offset < data.length) {
+    let next: number;
+    try {
+      next = decodeRecord(data, offset, sink);
+    } catch (error) {
+      return `${path}: record at byte ${offset}: ${errorText(error)}`;
+    }
+    if (next < 0) {
+      truncate(env, path, offset);
+      return `${path}: torn record at byte ${offset}, ${data.length - offset} bytes cut away`;
+    }
+    offset = next;
+  }
+  return null;
+}
+
+function truncate(env: Env, path: string, size: number): void {
+  const file = env.files.open(path, 'r+');
+  try {
+    file.truncate(size);
+    file.sync();
+  } finally {
+    file.close();
+  }
+}
