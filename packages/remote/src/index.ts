@@ -1,1 +1,40 @@
-export {};
+export { MAX_DECODED_BYTES, snappyDecode, snappyEncode } from './codec/snappy.ts';
+export { decodeWriteRequest, type WriteRequestColumns } from './codec/v1/decode-write.ts';
+export { type SampleRows, TimeSeriesEncoder } from './codec/v1/encode-write.ts';
+export type { TimedHistogram } from './codec/v1/histogram.ts';
+export { type DecodedLabels, decodeLabels, encodeLabels } from './codec/v1/labels.ts';
+export {
+  decodeReadRequest,
+  encodeReadRequest,
+  type ReadQuery,
+  type ReadRequest,
+  type ResponseType,
+} from './codec/v1/read-request.ts';
+export {
+  decodeReadResponse,
+  encodeReadResponse,
+  QueryResultEncoder,
+} from './codec/v1/read-response.ts';
+export { NotSupportedError, RemoteReadError } from './errors.ts';
+export { type RemoteReadConfig, remoteReadConfig, remoteReadConfigs } from './read/config.ts';
+export { type ReadHandlerOptions, readHandler } from './read/read-handler.ts';
+export { RemoteQueryable, type RemoteQueryableOptions } from './read/remote-queryable.ts';
+export { SeriesCache } from './receive/series-cache.ts';
+export { type WriteHandlerOptions, writeHandler } from './receive/write-handler.ts';
+export { SamplesRefusedError, type Stored, storeRequest } from './receive/write-request.ts';
+export { relabelSteps } from './relabel-config.ts';
+export {
+  type MetadataConfig,
+  type QueueConfig,
+  type RemoteWriteConfig,
+  remoteWriteConfig,
+  remoteWriteConfigs,
+} from './write/config.ts';
+export type { MetadataSource } from './write/metadata-sender.ts';
+export {
+  type DestinationStatus,
+  RemoteWriter,
+  type RemoteWriterOptions,
+  type RemoteWriteSettings,
+} from './write/remote-writer.ts';
+export type { WalPort, WalPosition, WalRecord, WalSegmentReader } from './write/wal-port.ts';

@@ -1,0 +1,143 @@
+import type { SeriesRef } from '@pollux/storage';
+
+/** Bytes of label fields kept before the cache starts anew. */
+const DEFAULT_MAX_BYTES = 128 * 1024 * 1024;
+
+/**
+ * Remembers which label bytes mean which series, so that a known series costs a hash and a comparison instead of strings.
+ * Open addressing over typed arrays with the bytes in one arena. The same labels written in two ways (other order) are two
+ * entries of one ref, which is harmless. When full it is emptied: every series is then resolved once more.
+ */
+export class SeriesCache {
+  readonly #maxBytes: number;
+  readonly #seed: number;
+  #hashes = new Uint32Array(1_024);
+  #refs = new Uint32Array(1_024);
+  #starts = new Uint32Array(1_024);
+  #lengths = new Uint32Array(1_024);
+  #count = 0;
+  #arena = new Uint8Array(64 * 1024);
+  #arenaSize = 0;
+
+  /** A random `seed` keeps senders from choosing labels that collide. */
+  constructor(seed: number, maxBytes = DEFAULT_MAX_BYTES) {
+    this.#seed = seed;
+    this.#maxBytes = maxBytes;
+  }
+
+  get size(): number {
+    return this.#count;
+  }
+
+  /** The ref of the series with these bytes, or 0. */
+  find(data: Uint8Array, start: number, end: number): SeriesRef {
+    const slot = this.#slot(data, start, end, hashBytes(data, start, end, this.#seed));
+    return this.#refs[slot]!;
+  }
+
+  /** Remembers or replaces; `ref` 0 forgets what the bytes meant. */
+  set(data: Uint8Array, start: number, end: number, ref: SeriesRef): void {
+    const length = end - start;
+    if (this.#arenaSize + length > this.#maxBytes) this.clear();
+    if ((this.#count + 1) * 2 > this.#refs.length) this.#grow();
+    const hash = hashBytes(data, start, end, this.#seed);
+    const slot = this.#slot(data, start, end, hash);
+    if (this.#lengths[slot]! === 0) {
+      this.#reserve(length);
+      this.#arena.set(data.subarray(start, end), this.#arenaSize);
+      this.#hashes[slot] = hash;
+      this.#starts[slot] = this.#arenaSize;
+      // Stored one more than it is, so that 0 marks a free slot also for a series without labels.
+      this.#lengths[slot] = length + 1;
+      this.#arenaSize += length;
+      this.#count++;
+    }
+    this.#refs[slot] = ref;
+  }
+
+  clear(): void {
+    this.#lengths.fill(0);
+    this.#refs.fill(0);
+    this.#count = 0;
+    this.#arenaSize = 0;
+  }
+
+  #slot(data: Uint8Array, start: number, end: number, hash: number): number {
+    const mask = this.#refs.length - 1;
+    const length = end - start + 1;
+    let slot = hash & mask;
+    for (;;) {
+      const stored = this.#lengths[slot]!;
+      if (stored === 0) return slot;
+      if (stored === length && this.#hashes[slot] === hash) {
+        if (equalBytes(this.#arena, this.#starts[slot]!, data, start, end)) return slot;
+      }
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #reserve(length: number): void {
+    const needed = this.#arenaSize + length;
+    if (needed <= this.#arena.length) return;
+    const arena = new Uint8Array(Math.max(needed, this.#arena.length * 2));
+    arena.set(this.#arena.subarray(0, this.#arenaSize));
+    this.#arena = arena;
+  }
+
+  #grow(): void {
+    const old = {
+      hashes: this.#hashes,
+      refs: this.#refs,
+      starts: this.#starts,
+      lengths: this.#lengths,
+    };
+    const size = old.refs.length * 2;
+    this.#hashes = new Uint32Array(size);
+    this.#refs = new Uint32Array(size);
+    this.#starts = new Uint32Array(size);
+    this.#lengths = new Uint32Array(size);
+    const mask = size - 1;
+    for (let i = 0; i < old.refs.length; i++) {
+      if (old.lengths[i] === 0) continue;
+      let slot = old.hashes[i]! & mask;
+      while (this.#lengths[slot] !== 0) slot = (slot + 1) & mask;
+      this.#hashes[slot] = old.hashes[i]!;
+      this.#refs[slot] = old.refs[i]!;
+      this.#starts[slot] = old.starts[i]!;
+      this.#lengths[slot] = old.lengths[i]!;
+    }
+  }
+}
+
+function equalBytes(
+  arena: Uint8Array,
+  at: number,
+  data: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
+  for (let i = start, j = at; i < end; i++, j++) if (data[i] !== arena[j]) return false;
+  return true;
+}
+
+/** MurmurHash3 (Appleby), 32 bits, four bytes a step. */
+export function hashBytes(data: Uint8Array, start: number, end: number, seed: number): number {
+  let hash = seed;
+  let i = start;
+  for (; i + 4 <= end; i += 4) {
+    let k = data[i]! | (data[i + 1]! << 8) | (data[i + 2]! << 16) | (data[i + 3]! << 24);
+    k = Math.imul(k, 0xcc9e2d51);
+    k = (k << 15) | (k >>> 17);
+    hash ^= Math.imul(k, 0x1b873593);
+    hash = (hash << 13) | (hash >>> 19);
+    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
+  }
+  let tail = 0;
+  for (let shift = 0; i < end; i++, shift += 8) tail |= data[i]! << shift;
+  tail = Math.imul(tail, 0xcc9e2d51);
+  hash ^= Math.imul((tail << 15) | (tail >>> 17), 0x1b873593);
+  hash ^= end - start;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

@@ -1,0 +1,172 @@
+import { InputError } from '@pollux/base';
+import { METRIC_NAME } from '@pollux/model';
+import { APPEND_OUTCOME, type Appendable, type Appender, type SeriesRef } from '@pollux/storage';
+import type { WriteRequestColumns } from '../codec/v1/decode-write.ts';
+import { decodeLabels } from '../codec/v1/labels.ts';
+import type { SeriesCache } from './series-cache.ts';
+
+/** Samples that the storage refuses: out of order, duplicate, out of bounds. HTTP 400; nothing of the request was kept. */
+export class SamplesRefusedError extends InputError {
+  constructor(reason: string, series: string) {
+    super('REMOTE.SAMPLES_REFUSED', series === '' ? '' : `series ${series}`, reason);
+  }
+}
+
+export type Stored = {
+  readonly samples: number;
+  readonly histograms: number;
+  readonly exemplars: number;
+  /** Samples of series with invalid labels, left out as Prometheus does. */
+  readonly invalidLabels: number;
+  /** The first of them, for the log; empty when there is none. */
+  readonly invalidReason: string;
+};
+
+/** Prometheus' texts; senders and people look for them. */
+const REASONS: Readonly<Record<number, string>> = {
+  [APPEND_OUTCOME.duplicate]: 'duplicate sample for timestamp',
+  [APPEND_OUTCOME.outOfOrder]: 'out of order sample',
+  [APPEND_OUTCOME.outOfBounds]: 'out of bounds',
+  [APPEND_OUTCOME.tooOld]: 'too old sample',
+  [APPEND_OUTCOME.tooFarAhead]: 'out of bounds: too far in the future',
+};
+
+/**
+ * Stores a decoded request as one batch: all of it, or nothing when the storage refuses a sample (SamplesRefusedError).
+ * Series with invalid labels are left out and counted.
+ */
+export async function storeRequest(
+  request: WriteRequestColumns,
+  appendable: Appendable,
+  cache: SeriesCache,
+): Promise<Stored> {
+  // A ref in the cache may have left the storage since; then the labels are resolved anew, once.
+  for (const mayRetry of [true, false]) {
+    const appender = appendable.appender();
+    try {
+      const stored = stage(request, appender, cache, mayRetry);
+      if (stored !== 'stale-refs') {
+        await appender.commit();
+        return stored;
+      }
+    } catch (error) {
+      appender.rollback();
+      throw error;
+    }
+    appender.rollback();
+    for (let i = 0; i < request.seriesCount; i++) {
+      const start = request.labelStarts[i]!;
+      const end = request.labelEnds[i]!;
+      if (cache.find(request.labelData, start, end) !== 0)
+        cache.set(request.labelData, start, end, 0);
+    }
+  }
+  throw new SamplesRefusedError('series left the storage while being written; send again', '');
+}
+
+function stage(
+  request: WriteRequestColumns,
+  appender: Appender,
+  cache: SeriesCache,
+  mayRetry: boolean,
+): Stored | 'stale-refs' {
+  const { refs, invalidReason } = resolve(request, appender, cache);
+  const count = request.sampleCount;
+  const sampleRefs = new Uint32Array(count);
+  let timestampsMs = request.timestampsMs;
+  let values = request.values;
+  let kept = 0;
+  for (let j = 0; j < count; j++) {
+    const ref = refs[request.sampleSeries[j]!]!;
+    if (ref !== 0) sampleRefs[kept++] = ref;
+  }
+  if (kept < count) ({ timestampsMs, values } = compact(request, refs, kept));
+  const outcomes = new Uint8Array(kept);
+  const taken = appender.appendFloats(sampleRefs, timestampsMs, values, null, kept, outcomes);
+  let invalidLabels = count - kept;
+  if (taken < kept) {
+    const at = outcomes.findIndex((outcome) => outcome !== APPEND_OUTCOME.ok);
+    const outcome = outcomes[at]!;
+    if (outcome === APPEND_OUTCOME.unknownRef && mayRetry) return 'stale-refs';
+    throw refused(outcome, seriesText(request, refs.indexOf(sampleRefs[at]!)));
+  }
+  for (const { series, timestampMs, histogram } of request.histograms) {
+    const ref = refs[series]!;
+    if (ref === 0) {
+      invalidLabels++;
+      continue;
+    }
+    const outcome = appender.appendHistogram(ref, timestampMs, histogram, 0);
+    if (outcome === APPEND_OUTCOME.unknownRef && mayRetry) return 'stale-refs';
+    if (outcome !== APPEND_OUTCOME.ok) throw refused(outcome, seriesText(request, series));
+  }
+  for (const { series, exemplar } of request.exemplars) {
+    if (refs[series] !== 0) appender.appendExemplar(refs[series]!, exemplar);
+  }
+  return {
+    samples: kept,
+    histograms: request.histograms.length,
+    exemplars: request.exemplars.length,
+    invalidLabels,
+    invalidReason,
+  };
+}
+
+/** A ref per series of the request; 0 for those with invalid labels. */
+function resolve(
+  request: WriteRequestColumns,
+  appender: Appender,
+  cache: SeriesCache,
+): { readonly refs: Uint32Array; readonly invalidReason: string } {
+  const { labelData, labelStarts, labelEnds, seriesCount } = request;
+  const refs = new Uint32Array(seriesCount);
+  let invalidReason = '';
+  for (let i = 0; i < seriesCount; i++) {
+    const start = labelStarts[i]!;
+    const end = labelEnds[i]!;
+    let ref: SeriesRef = cache.find(labelData, start, end);
+    if (ref === 0) {
+      const decoded = decodeLabels(labelData, start, end);
+      let reason = decoded.kind === 'invalid' ? decoded.reason : '';
+      if (reason === '' && !decoded.labels.has(METRIC_NAME)) reason = 'no metric name';
+      if (reason !== '') {
+        if (invalidReason === '') invalidReason = `${reason} in ${decoded.labels.toString()}`;
+        continue;
+      }
+      ref = appender.series(decoded.labels);
+      cache.set(labelData, start, end, ref);
+    }
+    refs[i] = ref;
+  }
+  return { refs, invalidReason };
+}
+
+/** The samples of valid series, moved together; values as bits. */
+function compact(
+  request: WriteRequestColumns,
+  refs: Uint32Array,
+  kept: number,
+): { readonly timestampsMs: Float64Array; readonly values: Float64Array } {
+  const timestampsMs = new Float64Array(kept);
+  const words = new Uint32Array(kept * 2);
+  const source = new Uint32Array(request.values.buffer, request.values.byteOffset);
+  let to = 0;
+  for (let j = 0; j < request.sampleCount; j++) {
+    if (refs[request.sampleSeries[j]!] === 0) continue;
+    timestampsMs[to] = request.timestampsMs[j]!;
+    words[to * 2] = source[j * 2]!;
+    words[to * 2 + 1] = source[j * 2 + 1]!;
+    to++;
+  }
+  return { timestampsMs, values: new Float64Array(words.buffer) };
+}
+
+function refused(outcome: number, series: string): SamplesRefusedError {
+  return new SamplesRefusedError(REASONS[outcome] ?? 'sample refused', series);
+}
+
+function seriesText(request: WriteRequestColumns, series: number): string {
+  if (series < 0) return '';
+  const { labelData, labelStarts, labelEnds } = request;
+  return decodeLabels(labelData, labelStarts[series]!, labelEnds[series]!).labels.toMetricString();
+}

@@ -1,0 +1,81 @@
+import { CanceledError, type Env, errorText, OperatingError } from '@pollux/base';
+import { clientSettings } from '@pollux/http';
+import { retryAfterMs } from './backoff.ts';
+import type { RemoteWriteConfig } from './config.ts';
+
+/** What became of one attempt. `retry` is worth repeating, `refused` never will be taken. */
+export type SendOutcome =
+  | { readonly kind: 'sent' }
+  | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs: number }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** Answers are only read for their error text. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+const SHOWN_ANSWER_LENGTH = 256;
+
+/** Sends remote write 1.0 requests to one endpoint. */
+export class WriteClient {
+  readonly #env: Env;
+  readonly #config: RemoteWriteConfig;
+  readonly #userAgent: string;
+  readonly #resolvePath: (name: string) => string;
+
+  constructor(
+    env: Env,
+    config: RemoteWriteConfig,
+    options: { readonly userAgent: string; readonly resolvePath: (name: string) => string },
+  ) {
+    this.#env = env;
+    this.#config = config;
+    this.#userAgent = options.userAgent;
+    this.#resolvePath = options.resolvePath;
+  }
+
+  /** `body` is a snappy block. Rejects with CanceledError only when `signal` aborts. */
+  async send(body: Uint8Array, attempt: number, signal: AbortSignal): Promise<SendOutcome> {
+    const config = this.#config;
+    try {
+      const { headers, tls } = clientSettings(config.client, this.#env.files, this.#resolvePath);
+      const answer = await this.#env.net.request({
+        method: 'POST',
+        url: config.url,
+        headers: {
+          ...config.headers,
+          ...headers,
+          'content-encoding': 'snappy',
+          'content-type': 'application/x-protobuf',
+          'user-agent': this.#userAgent,
+          'x-prometheus-remote-write-version': '0.1.0',
+          ...(attempt > 0 ? { 'retry-attempt': String(attempt) } : {}),
+        },
+        body,
+        timeoutMs: config.remoteTimeoutMs,
+        signal,
+        maxBodyBytes: MAX_ANSWER_BYTES,
+        ...(tls === undefined ? {} : { tls }),
+      });
+      return this.#judge(answer.status, answer.headers['retry-after'], answer.body);
+    } catch (error) {
+      if (signal.aborted) throw new CanceledError('send canceled', { cause: error });
+      // A file with a credential that cannot be read now may be readable soon.
+      if (OperatingError.is(error) || error instanceof Error) {
+        return { kind: 'retry', reason: errorText(error), retryAfterMs: 0 };
+      }
+      throw error;
+    }
+  }
+
+  #judge(status: number, retryAfter: string | undefined, answer: Uint8Array): SendOutcome {
+    if (status >= 200 && status < 300) return { kind: 'sent' };
+    const [line = ''] = new TextDecoder().decode(answer).split('\n', 1);
+    const reason = `server returned HTTP status ${status}: ${line.slice(0, SHOWN_ANSWER_LENGTH)}`;
+    if (status >= 500 || (status === 429 && this.#config.queue.retryOnHttp429)) {
+      return {
+        kind: 'retry',
+        reason,
+        retryAfterMs: retryAfterMs(retryAfter, this.#env.clock.now()),
+      };
+    }
+    return { kind: 'refused', reason };
+  }
+}
