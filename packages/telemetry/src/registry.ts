@@ -66,11 +66,47 @@ export class Histogram {
   }
 }
 
+/** Most recent observations that a summary's quantiles are taken from. */
+const SUMMARY_WINDOW = 512;
+const SUMMARY_QUANTILES = [0.01, 0.05, 0.5, 0.9, 0.99] as const;
+
+/** Quantiles over the last 512 observations, with sum and count of all. NaN as long as there is none. */
+export class Summary {
+  readonly #window = new Float64Array(SUMMARY_WINDOW);
+  #count = 0;
+  #sum = 0;
+
+  observe(value: number): void {
+    this.#window[this.#count % SUMMARY_WINDOW] = value;
+    this.#count++;
+    this.#sum += value;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get sum(): number {
+    return this.#sum;
+  }
+
+  /** Value per quantile of {@link SUMMARY_QUANTILES}, by nearest rank. */
+  quantiles(): readonly (readonly [quantile: number, value: number])[] {
+    const sorted = this.#window.slice(0, Math.min(this.#count, SUMMARY_WINDOW)).sort();
+    return SUMMARY_QUANTILES.map((quantile) => {
+      const rank = Math.max(0, Math.ceil(quantile * sorted.length) - 1);
+      return [quantile, sorted[rank] ?? Number.NaN] as const;
+    });
+  }
+}
+
+type Metric = Counter | Gauge | Histogram | Summary;
+
 /** The children of one metric by label values. */
 export class Family<M> {
   readonly name: string;
   readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary';
   readonly labelNames: readonly string[];
   readonly #create: () => M;
   readonly #children = new Map<string, { values: readonly string[]; metric: M }>();
@@ -78,7 +114,7 @@ export class Family<M> {
   constructor(
     name: string,
     help: string,
-    type: 'counter' | 'gauge' | 'histogram',
+    type: 'counter' | 'gauge' | 'histogram' | 'summary',
     labelNames: readonly string[],
     create: () => M,
   ) {
@@ -127,7 +163,7 @@ export type Collector = () => readonly MetricFamily[];
 
 /** The self-metrics of one role; never global, so two roles can share a process. */
 export class Registry {
-  readonly #families = new Map<string, Family<Counter | Gauge | Histogram>>();
+  readonly #families = new Map<string, Family<Metric>>();
   readonly #collectors: Collector[] = [];
 
   counter(name: string, help: string): Counter {
@@ -161,6 +197,10 @@ export class Registry {
     );
   }
 
+  summaries(name: string, help: string, labelNames: readonly string[]): Family<Summary> {
+    return this.#family(new Family(name, help, 'summary', labelNames, () => new Summary()));
+  }
+
   /** Asks `read` at each scrape. */
   gaugeFrom(name: string, help: string, read: () => number): void {
     this.collect(() => [
@@ -181,10 +221,10 @@ export class Registry {
   }
 
   /** The same name twice gives the first family: two parts may count into one metric. */
-  #family<M extends Counter | Gauge | Histogram>(family: Family<M>): Family<M> {
+  #family<M extends Metric>(family: Family<M>): Family<M> {
     const known = this.#families.get(family.name);
     if (known === undefined) {
-      this.#families.set(family.name, family as unknown as Family<Counter | Gauge | Histogram>);
+      this.#families.set(family.name, family as unknown as Family<Metric>);
       return family;
     }
     assert(
@@ -195,10 +235,11 @@ export class Registry {
   }
 }
 
-function expose(family: Family<Counter | Gauge | Histogram>): MetricFamily {
+function expose(family: Family<Metric>): MetricFamily {
   const samples: FamilySample[] = [];
   for (const [labels, metric] of family.children()) {
     if (metric instanceof Histogram) samples.push(...histogramSamples(labels, metric));
+    else if (metric instanceof Summary) samples.push(...summarySamples(labels, metric));
     else samples.push({ suffix: '', labels, value: metric.value });
   }
   return { name: family.name, help: family.help, type: family.type, samples };
@@ -218,5 +259,16 @@ function histogramSamples(labels: readonly string[], histogram: Histogram): Fami
   }
   samples.push({ suffix: '_sum', labels, value: histogram.sum });
   samples.push({ suffix: '_count', labels, value: cumulative });
+  return samples;
+}
+
+function summarySamples(labels: readonly string[], summary: Summary): FamilySample[] {
+  const samples: FamilySample[] = summary.quantiles().map(([quantile, value]) => ({
+    suffix: '',
+    labels: [...labels, 'quantile', String(quantile)],
+    value,
+  }));
+  samples.push({ suffix: '_sum', labels, value: summary.sum });
+  samples.push({ suffix: '_count', labels, value: summary.count });
   return samples;
 }
