@@ -9,4 +9,5 @@ export {
 } from './client-config.ts';
 export { withCompression } from './compress.ts';
 export { type Exchange, formOf, json, type RouteHandler, text } from './exchange.ts';
+export { requestFollowing } from './follow-redirects.ts';
 export { type ExchangeObserver, Router, type RouterOptions } from './router.ts';
