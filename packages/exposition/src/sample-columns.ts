@@ -1,0 +1,35 @@
+import { setNormalNanAt, wordsOf } from '@pollux/model';
+
+/** The samples of one scrape, in the order of the exposition. Arrays may be longer than `count`. */
+export class SampleColumns {
+  count = 0;
+  /** Indices in the target's own series cache. */
+  seriesIds = new Uint32Array(0);
+  values = new Float64Array(0);
+  /** The same memory as `values`, for NaN payloads. */
+  valueWords: Uint32Array = new Uint32Array(0);
+  /** Milliseconds; NaN where the exposition gave none. */
+  timestamps = new Float64Array(0);
+
+  /** Makes room for element `index`. */
+  reserve(index: number): void {
+    if (index < this.values.length) return;
+    const capacity = Math.max(64, this.values.length * 2, index + 1);
+    const seriesIds = new Uint32Array(capacity);
+    const values = new Float64Array(capacity);
+    const timestamps = new Float64Array(capacity);
+    const words = wordsOf(values);
+    seriesIds.set(this.seriesIds);
+    // Copied as integers: a NaN must keep its payload.
+    words.set(this.valueWords);
+    timestamps.set(this.timestamps);
+    this.seriesIds = seriesIds;
+    this.values = values;
+    this.valueWords = words;
+    this.timestamps = timestamps;
+  }
+
+  setNormalNan(index: number): void {
+    setNormalNanAt(this.valueWords, index);
+  }
+}
