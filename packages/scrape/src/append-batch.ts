@@ -1,0 +1,143 @@
+import { type Labels, setNormalNanAt, setStaleAt, wordsOf } from '@pollux/model';
+import { APPEND_OUTCOME, type Appender } from '@pollux/storage';
+
+/** Where a batch finds and keeps the refs of its series. */
+export interface RefTable {
+  ref(series: number): number;
+  setRef(series: number, ref: number): void;
+  /** Null only for a series that is never appended. */
+  labels(series: number): Labels | null;
+}
+
+export type AppendCounts = { duplicates: number; outOfOrder: number; outOfBounds: number };
+
+/**
+ * All samples of one scrape as columns, appended in one call. `series` numbers are the loop's own; which engine ref each has
+ * is looked up, and asked again when the engine no longer knows it. Used again for every scrape.
+ */
+export class AppendBatch {
+  count = 0;
+  #series = new Int32Array(0);
+  #refs = new Uint32Array(0);
+  #timestamps = new Float64Array(0);
+  #values = new Float64Array(0);
+  #words: Uint32Array = new Uint32Array(0);
+  #outcomes = new Uint8Array(0);
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  /** Takes the value by its bits: words 2·index and 2·index + 1. */
+  addBits(series: number, timestampMs: number, words: Uint32Array, index: number): void {
+    const at = this.#add(series, timestampMs);
+    this.#words[at * 2] = words[index * 2]!;
+    this.#words[at * 2 + 1] = words[index * 2 + 1]!;
+  }
+
+  addValue(series: number, timestampMs: number, value: number): void {
+    const at = this.#add(series, timestampMs);
+    if (Number.isNaN(value)) setNormalNanAt(this.#words, at);
+    else this.#values[at] = value;
+  }
+
+  addStale(series: number, timestampMs: number): void {
+    setStaleAt(this.#words, this.#add(series, timestampMs));
+  }
+
+  /** Stages everything with `appender`. Throws what `appender.series` throws; the caller then rolls back. */
+  stage(appender: Appender, table: RefTable): AppendCounts {
+    const { count } = this;
+    for (let i = 0; i < count; i++) this.#refs[i] = refOf(this.#series[i]!, appender, table);
+    this.#append(appender, count);
+    const counts: AppendCounts = { duplicates: 0, outOfOrder: 0, outOfBounds: 0 };
+    const unknown = this.#tally(count, counts);
+    if (unknown.length > 0) this.#retry(unknown, appender, table, counts);
+    return counts;
+  }
+
+  /** Appends once more what the engine had forgotten, under refs asked anew. */
+  #retry(
+    unknown: readonly number[],
+    appender: Appender,
+    table: RefTable,
+    counts: AppendCounts,
+  ): void {
+    for (const [to, from] of unknown.entries()) {
+      const series = this.#series[from]!;
+      table.setRef(series, 0);
+      this.#series[to] = series;
+      this.#refs[to] = refOf(series, appender, table);
+      this.#timestamps[to] = this.#timestamps[from]!;
+      this.#words[to * 2] = this.#words[from * 2]!;
+      this.#words[to * 2 + 1] = this.#words[from * 2 + 1]!;
+    }
+    this.#append(appender, unknown.length);
+    this.#tally(unknown.length, counts);
+  }
+
+  #append(appender: Appender, count: number): void {
+    if (count === 0) return;
+    appender.appendFloats(this.#refs, this.#timestamps, this.#values, null, count, this.#outcomes);
+  }
+
+  /** Counts the refusals of the last append; gives the positions whose ref was unknown. */
+  #tally(count: number, counts: AppendCounts): number[] {
+    const unknown: number[] = [];
+    for (let i = 0; i < count; i++) {
+      switch (this.#outcomes[i]) {
+        case APPEND_OUTCOME.ok:
+          break;
+        case APPEND_OUTCOME.duplicate:
+          counts.duplicates++;
+          break;
+        case APPEND_OUTCOME.outOfOrder:
+        case APPEND_OUTCOME.tooOld:
+          counts.outOfOrder++;
+          break;
+        case APPEND_OUTCOME.unknownRef:
+          unknown.push(i);
+          break;
+        default:
+          counts.outOfBounds++;
+      }
+    }
+    return unknown;
+  }
+
+  #add(series: number, timestampMs: number): number {
+    const at = this.count;
+    if (at === this.#refs.length) this.#grow();
+    this.#series[at] = series;
+    this.#timestamps[at] = timestampMs;
+    this.count = at + 1;
+    return at;
+  }
+
+  #grow(): void {
+    const capacity = Math.max(64, this.#refs.length * 2);
+    const series = new Int32Array(capacity);
+    const timestamps = new Float64Array(capacity);
+    const values = new Float64Array(capacity);
+    const words = wordsOf(values);
+    series.set(this.#series);
+    timestamps.set(this.#timestamps);
+    words.set(this.#words);
+    this.#series = series;
+    this.#refs = new Uint32Array(capacity);
+    this.#timestamps = timestamps;
+    this.#values = values;
+    this.#words = words;
+    this.#outcomes = new Uint8Array(capacity);
+  }
+}
+
+function refOf(series: number, appender: Appender, table: RefTable): number {
+  const known = table.ref(series);
+  if (known !== 0) return known;
+  const labels = table.labels(series);
+  if (labels === null) return 0;
+  const ref = appender.series(labels);
+  table.setRef(series, ref);
+  return ref;
+}

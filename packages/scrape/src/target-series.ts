@@ -1,0 +1,221 @@
+import { type ExpositionFormat, ScrapeTemplate } from '@pollux/exposition';
+import type { Labels } from '@pollux/model';
+import type { Appender } from '@pollux/storage';
+import { AppendBatch, type RefTable } from './append-batch.ts';
+import type { ScrapeConfig } from './config.ts';
+import { ScrapeError } from './errors.ts';
+import { checkLabelLimits, reportLabels, storedLabels } from './sample-labels.ts';
+import { SeriesCache } from './series-cache.ts';
+
+/** Series the scrape makes itself; numbered -1, -2 … beside the target's own, which count from 0. */
+const REPORT_NAMES = [
+  'up',
+  'scrape_duration_seconds',
+  'scrape_samples_scraped',
+  'scrape_samples_post_metric_relabeling',
+  'scrape_series_added',
+] as const;
+const EXTRA_REPORT_NAMES = [
+  'scrape_timeout_seconds',
+  'scrape_sample_limit',
+  'scrape_body_size_bytes',
+] as const;
+
+export type ReportValues = {
+  readonly up: 0 | 1;
+  readonly durationSeconds: number;
+  readonly scraped: number;
+  readonly kept: number;
+  readonly added: number;
+  readonly timeoutSeconds: number;
+  /** -1 when the body was over its limit. */
+  readonly bodySizeBytes: number;
+};
+
+/** What a scrape brought, beside the samples themselves. */
+export type Collected = { readonly scraped: number; readonly kept: number; readonly added: number };
+
+/** The series of one target between parser and engine: labels decided once, staleness tracked, limits kept. */
+export class TargetSeries implements RefTable {
+  readonly #target: Labels;
+  readonly #config: ScrapeConfig;
+  #template: ScrapeTemplate | null = null;
+  #cache = new SeriesCache();
+  /** Live series of a template that was given up because the target changed its format. */
+  #retired: SeriesCache | null = null;
+  readonly #reportLabels: readonly Labels[];
+  readonly #reportRefs: number[];
+  #scrape = 0;
+  /** Samples of the last parse that relabelling left. */
+  lastKept = 0;
+
+  constructor(target: Labels, config: ScrapeConfig) {
+    this.#target = target;
+    this.#config = config;
+    const names = config.extraScrapeMetrics
+      ? [...REPORT_NAMES, ...EXTRA_REPORT_NAMES]
+      : REPORT_NAMES;
+    this.#reportLabels = names.map((name) => reportLabels(name, target));
+    this.#reportRefs = names.map(() => 0);
+  }
+
+  /** The parser of the last scrape; null before the first. */
+  get template(): ScrapeTemplate | null {
+    return this.#template;
+  }
+
+  ref(series: number): number {
+    return series >= 0 ? this.#cache.ref(series) : this.#reportRefs[-1 - series]!;
+  }
+
+  setRef(series: number, ref: number): void {
+    if (series >= 0) this.#cache.setRef(series, ref);
+    else this.#reportRefs[-1 - series] = ref;
+  }
+
+  labels(series: number): Labels | null {
+    return series >= 0 ? this.#cache.labels(series) : this.#reportLabels[-1 - series]!;
+  }
+
+  /** Parses a body and judges what is new in it. Throws ParseError or ScrapeError; then nothing has changed. */
+  parse(body: Uint8Array, format: ExpositionFormat): Collected {
+    if (this.#template?.format !== format) this.#changeFormat(format);
+    const template = this.#template!;
+    template.parse(body);
+    let added = 0;
+    try {
+      for (const { id, labels } of template.newSeries) {
+        const stored = storedLabels(labels, this.#target, this.#config);
+        if (stored !== null) {
+          checkLabelLimits(stored, this.#config);
+          added++;
+        }
+        this.#cache.set(id, stored);
+      }
+    } catch (error) {
+      this.#forgetNew();
+      throw error;
+    }
+    const kept = this.#countKept();
+    this.lastKept = kept;
+    const { sampleLimit } = this.#config;
+    if (sampleLimit > 0 && kept > sampleLimit) {
+      this.#forgetNew();
+      throw new ScrapeError('SCRAPE.SAMPLE_LIMIT', 'sample limit exceeded');
+    }
+    return { scraped: template.columns.count, kept, added };
+  }
+
+  /** Adds the samples of the last parse, and stale markers for what it no longer has. */
+  addSamples(batch: AppendBatch, timestampMs: number): void {
+    const { columns } = this.#template!;
+    const { honorTimestamps, trackTimestampsStaleness } = this.#config;
+    const scrape = ++this.#scrape;
+    for (let i = 0; i < columns.count; i++) {
+      const id = columns.seriesIds[i]!;
+      this.#cache.see(id, scrape);
+      if (this.#cache.isDropped(id)) continue;
+      const own = columns.timestamps[i]!;
+      const hasOwn = honorTimestamps && !Number.isNaN(own);
+      batch.addBits(id, hasOwn ? own : timestampMs, columns.valueWords, i);
+      this.#cache.setLive(id, !hasOwn || trackTimestampsStaleness);
+    }
+  }
+
+  /**
+   * Adds stale markers for live series that the last scrape did not bring; after a failed one (`all`), for every live one.
+   * What was left out is forgotten by {@link forgetVanished} once the markers are stored.
+   */
+  addStale(batch: AppendBatch, timestampMs: number, all: boolean): void {
+    const scrape = all ? NO_SCRAPE : this.#scrape;
+    const renewed = this.#newKeys(all);
+    this.#cache.forEachUnseen(scrape, (id, isLive) => {
+      if (!isLive) return;
+      // The same series under another spelling has a sample at this very time.
+      if (renewed?.has(this.#cache.labels(id)!.key())) return;
+      batch.addStale(id, timestampMs);
+      this.#cache.setLive(id, false);
+    });
+  }
+
+  /** Stages stale markers for series that went with a format the target no longer speaks. */
+  stageRetired(appender: Appender, timestampMs: number): void {
+    const retired = this.#retired;
+    if (retired === null) return;
+    const batch = new AppendBatch();
+    const renewed = this.#newKeys(false);
+    retired.forEachUnseen(NO_SCRAPE, (id, isLive) => {
+      const gone = retired.labels(id);
+      if (isLive && gone !== null && !renewed?.has(gone.key())) batch.addStale(id, timestampMs);
+    });
+    batch.stage(appender, retired);
+    this.#retired = null;
+  }
+
+  /** Stages the exemplars of the last parse, behind their samples. */
+  stageExemplars(appender: Appender): void {
+    for (const { id, exemplar } of this.#template?.exemplars ?? []) {
+      const ref = this.#cache.ref(id);
+      if (ref !== 0) appender.appendExemplar(ref, exemplar);
+    }
+  }
+
+  /** After a good scrape: what it did not bring is forgotten, so that memory follows what the target exposes. */
+  forgetVanished(): void {
+    const gone: number[] = [];
+    this.#cache.forEachUnseen(this.#scrape, (id) => gone.push(id));
+    this.#forget(gone);
+  }
+
+  addReport(batch: AppendBatch, timestampMs: number, values: ReportValues): void {
+    const all = [
+      values.up,
+      values.durationSeconds,
+      values.scraped,
+      values.kept,
+      values.added,
+      values.timeoutSeconds,
+      this.#config.sampleLimit,
+      values.bodySizeBytes,
+    ];
+    for (let i = 0; i < this.#reportLabels.length; i++)
+      batch.addValue(-1 - i, timestampMs, all[i]!);
+  }
+
+  addReportStale(batch: AppendBatch, timestampMs: number): void {
+    for (let i = 0; i < this.#reportLabels.length; i++) batch.addStale(-1 - i, timestampMs);
+  }
+
+  #changeFormat(format: ExpositionFormat): void {
+    if (this.#template !== null) this.#retired = this.#cache;
+    this.#template = new ScrapeTemplate(format);
+    this.#cache = new SeriesCache();
+  }
+
+  /** Keys of the series new in the last parse, or null when there are none. */
+  #newKeys(all: boolean): ReadonlySet<string> | null {
+    const fresh = this.#template?.newSeries ?? [];
+    if (all || fresh.length === 0) return null;
+    return new Set(fresh.map(({ id }) => this.#cache.labels(id)?.key() ?? ''));
+  }
+
+  #countKept(): number {
+    const { columns } = this.#template!;
+    let kept = 0;
+    for (let i = 0; i < columns.count; i++)
+      if (!this.#cache.isDropped(columns.seriesIds[i]!)) kept++;
+    return kept;
+  }
+
+  #forgetNew(): void {
+    this.#forget(this.#template!.newSeries.map(({ id }) => id));
+  }
+
+  #forget(ids: readonly number[]): void {
+    for (const id of ids) this.#cache.forget(id);
+    this.#template!.release(ids);
+  }
+}
+
+/** No scrape has this number: every series counts as unseen. */
+const NO_SCRAPE = 0;
