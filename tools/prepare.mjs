@@ -41,9 +41,16 @@ export function checkNode() {
 /** `npm ci` when the lock file differs from the one installed last. */
 export function install() {
   const mark = path.join(root, 'node_modules', '.pollux-lock');
-  const hash = createHash('sha256').update(readFileSync(path.join(root, 'package-lock.json'))).digest('hex');
+  const hash = createHash('sha256')
+    .update(readFileSync(path.join(root, 'package-lock.json')))
+    .digest('hex');
   if (existsSync(mark) && readFileSync(mark, 'utf8') === hash) return;
-  mustRun('installing packages (the first time takes a minute)', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  mustRun('installing packages (the first time takes a minute)', 'npm', [
+    'ci',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]);
   writeFileSync(mark, hash);
 }
 
@@ -52,5 +59,7 @@ export function build() {
   const compiler = path.join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
   mustRun('building the program', process.execPath, [compiler, '-b']);
   if (!existsSync(path.join(root, 'apps', 'console', 'package.json'))) return;
-  mustRun('building the console', process.execPath, [path.join(root, 'tools', 'build-console.mjs')]);
+  mustRun('building the console', process.execPath, [
+    path.join(root, 'tools', 'build-console.mjs'),
+  ]);
 }

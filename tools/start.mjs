@@ -6,9 +6,14 @@ import { build, checkNode, install, root } from './prepare.mjs';
 checkNode();
 install();
 build();
-const child = spawn(process.execPath, [path.join(root, 'bin', 'pollux'), 'up', ...process.argv.slice(2)], {
-  stdio: 'inherit',
-});
+const child = spawn(
+  process.execPath,
+  [path.join(root, 'bin', 'pollux'), 'up', ...process.argv.slice(2)],
+  {
+    stdio: 'inherit',
+  },
+);
 // The terminal sends Ctrl-C to both; `up` stops its roles and ends by itself.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => signal === 'SIGTERM' && child.kill(signal));
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.on(signal, () => signal === 'SIGTERM' && child.kill(signal));
 child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

@@ -16,7 +16,11 @@ const CHECKS = [
   ['types of tests and tools', process.execPath, [compiler, '-p', 'tsconfig.check.json']],
   ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.']],
   ['promises and exhaustiveness', bin('eslint'), ['--max-warnings=0', 'packages', 'apps']],
-  ['arrows between rooms', bin('depcruise'), ['--config', 'tools/arrows.cjs', 'packages', 'apps/pollux/src']],
+  [
+    'arrows between rooms',
+    bin('depcruise'),
+    ['--config', 'tools/arrows.cjs', 'packages', 'apps/pollux/src'],
+  ],
   ['dead code', bin('knip'), ['--no-progress']],
 ];
 
@@ -24,7 +28,11 @@ let passed = 0;
 let failed = 0;
 for (const [what, command, args] of CHECKS) {
   const startMs = Date.now();
-  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  });
   const seconds = ((Date.now() - startMs) / 1000).toFixed(1);
   if (result.status === 0) {
     passed++;
@@ -40,7 +48,13 @@ const scratch = mkdtempSync(path.join(tmpdir(), 'pollux-test-'));
 const report = path.join(scratch, 'report.json');
 const vitest = spawnSync(
   bin('vitest'),
-  ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)],
+  [
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...process.argv.slice(2),
+  ],
   { cwd: root, stdio: 'inherit' },
 );
 const skipped = [];
@@ -69,9 +83,13 @@ if (skipped.length > wantPeers.length) {
   failed += skipped.length - wantPeers.length;
 }
 if (wantPeers.length > 0) {
-  step(`${wantPeers.length} tests were skipped for want of a peer; \`npm run peers\` installs them`);
+  step(
+    `${wantPeers.length} tests were skipped for want of a peer; \`npm run peers\` installs them`,
+  );
   if (process.env.POLLUX_REQUIRE_PEERS === '1') failed += wantPeers.length;
 }
 if (vitest.status !== 0 && failed === 0) failed = 1;
-process.stdout.write(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}\n`);
+process.stdout.write(
+  `${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}\n`,
+);
 process.exit(failed === 0 ? 0 : 1);

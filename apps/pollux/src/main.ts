@@ -5,9 +5,9 @@ import { lockDirectory, nodeEnv } from '@pollux/base/node';
 import {
   helpText,
   parseFlags,
-  registerProcessMetrics,
   type RoleModule,
   type RunningRole,
+  registerProcessMetrics,
   VERSION,
 } from '@pollux/roles';
 import { Log, type LogFormat, type LogLevel, Registry } from '@pollux/telemetry';
@@ -67,8 +67,11 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
     values,
     given,
   );
-  const { host, port } = running.address;
-  log.info('ready', { role: role.name, address: `http://${host.includes(':') ? `[${host}]` : host}:${port}` });
+  if (running.address !== null) {
+    const { host, port } = running.address;
+    const shown = host.includes(':') ? `[${host}]` : host;
+    log.info('ready', { role: role.name, address: `http://${shown}:${port}` });
+  }
   await untilAskedToEnd(running, log);
   const cut = setTimeout(() => {
     log.error('the clean stop took too long', { timeout_ms: STOP_TIMEOUT_MS });
@@ -89,10 +92,12 @@ function untilAskedToEnd(running: RunningRole, log: Log): Promise<void> {
     process.on('SIGHUP', () => {
       running.reload().then(
         () => log.info('configuration loaded again'),
-        (error: unknown) => log.error('loading the configuration again failed', { err: errorText(error) }),
+        (error: unknown) =>
+          log.error('loading the configuration again failed', { err: errorText(error) }),
       );
     });
     void running.quit.then(resolve);
+    if (process.env.POLLUX_SUPERVISED === '1') process.stdin.resume().once('end', resolve);
   });
 }
 

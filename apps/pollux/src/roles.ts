@@ -25,6 +25,8 @@ export const ALIASES: Readonly<Record<string, string>> = {
 };
 
 // A role's flag table is narrower than the general one; the command line only ever hands back what that table parsed.
-async function load(module: Promise<{ readonly role: unknown }>): Promise<{ readonly role: RoleModule }> {
+async function load(
+  module: Promise<{ readonly role: unknown }>,
+): Promise<{ readonly role: RoleModule }> {
   return (await module) as { readonly role: RoleModule };
 }

@@ -1,3 +1,2 @@
 export { type GatewayConfig, type GroupConfig, parseGatewayConfig } from './config.ts';
 export { Gateway, type GatewayOptions } from './gateway.ts';
-export type { MemberStatus, PairStatus } from './pair-status.ts';

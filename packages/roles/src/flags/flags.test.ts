@@ -28,7 +28,9 @@ describe('flags', () => {
       'query.max-samples': 50_000_000,
     });
     expect(rest).toEqual(['extra']);
-    expect(parseFlags(TABLE, ['--no-web.enable-lifecycle']).values['web.enable-lifecycle']).toBe(false);
+    expect(parseFlags(TABLE, ['--no-web.enable-lifecycle']).values['web.enable-lifecycle']).toBe(
+      false,
+    );
   });
 
   it('take the single dash of influxd', () => {

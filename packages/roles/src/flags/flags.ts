@@ -9,7 +9,12 @@ export type Flag =
   | { readonly kind: 'integer'; readonly fallback: number; readonly help: string }
   /** Prometheus' duration, or Go's with fractions (`1.5s`); the value is in ms. */
   | { readonly kind: 'duration'; readonly fallback: string; readonly help: string }
-  | { readonly kind: 'choice'; readonly choices: readonly string[]; readonly fallback: string; readonly help: string }
+  | {
+      readonly kind: 'choice';
+      readonly choices: readonly string[];
+      readonly fallback: string;
+      readonly help: string;
+    }
   | { readonly kind: 'list'; readonly fallback: readonly string[]; readonly help: string };
 
 export type FlagTable = Readonly<Record<string, Flag>>;
@@ -52,20 +57,31 @@ export const LOG_FLAGS = {
 export function parseFlags<const T extends FlagTable>(
   table: T,
   args: readonly string[],
-): { readonly values: FlagValues<T>; readonly rest: readonly string[]; readonly given: ReadonlySet<string> } {
+): {
+  readonly values: FlagValues<T>;
+  readonly rest: readonly string[];
+  readonly given: ReadonlySet<string>;
+} {
   const options: Record<string, { type: 'string' | 'boolean'; multiple?: boolean }> = {};
   for (const [name, flag] of Object.entries(table)) {
-    options[name] = flag.kind === 'boolean' ? { type: 'boolean' } : { type: 'string', multiple: true };
+    options[name] =
+      flag.kind === 'boolean' ? { type: 'boolean' } : { type: 'string', multiple: true };
   }
   let parsed: { values: Record<string, unknown>; positionals: string[] };
   try {
-    parsed = parseArgs({ args: args.map(doubleDash), options, allowPositionals: true, allowNegative: true });
+    parsed = parseArgs({
+      args: args.map(doubleDash),
+      options,
+      allowPositionals: true,
+      allowNegative: true,
+    });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new FlagError('', `${message.split('. To specify')[0]}; see --help`);
   }
   const values: Record<string, unknown> = {};
-  for (const [name, flag] of Object.entries(table)) values[name] = valueOf(name, flag, parsed.values[name]);
+  for (const [name, flag] of Object.entries(table))
+    values[name] = flagValue(name, flag, parsed.values[name]);
   return {
     values: values as FlagValues<T>,
     rest: parsed.positionals,
@@ -82,7 +98,8 @@ export function helpText(usage: string, table: FlagTable): string {
   const lines = [`usage: ${usage}`, '', 'Flags:'];
   for (const [name, flag] of Object.entries(table)) {
     const shown = flagText(flag);
-    const sample = flag.kind === 'boolean' ? `--[no-]${name}` : `--${name}=${shown === '' ? '…' : shown}`;
+    const sample =
+      flag.kind === 'boolean' ? `--[no-]${name}` : `--${name}=${shown === '' ? '…' : shown}`;
     lines.push(`  ${sample}${flag.kind === 'list' ? ' …' : ''}`, `        ${flag.help}`);
   }
   return `${lines.join('\n')}\n`;
@@ -100,7 +117,7 @@ function doubleDash(argument: string): string {
   return /^-[a-zA-Z][a-zA-Z.-]+/.test(argument) ? `-${argument}` : argument;
 }
 
-function valueOf(name: string, flag: Flag, given: unknown): unknown {
+function flagValue(name: string, flag: Flag, given: unknown): unknown {
   if (flag.kind === 'boolean') return given ?? flag.fallback;
   const texts = given as string[] | undefined;
   if (flag.kind === 'list') return texts ?? flag.fallback;
@@ -110,7 +127,10 @@ function valueOf(name: string, flag: Flag, given: unknown): unknown {
       return text ?? flag.fallback;
     case 'choice':
       if (text !== undefined && !flag.choices.includes(text)) {
-        throw new FlagError(`--${name}`, `"${text}" is not allowed; use one of ${flag.choices.join(', ')}`);
+        throw new FlagError(
+          `--${name}`,
+          `"${text}" is not allowed; use one of ${flag.choices.join(', ')}`,
+        );
       }
       return text ?? flag.fallback;
     case 'integer': {
@@ -122,7 +142,10 @@ function valueOf(name: string, flag: Flag, given: unknown): unknown {
       try {
         return durationFlag(text ?? flag.fallback);
       } catch {
-        throw new FlagError(`--${name}`, `"${text}" is no duration; write for example 30s, 5m or 1h30m`);
+        throw new FlagError(
+          `--${name}`,
+          `"${text}" is no duration; write for example 30s, 5m or 1h30m`,
+        );
       }
   }
 }

@@ -13,23 +13,61 @@ export function registerProcessMetrics(registry: Registry, startedMs: number): v
     const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
     const { user, system } = process.cpuUsage();
     return [
-      family('process_cpu_seconds_total', 'counter', 'Total user and system CPU time spent in seconds.', (user + system) / 1e6),
-      family('process_start_time_seconds', 'gauge', 'Start time of the process since unix epoch in seconds.', startedMs / 1_000),
+      family(
+        'process_cpu_seconds_total',
+        'counter',
+        'Total user and system CPU time spent in seconds.',
+        (user + system) / 1e6,
+      ),
+      family(
+        'process_start_time_seconds',
+        'gauge',
+        'Start time of the process since unix epoch in seconds.',
+        startedMs / 1_000,
+      ),
       family('process_resident_memory_bytes', 'gauge', 'Resident memory size in bytes.', rss),
       family('process_open_fds', 'gauge', 'Number of open file descriptors.', openDescriptors()),
-      family('process_max_fds', 'gauge', 'Maximum number of open file descriptors.', maxDescriptors()),
-      family('nodejs_heap_size_used_bytes', 'gauge', 'Bytes of the JavaScript heap in use.', heapUsed),
+      family(
+        'process_max_fds',
+        'gauge',
+        'Maximum number of open file descriptors.',
+        maxDescriptors(),
+      ),
+      family(
+        'nodejs_heap_size_used_bytes',
+        'gauge',
+        'Bytes of the JavaScript heap in use.',
+        heapUsed,
+      ),
       family('nodejs_heap_size_total_bytes', 'gauge', 'Bytes of the JavaScript heap.', heapTotal),
-      family('nodejs_external_memory_bytes', 'gauge', 'Bytes outside the heap that objects hold.', external),
+      family(
+        'nodejs_external_memory_bytes',
+        'gauge',
+        'Bytes outside the heap that objects hold.',
+        external,
+      ),
       family('nodejs_array_buffers_bytes', 'gauge', 'Bytes of array buffers.', arrayBuffers),
       family('nodejs_gc_seconds_total', 'counter', 'Seconds spent collecting garbage.', gcSeconds),
     ];
   });
-  registry.gauges('pollux_build_info', 'Version of Pollux and of Node.', ['version', 'node']).with(VERSION, process.version).set(1);
+  registry
+    .gauges('pollux_build_info', 'Version of Pollux and of Node.', ['version', 'node'])
+    .with(VERSION, process.version)
+    .set(1);
 }
 
-function family(name: string, type: 'counter' | 'gauge', help: string, value: number): MetricFamily {
-  return { name, type, help, samples: Number.isNaN(value) ? [] : [{ suffix: '', labels: [], value }] };
+function family(
+  name: string,
+  type: 'counter' | 'gauge',
+  help: string,
+  value: number,
+): MetricFamily {
+  return {
+    name,
+    type,
+    help,
+    samples: Number.isNaN(value) ? [] : [{ suffix: '', labels: [], value }],
+  };
 }
 
 /** NaN where the system has no /proc; the family is then left out. */

@@ -15,8 +15,8 @@ export type RoleContext = {
 
 /** A role that runs. */
 export interface RunningRole {
-  /** Where it listens for HTTP. */
-  readonly address: Address;
+  /** Where it listens for HTTP; null for a role that does not. */
+  readonly address: Address | null;
   /** SIGHUP: load the files again; rejects and changes nothing when one is bad. */
   reload(): Promise<void>;
   /** Idempotent and bounded. */

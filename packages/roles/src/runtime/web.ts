@@ -1,10 +1,10 @@
 import {
   type Address,
   type Env,
+  errorText,
   type HttpResponse,
   type Listener,
   OperatingError,
-  errorText,
   systemCode,
 } from '@pollux/base';
 import { formatAddress, Router, text, withCompression } from '@pollux/http';
@@ -31,7 +31,11 @@ export function observedRouter(options: {
   readonly onError?: (error: unknown) => HttpResponse | null;
 }): Router {
   const { registry, namespace } = options;
-  const requests = registry.counters(`${namespace}_http_requests_total`, 'Counter of HTTP requests.', ['handler', 'code']);
+  const requests = registry.counters(
+    `${namespace}_http_requests_total`,
+    'Counter of HTTP requests.',
+    ['handler', 'code'],
+  );
   const durations = registry.histograms(
     `${namespace}_http_request_duration_seconds`,
     'Histogram of latencies for HTTP requests.',
@@ -48,7 +52,11 @@ export function observedRouter(options: {
     onError: (error, { request }) => {
       const answer = options.onError?.(error) ?? null;
       if (answer !== null) return answer;
-      options.log.error('request failed', { method: request.method, path: request.target.split('?')[0], err: errorText(error) });
+      options.log.error('request failed', {
+        method: request.method,
+        path: request.target.split('?')[0],
+        err: errorText(error),
+      });
       return null;
     },
   });
@@ -63,7 +71,12 @@ export function registerMetrics(router: Router, registry: Registry): void {
   }));
 }
 
-export async function listen(env: Env, at: Address, router: Router, maxConnections = 512): Promise<Listener> {
+export async function listen(
+  env: Env,
+  at: Address,
+  router: Router,
+  maxConnections = 512,
+): Promise<Listener> {
   try {
     return await env.net.serveHttp(
       { at, maxConnections, readTimeoutMs: 300_000 },

@@ -5,7 +5,11 @@ import { type RoleModule, VERSION } from '../runtime/role.ts';
 import { listen, observedRouter, registerHealth, registerMetrics } from '../runtime/web.ts';
 
 const FLAGS = {
-  'web.listen-address': { kind: 'string', fallback: '127.0.0.1:8060', help: 'Address to listen on.' },
+  'web.listen-address': {
+    kind: 'string',
+    fallback: '127.0.0.1:8060',
+    help: 'Address to listen on.',
+  },
   secret: {
     kind: 'string',
     fallback: '',
@@ -26,7 +30,7 @@ export const role: RoleModule<typeof FLAGS> = {
     registerMetrics(router, registry);
     const sink = createDingtalkSink({
       clock: env.clock,
-      secret: values.secret === '' ? (variables['POLLUX_SINK_SECRET'] ?? '') : values.secret,
+      secret: values.secret === '' ? (variables.POLLUX_SINK_SECRET ?? '') : values.secret,
     });
     router.otherwise(({ request }) => sink(request));
     const listener = await listen(env, parseAddress(values['web.listen-address']), router);
