@@ -12,19 +12,28 @@ import type {
   TimeRange,
 } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
-import { ClosedError, DirectoryError, NotSupportedError } from './errors.ts';
+import type { Block } from './block/block.ts';
+import { BlockCursor } from './block/block-cursor.ts';
+import { addBlockLabelNames, addBlockLabelValues } from './block/block-labels.ts';
+import { BlockSet } from './block/block-set.ts';
+import { FileCache } from './block/file-cache.ts';
+import { prepareDirectory } from './directory.ts';
+import { ClosedError } from './errors.ts';
 import type { SampleColumns } from './format/wal-record.ts';
 import { HeadAppender } from './head/appender.ts';
+import { deleteHeadSamples } from './head/delete.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
 import { selectExemplars } from './head/exemplars.ts';
 import { Head } from './head/head.ts';
 import { HeadCursor, headLabelNames, headLabelValues } from './head/read.ts';
 import { replayWal } from './head/replay.ts';
 import { type HeadStats, headStats } from './head/stats.ts';
+import { Maintenance } from './maintenance.ts';
 import { type TsdbMetrics, tsdbMetrics } from './metrics.ts';
 import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
 import { MergeSelect } from './query/merge-select.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
+import { exposeState } from './state-metrics.ts';
 import { Wal, type WalTail } from './wal/wal.ts';
 
 export type TsdbInit = {
@@ -42,12 +51,10 @@ type Parts = {
   readonly metrics: TsdbMetrics;
   readonly head: Head;
   readonly wal: Wal;
+  readonly blocks: BlockSet;
+  readonly maintenance: Maintenance;
   readonly unlock: () => void;
 };
-
-/** Version of what this engine adds to Prometheus' layout. */
-const FORMAT_VERSION = 1;
-const FORMAT_FILE = 'pollux.json';
 
 /** A Prometheus-format database in one directory. */
 export class Tsdb implements Engine, ExemplarQueryable {
@@ -58,6 +65,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
   readonly #spareColumns: SampleColumns[] = [];
   readonly #closer: Closer;
   #syncTimer: Timer | null = null;
+  #maintenanceTimer: Timer | null = null;
   #isStarted = false;
   #isClosed = false;
 
@@ -66,7 +74,9 @@ export class Tsdb implements Engine, ExemplarQueryable {
     this.walTail = parts.wal;
     this.#closer = new Closer(parts.init.env.clock);
     this.#closer.defer('directory lock', parts.unlock);
+    this.#closer.defer('blocks', () => parts.blocks.close());
     this.#closer.defer('write-ahead log', () => parts.wal.close());
+    this.#closer.defer('maintenance', () => parts.maintenance.close());
   }
 
   /** Takes the directory, replays the log and opens the blocks. Throws DirectoryError, CorruptionError or a lock's error. */
@@ -86,7 +96,13 @@ export class Tsdb implements Engine, ExemplarQueryable {
       });
       const walDirectory = `${directory}/wal`;
       const replay = { files: env.files, clock: env.clock, log, metrics, walDirectory, head };
-      await replayWal({ ...replay, expiries: new Map() });
+      const cache = new FileCache(options.fileCacheBytes);
+      const blocks = new BlockSet({ files: env.files, directory, cache, metrics, log });
+      blocks.removeLeftovers();
+      blocks.reload();
+      if (blocks.maxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(blocks.maxTime);
+      const expiries = new Map<number, number>();
+      await replayWal({ ...replay, expiries });
       metrics.replaySeconds.set((env.clock.monotonic() - startedMs) / 1000);
       const wal = new Wal({
         files: env.files,
@@ -97,7 +113,10 @@ export class Tsdb implements Engine, ExemplarQueryable {
         metrics,
         onListenerError: (error) => log.error('log follower failed', { err: errorText(error) }),
       });
-      return new Tsdb({ init, options, metrics, head, wal, unlock });
+      const parts = { init, options, metrics, head, wal, blocks, expiries };
+      exposeState(registry, parts);
+      metrics.cleanStart.set(options.lockDirectory === null ? -1 : 1);
+      return new Tsdb({ ...parts, maintenance: new Maintenance(parts), unlock });
     } catch (error) {
       unlock();
       throw error;
@@ -109,6 +128,13 @@ export class Tsdb implements Engine, ExemplarQueryable {
     if (this.#isStarted || this.#isClosed) return;
     this.#isStarted = true;
     if (this.#parts.options.fsync === 'interval') this.#scheduleSync();
+    this.#scheduleMaintenance();
+  }
+
+  /** One round of maintenance now: blocks from the head, log, retention. The loop of `start` calls it too. */
+  tick(): Promise<void> {
+    this.#checkOpen();
+    return this.#parts.maintenance.run();
   }
 
   appender(): Appender {
@@ -138,6 +164,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     this.#checkOpen();
     const { head } = this.#parts;
     const names = overlapsHead(head, range) ? headLabelNames(head, matchers) : new Set<string>();
+    for (const block of this.#blocksIn(range)) addBlockLabelNames(names, block, matchers);
     return namesAnswer(names, limit);
   }
 
@@ -153,6 +180,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     const values = overlapsHead(head, range)
       ? headLabelValues(head, name, matchers)
       : new Set<string>();
+    for (const block of this.#blocksIn(range)) addBlockLabelValues(values, block, name, matchers);
     return namesAnswer(values, limit);
   }
 
@@ -165,8 +193,12 @@ export class Tsdb implements Engine, ExemplarQueryable {
     return selectExemplars(this.#parts.head.options.exemplars, range, matcherSets);
   }
 
-  async deleteSamples(_range: TimeRange, _matchers: readonly Matcher[]): Promise<void> {
-    throw new NotSupportedError('deleting samples');
+  async deleteSamples(range: TimeRange, matchers: readonly Matcher[]): Promise<void> {
+    this.#checkOpen();
+    const { head, wal, maintenance } = this.#parts;
+    for (const block of this.#blocksIn(range)) block.deleteSamples(range, matchers);
+    deleteHeadSamples(head, wal, range, matchers);
+    maintenance.noteDeletion(range, matchers);
   }
 
   /** Figures for `/api/v1/status/tsdb`; `top` names a list. */
@@ -177,13 +209,28 @@ export class Tsdb implements Engine, ExemplarQueryable {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#syncTimer?.cancel();
+    this.#maintenanceTimer?.cancel();
     const failures = await this.#closer.close();
     for (const failure of failures) this.#parts.init.log.error('closing failed', { err: failure });
   }
 
+  #blocksIn(range: TimeRange): Block[] {
+    return this.#parts.blocks.blocks.filter((block) => block.overlaps(range));
+  }
+
+  /** Oldest source first. */
   #cursors(range: TimeRange, matchers: readonly Matcher[]): SeriesCursor[] {
     const { head } = this.#parts;
-    return overlapsHead(head, range) ? [new HeadCursor(head, range, matchers)] : [];
+    const cursors: SeriesCursor[] = [];
+    try {
+      for (const block of this.#blocksIn(range))
+        cursors.push(new BlockCursor(block, range, matchers));
+      if (overlapsHead(head, range)) cursors.push(new HeadCursor(head, range, matchers));
+    } catch (error) {
+      for (const cursor of cursors) cursor.close();
+      throw error;
+    }
+    return cursors;
   }
 
   #scheduleSync(): void {
@@ -198,58 +245,20 @@ export class Tsdb implements Engine, ExemplarQueryable {
     });
   }
 
-  #checkOpen(): void {
-    if (this.#isClosed) throw new ClosedError('the database');
-  }
-}
-
-function prepareDirectory(init: TsdbInit, options: TsdbOptions): () => void {
-  const { directory, env } = init;
-  const { files } = env;
-  try {
-    files.makeDirectory(`${directory}/wal`);
-  } catch (cause) {
-    throw new DirectoryError(directory, 'cannot be made or written; check owner and rights', {
-      cause,
+  #scheduleMaintenance(): void {
+    const { init, options, maintenance } = this.#parts;
+    this.#maintenanceTimer = init.env.clock.after(options.maintenanceIntervalMs, () => {
+      maintenance
+        .run()
+        .catch((error: unknown) => init.log.error('maintenance failed', { err: errorText(error) }))
+        .finally(() => {
+          if (!this.#isClosed) this.#scheduleMaintenance();
+        });
     });
   }
-  const unlock = options.lockDirectory?.(directory) ?? (() => {});
-  try {
-    checkFormat(init);
-  } catch (error) {
-    unlock();
-    throw error;
-  }
-  return unlock;
-}
 
-function checkFormat({ directory, env }: TsdbInit): void {
-  const path = `${directory}/${FORMAT_FILE}`;
-  if (!env.files.exists(path)) {
-    try {
-      env.files.replaceFile(path, `${JSON.stringify({ formatVersion: FORMAT_VERSION })}\n`);
-    } catch (cause) {
-      throw new DirectoryError(directory, 'cannot be written; check owner, rights and free space', {
-        cause,
-      });
-    }
-    return;
-  }
-  let version: unknown;
-  try {
-    const text = new TextDecoder().decode(env.files.readFile(path));
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === 'object' && parsed !== null && 'formatVersion' in parsed) {
-      version = parsed.formatVersion;
-    }
-  } catch (cause) {
-    throw new DirectoryError(directory, `${FORMAT_FILE} is damaged; remove it`, { cause });
-  }
-  if (version !== FORMAT_VERSION) {
-    throw new DirectoryError(
-      directory,
-      `its format version is ${String(version)}, this program knows ${FORMAT_VERSION}; use the program that wrote it`,
-    );
+  #checkOpen(): void {
+    if (this.#isClosed) throw new ClosedError('the database');
   }
 }
 

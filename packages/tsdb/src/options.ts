@@ -27,7 +27,7 @@ export type TsdbOptions = {
   readonly fileCacheBytes: number;
   /** How often retention and the need for a block are checked. */
   readonly maintenanceIntervalMs: number;
-  /** A query that holds the head longer than this while it wants to be truncated is ended. */
+  /** A query or batch that is open for longer than this while the head waits to be moved to a block is ended. */
   readonly maxReaderHoldMs: number;
   /** Takes the directory for this process and returns how to give it back; null when the caller has done so. */
   readonly lockDirectory: ((directory: string) => () => void) | null;

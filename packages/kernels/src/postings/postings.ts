@@ -65,7 +65,7 @@ export function unitePostings(a: Uint32Array, b: Uint32Array, target: Uint32Arra
   while (i < a.length && j < b.length) {
     const x = a[i]!;
     const y = b[j]!;
-    target[count++] = x <= y ? x : y;
+    target[count++] = Math.min(x, y);
     if (x <= y) i++;
     if (y <= x) j++;
   }

@@ -182,10 +182,11 @@ export class HeadAppender implements Appender {
   async commit(): Promise<void> {
     this.#checkOpen();
     this.#isEnded = true;
-    const { wal, refusal, isSynced } = this.#options;
+    const { wal, refusal, isSynced, head } = this.#options;
     try {
       const error = refusal();
       if (error !== null) throw error;
+      if (!head.isLive(this.#id)) throw new ClosedError('this appender, held for too long,');
       const { records, unlogged } = this.#encode();
       if (records.length === 0) return;
       wal.write(records);

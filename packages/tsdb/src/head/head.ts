@@ -110,6 +110,21 @@ export class Head {
     this.#liveAppenders.delete(id);
   }
 
+  /** True while the appender may commit. */
+  isLive(id: number): boolean {
+    return this.#liveAppenders.has(id);
+  }
+
+  /** The last appender that was begun. */
+  get newestAppender(): number {
+    return this.#appenders;
+  }
+
+  /** Ends appenders up to and including `id` that their owners still hold: their commits are refused. */
+  expireAppenders(id: number): void {
+    for (const live of this.#liveAppenders) if (live <= id) this.#liveAppenders.delete(live);
+  }
+
   /** Series last touched before this appender may be removed. */
   get oldestAppender(): number {
     for (const id of this.#liveAppenders) return id;

@@ -40,6 +40,17 @@ export class HeadLabelIndex implements LabelIndex {
   }
 }
 
+/** References of the live series that pass all matchers, ascending; a list of its own. */
+export function matchHead(head: Head, matchers: readonly Matcher[]): Uint32Array {
+  const refs = matchPostings(new HeadLabelIndex(head), matchers);
+  // Postings name removed series until they have been rebuilt.
+  let count = 0;
+  for (let i = 0; i < refs.length; i++) {
+    if (head.table.slotOf(refs[i]!) >= 0) refs[count++] = refs[i]!;
+  }
+  return refs.subarray(0, count);
+}
+
 /**
  * The matching series of the head as they are at construction: samples that are committed later do not show, since the
  * cursor remembers how many each series had. The head is not truncated below `range` until {@link close}.
@@ -59,7 +70,7 @@ export class HeadCursor implements SeriesCursor {
     this.#minMs = Math.max(range.minMs, head.minMs);
     this.#registration = { minMs: this.#minMs, isExpired: false };
     const { table } = head;
-    this.#refs = matchPostings(new HeadLabelIndex(head), matchers);
+    this.#refs = matchHead(head, matchers);
     this.#refs.sort((a, b) => table.compare(table.slotOf(a), table.slotOf(b), compareText));
     this.#appended = new Uint32Array(this.#refs.length);
     for (let i = 0; i < this.#refs.length; i++) {
@@ -143,7 +154,7 @@ export function headLabelNames(head: Head, matchers: readonly Matcher[]): Set<st
     for (const name of table.postings.names()) names.add(table.symbols.text(name));
     return names;
   }
-  for (const ref of matchPostings(new HeadLabelIndex(head), matchers)) {
+  for (const ref of matchHead(head, matchers)) {
     for (const [name] of table.labelsOf(table.slotOf(ref))) names.add(name);
   }
   return names;
@@ -163,7 +174,7 @@ export function headLabelValues(
     table.postings.forEachValue(nameId, (value) => values.add(table.symbols.text(value)));
     return values;
   }
-  for (const ref of matchPostings(new HeadLabelIndex(head), matchers)) {
+  for (const ref of matchHead(head, matchers)) {
     const value = table.valueOf(table.slotOf(ref), nameId);
     if (value !== 0) values.add(table.symbols.text(value));
   }

@@ -5,12 +5,17 @@ import {
   type XorAppendState,
 } from '@pollux/kernels';
 import { Labels } from '@pollux/model';
+import type { Slices } from '../slices.ts';
 import { enlarge, HeadPostings } from './head-postings.ts';
 import { Symbols } from './symbols.ts';
 
+/** Entries of the hash table that are no slot. */
 const NONE = 0xffffffff;
+const REMOVED = 0xfffffffe;
 const REF_PAGE_BITS = 12;
 const REF_PAGE_SIZE = 2 ** REF_PAGE_BITS;
+
+type RefPage = { readonly slots: Uint32Array; live: number };
 
 /** A row of the table; below its capacity. Rows of removed series are used again. */
 export type Slot = number;
@@ -48,13 +53,19 @@ export class SeriesTable {
   #labelEnd = new Uint32Array(64);
   #labels: Uint32Array = new Uint32Array(1024);
   #labelsUsed = 0;
+  /** Starts of label ranges of removed series, by length. */
+  readonly #freeLabels = new Map<number, number[]>();
+  /** The postings that are being rebuilt. */
+  #nextPostings: HeadPostings | null = null;
   #next = 0;
   readonly #free: Slot[] = [];
   #count = 0;
   #lastRef = 0;
   /** Slots by hash of their labels. */
   #table = new Uint32Array(256).fill(NONE);
-  #refPages: (Uint32Array | null)[] = [];
+  /** Entries of the table that are not NONE. */
+  #tableUsed = 0;
+  readonly #refPages: (RefPage | null)[] = [];
   #scratch = new Uint32Array(64);
 
   /** Live series. */
@@ -75,12 +86,12 @@ export class SeriesTable {
   slotOf(ref: number): Slot {
     const page = this.#refPages[ref >>> REF_PAGE_BITS];
     if (page === null || page === undefined) return -1;
-    return page[ref & (REF_PAGE_SIZE - 1)]! - 1;
+    return page.slots[ref & (REF_PAGE_SIZE - 1)]! - 1;
   }
 
   /** The slot of the series with these labels, or −1. */
   find(labels: Labels): Slot {
-    const size = this.#intern(labels, false);
+    const size = this.#findSymbols(labels);
     if (size < 0) return -1;
     const slot = this.#table[this.#probe(this.#scratch, 0, size)]!;
     return slot === NONE ? -1 : slot;
@@ -88,25 +99,23 @@ export class SeriesTable {
 
   /** Adds a series that is not there yet. `ref` is given when replaying, else the next one is taken. */
   create(labels: Labels, ref = this.#lastRef + 1): Slot {
-    const size = this.#intern(labels, true);
     const slot = this.#free.pop() ?? this.#next++;
     if (slot >= this.refs.length) this.#growSlots();
-    if ((this.#count + 1) * 2 > this.#table.length) this.#rehash(this.#table.length * 2);
-    if (this.#labelsUsed + size > this.#labels.length) {
-      this.#labels = enlarge(
-        this.#labels,
-        Math.max(this.#labels.length * 2, this.#labelsUsed + size),
-      );
+    const size = labels.size * 2;
+    const start = this.#allocateLabels(size);
+    for (let i = 0; i < labels.size; i++) {
+      this.#labels[start + i * 2] = this.symbols.use(labels.nameAt(i));
+      this.#labels[start + i * 2 + 1] = this.symbols.use(labels.valueAt(i));
     }
-    this.#labels.set(this.#scratch.subarray(0, size), this.#labelsUsed);
-    this.#labelStart[slot] = this.#labelsUsed;
-    this.#labelsUsed += size;
-    this.#labelEnd[slot] = this.#labelsUsed;
-    this.#table[this.#probe(this.#labels, this.#labelStart[slot]!, this.#labelsUsed)] = slot;
+    this.#labelStart[slot] = start;
+    this.#labelEnd[slot] = start + size;
+    if ((this.#tableUsed + 1) * 2 > this.#table.length) this.#rehash();
+    this.#table[this.#probe(this.#labels, start, start + size)] = slot;
+    this.#tableUsed++;
     this.#clear(slot);
     this.refs[slot] = ref;
     if (ref > this.#lastRef) this.#lastRef = ref;
-    this.#setRef(ref, slot + 1);
+    this.#setRef(ref, slot);
     this.#count++;
     return slot;
   }
@@ -114,12 +123,8 @@ export class SeriesTable {
   /** Puts the series into the postings: from now on it is found. */
   index(slot: Slot): void {
     this.isIndexed[slot] = 1;
-    this.postings.add(
-      this.refs[slot]!,
-      this.#labels,
-      this.#labelStart[slot]!,
-      this.#labelEnd[slot]!,
-    );
+    this.#addTo(this.postings, slot);
+    if (this.#nextPostings !== null) this.#addTo(this.#nextPostings, slot);
   }
 
   labelsOf(slot: Slot): Labels {
@@ -129,6 +134,11 @@ export class SeriesTable {
       flat.push(this.symbols.text(this.#labels[i]!));
     }
     return Labels.fromSortedFlat(flat);
+  }
+
+  /** Symbols of the labels, name, value, name, value …; lent until the next change. */
+  labelSymbols(slot: Slot): Uint32Array {
+    return this.#labels.subarray(this.#labelStart[slot]!, this.#labelEnd[slot]!);
   }
 
   /** The value of one label as a symbol, 0 when absent. */
@@ -154,46 +164,40 @@ export class SeriesTable {
     return endA - i - (endB - j);
   }
 
-  /** Frees the row; its chunks have been released. The postings still name it until {@link rebuild}. */
+  /** Frees the row, whose chunks have been released. Postings name the reference until {@link rebuildPostings}. */
   remove(slot: Slot): void {
-    this.#setRef(this.refs[slot]!, 0);
+    const start = this.#labelStart[slot]!;
+    const end = this.#labelEnd[slot]!;
+    this.#table[this.#probe(this.#labels, start, end)] = REMOVED;
+    for (let i = start; i < end; i++) this.symbols.drop(this.#labels[i]!);
+    const free = this.#freeLabels.get(end - start);
+    if (free === undefined) this.#freeLabels.set(end - start, [start]);
+    else free.push(start);
+    this.#clearRef(this.refs[slot]!);
     this.refs[slot] = 0;
     this.#free.push(slot);
     this.#count--;
   }
 
-  /**
-   * Rebuilds the label index without the removed series. Runs to its end in one go after `prepare` (see Head): the parts
-   * are replaced together.
-   */
-  rebuild(): void {
-    const isUsed = new Uint8Array(this.symbols.limit);
-    const labels = new Uint32Array(this.#labels.length);
-    let used = 0;
-    const order: Slot[] = [];
-    for (let slot = 0; slot < this.#next; slot++) if (this.refs[slot] !== 0) order.push(slot);
-    order.sort((a, b) => this.refs[a]! - this.refs[b]!);
-    this.postings = new HeadPostings();
-    this.#table.fill(NONE);
-    for (const slot of order) {
-      const start = used;
-      for (let i = this.#labelStart[slot]!; i < this.#labelEnd[slot]!; i++) {
-        isUsed[this.#labels[i]!] = 1;
-        labels[used++] = this.#labels[i]!;
-      }
-      this.#labelStart[slot] = start;
-      this.#labelEnd[slot] = used;
+  /** Leaves the removed series out of the postings. Yields between slices; the old ones answer until the new are ready. */
+  async rebuildPostings(slices: Slices): Promise<void> {
+    const next = new HeadPostings();
+    const refs = this.postings.all().slice();
+    this.#nextPostings = next;
+    for (let i = 0; i < refs.length; i++) {
+      const slot = this.slotOf(refs[i]!);
+      if (slot >= 0) this.#addTo(next, slot);
+      if (i % 256 === 0 && slices.isOver) await slices.pause();
     }
-    this.#labels = labels;
-    this.#labelsUsed = used;
-    for (const slot of order) {
-      this.#table[this.#probe(labels, this.#labelStart[slot]!, this.#labelEnd[slot]!)] = slot;
-      if (this.isIndexed[slot] === 1) this.index(slot);
-    }
-    this.symbols.retain((id) => isUsed[id] === 1);
-    for (const [index, page] of this.#refPages.entries()) {
-      if (page?.every((entry) => entry === 0)) this.#refPages[index] = null;
-    }
+    this.postings = next;
+    this.#nextPostings = null;
+    // The old postings named symbols of removed series; nothing does any more.
+    this.symbols.releaseUnused();
+  }
+
+  #addTo(postings: HeadPostings, slot: Slot): void {
+    const start = this.#labelStart[slot]!;
+    postings.add(this.refs[slot]!, this.#labels, start, this.#labelEnd[slot]!);
   }
 
   #clear(slot: Slot): void {
@@ -207,17 +211,13 @@ export class SeriesTable {
     this.touchedBy[slot] = 0;
   }
 
-  /** Writes the labels' symbols into the scratch; −1 when one is unknown and `create` is false. */
-  #intern(labels: Labels, create: boolean): number {
+  /** Writes the labels' symbols into the scratch; −1 when one is unknown. */
+  #findSymbols(labels: Labels): number {
     const size = labels.size * 2;
     if (size > this.#scratch.length) this.#scratch = new Uint32Array(size * 2);
     for (let i = 0; i < labels.size; i++) {
-      const name = create
-        ? this.symbols.intern(labels.nameAt(i))
-        : this.symbols.find(labels.nameAt(i));
-      const value = create
-        ? this.symbols.intern(labels.valueAt(i))
-        : this.symbols.find(labels.valueAt(i));
+      const name = this.symbols.find(labels.nameAt(i));
+      const value = this.symbols.find(labels.valueAt(i));
       if (name < 0 || value < 0) return -1;
       this.#scratch[i * 2] = name;
       this.#scratch[i * 2 + 1] = value;
@@ -225,24 +225,34 @@ export class SeriesTable {
     return size;
   }
 
+  #allocateLabels(size: number): number {
+    const reused = this.#freeLabels.get(size)?.pop();
+    if (reused !== undefined) return reused;
+    const start = this.#labelsUsed;
+    if (start + size > this.#labels.length) {
+      this.#labels = enlarge(this.#labels, Math.max(this.#labels.length * 2, start + size));
+    }
+    this.#labelsUsed = start + size;
+    return start;
+  }
+
   /** The table's place of the series with these symbols, or the free place where it belongs. */
   #probe(symbols: Uint32Array, start: number, end: number): number {
     const mask = this.#table.length - 1;
     let hash = 0x811c9dc5;
-    for (let i = start; i < end; i++)
+    for (let i = start; i < end; i++) {
       hash = Math.imul(hash ^ symbols[i]!, 0x9e3779b1) ^ (hash >>> 15);
+    }
     let at = (hash ^ (hash >>> 13)) & mask;
     for (;;) {
       const slot = this.#table[at]!;
       if (slot === NONE) return at;
-      if (this.#hasSymbols(slot, symbols, start, end)) return at;
+      if (slot !== REMOVED && this.#hasSymbols(slot, symbols, start, end)) return at;
       at = (at + 1) & mask;
     }
   }
 
-  /** A removed series stays in the table until the rebuild, but matches nothing. */
   #hasSymbols(slot: Slot, symbols: Uint32Array, start: number, end: number): boolean {
-    if (this.refs[slot] === 0) return false;
     const from = this.#labelStart[slot]!;
     if (this.#labelEnd[slot]! - from !== end - start) return false;
     for (let i = 0; i < end - start; i++) {
@@ -251,24 +261,37 @@ export class SeriesTable {
     return true;
   }
 
-  #rehash(size: number): void {
+  /** Makes room, at most a quarter full, and drops the marks of removed series. */
+  #rehash(): void {
     const old = this.#table;
+    let size = 256;
+    while (size < (this.#count + 1) * 4) size *= 2;
     this.#table = new Uint32Array(size).fill(NONE);
+    this.#tableUsed = 0;
     for (const slot of old) {
-      if (slot === NONE || this.refs[slot] === 0) continue;
+      if (slot === NONE || slot === REMOVED) continue;
       this.#table[this.#probe(this.#labels, this.#labelStart[slot]!, this.#labelEnd[slot]!)] = slot;
+      this.#tableUsed++;
     }
   }
 
-  #setRef(ref: number, entry: number): void {
+  #setRef(ref: number, slot: Slot): void {
     const index = ref >>> REF_PAGE_BITS;
     let page = this.#refPages[index];
     if (page === undefined || page === null) {
-      page = new Uint32Array(REF_PAGE_SIZE);
+      page = { slots: new Uint32Array(REF_PAGE_SIZE), live: 0 };
       while (this.#refPages.length < index) this.#refPages.push(null);
       this.#refPages[index] = page;
     }
-    page[ref & (REF_PAGE_SIZE - 1)] = entry;
+    page.slots[ref & (REF_PAGE_SIZE - 1)] = slot + 1;
+    page.live++;
+  }
+
+  #clearRef(ref: number): void {
+    const index = ref >>> REF_PAGE_BITS;
+    const page = this.#refPages[index]!;
+    page.slots[ref & (REF_PAGE_SIZE - 1)] = 0;
+    if (--page.live === 0) this.#refPages[index] = null;
   }
 
   #growSlots(): void {

@@ -184,6 +184,19 @@ export class Wal implements WalTail {
     this.#first = listSegments(files, this.walDirectory)[0] ?? this.#writer.position.segment;
   }
 
+  /** Bytes of segments and checkpoints on disk. */
+  sizeBytes(): number {
+    const { files } = this.#options;
+    let bytes = 0;
+    for (const index of listSegments(files, this.walDirectory)) {
+      bytes += files.stat(`${this.walDirectory}/${segmentName(index)}`).size;
+    }
+    for (const { files: paths } of listCheckpoints(files, this.walDirectory)) {
+      for (const path of paths) bytes += files.stat(path).size;
+    }
+    return bytes;
+  }
+
   close(): Promise<void> {
     return this.#writer.close();
   }

@@ -1,0 +1,114 @@
+import { errorText, type Files, OperatingError } from '@pollux/base';
+import type { Log } from '@pollux/telemetry';
+import type { TsdbMetrics } from '../metrics.ts';
+import { Block } from './block.ts';
+import type { FileCache } from './file-cache.ts';
+
+export type BlockSetOptions = {
+  readonly files: Files;
+  readonly directory: string;
+  readonly cache: FileCache;
+  readonly metrics: TsdbMetrics;
+  readonly log: Log;
+};
+
+export const TMP_FOR_CREATION = '.tmp-for-creation';
+export const TMP_FOR_DELETION = '.tmp-for-deletion';
+
+const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
+
+/** The blocks of a data directory, oldest first. */
+export class BlockSet {
+  readonly #options: BlockSetOptions;
+  #blocks: readonly Block[] = [];
+  #broken: readonly string[] = [];
+
+  constructor(options: BlockSetOptions) {
+    this.#options = options;
+  }
+
+  get blocks(): readonly Block[] {
+    return this.#blocks;
+  }
+
+  get sizeBytes(): number {
+    return this.#blocks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  }
+
+  /** End (exclusive) of the newest block, −Infinity without blocks. */
+  get maxTime(): number {
+    return this.#blocks.reduce((max, { meta }) => Math.max(max, meta.maxTime), -Infinity);
+  }
+
+  /** Removes what an interrupted creation or deletion has left. Only at start. */
+  removeLeftovers(): void {
+    const { files, directory, log } = this.#options;
+    for (const name of files.list(directory)) {
+      if (!name.endsWith(TMP_FOR_CREATION) && !name.endsWith(TMP_FOR_DELETION)) continue;
+      log.warn('removing an unfinished block', { directory: name });
+      files.removeTree(`${directory}/${name}`);
+    }
+  }
+
+  /**
+   * Opens blocks that have appeared and lets go of those that have vanished. A block that cannot be opened is left out,
+   * logged once and counted; the others are used.
+   */
+  reload(): void {
+    const { files, directory, cache, metrics, log } = this.#options;
+    metrics.reloads.inc();
+    const names = files.list(directory).filter((name) => ULID.test(name));
+    const known = new Map(this.#blocks.map((block) => [block.directory, block]));
+    const blocks: Block[] = [];
+    const broken: string[] = [];
+    for (const name of names) {
+      const path = `${directory}/${name}`;
+      try {
+        blocks.push(known.get(path) ?? new Block(files, path, cache));
+        known.delete(path);
+      } catch (error) {
+        broken.push(name);
+        if (!this.#broken.includes(name)) {
+          log.error('a block cannot be opened; its samples are missing from answers', {
+            block: name,
+            err: OperatingError.is(error) ? error.message : errorText(error),
+          });
+        }
+      }
+    }
+    if (broken.length > 0) metrics.reloadFailures.inc();
+    this.#broken = broken;
+    this.#blocks = sorted(blocks);
+    for (const gone of known.values()) gone.release();
+  }
+
+  /** Opens the block in `path` without showing it yet; {@link add} does. */
+  open(path: string): Block {
+    const { files, cache } = this.#options;
+    return new Block(files, path, cache);
+  }
+
+  add(block: Block): void {
+    this.#blocks = sorted([...this.#blocks, block]);
+  }
+
+  /** Takes the block out of sight and removes its files; readers that hold it go on. */
+  delete(block: Block): void {
+    const { files, directory } = this.#options;
+    this.#blocks = this.#blocks.filter((other) => other !== block);
+    const doomed = `${directory}/${block.ulid}${TMP_FOR_DELETION}`;
+    // First the name, so that an interrupted removal leaves no half block.
+    files.rename(block.directory, doomed);
+    files.removeTree(doomed);
+    block.release();
+  }
+
+  close(): void {
+    for (const block of this.#blocks) block.release();
+    this.#blocks = [];
+  }
+}
+
+function sorted(blocks: readonly Block[]): Block[] {
+  return [...blocks].sort((a, b) => a.meta.minTime - b.meta.minTime || (a.ulid < b.ulid ? -1 : 1));
+}

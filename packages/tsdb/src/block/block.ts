@@ -1,0 +1,164 @@
+import { ByteReader, crc32c, DecodeError, type File, type Files } from '@pollux/base';
+import { type Matcher, matchesAll } from '@pollux/model';
+import type { TimeRange } from '@pollux/storage';
+import { CorruptionError } from '../errors.ts';
+import {
+  type BlockChunkRef,
+  CHUNKS_HEADER_BYTES,
+  CHUNKS_MAGIC,
+  fileOfRef,
+  offsetOfRef,
+} from '../format/chunk-file.ts';
+import { IndexReader } from '../format/index-read.ts';
+import type { ChunkMeta } from '../format/index-write.ts';
+import { type BlockMeta, decodeMeta, encodeMeta } from '../format/meta.ts';
+import {
+  decodeTombstonesFile,
+  encodeTombstonesFile,
+  type Tombstones,
+} from '../format/tombstones.ts';
+import { addInterval } from '../head/intervals.ts';
+import { matchPostings } from '../query/label-index.ts';
+import type { CachedFile, FileCache } from './file-cache.ts';
+
+/** A chunk as it lies in its file; `bytes` is lent and must not be changed. */
+export type StoredChunk = { readonly encoding: number; readonly bytes: Uint8Array };
+
+/** Longest encoding of a chunk's length. */
+const LENGTH_BYTES = 5;
+const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
+
+/** One block on disk, open for reading. Its files stay open until it is released by the set and by all readers. */
+export class Block {
+  readonly directory: string;
+  readonly sizeBytes: number;
+  readonly index: IndexReader;
+  readonly #files: Files;
+  readonly #open: File[] = [];
+  readonly #chunkFiles: readonly CachedFile[];
+  #meta: BlockMeta;
+  #tombstones: Tombstones;
+  /** One for the owner and one for each reader. */
+  #holders = 1;
+
+  /** Throws CorruptionError or the system's error. */
+  constructor(files: Files, directory: string, cache: FileCache) {
+    this.directory = directory;
+    this.#files = files;
+    try {
+      const metaPath = `${directory}/meta.json`;
+      this.#meta = decodeMeta(new TextDecoder().decode(files.readFile(metaPath)), metaPath);
+      const tombstonesPath = `${directory}/tombstones`;
+      this.#tombstones = files.exists(tombstonesPath)
+        ? decodeTombstonesFile(files.readFile(tombstonesPath), tombstonesPath)
+        : new Map();
+      const indexPath = `${directory}/index`;
+      const indexFile = this.#openFile(indexPath, cache);
+      this.index = new IndexReader(indexFile, indexPath);
+      const names = files.list(`${directory}/chunks`).filter((name) => /^\d{6}$/.test(name));
+      this.#chunkFiles = names.map((name) =>
+        this.#openChunkFile(`${directory}/chunks/${name}`, cache),
+      );
+      this.sizeBytes = this.#chunkFiles.reduce((sum, { size }) => sum + size, indexFile.size);
+    } catch (error) {
+      for (const file of this.#open) file.close();
+      throw error;
+    }
+  }
+
+  get meta(): BlockMeta {
+    return this.#meta;
+  }
+
+  get ulid(): string {
+    return this.#meta.ulid;
+  }
+
+  overlaps(range: TimeRange): boolean {
+    return range.maxMs >= this.#meta.minTime && range.minMs < this.#meta.maxTime;
+  }
+
+  tombstonesOf(ref: number): readonly { readonly minMs: number; readonly maxMs: number }[] {
+    return this.#tombstones.get(ref) ?? [];
+  }
+
+  /** Keeps the files open until the matching {@link release}. */
+  hold(): void {
+    this.#holders++;
+  }
+
+  release(): void {
+    if (--this.#holders === 0) for (const file of this.#open) file.close();
+  }
+
+  /** Reads and checks a chunk. Throws CorruptionError. */
+  chunk(ref: BlockChunkRef): StoredChunk {
+    const file = this.#chunkFiles[fileOfRef(ref)];
+    const offset = offsetOfRef(ref);
+    const place = `${this.directory}/chunks, reference ${ref}`;
+    if (file === undefined) throw new CorruptionError(place, 'no such chunk file');
+    try {
+      const prefix = new ByteReader(file.readUpTo(offset, LENGTH_BYTES + 1));
+      const length = prefix.uvarint();
+      if (length > MAX_CHUNK_BYTES) throw new CorruptionError(place, 'chunk too long');
+      const entry = file.read(offset + prefix.offset, length + 5);
+      const expected = new ByteReader(entry, length + 1).u32();
+      if (crc32c(entry, 0, length + 1) !== expected) {
+        throw new CorruptionError(place, 'wrong checksum');
+      }
+      return { encoding: entry[0]!, bytes: entry.subarray(1, length + 1) };
+    } catch (cause) {
+      if (cause instanceof DecodeError) {
+        throw new CorruptionError(place, 'does not decode', { cause });
+      }
+      throw cause;
+    }
+  }
+
+  /** Hides the samples of matching series in the range, in the file and for later readers. Returns how many series. */
+  deleteSamples(range: TimeRange, matchers: readonly Matcher[]): number {
+    if (!this.overlaps(range)) return 0;
+    const added: Tombstones = new Map(this.#tombstones);
+    let count = 0;
+    for (const ref of matchPostings(this.index, matchers)) {
+      const { labels, chunks } = this.index.series(ref);
+      const first = chunks[0];
+      const last = chunks.at(-1);
+      if (first === undefined || last === undefined || !matchesAll(matchers, labels)) continue;
+      const minMs = Math.max(range.minMs, first.minMs);
+      const maxMs = Math.min(range.maxMs, last.maxMs);
+      if (minMs > maxMs) continue;
+      added.set(ref, addInterval(added.get(ref) ?? [], { minMs, maxMs }));
+      count++;
+    }
+    if (count === 0) return 0;
+    this.#files.replaceFile(`${this.directory}/tombstones`, encodeTombstonesFile(added));
+    this.#tombstones = added;
+    let numTombstones = 0;
+    for (const intervals of added.values()) numTombstones += intervals.length;
+    this.#meta = { ...this.#meta, stats: { ...this.#meta.stats, numTombstones } };
+    this.#files.replaceFile(`${this.directory}/meta.json`, encodeMeta(this.#meta));
+    return count;
+  }
+
+  #openFile(path: string, cache: FileCache): CachedFile {
+    const file = this.#files.open(path, 'r');
+    this.#open.push(file);
+    return cache.add(file);
+  }
+
+  #openChunkFile(path: string, cache: FileCache): CachedFile {
+    const file = this.#openFile(path, cache);
+    if (file.size < CHUNKS_HEADER_BYTES) throw new CorruptionError(path, 'is too short');
+    const header = new ByteReader(file.read(0, CHUNKS_HEADER_BYTES));
+    if (header.u32() !== CHUNKS_MAGIC || header.u8() !== 1) {
+      throw new CorruptionError(path, 'is no chunk file of version 1');
+    }
+    return file;
+  }
+}
+
+/** Chunks of a series that overlap the range. */
+export function chunksIn(chunks: readonly ChunkMeta[], range: TimeRange): ChunkMeta[] {
+  return chunks.filter(({ minMs, maxMs }) => maxMs >= range.minMs && minMs <= range.maxMs);
+}

@@ -1,0 +1,100 @@
+import { DecodeError, type File } from '@pollux/base';
+
+const PAGE_BYTES = 64 * 1024;
+/** Pages per file in a key; files are below 2^45 bytes. */
+const PAGES_PER_FILE = 2 ** 29;
+
+/** Pages of block files in memory, the least recently used first to go. */
+export class FileCache {
+  readonly #pages = new Map<number, Uint8Array>();
+  readonly #maxPages: number;
+  #files = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxPages = Math.max(4, Math.floor(maxBytes / PAGE_BYTES));
+  }
+
+  get bytes(): number {
+    return this.#pages.size * PAGE_BYTES;
+  }
+
+  /** `file` stays the caller's to close. */
+  add(file: File): CachedFile {
+    return new CachedFile(this, file, this.#files++);
+  }
+
+  /** Pages of closed files age out by themselves, since no key comes twice. */
+  page(file: File, fileNumber: number, index: number): Uint8Array {
+    const key = fileNumber * PAGES_PER_FILE + index;
+    const known = this.#pages.get(key);
+    if (known !== undefined) {
+      this.#pages.delete(key);
+      this.#pages.set(key, known);
+      return known;
+    }
+    const buffer = new Uint8Array(PAGE_BYTES);
+    const filled = file.read(buffer, 0, PAGE_BYTES, index * PAGE_BYTES);
+    const page = filled === PAGE_BYTES ? buffer : buffer.slice(0, filled);
+    if (this.#pages.size >= this.#maxPages) {
+      const oldest = this.#pages.keys().next().value;
+      if (oldest !== undefined) this.#pages.delete(oldest);
+    }
+    this.#pages.set(key, page);
+    return page;
+  }
+}
+
+/** A file that never changes, read by position through the cache. */
+export class CachedFile {
+  readonly size: number;
+  readonly #cache: FileCache;
+  readonly #file: File;
+  readonly #number: number;
+
+  constructor(cache: FileCache, file: File, number: number) {
+    this.#cache = cache;
+    this.#file = file;
+    this.#number = number;
+    this.size = file.size();
+  }
+
+  /** The bytes `[offset, offset + length)`, to be read only. Throws DecodeError behind the end of the file. */
+  read(offset: number, length: number): Uint8Array {
+    if (offset < 0 || length < 0 || offset + length > this.size) {
+      throw new DecodeError(`${length} bytes needed behind the end of the file`, offset);
+    }
+    const first = Math.floor(offset / PAGE_BYTES);
+    const start = offset - first * PAGE_BYTES;
+    if (start + length <= PAGE_BYTES) {
+      const part = this.#cache
+        .page(this.#file, this.#number, first)
+        .subarray(start, start + length);
+      if (part.length < length) throw new DecodeError('the file has shrunk', offset);
+      return part;
+    }
+    // Long parts (symbol tables) are read at once and not kept.
+    const whole = new Uint8Array(length);
+    if (length > 4 * PAGE_BYTES) {
+      const filled = this.#file.read(whole, 0, length, offset);
+      if (filled < length) throw new DecodeError('the file has shrunk', offset + filled);
+      return whole;
+    }
+    let done = 0;
+    while (done < length) {
+      const at = offset + done;
+      const index = Math.floor(at / PAGE_BYTES);
+      const page = this.#cache.page(this.#file, this.#number, index);
+      const from = at - index * PAGE_BYTES;
+      const part = page.subarray(from, Math.min(page.length, from + length - done));
+      if (part.length === 0) throw new DecodeError('the file has shrunk', at);
+      whole.set(part, done);
+      done += part.length;
+    }
+    return whole;
+  }
+
+  /** As {@link read}, but fewer bytes at the end of the file. */
+  readUpTo(offset: number, length: number): Uint8Array {
+    return this.read(offset, Math.max(0, Math.min(length, this.size - offset)));
+  }
+}

@@ -1,0 +1,267 @@
+import { ByteReader, crc32c, DecodeError } from '@pollux/base';
+import { compareText, Labels } from '@pollux/model';
+import type { CachedFile } from '../block/file-cache.ts';
+import { CorruptionError } from '../errors.ts';
+import type { LabelIndex } from '../query/label-index.ts';
+import { type ChunkMeta, INDEX_MAGIC } from './index-write.ts';
+
+/** Of so many symbols, and of so many values of a name, one offset is kept in memory. */
+const SPARSE = 32;
+const TOC_BYTES = 52;
+const SERIES_ALIGN = 16;
+/** Decoded symbols kept; the map starts anew when it is full. */
+const MAX_CACHED_SYMBOLS = 16_384;
+const MAX_SERIES_ENTRY_BYTES = 16 * 1024 * 1024;
+
+export type SeriesEntry = { readonly labels: Labels; readonly chunks: readonly ChunkMeta[] };
+
+/** Values of one name: every 32nd, with the offset of its entry in the postings table; and where the name's entries end. */
+type SparseValues = { readonly values: string[]; readonly offsets: number[]; endOffset: number };
+
+/** Reads an index file (versions 2; layout in `index.md`) with a small part of it in memory. */
+export class IndexReader implements LabelIndex {
+  readonly #file: CachedFile;
+  readonly #place: string;
+  readonly #symbolOffsets: number[] = [];
+  #symbolCount = 0;
+  #symbolsEnd = 0;
+  readonly #names = new Map<string, SparseValues>();
+  #allOffset = -1;
+  readonly #cachedSymbols = new Map<number, string>();
+
+  /** Throws CorruptionError. `place` names the file. */
+  constructor(file: CachedFile, place: string) {
+    this.#file = file;
+    this.#place = place;
+    this.#guard(() => this.#open());
+  }
+
+  /** Memory of the sparse symbol table. */
+  get symbolOffsetsBytes(): number {
+    return this.#symbolOffsets.length * 8;
+  }
+
+  /** Label names of the block, sorted. */
+  get names(): IterableIterator<string> {
+    return this.#names.keys();
+  }
+
+  all(): Uint32Array {
+    return this.#guard(() =>
+      this.#allOffset < 0 ? new Uint32Array(0) : this.#readPostings(this.#allOffset),
+    );
+  }
+
+  postings(name: string, value: string): Uint32Array {
+    return this.#guard(() => {
+      const offset = this.#findPostings(name, value);
+      return offset < 0 ? new Uint32Array(0) : this.#readPostings(offset);
+    });
+  }
+
+  postingsWhere(name: string, passes: (value: string) => boolean): Uint32Array[] {
+    const offsets: number[] = [];
+    this.forEachValue(name, (value, offset) => {
+      if (value !== '' && passes(value)) offsets.push(offset);
+    });
+    return this.#guard(() => offsets.map((offset) => this.#readPostings(offset)));
+  }
+
+  /** Calls `visit` for the values of a name, ascending. */
+  forEachValue(name: string, visit: (value: string, postingsOffset: number) => void): void {
+    const sparse = this.#names.get(name);
+    if (sparse === undefined) return;
+    this.#guard(() => {
+      let at = sparse.offsets[0]!;
+      while (at < sparse.endOffset) {
+        const entry = this.#tableEntry(at);
+        visit(entry.value, entry.postingsOffset);
+        at = entry.end;
+      }
+    });
+  }
+
+  series(ref: number): SeriesEntry {
+    return this.#guard(() => this.#readSeries(ref));
+  }
+
+  #open(): void {
+    const file = this.#file;
+    const head = new ByteReader(file.read(0, 5));
+    if (head.u32() !== INDEX_MAGIC) throw new CorruptionError(this.#place, 'is no index file');
+    const version = head.u8();
+    if (version !== 2) {
+      throw new CorruptionError(this.#place, `index version ${version} is not supported`);
+    }
+    const tocBytes = file.read(file.size - TOC_BYTES, TOC_BYTES);
+    const toc = new ByteReader(tocBytes);
+    const symbolsAt = toc.i64();
+    toc.skip(4 * 8);
+    const tableAt = toc.i64();
+    if (crc32c(tocBytes, 0, TOC_BYTES - 4) !== toc.u32()) {
+      throw new CorruptionError(this.#place, 'wrong checksum of the table of contents');
+    }
+    this.#openSymbols(symbolsAt);
+    this.#openTable(tableAt);
+  }
+
+  #openSymbols(at: number): void {
+    const section = this.#section(at);
+    const base = at + 4;
+    this.#symbolCount = section.u32();
+    for (let i = 0; i < this.#symbolCount; i++) {
+      if (i % SPARSE === 0) this.#symbolOffsets.push(base + section.offset);
+      section.skip(section.uvarint());
+    }
+    this.#symbolsEnd = base + section.offset;
+  }
+
+  #openTable(at: number): void {
+    const section = this.#section(at);
+    const base = at + 4;
+    const count = section.u32();
+    let name = '';
+    let sparse: SparseValues | null = null;
+    let sinceKept = 0;
+    for (let i = 0; i < count; i++) {
+      const entryAt = base + section.offset;
+      if (section.uvarint() !== 2) throw new CorruptionError(this.#place, 'bad postings table');
+      const entryName = section.uvarintText();
+      const value = section.uvarintText();
+      const postingsOffset = section.uvarint();
+      if (entryName === '' && value === '') {
+        this.#allOffset = postingsOffset;
+        continue;
+      }
+      if (sparse === null || entryName !== name) {
+        name = entryName;
+        sparse = { values: [], offsets: [], endOffset: 0 };
+        this.#names.set(name, sparse);
+        sinceKept = 0;
+      }
+      if (sinceKept % SPARSE === 0) {
+        sparse.values.push(value);
+        sparse.offsets.push(entryAt);
+      }
+      sinceKept++;
+      sparse.endOffset = base + section.offset;
+    }
+  }
+
+  /** The content of a section with a length in front and a checksum behind. */
+  #section(at: number): ByteReader {
+    const length = new ByteReader(this.#file.read(at, 4)).u32();
+    const bytes = this.#file.read(at + 4, length + 4);
+    if (crc32c(bytes, 0, length) !== new ByteReader(bytes, length).u32()) {
+      throw new CorruptionError(`${this.#place} at ${at}`, 'wrong checksum');
+    }
+    return new ByteReader(bytes, 0, length);
+  }
+
+  #readPostings(at: number): Uint32Array {
+    const section = this.#section(at);
+    const count = section.u32();
+    if (count * 4 !== section.remaining) {
+      throw new CorruptionError(`${this.#place} at ${at}`, 'bad length of a postings list');
+    }
+    const refs = new Uint32Array(count);
+    for (let i = 0; i < count; i++) refs[i] = section.u32();
+    return refs;
+  }
+
+  #findPostings(name: string, value: string): number {
+    const sparse = this.#names.get(name);
+    if (sparse === undefined) return -1;
+    const { values, offsets, endOffset } = sparse;
+    let low = 0;
+    let high = values.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compareText(values[middle]!, value) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0) return -1;
+    const end = offsets[low] ?? endOffset;
+    let at = offsets[low - 1]!;
+    while (at < end) {
+      const entry = this.#tableEntry(at);
+      if (entry.value === value) return entry.postingsOffset;
+      at = entry.end;
+    }
+    return -1;
+  }
+
+  #tableEntry(at: number): { value: string; postingsOffset: number; end: number } {
+    // Most entries are short; a longer one is read again with its true length.
+    for (let room = 512; ; room *= 8) {
+      const bytes = this.#file.readUpTo(at, room);
+      const source = new ByteReader(bytes);
+      try {
+        source.skip(1);
+        source.skip(source.uvarint());
+        const value = source.uvarintText();
+        const postingsOffset = source.uvarint();
+        return { value, postingsOffset, end: at + source.offset };
+      } catch (error) {
+        if (!(error instanceof DecodeError) || bytes.length < room) throw error;
+      }
+    }
+  }
+
+  #symbol(index: number): string {
+    const known = this.#cachedSymbols.get(index);
+    if (known !== undefined) return known;
+    if (index >= this.#symbolCount) throw new CorruptionError(this.#place, `no symbol ${index}`);
+    const group = Math.floor(index / SPARSE);
+    const start = this.#symbolOffsets[group]!;
+    const end = this.#symbolOffsets[group + 1] ?? this.#symbolsEnd;
+    const source = new ByteReader(this.#file.read(start, end - start));
+    if (this.#cachedSymbols.size >= MAX_CACHED_SYMBOLS) this.#cachedSymbols.clear();
+    for (let i = group * SPARSE; i < index; i++) source.skip(source.uvarint());
+    const text = source.uvarintText();
+    this.#cachedSymbols.set(index, text);
+    return text;
+  }
+
+  #readSeries(ref: number): SeriesEntry {
+    const at = ref * SERIES_ALIGN;
+    const prefix = new ByteReader(this.#file.readUpTo(at, 10));
+    const length = prefix.uvarint();
+    if (length > MAX_SERIES_ENTRY_BYTES) {
+      throw new CorruptionError(`${this.#place} at ${at}`, 'series entry too long');
+    }
+    const bytes = this.#file.read(at + prefix.offset, length + 4);
+    if (crc32c(bytes, 0, length) !== new ByteReader(bytes, length).u32()) {
+      throw new CorruptionError(`${this.#place} at ${at}`, 'wrong checksum of a series entry');
+    }
+    const source = new ByteReader(bytes, 0, length);
+    const flat: string[] = [];
+    const labelCount = source.uvarint();
+    for (let i = 0; i < labelCount * 2; i++) flat.push(this.#symbol(source.uvarint()));
+    const chunks: ChunkMeta[] = [];
+    const chunkCount = source.uvarint();
+    let previousMaxMs = 0;
+    let previousRef = 0;
+    for (let i = 0; i < chunkCount; i++) {
+      const minMs = i === 0 ? source.varint() : previousMaxMs + source.uvarint();
+      const maxMs = minMs + source.uvarint();
+      const chunk = i === 0 ? source.uvarint() : previousRef + source.varint();
+      chunks.push({ minMs, maxMs, ref: chunk });
+      previousMaxMs = maxMs;
+      previousRef = chunk;
+    }
+    return { labels: Labels.fromSortedFlat(flat), chunks };
+  }
+
+  /** Turns "the bytes ended" into damage of this file. */
+  #guard<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (cause) {
+      if (cause instanceof DecodeError) {
+        throw new CorruptionError(this.#place, 'does not decode', { cause });
+      }
+      throw cause;
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import { CorruptionError } from '../errors.ts';
+
+export type BlockStats = {
+  readonly numSamples: number;
+  readonly numSeries: number;
+  readonly numChunks: number;
+  readonly numTombstones?: number;
+};
+
+/** A block's `meta.json`; layout in `meta.md`. Times are whole ms; `maxTime` is exclusive. */
+export type BlockMeta = {
+  readonly ulid: string;
+  readonly minTime: number;
+  readonly maxTime: number;
+  readonly stats: BlockStats;
+  readonly compaction: { readonly level: number; readonly sources: readonly string[] };
+  /** Fields that this program does not use are kept as they were. */
+  readonly rest?: Readonly<Record<string, unknown>>;
+};
+
+/** As Go's json.MarshalIndent with tabs; zero statistics are left out, as Prometheus does. */
+export function encodeMeta(meta: BlockMeta): string {
+  const { ulid, minTime, maxTime, compaction } = meta;
+  const stats = Object.fromEntries(Object.entries(meta.stats).filter(([, count]) => count !== 0));
+  return JSON.stringify(
+    { ulid, minTime, maxTime, stats, compaction, version: 1, ...meta.rest },
+    null,
+    '\t',
+  );
+}
+
+export function decodeMeta(text: string, place: string): BlockMeta {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (cause) {
+    throw new CorruptionError(place, 'is no JSON', { cause });
+  }
+  if (!isRecord(raw)) throw new CorruptionError(place, 'is no JSON object');
+  const { ulid, minTime, maxTime, stats, compaction, version, ...rest } = raw;
+  if (version !== 1) throw new CorruptionError(place, `version ${String(version)} is not known`);
+  if (
+    typeof ulid !== 'string' ||
+    !Number.isSafeInteger(minTime) ||
+    !Number.isSafeInteger(maxTime) ||
+    !isRecord(compaction)
+  ) {
+    throw new CorruptionError(place, 'ulid, minTime, maxTime or compaction is missing or wrong');
+  }
+  const counts = isRecord(stats) ? stats : {};
+  const count = (name: string): number => (typeof counts[name] === 'number' ? counts[name] : 0);
+  return {
+    ulid,
+    minTime: Number(minTime),
+    maxTime: Number(maxTime),
+    stats: {
+      numSamples: count('numSamples'),
+      numSeries: count('numSeries'),
+      numChunks: count('numChunks'),
+      numTombstones: count('numTombstones'),
+    },
+    compaction: {
+      level: typeof compaction.level === 'number' ? compaction.level : 1,
+      sources: Array.isArray(compaction.sources) ? compaction.sources.map(String) : [],
+    },
+    rest,
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

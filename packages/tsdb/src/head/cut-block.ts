@@ -1,0 +1,253 @@
+import { type Env, ulid } from '@pollux/base';
+import {
+  createXorAppendState,
+  XOR_MAX_BYTES,
+  XOR_SAMPLE_MAX_BYTES,
+  xorAppend,
+  xorByteLength,
+  xorCount,
+  xorDecode,
+} from '@pollux/kernels';
+import { compareText } from '@pollux/model';
+import { TMP_FOR_CREATION } from '../block/block-set.ts';
+import { CHUNK_ENCODING, ChunkFileWriter } from '../format/chunk-file.ts';
+import { type ChunkMeta, IndexWriter } from '../format/index-write.ts';
+import { encodeMeta } from '../format/meta.ts';
+import { encodeTombstonesFile } from '../format/tombstones.ts';
+import { Slices } from '../slices.ts';
+import type { Head } from './head.ts';
+import type { Interval } from './intervals.ts';
+import type { Slot } from './series-table.ts';
+import { offsetOf } from './slabs.ts';
+import { slicedSort } from './sliced-sort.ts';
+
+export type CutBlockOptions = {
+  readonly env: Env;
+  readonly directory: string;
+  readonly head: Head;
+  /** The block's time, `maxTime` exclusive; every chunk of the head lies inside or outside of it. */
+  readonly minTime: number;
+  readonly maxTime: number;
+};
+
+/** A chunk to be written; `bytes` is lent. */
+type HeadChunk = {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly length: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+};
+
+type Progress = { samples: number; series: number; chunks: number };
+
+/**
+ * Writes the head's samples of the time as a block and returns its directory, or null when there are none. Nothing of the
+ * head changes; no sample of that time can come any more. Yields between slices.
+ */
+export async function cutBlock(options: CutBlockOptions): Promise<string | null> {
+  const { env, directory, head, minTime, maxTime } = options;
+  const { files } = env;
+  const slices = new Slices(env.clock);
+  const slots = await slotsWithin(head, minTime, maxTime, slices);
+  if (slots.length === 0) return null;
+  const { table } = head;
+  await slicedSort(slots, (a, b) => table.compare(a, b, compareText), slices);
+  const { symbols, numbers } = await collectSymbols(head, slots, slices);
+
+  const id = ulid(env.clock.now(), env.random);
+  const path = `${directory}/${id}`;
+  const temporary = `${path}${TMP_FOR_CREATION}`;
+  files.makeDirectory(`${temporary}/chunks`);
+  const chunkWriter = new ChunkFileWriter(files, `${temporary}/chunks`);
+  const indexWriter = new IndexWriter(files, `${temporary}/index`, slices);
+  const progress: Progress = { samples: 0, series: 0, chunks: 0 };
+  try {
+    await indexWriter.writeSymbols(symbols);
+    await writeSeries({ options, slots, numbers, chunkWriter, indexWriter, progress, slices });
+    if (progress.samples === 0) {
+      chunkWriter.abandon();
+      indexWriter.abandon();
+      files.removeTree(temporary);
+      return null;
+    }
+    await chunkWriter.finish();
+    await indexWriter.finish();
+    const meta = encodeMeta({
+      ulid: id,
+      minTime,
+      maxTime,
+      stats: {
+        numSamples: progress.samples,
+        numSeries: progress.series,
+        numChunks: progress.chunks,
+      },
+      compaction: { level: 1, sources: [id] },
+    });
+    files.replaceFile(`${temporary}/meta.json`, meta);
+    files.replaceFile(`${temporary}/tombstones`, encodeTombstonesFile(new Map()));
+    files.syncDirectory(`${temporary}/chunks`);
+    files.syncDirectory(temporary);
+    files.rename(temporary, path);
+    files.syncDirectory(directory);
+    return path;
+  } catch (error) {
+    chunkWriter.abandon();
+    indexWriter.abandon();
+    files.removeTree(temporary);
+    throw error;
+  }
+}
+
+async function slotsWithin(
+  head: Head,
+  minTime: number,
+  maxTime: number,
+  slices: Slices,
+): Promise<Uint32Array> {
+  const { table } = head;
+  const slots = new Uint32Array(table.count);
+  let count = 0;
+  for (let slot = 0; slot < table.slotLimit && count < slots.length; slot++) {
+    if (table.refs[slot] !== 0 && hasChunkWithin(head, slot, minTime, maxTime)) {
+      slots[count++] = slot;
+    }
+    if (slot % 1024 === 0 && slices.isOver) await slices.pause();
+  }
+  return slots.subarray(0, count);
+}
+
+function hasChunkWithin(head: Head, slot: Slot, minTime: number, maxTime: number): boolean {
+  const { table, sealed } = head;
+  if (table.openRef[slot] !== 0 && table.xor.count[slot]! > 0) {
+    const openMinMs = table.openMinMs[slot]!;
+    if (openMinMs < maxTime && table.maxMs[slot]! >= minTime) return true;
+  }
+  for (let ref = table.sealed[slot]!; ref !== 0; ref = sealed.olderOf(ref)) {
+    if (sealed.maxMsOf(ref) < minTime) return false;
+    if (sealed.minMsOf(ref) < maxTime) return true;
+  }
+  return false;
+}
+
+/** Texts of all labels of the series, ascending, and the place of each of the head's symbols among them. */
+async function collectSymbols(
+  head: Head,
+  slots: Uint32Array,
+  slices: Slices,
+): Promise<{ symbols: string[]; numbers: Uint32Array }> {
+  const { table } = head;
+  const limit = table.symbols.limit;
+  const isUsed = new Uint8Array(limit);
+  // The empty string is a symbol of every index.
+  isUsed[0] = 1;
+  for (let i = 0; i < slots.length; i++) {
+    for (const id of table.labelSymbols(slots[i]!)) isUsed[id] = 1;
+    if (i % 1024 === 0 && slices.isOver) await slices.pause();
+  }
+  const used = new Uint32Array(limit);
+  let count = 0;
+  for (let id = 0; id < limit; id++) if (isUsed[id] === 1) used[count++] = id;
+  const order = used.subarray(0, count);
+  const compare = (a: number, b: number): number =>
+    compareText(table.symbols.text(a), table.symbols.text(b));
+  await slicedSort(order, compare, slices);
+  const symbols: string[] = [];
+  const numbers = new Uint32Array(limit);
+  for (const id of order) numbers[id] = symbols.push(table.symbols.text(id)) - 1;
+  return { symbols, numbers };
+}
+
+async function writeSeries(work: {
+  readonly options: CutBlockOptions;
+  readonly slots: Uint32Array;
+  readonly numbers: Uint32Array;
+  readonly chunkWriter: ChunkFileWriter;
+  readonly indexWriter: IndexWriter;
+  readonly progress: Progress;
+  readonly slices: Slices;
+}): Promise<void> {
+  const { options, slots, numbers, chunkWriter, indexWriter, progress, slices } = work;
+  const { table } = options.head;
+  for (const slot of slots) {
+    const metas: ChunkMeta[] = [];
+    for (const chunk of chunksOf(options, slot)) {
+      const { bytes, start, length, minMs, maxMs } = chunk;
+      const ref = await chunkWriter.add(CHUNK_ENCODING.xor, bytes, start, start + length);
+      metas.push({ minMs, maxMs, ref });
+      progress.samples += xorCount(bytes, start);
+    }
+    if (metas.length > 0) {
+      const labels = table.labelSymbols(slot).map((id) => numbers[id]!);
+      indexWriter.addSeries(labels, labels.length, metas);
+      progress.series++;
+      progress.chunks += metas.length;
+    }
+    if (slices.isOver) await slices.pause();
+  }
+}
+
+/**
+ * The chunks of a series in the block's time, oldest first. They are copies, since the series may get samples, and its
+ * open chunk move, while they are written.
+ */
+function chunksOf({ head, minTime, maxTime }: CutBlockOptions, slot: Slot): HeadChunk[] {
+  const { table, sealed, pool } = head;
+  const chunks: HeadChunk[] = [];
+  if (table.openRef[slot] !== 0 && table.xor.count[slot]! > 0) {
+    const minMs = table.openMinMs[slot]!;
+    const maxMs = table.maxMs[slot]!;
+    if (minMs < maxTime && maxMs >= minTime) {
+      const ref = table.openRef[slot]!;
+      const start = offsetOf(ref);
+      const length = xorByteLength(table.xor, slot);
+      const bytes = pool.slabOf(ref).bytes.slice(start, start + length);
+      chunks.push({ bytes, start: 0, length, minMs, maxMs });
+    }
+  }
+  for (let ref = table.sealed[slot]!; ref !== 0; ref = sealed.olderOf(ref)) {
+    const minMs = sealed.minMsOf(ref);
+    const maxMs = sealed.maxMsOf(ref);
+    if (maxMs < minTime) break;
+    if (minMs >= maxTime) continue;
+    const start = sealed.startOf(ref);
+    const length = sealed.lengthOf(ref);
+    const bytes = sealed.bytesOf(ref).slice(start, start + length);
+    chunks.push({ bytes, start: 0, length, minMs, maxMs });
+  }
+  chunks.reverse();
+  const deleted = head.tombstones.get(table.refs[slot]!) ?? [];
+  const range: Interval = { minMs: minTime, maxMs: maxTime - 1 };
+  return chunks.flatMap((chunk) => {
+    const isInside = chunk.minMs >= range.minMs && chunk.maxMs <= range.maxMs;
+    const isTouched = deleted.some(
+      (interval) => interval.maxMs >= chunk.minMs && interval.minMs <= chunk.maxMs,
+    );
+    return isInside && !isTouched ? [chunk] : rewriteChunk(chunk, range, deleted);
+  });
+}
+
+/** The chunk with only the samples of the range that are not deleted; nothing when none is left. */
+function rewriteChunk(
+  chunk: HeadChunk,
+  range: Interval,
+  deleted: readonly Interval[],
+): HeadChunk[] {
+  const count = xorCount(chunk.bytes, chunk.start);
+  const timestampsMs = new Float64Array(count);
+  const words = new Uint32Array(count * 2);
+  xorDecode(chunk.bytes, chunk.start, chunk.length, timestampsMs, words, 0);
+  const state = createXorAppendState(1);
+  const bytes = new Uint8Array(XOR_MAX_BYTES + XOR_SAMPLE_MAX_BYTES * 2);
+  let minMs = Number.NaN;
+  for (let i = 0; i < count; i++) {
+    const at = timestampsMs[i]!;
+    if (at < range.minMs || at > range.maxMs) continue;
+    if (deleted.some((interval) => at >= interval.minMs && at <= interval.maxMs)) continue;
+    if (Number.isNaN(minMs)) minMs = at;
+    xorAppend(state, 0, bytes, 0, at, words[i * 2]!, words[i * 2 + 1]!);
+  }
+  if (Number.isNaN(minMs)) return [];
+  const length = xorByteLength(state, 0);
+  return [{ bytes, start: 0, length, minMs, maxMs: state.lastTimestampMs[0]! }];
+}

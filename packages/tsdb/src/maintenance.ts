@@ -1,0 +1,200 @@
+import { errorText } from '@pollux/base';
+import type { Matcher } from '@pollux/model';
+import type { TimeRange } from '@pollux/storage';
+import type { Block } from './block/block.ts';
+import type { BlockSet } from './block/block-set.ts';
+import type { TsdbInit } from './db.ts';
+import { cutBlock } from './head/cut-block.ts';
+import { type Head, rangeEndMs } from './head/head.ts';
+import { truncateHead, waitForAppenders } from './head/truncate.ts';
+import type { TsdbMetrics } from './metrics.ts';
+import type { TsdbOptions } from './options.ts';
+import { writeCheckpoint } from './wal/checkpoint.ts';
+import type { Wal } from './wal/wal.ts';
+
+export type MaintenanceParts = {
+  readonly init: TsdbInit;
+  readonly options: TsdbOptions;
+  readonly metrics: TsdbMetrics;
+  readonly head: Head;
+  readonly wal: Wal;
+  readonly blocks: BlockSet;
+  /**
+   * Series that are gone from the head, with the last segment that may hold samples of theirs: until that is deleted,
+   * their series records are kept.
+   */
+  readonly expiries: Map<number, number>;
+};
+
+type Deletion = { readonly range: TimeRange; readonly matchers: readonly Matcher[] };
+
+/** How often the directory is searched for blocks that somebody else has put there or taken away. */
+const RELOAD_INTERVAL_MS = 60_000;
+
+/** Moves the head into blocks, cuts the log and enforces retention; one such run at a time. */
+export class Maintenance {
+  readonly #parts: MaintenanceParts;
+  readonly #closing = new AbortController();
+  #running: Promise<void> | null = null;
+  #lastReloadMs: number;
+  /** Deletions that came while a block was being written: they are repeated on it before it is shown. */
+  #deletions: Deletion[] | null = null;
+
+  constructor(parts: MaintenanceParts) {
+    this.#parts = parts;
+    this.#lastReloadMs = parts.init.env.clock.monotonic();
+  }
+
+  /** Does what is due; a call during a run waits for that one. Failures are logged and counted, and tried again later. */
+  run(): Promise<void> {
+    this.#running ??= this.#runOnce().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  /** Ends waiting and resolves when no run is under way. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  /** To be called for each deletion, at the same time as it is applied to the head and the blocks. */
+  noteDeletion(range: TimeRange, matchers: readonly Matcher[]): void {
+    this.#deletions?.push({ range, matchers });
+  }
+
+  async #runOnce(): Promise<void> {
+    const { log } = this.#parts.init;
+    try {
+      while (this.#isBlockDue() && !this.#closing.signal.aborted) await this.#moveHeadToBlock();
+    } catch (error) {
+      if (!this.#closing.signal.aborted) {
+        log.error('moving the head to a block failed', { err: errorText(error) });
+      }
+    }
+    try {
+      this.#reloadIfDue();
+      this.#enforceRetention();
+    } catch (error) {
+      log.error('maintenance of blocks failed', { err: errorText(error) });
+    }
+  }
+
+  /** As Prometheus: the head spans one and a half block durations. */
+  #isBlockDue(): boolean {
+    const { head, options } = this.#parts;
+    return !head.isEmpty && head.maxMs - head.minMs > options.minBlockDurationMs * 1.5;
+  }
+
+  async #moveHeadToBlock(): Promise<void> {
+    const { head, options, metrics, init, blocks } = this.#parts;
+    const { env, directory, log } = init;
+    const startedMs = env.clock.monotonic();
+    const { signal } = this.#closing;
+    await waitForAppenders(head, env.clock, options.maxReaderHoldMs, signal);
+    const minTime = head.minMs;
+    const maxTime = rangeEndMs(minTime, options.minBlockDurationMs);
+    this.#deletions = [];
+    let block: Block | null = null;
+    try {
+      const path = await cutBlock({ env, directory, head, minTime, maxTime });
+      if (path !== null) {
+        block = blocks.open(path);
+        for (const { range, matchers } of this.#deletions) block.deleteSamples(range, matchers);
+        metrics.compactions.inc();
+      }
+    } catch (error) {
+      metrics.compactionFailures.inc();
+      throw error;
+    } finally {
+      this.#deletions = null;
+    }
+    // In one step: the block answers for the time, and the head no longer does.
+    if (block !== null) blocks.add(block);
+    head.raiseMinimum(maxTime);
+    metrics.compactionSeconds.observe((env.clock.monotonic() - startedMs) / 1000);
+    log.info('wrote a block', {
+      ulid: block?.ulid ?? 'none',
+      mint: minTime,
+      maxt: maxTime,
+      duration_ms: Math.round(env.clock.monotonic() - startedMs),
+    });
+    await this.#truncate(maxTime);
+  }
+
+  async #truncate(minMs: number): Promise<void> {
+    const { head, metrics, init, options, wal, expiries } = this.#parts;
+    try {
+      await truncateHead({
+        head,
+        clock: init.env.clock,
+        metrics,
+        minMs,
+        maxReaderHoldMs: options.maxReaderHoldMs,
+        signal: this.#closing.signal,
+        onRemoved: (ref) => expiries.set(ref, wal.position().segment),
+      });
+    } catch (error) {
+      metrics.headTruncationFailures.inc();
+      throw error;
+    }
+    await this.#truncateWal(minMs);
+  }
+
+  /** Replaces the older two thirds of the log by a checkpoint. */
+  async #truncateWal(minMs: number): Promise<void> {
+    const { head, wal, init, options, metrics, expiries } = this.#parts;
+    // A small log still gets shorter when each truncation begins a segment.
+    wal.cut();
+    const { first, last: current } = wal.segments();
+    const last = first + Math.floor(((current - 1 - first) * 2) / 3);
+    if (last <= first) return;
+    metrics.checkpoints.inc();
+    try {
+      await writeCheckpoint({
+        files: init.env.files,
+        clock: init.env.clock,
+        walDirectory: wal.walDirectory,
+        first,
+        last,
+        segmentBytes: options.walSegmentBytes,
+        compress: options.walCompression,
+        minMs,
+        keepSeries: (ref) => head.table.slotOf(ref) >= 0 || (expiries.get(ref) ?? -1) > last,
+      });
+    } catch (error) {
+      metrics.checkpointFailures.inc();
+      throw error;
+    }
+    wal.truncate(last);
+    for (const [ref, segment] of expiries) if (segment <= last) expiries.delete(ref);
+  }
+
+  #reloadIfDue(): void {
+    const nowMs = this.#parts.init.env.clock.monotonic();
+    if (nowMs - this.#lastReloadMs < RELOAD_INTERVAL_MS) return;
+    this.#lastReloadMs = nowMs;
+    this.#parts.blocks.reload();
+  }
+
+  #enforceRetention(): void {
+    const { blocks, options, metrics, init, wal } = this.#parts;
+    const newest = blocks.maxTime;
+    for (const block of blocks.blocks) {
+      if (options.retentionMs === 0 || newest - block.meta.maxTime < options.retentionMs) continue;
+      blocks.delete(block);
+      metrics.timeRetentions.inc();
+      init.log.info('deleted a block beyond the retention time', { ulid: block.ulid });
+    }
+    if (options.retentionBytes === 0) return;
+    let bytes = wal.sizeBytes() + blocks.sizeBytes;
+    for (const block of blocks.blocks) {
+      if (bytes <= options.retentionBytes) break;
+      bytes -= block.sizeBytes;
+      blocks.delete(block);
+      metrics.sizeRetentions.inc();
+      init.log.info('deleted a block beyond the retention size', { ulid: block.ulid });
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import type { Registry } from '@pollux/telemetry';
+import type { BlockSet } from './block/block-set.ts';
+import type { Head } from './head/head.ts';
+import type { TsdbOptions } from './options.ts';
+import type { Wal } from './wal/wal.ts';
+
+/** Registers metrics that are read from the parts when scraped. */
+export function exposeState(
+  registry: Registry,
+  parts: {
+    readonly head: Head;
+    readonly wal: Wal;
+    readonly blocks: BlockSet;
+    readonly options: TsdbOptions;
+  },
+): void {
+  const { head, wal, blocks, options } = parts;
+  const gauge = (name: string, help: string, read: () => number): void =>
+    registry.gaugeFrom(`prometheus_tsdb_${name}`, help, read);
+  gauge('head_series', 'Total number of series in the head block.', () => head.table.count);
+  gauge('head_chunks', 'Total number of chunks in the head block.', () => head.chunkCount);
+  gauge('head_min_time', 'Minimum time bound of the head block in milliseconds.', () =>
+    head.isEmpty ? 0 : head.minMs,
+  );
+  gauge('head_max_time', 'Maximum timestamp of the head block in milliseconds.', () =>
+    head.isEmpty ? 0 : head.maxMs,
+  );
+  gauge('head_min_time_seconds', 'Minimum time bound of the head block in seconds.', () =>
+    head.isEmpty ? 0 : head.minMs / 1000,
+  );
+  gauge('head_max_time_seconds', 'Maximum timestamp of the head block in seconds.', () =>
+    head.isEmpty ? 0 : head.maxMs / 1000,
+  );
+  gauge(
+    'head_slab_bytes',
+    'Bytes of shared memory that hold the chunks of the head, reusable ones included.',
+    () => head.pool.count * head.pool.slabBytes,
+  );
+  gauge('symbol_table_size_bytes', 'Size of symbol offsets of blocks in memory.', () =>
+    blocks.blocks.reduce((sum, { index }) => sum + index.symbolOffsetsBytes, 0),
+  );
+  gauge('lowest_timestamp', 'Lowest timestamp value stored in the database.', () =>
+    Math.min(blocks.blocks[0]?.meta.minTime ?? Infinity, head.isEmpty ? Infinity : head.minMs),
+  );
+  gauge('blocks_loaded', 'Number of currently loaded data blocks.', () => blocks.blocks.length);
+  gauge(
+    'storage_blocks_bytes',
+    'The number of bytes that are currently used for local storage by all blocks.',
+    () => blocks.sizeBytes,
+  );
+  gauge('wal_storage_size_bytes', 'Size of the write log directory.', () => wal.sizeBytes());
+  gauge(
+    'retention_limit_bytes',
+    'Max number of bytes to be retained in the tsdb blocks, 0 means disabled.',
+    () => options.retentionBytes,
+  );
+  gauge(
+    'retention_limit_seconds',
+    'How long to retain samples in storage.',
+    () => options.retentionMs / 1000,
+  );
+  gauge(
+    'exemplar_exemplars_in_storage',
+    'Number of exemplars currently in circular storage.',
+    () => head.options.exemplars.count,
+  );
+}
