@@ -40,6 +40,15 @@ export {
 } from './coverage/interval-set.ts';
 export { mayMatch, mayMatchAny } from './coverage/subject-match.ts';
 export type { Engine, EngineFactory, WriteSemantics } from './engine.ts';
+export { mergeColumns } from './fanout/merge-columns.ts';
+export { mergeQueryables } from './fanout/merge-queryables.ts';
+export { MergedSource, type MergeInput } from './fanout/merge-sources.ts';
+export {
+  type LocalCoverage,
+  onlyUncovered,
+  uncoveredRanges,
+  withRemotes,
+} from './fanout/uncovered-ranges.ts';
 export { MemoryBudget } from './memory-budget.ts';
 export {
   type Annotation,
@@ -55,3 +64,5 @@ export {
   type SeriesSource,
   type TimeRange,
 } from './queryable.ts';
+export { type CopyChoice, chooseCopy, DEFAULT_COPY_CHOICE } from './replica/choose-copy.ts';
+export { splitReplica, splitReplicaLabels } from './replica/split-replica.ts';
