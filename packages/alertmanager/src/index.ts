@@ -1,1 +1,23 @@
-export {};
+export { Alertmanager, type AlertmanagerOptions, type PreparedConfig } from './alertmanager.ts';
+export { API_VERSION } from './api/status.ts';
+export {
+  type ClusterChannel,
+  type ClusterPort,
+  type ClusterStatePart,
+  NO_CLUSTER,
+} from './cluster-port.ts';
+export {
+  type AlertmanagerConfig,
+  type ReadConfigOptions,
+  readConfig,
+} from './config/config.ts';
+export {
+  AlertError,
+  DeliveryError,
+  MatcherError,
+  SilenceError,
+  SilenceLimitError,
+  SilenceNotFoundError,
+  SnapshotError,
+} from './errors.ts';
+export { type MatcherMode, parseMatchers } from './matcher/parse.ts';

@@ -33,5 +33,7 @@ export {
   placeText,
   refuse,
 } from './node.ts';
+export { plainValue, redactedYaml } from './redact.ts';
 export { parseToml } from './toml.ts';
 export { parseYaml } from './yaml.ts';
+export { formatYaml } from './yaml-format.ts';

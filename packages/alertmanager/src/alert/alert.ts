@@ -1,0 +1,69 @@
+import { compareText, fingerprint, INSTANCE_LABEL, JOB_LABEL, type Labels } from '@pollux/model';
+import { alertHash } from './hash.ts';
+
+/** What never changes about an alert: its labels and what is computed from them, once. */
+export class AlertIdentity {
+  readonly labels: Labels;
+  /** FNV-1a of the labels, 16 hex digits, as the API shows it. */
+  readonly fingerprint: string;
+  #hash: bigint | null = null;
+
+  constructor(labels: Labels) {
+    this.labels = labels;
+    this.fingerprint = fingerprint(labels);
+  }
+
+  /** XXH64 of the labels, as the notification log keeps it. */
+  get hash(): bigint {
+    this.#hash ??= alertHash(this.labels);
+    return this.#hash;
+  }
+}
+
+/** Sorted by name. Unlike labels, an annotation may be empty. */
+export type Annotations = ReadonlyMap<string, string>;
+
+/** One version of an alert; immutable. Times are whole milliseconds. */
+export type Alert = {
+  readonly identity: AlertIdentity;
+  readonly annotations: Annotations;
+  readonly startsAtMs: number;
+  /** 0 for "not known to end", which only snapshots taken for a notification have. */
+  readonly endsAtMs: number;
+  readonly updatedAtMs: number;
+  readonly generatorUrl: string;
+  /** The end was guessed (now + resolve_timeout), not told by the sender. */
+  readonly isTimeout: boolean;
+};
+
+export function annotationsFrom(pairs: Iterable<readonly [string, string]>): Annotations {
+  return new Map([...pairs].sort(([a], [b]) => compareText(a, b)));
+}
+
+export function isResolvedAt(alert: Alert, nowMs: number): boolean {
+  return alert.endsAtMs !== 0 && alert.endsAtMs <= nowMs;
+}
+
+/** The order of alerts in a notification: by job, instance, then all labels. */
+export function compareAlerts(a: Alert, b: Alert): number {
+  for (const name of [JOB_LABEL, INSTANCE_LABEL]) {
+    const order = compareText(a.identity.labels.get(name), b.identity.labels.get(name));
+    if (order !== 0) return order;
+  }
+  return a.identity.labels.compare(b.identity.labels);
+}
+
+/**
+ * One alert out of two versions whose times overlap. The version updated later is the base; the earliest start wins. An
+ * explicit later end of the older one is kept, except that a guessed end never outlives a told one.
+ */
+export function mergeAlerts(a: Alert, b: Alert, nowMs: number): Alert {
+  const [older, newer] = b.updatedAtMs < a.updatedAtMs ? [b, a] : [a, b];
+  let endsAtMs = newer.endsAtMs;
+  if (older.endsAtMs > newer.endsAtMs) {
+    if (isResolvedAt(newer, nowMs)) {
+      if (isResolvedAt(older, nowMs)) endsAtMs = older.endsAtMs;
+    } else if (!older.isTimeout) endsAtMs = older.endsAtMs;
+  }
+  return { ...newer, startsAtMs: Math.min(older.startsAtMs, newer.startsAtMs), endsAtMs };
+}

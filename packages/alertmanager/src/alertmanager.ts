@@ -1,0 +1,405 @@
+import { createHash } from 'node:crypto';
+import { assert, defined, type Env, errorText, type Timer } from '@pollux/base';
+import { type Router, text } from '@pollux/http';
+import {
+  type Gauge,
+  type Log,
+  type Registry,
+  renderText,
+  TEXT_CONTENT_TYPE,
+} from '@pollux/telemetry';
+import { AlertProvider } from './alert/alert-provider.ts';
+import { registerApi } from './api/api.ts';
+import { API_VERSION } from './api/status.ts';
+import type { ClusterPort } from './cluster-port.ts';
+import type { AlertmanagerConfig } from './config/config.ts';
+import { marshalConfig } from './config/marshal.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
+import { Inhibitor } from './inhibit/inhibitor.ts';
+import type { LiveConfig } from './live-config.ts';
+import type { MatcherMode } from './matcher/parse.ts';
+import { type AlertCounters, registerMetrics } from './metrics.ts';
+import { NotificationLog } from './nflog/notification-log.ts';
+import { AttemptRing } from './notify/attempt-ring.ts';
+import { NotifyMetrics } from './notify/metrics.ts';
+import { Pipeline } from './notify/pipeline.ts';
+import { buildReceivers } from './notify/receivers/build.ts';
+import { DingtalkRobots } from './notify/receivers/dingtalk/robots.ts';
+import { Route } from './route/route.ts';
+import { SilenceStore } from './silence/silence-store.ts';
+import { SnapshotFile } from './snapshots.ts';
+import { openStorageDirectory } from './storage-directory.ts';
+import { NotificationTemplates } from './template/templates.ts';
+import { TimeIntervals } from './time-interval/time-intervals.ts';
+
+const ATTEMPTS_KEPT = 200;
+const CLOSE_GRACE_MS = 2_000;
+
+export type AlertmanagerOptions = {
+  readonly env: Env;
+  readonly log: Log;
+  readonly registry: Registry;
+  /** NO_CLUSTER for a single node. */
+  readonly cluster: ClusterPort;
+  /** `--storage.path`. */
+  readonly storageDirectory: string;
+  /** `--web.external-url`, without a slash at its end. */
+  readonly externalUrl: string;
+  /** Of this program, for the status page. */
+  readonly version: string;
+  /** Reads the configuration anew and commits it; what `/-/reload` calls. Rejects when the new one is refused. */
+  readonly reload: () => Promise<void>;
+  /** `--data.retention`. */
+  readonly retentionMs?: number;
+  /** `--data.maintenance-interval`. */
+  readonly maintenanceIntervalMs?: number;
+  /** `--alerts.gc-interval`. */
+  readonly alertGcIntervalMs?: number;
+  /** `--alerts.per-alertname-limit`; 0 for none. */
+  readonly perAlertnameLimit?: number;
+  /** `--dispatch.maintenance-interval`. */
+  readonly dispatchMaintenanceIntervalMs?: number;
+  /** `--dispatch.start-delay`: first flushes wait for this long after the start. */
+  readonly startDelayMs?: number;
+  /** `--cluster.peer-timeout`. */
+  readonly peerTimeoutMs?: number;
+  /** `--cluster.settle-timeout`: first flushes wait no longer than this for the cluster. */
+  readonly settleTimeoutMs?: number;
+  /** `--silences.max-silences`; 0 for none. */
+  readonly maxSilences?: number;
+  /** `--silences.max-silence-size-bytes`; 0 for none. */
+  readonly maxSilenceBytes?: number;
+  /** `--web.get-concurrency`. */
+  readonly getConcurrency?: number;
+  /** The same as the configuration was read with. */
+  readonly matcherMode?: MatcherMode;
+};
+
+const DEFAULTS = {
+  retentionMs: 120 * 3_600_000,
+  maintenanceIntervalMs: 15 * 60_000,
+  alertGcIntervalMs: 30 * 60_000,
+  perAlertnameLimit: 0,
+  dispatchMaintenanceIntervalMs: 30_000,
+  startDelayMs: 0,
+  peerTimeoutMs: 15_000,
+  settleTimeoutMs: 60_000,
+  maxSilences: 0,
+  maxSilenceBytes: 0,
+  getConcurrency: 16,
+  matcherMode: 'fallback',
+} as const satisfies Partial<AlertmanagerOptions>;
+
+/** A configuration of which every part that can fail has succeeded. */
+export type PreparedConfig = { commit(): void };
+
+/**
+ * A whole Alertmanager without its socket. Construct it, `prepare(…).commit()` a configuration, then `start()` before the
+ * cluster joins. Notifications wait until the cluster has settled, so that silences are here before the first of them.
+ */
+export class Alertmanager {
+  readonly #options: Required<AlertmanagerOptions>;
+  readonly #provider: AlertProvider;
+  readonly #silences: SilenceStore;
+  readonly #notificationLog: NotificationLog;
+  readonly #snapshots: readonly SnapshotFile[];
+  readonly #robots: DingtalkRobots;
+  readonly #attempts = new AttemptRing(ATTEMPTS_KEPT);
+  readonly #notifyMetrics: NotifyMetrics;
+  readonly #alertCounters: AlertCounters;
+  readonly #reloadGauges: ReloadGauges;
+  readonly #stop = new AbortController();
+  readonly #timers = new Map<string, Timer>();
+  readonly #settled: Promise<void>;
+  #stopFeeding: () => void = () => {};
+  #openGate: () => void = () => {};
+  #startedAtMs: number;
+  #isStarted = false;
+  #live: LiveConfig | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(given: AlertmanagerOptions) {
+    const options = { ...DEFAULTS, ...given };
+    this.#options = options;
+    const { env, registry, log, cluster } = options;
+    this.#startedAtMs = env.clock.now();
+    this.#settled = new Promise((resolve) => {
+      this.#openGate = resolve;
+    });
+    this.#provider = new AlertProvider({
+      clock: env.clock,
+      perAlertnameLimit: options.perAlertnameLimit,
+    });
+    this.#silences = new SilenceStore({ ...options, env });
+    this.#notificationLog = new NotificationLog({ ...options, clock: env.clock });
+    const silenceChannel = cluster.addState('sil', this.#silences);
+    this.#silences.connect((data) => silenceChannel.broadcast(data));
+    const logChannel = cluster.addState('nfl', this.#notificationLog);
+    this.#notificationLog.connect((data) => logChannel.broadcast(data));
+    this.#robots = new DingtalkRobots(env.clock);
+    this.#notifyMetrics = new NotifyMetrics(registry);
+    this.#alertCounters = registerMetrics(registry, {
+      now: () => env.clock.now(),
+      provider: this.#provider,
+      silences: this.#silences,
+      robots: this.#robots,
+      live: () => this.#live,
+    });
+    this.#reloadGauges = new ReloadGauges(registry);
+    const shared = { files: env.files, log, registry, directory: options.storageDirectory };
+    this.#snapshots = [
+      new SnapshotFile({ ...shared, name: 'silences', state: this.#silences }),
+      new SnapshotFile({ ...shared, name: 'nflog', state: this.#notificationLog }),
+    ];
+  }
+
+  /**
+   * Builds all that the configuration needs: templates read and parsed, receivers built. Throws and changes nothing when
+   * any of it fails; `commit` cannot fail.
+   */
+  prepare(config: AlertmanagerConfig): PreparedConfig {
+    const { env, registry, cluster, peerTimeoutMs } = this.#options;
+    const route = new Route(config.route);
+    const used = new Set([...route.walk()].map(({ settings }) => settings.receiver));
+    const templates = NotificationTemplates.load(env, config.templates, config.directory);
+    const inhibitor = new Inhibitor(config.inhibitRules);
+    const timeIntervals = new TimeIntervals(config.timeIntervals);
+    const pipeline = new Pipeline({
+      clock: env.clock,
+      random: env.random,
+      log: this.#options.log,
+      metrics: this.#notifyMetrics,
+      attempts: this.#attempts,
+      cluster,
+      peerTimeoutMs,
+      externalUrl: this.#options.externalUrl,
+      inhibitor,
+      silences: this.#silences,
+      notificationLog: this.#notificationLog,
+      timeIntervals,
+      templates,
+      receivers: buildReceivers(config, used, {
+        env,
+        registry,
+        templates,
+        userAgent: `Alertmanager/${API_VERSION}`,
+        robots: this.#robots,
+      }),
+    });
+    const receiverLabels = new Map(config.receivers.map(({ name, labels }) => [name, labels]));
+    const parts = {
+      config,
+      marshalled: marshalConfig(config),
+      route,
+      inhibitor,
+      timeIntervals,
+      receiverLabels: (name: string) => receiverLabels.get(name) ?? {},
+    };
+    return { commit: () => this.#commit(parts, pipeline, used) };
+  }
+
+  /** For the metrics, when a configuration was refused before {@link prepare} or by it. */
+  noteFailedReload(): void {
+    this.#reloadGauges.failed();
+  }
+
+  /**
+   * Takes the snapshots over and begins to work; call it before the cluster joins. Throws a SnapshotError or a system
+   * error when the data directory is unusable.
+   */
+  start(): void {
+    assert(!this.#isStarted, 'the alertmanager is started once');
+    const { env, log, storageDirectory } = this.#options;
+    openStorageDirectory(env.files, storageDirectory);
+    for (const snapshot of this.#snapshots) snapshot.load();
+    log.info('Loaded snapshots', {
+      silences: this.#silences.size,
+      nflog: this.#notificationLog.size,
+    });
+    this.#isStarted = true;
+    this.#startedAtMs = env.clock.now();
+    if (this.#live !== null) this.#begin(this.#live);
+    this.#every('maintenance', this.#options.maintenanceIntervalMs, () => {
+      for (const snapshot of this.#snapshots) snapshot.maintain();
+    });
+    this.#every('alert gc', this.#options.alertGcIntervalMs, () => {
+      this.#provider.collect();
+    });
+    void this.#settle();
+  }
+
+  /** Adds all HTTP paths of the role. */
+  registerRoutes(router: Router): void {
+    const { env, cluster, registry, version, getConcurrency, matcherMode } = this.#options;
+    registerApi(router, {
+      clock: env.clock,
+      registry,
+      cluster,
+      provider: this.#provider,
+      silences: this.#silences,
+      attempts: this.#attempts,
+      matcherMode,
+      version,
+      getConcurrency,
+      startedAtMs: () => this.#startedAtMs,
+      live: () => defined(this.#live, 'a configuration in force'),
+      ...this.#alertCounters,
+    });
+    router.get('/-/healthy', async () => text(200, 'OK'));
+    router.get('/-/ready', async () =>
+      this.#isStarted && this.#live !== null ? text(200, 'OK') : text(503, 'not started\n'),
+    );
+    router.post('/-/reload', async () => {
+      try {
+        await this.#options.reload();
+        return text(200, '');
+      } catch (error) {
+        return text(500, `failed to reload config: ${errorText(error)}\n`);
+      }
+    });
+    router.get('/metrics', async () => ({
+      status: 200,
+      headers: { 'content-type': TEXT_CONTENT_TYPE },
+      body: renderText(registry.gather()),
+    }));
+  }
+
+  /** Ends notifications, giving those under way two seconds, then writes the snapshots. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort();
+    for (const timer of this.#timers.values()) timer.cancel();
+    const closing = this.#live?.dispatcher.close(CLOSE_GRACE_MS);
+    // Groups that wait for the cluster are stopped by now and end as soon as they go on.
+    this.#openGate();
+    await closing;
+    if (!this.#isStarted) return;
+    for (const snapshot of this.#snapshots) snapshot.maintain();
+  }
+
+  #commit(
+    parts: Omit<LiveConfig, 'dispatcher'>,
+    pipeline: Pipeline,
+    used: ReadonlySet<string>,
+  ): void {
+    const { env, log, cluster, peerTimeoutMs } = this.#options;
+    const draining = this.#live?.dispatcher.retire() ?? new Map<string, Promise<void>>();
+    const dispatcher = new Dispatcher({
+      clock: env.clock,
+      provider: this.#provider,
+      route: parts.route,
+      settled: this.#settled,
+      peerWaitMs: () => cluster.position() * peerTimeoutMs,
+      notify: (flush, alerts) => pipeline.notify(flush, alerts),
+      maintenanceIntervalMs: this.#options.dispatchMaintenanceIntervalMs,
+      draining,
+    });
+    this.#stopFeeding();
+    this.#live = { ...parts, dispatcher };
+    for (const warning of parts.config.warnings) log.warn(warning);
+    this.#warnOfIntervals(parts.route);
+    for (const { name, integrations } of parts.config.receivers) {
+      if (!used.has(name))
+        log.info('skipping creation of receiver not referenced by any route', { receiver: name });
+      for (const { kind } of integrations) this.#notifyMetrics.introduce(kind);
+    }
+    this.#reloadGauges.succeeded(parts.config.text, env.clock.now());
+    if (this.#isStarted) this.#begin(this.#live);
+  }
+
+  /** Sources of inhibition are known before the first group is made. */
+  #begin({ inhibitor, dispatcher }: LiveConfig): void {
+    this.#stopFeeding = this.#provider.subscribe(inhibitor);
+    dispatcher.start();
+  }
+
+  /** Opens the way for notifications when the cluster has settled, or has had its time to. */
+  async #settle(): Promise<void> {
+    const { env, cluster, log, settleTimeoutMs, startDelayMs } = this.#options;
+    const isOver = new Promise<'timeout'>((resolve) => {
+      const timer = env.clock.after(settleTimeoutMs, () => resolve('timeout'));
+      this.#timers.set('settle', timer);
+    });
+    const hasSettled = cluster.settled(this.#stop.signal).then(
+      () => 'settled' as const,
+      (error: unknown) => {
+        if (!this.#stop.signal.aborted)
+          log.warn('Cluster did not settle', { err: errorText(error) });
+        return 'failed' as const;
+      },
+    );
+    const result = await Promise.race([hasSettled, isOver]);
+    this.#timers.get('settle')?.cancel();
+    if (this.#stop.signal.aborted) return;
+    if (result === 'timeout') log.warn('Cluster not settled in time, notifications begin anyway');
+    const leftMs = this.#startedAtMs + startDelayMs - env.clock.now();
+    if (leftMs <= 0) this.#openGate();
+    else
+      this.#timers.set(
+        'start delay',
+        env.clock.after(leftMs, () => this.#openGate()),
+      );
+  }
+
+  #warnOfIntervals(route: Route): void {
+    const { log, retentionMs } = this.#options;
+    for (const { key, settings } of route.walk()) {
+      const { repeatIntervalMs, groupIntervalMs } = settings;
+      if (repeatIntervalMs > retentionMs) {
+        log.warn('repeat_interval is greater than the data retention period', { route: key });
+      }
+      if (repeatIntervalMs < groupIntervalMs) {
+        log.warn(
+          'repeat_interval is less than group_interval, notifications repeat at the latter',
+          {
+            route: key,
+          },
+        );
+      }
+    }
+  }
+
+  #every(name: string, intervalMs: number, work: () => void): void {
+    const timer = this.#options.env.clock.after(intervalMs, () => {
+      work();
+      if (!this.#stop.signal.aborted) this.#every(name, intervalMs, work);
+    });
+    this.#timers.set(name, timer);
+  }
+}
+
+class ReloadGauges {
+  readonly #successful: Gauge;
+  readonly #timestamp: Gauge;
+  readonly #hash: Gauge;
+
+  constructor(registry: Registry) {
+    this.#successful = registry.gauge(
+      'alertmanager_config_last_reload_successful',
+      'Whether the last configuration reload attempt was successful.',
+    );
+    this.#timestamp = registry.gauge(
+      'alertmanager_config_last_reload_success_timestamp_seconds',
+      'Timestamp of the last successful configuration reload.',
+    );
+    this.#hash = registry.gauge(
+      'alertmanager_config_hash',
+      'Hash of the currently loaded alertmanager configuration.',
+    );
+  }
+
+  /** The hash is the first six bytes of the MD5 of the file, so that equal files have equal values on all members. */
+  succeeded(text: string, nowMs: number): void {
+    this.#successful.set(1);
+    this.#timestamp.set(nowMs / 1000);
+    this.#hash.set(createHash('md5').update(text).digest().readUIntBE(0, 6));
+  }
+
+  failed(): void {
+    this.#successful.set(0);
+  }
+}

@@ -1,0 +1,131 @@
+import { type Clock, type HttpResponse, InputError, LimitError } from '@pollux/base';
+import { type Exchange, type RouteHandler, type Router, text } from '@pollux/http';
+import type { Counter, Family, Registry } from '@pollux/telemetry';
+import type { AlertProvider } from '../alert/alert-provider.ts';
+import type { ClusterPort } from '../cluster-port.ts';
+import { SilenceNotFoundError } from '../errors.ts';
+import type { LiveConfig } from '../live-config.ts';
+import type { MatcherMode } from '../matcher/parse.ts';
+import type { AttemptRing } from '../notify/attempt-ring.ts';
+import type { SilenceStore } from '../silence/silence-store.ts';
+import { getAlerts } from './get-alerts.ts';
+import { getGroups } from './get-groups.ts';
+import { BodyError } from './json-body.ts';
+import { postAlerts } from './post-alerts.ts';
+import { answer, formRefusal, refusal } from './respond.ts';
+import { deleteSilence, getSilence, getSilences, postSilence } from './silences.ts';
+import { getNotifications, getReceivers, getStatus } from './status.ts';
+
+export type ApiOptions = {
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly cluster: ClusterPort;
+  readonly provider: AlertProvider;
+  readonly silences: SilenceStore;
+  readonly attempts: AttemptRing;
+  readonly matcherMode: MatcherMode;
+  /** Of this program. */
+  readonly version: string;
+  /** GET requests answered at once; over it 503. */
+  readonly getConcurrency: number;
+  readonly startedAtMs: () => number;
+  /** The configuration in force. Asserts that there is one. */
+  readonly live: () => LiveConfig;
+  readonly received: Family<Counter>;
+  readonly invalid: Family<Counter>;
+};
+
+type Handler = (api: ApiOptions, exchange: Exchange) => Promise<HttpResponse>;
+
+/** Everything below /api. */
+export function registerApi(router: Router, api: ApiOptions): void {
+  const limit = new ConcurrencyLimit(api);
+  const get = (path: string, handler: Handler): void => {
+    router.get(
+      `/api/v2${path}`,
+      guarded((exchange) => limit.run(() => handler(api, exchange))),
+    );
+  };
+  const change = (method: string, path: string, handler: Handler): void => {
+    router.on(
+      method,
+      `/api/v2${path}`,
+      guarded((exchange) => handler(api, exchange)),
+    );
+  };
+  get('/status', getStatus);
+  get('/receivers', getReceivers);
+  get('/alerts', getAlerts);
+  get('/alerts/groups', getGroups);
+  get('/silences', getSilences);
+  get('/silence/:id', getSilence);
+  get('/pollux/notifications', getNotifications);
+  change('POST', '/alerts', postAlerts);
+  change('POST', '/silences', postSilence);
+  change('DELETE', '/silence/:id', deleteSilence);
+  router.on('OPTIONS', '/api/v2/*', async () => answer(200, {}));
+  router.on(['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS'], '/api/v1/*', gone);
+}
+
+const gone: RouteHandler = async () =>
+  answer(410, {
+    status: 'deprecated',
+    error:
+      'The Alertmanager v1 API was deprecated in version 0.16.0 and is removed as of version 0.27.0 - please use the equivalent route in the v2 API',
+  });
+
+/** Turns refusals into the API's answers. */
+function guarded(handler: RouteHandler): RouteHandler {
+  return async (exchange) => {
+    try {
+      return await handler(exchange);
+    } catch (error) {
+      if (error instanceof BodyError) {
+        return formRefusal(error.status, error.message, error.status === 422 ? 602 : error.status);
+      }
+      if (error instanceof SilenceNotFoundError) return refusal(404, error.message);
+      if (LimitError.is(error) && error.code === 'HTTP.BODY_TOO_LARGE') {
+        return text(413, `${error.message}\n`);
+      }
+      if (error instanceof InputError || error instanceof LimitError) {
+        return refusal(400, error.message);
+      }
+      throw error;
+    }
+  };
+}
+
+class ConcurrencyLimit {
+  readonly #capacity: number;
+  readonly #exceeded: Counter;
+  #running = 0;
+
+  constructor({ getConcurrency, registry }: ApiOptions) {
+    this.#capacity = getConcurrency;
+    registry.gaugeFrom(
+      'alertmanager_http_requests_in_flight',
+      'Current number of HTTP requests being processed.',
+      () => this.#running,
+    );
+    this.#exceeded = registry.counter(
+      'alertmanager_http_concurrency_limit_exceeded_total',
+      'Total number of times an HTTP request failed because the concurrency limit was reached.',
+    );
+  }
+
+  async run(handler: () => Promise<HttpResponse>): Promise<HttpResponse> {
+    if (this.#running >= this.#capacity) {
+      this.#exceeded.inc();
+      return text(
+        503,
+        `Limit of concurrent GET requests reached (${this.#capacity}), try again later; raise --web.get-concurrency.\n`,
+      );
+    }
+    this.#running++;
+    try {
+      return await handler();
+    } finally {
+      this.#running--;
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import type { HttpResponse } from '@pollux/base';
+import type { Exchange } from '@pollux/http';
+import { compareText, type Labels, matchesAll } from '@pollux/model';
+import { isResolvedAt } from '../alert/alert.ts';
+import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
+import type { LiveConfig } from '../live-config.ts';
+import { type AlertView, alertView, statusOf } from './alert-view.ts';
+import type { ApiOptions } from './api.ts';
+import { flagOf, matchersOf, receiverTest } from './filters.ts';
+import { statusTest } from './get-alerts.ts';
+import { answer } from './respond.ts';
+
+export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
+  const { query } = exchange;
+  const live = api.live();
+  const nowMs = api.clock.now();
+  const isWanted = statusTest(query);
+  const showsMuted = flagOf(query, 'muted');
+  const matchers = matchersOf(query, 'filter', api.matcherMode);
+  const isReceiver = receiverTest(query, api.matcherMode, (name) => live.receiverLabels(name));
+  const found: { labels: Labels; receiver: string; alerts: AlertView[] }[] = [];
+  for (const group of live.dispatcher.groups()) {
+    const { receiver } = group.route.settings;
+    if (!isReceiver(receiver)) continue;
+    const mutedBy = mutedByOf(group, live, nowMs);
+    if (mutedBy.length > 0 && !showsMuted) continue;
+    const alerts: AlertView[] = [];
+    for (const alert of group.alerts) {
+      const { labels } = alert.identity;
+      if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, labels)) continue;
+      const status = statusOf(alert, api.silences, live, nowMs, mutedBy);
+      if (!isWanted(status)) continue;
+      const receivers = live.route.match(labels).map(({ settings }) => settings.receiver);
+      alerts.push(alertView(alert, receivers, status));
+    }
+    if (alerts.length === 0) continue;
+    alerts.sort((a, b) => compareText(a.fingerprint, b.fingerprint));
+    found.push({ labels: group.labels, receiver, alerts });
+  }
+  found.sort((a, b) => a.labels.compare(b.labels) || compareText(a.receiver, b.receiver));
+  return answer(
+    200,
+    found.map(({ labels, receiver, alerts }) => ({
+      alerts,
+      labels: labels.toObject(),
+      receiver: { name: receiver },
+      routeLabels: {},
+    })),
+  );
+}
+
+/** The time intervals that mute the group now: mute intervals that hold, or active ones of which none holds. */
+function mutedByOf(group: AggregationGroup, live: LiveConfig, nowMs: number): string[] {
+  const { muteTimeIntervals, activeTimeIntervals } = group.route.settings;
+  const muted = live.timeIntervals.holding(muteTimeIntervals, nowMs);
+  const isActive =
+    activeTimeIntervals.length === 0 ||
+    live.timeIntervals.holding(activeTimeIntervals, nowMs).length > 0;
+  return isActive ? muted : [...muted, ...activeTimeIntervals];
+}

@@ -1,0 +1,81 @@
+import { errorText, InputError, LimitError } from '@pollux/base';
+import type { Exchange } from '@pollux/http';
+
+/** A body that is no JSON, or not of the form the operation takes. */
+export class BodyError extends InputError {
+  readonly status: number;
+
+  constructor(place: string, message: string, status: number) {
+    super('ALERTMANAGER.BAD_BODY', place, message);
+    this.status = status;
+  }
+}
+
+/** Larger bodies are refused with 413. */
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+
+export async function readJson(exchange: Exchange, name: string): Promise<unknown> {
+  const text = new TextDecoder('utf-8', { ignoreBOM: true });
+  let body: Uint8Array;
+  try {
+    body = await exchange.request.body(MAX_BODY_BYTES);
+  } catch (error) {
+    if (LimitError.is(error)) throw error;
+    throw new BodyError('', `reading the body failed: ${errorText(error)}`, 400);
+  }
+  try {
+    return JSON.parse(text.decode(body)) as unknown;
+  } catch (error) {
+    throw new BodyError(
+      '',
+      `parsing ${name} body from "" failed, because ${errorText(error)}`,
+      400,
+    );
+  }
+}
+
+export type JsonMap = Readonly<Record<string, unknown>>;
+
+export function mapAt(value: unknown, place: string): JsonMap {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new BodyError(place, 'must be an object', 400);
+  }
+  return value as JsonMap;
+}
+
+export function listAt(value: unknown, place: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw new BodyError(place, 'must be a list', 400);
+  return value as readonly unknown[];
+}
+
+/** Null when missing. */
+export function textAt(map: JsonMap, key: string, place: string): string | null {
+  const value = Object.hasOwn(map, key) ? map[key] : null;
+  if (value === null || value === undefined) return null;
+  if (typeof value !== 'string') throw new BodyError(`${place}.${key}`, 'must be a string', 400);
+  return value;
+}
+
+export function booleanAt(map: JsonMap, key: string, place: string, fallback: boolean): boolean {
+  const value = Object.hasOwn(map, key) ? map[key] : null;
+  if (value === null || value === undefined) return fallback;
+  if (typeof value !== 'boolean') throw new BodyError(`${place}.${key}`, 'must be a boolean', 400);
+  return value;
+}
+
+/** A map of texts; empty when missing. */
+export function textsAt(
+  map: JsonMap,
+  key: string,
+  place: string,
+): readonly (readonly [string, string])[] {
+  const value = Object.hasOwn(map, key) ? map[key] : null;
+  if (value === null || value === undefined) return [];
+  const inner = mapAt(value, `${place}.${key}`);
+  return Object.entries(inner).map(([name, text]) => {
+    if (typeof text !== 'string') {
+      throw new BodyError(`${place}.${key}.${name}`, 'must be a string', 400);
+    }
+    return [name, text] as const;
+  });
+}

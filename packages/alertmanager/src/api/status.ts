@@ -1,0 +1,58 @@
+import type { HttpResponse } from '@pollux/base';
+import type { Exchange } from '@pollux/http';
+import type { ApiOptions } from './api.ts';
+import { receiverTest } from './filters.ts';
+import { answer } from './respond.ts';
+import { formatDateTime } from './time.ts';
+
+/** The release of Alertmanager whose API this is; tools choose their way of speaking by it. */
+export const API_VERSION = '0.34.0';
+
+export async function getStatus(api: ApiOptions): Promise<HttpResponse> {
+  const { cluster } = api;
+  const status = cluster.status();
+  return answer(200, {
+    cluster: {
+      // Without a cluster there is neither name nor members, as upstream shows it.
+      ...(status === 'disabled'
+        ? { peers: [] }
+        : {
+            name: cluster.name,
+            peers: cluster.peers().map(({ name, address }) => ({ address, name })),
+          }),
+      status,
+    },
+    config: { original: api.live().marshalled },
+    uptime: formatDateTime(api.startedAtMs()),
+    versionInfo: {
+      branch: 'pollux',
+      buildDate: '',
+      buildUser: '',
+      goVersion: '',
+      revision: api.version,
+      version: API_VERSION,
+    },
+  });
+}
+
+export async function getReceivers(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
+  const live = api.live();
+  const isWanted = receiverTest(exchange.query, api.matcherMode, (name) =>
+    live.receiverLabels(name),
+  );
+  const found = live.config.receivers.filter(({ name }) => isWanted(name));
+  return answer(
+    200,
+    found.map(({ name, labels }) => ({ name, labels: { ...labels, name } })),
+  );
+}
+
+/** The last notifications with their outcome; an extension, for the console. */
+export async function getNotifications(api: ApiOptions): Promise<HttpResponse> {
+  const shown = api.attempts.items().map(({ timeMs, durationMs, ...attempt }) => ({
+    ...attempt,
+    time: formatDateTime(timeMs),
+    durationMs,
+  }));
+  return answer(200, shown.reverse());
+}

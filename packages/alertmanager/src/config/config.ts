@@ -1,0 +1,115 @@
+import {
+  type ConfigNode,
+  type DecodeContext,
+  list,
+  nonEmptyString,
+  nullable,
+  object,
+  optional,
+  parseYaml,
+  raw,
+  refuse,
+  strictContext,
+} from '@pollux/config';
+import type { MatcherMode } from '../matcher/parse.ts';
+import { decodeGlobal, type GlobalConfig } from './global-config.ts';
+import { type InhibitRuleConfig, inhibitRuleDecoder } from './inhibit-config.ts';
+import { type ReceiverConfig, receiverConfig } from './receiver-config.ts';
+import { checkRouteTree, type RouteConfig, routeDecoder } from './route-config.ts';
+import { type NamedTimeInterval, timeIntervalList } from './time-interval-config.ts';
+
+/** A whole alertmanager.yml, checked. */
+export type AlertmanagerConfig = {
+  /** The text it was read from; its hash is a metric. */
+  readonly text: string;
+  /** Where relative paths of templates and http_config files start. */
+  readonly directory: string;
+  readonly global: GlobalConfig;
+  readonly route: RouteConfig;
+  readonly inhibitRules: readonly InhibitRuleConfig[];
+  readonly receivers: readonly ReceiverConfig[];
+  readonly timeIntervals: readonly NamedTimeInterval[];
+  /** Globs. */
+  readonly templates: readonly string[];
+  /** `place: text`. */
+  readonly warnings: readonly string[];
+};
+
+export type ReadConfigOptions = {
+  /** How messages name the file, and what relative paths start from. */
+  readonly file: string;
+  readonly matcherMode?: MatcherMode;
+};
+
+/** Reads alertmanager.yml. Throws ConfigError with file, line and column; nothing is half accepted. */
+export function readConfig(text: string, options: ReadConfigOptions): AlertmanagerConfig {
+  const mode = options.matcherMode ?? 'fallback';
+  const root = parseYaml(text, options.file);
+  const context = strictContext();
+  const read = object({
+    global: optional(nullable(raw), null),
+    route: optional(nullable(routeDecoder(mode)), null),
+    inhibit_rules: optional(list(inhibitRuleDecoder(mode)), []),
+    receivers: optional(list(receiverConfig), []),
+    templates: optional(list(nonEmptyString), []),
+    mute_time_intervals: optional(timeIntervalList, []),
+    time_intervals: optional(timeIntervalList, []),
+    tracing: optional(nullable(raw), null),
+    event_recorder: optional(nullable(raw), null),
+  })(root, '', context);
+  refuseUnserved(read.tracing, 'tracing');
+  refuseUnserved(read.event_recorder, 'event_recorder');
+  if (read.route === null) refuse(root, '', 'no routes provided');
+  const timeIntervals = [...read.mute_time_intervals, ...read.time_intervals];
+  checkRouteTree(read.route, {
+    receivers: uniqueNames(root, 'receivers', 'notification config name', read.receivers),
+    timeIntervals: uniqueNames(root, 'time_intervals', 'time interval', timeIntervals),
+  });
+  if (read.mute_time_intervals.length > 0) {
+    context.warnings.push(`${options.file}: mute_time_intervals is deprecated; use time_intervals`);
+  }
+  return {
+    text,
+    directory: directoryOf(options.file),
+    global: globalOf(read.global, root, context),
+    route: read.route,
+    inhibitRules: read.inhibit_rules,
+    receivers: read.receivers,
+    timeIntervals,
+    templates: read.templates,
+    warnings: context.warnings,
+  };
+}
+
+function globalOf(node: ConfigNode | null, root: ConfigNode, context: DecodeContext): GlobalConfig {
+  const nothing: ConfigNode = { kind: 'null', place: root.place };
+  return decodeGlobal(node ?? nothing, 'global', context);
+}
+
+function refuseUnserved(node: ConfigNode | null, key: string): void {
+  if (node !== null) refuse(node, key, 'is not supported yet; remove the block');
+}
+
+function uniqueNames(
+  root: ConfigNode,
+  path: string,
+  what: string,
+  items: readonly { readonly name: string }[],
+): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { name } of items) {
+    if (names.has(name)) refuse(root, path, `${what} "${name}" is not unique`);
+    names.add(name);
+  }
+  return names;
+}
+
+function directoryOf(file: string): string {
+  const at = file.lastIndexOf('/');
+  return at < 0 ? '.' : at === 0 ? '/' : file.slice(0, at);
+}
+
+/** A path of the configuration, relative ones taken from the file's directory. */
+export function resolvePath(directory: string, path: string): string {
+  return path.startsWith('/') ? path : `${directory}/${path}`;
+}

@@ -1,0 +1,151 @@
+import { assert, type Clock, deadline, TimeoutError, type Timer } from '@pollux/base';
+import type { Labels } from '@pollux/model';
+import { type Alert, compareAlerts, isResolvedAt } from '../alert/alert.ts';
+import type { Flush } from '../notify/batch.ts';
+import { groupKeySpellings, type Route } from '../route/route.ts';
+
+/** A flush has at least this long, whatever the group interval. */
+const MIN_FLUSH_MS = 10_000;
+
+export type AggregationGroupOptions = {
+  readonly clock: Clock;
+  readonly route: Route;
+  readonly labels: Labels;
+  /** Resolves when flushes may begin: the cluster has settled, the same group of an earlier configuration is done. */
+  readonly ready: Promise<void>;
+  /** How long members before this one may keep it waiting, ms; read at each flush. */
+  readonly peerWaitMs: () => number;
+  readonly notify: (flush: Flush, alerts: readonly Alert[]) => Promise<boolean>;
+  readonly stop: AbortSignal;
+};
+
+/** The alerts that one route and one set of group labels hold together, and the timer that sends them. */
+export class AggregationGroup {
+  readonly route: Route;
+  readonly labels: Labels;
+  readonly key: string;
+  readonly #options: AggregationGroupOptions;
+  readonly #spellings: readonly string[];
+  readonly #alerts = new Map<string, Alert>();
+  #timer: Timer;
+  #hasFlushed = false;
+  #isStopped = false;
+  /** The running flush; the next one starts after it. */
+  #running: Promise<void> | null = null;
+  #isDueAgain = false;
+
+  constructor(options: AggregationGroupOptions) {
+    this.#options = options;
+    this.route = options.route;
+    this.labels = options.labels;
+    this.#spellings = groupKeySpellings(options.route, options.labels);
+    const [key] = this.#spellings;
+    assert(key !== undefined, 'a group key has a spelling');
+    this.key = key;
+    this.#timer = this.#arm(options.route.settings.groupWaitMs);
+  }
+
+  /** Adds a version of an alert. One that has waited long enough elsewhere is sent at once. */
+  insert(alert: Alert): void {
+    this.#alerts.set(alert.identity.fingerprint, alert);
+    const { groupWaitMs } = this.route.settings;
+    const isOverdue = alert.startsAtMs + groupWaitMs < this.#options.clock.now();
+    if (!this.#hasFlushed && isOverdue) {
+      this.#timer.cancel();
+      this.#timer = this.#arm(0);
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#alerts.size === 0;
+  }
+
+  get alerts(): Iterable<Alert> {
+    return this.#alerts.values();
+  }
+
+  /** Ends the timers; a running flush goes on. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer.cancel();
+  }
+
+  /** Resolves when no flush is running. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  get isFlushing(): boolean {
+    return this.#running !== null;
+  }
+
+  #arm(delayMs: number): Timer {
+    return this.#options.clock.after(delayMs, () => this.#onTimer());
+  }
+
+  #onTimer(): void {
+    if (this.#isStopped) return;
+    this.#hasFlushed = true;
+    this.#timer = this.#arm(this.route.settings.groupIntervalMs);
+    if (this.#running !== null) {
+      this.#isDueAgain = true;
+      return;
+    }
+    this.#running = this.#flushWhileDue().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  async #flushWhileDue(): Promise<void> {
+    do {
+      this.#isDueAgain = false;
+      await this.#options.ready;
+      if (this.#isStopped) return;
+      await this.#flush();
+    } while (this.#isDueAgain && !this.#isStopped);
+  }
+
+  async #flush(): Promise<void> {
+    const { clock, notify, stop } = this.#options;
+    const nowMs = clock.now();
+    const alerts = this.#snapshot(nowMs);
+    if (alerts.length === 0) return;
+    const { groupIntervalMs } = this.route.settings;
+    const lengthMs = Math.max(groupIntervalMs, MIN_FLUSH_MS) + this.#options.peerWaitMs();
+    const limit = deadline(
+      clock,
+      lengthMs,
+      () => new TimeoutError(`no delivery within ${lengthMs} ms`),
+      stop,
+    );
+    try {
+      const flush: Flush = {
+        route: this.route,
+        groupLabels: this.labels,
+        groupKey: this.key,
+        groupKeySpellings: this.#spellings,
+        nowMs,
+        signal: limit.signal,
+      };
+      if (await notify(flush, alerts)) this.#forgetResolved(alerts, nowMs);
+    } finally {
+      limit.release();
+    }
+  }
+
+  /** What is not resolved now counts as firing until the flush is over, however long it takes. */
+  #snapshot(nowMs: number): Alert[] {
+    return [...this.#alerts.values()]
+      .sort(compareAlerts)
+      .map((alert) => (isResolvedAt(alert, nowMs) ? alert : { ...alert, endsAtMs: 0 }));
+  }
+
+  /** Alerts that were notified as resolved leave, unless a newer version arrived meanwhile. */
+  #forgetResolved(sent: readonly Alert[], nowMs: number): void {
+    for (const alert of sent) {
+      if (!isResolvedAt(alert, nowMs)) continue;
+      const held = this.#alerts.get(alert.identity.fingerprint);
+      if (held === alert) this.#alerts.delete(alert.identity.fingerprint);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import { CanceledError, type Clock, type Timer, withTimeout } from '@pollux/base';
+import type { Labels } from '@pollux/model';
+import type { Alert } from '../alert/alert.ts';
+import type { AlertListener, AlertProvider } from '../alert/alert-provider.ts';
+import type { Flush } from '../notify/batch.ts';
+import type { Route } from '../route/route.ts';
+import { AggregationGroup } from './aggregation-group.ts';
+
+export type DispatcherOptions = {
+  readonly clock: Clock;
+  readonly provider: AlertProvider;
+  readonly route: Route;
+  /** Flushes wait for it: no notification before the cluster's silences and log are here. */
+  readonly settled: Promise<void>;
+  readonly peerWaitMs: () => number;
+  readonly notify: (flush: Flush, alerts: readonly Alert[]) => Promise<boolean>;
+  /** How often empty groups are removed. */
+  readonly maintenanceIntervalMs: number;
+  /** Flushes of an earlier dispatcher that may still be under way, by group key. */
+  readonly draining: ReadonlyMap<string, Promise<void>>;
+};
+
+/** Sorts alerts into groups by the routing tree and lets each group flush at its times. */
+export class Dispatcher implements AlertListener {
+  readonly #options: DispatcherOptions;
+  readonly #groups = new Map<Route, Map<string, AggregationGroup>>();
+  readonly #abort = new AbortController();
+  #unsubscribe: () => void = () => {};
+  #maintenance: Timer | null = null;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Groups all alerts that are known, then each that arrives. */
+  start(): void {
+    this.#unsubscribe = this.#options.provider.subscribe(this);
+    this.#scheduleMaintenance();
+  }
+
+  onAlert(alert: Alert): void {
+    for (const route of this.#options.route.match(alert.identity.labels)) {
+      this.#groupFor(route, alert.identity.labels).insert(alert);
+    }
+  }
+
+  onRemoved(): void {
+    // A group forgets an alert when it has notified its end, not when the provider does.
+  }
+
+  *groups(): IterableIterator<AggregationGroup> {
+    for (const groups of this.#groups.values()) yield* groups.values();
+  }
+
+  get groupCount(): number {
+    let count = 0;
+    for (const groups of this.#groups.values()) count += groups.size;
+    return count;
+  }
+
+  /** Ends all timers; running flushes go on and are returned by group key, for the dispatcher that follows. */
+  retire(): ReadonlyMap<string, Promise<void>> {
+    this.#unsubscribe();
+    this.#maintenance?.cancel();
+    const draining = new Map<string, Promise<void>>();
+    for (const group of this.groups()) {
+      group.stop();
+      if (!group.isFlushing) continue;
+      const earlier = draining.get(group.key);
+      draining.set(
+        group.key,
+        earlier === undefined ? group.idle() : earlier.then(() => group.idle()),
+      );
+    }
+    return draining;
+  }
+
+  /** As {@link retire}, giving running flushes `graceMs` before they are cut. */
+  async close(graceMs: number): Promise<void> {
+    const running = [...this.retire().values()];
+    if (running.length > 0) {
+      const all = Promise.all(running).then(() => {});
+      await withTimeout(this.#options.clock, graceMs, 'flushes', () => all).catch(() => {});
+    }
+    this.#abort.abort(new CanceledError('the alertmanager is stopping'));
+  }
+
+  #groupFor(route: Route, labels: Labels): AggregationGroup {
+    const groupLabels = route.groupLabels(labels);
+    const ofRoute = this.#groups.get(route) ?? new Map<string, AggregationGroup>();
+    this.#groups.set(route, ofRoute);
+    const key = groupLabels.key();
+    const known = ofRoute.get(key);
+    if (known !== undefined) return known;
+    const group = new AggregationGroup({
+      clock: this.#options.clock,
+      route,
+      labels: groupLabels,
+      ready: this.#options.settled,
+      peerWaitMs: this.#options.peerWaitMs,
+      notify: (flush, alerts) => this.#notifyInTurn(flush, alerts),
+      stop: this.#abort.signal,
+    });
+    ofRoute.set(key, group);
+    return group;
+  }
+
+  /** A group that the earlier configuration is still sending waits for the end of that, so as not to send it twice. */
+  async #notifyInTurn(flush: Flush, alerts: readonly Alert[]): Promise<boolean> {
+    await this.#options.draining.get(flush.groupKey);
+    return this.#options.notify(flush, alerts);
+  }
+
+  #scheduleMaintenance(): void {
+    this.#maintenance = this.#options.clock.after(this.#options.maintenanceIntervalMs, () => {
+      for (const groups of this.#groups.values()) {
+        for (const [key, group] of groups) {
+          if (!group.isEmpty || group.isFlushing) continue;
+          group.stop();
+          groups.delete(key);
+        }
+      }
+      this.#scheduleMaintenance();
+    });
+  }
+}

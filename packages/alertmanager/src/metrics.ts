@@ -1,0 +1,100 @@
+import type { Counter, Family, MetricFamily, Registry } from '@pollux/telemetry';
+import { isResolvedAt } from './alert/alert.ts';
+import type { AlertProvider } from './alert/alert-provider.ts';
+import { statusOf } from './api/alert-view.ts';
+import type { LiveConfig } from './live-config.ts';
+import type { DingtalkRobots } from './notify/receivers/dingtalk/robots.ts';
+import type { SilenceStore } from './silence/silence-store.ts';
+
+export type MetricSources = {
+  readonly now: () => number;
+  readonly provider: AlertProvider;
+  readonly silences: SilenceStore;
+  readonly robots: DingtalkRobots;
+  /** Null before the first configuration. */
+  readonly live: () => LiveConfig | null;
+};
+
+/** Counters of received alerts; the rest is read when scraped. */
+export type AlertCounters = {
+  readonly received: Family<Counter>;
+  readonly invalid: Family<Counter>;
+};
+
+/** Upstream's metrics of alerts, silences, groups and the configuration's size. */
+export function registerMetrics(registry: Registry, sources: MetricSources): AlertCounters {
+  const { provider, silences, robots, live } = sources;
+  registry.collect(() => [alertStates(sources), silenceStates(silences)]);
+  const gauge = (name: string, help: string, read: () => number): void =>
+    registry.gaugeFrom(`alertmanager_${name}`, help, read);
+  gauge(
+    'dispatcher_aggregation_groups',
+    'Number of active aggregation groups',
+    () => live()?.dispatcher.groupCount ?? 0,
+  );
+  gauge('receivers', 'Number of configured receivers.', () => live()?.config.receivers.length ?? 0);
+  gauge('integrations', 'Number of configured integrations.', () => {
+    const receivers = live()?.config.receivers ?? [];
+    return receivers.reduce((sum, { integrations }) => sum + integrations.length, 0);
+  });
+  gauge(
+    'inhibition_rules',
+    'Number of configured inhibition rules.',
+    () => live()?.config.inhibitRules.length ?? 0,
+  );
+  registry.collect(() => [
+    {
+      name: 'alertmanager_alerts_limited_total',
+      help: 'Alerts refused by the limit per alertname.',
+      type: 'counter',
+      samples: [{ suffix: '', labels: [], value: provider.limitedCount }],
+    },
+  ]);
+  registry.gaugeFrom(
+    'pollux_alertmanager_dingtalk_waiting_messages',
+    'Messages that wait for their turn at a DingTalk robot.',
+    () => robots.waitingCount,
+  );
+  const received = registry.counters(
+    'alertmanager_alerts_received_total',
+    'The total number of received alerts.',
+    ['status', 'version'],
+  );
+  const invalid = registry.counters(
+    'alertmanager_alerts_invalid_total',
+    'The total number of received alerts that were invalid.',
+    ['version'],
+  );
+  for (const status of ['firing', 'resolved']) received.with(status, 'v2');
+  invalid.with('v2');
+  return { received, invalid };
+}
+
+function alertStates({ provider, silences, live, now }: MetricSources): MetricFamily {
+  const counts = { active: 0, suppressed: 0, unprocessed: 0 };
+  const config = live();
+  const nowMs = now();
+  for (const alert of provider.all()) {
+    if (isResolvedAt(alert, nowMs)) continue;
+    if (config === null) counts.unprocessed++;
+    else counts[statusOf(alert, silences, config, nowMs).state]++;
+  }
+  return byState('alertmanager_alerts', 'How many alerts by state.', counts);
+}
+
+function silenceStates(silences: SilenceStore): MetricFamily {
+  return byState('alertmanager_silences', 'How many silences by state.', silences.countByState());
+}
+
+function byState(
+  name: string,
+  help: string,
+  counts: Readonly<Record<string, number>>,
+): MetricFamily {
+  const samples = Object.entries(counts).map(([state, value]) => ({
+    suffix: '',
+    labels: ['state', state],
+    value,
+  }));
+  return { name, help, type: 'gauge', samples };
+}

@@ -1,0 +1,103 @@
+import type { Clock } from '@pollux/base';
+import type { ClusterStatePart } from '../cluster-port.ts';
+import { after, compareTimes, fromMs, toMs } from '../wire/timestamp.ts';
+import { decodeLog, encodeLog, type LogRecord, logRecord } from './codec.ts';
+import { entryKey, type LogEntry, type LogReceiver } from './entry.ts';
+
+/** As for silences: what was larger has gone to every member over TCP already. */
+const MAX_RELAY_BYTES = 700;
+
+export type NotificationLogOptions = {
+  readonly clock: Clock;
+  /** Longest life of an entry. */
+  readonly retentionMs: number;
+};
+
+/** Which alerts were last notified, per group and integration, by any member. The cluster's memory against duplicates. */
+export class NotificationLog implements ClusterStatePart {
+  readonly #options: NotificationLogOptions;
+  readonly #records = new Map<string, LogRecord>();
+  #broadcast: (data: Uint8Array) => void = () => {};
+
+  constructor(options: NotificationLogOptions) {
+    this.#options = options;
+  }
+
+  /** From now on every change is sent to the cluster. */
+  connect(broadcast: (data: Uint8Array) => void): void {
+    this.#broadcast = broadcast;
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** The newest entry of this integration under any of the spellings of the group's key. */
+  find(groupKeys: readonly string[], receiver: LogReceiver): LogEntry | null {
+    let newest: LogEntry | null = null;
+    for (const groupKey of groupKeys) {
+      const entry = this.#records.get(entryKey(groupKey, receiver))?.entry;
+      if (entry === undefined) continue;
+      if (newest === null || compareTimes(entry.timestamp, newest.timestamp) > 0) newest = entry;
+    }
+    return newest;
+  }
+
+  /**
+   * Notes a successful notification. An entry of the future (another member's clock is ahead) stays. The entry lives for
+   * `lifeMs`, at most the retention.
+   */
+  write(entry: Omit<LogEntry, 'timestamp'>, lifeMs: number): void {
+    const nowMs = this.#options.clock.now();
+    const key = entryKey(entry.groupKey, entry.receiver);
+    const known = this.#records.get(key)?.entry;
+    if (known !== undefined && toMs(known.timestamp) > nowMs) return;
+    const now = fromMs(nowMs);
+    const timestamp = known === undefined ? now : after(known.timestamp, now);
+    const expiresAt = fromMs(nowMs + Math.min(lifeMs, this.#options.retentionMs));
+    const record = logRecord({ ...entry, timestamp }, expiresAt);
+    this.#records.set(key, record);
+    this.#broadcast(record.bytes);
+  }
+
+  marshal(): Uint8Array {
+    return encodeLog(this.#records.values());
+  }
+
+  merge(data: Uint8Array): void {
+    const nowMs = this.#options.clock.now();
+    for (const record of decodeLog(data)) {
+      if (!this.#take(record, nowMs)) continue;
+      if (record.bytes.length <= MAX_RELAY_BYTES) this.#broadcast(record.bytes);
+    }
+  }
+
+  /** Takes a snapshot over; as {@link merge}, but sends nothing. */
+  load(data: Uint8Array): void {
+    const nowMs = this.#options.clock.now();
+    for (const record of decodeLog(data)) this.#take(record, nowMs);
+  }
+
+  /** Forgets what has expired; returns how many. */
+  collect(): number {
+    const now = fromMs(this.#options.clock.now());
+    let count = 0;
+    for (const [key, { expiresAt }] of this.#records) {
+      if (compareTimes(expiresAt, now) > 0) continue;
+      this.#records.delete(key);
+      count++;
+    }
+    return count;
+  }
+
+  #take(record: LogRecord, nowMs: number): boolean {
+    if (toMs(record.expiresAt) < nowMs) return false;
+    const key = entryKey(record.entry.groupKey, record.entry.receiver);
+    const known = this.#records.get(key)?.entry;
+    if (known !== undefined && compareTimes(known.timestamp, record.entry.timestamp) >= 0) {
+      return false;
+    }
+    this.#records.set(key, record);
+    return true;
+  }
+}

@@ -1,0 +1,38 @@
+import type { Labels } from '@pollux/model';
+import type { Alert } from '../alert/alert.ts';
+import type { Route } from '../route/route.ts';
+import type { NotificationReason } from './notification.ts';
+
+/** One flush of one group: what every stage may know. */
+export type Flush = {
+  readonly route: Route;
+  readonly groupLabels: Labels;
+  readonly groupKey: string;
+  /** All spellings under which members may have logged the group, ours first. */
+  readonly groupKeySpellings: readonly string[];
+  readonly nowMs: number;
+  /** Ends when the flush's time is over or the program stops. */
+  readonly signal: AbortSignal;
+};
+
+/** What travels from stage to stage; each stage gives the next a new one. */
+export type Batch = {
+  readonly flush: Flush;
+  readonly alerts: readonly Alert[];
+  /** Known from the dedup stage on. */
+  readonly reason: NotificationReason;
+  readonly firing: readonly bigint[];
+  readonly resolved: readonly bigint[];
+};
+
+/** One step on the way of a batch. Null ends the way without a failure; a rejection fails the flush. */
+export type Stage = (batch: Batch) => Promise<Batch | null>;
+
+/** Runs the stages in order until one ends the way. */
+export async function runStages(stages: readonly Stage[], batch: Batch): Promise<void> {
+  let current: Batch | null = batch;
+  for (const stage of stages) {
+    current = await stage(current);
+    if (current === null || current.alerts.length === 0) return;
+  }
+}

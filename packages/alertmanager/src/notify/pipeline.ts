@@ -1,0 +1,129 @@
+import type { Clock, Random } from '@pollux/base';
+import { errorText } from '@pollux/base';
+import { Labels } from '@pollux/model';
+import type { Log } from '@pollux/telemetry';
+import type { Alert } from '../alert/alert.ts';
+import type { ClusterPort } from '../cluster-port.ts';
+import { DeliveryError } from '../errors.ts';
+import type { Inhibitor } from '../inhibit/inhibitor.ts';
+import type { NotificationLog } from '../nflog/notification-log.ts';
+import type { SilenceStore } from '../silence/silence-store.ts';
+import { templateData } from '../template/data.ts';
+import type { NotificationTemplates } from '../template/templates.ts';
+import type { TimeIntervals } from '../time-interval/time-intervals.ts';
+import type { AttemptRing } from './attempt-ring.ts';
+import { type Batch, type Flush, runStages, type Stage } from './batch.ts';
+import type { Integration } from './integration.ts';
+import type { NotifyMetrics } from './metrics.ts';
+import { type Notification, notificationOf } from './notification.ts';
+import { dedupStage } from './stages/dedup-stage.ts';
+import { inhibitStage } from './stages/inhibit-stage.ts';
+import { logStage } from './stages/log-stage.ts';
+import { sendStage } from './stages/send-stage.ts';
+import { silenceStage } from './stages/silence-stage.ts';
+import { activeTimeStage, muteTimeStage } from './stages/time-stages.ts';
+import { waitStage } from './stages/wait-stage.ts';
+
+export type PipelineOptions = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: NotifyMetrics;
+  readonly attempts: AttemptRing;
+  readonly cluster: ClusterPort;
+  readonly peerTimeoutMs: number;
+  readonly externalUrl: string;
+  readonly inhibitor: Inhibitor;
+  readonly silences: SilenceStore;
+  readonly notificationLog: NotificationLog;
+  readonly timeIntervals: TimeIntervals;
+  readonly templates: NotificationTemplates;
+  /** By receiver name. */
+  readonly receivers: ReadonlyMap<string, readonly Integration[]>;
+};
+
+/**
+ * The way of one flush:
+ *
+ *     inhibit → active times → mute times → silence ─┬→ wait → dedup → send → log     (integration 0)
+ *                                                    └→ wait → dedup → send → log     (integration 1) …
+ */
+export class Pipeline {
+  readonly #shared: readonly Stage[];
+  readonly #perReceiver: ReadonlyMap<string, readonly (readonly Stage[])[]>;
+
+  constructor(options: PipelineOptions) {
+    const { metrics, timeIntervals } = options;
+    this.#shared = [
+      inhibitStage(options.inhibitor, metrics),
+      activeTimeStage(timeIntervals, metrics),
+      muteTimeStage(timeIntervals, metrics),
+      silenceStage(options.silences, metrics),
+    ];
+    const ways = new Map<string, readonly (readonly Stage[])[]>();
+    for (const [name, integrations] of options.receivers) {
+      ways.set(
+        name,
+        integrations.map((integration) => wayOf(options, integration)),
+      );
+    }
+    this.#perReceiver = ways;
+  }
+
+  /** True when every integration did what the log called for; failures are logged and counted where they happen. */
+  async notify(flush: Flush, alerts: readonly Alert[]): Promise<boolean> {
+    const start: Batch = { flush, alerts, reason: 'unknown', firing: [], resolved: [] };
+    const ways = this.#perReceiver.get(flush.route.settings.receiver) ?? [];
+    let isComplete = true;
+    const fanOut: Stage = async (batch) => {
+      const results = await Promise.allSettled(ways.map((stages) => runStages(stages, batch)));
+      isComplete = results.every(({ status }) => status === 'fulfilled');
+      return null;
+    };
+    await runStages([...this.#shared, fanOut], start);
+    return isComplete;
+  }
+}
+
+function wayOf(options: PipelineOptions, integration: Integration): readonly Stage[] {
+  const { notificationLog } = options;
+  return [
+    waitStage(options.cluster, options.clock, options.peerTimeoutMs),
+    dedupStage(notificationLog, integration),
+    sendStage({
+      clock: options.clock,
+      random: options.random,
+      log: options.log,
+      metrics: options.metrics,
+      attempts: options.attempts,
+      integration,
+      compose: (batch) => compose(options, batch, integration),
+    }),
+    logStage(notificationLog, integration),
+  ];
+}
+
+function compose(
+  { externalUrl, templates }: PipelineOptions,
+  { flush, alerts, reason }: Batch,
+  integration: Integration,
+): Notification {
+  const plain = notificationOf(alerts, {
+    receiver: integration.receiver.groupName,
+    reason,
+    groupLabels: flush.groupLabels,
+    routeLabels: Labels.EMPTY,
+    externalUrl,
+    groupKey: flush.groupKey,
+    nowMs: flush.nowMs,
+  });
+  const labels = Object.entries(flush.route.settings.labels);
+  if (labels.length === 0) return plain;
+  const data = templateData(plain);
+  try {
+    const expanded = labels.map(([name, text]) => [name, templates.expand(text, data)] as const);
+    return { ...plain, routeLabels: Labels.from(expanded) };
+  } catch (error) {
+    throw new DeliveryError(`labels of the route: ${errorText(error)}`, { retry: false });
+  }
+}

@@ -1,0 +1,46 @@
+import { rfc3339Nano, ZERO_TIME_MS } from '../../../template/go-time.ts';
+import type { Notification, NotifiedAlert } from '../../notification.ts';
+
+/** The webhook message, version 4. `truncated` alerts were left out. */
+export function webhookMessage(notification: Notification, truncated: number): string {
+  return goJson({
+    receiver: notification.receiver,
+    status: notification.status,
+    alerts: notification.alerts.map(alertMessage),
+    notification_reason: notification.reason,
+    groupLabels: Object.fromEntries(notification.groupLabels),
+    commonLabels: Object.fromEntries(notification.commonLabels),
+    commonAnnotations: Object.fromEntries(notification.commonAnnotations),
+    routeLabels: Object.fromEntries(notification.routeLabels),
+    externalURL: notification.externalUrl,
+    version: '4',
+    groupKey: notification.groupKey,
+    truncatedAlerts: truncated,
+  });
+}
+
+function alertMessage(alert: NotifiedAlert): Record<string, unknown> {
+  return {
+    status: alert.status,
+    labels: Object.fromEntries(alert.labels),
+    annotations: Object.fromEntries(alert.annotations),
+    startsAt: rfc3339Nano(alert.startsAtMs),
+    endsAt: rfc3339Nano(alert.endsAtMs === 0 ? ZERO_TIME_MS : alert.endsAtMs),
+    generatorURL: alert.generatorUrl,
+    fingerprint: alert.fingerprint,
+  };
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '<': '\\u003c',
+  '>': '\\u003e',
+  '&': '\\u0026',
+  '\u2028': '\\u2028',
+  '\u2029': '\\u2029',
+};
+
+/** JSON as Go's encoder writes it: safe inside HTML, with a line end. */
+export function goJson(value: unknown): string {
+  const text = JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (char) => ESCAPES[char] ?? char);
+  return `${text}\n`;
+}

@@ -1,0 +1,15 @@
+import type { NotificationLog } from '../../nflog/notification-log.ts';
+import type { Stage } from '../batch.ts';
+import type { Integration } from '../integration.ts';
+
+/** Notes the notification in the log that all members share. Runs only after the send stage succeeded. */
+export function logStage(log: NotificationLog, integration: Integration): Stage {
+  return async (batch) => {
+    const { flush, firing, resolved } = batch;
+    log.write(
+      { groupKey: flush.groupKey, receiver: integration.receiver, firing, resolved },
+      2 * flush.route.settings.repeatIntervalMs,
+    );
+    return batch;
+  };
+}

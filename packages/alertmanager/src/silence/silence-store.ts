@@ -1,0 +1,262 @@
+import { type Env, uuid } from '@pollux/base';
+import { type Labels, Matcher } from '@pollux/model';
+import type { ClusterStatePart } from '../cluster-port.ts';
+import { SilenceError, SilenceLimitError, SilenceNotFoundError } from '../errors.ts';
+import { after, compareTimes, fromMs, toMs, type WireTime } from '../wire/timestamp.ts';
+import { decodeSilences, encodeSilences, type SilenceRecord, silenceRecord } from './codec.ts';
+import {
+  compileSilence,
+  type Silence,
+  type SilenceMatcher,
+  type SilenceState,
+  sameMatchers,
+  stateAt,
+} from './silence.ts';
+
+/** A data blob above this is not sent on by the member that received it; the sender has reached everybody over TCP. */
+const MAX_RELAY_BYTES = 700;
+
+export type SilenceStoreOptions = {
+  readonly env: Pick<Env, 'clock' | 'random'>;
+  /** How long a silence is kept after its end. */
+  readonly retentionMs: number;
+  /** 0 for no limit. */
+  readonly maxSilences: number;
+  /** Of one encoded silence; 0 for no limit. */
+  readonly maxSilenceBytes: number;
+};
+
+/** A new silence or an edit, as the API takes it. */
+export type SilenceDraft = {
+  /** Empty for a new one. */
+  readonly id: string;
+  readonly matchers: readonly SilenceMatcher[];
+  readonly startsAtMs: number;
+  readonly endsAtMs: number;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly annotations: ReadonlyMap<string, string>;
+};
+
+type Stored = { readonly record: SilenceRecord; readonly matchers: readonly Matcher[] | null };
+
+/** All silences of the cluster that this member knows. Last writer wins, by `updatedAt`. */
+export class SilenceStore implements ClusterStatePart {
+  readonly #options: SilenceStoreOptions;
+  readonly #silences = new Map<string, Stored>();
+  #broadcast: (data: Uint8Array) => void = () => {};
+
+  constructor(options: SilenceStoreOptions) {
+    this.#options = options;
+  }
+
+  /** From now on every change is sent to the cluster. */
+  connect(broadcast: (data: Uint8Array) => void): void {
+    this.#broadcast = broadcast;
+  }
+
+  get size(): number {
+    return this.#silences.size;
+  }
+
+  /** Creates or edits; returns the id. An edit that would change history ends the old silence and makes a new one. */
+  set(draft: SilenceDraft): string {
+    const nowMs = this.#options.env.clock.now();
+    checkDraft(draft, nowMs);
+    const previous = draft.id === '' ? null : this.#known(draft.id);
+    if (previous !== null && canKeepId(previous, draft, nowMs)) {
+      const updatedAt = after(previous.updatedAt, fromMs(nowMs));
+      const startsAt =
+        stateAt(previous, nowMs) === 'active' ? previous.startsAt : fromMs(draft.startsAtMs);
+      this.#publish({ ...this.#silenceOf(draft, draft.id), startsAt, updatedAt });
+      return draft.id;
+    }
+    const id = uuid(this.#options.env.random);
+    const silence = this.#silenceOf(draft, id);
+    const startsAt = fromMs(Math.max(draft.startsAtMs, nowMs));
+    const created = { ...silence, startsAt, updatedAt: fromMs(nowMs) };
+    this.#checkLimits(created);
+    if (previous !== null && stateAt(previous, nowMs) !== 'expired') this.expire(previous.id);
+    this.#publish(created);
+    return id;
+  }
+
+  /** Ends a silence now; one that has ended stays as it is. Throws SilenceNotFoundError. */
+  expire(id: string): void {
+    const silence = this.#known(id);
+    const nowMs = this.#options.env.clock.now();
+    const now = fromMs(nowMs);
+    const updatedAt = after(silence.updatedAt, now);
+    switch (stateAt(silence, nowMs)) {
+      case 'expired':
+        return;
+      case 'active':
+        this.#publish({ ...silence, endsAt: now, updatedAt });
+        return;
+      case 'pending':
+        this.#publish({ ...silence, startsAt: now, endsAt: now, updatedAt });
+    }
+  }
+
+  get(id: string): Silence | undefined {
+    return this.#silences.get(id)?.record.silence;
+  }
+
+  *all(): IterableIterator<Silence> {
+    for (const { record } of this.#silences.values()) yield record.silence;
+  }
+
+  countByState(): Readonly<Record<SilenceState, number>> {
+    const counts = { pending: 0, active: 0, expired: 0 };
+    const nowMs = this.#options.env.clock.now();
+    for (const silence of this.all()) counts[stateAt(silence, nowMs)]++;
+    return counts;
+  }
+
+  /** Ids of all active silences that apply to these labels, sorted. */
+  silencedBy(labels: Labels): string[] {
+    const nowMs = this.#options.env.clock.now();
+    const ids: string[] = [];
+    for (const [id, { record, matchers }] of this.#silences) {
+      if (matchers === null || stateAt(record.silence, nowMs) !== 'active') continue;
+      if (matchers.every((matcher) => matcher.matches(labels.get(matcher.name)))) ids.push(id);
+    }
+    return ids.sort();
+  }
+
+  marshal(): Uint8Array {
+    return encodeSilences([...this.#silences.values()].map(({ record }) => record));
+  }
+
+  merge(data: Uint8Array): void {
+    const nowMs = this.#options.env.clock.now();
+    for (const record of decodeSilences(data)) {
+      if (!this.#take(record, nowMs)) continue;
+      if (record.bytes.length <= MAX_RELAY_BYTES) this.#broadcast(record.bytes);
+    }
+  }
+
+  /** Takes a snapshot over; as {@link merge}, but sends nothing. */
+  load(data: Uint8Array): void {
+    const nowMs = this.#options.env.clock.now();
+    for (const record of decodeSilences(data)) this.#take(record, nowMs);
+  }
+
+  /** Forgets what is past its retention; returns how many. */
+  collect(): number {
+    const now = fromMs(this.#options.env.clock.now());
+    let count = 0;
+    for (const [id, { record }] of this.#silences) {
+      if (compareTimes(record.expiresAt, now) > 0) continue;
+      this.#silences.delete(id);
+      count++;
+    }
+    return count;
+  }
+
+  #take(record: SilenceRecord, nowMs: number): boolean {
+    if (toMs(record.expiresAt) < nowMs) return false;
+    const known = this.#silences.get(record.silence.id)?.record.silence;
+    if (known !== undefined && compareTimes(known.updatedAt, record.silence.updatedAt) >= 0) {
+      return false;
+    }
+    this.#store(record);
+    return true;
+  }
+
+  #store(record: SilenceRecord): void {
+    this.#silences.set(record.silence.id, { record, matchers: compileSilence(record.silence) });
+  }
+
+  #publish(silence: Silence): void {
+    const record = silenceRecord(silence, this.#expiry(silence.endsAt));
+    this.#store(record);
+    this.#broadcast(record.bytes);
+  }
+
+  #expiry(endsAt: WireTime): WireTime {
+    const retention = fromMs(this.#options.retentionMs);
+    const nanos = endsAt.nanos + retention.nanos;
+    const carry = nanos >= 1_000_000_000 ? 1 : 0;
+    return {
+      seconds: endsAt.seconds + retention.seconds + carry,
+      nanos: nanos - carry * 1_000_000_000,
+    };
+  }
+
+  #known(id: string): Silence {
+    const silence = this.get(id);
+    if (silence === undefined) throw new SilenceNotFoundError(id);
+    return silence;
+  }
+
+  #silenceOf(draft: SilenceDraft, id: string): Silence {
+    const unset = fromMs(0);
+    return {
+      id,
+      matchers: draft.matchers,
+      startsAt: fromMs(draft.startsAtMs),
+      endsAt: fromMs(draft.endsAtMs),
+      updatedAt: unset,
+      createdBy: draft.createdBy,
+      comment: draft.comment,
+      annotations: draft.annotations,
+      unknownFields: new Uint8Array(0),
+      isApplicable: true,
+    };
+  }
+
+  #checkLimits(silence: Silence): void {
+    const { maxSilences, maxSilenceBytes } = this.#options;
+    if (maxSilences > 0 && this.#silences.size + 1 > maxSilences) {
+      throw new SilenceLimitError(
+        'silences.max-silences',
+        `exceeded maximum number of silences: ${this.#silences.size} (limit: ${maxSilences}); raise --silences.max-silences`,
+      );
+    }
+    const size = silenceRecord(silence, this.#expiry(silence.endsAt)).bytes.length;
+    if (maxSilenceBytes > 0 && size > maxSilenceBytes) {
+      throw new SilenceLimitError(
+        'silences.max-silence-size-bytes',
+        `silence exceeded maximum size: ${size} bytes (limit: ${maxSilenceBytes} bytes); raise --silences.max-silence-size-bytes`,
+      );
+    }
+  }
+}
+
+function checkDraft(draft: SilenceDraft, nowMs: number): void {
+  if (draft.startsAtMs >= draft.endsAtMs) {
+    throw new SilenceError('start time must be before end time');
+  }
+  if (draft.endsAtMs < nowMs) throw new SilenceError("end time can't be in the past");
+  if (draft.matchers.length === 0) throw new SilenceError('at least one matcher required');
+  const compiled = compileSilenceMatchers(draft.matchers);
+  if (compiled.every((matcher) => matcher.matchesEmpty)) {
+    throw new SilenceError('at least one matcher must not match the empty string');
+  }
+}
+
+function compileSilenceMatchers(matchers: readonly SilenceMatcher[]): Matcher[] {
+  return matchers.map(({ name, operator, pattern }, index) => {
+    if (name === '') throw new SilenceError(`invalid label matcher ${index}: the name is empty`);
+    return new Matcher(name, operator, pattern);
+  });
+}
+
+/**
+ * The id survives an edit when the matchers are the same and the past is not changed: an active silence keeps its start,
+ * a pending one starts not before now.
+ */
+function canKeepId(previous: Silence, draft: SilenceDraft, nowMs: number): boolean {
+  if (!previous.isApplicable || !sameMatchers(previous.matchers, draft.matchers)) return false;
+  switch (stateAt(previous, nowMs)) {
+    case 'active':
+      return (
+        Math.floor(draft.startsAtMs / 1000) === previous.startsAt.seconds && draft.endsAtMs >= nowMs
+      );
+    case 'pending':
+      return draft.startsAtMs >= nowMs;
+    case 'expired':
+      return false;
+  }
+}

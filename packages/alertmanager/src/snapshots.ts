@@ -1,0 +1,76 @@
+import { errorText, type Files } from '@pollux/base';
+import type { Counter, Gauge, Log, Registry } from '@pollux/telemetry';
+import { SnapshotError } from './errors.ts';
+
+/** A state that outlives the process. */
+export type Persistent = {
+  readonly size: number;
+  marshal(): Uint8Array;
+  load(data: Uint8Array): void;
+  collect(): number;
+};
+
+export type SnapshotOptions = {
+  readonly files: Files;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly directory: string;
+  /** `silences` or `nflog`: the file's name and the metrics' word, as upstream has them. */
+  readonly name: 'silences' | 'nflog';
+  readonly state: Persistent;
+};
+
+/** Keeps one state in one file, in upstream's format (see the page beside each codec), replaced as a whole. */
+export class SnapshotFile {
+  readonly #options: SnapshotOptions;
+  readonly #path: string;
+  readonly #runs: Counter;
+  readonly #failures: Counter;
+  readonly #sizeBytes: Gauge;
+
+  constructor(options: SnapshotOptions) {
+    const { registry, name, state } = options;
+    this.#options = options;
+    this.#path = `${options.directory}/${name}`;
+    const prefix = `alertmanager_${name}`;
+    this.#runs = registry.counter(
+      `${prefix}_maintenance_total`,
+      'How many maintenances were executed.',
+    );
+    this.#failures = registry.counter(
+      `${prefix}_maintenance_errors_total`,
+      'How many maintenances were executed that failed.',
+    );
+    this.#sizeBytes = registry.gauge(
+      `${prefix}_snapshot_size_bytes`,
+      'Size of the last snapshot in bytes.',
+    );
+    registry.gaugeFrom(`pollux_${prefix}_entries`, 'Entries held in memory.', () => state.size);
+  }
+
+  /** Takes the file over when there is one; throws SnapshotError when it is damaged. */
+  load(): void {
+    const { files, state } = this.#options;
+    if (!files.exists(this.#path)) return;
+    try {
+      state.load(files.readFile(this.#path));
+    } catch (error) {
+      throw new SnapshotError(this.#path, error);
+    }
+  }
+
+  /** Forgets what has expired and writes the rest. A failure is logged and counted; the old file stays. */
+  maintain(): void {
+    const { files, state, log, name } = this.#options;
+    this.#runs.inc();
+    try {
+      state.collect();
+      const data = state.marshal();
+      files.replaceFile(this.#path, data);
+      this.#sizeBytes.set(data.length);
+    } catch (error) {
+      this.#failures.inc();
+      log.error('Maintenance failed', { snapshot: name, err: errorText(error) });
+    }
+  }
+}

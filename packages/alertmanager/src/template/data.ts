@@ -1,0 +1,141 @@
+import {
+  GoList,
+  GoMap,
+  type GoMapType,
+  GoStruct,
+  type GoType,
+  type Value,
+} from '@pollux/gotemplate';
+import { ALERT_NAME, compareText } from '@pollux/model';
+import type { Notification, NotifiedAlert } from '../notify/notification.ts';
+import { GoTime, ZERO_TIME_MS } from './go-time.ts';
+
+/** The value that is dot in notification templates: upstream's `template.Data` with its methods. */
+export function templateData(notification: Notification): Value {
+  return new GoStruct(DATA_TYPE, {
+    Receiver: notification.receiver,
+    Status: notification.status,
+    Alerts: alertList(notification.alerts.map(alertValue)),
+    NotificationReason: notification.reason,
+    GroupLabels: keyValues(notification.groupLabels),
+    CommonLabels: keyValues(notification.commonLabels),
+    CommonAnnotations: keyValues(notification.commonAnnotations),
+    RouteLabels: keyValues(notification.routeLabels),
+    ExternalURL: notification.externalUrl,
+  });
+}
+
+const DATA_TYPE: GoType = { name: '*template.Data' };
+const ALERT_TYPE: GoType = { name: 'template.Alert' };
+
+function alertValue(alert: NotifiedAlert): GoStruct {
+  return new GoStruct(ALERT_TYPE, {
+    Status: alert.status,
+    Labels: keyValues(alert.labels),
+    Annotations: keyValues(alert.annotations),
+    StartsAt: new GoTime(alert.startsAtMs),
+    EndsAt: new GoTime(alert.endsAtMs === 0 ? ZERO_TIME_MS : alert.endsAtMs),
+    GeneratorURL: alert.generatorUrl,
+    Fingerprint: alert.fingerprint,
+  });
+}
+
+const ALERTS_TYPE: GoType = {
+  name: 'template.Alerts',
+  methods: {
+    Firing: { params: [], call: (self) => alertList(withStatus(self, 'firing')) },
+    Resolved: { params: [], call: (self) => alertList(withStatus(self, 'resolved')) },
+  },
+};
+
+function alertList(items: readonly Value[]): GoList {
+  return new GoList(ALERTS_TYPE, items);
+}
+
+function withStatus(self: Value, status: string): readonly Value[] {
+  if (!(self instanceof GoList)) return [];
+  return self.items.filter((item) => item instanceof GoStruct && item.fields.Status === status);
+}
+
+type Pair = readonly [name: string, value: string];
+
+const KV_TYPE: GoMapType = {
+  name: 'template.KV',
+  zero: '',
+  methods: {
+    SortedPairs: { params: [], call: (self) => pairList(sortedPairs(self)) },
+    Remove: {
+      params: ['[]string'],
+      call: (self, [names]) => {
+        const dropped = new Set(
+          names instanceof GoList ? names.items : (names as readonly Value[]),
+        );
+        return keyValues(pairsOf(self).filter(([name]) => !dropped.has(name)));
+      },
+    },
+    Names: { params: [], call: (self) => texts(sortedPairs(self).map(([name]) => name)) },
+    Values: { params: [], call: (self) => texts(sortedPairs(self).map(([, value]) => value)) },
+    String: { params: [], call: (self) => pairText(sortedPairs(self)) },
+  },
+};
+
+/** A `template.KV`. */
+export function keyValues(pairs: Iterable<Pair>): GoMap {
+  return new GoMap(KV_TYPE, new Map(pairs));
+}
+
+function pairsOf(self: Value): Pair[] {
+  if (!(self instanceof GoMap)) return [];
+  return [...self.entries].map(([name, value]) => [String(name), String(value)] as const);
+}
+
+/** By name, alertname first. */
+function sortedPairs(self: Value): Pair[] {
+  const rank = (name: string): number => (name === ALERT_NAME ? 0 : 1);
+  return pairsOf(self).sort(([a], [b]) => rank(a) - rank(b) || compareText(a, b));
+}
+
+const PAIR_TYPE: GoType = { name: 'template.Pair' };
+
+const PAIRS_TYPE: GoType = {
+  name: 'template.Pairs',
+  methods: {
+    Names: { params: [], call: (self) => texts(listed(self).map(([name]) => name)) },
+    Values: { params: [], call: (self) => texts(listed(self).map(([, value]) => value)) },
+    String: { params: [], call: (self) => pairText(listed(self)) },
+  },
+};
+
+function pairList(pairs: readonly Pair[]): GoList {
+  const items = pairs.map(([name, value]) => new GoStruct(PAIR_TYPE, { Name: name, Value: value }));
+  return new GoList(PAIRS_TYPE, items);
+}
+
+function listed(self: Value): Pair[] {
+  if (!(self instanceof GoList)) return [];
+  return self.items.flatMap((item) =>
+    item instanceof GoStruct
+      ? [[String(item.fields.Name), String(item.fields.Value)] as const]
+      : [],
+  );
+}
+
+function pairText(pairs: readonly Pair[]): string {
+  return pairs.map(([name, value]) => `${name}=${value}`).join(', ');
+}
+
+const STRINGS_TYPE: GoType = {
+  name: 'template.Strings',
+  methods: {
+    Join: {
+      params: ['string'],
+      call: (self, [separator]) =>
+        self instanceof GoList ? self.items.map(String).join(String(separator)) : '',
+    },
+  },
+};
+
+/** Upstream's `Strings` is a `[]string` with a method; functions that take a `[]string` take it too. */
+function texts(items: readonly string[]): GoList {
+  return new GoList(STRINGS_TYPE, items);
+}

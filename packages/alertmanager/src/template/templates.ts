@@ -1,0 +1,78 @@
+import type { Env, Files } from '@pollux/base';
+import { ConfigError } from '@pollux/config';
+import { TemplateSet, type Value } from '@pollux/gotemplate';
+import { compileRe2 } from '@pollux/model';
+import { resolvePath } from '../config/config.ts';
+import { DEFAULT_TEMPLATES } from './default-templates.ts';
+import { templateFunctions } from './functions.ts';
+
+const MAX_FILES = 1_000;
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+
+/** The built-in templates and those of the configuration; immutable once loaded. */
+export class NotificationTemplates {
+  readonly #set: TemplateSet;
+
+  private constructor(set: TemplateSet) {
+    this.#set = set;
+  }
+
+  /** Reads all files that the globs name, in order. Throws TemplateError, ConfigError or a system error. */
+  static load(
+    env: Pick<Env, 'clock' | 'files'>,
+    globs: readonly string[],
+    directory: string,
+  ): NotificationTemplates {
+    const set = new TemplateSet({ functions: templateFunctions(env.clock), missingKey: 'zero' });
+    set.add('default.tmpl', DEFAULT_TEMPLATES);
+    let count = 0;
+    for (const glob of globs) {
+      for (const path of filesMatching(env.files, resolvePath(directory, glob))) {
+        if (++count > MAX_FILES)
+          throw new ConfigError(glob, `more than ${MAX_FILES} template files`);
+        const { size } = env.files.stat(path);
+        if (size > MAX_FILE_BYTES) {
+          throw new ConfigError(
+            path,
+            `template files must be smaller than ${MAX_FILE_BYTES} bytes`,
+          );
+        }
+        const name = path.slice(path.lastIndexOf('/') + 1);
+        set.add(name, new TextDecoder().decode(env.files.readFile(path)));
+      }
+    }
+    return new NotificationTemplates(set);
+  }
+
+  /** Renders a text of the configuration. Texts without an action are themselves. */
+  expand(text: string, data: Value): string {
+    return text.includes('{{') ? this.#set.executeText('', text, data) : text;
+  }
+}
+
+/** Paths that match a glob with `*`, `?` and `[…]` in its file name; folders are taken as written. */
+export function filesMatching(files: Files, glob: string): string[] {
+  const at = glob.lastIndexOf('/');
+  const directory = at < 0 ? '.' : glob.slice(0, at + 1);
+  const name = glob.slice(at + 1);
+  if (/[*?[]/.test(directory)) {
+    throw new ConfigError(glob, 'wildcards are served in the file name only, not in folders');
+  }
+  if (!/[*?[]/.test(name)) return files.exists(glob) ? [glob] : [];
+  if (!files.exists(directory)) return [];
+  return files
+    .list(directory)
+    .filter(globPattern(name, glob))
+    .map((entry) => (at < 0 ? entry : directory + entry));
+}
+
+function globPattern(name: string, glob: string): (entry: string) => boolean {
+  const source = name.replace(/[*?]|\[[^\]]+\]|[\s\S]/g, (part) => {
+    if (part === '*') return '[^/]*';
+    if (part === '?') return '[^/]';
+    if (part.length > 1) return part.replaceAll('\\', '\\\\');
+    return part.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
+  });
+  const program = compileRe2(`^${source}$`, glob);
+  return (entry) => program.matcher(entry).find();
+}
