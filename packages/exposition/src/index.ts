@@ -1,6 +1,7 @@
 export { ParseError } from './errors.ts';
 export { formatOpenMetricsFloat } from './float.ts';
 export { LineParser } from './line-parser.ts';
+export { checkOpenMetrics } from './openmetrics-check.ts';
 export {
   type ExpositionSink,
   type MetadataLine,

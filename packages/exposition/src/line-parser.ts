@@ -129,6 +129,11 @@ export class LineParser {
     return this.labelTokens.toLabels(this, (name, value) => this.#normalise(name, value));
   }
 
+  /** As {@link labels}, bucket bounds and quantiles as they are written. */
+  rawLabels(): Labels {
+    return this.labelTokens.toLabels(this, (_, value) => value);
+  }
+
   /** The exemplar of the sample read last. */
   exemplar(): Exemplar {
     return {
