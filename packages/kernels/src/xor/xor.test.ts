@@ -1,0 +1,192 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  createXorAppendState,
+  growXorAppendState,
+  resetXorAppend,
+  XOR_MAX_BYTES,
+  XOR_SAMPLE_MAX_BYTES,
+  xorAppend,
+  xorByteLength,
+} from './xor-append.ts';
+import { XOR_MALFORMED, xorCount, xorDecode } from './xor-decode.ts';
+
+const CONFORMANCE =
+  process.env.POLLUX_CONFORMANCE ??
+  path.resolve(import.meta.dirname, '../../../../../shared/conformance');
+const REAL_BLOCKS = path.join(CONFORMANCE, 'real/prometheus-2.42/blocks');
+
+type RawSample = { readonly timestampMs: number; readonly low: number; readonly high: number };
+
+/** Values by their bits: every NaN payload, −0, subnormals; repeated words make the short encodings likely. */
+const word = fc.oneof(fc.constant(0), fc.constant(0x3ff00000), fc.nat(0xffffffff));
+const samples = fc
+  .tuple(
+    fc.integer({ min: -(2 ** 44), max: 2 ** 44 }),
+    fc.array(
+      fc.record({
+        gapMs: fc.oneof(
+          fc.constant(15_000),
+          fc.integer({ min: 1, max: 40_000 }),
+          fc.constantFrom(1, 8_192, 8_193, 65_536, 65_537, 524_288, 524_289, 2 ** 33, 2 ** 40),
+        ),
+        low: word,
+        high: word,
+      }),
+      { minLength: 1, maxLength: 150 },
+    ),
+  )
+  .map(([start, steps]) => {
+    let timestampMs = start;
+    return steps.map(({ gapMs, low, high }): RawSample => {
+      timestampMs += gapMs;
+      return { timestampMs, low, high };
+    });
+  });
+
+function encode(input: readonly RawSample[], bytes: Uint8Array, offset: number): number {
+  const state = createXorAppendState(1);
+  for (const { timestampMs, low, high } of input) {
+    xorAppend(state, 0, bytes, offset, timestampMs, low, high);
+  }
+  return xorByteLength(state, 0);
+}
+
+function decode(bytes: Uint8Array, offset: number, length: number): RawSample[] | null {
+  const claimed = xorCount(bytes, offset);
+  const timestampsMs = new Float64Array(claimed);
+  const words = new Uint32Array(claimed * 2);
+  const count = xorDecode(bytes, offset, length, timestampsMs, words, 0);
+  if (count === XOR_MALFORMED) return null;
+  return Array.from({ length: count }, (_, i) => ({
+    timestampMs: timestampsMs[i]!,
+    low: words[i * 2]!,
+    high: words[i * 2 + 1]!,
+  }));
+}
+
+describe('XOR chunks', () => {
+  it('give back every sample bit for bit', () => {
+    fc.assert(
+      fc.property(samples, (input) => {
+        const bytes = new Uint8Array(input.length * XOR_SAMPLE_MAX_BYTES + 16);
+        const length = encode(input, bytes, 0);
+        expect(decode(bytes, 0, length)).toEqual(input);
+      }),
+    );
+  });
+
+  it('are written over garbage in a slab without touching what lies before or behind their room', () => {
+    fc.assert(
+      fc.property(samples, fc.integer({ min: 0, max: 255 }), (input, garbage) => {
+        const offset = 24;
+        const clean = new Uint8Array(input.length * XOR_SAMPLE_MAX_BYTES + 64);
+        const dirty = new Uint8Array(clean.length).fill(garbage);
+        const length = encode(input, clean, offset);
+        expect(encode(input, dirty, offset)).toBe(length);
+        expect(dirty.subarray(offset, offset + length)).toEqual(
+          clean.subarray(offset, offset + length),
+        );
+        expect(dirty.subarray(0, offset).every((byte) => byte === garbage)).toBe(true);
+        expect(dirty.subarray(offset + length).every((byte) => byte === garbage)).toBe(true);
+      }),
+    );
+  });
+
+  it('grow by no more than the promised bytes a sample', () => {
+    fc.assert(
+      fc.property(samples, (input) => {
+        const bytes = new Uint8Array(input.length * XOR_SAMPLE_MAX_BYTES + 16);
+        const state = createXorAppendState(1);
+        let before = 2;
+        for (const { timestampMs, low, high } of input) {
+          xorAppend(state, 0, bytes, 0, timestampMs, low, high);
+          expect(xorByteLength(state, 0) - before).toBeLessThanOrEqual(XOR_SAMPLE_MAX_BYTES);
+          before = xorByteLength(state, 0);
+        }
+      }),
+    );
+  });
+
+  it('of many series side by side do not disturb each other, also when the state grows and one starts anew', () => {
+    const bytes = new Uint8Array(4 * XOR_MAX_BYTES);
+    let state = createXorAppendState(2);
+    const put = (index: number, timestampMs: number, low: number): void =>
+      xorAppend(state, index, bytes, index * XOR_MAX_BYTES, timestampMs, low, 0x40000000);
+    put(0, 1, 1);
+    put(1, 1, 2);
+    state = growXorAppendState(state, 4);
+    put(3, 5, 9);
+    put(0, 2, 3);
+    resetXorAppend(state, 1);
+    put(1, 7, 4);
+    const read = (index: number): (number | undefined)[] =>
+      decode(bytes, index * XOR_MAX_BYTES, xorByteLength(state, index))!.map(({ low }) => low);
+    expect([read(0), read(1), read(3)]).toEqual([[1, 3], [4], [9]]);
+  });
+
+  it('that are cut short are refused', () => {
+    fc.assert(
+      fc.property(samples, fc.nat(), (input, cut) => {
+        const bytes = new Uint8Array(input.length * XOR_SAMPLE_MAX_BYTES + 16);
+        const length = encode(input, bytes, 0);
+        expect(decode(bytes.slice(0, length), 0, cut % length)).toBeNull();
+      }),
+    );
+  });
+
+  it('of random bytes end without a throw and inside the outputs', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 2, maxLength: 300 }), (bytes) => {
+        const claimed = xorCount(bytes, 0);
+        const timestampsMs = new Float64Array(claimed);
+        const words = new Uint32Array(claimed * 2);
+        const count = xorDecode(bytes, 0, bytes.length, timestampsMs, words, 0);
+        expect(count === XOR_MALFORMED || count === claimed).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  const present = fs.existsSync(REAL_BLOCKS);
+  it.skipIf(!present)(
+    `written by Prometheus 2.42 decode, and encode again to the same bytes${present ? '' : ' (skipped: no conformance data; set POLLUX_CONFORMANCE)'}`,
+    () => {
+      let chunks = 0;
+      for (const chunk of realChunks()) {
+        const decoded = decode(chunk, 0, chunk.length);
+        expect(decoded).not.toBeNull();
+        const bytes = new Uint8Array(chunk.length + 64);
+        expect(encode(decoded!, bytes, 0)).toBe(chunk.length);
+        expect(bytes.subarray(0, chunk.length)).toEqual(chunk);
+        chunks++;
+      }
+      expect(chunks).toBeGreaterThan(90);
+    },
+  );
+});
+
+/** The XOR chunks of the recorded blocks: behind an 8-byte header, length (LEB128), encoding, data, checksum. */
+function* realChunks(): IterableIterator<Uint8Array> {
+  for (const block of fs.readdirSync(REAL_BLOCKS)) {
+    const directory = path.join(REAL_BLOCKS, block, 'chunks');
+    for (const name of fs.readdirSync(directory)) {
+      const file = new Uint8Array(fs.readFileSync(path.join(directory, name)));
+      let at = 8;
+      while (at < file.length) {
+        let length = 0;
+        let shift = 0;
+        for (;;) {
+          const byte = file[at++]!;
+          length |= (byte & 0x7f) << shift;
+          if (byte < 0x80) break;
+          shift += 7;
+        }
+        if (file[at] === 1) yield file.slice(at + 1, at + 1 + length);
+        at += 1 + length + 4;
+      }
+    }
+  }
+}
