@@ -1,1 +1,21 @@
-export {};
+export { EngineQueryPort } from './engine-query-port.ts';
+export type {
+  AdminPort,
+  AlertmanagersPort,
+  AlertView,
+  CoveragePort,
+  DroppedTargetView,
+  LifecyclePort,
+  QueryFigures,
+  QueryPort,
+  QueryPortAnswer,
+  QueryPortRequest,
+  RuleGroupView,
+  RulesPort,
+  RuleView,
+  StatusPort,
+  TargetsPort,
+  TargetView,
+} from './ports.ts';
+export type { Readiness } from './readiness.ts';
+export { type ApiOptions, registerApi } from './register.ts';

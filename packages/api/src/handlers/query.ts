@@ -1,0 +1,159 @@
+import { type Expr, type ParserOptions, parseExpr, timeSpan } from '@pollux/promql/parser';
+import { COVERAGE_HEADER } from '@pollux/storage';
+import { type ApiCall, type ApiHandler, TRUNCATED } from '../call.ts';
+import type { CoveragePort, QueryFigures, QueryPort, QueryPortRequest } from '../ports.ts';
+import type { ApiResult } from '../wire/answer.ts';
+import { type ApiError, apiErrorOf, badData, invalidParameter } from '../wire/errors.ts';
+import {
+  durationParameter,
+  limitParameter,
+  parseApiDuration,
+  timeParameter,
+} from '../wire/parameters.ts';
+
+export type QueryHandlerOptions = {
+  readonly query: QueryPort;
+  readonly coverage: CoveragePort | null;
+  /** The engine's lookback, for the samples that an answer may rest on. */
+  readonly lookbackMs: number;
+  readonly parser: ParserOptions;
+};
+
+/** Points per series of one range query. */
+const MAX_POINTS = 11_000;
+
+/** /api/v1/query */
+export function instantQuery(options: QueryHandlerOptions): ApiHandler {
+  return (call) => {
+    const limit = limitParameter(call.form);
+    const timeMs = timeParameter(call.form, 'time', call.nowMs);
+    return run(call, limit, { kind: 'instant', timeMs }, options);
+  };
+}
+
+/** /api/v1/query_range */
+export function rangeQuery(options: QueryHandlerOptions): ApiHandler {
+  return (call) => {
+    const { form } = call;
+    const limit = limitParameter(form);
+    const startMs = timeParameter(form, 'start');
+    const endMs = timeParameter(form, 'end');
+    if (endMs < startMs) {
+      throw invalidParameter('end', 'end timestamp must not be before start time');
+    }
+    const step = durationParameter(form, 'step');
+    const stepMs = Math.trunc(step);
+    if (step <= 0 || stepMs === 0) {
+      throw invalidParameter(
+        'step',
+        'zero or negative query resolution step widths are not accepted. Try a positive integer',
+      );
+    }
+    if (Math.trunc((endMs - startMs) / step) > MAX_POINTS) {
+      throw badData(
+        'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)',
+      );
+    }
+    return run(call, limit, { kind: 'range', startMs, endMs, stepMs }, options);
+  };
+}
+
+async function run(
+  call: ApiCall,
+  limit: number,
+  times: QueryPortRequest['times'],
+  options: QueryHandlerOptions,
+): Promise<ApiResult> {
+  const { form, exchange } = call;
+  const timeoutMs = form.get('timeout') ? durationParameter(form, 'timeout') : null;
+  const lookbackMs = lookbackParameter(form);
+  const query = form.get('query') ?? '';
+  const expr = parsed(query, options.parser);
+  const answer = await options.query
+    .run({ query, lookbackMs, timeoutMs, limit, times, signal: exchange.signal })
+    .catch((error: unknown) => {
+      throw queryError(error);
+    });
+  const stats = form.get('stats') ? statsJson(answer.figures) : null;
+  const header = coverageOf(expr, times, lookbackMs, options);
+  return {
+    kind: 'encoded',
+    pieces: stats === null ? answer.pieces : withMember(answer.pieces, `"stats":${stats}`),
+    annotations: answer.isTruncated ? [...answer.annotations, TRUNCATED] : answer.annotations,
+    ...(header === null ? {} : { headers: { [COVERAGE_HEADER]: header } }),
+  };
+}
+
+function parsed(query: string, parser: ParserOptions): Expr {
+  try {
+    return parseExpr(query, parser);
+  } catch (error) {
+    throw queryError(apiParseError(error));
+  }
+}
+
+function apiParseError(error: unknown): unknown {
+  return error instanceof Error && 'reason' in error ? badData(error.message) : error;
+}
+
+/** A query that the engine refuses is a wrong parameter. */
+function queryError(error: unknown): ApiError {
+  const known = apiErrorOf(error);
+  return known.type === 'bad_data' ? invalidParameter('query', known.message) : known;
+}
+
+function lookbackParameter(form: URLSearchParams): number | null {
+  const text = form.get('lookback_delta') ?? '';
+  if (text === '') return null;
+  const parsedMs = parseApiDuration(text);
+  if (parsedMs === null) {
+    throw badData(
+      `error parsing lookback delta duration: cannot parse ${JSON.stringify(text)} to a valid duration`,
+    );
+  }
+  return parsedMs;
+}
+
+function coverageOf(
+  expr: Expr,
+  times: QueryPortRequest['times'],
+  lookbackMs: number | null,
+  options: QueryHandlerOptions,
+): string | null {
+  if (options.coverage === null) return null;
+  const grid =
+    times.kind === 'instant' ? { startMs: times.timeMs, endMs: times.timeMs, stepMs: 0 } : times;
+  const span = timeSpan(expr, { ...grid, lookbackMs: lookbackMs ?? options.lookbackMs });
+  return options.coverage.describe(
+    span.selectors.map(({ selector }) => selector.matchers),
+    span.overall?.minMs ?? grid.startMs,
+    span.overall?.maxMs ?? grid.endMs,
+  );
+}
+
+/** Puts a member before the brace that closes the object. */
+function withMember(pieces: readonly string[], member: string): string[] {
+  const last = pieces.at(-1) ?? '{}';
+  return [...pieces.slice(0, -1), last.slice(0, -1), `,${member}}`];
+}
+
+/** Times in seconds. */
+function statsJson(figures: QueryFigures): string {
+  const evalTime = figures.evalMs / 1000;
+  const queueTime = figures.queueMs / 1000;
+  const prepareTime = figures.prepareMs / 1000;
+  return JSON.stringify({
+    timings: {
+      evalTotalTime: evalTime + prepareTime,
+      resultSortTime: 0,
+      queryPreparationTime: prepareTime,
+      innerEvalTime: evalTime,
+      execQueueTime: queueTime,
+      execTotalTime: evalTime + prepareTime + queueTime,
+    },
+    samples: {
+      totalQueryableSamples: figures.totalQueryableSamples,
+      peakSamples: figures.peakSamples,
+    },
+  });
+}
