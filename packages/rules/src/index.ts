@@ -1,4 +1,5 @@
 export { ALERTS_FOR_STATE_METRIC, ALERTS_METRIC } from './alerting-rule.ts';
+export { EngineRuleQuery } from './engine-rule-query.ts';
 export { RuleError, type RuleErrorCode } from './errors.ts';
 export { compileExpression, type RuleExpression } from './expression.ts';
 export { graphLink, tableLink } from './links.ts';
