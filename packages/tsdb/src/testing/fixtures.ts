@@ -1,0 +1,182 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { type Clock, type Env, type Files, SeededRandom, VirtualClock } from '@pollux/base';
+import { NodeFiles, nodeEnv } from '@pollux/base/node';
+import { Labels, Matcher } from '@pollux/model';
+import { MemoryBudget, NO_HINTS, type SeriesColumns } from '@pollux/storage';
+import { Log, Registry } from '@pollux/telemetry';
+import { Tsdb } from '../db.ts';
+import type { TsdbOptions } from '../options.ts';
+
+const CONFORMANCE =
+  process.env.POLLUX_CONFORMANCE ??
+  path.resolve(import.meta.dirname, '../../../../../shared/conformance');
+/** Recorded from Prometheus 2.42. */
+export const REAL = path.join(CONFORMANCE, 'real/prometheus-2.42');
+export const hasConformance = fs.existsSync(REAL);
+export const NO_CONFORMANCE = hasConformance
+  ? ''
+  : ' (skipped: no conformance data; set POLLUX_CONFORMANCE)';
+
+/** A time in the middle of nothing, a multiple of two hours. */
+export const T0 = 1_700_006_400_000;
+
+export function temporaryDirectory(): string {
+  return fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-tsdb-'));
+}
+
+export function removeDirectory(directory: string): void {
+  fs.rmSync(directory, { recursive: true, force: true });
+}
+
+export type OpenOptions = {
+  readonly options?: Partial<TsdbOptions>;
+  readonly clock?: Clock;
+  readonly files?: Files;
+  readonly registry?: Registry;
+  readonly lines?: string[];
+  readonly seed?: number;
+};
+
+export async function openTsdb(directory: string, settings: OpenOptions = {}): Promise<Tsdb> {
+  const clock = settings.clock ?? new VirtualClock();
+  const env: Env = {
+    ...nodeEnv(),
+    clock,
+    random: new SeededRandom(settings.seed ?? 1),
+    files: settings.files ?? new NodeFiles(),
+  };
+  const log = new Log({
+    level: 'info',
+    format: 'logfmt',
+    now: () => 0,
+    write: (line) => settings.lines?.push(line),
+  });
+  return Tsdb.open({
+    directory,
+    env,
+    log,
+    registry: settings.registry ?? new Registry(),
+    // Small slabs: many are used, dropped and used again even in small tests.
+    options: { slabBytes: 64 * 1024, ...settings.options },
+  });
+}
+
+/** One value of one series, by its bits. */
+export type Point = { readonly timestampMs: number; readonly bits: bigint };
+
+const view = new DataView(new ArrayBuffer(8));
+
+export function bitsOf(value: number): bigint {
+  view.setFloat64(0, value);
+  return view.getBigUint64(0);
+}
+
+export function numberOf(bits: bigint): number {
+  view.setBigUint64(0, bits);
+  return view.getFloat64(0);
+}
+
+export type Write = {
+  readonly labels: Labels;
+  readonly timestampMs: number;
+  readonly value: number | bigint;
+};
+
+/** Appends and commits in one batch; returns the outcomes. */
+export async function append(db: Tsdb, writes: readonly Write[]): Promise<number[]> {
+  const appender = db.appender();
+  const outcomes = stage(appender, writes);
+  await appender.commit();
+  return outcomes;
+}
+
+export function stage(appender: ReturnType<Tsdb['appender']>, writes: readonly Write[]): number[] {
+  const refs = Uint32Array.from(writes, ({ labels }) => appender.series(labels));
+  const timestampsMs = Float64Array.from(writes, ({ timestampMs }) => timestampMs);
+  const values = new Float64Array(writes.length);
+  const words = new BigUint64Array(values.buffer);
+  for (const [i, { value }] of writes.entries()) {
+    words[i] = typeof value === 'bigint' ? value : bitsOf(value);
+  }
+  const outcomes = new Uint8Array(writes.length);
+  appender.appendFloats(refs, timestampsMs, values, null, writes.length, outcomes);
+  return [...outcomes];
+}
+
+export type Range = { readonly minMs: number; readonly maxMs: number };
+export const ALL_TIME: Range = { minMs: -(2 ** 50), maxMs: 2 ** 50 };
+export const EVERY = [new Matcher('__name__', '=~', '.+')];
+
+export function context(budget = MemoryBudget.unlimited()): {
+  signal: AbortSignal;
+  budget: MemoryBudget;
+} {
+  return { signal: new AbortController().signal, budget };
+}
+
+/** All samples, by the text of the labels. */
+export async function query(
+  db: Tsdb,
+  matchers: readonly Matcher[] = EVERY,
+  range: Range = ALL_TIME,
+): Promise<Map<string, Point[]>> {
+  const source = db.select({ range, matchers, hints: NO_HINTS, sorted: true }, context());
+  const answer = new Map<string, Point[]>();
+  for (;;) {
+    const batch = await source.next();
+    if (batch === null) return answer;
+    for (const columns of batch) answer.set(columns.labels.toString(), pointsOf(columns));
+  }
+}
+
+export function pointsOf({ count, timestampsMs, values }: SeriesColumns): Point[] {
+  const bits = new BigUint64Array(values.buffer, values.byteOffset, count);
+  return Array.from({ length: count }, (_, i) => ({
+    timestampMs: timestampsMs[i]!,
+    bits: bits[i]!,
+  }));
+}
+
+export function series(index: number, name = 'm'): Labels {
+  return Labels.from({ __name__: name, i: String(index) });
+}
+
+/** Sample lines of `promtool tsdb dump`, without native histograms. */
+export function dumpLines(text: string): string[] {
+  return text
+    .split('\n')
+    .filter((line) => /\} \S+ -?\d+$/.test(line))
+    .map(canonical)
+    .sort();
+}
+
+/** Our answer in the form of {@link dumpLines}. */
+export function answerLines(answer: ReadonlyMap<string, readonly Point[]>): string[] {
+  const lines: string[] = [];
+  for (const [labels, points] of answer) {
+    for (const { timestampMs, bits } of points) {
+      lines.push(`${labels} ${formatValue(numberOf(bits))} ${timestampMs}`);
+    }
+  }
+  return lines.sort();
+}
+
+/** promtool prints the shortest decimal that gives the same double, as JavaScript does, but in Go's notation. */
+function canonical(line: string): string {
+  const match = /^(.*\}) (\S+) (-?\d+)$/.exec(line);
+  if (match === null) return line;
+  const [, labels, text = '', timestamp] = match;
+  return `${labels} ${formatValue(parseValue(text))} ${timestamp}`;
+}
+
+function parseValue(text: string): number {
+  if (text === '+Inf') return Number.POSITIVE_INFINITY;
+  if (text === '-Inf') return Number.NEGATIVE_INFINITY;
+  return Number(text);
+}
+
+function formatValue(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value);
+}
