@@ -42,7 +42,8 @@ export class AppendBatch {
   }
 
   addStale(series: number, timestampMs: number): void {
-    setStaleAt(this.#words, this.#add(series, timestampMs));
+    const at = this.#add(series, timestampMs);
+    setStaleAt(this.#words, at);
   }
 
   /** Stages everything with `appender`. Throws what `appender.series` throws; the caller then rolls back. */

@@ -95,7 +95,7 @@ export class ScrapeLoop {
     await this.close();
     this.#deps.coverage.close(this.#key, clock.now());
     if (signal.aborted) return;
-    const staleMs = gridAfter(clock.now(), this.target.intervalMs, this.#phaseMs);
+    const staleMs = gridAfter(clock.now() + 1, this.target.intervalMs, this.#phaseMs);
     const waitMs = staleMs - clock.now() + END_OF_RUN_INTERVALS * this.target.intervalMs;
     const isDue = await new Promise<boolean>((resolve) => {
       const timer = clock.after(waitMs, () => resolve(true));
@@ -250,7 +250,9 @@ export class ScrapeLoop {
       timeoutSeconds: this.target.timeoutMs / 1_000,
     });
     await this.#commit(timestampMs, isGood);
+    // Only now: markers of a commit that failed are due again next time.
     if (isGood) series.forgetVanished();
+    else series.forgetLive();
   }
 
   async #storeEnd(timestampMs: number): Promise<void> {

@@ -124,17 +124,17 @@ export class TargetSeries implements RefTable {
 
   /**
    * Adds stale markers for live series that the last scrape did not bring; after a failed one (`all`), for every live one.
-   * What was left out is forgotten by {@link forgetVanished} once the markers are stored.
+   * Once they are stored, {@link forgetVanished} or {@link forgetLive} makes sure that they are not written again.
    */
   addStale(batch: AppendBatch, timestampMs: number, all: boolean): void {
     const scrape = all ? NO_SCRAPE : this.#scrape;
     const renewed = this.#newKeys(all);
     this.#cache.forEachUnseen(scrape, (id, isLive) => {
-      if (!isLive) return;
+      // Without a ref no sample of it was ever stored.
+      if (!isLive || this.#cache.ref(id) === 0) return;
       // The same series under another spelling has a sample at this very time.
       if (renewed?.has(this.#cache.labels(id)!.key())) return;
       batch.addStale(id, timestampMs);
-      this.#cache.setLive(id, false);
     });
   }
 
@@ -165,6 +165,11 @@ export class TargetSeries implements RefTable {
     const gone: number[] = [];
     this.#cache.forEachUnseen(this.#scrape, (id) => gone.push(id));
     this.#forget(gone);
+  }
+
+  /** After a failed scrape: every series has its marker; those that come back are live again. */
+  forgetLive(): void {
+    this.#cache.forEachUnseen(NO_SCRAPE, (id) => this.#cache.setLive(id, false));
   }
 
   addReport(batch: AppendBatch, timestampMs: number, values: ReportValues): void {

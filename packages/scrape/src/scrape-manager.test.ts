@@ -1,0 +1,696 @@
+import {
+  type Env,
+  type HttpClientRequest,
+  type HttpClientResponse,
+  OperatingError,
+  SeededRandom,
+  VirtualClock,
+} from '@pollux/base';
+import { parseYaml, strictContext } from '@pollux/config';
+import { isStaleAt, type Labels, wordsOf } from '@pollux/model';
+import {
+  APPEND_OUTCOME,
+  type Appendable,
+  type Appender,
+  type CoverageRecorder,
+} from '@pollux/storage';
+import { Log, Registry, renderText } from '@pollux/telemetry';
+import { afterEach, describe, expect, it } from 'vitest';
+import { DEFAULT_GLOBAL_SCRAPE, ScrapeManager, scrapeConfigs } from './index.ts';
+
+const START_MS = 1_700_000_000_000;
+const OK = { 'content-type': 'text/plain; version=0.0.4' };
+
+type Answer = Partial<HttpClientResponse> & { text?: string; afterMs?: number };
+type Stored = { labels: Labels; timestampMs: number; value: number; isStale: boolean };
+
+/** A database in memory: append semantics, refs that can be forgotten, a switch for failing commits. */
+class FakeDatabase implements Appendable {
+  readonly samples: Stored[] = [];
+  readonly exemplars: unknown[] = [];
+  appendCalls = 0;
+  commits = 0;
+  rollbacks = 0;
+  commitError: Error | null = null;
+  seriesLimit = Number.POSITIVE_INFINITY;
+  readonly #refs = new Map<string, number>();
+  readonly #labels = new Map<number, Labels>();
+  readonly #newest = new Map<number, Stored>();
+  #nextRef = 1;
+
+  forgetRefs(): void {
+    this.#refs.clear();
+    this.#labels.clear();
+    this.#newest.clear();
+  }
+
+  appender(): Appender {
+    const staged: Stored[] = [];
+    return {
+      series: (labels) => {
+        const known = this.#refs.get(labels.key());
+        if (known !== undefined) return known;
+        if (this.#refs.size >= this.seriesLimit)
+          throw new OperatingError('TEST.SERIES_LIMIT', 'too many series');
+        const ref = this.#nextRef++;
+        this.#refs.set(labels.key(), ref);
+        this.#labels.set(ref, labels);
+        return ref;
+      },
+      appendFloats: (refs, timestampsMs, values, _starts, count, outcomes) => {
+        this.appendCalls++;
+        const words = wordsOf(values);
+        for (let i = 0; i < count; i++) {
+          const ref = refs[i]!;
+          const labels = this.#labels.get(ref);
+          const newest = this.#newest.get(ref);
+          const sample: Stored = {
+            labels: labels!,
+            timestampMs: timestampsMs[i]!,
+            value: values[i]!,
+            isStale: isStaleAt(words, i),
+          };
+          if (labels === undefined) outcomes[i] = APPEND_OUTCOME.unknownRef;
+          else if (newest !== undefined && newest.timestampMs > sample.timestampMs)
+            outcomes[i] = APPEND_OUTCOME.outOfOrder;
+          else if (newest !== undefined && newest.timestampMs === sample.timestampMs)
+            outcomes[i] = Object.is(newest.value, sample.value)
+              ? APPEND_OUTCOME.ok
+              : APPEND_OUTCOME.duplicate;
+          else {
+            outcomes[i] = APPEND_OUTCOME.ok;
+            this.#newest.set(ref, sample);
+            staged.push(sample);
+          }
+        }
+        return staged.length;
+      },
+      appendHistogram: () => APPEND_OUTCOME.ok,
+      appendExemplar: (_ref, exemplar) => this.exemplars.push(exemplar),
+      setMetadata: () => {},
+      commit: async () => {
+        this.commits++;
+        if (this.commitError !== null) throw this.commitError;
+        this.samples.push(...staged);
+      },
+      rollback: () => {
+        this.rollbacks++;
+      },
+    };
+  }
+
+  /** `[time since START, value or 'stale']` of the series printed so. */
+  of(series: string): [number, number | 'stale'][] {
+    return this.samples
+      .filter(({ labels }) => labels.toMetricString() === series)
+      .map(({ timestampMs, value, isStale }) => [
+        timestampMs - START_MS,
+        isStale ? 'stale' : value,
+      ]);
+  }
+
+  names(): string[] {
+    return [...new Set(this.samples.map(({ labels }) => labels.toMetricString()))].sort();
+  }
+}
+
+type WorldOptions = { seed?: bigint; version?: string };
+
+/** A manager in a virtual world: what each URL answers is told by the test. */
+class World {
+  readonly clock = new VirtualClock(START_MS);
+  readonly database = new FakeDatabase();
+  readonly registry = new Registry();
+  readonly requests: HttpClientRequest[] = [];
+  readonly events: string[] = [];
+  readonly answers = new Map<string, (request: HttpClientRequest) => Answer | Error>();
+  readonly manager: ScrapeManager;
+  readonly #seed: bigint;
+
+  constructor(options: WorldOptions = {}) {
+    this.#seed = options.seed ?? 0n;
+    const env = {
+      clock: this.clock,
+      random: new SeededRandom(1),
+      net: { request: (request: HttpClientRequest) => this.#request(request) },
+      files: {},
+      workers: {},
+    } as unknown as Env;
+    const coverage: CoverageRecorder = {
+      open: ({ key, labels }, firstMs, intervalMs) =>
+        this.events.push(`open ${key} ${labels} ${firstMs - START_MS} ${intervalMs}`),
+      record: (key, scheduledMs, state) =>
+        this.events.push(
+          `${state} ${key} ${scheduledMs - START_MS} commits=${this.database.commits}`,
+        ),
+      close: (key, atMs) => this.events.push(`close ${key} ${atMs - START_MS}`),
+    };
+    this.manager = new ScrapeManager({
+      env,
+      log: Log.silent(),
+      registry: this.registry,
+      appendable: this.database,
+      coverage,
+      version: options.version ?? '3.4.0',
+    });
+  }
+
+  /** Applies a `scrape_configs` list. */
+  load(yaml: string, seed = this.#seed): void {
+    const node = parseYaml(yaml, 'prometheus.yml');
+    const jobs = scrapeConfigs(DEFAULT_GLOBAL_SCRAPE)(node, 'scrape_configs', strictContext());
+    this.manager.prepare({ jobs, seed, resolvePath: (name) => name }).commit();
+  }
+
+  answer(url: string, ...texts: (string | Answer | Error)[]): void {
+    let next = 0;
+    this.answers.set(url, () => {
+      const text = texts[Math.min(next++, texts.length - 1)]!;
+      return typeof text === 'string' ? { text } : text;
+    });
+  }
+
+  async #request(request: HttpClientRequest): Promise<HttpClientResponse> {
+    this.requests.push(request);
+    const found =
+      this.answers.get(request.url)?.(request) ??
+      new OperatingError('TEST.REFUSED', 'connection refused');
+    if (found instanceof Error) throw found;
+    if (found.afterMs !== undefined) {
+      const { afterMs } = found;
+      await new Promise<void>((resolve) => this.clock.after(afterMs, resolve));
+    }
+    return {
+      status: found.status ?? 200,
+      headers: found.headers ?? OK,
+      body: found.body ?? new TextEncoder().encode(found.text ?? ''),
+    };
+  }
+
+  metric(line: string): boolean {
+    return renderText(this.registry.gather()).split('\n').includes(line);
+  }
+}
+
+const ONE_JOB = `
+- job_name: j
+  scrape_interval: 10s
+  static_configs: [{targets: ["t:1"]}]
+`;
+const URL_1 = 'http://t:1/metrics';
+const T = 'instance="t:1", job="j"';
+
+let world: World;
+afterEach(async () => {
+  await world.manager.close();
+});
+
+function begin(yaml: string, options?: WorldOptions): World {
+  world = new World(options);
+  world.load(yaml);
+  world.manager.start();
+  return world;
+}
+
+/** The first scheduled instant of the only target, in ms after START. */
+function firstMs(): number {
+  return Number(world.events[0]!.split(' ').at(-2));
+}
+
+describe('a scrape', () => {
+  it('stores samples under the target labels together with the series of the scrape, in one append and commit', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm{l="v"} 1\nn 2 1600000000000\n');
+    const first = firstMs();
+    await world.clock.advance(first);
+    expect(
+      world.database.of(`m{${T}, l="v"}`.replace(`${T}, l="v"`, `instance="t:1", job="j", l="v"`)),
+    ).toEqual([[first, 1]]);
+    expect(world.database.of(`n{${T}}`)).toEqual([[1_600_000_000_000 - START_MS, 2]]);
+    expect(world.database.of(`up{${T}}`)).toEqual([[first, 1]]);
+    expect(world.database.of(`scrape_samples_scraped{${T}}`)).toEqual([[first, 2]]);
+    expect(world.database.of(`scrape_samples_post_metric_relabeling{${T}}`)).toEqual([[first, 2]]);
+    expect(world.database.of(`scrape_series_added{${T}}`)).toEqual([[first, 2]]);
+    expect(world.database.of(`scrape_duration_seconds{${T}}`)).toEqual([[first, 0]]);
+    expect(world.database.names().length).toBe(7);
+    expect([world.database.appendCalls, world.database.commits]).toEqual([1, 1]);
+  });
+
+  it('asks with the headers of Prometheus', async () => {
+    begin(ONE_JOB);
+    await world.clock.advance(10_000);
+    expect(world.requests[0]).toMatchObject({
+      method: 'GET',
+      url: URL_1,
+      timeoutMs: 10_000,
+      headers: {
+        'accept-encoding': 'gzip',
+        'user-agent': 'Prometheus/3.4.0',
+        'x-prometheus-scrape-timeout-seconds': '10',
+        accept: expect.stringMatching(
+          /^application\/openmetrics-text;version=1\.0\.0;escaping=allow-utf-8;q=0\.6,/,
+        ),
+      },
+    });
+  });
+
+  it('keeps to its grid of instants, and replicas with other seeds to others', async () => {
+    const phases = new Set<number>();
+    for (const seed of [1n, 2n, 3n, 0xdeadbeefn]) {
+      begin(ONE_JOB, { seed });
+      world.answer(URL_1, 'm 1\n');
+      const first = firstMs();
+      phases.add(first);
+      expect(first).toBeGreaterThanOrEqual(0);
+      expect(first).toBeLessThan(10_000);
+      await world.clock.advance(first + 20_000);
+      expect(world.database.of(`m{${T}}`)).toEqual([
+        [first, 1],
+        [first + 10_000, 1],
+        [first + 20_000, 1],
+      ]);
+      await world.manager.close();
+    }
+    expect(phases.size).toBeGreaterThan(1);
+  });
+
+  it('marks a vanished series stale at once, once, and takes it up again later', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1\nn 1\n', 'n 2\n', 'n 3\n', 'm 4\nn 4\n');
+    const first = firstMs();
+    await world.clock.advance(first + 30_000);
+    expect(world.database.of(`m{${T}}`)).toEqual([
+      [first, 1],
+      [first + 10_000, 'stale'],
+      [first + 30_000, 4],
+    ]);
+    expect(world.database.of(`n{${T}}`).map(([, value]) => value)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('does not mark series with timestamps of their own, unless asked to track them', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1 1600000000000\n', '');
+    await world.clock.advance(20_000);
+    expect(world.database.of(`m{${T}}`).length).toBe(1);
+    await world.manager.close();
+
+    begin(`${ONE_JOB}  track_timestamps_staleness: true\n`);
+    world.answer(URL_1, 'm 1 1600000000000\n', '');
+    await world.clock.advance(20_000);
+    expect(world.database.of(`m{${T}}`).map(([, value]) => value)).toEqual([1, 'stale']);
+    await world.manager.close();
+
+    begin(`${ONE_JOB}  honor_timestamps: false\n`);
+    world.answer(URL_1, 'm 1 1600000000000\n');
+    const first = firstMs();
+    await world.clock.advance(first);
+    expect(world.database.of(`m{${T}}`)).toEqual([[first, 1]]);
+  });
+
+  it.each([
+    [
+      'a refused connection',
+      new OperatingError('TEST.REFUSED', 'connection refused'),
+      'connection refused',
+    ],
+    ['a server error', { status: 503 }, 'server returned HTTP status 503'],
+    ['a malformed exposition', 'm 1\nm{ 2\n', 'line 2'],
+    [
+      'a foreign content type',
+      { text: 'm 2\n', headers: { 'content-type': 'text/html' } },
+      'unsupported Content-Type "text/html"',
+    ],
+    ['a system error', new Error('ENOENT'), 'ENOENT'],
+  ])(
+    'that fails by %s gives up 0, marks all series stale, and the next one is good again',
+    async (_, fault, text) => {
+      begin(ONE_JOB);
+      world.answer(URL_1, 'm 1\n', fault as string, 'm 3\n');
+      const first = firstMs();
+      await world.clock.advance(first + 10_000);
+      expect(world.manager.targets().activeTargets[0]).toMatchObject({
+        health: 'down',
+        lastError: expect.stringContaining(text),
+      });
+      await world.clock.advance(10_000);
+      expect(world.database.of(`m{${T}}`)).toEqual([
+        [first, 1],
+        [first + 10_000, 'stale'],
+        [first + 20_000, 3],
+      ]);
+      expect(world.database.of(`up{${T}}`).map(([, value]) => value)).toEqual([1, 0, 1]);
+      expect(world.manager.targets().activeTargets[0]).toMatchObject({
+        health: 'up',
+        lastError: '',
+      });
+    },
+  );
+
+  it('that hangs ends at its time-out and never delays another target', async () => {
+    begin(`
+- job_name: j
+  scrape_interval: 10s
+  scrape_timeout: 3s
+  static_configs: [{targets: ["slow:1", "t:1"]}]
+`);
+    world.answer('http://slow:1/metrics', { text: 'late 1\n', afterMs: 1e9 });
+    world.answer(URL_1, 'm 1\n');
+    await world.clock.advance(60_000);
+    const times = world.database.of(`m{${T}}`).map(([at]) => at);
+    expect(times.length).toBe(6);
+    for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBe(10_000);
+    const slow = world.database.of('scrape_duration_seconds{instance="slow:1", job="j"}');
+    expect(slow.length).toBeGreaterThanOrEqual(5);
+    for (const [, value] of slow) expect(value).toBe(3);
+    expect(
+      world.database.of('up{instance="slow:1", job="j"}').every(([, value]) => value === 0),
+    ).toBe(true);
+  });
+
+  it('that starts late carries its true time, and coverage still the scheduled one', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1\n');
+    const first = firstMs();
+    const now = world.clock.now.bind(world.clock);
+    world.clock.now = () => now() + 500;
+    await world.clock.advance(first);
+    world.clock.now = now;
+    expect(world.database.of(`m{${T}}`)).toEqual([[first + 500, 1]]);
+    expect(world.events.find((event) => event.startsWith('done'))).toContain(` ${first} `);
+  });
+
+  it('resolves its series again when the engine has forgotten them', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1\n', 'm 2\n');
+    const first = firstMs();
+    await world.clock.advance(first);
+    world.database.forgetRefs();
+    await world.clock.advance(10_000);
+    expect(world.database.of(`m{${T}}`)).toEqual([
+      [first, 1],
+      [first + 10_000, 2],
+    ]);
+    expect(world.database.of(`up{${T}}`).length).toBe(2);
+  });
+
+  it('counts duplicates and samples out of order and goes on', async () => {
+    begin(ONE_JOB);
+    world.answer(
+      URL_1,
+      'm{l="v"} 1\nm{l="v",} 2\nn 1 1600000000000\n',
+      'n 1 1500000000000\nok 1\n',
+    );
+    await world.clock.advance(20_000);
+    expect(world.metric('prometheus_target_scrapes_sample_duplicate_timestamp_total 1')).toBe(true);
+    expect(world.metric('prometheus_target_scrapes_sample_out_of_order_total 1')).toBe(true);
+    expect(world.database.of(`ok{${T}}`).length).toBe(1);
+    expect(world.database.of(`up{${T}}`).map(([, value]) => value)).toEqual([1, 1]);
+  });
+
+  it('does not mark a series stale that came back under another spelling', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm{a="1",b="2"} 1\n', 'm{b="2",a="1"} 2\n', {
+      text: 'm{a="1",b="2"} 3\n# EOF\n',
+      headers: { 'content-type': 'application/openmetrics-text' },
+    });
+    await world.clock.advance(30_000);
+    expect(
+      world.database.of('m{a="1", b="2", instance="t:1", job="j"}').map(([, value]) => value),
+    ).toEqual([1, 2, 3]);
+    expect(world.metric('prometheus_target_scrapes_sample_duplicate_timestamp_total 0')).toBe(true);
+  });
+
+  it('marks what a change of format took away', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1\nn 1\n', {
+      text: 'm 2\n# EOF\n',
+      headers: { 'content-type': 'application/openmetrics-text' },
+    });
+    await world.clock.advance(20_000);
+    expect(world.database.of(`n{${T}}`).map(([, value]) => value)).toEqual([1, 'stale']);
+    expect(world.database.of(`m{${T}}`).map(([, value]) => value)).toEqual([1, 2]);
+  });
+
+  it('hands exemplars on', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, {
+      text: 'm_total 1 # {id="x"} 0.5\n# EOF\n',
+      headers: { 'content-type': 'application/openmetrics-text' },
+    });
+    await world.clock.advance(10_000);
+    expect(world.database.exemplars).toEqual([expect.objectContaining({ value: 0.5 })]);
+  });
+});
+
+describe('labels of scraped series', () => {
+  it('yield to the target and are kept as exported_, again and again until free', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm{job="own",exported_job="own2"} 1\n');
+    await world.clock.advance(10_000);
+    expect(world.database.names()).toContain(
+      'm{exported_exported_job="own", exported_job="own2", instance="t:1", job="j"}',
+    );
+  });
+
+  it('go before the target with honor_labels', async () => {
+    begin(`${ONE_JOB}  honor_labels: true\n`);
+    world.answer(URL_1, 'm{job="own"} 1\n');
+    await world.clock.advance(10_000);
+    expect(world.database.names()).toContain('m{instance="t:1", job="own"}');
+  });
+
+  it('pass metric_relabel_configs, which may drop the series but not those of the scrape', async () => {
+    begin(`${ONE_JOB}
+  metric_relabel_configs:
+    - {source_labels: [__name__], regex: "drop.*|up", action: drop}
+    - {regex: secret, action: labeldrop}
+`);
+    world.answer(URL_1, 'drop_me 1\nkeep{secret="x"} 2\n');
+    await world.clock.advance(20_000);
+    expect(world.database.names().filter((name) => !name.startsWith('scrape_'))).toEqual([
+      `keep{${T}}`,
+      `up{${T}}`,
+    ]);
+    expect(world.database.of(`scrape_samples_scraped{${T}}`)[0]![1]).toBe(2);
+    expect(world.database.of(`scrape_samples_post_metric_relabeling{${T}}`)[0]![1]).toBe(1);
+    expect(world.database.of(`scrape_series_added{${T}}`).map(([, value]) => value)).toEqual([
+      1, 0,
+    ]);
+  });
+});
+
+describe('limits', () => {
+  it('sample_limit counts after relabelling, and a breach fails the whole scrape', async () => {
+    begin(`${ONE_JOB}
+  sample_limit: 2
+  metric_relabel_configs: [{source_labels: [__name__], regex: x, action: drop}]
+`);
+    world.answer(URL_1, 'a 1\nb 1\nx 1\n', 'a 2\nb 2\nc 2\n', 'a 3\nb 3\n');
+    await world.clock.advance(30_000);
+    expect(world.database.of(`a{${T}}`).map(([, value]) => value)).toEqual([1, 'stale', 3]);
+    expect(world.database.of(`c{${T}}`)).toEqual([]);
+    expect(world.database.of(`up{${T}}`).map(([, value]) => value)).toEqual([1, 0, 1]);
+    expect(world.metric('prometheus_target_scrapes_exceeded_sample_limit_total 1')).toBe(true);
+  });
+
+  it.each([
+    ['label_limit: 3', 'm{a="1",b="2"} 1\n', 'label_limit exceeded'],
+    ['label_name_length_limit: 8', 'm{toolongname="1"} 1\n', 'label_name_length_limit exceeded'],
+    ['label_value_length_limit: 4', 'm{a="12345"} 1\n', 'label_value_length_limit exceeded'],
+  ])('%s', async (limit, text, message) => {
+    begin(`${ONE_JOB}  ${limit}\n`);
+    world.answer(URL_1, text);
+    await world.clock.advance(20_000);
+    expect(world.manager.targets().activeTargets[0]!.lastError).toContain(message);
+    expect(world.database.of(`up{${T}}`).map(([, value]) => value)).toEqual([0, 0]);
+    expect(world.metric('prometheus_target_scrape_pool_exceeded_label_limits_total 2')).toBe(true);
+  });
+
+  it('body_size_limit is given to the network and its breach is counted', async () => {
+    begin(`${ONE_JOB}  body_size_limit: 1KB\n  extra_scrape_metrics: true\n`);
+    const { LimitError } = await import('@pollux/base');
+    world.answer(URL_1, new LimitError('BASE.ANSWER_TOO_LARGE', 'maxBodyBytes', 'body exceeds'));
+    await world.clock.advance(10_000);
+    expect(world.requests[0]!.maxBodyBytes).toBe(1024);
+    expect(world.database.of(`scrape_body_size_bytes{${T}}`)[0]![1]).toBe(-1);
+    expect(world.metric('prometheus_target_scrapes_exceeded_body_size_limit_total 1')).toBe(true);
+  });
+
+  it('target_limit fails every target of the job', async () => {
+    begin(`
+- job_name: j
+  scrape_interval: 10s
+  target_limit: 1
+  static_configs: [{targets: ["t:1", "t:2"]}]
+`);
+    world.answer(URL_1, 'm 1\n');
+    await world.clock.advance(10_000);
+    expect(world.requests).toEqual([]);
+    expect(world.manager.targets().activeTargets.map(({ lastError }) => lastError)).toEqual([
+      expect.stringContaining('target_limit exceeded (number of targets: 2, limit: 1)'),
+      expect.stringContaining('target_limit exceeded'),
+    ]);
+  });
+
+  it('of the engine on series fails the scrape; up is still told', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'a 1\n', 'a 2\nb 2\n');
+    await world.clock.advance(firstMs());
+    world.database.seriesLimit = 6;
+    await world.clock.advance(10_000);
+    expect(world.database.of(`up{${T}}`).map(([, value]) => value)).toEqual([1, 0]);
+    expect(world.database.rollbacks).toBe(1);
+  });
+});
+
+describe('coverage', () => {
+  it('opens, records each scrape after its commit, and closes when the target goes', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1\n', { status: 500 }, 'm 3\n');
+    const first = firstMs();
+    await world.clock.advance(first + 10_000);
+    world.load('[]');
+    await world.clock.advance(0);
+    const key = `target/j/${URL_1}`;
+    expect(world.events).toEqual([
+      `open ${key} {instance="t:1", job="j"} ${first} 10000`,
+      `done ${key} ${first} commits=1`,
+      `failed ${key} ${first + 10_000} commits=2`,
+      `close ${key} ${first + 10_000}`,
+    ]);
+  });
+
+  it('claims nothing when the commit failed', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1\n');
+    world.database.commitError = new OperatingError('TEST.DISK', 'disk is full');
+    await world.clock.advance(10_000);
+    world.database.commitError = null;
+    await world.clock.advance(10_000);
+    expect(world.events.filter((event) => !event.startsWith('open')).length).toBe(1);
+    expect(world.events.at(-1)).toMatch(/^done /);
+  });
+});
+
+describe('a target that goes', () => {
+  it('gets stale markers after its end, one interval on', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1\n');
+    const first = firstMs();
+    await world.clock.advance(first);
+    world.load('[]');
+    await world.clock.advance(10_000);
+    expect(world.database.of(`m{${T}}`).length).toBe(1);
+    await world.clock.advance(20_000);
+    expect(world.database.of(`m{${T}}`)).toEqual([
+      [first, 1],
+      [first + 10_000, 'stale'],
+    ]);
+    expect(world.database.of(`up{${T}}`).at(-1)).toEqual([first + 10_000, 'stale']);
+    expect(world.requests.length).toBe(1);
+  });
+
+  it('gets none when the process ends', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1\n');
+    await world.clock.advance(10_000);
+    await world.manager.close();
+    await world.clock.advance(60_000);
+    expect(world.database.of(`m{${T}}`).map(([, value]) => value)).toEqual([1]);
+    await world.manager.close();
+  });
+});
+
+describe('a reload', () => {
+  it('leaves unchanged jobs alone and starts changed ones anew', async () => {
+    const two = (interval: string): string => `
+- {job_name: same, scrape_interval: 10s, static_configs: [{targets: ["t:1"]}]}
+- {job_name: other, scrape_interval: ${interval}, static_configs: [{targets: ["t:1"]}]}
+`;
+    begin(two('10s'));
+    world.answer(URL_1, 'm 1\n');
+    await world.clock.advance(10_000);
+    world.load(two('5s'));
+    await world.clock.advance(10_000);
+    const opened = world.events.filter((event) => event.startsWith('open'));
+    expect(opened.filter((event) => event.includes('/same/')).length).toBe(1);
+    expect(opened.filter((event) => event.includes('/other/')).length).toBe(2);
+    const same = world.database.of('m{instance="t:1", job="same"}');
+    expect(same[1]![0] - same[0]![0]).toBe(10_000);
+    expect(world.manager.scrapePools()).toEqual(['other', 'same']);
+  });
+});
+
+describe('targets', () => {
+  it('are labelled by relabelling, with reserved labels as settings, and dropped ones kept', async () => {
+    begin(`
+- job_name: j
+  scrape_interval: 10s
+  params: {module: [a, b]}
+  static_configs:
+    - targets: ["t:1", "gone:1"]
+      labels: {__metrics_path__: /probe, __param_extra: "x y", env: prod, __meta_x: y}
+  relabel_configs:
+    - {source_labels: [__address__], regex: gone.*, action: drop}
+    - {source_labels: [__meta_x], target_label: kept}
+    - {target_label: __scrape_interval__, replacement: 20s}
+`);
+    await world.clock.advance(0);
+    const { activeTargets, droppedTargets, droppedTargetCounts } = world.manager.targets();
+    expect(activeTargets).toEqual([
+      {
+        discoveredLabels: {
+          __address__: 't:1',
+          __meta_x: 'y',
+          __metrics_path__: '/probe',
+          __param_extra: 'x y',
+          __param_module: 'a',
+          __scheme__: 'http',
+          __scrape_interval__: '10s',
+          __scrape_timeout__: '10s',
+          env: 'prod',
+          job: 'j',
+        },
+        labels: { env: 'prod', instance: 't:1', job: 'j', kept: 'y' },
+        scrapePool: 'j',
+        scrapeUrl: 'http://t:1/probe?extra=x+y&module=a&module=b',
+        globalUrl: 'http://t:1/probe?extra=x+y&module=a&module=b',
+        lastError: '',
+        lastScrape: '0001-01-01T00:00:00Z',
+        lastScrapeDuration: 0,
+        health: 'unknown',
+        scrapeInterval: '20s',
+        scrapeTimeout: '10s',
+      },
+    ]);
+    expect(droppedTargets).toEqual([
+      { discoveredLabels: expect.objectContaining({ __address__: 'gone:1' }), scrapePool: 'j' },
+    ]);
+    expect(droppedTargetCounts).toEqual({ j: 1 });
+  });
+
+  it('tell their metadata', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, '# HELP m some text\n# TYPE m gauge\nm 1\n');
+    await world.clock.advance(10_000);
+    expect([...world.manager.metadata()]).toEqual([
+      {
+        scrapePool: 'j',
+        target: expect.anything(),
+        metric: 'm',
+        metadata: { type: 'gauge', help: 'some text', unit: '' },
+      },
+    ]);
+    expect(world.metric('prometheus_target_metadata_cache_entries{scrape_job="j"} 1')).toBe(true);
+  });
+
+  it('follow redirects, without credentials to another host', async () => {
+    begin(`${ONE_JOB}  basic_auth: {username: u, password: p}\n`);
+    world.answer(URL_1, { status: 302, headers: { location: 'http://other:1/m' } });
+    world.answer('http://other:1/m', 'm 1\n');
+    await world.clock.advance(10_000);
+    expect(world.database.of(`m{${T}}`).length).toBe(1);
+    expect(world.requests[0]!.headers!.authorization).toMatch(/^Basic /);
+    expect(world.requests[1]!.headers!.authorization).toBeUndefined();
+  });
+});
