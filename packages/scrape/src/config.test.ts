@@ -1,0 +1,173 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  ConfigError,
+  entryOf,
+  object,
+  optional,
+  parseYaml,
+  raw,
+  strictContext,
+} from '@pollux/config';
+import { describe, expect, it } from 'vitest';
+import {
+  DEFAULT_GLOBAL_SCRAPE,
+  globalScrape,
+  globalScrapeFields,
+  type ScrapeConfig,
+  scrapeConfigs,
+} from './index.ts';
+
+const fixtures = join(
+  process.env.POLLUX_CONFORMANCE ??
+    fileURLToPath(new URL('../../../../shared/conformance', import.meta.url)),
+  'prometheus-config',
+);
+const reason = existsSync(fixtures)
+  ? ''
+  : ' (skipped: no conformance data, set POLLUX_CONFORMANCE)';
+
+const nothing = parseYaml('{}', 'empty');
+/** The rest of `global` belongs to other rooms. */
+const globalSection = object({
+  ...globalScrapeFields,
+  evaluation_interval: optional(raw, nothing),
+  rule_query_offset: optional(raw, nothing),
+  external_labels: optional(raw, nothing),
+  query_log_file: optional(raw, nothing),
+});
+
+/** Reads the scrape sections of a prometheus.yml, as roles does. */
+function read(text: string, file = 'prometheus.yml'): readonly ScrapeConfig[] {
+  const root = parseYaml(text, file);
+  const context = strictContext();
+  const globalNode = entryOf(root, 'global') ?? nothing;
+  const written = globalSection(globalNode, 'global', context);
+  const global = globalScrape(written, globalNode, 'global');
+  const jobs = entryOf(root, 'scrape_configs');
+  return jobs === null ? [] : scrapeConfigs(global)(jobs, 'scrape_configs', context);
+}
+
+/** Bad files whose fault lies outside of scraping. */
+const OTHER_ROOMS =
+  /^(?:agent_mode|azure_bearertoken_basicauth_none|config_with|empty_alert|empty_r[rw]_|labelname|labelvalue|otlp|remote_|rules|section_key_dup_none|scrape_config_files|static_config\.bad|tracing|tsdb)/;
+/** A binary that is no UTF-8 cannot be told from text any more when the YAML reader hands it over. */
+const BINARY = new Set(['labelmap.bad.yml']);
+
+describe.skipIf(reason !== '')(`Prometheus' own configurations${reason}`, () => {
+  const names = reason === '' ? readdirSync(fixtures).filter((name) => name.endsWith('.yml')) : [];
+  const bad = names.filter(
+    (name) => name.includes('.bad.') && !OTHER_ROOMS.test(name) && !BINARY.has(name),
+  );
+  const good = names.filter((name) => !name.includes('.bad.') && !name.startsWith('otlp'));
+
+  it('are there', () => {
+    expect(bad.length).toBeGreaterThan(60);
+    expect(good.length).toBeGreaterThan(30);
+  });
+
+  it.each(bad)('%s is refused, with its place', (name) => {
+    const text = readFileSync(join(fixtures, name), 'utf8');
+    expect(() => read(text, name)).toThrow(ConfigError);
+    expect(() => read(text, name)).toThrow(
+      new RegExp(`^${name.replaceAll('.', '\\.')}:\\d+:\\d+: `),
+    );
+  });
+
+  it.each(good)('%s is read, or refused only for what is not served yet', (name) => {
+    try {
+      read(readFileSync(join(fixtures, name), 'utf8'), name);
+    } catch (error) {
+      expect((error as Error).message).toMatch(/_sd_configs is not supported yet/);
+    }
+  });
+});
+
+describe('scrape_configs', () => {
+  it('have the defaults of Prometheus', () => {
+    const [job] = read('scrape_configs: [{job_name: j}]');
+    expect(job).toMatchObject({
+      ...DEFAULT_GLOBAL_SCRAPE,
+      intervalMs: 60_000,
+      timeoutMs: 10_000,
+      metricsPath: '/metrics',
+      scheme: 'http',
+      honorLabels: false,
+      honorTimestamps: true,
+      enableCompression: true,
+      fallbackProtocol: null,
+    });
+  });
+
+  it('inherit from global, and a short interval shortens the inherited time-out', () => {
+    const jobs = read(`
+global: {scrape_interval: 15s, sample_limit: 7, metric_name_validation_scheme: legacy}
+scrape_configs: [{job_name: a}, {job_name: b, scrape_interval: 5s, sample_limit: 9}]
+`);
+    expect(jobs[0]).toMatchObject({
+      intervalMs: 15_000,
+      timeoutMs: 10_000,
+      sampleLimit: 7,
+      nameValidation: 'legacy',
+      escaping: 'underscores',
+    });
+    expect(jobs[1]).toMatchObject({ intervalMs: 5_000, timeoutMs: 5_000, sampleLimit: 9 });
+  });
+
+  it.each([
+    [
+      '{job_name: j, consul_sd_configs: [{server: "x:1"}]}',
+      'consul_sd_configs is not supported yet',
+    ],
+    ['{job_name: j, scrape_intervall: 1s}', 'unknown field "scrape_intervall"'],
+    ['{scrape_interval: 1s}', 'job_name is empty'],
+    [
+      '{job_name: j, scrape_interval: 5s, scrape_timeout: 6s}',
+      'scrape timeout 6s is greater than scrape interval 5s',
+    ],
+    [
+      '{job_name: j, static_configs: [{targets: ["http://x"]}]}',
+      '"http://x" is not a valid hostname',
+    ],
+    [
+      '{job_name: j, file_sd_configs: [{files: [x.txt]}]}',
+      'path name "x.txt" is not valid for file discovery',
+    ],
+    ['{job_name: j, relabel_configs: [{regex: "(", action: drop}]}', 'error parsing regexp'],
+    ['{job_name: j, metric_relabel_configs: [{action: replace}]}', "requires 'target_label' value"],
+    [
+      '{job_name: j, scrape_protocols: [PrometheusText9]}',
+      'unknown scrape protocol PrometheusText9',
+    ],
+    [
+      '{job_name: j, bearer_token: x, basic_auth: {username: u}}',
+      'at most one of basic_auth, authorization',
+    ],
+    ['{job_name: j}, {job_name: j}', 'found multiple scrape configs with job name "j"'],
+  ])('%s is refused', (text, message) => {
+    expect(() => read(`scrape_configs: [${text}]`)).toThrow(message);
+    expect(() => read(`scrape_configs: [${text}]`)).toThrow(
+      /^prometheus\.yml:1:\d+: scrape_configs\[/,
+    );
+  });
+
+  it('allow a URL as target where relabelling may take it apart', () => {
+    const [job] = read(`
+scrape_configs:
+  - job_name: j
+    static_configs: [{targets: ["http://x"]}]
+    relabel_configs: [{source_labels: [__address__], target_label: __param_target}]
+`);
+    expect(job!.providers.length).toBe(1);
+  });
+
+  it('are equal in identity unless the way of scraping changes', () => {
+    const identity = (text: string): string => read(`scrape_configs: [${text}]`)[0]!.identity;
+    const base = identity('{job_name: j, static_configs: [{targets: [a]}]}');
+    expect(identity('{job_name: j, static_configs: [{targets: [b]}]}')).toBe(base);
+    expect(identity('{job_name: j, bearer_token: one}')).not.toBe(
+      identity('{job_name: j, bearer_token: two}'),
+    );
+  });
+});
