@@ -90,18 +90,18 @@ export class CommitQueue {
   }
 
   #run(): void {
-    this.#running ??= this.#loop().finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= this.#loop();
   }
 
   async #loop(): Promise<void> {
-    // Give callers of the same turn the chance to share the first sync.
+    // Callers of the same turn share the first sync.
     await Promise.resolve();
     while (this.#waiting.length > 0 || this.#jobs.length > 0) {
       for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) job();
       if (this.#waiting.length > 0) await this.#commit(this.#take());
     }
+    // In the same turn as the check above: a writer that comes later starts the loop anew.
+    this.#running = null;
   }
 
   #take(): Pending[] {

@@ -86,7 +86,7 @@ export class StoreView {
         seen.set(`${kind}\n${name}`, { name, kind });
       }
     }
-    return [...seen.values()];
+    return [...seen.values()].sort((a, b) => compareText(a.name, b.name));
   }
 
   /**

@@ -1,0 +1,135 @@
+import type { Labels } from '@pollux/model';
+import type { Engine } from '@pollux/storage';
+
+/**
+ * What this room asks of the engine below it; `roles` binds `ShardStore` of the shards room, whose types these are equal to.
+ */
+export type FieldKind = 'float' | 'integer' | 'boolean' | 'string';
+
+export type SeriesKey = {
+  readonly measurement: string;
+  readonly tags: Labels;
+  /** Whose copy is written; empty for ordinary writers. */
+  readonly replica: string;
+};
+
+/**
+ * A batch of writes as columns: row i is one value of field `fields[fieldOf[i]]` of series `series[seriesOf[i]]`, at whole
+ * milliseconds plus `nanos` (0..999,999). Cells are 64 bits: a float's, an int64's (BigInt64Array over the same buffer), 0 or 1
+ * for a boolean, an index into `texts` for a string. Rows of one point stand together and share their `pointOf`.
+ */
+export type PointColumns = {
+  readonly count: number;
+  readonly series: readonly SeriesKey[];
+  readonly fields: readonly { readonly name: string; readonly kind: FieldKind }[];
+  readonly seriesOf: Uint32Array;
+  readonly fieldOf: Uint32Array;
+  readonly timesMs: Float64Array;
+  readonly nanos: Int32Array | null;
+  readonly cells: Float64Array;
+  readonly texts: readonly string[];
+  readonly pointOf: Uint32Array | null;
+};
+
+export type WriteTarget = {
+  readonly database: string;
+  readonly retentionPolicy: string;
+  readonly groupDurationMs: number;
+  readonly oldestMs: number | null;
+};
+
+export type WriteOutcome = {
+  readonly conflictPoints: number;
+  readonly firstConflict: {
+    readonly measurement: string;
+    readonly field: string;
+    readonly given: FieldKind;
+    readonly existing: FieldKind;
+  } | null;
+  readonly expiredPoints: number;
+};
+
+/** A field's values, times ascending strictly; cells as in {@link PointColumns}. */
+export type ColumnData = {
+  readonly kind: FieldKind;
+  readonly count: number;
+  readonly timesMs: Float64Array;
+  readonly nanos: Int32Array | null;
+  readonly cells: Float64Array;
+  readonly texts: readonly string[] | null;
+};
+
+/** Both ends included. */
+export type NanoRange = {
+  readonly minMs: number;
+  readonly minNanos: number;
+  readonly maxMs: number;
+  readonly maxNanos: number;
+};
+
+export type ViewSeries = {
+  readonly measurement: string;
+  readonly tags: Labels;
+  readonly members: readonly { readonly group: number; readonly series: number }[];
+};
+
+/** What a retention policy holds in a range, held still until `release`. */
+export interface View {
+  readonly groupCount: number;
+  measurements(): string[];
+  fields(measurement: string): { readonly name: string; readonly kind: FieldKind }[];
+  series(measurement: string, matches?: (tags: Labels) => boolean): ViewSeries[];
+  fieldsOf(series: ViewSeries): { readonly name: string; readonly kind: FieldKind }[];
+  /** One column per replica; integers are converted when floats are asked for, other types are left out. */
+  read(
+    series: ViewSeries,
+    field: string,
+    kind: FieldKind,
+  ): { readonly replica: string; readonly data: ColumnData }[];
+  release(): void;
+}
+
+export type GroupIdentity = {
+  readonly id: number;
+  readonly database: string;
+  readonly retentionPolicy: string;
+  readonly startMs: number;
+  readonly endMs: number;
+};
+
+export interface StoreEngine {
+  /** Resolves when synced and visible. */
+  write(target: WriteTarget, batch: PointColumns): Promise<WriteOutcome>;
+  view(database: string, retentionPolicy: string, range: NanoRange): View;
+  groups(): GroupIdentity[];
+  deleteRows(
+    database: string,
+    matches: (measurement: string, tags: Labels) => boolean,
+    range: NanoRange,
+  ): Promise<void>;
+  dropDatabase(database: string): Promise<void>;
+  dropRetentionPolicy(database: string, retentionPolicy: string): Promise<void>;
+  dropGroup(id: number): Promise<void>;
+  expire(database: string, retentionPolicy: string, beforeMs: number): Promise<number>;
+}
+
+/** Takes one copy of several replicas' columns; `preferred` may be null. */
+export type ChooseReplica = (
+  columns: readonly { readonly replica: string; readonly data: ColumnData }[],
+  preferred: string | null,
+) => { readonly replica: string; readonly data: ColumnData } | null;
+
+/** Prometheus' view of one retention policy. `writeTarget` is asked at each commit. */
+export type OpenEngine = (options: {
+  readonly database: string;
+  readonly retentionPolicy: string;
+  readonly writeTarget: () => WriteTarget;
+  readonly replicaLabels: ReadonlySet<string>;
+}) => Engine;
+
+export const ALL_TIME: NanoRange = {
+  minMs: -9_223_372_036_855,
+  minNanos: 0,
+  maxMs: 9_223_372_036_854,
+  maxNanos: 999_999,
+};
