@@ -1,0 +1,521 @@
+import {
+  type Address,
+  assert,
+  CanceledError,
+  errorText,
+  OperatingError,
+  sleep,
+  systemCode,
+  type Timer,
+  ulid,
+  withTimeout,
+} from '@pollux/base';
+import type { Log } from '@pollux/telemetry';
+import { PeerError } from '../errors.ts';
+import { pushedNodes, versionMismatch } from '../swim/membership.ts';
+import type { Destination, SwimAction, SwimEvent } from '../swim/protocol.ts';
+import { createState, isPresent, type Member, type SwimState } from '../swim/state.ts';
+import { nextDueMs, step } from '../swim/step.ts';
+import { formatAddress, formatIp, parseIp } from '../wire/ip.ts';
+import type { DecodedPacket } from '../wire/packet.ts';
+import type { PushPull, StreamMessage } from '../wire/stream.ts';
+import { deferred } from './deferred.ts';
+import { GossipMetrics } from './metrics.ts';
+import {
+  DEFAULT_TIMES,
+  type GossipOptions,
+  type GossipTimes,
+  parsePeer,
+  swimConfig,
+  validateOptions,
+} from './options.ts';
+import { PeerBook } from './peer-book.ts';
+import { settle } from './settle.ts';
+import { SharedStates, type StateChannel, type StatePart } from './shared-states.ts';
+import { Transport } from './transport.ts';
+
+const FORGET_INTERVAL_MS = 5 * 60_000;
+const RESOLVE_RETRY_MS = 2_000;
+/** Polls of the settling cluster per gossip interval, as Alertmanager does. */
+const SETTLE_POLL_ROUNDS = 10;
+const MAX_PEER_ADDRESSES = 1_024;
+
+export type PeerInfo = { readonly name: string; readonly address: string };
+export type ClusterStatus = 'settling' | 'ready';
+
+/**
+ * A member of the cluster: the protocol of `swim/` bound to sockets and timers. Register states with {@link addState},
+ * then {@link start}; joining and settling go on by themselves.
+ */
+export class GossipNode {
+  readonly name: string;
+  readonly #options: GossipOptions;
+  readonly #times: GossipTimes;
+  readonly #log: Log;
+  readonly #metrics: GossipMetrics;
+  readonly #transport: Transport;
+  readonly #states: SharedStates;
+  readonly #book = new PeerBook();
+  readonly #abort = new AbortController();
+  readonly #settled = deferred<void>();
+  #swim: SwimState | null = null;
+  #timer: Timer | null = null;
+  #status: ClusterStatus = 'settling';
+  #onLeft: (() => void) | null = null;
+  #address: Address | null = null;
+
+  /** Throws GossipConfigError for settings that cannot work. */
+  constructor(options: GossipOptions) {
+    validateOptions(options);
+    const { env } = options;
+    this.#options = options;
+    this.#times = { ...DEFAULT_TIMES, ...options.times };
+    this.name = options.name ?? ulid(env.clock.now(), env.random);
+    this.#log = options.log.with({ component: 'cluster' });
+    this.#metrics = new GossipMetrics(options.registry, {
+      memberCount: () => this.#present().length,
+      failedPeerCount: () => this.#book.failedCount,
+      position: () => this.position(),
+      health: () => this.#swim?.health ?? 0,
+      queuedMessages: () => this.#swim?.userQueue.size ?? 0,
+    });
+    this.#metrics.nameSelf(this.name);
+    this.#transport = new Transport(
+      {
+        net: env.net,
+        monotonic: () => env.clock.monotonic(),
+        listen: options.listen,
+        label: options.label ?? '',
+        tcpTimeoutMs: this.#times.tcpTimeoutMs,
+      },
+      {
+        onPacket: (packet, from) => this.#onPacket(packet, from),
+        onStream: (message, from) => this.#onStream(message, from),
+        onRefused: (error, from) => this.#refuse(error, from),
+      },
+    );
+    this.#states = new SharedStates({
+      clock: env.clock,
+      log: this.#log,
+      metrics: this.#metrics,
+      gossip: (message) => this.#step({ kind: 'broadcast', data: message }),
+      sendToAll: (message) => this.#sendToAll(message),
+    });
+    // Nobody may be waiting when the node is closed before it has settled.
+    this.#settled.promise.catch(() => {});
+  }
+
+  /** Registers a shared state; before {@link start}, else the first exchange misses it. */
+  addState(key: string, part: StatePart): StateChannel {
+    return this.#states.add(key, part);
+  }
+
+  /** Binds the port and begins to join. Rejects when the port cannot be bound. */
+  async start(): Promise<void> {
+    assert(this.#swim === null, 'gossip node started twice');
+    const { env, label = '', peers } = this.#options;
+    const bound = await this.#transport.start();
+    const advertised = this.#options.advertise ?? bound;
+    const address = parseIp(advertised.host);
+    assert(address !== null, 'advertised address was validated');
+    const port = advertised.port === 0 ? bound.port : advertised.port;
+    this.#address = { host: formatIp(address), port };
+    this.#swim = createState(
+      { name: this.name, address, port },
+      swimConfig(this.#times, peers.length, label),
+      env.random,
+      env.clock.monotonic(),
+    );
+    this.#schedule();
+    this.#log.info('gossip listening', {
+      name: this.name,
+      addr: formatAddress(bound.host, bound.port),
+    });
+    void this.#background('join and settle', async (signal) => {
+      await this.#join(signal);
+      await this.#settle(signal);
+    });
+    const { reconnectIntervalMs, reconnectTimeoutMs, peersResolveTimeoutMs } = this.#times;
+    this.#every(reconnectIntervalMs, 'reconnect', () => this.#reconnect());
+    this.#every(peersResolveTimeoutMs, 'refresh', (signal) => this.#refresh(signal));
+    this.#every(FORGET_INTERVAL_MS, 'forget', async () => {
+      this.#book.forgetOld(reconnectTimeoutMs, env.clock.monotonic());
+    });
+  }
+
+  /** What peers send to; null before start. */
+  get address(): Address | null {
+    return this.#address;
+  }
+
+  /** All members that are alive or suspected, this one included, sorted by name. */
+  peers(): readonly PeerInfo[] {
+    return this.#present().map((member) => ({ name: member.name, address: addressOf(member) }));
+  }
+
+  /** This member's index in {@link peers}: how many members notify before it. */
+  position(): number {
+    return Math.max(
+      0,
+      this.#present().findIndex((member) => member.name === this.name),
+    );
+  }
+
+  status(): ClusterStatus {
+    return this.#status;
+  }
+
+  /** Resolves once the cluster has settled; rejects when `signal` aborts or the node is closed first. */
+  async settled(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const aborted = deferred<never>();
+    const onAbort = (): void =>
+      aborted.reject(
+        new CanceledError('gave up on the cluster to settle', { cause: signal.reason }),
+      );
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([this.#settled.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Tells the others goodbye and resolves when that is out, 10 s at most. Then {@link close}. */
+  async leave(): Promise<void> {
+    if (this.#swim === null || this.#swim.phase !== 'running') return;
+    const left = deferred<void>();
+    this.#onLeft = left.resolve;
+    this.#step({ kind: 'leave' });
+    await left.promise;
+  }
+
+  /** Stops at once, without a goodbye. */
+  async close(): Promise<void> {
+    if (this.#abort.signal.aborted) return;
+    this.#abort.abort(new CanceledError('the cluster member was closed'));
+    this.#timer?.cancel();
+    this.#onLeft?.();
+    this.#settled.reject(new CanceledError('the cluster member was closed'));
+    await this.#transport.close();
+  }
+
+  #present(): Member[] {
+    const members = [...(this.#swim?.members.values() ?? [])].filter(isPresent);
+    return members.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  }
+
+  #step(event: SwimEvent): void {
+    if (this.#swim === null || this.#abort.signal.aborted) return;
+    const actions = step(this.#swim, event, this.#options.env.clock.monotonic());
+    for (const action of actions) this.#act(action);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#timer?.cancel();
+    if (this.#swim === null || this.#abort.signal.aborted || this.#swim.phase === 'left') return;
+    const { clock } = this.#options.env;
+    const delayMs = Math.max(0, nextDueMs(this.#swim) - clock.monotonic());
+    this.#timer = clock.after(delayMs, () => this.#step({ kind: 'tick' }));
+  }
+
+  #act(action: SwimAction): void {
+    switch (action.kind) {
+      case 'packet':
+        this.#transport.send(action.messages, socketAddress(action.to), action.withChecksum);
+        return;
+      case 'tcpPing':
+        void this.#background('ping over TCP', () => this.#tcpPing(action));
+        return;
+      case 'pushPull':
+        void this.#background('push/pull', async () => {
+          await this.#tryExchange(socketAddress(action.to), false);
+        });
+        return;
+      case 'deliver':
+        this.#states.mergeMessage(action.data);
+        return;
+      case 'joined':
+      case 'left':
+      case 'updated':
+        this.#onMember(action.kind, action.member);
+        return;
+      case 'alive':
+        this.#metrics.alive.with(action.node).inc();
+        return;
+      case 'conflict':
+        this.#metrics.conflicts.inc();
+        this.#log.warn('two members have the same name', {
+          peer: action.node,
+          addr: addressOf(action.at),
+        });
+        return;
+      case 'pong':
+        this.#metrics.pings.with(action.node).observe(action.roundTripMs / 1000);
+        return;
+      case 'pruned':
+        this.#metrics.pruned.inc(action.count);
+        return;
+      case 'leaveDone':
+        this.#onLeft?.();
+        return;
+      case 'log':
+        this.#log[action.level](action.text, { peer: action.node });
+        return;
+    }
+  }
+
+  #onMember(kind: 'joined' | 'left' | 'updated', member: Member): void {
+    const address = addressOf(member);
+    this.#metrics[kind].inc();
+    if (kind === 'joined') this.#book.markAlive(address);
+    if (kind === 'left') {
+      this.#book.markFailed(address, this.#options.env.clock.monotonic());
+      this.#metrics.forgetPeer(member.name);
+    }
+    this.#log.info(`peer ${kind}`, { peer: member.name, addr: address });
+  }
+
+  #onPacket(packet: DecodedPacket, from: Address): void {
+    for (const error of packet.errors) this.#refuse(error, from);
+    const address = parseIp(from.host);
+    if (address === null) return;
+    const source = { address, port: from.port };
+    for (const message of packet.messages) this.#step({ kind: 'message', message, from: source });
+  }
+
+  #onStream(
+    message: StreamMessage,
+    from: Address,
+  ): { reply: StreamMessage; after: () => void } | null {
+    if (this.#swim === null) return null;
+    switch (message.kind) {
+      case 'pushPull':
+        // The answer is taken before the other side's state is merged.
+        return {
+          reply: this.#pushPull(message.isJoin),
+          after: () => this.#mergeFrom(message, from),
+        };
+      case 'ping':
+        if (message.node !== '' && message.node !== this.name) return null;
+        return { reply: { kind: 'ack', sequence: message.sequence }, after: () => {} };
+      case 'user':
+        this.#states.mergeMessage(message.data);
+        return null;
+      default:
+        this.#refuse(new PeerError(`unexpected ${message.kind} on a stream`), from);
+        return null;
+    }
+  }
+
+  #mergeFrom(message: PushPull, from: Address): void {
+    const error = this.#mergeExchange(message);
+    if (error !== null) this.#refuse(error, from);
+  }
+
+  #pushPull(isJoin: boolean): PushPull {
+    assert(this.#swim !== null, 'push/pull before start');
+    const nodes = pushedNodes(this.#swim);
+    return { kind: 'pushPull', isJoin, nodes, userState: this.#states.fullState() };
+  }
+
+  /** Membership and states of another member; what keeps them out as an error. */
+  #mergeExchange(message: PushPull): PeerError | null {
+    assert(this.#swim !== null, 'merge before start');
+    const mismatch = versionMismatch(pushedNodes(this.#swim), message.nodes);
+    if (mismatch !== null) return new PeerError(mismatch);
+    this.#step({ kind: 'merge', nodes: message.nodes });
+    this.#states.mergeFullState(message.userState);
+    return null;
+  }
+
+  /** Exchanges full states with a member. Rejects when that fails. */
+  async #exchange(to: Address, isJoin: boolean): Promise<void> {
+    const reply = await this.#transport.request(to, this.#pushPull(isJoin), { wantsReply: true });
+    if (reply?.kind !== 'pushPull') throw new PeerError('the answer is no push/pull');
+    if (this.#abort.signal.aborted) return;
+    const error = this.#mergeExchange(reply);
+    if (error !== null) throw error;
+  }
+
+  async #tryExchange(to: Address, isJoin: boolean): Promise<boolean> {
+    try {
+      await this.#exchange(to, isJoin);
+      return true;
+    } catch (error) {
+      if (!isPeerFailure(error)) throw error;
+      const text = { addr: formatAddress(to.host, to.port), err: errorText(error) };
+      this.#log.debug(isJoin ? 'join failed' : 'push/pull failed', text);
+      return false;
+    }
+  }
+
+  async #tcpPing(action: Extract<SwimAction, { kind: 'tcpPing' }>): Promise<void> {
+    const { sequence, node, to, timeoutMs } = action;
+    try {
+      const ping: StreamMessage = { kind: 'ping', sequence, node, source: null };
+      const options = { wantsReply: true, timeoutMs };
+      const reply = await this.#transport.request(socketAddress(to), ping, options);
+      if (reply?.kind === 'ack' && reply.sequence === sequence) {
+        this.#step({ kind: 'tcpPong', sequence });
+      }
+    } catch (error) {
+      if (!isPeerFailure(error)) throw error;
+      this.#log.debug('ping over TCP failed', { peer: node, err: errorText(error) });
+    }
+  }
+
+  async #sendToAll(message: Uint8Array): Promise<number> {
+    const others = this.#present().filter((member) => member.name !== this.name);
+    const results = await Promise.all(
+      others.map(async (member) => {
+        try {
+          const to = socketAddress(member);
+          await this.#transport.request(to, { kind: 'user', data: message }, { wantsReply: false });
+          return true;
+        } catch (error) {
+          if (!isPeerFailure(error)) throw error;
+          const text = { peer: member.name, err: errorText(error) };
+          this.#log.debug('oversize message not delivered', text);
+          return false;
+        }
+      }),
+    );
+    return results.filter((isSent) => !isSent).length;
+  }
+
+  /** First contact: looks the peers up, again while nothing is found, and joins them all. One success is enough. */
+  async #join(signal: AbortSignal): Promise<void> {
+    if (this.#options.peers.length === 0) return;
+    const { clock } = this.#options.env;
+    const endMs = clock.monotonic() + this.#times.peersResolveTimeoutMs;
+    let addresses = await this.#resolvePeers(signal);
+    while (addresses.length === 0 && clock.monotonic() + RESOLVE_RETRY_MS < endMs) {
+      if (this.#options.peers.every((peer) => this.#isSelf(parsePeer(peer)))) return;
+      await sleep(clock, RESOLVE_RETRY_MS, signal);
+      addresses = await this.#resolvePeers(signal);
+    }
+    const nowMs = clock.monotonic();
+    for (const { host, port } of addresses) this.#book.markFailed(formatAddress(host, port), nowMs);
+    const joined = await Promise.all(addresses.map((address) => this.#tryExchange(address, true)));
+    const count = joined.filter((isJoined) => isJoined).length;
+    if (count === 0 && addresses.length > 0) {
+      this.#log.warn('no peer could be joined; trying again and again', {
+        peers: addresses.length,
+      });
+    } else {
+      this.#log.info('joined', { peers: count });
+    }
+  }
+
+  async #reconnect(): Promise<void> {
+    for (const address of this.#book.failed()) {
+      const isJoined = await this.#tryExchange(parsePeer(address), true);
+      (isJoined ? this.#metrics.reconnections : this.#metrics.reconnectionsFailed).inc();
+      // The exchange can succeed with a member under another name that took the address over.
+      if (isJoined) this.#book.markAlive(address);
+    }
+  }
+
+  /** Joins configured peers that are no members, at the addresses their names have now. */
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const known = new Set(this.peers().map((peer) => peer.address));
+    for (const address of await this.#resolvePeers(signal)) {
+      if (known.has(formatAddress(address.host, address.port))) continue;
+      const isJoined = await this.#tryExchange(address, true);
+      (isJoined ? this.#metrics.refreshes : this.#metrics.refreshesFailed).inc();
+    }
+  }
+
+  /** Addresses of the configured peers, without our own. */
+  async #resolvePeers(signal: AbortSignal): Promise<Address[]> {
+    const found = new Map<string, Address>();
+    for (const peer of this.#options.peers) {
+      const { host, port } = parsePeer(peer);
+      for (const ip of await this.#resolve(host, signal)) {
+        const address = { host: ip, port };
+        if (this.#isSelf(address) || found.size >= MAX_PEER_ADDRESSES) continue;
+        found.set(formatAddress(ip, port), address);
+      }
+    }
+    return [...found.values()];
+  }
+
+  async #resolve(host: string, signal: AbortSignal): Promise<string[]> {
+    if (parseIp(host) !== null) return [host];
+    const { clock, net } = this.#options.env;
+    try {
+      return await withTimeout(
+        clock,
+        this.#times.peersResolveTimeoutMs,
+        `looking up ${host}`,
+        (inner) => net.resolve(host, inner),
+        signal,
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isPeerFailure(error)) throw error;
+      this.#log.warn('peer name not found', { host, err: errorText(error) });
+      return [];
+    }
+  }
+
+  #isSelf({ host, port }: Address): boolean {
+    return this.#address !== null && host === this.#address.host && port === this.#address.port;
+  }
+
+  async #settle(signal: AbortSignal): Promise<void> {
+    await settle({
+      clock: this.#options.env.clock,
+      log: this.#log,
+      pollIntervalMs: SETTLE_POLL_ROUNDS * this.#times.gossipIntervalMs,
+      timeoutMs: this.#times.settleTimeoutMs,
+      memberCount: () => this.#present().length,
+      signal,
+    });
+    this.#status = 'ready';
+    this.#settled.resolve();
+  }
+
+  #refuse(error: OperatingError, from: Address): void {
+    this.#metrics.refused.with(error.code).inc();
+    this.#log.debug('gossip refused', {
+      from: formatAddress(from.host, from.port),
+      err: errorText(error),
+    });
+  }
+
+  #every(intervalMs: number, what: string, work: (signal: AbortSignal) => Promise<void>): void {
+    void this.#background(what, async (signal) => {
+      for (;;) {
+        await sleep(this.#options.env.clock, intervalMs, signal);
+        await work(signal);
+      }
+    });
+  }
+
+  /** Runs until done or closed; only the end of the node may end it early. */
+  async #background(what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    try {
+      await work(this.#abort.signal);
+    } catch (error) {
+      if (this.#abort.signal.aborted) return;
+      this.#log.error(`${what} ended`, { err: errorText(error) });
+      if (!OperatingError.is(error)) throw error;
+    }
+  }
+}
+
+/** What networks and peers do to us, in contrast to a bug: our own errors and the system's. */
+function isPeerFailure(error: unknown): boolean {
+  return OperatingError.is(error) || systemCode(error) !== '';
+}
+
+function socketAddress({ address, port }: Destination): Address {
+  return { host: formatIp(address), port };
+}
+
+function addressOf({ address, port }: Destination): string {
+  return formatAddress(formatIp(address), port);
+}
