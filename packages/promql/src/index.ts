@@ -1,1 +1,37 @@
-export {};
+export {
+  Engine,
+  type EngineFeatures,
+  type EngineOptions,
+  type InstantRequest,
+  type QueryRequest,
+  type RangeRequest,
+} from './engine.ts';
+export { QueryError, type QueryErrorKind } from './errors.ts';
+export {
+  type Expr,
+  FUNCTIONS,
+  type FunctionSignature,
+  ParseError,
+  type ParserOptions,
+  parseExpr,
+  parseSeriesSelector,
+  printExpr,
+  type Span,
+  type StepWindow,
+  stepWindow,
+  type TimeSpan,
+  timeSpan,
+  typeOf,
+  walk,
+} from './parser/index.ts';
+export type {
+  InstantVector,
+  MatrixSeries,
+  QueryAnswer,
+  QueryResult,
+  QueryStats,
+  RangeMatrix,
+  Scalar,
+  Str,
+} from './result.ts';
+export { type TextSink, writeResultJson } from './result-json.ts';

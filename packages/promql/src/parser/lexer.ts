@@ -49,12 +49,11 @@ class Lexer {
     }
   }
 
-  #plain(): void {
+  #plain(): true {
     const char = this.#input[this.#at];
     if (char === undefined) {
-      if (this.#parenDepth > 0) this.#fail('unclosed left parenthesis');
-      else this.#emit('eof', 'eof', 0);
-      return;
+      if (this.#parenDepth > 0) return this.#fail('unclosed left parenthesis');
+      return this.#emit('eof', 'eof', 0);
     }
     const two = this.#input.slice(this.#at, this.#at + 2);
     switch (char) {
@@ -76,8 +75,8 @@ class Lexer {
         this.#emit('punctuation', '[', 1);
         this.#skipBlank();
         if (this.#input[this.#at] === undefined)
-          this.#fail('unexpected end of input in duration expression');
-        return;
+          return this.#fail('unexpected end of input in duration expression');
+        return true;
       case '+':
       case '-':
       case '*':
@@ -111,10 +110,10 @@ class Lexer {
     if (/[a-zA-Z_:]/.test(char)) {
       return this.#word();
     }
-    this.#fail(`unexpected character: ${rune(this.#rune())}`);
+    return this.#fail(`unexpected character: ${rune(this.#rune())}`);
   }
 
-  #insideBraces(): void {
+  #insideBraces(): true {
     const char = this.#input[this.#at];
     if (char === undefined) return this.#fail('unexpected end of input inside braces');
     const two = this.#input.slice(this.#at, this.#at + 2);
@@ -141,10 +140,10 @@ class Lexer {
     }
     const word = /^[a-zA-Z_][a-zA-Z0-9_]*/.exec(this.#rest());
     if (word !== null) return this.#emit('identifier', 'identifier', word[0].length);
-    this.#fail(`unexpected character inside braces: ${rune(this.#rune())}`);
+    return this.#fail(`unexpected character inside braces: ${rune(this.#rune())}`);
   }
 
-  #insideBrackets(): void {
+  #insideBrackets(): true {
     const char = this.#input[this.#at];
     if (char === undefined) return this.#fail('unexpected end of input in duration expression');
     switch (char) {
@@ -185,10 +184,10 @@ class Lexer {
     if (/[a-zA-Z]/.test(char) && (previous === 'duration' || previous === 'number')) {
       return this.#fail(`unexpected character: ${rune(char)}, expected ${rune(':')}`);
     }
-    this.#fail(`unexpected character in duration expression: ${rune(this.#rune())}`);
+    return this.#fail(`unexpected character in duration expression: ${rune(this.#rune())}`);
   }
 
-  #word(): void {
+  #word(): true {
     const word = /^[a-zA-Z0-9_:]+/.exec(this.#rest())![0];
     const lower = word.toLowerCase();
     if (lower === 'inf' || lower === 'nan') return this.#emit('number', 'number', word.length);
@@ -197,10 +196,10 @@ class Lexer {
     if (KEYWORDS.has(lower)) return this.#emit('keyword', lower, word.length);
     if (word.includes(':'))
       return this.#emit('metric-identifier', 'metric-identifier', word.length);
-    this.#emit('identifier', 'identifier', word.length);
+    return this.#emit('identifier', 'identifier', word.length);
   }
 
-  #number(): void {
+  #number(): true {
     const rest = this.#rest();
     const hex = /^0[xX](?:[0-9a-fA-F]|_(?=[0-9a-fA-F]))+/.exec(rest);
     const decimal =
@@ -217,10 +216,10 @@ class Lexer {
       return this.#emit('duration', 'duration', units[0].length);
     const read = badNumberLength(rest, units?.[0] ?? mantissa);
     const kind = 'bad number or duration syntax';
-    this.#fail(`${kind}: ${quoteText(rest.slice(0, read))}`);
+    return this.#fail(`${kind}: ${quoteText(rest.slice(0, read))}`);
   }
 
-  #string(): void {
+  #string(): true {
     const result = unquote(this.#input, this.#at);
     if (!result.ok) return this.#fail(result.reason);
     const text = this.#input.slice(this.#at, result.end);
@@ -233,6 +232,7 @@ class Lexer {
       end: result.end,
     });
     this.#at = result.end;
+    return true;
   }
 
   #rest(): string {
@@ -244,14 +244,15 @@ class Lexer {
     return String.fromCodePoint(this.#input.codePointAt(this.#at) ?? 0);
   }
 
-  #emit(group: TokenGroup, type: string, length: number): void {
+  #emit(group: TokenGroup, type: string, length: number): true {
     const start = this.#at;
     const text = this.#input.slice(start, start + length);
     this.#at += length;
     this.#tokens.push({ group, type, text, value: text, start, end: this.#at });
+    return true;
   }
 
-  #fail(reason: string, start = this.#at): void {
+  #fail(reason: string, start = this.#at): true {
     this.#tokens.push({
       group: 'error',
       type: 'error',
@@ -260,6 +261,7 @@ class Lexer {
       start,
       end: this.#input.length,
     });
+    return true;
   }
 }
 

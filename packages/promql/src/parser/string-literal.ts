@@ -50,14 +50,14 @@ export function unquote(input: string, start: number): UnquoteResult {
       at++;
       continue;
     }
-    const escape = readEscape(input, at + 1, quote!);
-    if (!escape.ok) return escape;
-    if (escape.isByte) bytes.push(escape.code);
+    const sequence = readEscape(input, at + 1, quote!);
+    if (!sequence.ok) return sequence;
+    if (sequence.isByte) bytes.push(sequence.code);
     else {
       flush();
-      value += String.fromCodePoint(escape.code);
+      value += String.fromCodePoint(sequence.code);
     }
-    at = escape.end;
+    at = sequence.end;
   }
 }
 

@@ -25,8 +25,9 @@ export function timeSpan(expr: Expr, options: TimeSpanOptions): TimeSpan {
   const resolved = resolveDurations(expr, options, '');
   const selectors: SelectorSpan[] = [];
   walk(resolved, (node, path) => {
-    if (node.kind !== 'vector-selector') return;
-    selectors.push({ selector: node, span: selectorSpan(node, path, options) });
+    if (node.kind === 'vector-selector')
+      selectors.push({ selector: node, span: selectorSpan(node, path, options) });
+    return true;
   });
   return { selectors, overall: unionOf(selectors.map(({ span }) => span)) };
 }
@@ -46,16 +47,17 @@ export function stepWindow(expr: Expr, lookbackMs: number, times: QueryTimes): S
   let beforeMs = Number.NEGATIVE_INFINITY;
   let afterMs = Number.NEGATIVE_INFINITY;
   walk(resolved, (node, path) => {
-    if (node.kind !== 'vector-selector') return;
+    if (node.kind !== 'vector-selector') return true;
     const isPinned =
       node.at !== null || path.some((outer) => outer.kind === 'subquery' && outer.at !== null);
     if (isPinned) {
       fixed.push(selectorSpan(node, path, { ...times, lookbackMs }));
-      return;
+      return true;
     }
     const span = selectorSpan(node, path, { startMs: 0, endMs: 0, stepMs: 0, lookbackMs });
     beforeMs = Math.max(beforeMs, -span.minMs);
     afterMs = Math.max(afterMs, span.maxMs);
+    return true;
   });
   const moving = beforeMs === Number.NEGATIVE_INFINITY ? null : { beforeMs, afterMs };
   return { moving, fixed };

@@ -22,13 +22,13 @@ export function childrenOf(expr: Expr): readonly Expr[] {
   }
 }
 
-/** Calls `visit` for every node, parents first, with the ancestors from the root down. False stops at that node. */
+/** Calls `visit` for every node, parents first, with the ancestors from the root down. Return false to leave out what is below the node. */
 export function walk(
   expr: Expr,
-  visit: (node: Expr, path: readonly Expr[]) => boolean | undefined | void,
+  visit: (node: Expr, path: readonly Expr[]) => boolean,
   path: readonly Expr[] = [],
 ): void {
-  if (visit(expr, path) === false) return;
+  if (!visit(expr, path)) return;
   const below = [...path, expr];
   for (const child of childrenOf(expr)) walk(child, visit, below);
 }

@@ -1,0 +1,114 @@
+import { quoteText } from '@pollux/model';
+import type { Annotation } from '@pollux/storage';
+import { lineAndColumn, type PositionRange } from './parser/parse-error.ts';
+
+/** A remark that is merged with others of its key: only the widest figures are told. */
+type MonotonicityFix = {
+  readonly head: string;
+  readonly place: string;
+  minTimestampMs: number;
+  maxTimestampMs: number;
+  minBucket: number;
+  maxBucket: number;
+  maxDifference: number;
+  count: number;
+};
+
+/** Distinct remarks kept per query; the rest would say the same of other series. */
+const MAX_ANNOTATIONS = 10_000;
+
+/**
+ * What the user should know of how an answer came about. Warnings may mean that it is wrong, infos that it may surprise.
+ * Texts and positions are Prometheus' own; equal remarks are kept once.
+ */
+export class Annotations {
+  readonly #query: string;
+  readonly #items = new Map<string, Annotation>();
+  readonly #fixes = new Map<string, MonotonicityFix>();
+
+  constructor(query: string) {
+    this.#query = query;
+  }
+
+  warn(text: string, range: PositionRange): void {
+    this.#add('warning', `PromQL warning: ${text}`, range);
+  }
+
+  info(text: string, range: PositionRange): void {
+    this.#add('info', `PromQL info: ${text}`, range);
+  }
+
+  /** Passes on what a storage said. */
+  addAll(items: readonly Annotation[]): void {
+    for (const item of items) this.#items.set(`${item.kind}${item.text}`, item);
+  }
+
+  /** A classic histogram had to be forced to be monotonic. */
+  monotonicityFix(
+    metricName: string,
+    range: PositionRange,
+    fix: {
+      readonly timestampMs: number;
+      readonly minBucket: number;
+      readonly maxBucket: number;
+      readonly maxDifference: number;
+    },
+  ): void {
+    const head = `PromQL info: input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)${forMetric(metricName)}`;
+    const key = `${head}${range.start}`;
+    const known = this.#fixes.get(key);
+    if (known === undefined) {
+      if (this.#fixes.size >= MAX_ANNOTATIONS) return;
+      this.#fixes.set(key, {
+        head,
+        place: lineAndColumn(this.#query, range.start),
+        minTimestampMs: fix.timestampMs,
+        maxTimestampMs: fix.timestampMs,
+        minBucket: fix.minBucket,
+        maxBucket: fix.maxBucket,
+        maxDifference: fix.maxDifference,
+        count: 1,
+      });
+      return;
+    }
+    known.minTimestampMs = Math.min(known.minTimestampMs, fix.timestampMs);
+    known.maxTimestampMs = Math.max(known.maxTimestampMs, fix.timestampMs);
+    known.minBucket = Math.min(known.minBucket, fix.minBucket);
+    known.maxBucket = Math.max(known.maxBucket, fix.maxBucket);
+    known.maxDifference = Math.max(known.maxDifference, fix.maxDifference);
+    known.count++;
+  }
+
+  list(): readonly Annotation[] {
+    const fixes = [...this.#fixes.values()].map(
+      (fix): Annotation => ({ kind: 'info', text: describeFix(fix) }),
+    );
+    return [...this.#items.values(), ...fixes];
+  }
+
+  #add(kind: Annotation['kind'], text: string, range: PositionRange): void {
+    const full = `${text} (${lineAndColumn(this.#query, range.start)})`;
+    const key = kind + full;
+    if (this.#items.size >= MAX_ANNOTATIONS || this.#items.has(key)) return;
+    this.#items.set(key, { kind, text: full });
+  }
+}
+
+/** ` for metric name "x"`, or nothing for a series without a name. */
+export function forMetric(metricName: string): string {
+  return metricName === '' ? '' : ` for metric name ${quoteText(metricName)}`;
+}
+
+function describeFix(fix: MonotonicityFix): string {
+  const { head, place, minBucket, maxBucket, maxDifference, minTimestampMs, maxTimestampMs } = fix;
+  const from = new Date(minTimestampMs).toISOString().replace(/\.?0*Z$/, 'Z');
+  const to = new Date(maxTimestampMs).toISOString().replace(/\.?0*Z$/, 'Z');
+  const when = fix.count === 1 ? `at ${from}` : `over ${fix.count} samples from ${from} to ${to}`;
+  return `${head}, from buckets ${shortFloat(minBucket)} to ${shortFloat(maxBucket)}, with a max diff of ${shortFloat(maxDifference)}, ${when} (${place})`;
+}
+
+/** Six significant digits are enough to recognise a bucket. */
+function shortFloat(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+  return String(Number(value.toPrecision(6)));
+}

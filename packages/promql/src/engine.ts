@@ -1,0 +1,228 @@
+import { type Clock, InputError, OperatingError } from '@pollux/base';
+import { MemoryBudget, type Queryable } from '@pollux/storage';
+import type { Log, Registry } from '@pollux/telemetry';
+import { Annotations } from './annotations.ts';
+import { EngineMetrics } from './engine-metrics.ts';
+import { QueryError } from './errors.ts';
+import { collectInstant, collectMatrixSource, collectRange } from './exec/collect.ts';
+import { ExecContext, type ExecOptions } from './exec/context.ts';
+import { gridBetween } from './exec/grid.ts';
+import { documentedType, type Expr, typeOf } from './parser/ast.ts';
+import { type QueryTimes, resolveDurations } from './parser/duration-expr.ts';
+import { ParseError } from './parser/parse-error.ts';
+import { type ParserOptions, parseExpr } from './parser/parser.ts';
+import { printExpr } from './parser/printer.ts';
+import { buildPlan } from './plan/build.ts';
+import { QueryGate } from './query-gate.ts';
+import type { QueryAnswer, QueryResult, RangeMatrix } from './result.ts';
+
+export type EngineOptions = {
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly log: Log;
+  /** `--query.lookback-delta`; 5 m. */
+  readonly lookbackMs?: number;
+  /** `--query.max-samples`; 50 million. */
+  readonly maxSamples?: number;
+  /** `--query.timeout`; 2 m. */
+  readonly timeoutMs?: number;
+  /** `--query.max-concurrency`; 20. */
+  readonly maxConcurrency?: number;
+  /** Queries that may wait for a slot; 1,000. */
+  readonly maxQueued?: number;
+  /** Step of subqueries that name none: the global evaluation interval; 1 m. */
+  readonly defaultStepMs?: () => number;
+  /** Bytes that one query may hold in columns; unlimited unless set. */
+  readonly maxMemoryBytes?: number;
+  /** Feature flags; all off by default, as in Prometheus. */
+  readonly features?: EngineFeatures;
+};
+
+export type EngineFeatures = ParserOptions & {
+  readonly delayedNameRemoval?: boolean;
+  readonly useStartTimestamps?: boolean;
+  readonly typeAndUnitLabels?: boolean;
+};
+
+/** What every query brings. */
+export type QueryRequest = {
+  readonly query?: string;
+  /** A parsed expression instead of a text. */
+  readonly expr?: Expr;
+  readonly queryable: Queryable;
+  /** Overrides the engine's lookback for this query. */
+  readonly lookbackMs?: number;
+  /** Overrides the engine's limit when it is shorter. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly budget?: MemoryBudget;
+};
+
+export type InstantRequest = QueryRequest & { readonly timeMs: number };
+
+export type RangeRequest = QueryRequest & {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number;
+};
+
+const NEVER = new AbortController().signal;
+
+/** Runs PromQL. One engine serves all queries of a role; it keeps nothing between them but its limits and metrics. */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #gate: QueryGate;
+  readonly #metrics: EngineMetrics;
+  readonly #features: EngineFeatures;
+  readonly #timeoutMs: number;
+
+  constructor(options: EngineOptions) {
+    const maxConcurrency = options.maxConcurrency ?? 20;
+    this.#options = options;
+    this.#features = options.features ?? {};
+    this.#timeoutMs = options.timeoutMs ?? 120_000;
+    this.#gate = new QueryGate(options.clock, maxConcurrency, options.maxQueued ?? 1_000);
+    this.#metrics = new EngineMetrics(options.registry, maxConcurrency);
+  }
+
+  /** Parses with the engine's features. Throws QueryError of kind `bad_data`. */
+  parse(query: string): Expr {
+    try {
+      return parseExpr(query, this.#features);
+    } catch (error) {
+      throw badData(error);
+    }
+  }
+
+  /** Evaluates at one time. A range selector gives its samples as a matrix. Rejects with {@link QueryError}. */
+  instant(request: InstantRequest): Promise<QueryAnswer> {
+    const times = { startMs: request.timeMs, endMs: request.timeMs, stepMs: 0 };
+    return this.#run(request, times, true);
+  }
+
+  /** Evaluates at each step from start to end, both included. Rejects with {@link QueryError}. */
+  async range(request: RangeRequest): Promise<QueryAnswer<RangeMatrix>> {
+    const { startMs, endMs, stepMs } = request;
+    if (!(stepMs > 0)) {
+      throw new QueryError(
+        'bad_data',
+        'zero or negative query resolution step widths are not accepted. Try a positive integer',
+      );
+    }
+    if (endMs < startMs)
+      throw new QueryError('bad_data', 'end timestamp must not be before start time');
+    const answer = await this.#run(request, { startMs, endMs, stepMs }, false);
+    return answer as QueryAnswer<RangeMatrix>;
+  }
+
+  async #run(request: QueryRequest, times: QueryTimes, isInstant: boolean): Promise<QueryAnswer> {
+    const { clock } = this.#options;
+    const signal = request.signal ?? NEVER;
+    const timeoutMs = Math.min(request.timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
+    const arrivedMs = clock.monotonic();
+    this.#metrics.queries.inc();
+    let release: (() => void) | null = null;
+    try {
+      release = await this.#enter(signal, timeoutMs);
+      const startedMs = clock.monotonic();
+      const query = request.query ?? (request.expr === undefined ? '' : printExpr(request.expr));
+      const context = this.#context(request, query, times, isInstant, timeoutMs);
+      const parsed = this.#prepare(request, query, times, isInstant);
+      const preparedMs = clock.monotonic();
+      const result = await this.#evaluate(parsed, context);
+      const endedMs = clock.monotonic();
+      this.#metrics.queue.observe((startedMs - arrivedMs) / 1000);
+      this.#metrics.prepare.observe((preparedMs - startedMs) / 1000);
+      this.#metrics.evaluate.observe((endedMs - preparedMs) / 1000);
+      this.#metrics.samples.inc(context.samples.total);
+      return {
+        result,
+        annotations: context.annotations.list(),
+        stats: {
+          queueMs: startedMs - arrivedMs,
+          prepareMs: preparedMs - startedMs,
+          evalMs: endedMs - preparedMs,
+          totalQueryableSamples: context.samples.total,
+          peakSamples: context.samples.peak,
+        },
+      };
+    } catch (error) {
+      throw this.#queryError(error);
+    } finally {
+      release?.();
+      this.#metrics.queries.dec();
+    }
+  }
+
+  async #enter(signal: AbortSignal, timeoutMs: number): Promise<() => void> {
+    const entered = this.#gate.enter(signal, timeoutMs);
+    this.#metrics.queued.set(this.#gate.waiting);
+    try {
+      return await entered;
+    } finally {
+      this.#metrics.queued.set(this.#gate.waiting);
+    }
+  }
+
+  #context(
+    request: QueryRequest,
+    query: string,
+    times: QueryTimes,
+    isInstant: boolean,
+    timeoutMs: number,
+  ): ExecContext {
+    const budget = request.budget ?? new MemoryBudget(this.#options.maxMemoryBytes ?? Infinity);
+    const options: ExecOptions = {
+      lookbackMs: request.lookbackMs ?? this.#options.lookbackMs ?? 300_000,
+      delayedNameRemoval: this.#features.delayedNameRemoval ?? false,
+      useStartTimestamps: this.#features.useStartTimestamps ?? false,
+      typeAndUnitLabels: this.#features.typeAndUnitLabels ?? false,
+    };
+    return new ExecContext({
+      query,
+      queryable: request.queryable,
+      read: { signal: request.signal ?? NEVER, budget },
+      annotations: new Annotations(query),
+      options,
+      times,
+      isInstant,
+      maxSamples: this.#options.maxSamples ?? 50_000_000,
+      clock: this.#options.clock,
+      timeoutMs,
+    });
+  }
+
+  #prepare(request: QueryRequest, query: string, times: QueryTimes, isInstant: boolean): Expr {
+    const expr = request.expr ?? this.parse(query);
+    const type = typeOf(expr);
+    if (!isInstant && type !== 'vector' && type !== 'scalar') {
+      throw new QueryError(
+        'bad_data',
+        `invalid expression type "${documentedType(type)}" for range query, must be Scalar or instant Vector`,
+      );
+    }
+    return resolveDurations(expr, times, query);
+  }
+
+  async #evaluate(expr: Expr, context: ExecContext): Promise<QueryResult> {
+    const { times } = context;
+    const defaultStepMs = this.#options.defaultStepMs?.() ?? 60_000;
+    const plan = buildPlan(expr, { times, defaultStepMs });
+    if (plan.kind === 'matrix') return collectMatrixSource(plan.source, context);
+    if (context.isInstant) return collectInstant(plan, context);
+    return collectRange(plan, gridBetween(times.startMs, times.endMs, times.stepMs), context);
+  }
+
+  #queryError(error: unknown): unknown {
+    if (error instanceof QueryError) return error;
+    if (error instanceof ParseError) return badData(error);
+    if (error instanceof InputError || OperatingError.is(error))
+      return new QueryError('execution', error.message, { cause: error });
+    return error;
+  }
+}
+
+function badData(error: unknown): unknown {
+  if (!(error instanceof ParseError)) return error;
+  return new QueryError('bad_data', error.message, { cause: error });
+}

@@ -1,0 +1,87 @@
+import { quoteText } from '@pollux/model';
+import { QueryError } from '../../errors.ts';
+import { histogramText } from '../../histogram/text.ts';
+import { printNumber } from '../../parser/printer.ts';
+import { isValidUtf8, quoteWithBytes } from '../../parser/string-literal.ts';
+import type { AggregateNode } from '../../plan/nodes.ts';
+import { Batch, FLOAT, HISTOGRAM, type SeriesInfo } from '../batch.ts';
+import { BATCH_STEPS, BatchCursor } from '../grid.ts';
+import type { Operator } from '../operator.ts';
+import type { AggregateSettings } from './aggregate.ts';
+import { groupSeries } from './grouping.ts';
+
+/** count_values: one series per distinct value, so all values are looked at before the first series is known. */
+export class CountValues implements Operator {
+  readonly #node: AggregateNode;
+  readonly #settings: AggregateSettings;
+  readonly #steps: BatchCursor;
+  /** Per output series the counts of all steps. */
+  #counts: Float64Array[] = [];
+
+  constructor(node: AggregateNode, settings: AggregateSettings) {
+    this.#node = node;
+    this.#settings = settings;
+    this.#steps = new BatchCursor(settings.grid);
+  }
+
+  async series(): Promise<readonly SeriesInfo[]> {
+    const { child, context, grid } = this.#settings;
+    const label = this.#node.parameter?.kind === 'string' ? this.#node.parameter.value : '';
+    if (label === '' || !isValidUtf8(label))
+      throw QueryError.execution(`invalid label name ${quoteWithBytes(label, quoteText)}`);
+    const series = await child.series();
+    // The new label replaces one of its name, so it takes no part in grouping.
+    const { groups, groupOf } = groupSeries(
+      this.#node.without
+        ? { grouping: [...this.#node.grouping, label], without: true }
+        : { grouping: this.#node.grouping, without: false },
+      series,
+      context,
+    );
+    const known = new Map<string, number>();
+    const output: SeriesInfo[] = [];
+    for (let first = 0; ; ) {
+      await context.checkpoint();
+      const input = await child.next();
+      if (input === null) break;
+      for (let s = 0, cell = 0; s < groupOf.length; s++) {
+        for (let i = 0; i < input.stepCount; i++, cell++) {
+          const text = valueText(input, cell);
+          if (text === null) continue;
+          const labels = groups[groupOf[s]!]!.labels.with(label, text);
+          const key = labels.key();
+          let index = known.get(key);
+          if (index === undefined) {
+            index = output.length;
+            known.set(key, index);
+            output.push({ labels, dropName: false });
+            this.#counts.push(new Float64Array(grid.count));
+            context.samples.take(grid.count);
+          }
+          this.#counts[index]![first + i]!++;
+        }
+      }
+      first += input.stepCount;
+    }
+    return output;
+  }
+
+  async next(): Promise<Batch | null> {
+    const steps = this.#steps;
+    if (!steps.advance()) return null;
+    const batch = new Batch(this.#counts.length, Math.min(BATCH_STEPS, steps.count));
+    for (const [s, counts] of this.#counts.entries()) {
+      for (let i = 0; i < steps.count; i++) {
+        const count = counts[steps.first + i]!;
+        if (count > 0) batch.setFloat(s * steps.count + i, count);
+      }
+    }
+    return batch;
+  }
+}
+
+function valueText(input: Batch, cell: number): string | null {
+  if (input.kinds[cell] === FLOAT) return printNumber(input.values[cell]!);
+  if (input.kinds[cell] === HISTOGRAM) return histogramText(input.histogramAt(cell));
+  return null;
+}

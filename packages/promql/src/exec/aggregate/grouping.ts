@@ -1,0 +1,35 @@
+import { METRIC_NAME } from '@pollux/model';
+import type { AggregateNode } from '../../plan/nodes.ts';
+import type { SeriesInfo } from '../batch.ts';
+import type { ExecContext } from '../context.ts';
+
+/** Which group each input series belongs to, worked out once per query. */
+export type Grouping = {
+  readonly groups: readonly SeriesInfo[];
+  readonly groupOf: Int32Array;
+};
+
+export function groupSeries(
+  node: Pick<AggregateNode, 'grouping' | 'without'>,
+  series: readonly SeriesInfo[],
+  context: ExecContext,
+): Grouping {
+  const names = new Set(node.grouping);
+  if (node.without) {
+    names.add(METRIC_NAME);
+    if (context.options.typeAndUnitLabels) names.add('__type__').add('__unit__');
+  }
+  const byKey = new Map<string, number>();
+  const groups: SeriesInfo[] = [];
+  const groupOf = Int32Array.from(series, (info) => {
+    const labels = node.without ? info.labels.drop(names) : info.labels.keep(names);
+    const key = labels.key();
+    const known = byKey.get(key);
+    if (known !== undefined) return known;
+    byKey.set(key, groups.length);
+    // Grouping by the name brings back one that was to be removed.
+    groups.push({ labels, dropName: false });
+    return groups.length - 1;
+  });
+  return { groups, groupOf };
+}

@@ -1,0 +1,60 @@
+import type { FloatHistogram, Labels } from '@pollux/model';
+
+/** What a cell of a batch holds. */
+export const ABSENT = 0;
+export const FLOAT = 1;
+export const HISTOGRAM = 2;
+
+/**
+ * The values of all series of an operator over a run of steps, series-major: cell (s, i) lies at `s * stepCount + i`.
+ * `kinds` says what a cell holds. The arrays belong to the operator that made them and are overwritten by its next call.
+ */
+export class Batch {
+  readonly seriesCount: number;
+  stepCount: number;
+  values: Float64Array;
+  kinds: Uint8Array;
+  /** Null while no cell is a histogram. */
+  histograms: (FloatHistogram | null)[] | null = null;
+
+  constructor(seriesCount: number, maxSteps: number) {
+    this.seriesCount = seriesCount;
+    this.stepCount = maxSteps;
+    this.values = new Float64Array(seriesCount * maxSteps);
+    this.kinds = new Uint8Array(seriesCount * maxSteps);
+  }
+
+  /** Empties all cells for a run of `stepCount` steps, at most what the batch was made for. */
+  clear(stepCount: number): void {
+    this.stepCount = stepCount;
+    this.kinds.fill(ABSENT, 0, this.seriesCount * stepCount);
+    this.histograms = null;
+  }
+
+  setFloat(cell: number, value: number): void {
+    this.values[cell] = value;
+    this.kinds[cell] = FLOAT;
+  }
+
+  setHistogram(cell: number, histogram: FloatHistogram): void {
+    this.histograms ??= new Array<FloatHistogram | null>(this.seriesCount * this.stepCount).fill(
+      null,
+    );
+    this.histograms[cell] = histogram;
+    this.kinds[cell] = HISTOGRAM;
+  }
+
+  histogramAt(cell: number): FloatHistogram {
+    return this.histograms![cell]!;
+  }
+
+  /** Copies a cell whatever it holds. */
+  copyCell(cell: number, from: Batch, fromCell: number): void {
+    const kind = from.kinds[fromCell]!;
+    if (kind === FLOAT) this.setFloat(cell, from.values[fromCell]!);
+    else if (kind === HISTOGRAM) this.setHistogram(cell, from.histogramAt(fromCell));
+  }
+}
+
+/** An output series. `dropName` marks a name that goes at the end of the query (delayed name removal). */
+export type SeriesInfo = { readonly labels: Labels; readonly dropName: boolean };

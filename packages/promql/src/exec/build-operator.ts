@@ -1,0 +1,63 @@
+import { unreachable } from '@pollux/base';
+import { QueryError } from '../errors.ts';
+import { isSetOperator } from '../parser/ast.ts';
+import type { BinaryNode, PlanNode } from '../plan/nodes.ts';
+import { AbsentOverTime } from './absent.ts';
+import { Aggregate } from './aggregate/aggregate.ts';
+import { ScalarBinary } from './binary/scalar-binary.ts';
+import { SetBinary } from './binary/set-binary.ts';
+import { VectorBinary } from './binary/vector-binary.ts';
+import { VectorScalar } from './binary/vector-scalar.ts';
+import { buildCall } from './build-call.ts';
+import type { ExecContext } from './context.ts';
+import type { StepGrid } from './grid.ts';
+import { mergeEqual } from './merge-equal.ts';
+import { Negate } from './negate.ts';
+import type { Operator } from './operator.ts';
+import { RangeCall } from './range-call.ts';
+import { ScalarOfTime } from './scalar-operators.ts';
+import { SelectVector } from './select-vector.ts';
+import { StepInvariant } from './step-invariant.ts';
+
+/** The one place where plan nodes become operators. */
+export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecContext): Operator {
+  switch (node.kind) {
+    case 'number':
+      return new ScalarOfTime(grid, () => node.value);
+    case 'string':
+      throw QueryError.execution('a string can only be an argument of a function');
+    case 'vector-select':
+      return new SelectVector(node, grid, context);
+    case 'range-call':
+      if (node.func === 'absent_over_time') return new AbsentOverTime(node, grid, context);
+      return mergeEqual(new RangeCall(node, grid, context), context);
+    case 'call':
+      return buildCall(node, grid, context);
+    case 'aggregate':
+      return new Aggregate(node, grid, context);
+    case 'binary':
+      return buildBinary(node, grid, context);
+    case 'negate':
+      return mergeEqual(
+        new Negate(buildOperator(node.child, grid, context), node.isScalar, context),
+        context,
+      );
+    case 'step-invariant': {
+      const once = { ...grid, count: Math.min(1, grid.count) };
+      return new StepInvariant(buildOperator(node.child, once, context), grid);
+    }
+    default:
+      return unreachable(node);
+  }
+}
+
+function buildBinary(node: BinaryNode, grid: StepGrid, context: ExecContext): Operator {
+  const left = buildOperator(node.left, grid, context);
+  const right = buildOperator(node.right, grid, context);
+  if (node.leftType === 'scalar' && node.rightType === 'scalar')
+    return new ScalarBinary(node.operator, left, right);
+  if (node.leftType === 'scalar' || node.rightType === 'scalar')
+    return mergeEqual(new VectorScalar(node, left, right, context), context);
+  if (isSetOperator(node.operator)) return new SetBinary(node, left, right);
+  return new VectorBinary(node, { left, right, grid, context });
+}

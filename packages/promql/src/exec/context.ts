@@ -1,0 +1,115 @@
+import type { Clock } from '@pollux/base';
+import type { Queryable, ReadContext } from '@pollux/storage';
+import type { Annotations } from '../annotations.ts';
+import { QueryError } from '../errors.ts';
+import type { QueryTimes } from '../parser/duration-expr.ts';
+
+/** How semantics differ between production defaults and feature flags. */
+export type ExecOptions = {
+  readonly lookbackMs: number;
+  readonly delayedNameRemoval: boolean;
+  readonly useStartTimestamps: boolean;
+  readonly typeAndUnitLabels: boolean;
+};
+
+/** Everything that operators of one query share. */
+export class ExecContext {
+  readonly query: string;
+  readonly queryable: Queryable;
+  readonly read: ReadContext;
+  readonly annotations: Annotations;
+  readonly options: ExecOptions;
+  readonly times: QueryTimes;
+  readonly isInstant: boolean;
+  readonly samples: SampleCounter;
+  readonly #clock: Clock;
+  readonly #deadlineMs: number;
+  #lastTurnMs: number;
+
+  constructor(settings: {
+    readonly query: string;
+    readonly queryable: Queryable;
+    readonly read: ReadContext;
+    readonly annotations: Annotations;
+    readonly options: ExecOptions;
+    readonly times: QueryTimes;
+    readonly isInstant: boolean;
+    readonly maxSamples: number;
+    readonly clock: Clock;
+    readonly timeoutMs: number;
+  }) {
+    this.query = settings.query;
+    this.queryable = settings.queryable;
+    this.read = settings.read;
+    this.annotations = settings.annotations;
+    this.options = settings.options;
+    this.times = settings.times;
+    this.isInstant = settings.isInstant;
+    this.samples = new SampleCounter(settings.maxSamples);
+    this.#clock = settings.clock;
+    this.#lastTurnMs = settings.clock.monotonic();
+    this.#deadlineMs = this.#lastTurnMs + settings.timeoutMs;
+  }
+
+  /**
+   * Called between batches: throws when the query was aborted or has run out of time, and now and then lets the event loop
+   * turn, so that an abort can arrive at all.
+   */
+  async checkpoint(): Promise<void> {
+    const nowMs = this.#clock.monotonic();
+    if (nowMs - this.#lastTurnMs > MAX_TURN_MS) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      this.#lastTurnMs = this.#clock.monotonic();
+    }
+    this.throwIfOver();
+  }
+
+  throwIfOver(): void {
+    if (this.read.signal.aborted) throw abortError(this.read.signal.reason);
+    if (this.#clock.monotonic() > this.#deadlineMs) throw timeoutError();
+  }
+}
+
+/** Longest time that a query keeps the event loop for itself. */
+const MAX_TURN_MS = 10;
+
+export function timeoutError(): QueryError {
+  return new QueryError('timeout', 'query timed out in query execution');
+}
+
+export function abortError(reason: unknown): QueryError {
+  if (reason instanceof QueryError) return reason;
+  return new QueryError('canceled', 'query was canceled in query execution', { cause: reason });
+}
+
+/** Counts samples that a query holds; a histogram counts as its size in points. */
+export class SampleCounter {
+  readonly #limit: number;
+  #held = 0;
+  #peak = 0;
+  #total = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Throws when the limit would be passed. */
+  take(count: number): void {
+    this.#held += count;
+    this.#total += count;
+    if (this.#held > this.#peak) this.#peak = this.#held;
+    if (this.#held > this.#limit) throw QueryError.tooManySamples();
+  }
+
+  give(count: number): void {
+    this.#held -= count;
+  }
+
+  get peak(): number {
+    return this.#peak;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+}

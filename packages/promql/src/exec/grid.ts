@@ -1,0 +1,45 @@
+/** The evaluation times of a (sub)query: `startMs + i * stepMs` for i in [0, count). */
+export type StepGrid = {
+  readonly startMs: number;
+  /** At least 1; of no meaning when count is 1. */
+  readonly stepMs: number;
+  readonly count: number;
+};
+
+/** Steps that operators hand over at a time. */
+export const BATCH_STEPS = 64;
+
+export function lastStepMs(grid: StepGrid): number {
+  return grid.startMs + (grid.count - 1) * grid.stepMs;
+}
+
+export function gridBetween(startMs: number, endMs: number, stepMs: number): StepGrid {
+  const step = Math.max(1, stepMs);
+  const count = endMs < startMs ? 0 : Math.floor((endMs - startMs) / step) + 1;
+  return { startMs, stepMs: step, count };
+}
+
+/** Walks a grid in batches; every operator over one grid has its own and they move in step. */
+export class BatchCursor {
+  readonly grid: StepGrid;
+  /** First step of the current batch. */
+  first = 0;
+  /** Steps in the current batch. */
+  count = 0;
+
+  constructor(grid: StepGrid) {
+    this.grid = grid;
+  }
+
+  /** Moves to the next batch; false at the end. */
+  advance(): boolean {
+    this.first += this.count;
+    this.count = Math.min(BATCH_STEPS, this.grid.count - this.first);
+    return this.count > 0;
+  }
+
+  /** Time of step `index` of the current batch. */
+  timeMs(index: number): number {
+    return this.grid.startMs + (this.first + index) * this.grid.stepMs;
+  }
+}

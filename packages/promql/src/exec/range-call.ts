@@ -1,0 +1,190 @@
+import { assert } from '@pollux/base';
+import { annotateRangeCall, checkQuantile } from '../functions/range-annotations.ts';
+import { WINDOW_KERNELS } from '../functions/window/kernels.ts';
+import { type MixedFunction, mixedFunctionFor } from '../functions/window/mixed.ts';
+import type { WindowKernel, WindowSet } from '../functions/window/window-set.ts';
+import { histogramPoints } from '../histogram/size.ts';
+import type { RangeCallNode } from '../plan/nodes.ts';
+import { Batch, FLOAT, type SeriesInfo } from './batch.ts';
+import { buildOperator } from './build-operator.ts';
+import type { ExecContext } from './context.ts';
+import { extendedFunction } from './extended-range.ts';
+import { BATCH_STEPS, BatchCursor, type StepGrid } from './grid.ts';
+import type { Operator } from './operator.ts';
+import { loadRange, withoutName } from './range-source.ts';
+import type { RangeSeries } from './series-columns.ts';
+
+/** Functions that give a sample of the window itself and so keep the name. */
+const KEEPS_NAME: ReadonlySet<string> = new Set(['first_over_time', 'last_over_time']);
+
+/** A function over the windows of a range selector or subquery. */
+export class RangeCall implements Operator {
+  readonly #node: RangeCallNode;
+  readonly #context: ExecContext;
+  readonly #grid: StepGrid;
+  readonly #steps: BatchCursor;
+  readonly #params: readonly Operator[];
+  readonly #kernel: WindowKernel;
+  readonly #windows: WindowSet;
+  #series: readonly RangeSeries[] = [];
+  /** Window edges of each series where the last batch left them: lo, hi per series. */
+  #edges = new Int32Array(0);
+  #batch: Batch | null = null;
+
+  constructor(node: RangeCallNode, grid: StepGrid, context: ExecContext) {
+    const kernel = WINDOW_KERNELS.get(node.func);
+    assert(kernel !== undefined, `range function ${node.func} has a kernel`);
+    this.#node = node;
+    this.#context = context;
+    this.#grid = grid;
+    this.#steps = new BatchCursor(grid);
+    this.#params = node.args.map((arg) => buildOperator(arg, grid, context));
+    this.#kernel = kernel;
+    const size = Math.min(BATCH_STEPS, grid.count);
+    this.#windows = {
+      timestampsMs: new Float64Array(0),
+      values: new Float64Array(0),
+      lo: new Int32Array(size),
+      hi: new Int32Array(size),
+      startMs: new Float64Array(size),
+      endMs: new Float64Array(size),
+      evalMs: new Float64Array(size),
+      count: 0,
+      params: node.args.map(() => new Float64Array(size)),
+    };
+  }
+
+  async series(): Promise<readonly SeriesInfo[]> {
+    for (const param of this.#params) await param.series();
+    this.#series = await loadRange(this.#node.source, this.#grid, this.#context);
+    this.#edges = new Int32Array(this.#series.length * 2);
+    this.#batch = new Batch(this.#series.length, Math.min(BATCH_STEPS, this.#grid.count));
+    if (KEEPS_NAME.has(this.#node.func)) return this.#series;
+    return this.#series.map((series) => withoutName(series, this.#context));
+  }
+
+  async next(): Promise<Batch | null> {
+    await this.#context.checkpoint();
+    const steps = this.#steps;
+    const batch = this.#batch!;
+    if (!steps.advance()) return null;
+    batch.clear(steps.count);
+    await this.#readParams();
+    this.#placeWindows();
+    for (let s = 0; s < this.#series.length; s++) this.#fill(batch, s, this.#series[s]!);
+    return batch;
+  }
+
+  async #readParams(): Promise<void> {
+    for (const [p, param] of this.#params.entries()) {
+      const batch = await param.next();
+      assert(batch !== null, 'parameters have the steps of their function');
+      this.#windows.params[p]!.set(batch.values.subarray(0, batch.stepCount));
+    }
+    if (this.#node.func === 'quantile_over_time') {
+      const range = this.#node.argRanges[1]!;
+      for (let i = 0; i < this.#steps.count; i++)
+        checkQuantile(this.#windows.params[0]![i]!, range, this.#context.annotations);
+    }
+    if (this.#node.func === 'double_exponential_smoothing') this.#checkFactors();
+  }
+
+  #checkFactors(): void {
+    const names = ['smoothing', 'trend'] as const;
+    for (const [p, name] of names.entries()) {
+      for (let i = 0; i < this.#steps.count; i++) {
+        const factor = this.#windows.params[p]![i]!;
+        if (!(factor > 0 && factor < 1)) throw invalidFactor(name, factor);
+      }
+    }
+  }
+
+  #placeWindows(): void {
+    const { shift, windowMs } = this.#node.source;
+    const windows = this.#windows;
+    windows.count = this.#steps.count;
+    for (let i = 0; i < windows.count; i++) {
+      const timeMs = this.#steps.timeMs(i);
+      const endMs = (shift.atMs ?? timeMs) - shift.offsetMs;
+      windows.evalMs[i] = timeMs;
+      windows.endMs[i] = endMs;
+      windows.startMs[i] = endMs - windowMs;
+    }
+  }
+
+  #fill(batch: Batch, s: number, series: RangeSeries): void {
+    const windows = this.#windows;
+    const { source, func } = this.#node;
+    windows.timestampsMs = series.timestampsMs;
+    windows.values = series.values;
+    const base = s * batch.stepCount;
+    const extended = source.kind === 'matrix-select' && extendedFunction(source, func);
+    if (extended) {
+      extended({ series, windows, batch, base, call: this.#node, context: this.#context });
+    } else {
+      this.#moveEdges(s, series);
+      const mixed = mixedFunctionFor(func, series, this.#context);
+      if (mixed === null) this.#kernel(windows, batch.values, batch.kinds, base);
+      else this.#fillMixed(batch, base, series, mixed);
+    }
+    let hasFloats = false;
+    for (let i = 0; i < batch.stepCount && !hasFloats; i++)
+      hasFloats = batch.kinds[base + i] === FLOAT;
+    if (hasFloats) annotateRangeCall(this.#node, series.labels, this.#context);
+  }
+
+  #moveEdges(s: number, series: RangeSeries): void {
+    const { lo, hi, startMs, endMs, count } = this.#windows;
+    const { timestampsMs, histograms } = series;
+    let left = this.#edges[s * 2]!;
+    let right = this.#edges[s * 2 + 1]!;
+    let widest = 0;
+    for (let i = 0; i < count; i++) {
+      while (right < series.count && timestampsMs[right]! <= endMs[i]!) right++;
+      while (left < right && timestampsMs[left]! <= startMs[i]!) left++;
+      lo[i] = left;
+      hi[i] = right;
+      if (right - left > widest) widest = right - left;
+    }
+    this.#edges[s * 2] = left;
+    this.#edges[s * 2 + 1] = right;
+    // As in Prometheus one window is held at a time; a histogram counts as its size.
+    const points = histograms === null ? widest : widest * largestPoints(histograms);
+    this.#context.samples.take(points);
+    this.#context.samples.give(points);
+  }
+
+  #fillMixed(batch: Batch, base: number, series: RangeSeries, compute: MixedFunction): void {
+    const { lo, hi, count } = this.#windows;
+    for (let i = 0; i < count; i++) {
+      if (hi[i] === lo[i]) continue;
+      const result = compute({
+        series,
+        windows: this.#windows,
+        index: i,
+        lo: lo[i]!,
+        hi: hi[i]!,
+        call: this.#node,
+        context: this.#context,
+      });
+      if (result === null) continue;
+      if (typeof result === 'number') batch.setFloat(base + i, result);
+      else batch.setHistogram(base + i, result);
+    }
+  }
+}
+
+function largestPoints(histograms: NonNullable<RangeSeries['histograms']>): number {
+  let most = 1;
+  for (const histogram of histograms)
+    if (histogram !== null) most = Math.max(most, histogramPoints(histogram));
+  return most;
+}
+
+import { QueryError } from '../errors.ts';
+
+function invalidFactor(name: string, factor: number): QueryError {
+  return QueryError.execution(
+    `invalid ${name} factor. Expected: 0 < ${name === 'smoothing' ? 'sf' : 'tf'} < 1, got: ${factor}`,
+  );
+}

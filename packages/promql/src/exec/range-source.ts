@@ -1,0 +1,145 @@
+import type { FloatHistogram } from '@pollux/model';
+import { type Labels, wordsOf } from '@pollux/model';
+import { histogramPoints } from '../histogram/size.ts';
+import type { RangeNode, SubqueryNode } from '../plan/nodes.ts';
+import { FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
+import { buildOperator } from './build-operator.ts';
+import type { ExecContext } from './context.ts';
+import { gridBetween, lastStepMs, type StepGrid } from './grid.ts';
+import { loadSeries } from './load-series.ts';
+import { type RangeSeries, withoutStale } from './series-columns.ts';
+
+/** The samples that the windows of `node` can cover over all steps of `grid`, per series. */
+export async function loadRange(
+  node: RangeNode,
+  grid: StepGrid,
+  context: ExecContext,
+): Promise<readonly RangeSeries[]> {
+  const firstMs = (node.shift.atMs ?? grid.startMs) - node.shift.offsetMs;
+  const lastMs = (node.shift.atMs ?? lastStepMs(grid)) - node.shift.offsetMs;
+  if (node.kind === 'subquery') return evaluateSubquery(node, firstMs, lastMs, context);
+  const { selector, windowMs, hint } = node;
+  const { lookbackMs } = context.options;
+  const isExtended = selector.anchored || selector.smoothed;
+  const loaded = await loadSeries(context, {
+    selector,
+    minMs: firstMs - windowMs + 1 - (isExtended ? lookbackMs : 0),
+    maxMs: lastMs + (selector.smoothed ? lookbackMs : 0),
+    stepMs: grid.stepMs,
+    rangeMs: windowMs,
+    hint,
+  });
+  return loaded.map(withoutStale);
+}
+
+/**
+ * Runs the inner query of a subquery on the multiples of its step inside (firstMs − window, lastMs] and keeps what it
+ * gave as columns.
+ */
+async function evaluateSubquery(
+  node: SubqueryNode,
+  firstMs: number,
+  lastMs: number,
+  context: ExecContext,
+): Promise<readonly RangeSeries[]> {
+  const { stepMs, windowMs } = node;
+  const leftMs = firstMs - windowMs;
+  const startMs = Math.floor(leftMs / stepMs) * stepMs + stepMs;
+  const grid = gridBetween(startMs, lastMs, stepMs);
+  if (grid.count === 0) return [];
+  const operator = buildOperator(node.child, grid, context);
+  const series = await operator.series();
+  const collected = series.map((info) => new Collector(info));
+  let first = 0;
+  for (;;) {
+    const batch = await operator.next();
+    if (batch === null) break;
+    const { stepCount } = batch;
+    let taken = 0;
+    for (let s = 0; s < series.length; s++) {
+      const collector = collected[s]!;
+      for (let i = 0; i < stepCount; i++) {
+        const cell = s * stepCount + i;
+        const kind = batch.kinds[cell];
+        const timeMs = startMs + (first + i) * stepMs;
+        if (kind === FLOAT) collector.addFloat(timeMs, batch.values[cell]!);
+        else if (kind === HISTOGRAM) {
+          collector.addHistogram(timeMs, batch.histogramAt(cell));
+          taken += histogramPoints(batch.histogramAt(cell)) - 1;
+        } else continue;
+        taken++;
+      }
+    }
+    context.samples.take(taken);
+    first += stepCount;
+  }
+  return collected.filter(({ count }) => count > 0).map((collector) => collector.finish());
+}
+
+/** Growing columns of one series. */
+class Collector {
+  readonly info: SeriesInfo;
+  count = 0;
+  #timestampsMs = new Float64Array(16);
+  #values = new Float64Array(16);
+  #histograms: (FloatHistogram | null)[] | null = null;
+
+  constructor(info: SeriesInfo) {
+    this.info = info;
+  }
+
+  addFloat(timeMs: number, value: number): void {
+    if (this.count === this.#values.length) this.#grow();
+    this.#timestampsMs[this.count] = timeMs;
+    this.#values[this.count] = value;
+    this.#histograms?.push(null);
+    this.count++;
+  }
+
+  addHistogram(timeMs: number, histogram: FloatHistogram): void {
+    this.#histograms ??= new Array<FloatHistogram | null>(this.count).fill(null);
+    this.addFloat(timeMs, 0);
+    // The reset hint speaks of the sample before, which a subquery need not hold.
+    const isKnown =
+      histogram.counterResetHint === 'reset' || histogram.counterResetHint === 'not-reset';
+    this.#histograms[this.count - 1] = isKnown
+      ? { ...histogram, counterResetHint: 'unknown' }
+      : histogram;
+  }
+
+  finish(): RangeSeries {
+    return {
+      labels: this.info.labels,
+      dropName: this.info.dropName,
+      count: this.count,
+      timestampsMs: this.#timestampsMs,
+      values: this.#values,
+      histograms: this.#histograms,
+      startTimestampsMs: null,
+    };
+  }
+
+  #grow(): void {
+    const timestampsMs = new Float64Array(this.count * 2);
+    const values = new Float64Array(this.count * 2);
+    timestampsMs.set(this.#timestampsMs);
+    wordsOf(values).set(wordsOf(this.#values));
+    this.#timestampsMs = timestampsMs;
+    this.#values = values;
+  }
+}
+
+/** Labels of a series whose name a function takes away: at once, or marked when removal is delayed. */
+export function withoutName(info: SeriesInfo, context: ExecContext): SeriesInfo {
+  if (context.options.delayedNameRemoval) return { labels: info.labels, dropName: true };
+  return { labels: withoutSchema(info.labels, context), dropName: false };
+}
+
+/** Without the name, and without type and unit where those are labels. */
+export function withoutSchema(labels: Labels, context: ExecContext): Labels {
+  return context.options.typeAndUnitLabels
+    ? labels.drop(SCHEMA_LABELS)
+    : labels.withoutMetricName();
+}
+
+const SCHEMA_LABELS: ReadonlySet<string> = new Set(['__name__', '__type__', '__unit__']);

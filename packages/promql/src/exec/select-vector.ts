@@ -1,0 +1,120 @@
+import { wordsOf } from '@pollux/model';
+import type { SeriesColumns } from '@pollux/storage';
+import { histogramPoints } from '../histogram/size.ts';
+import type { VectorSelectNode } from '../plan/nodes.ts';
+import { Batch, type SeriesInfo } from './batch.ts';
+import type { ExecContext } from './context.ts';
+import { smoothedValue } from './extended-range.ts';
+import { BATCH_STEPS, BatchCursor, lastStepMs, type StepGrid } from './grid.ts';
+import { loadSeries } from './load-series.ts';
+import type { Operator } from './operator.ts';
+import { isStaleSample } from './series-columns.ts';
+
+type Cursor = {
+  readonly columns: SeriesColumns;
+  readonly words: Uint32Array;
+  /** Samples before this index are at or before the last reference time. */
+  next: number;
+};
+
+/** An instant selector: per step the newest sample within the lookback (left-open), unless it is a stale marker. */
+export class SelectVector implements Operator {
+  readonly #node: VectorSelectNode;
+  readonly #context: ExecContext;
+  readonly #grid: StepGrid;
+  readonly #steps: BatchCursor;
+  #cursors: Cursor[] = [];
+  #batch: Batch | null = null;
+
+  constructor(node: VectorSelectNode, grid: StepGrid, context: ExecContext) {
+    this.#node = node;
+    this.#context = context;
+    this.#grid = grid;
+    this.#steps = new BatchCursor(grid);
+  }
+
+  async series(): Promise<readonly SeriesInfo[]> {
+    const { selector, shift, hint, mode } = this.#node;
+    const { lookbackMs } = this.#context.options;
+    const firstMs = (shift.atMs ?? this.#grid.startMs) - shift.offsetMs;
+    const lastMs = (shift.atMs ?? lastStepMs(this.#grid)) - shift.offsetMs;
+    const loaded = await loadSeries(this.#context, {
+      selector,
+      minMs: firstMs - lookbackMs + 1,
+      maxMs: selector.smoothed ? lastMs + lookbackMs : lastMs,
+      stepMs: this.#grid.stepMs,
+      rangeMs: 0,
+      hint,
+    });
+    this.#cursors = loaded.map((columns) => ({ columns, words: wordsOf(columns.values), next: 0 }));
+    this.#batch = new Batch(loaded.length, Math.min(BATCH_STEPS, this.#grid.count));
+    const isTimestamp = mode !== 'value';
+    const { delayedNameRemoval } = this.#context.options;
+    return loaded.map(({ labels }) => ({
+      labels: isTimestamp && !delayedNameRemoval ? labels.withoutMetricName() : labels,
+      dropName: isTimestamp,
+    }));
+  }
+
+  async next(): Promise<Batch | null> {
+    await this.#context.checkpoint();
+    const steps = this.#steps;
+    const batch = this.#batch!;
+    if (!steps.advance()) return null;
+    batch.clear(steps.count);
+    let taken = 0;
+    for (let s = 0; s < this.#cursors.length; s++) {
+      taken += this.#node.selector.smoothed
+        ? this.#fillSmoothed(batch, s, this.#cursors[s]!)
+        : this.#fill(batch, s, this.#cursors[s]!);
+    }
+    this.#context.samples.take(taken);
+    return batch;
+  }
+
+  #fill(batch: Batch, s: number, cursor: Cursor): number {
+    const { timestampsMs, values, count, histograms, startTimestampsMs } = cursor.columns;
+    const { lookbackMs } = this.#context.options;
+    const { shift, mode } = this.#node;
+    const steps = this.#steps;
+    let next = cursor.next;
+    let taken = 0;
+    for (let i = 0; i < steps.count; i++) {
+      const referenceMs = (shift.atMs ?? steps.timeMs(i)) - shift.offsetMs;
+      while (next < count && timestampsMs[next]! <= referenceMs) next++;
+      if (next === 0) continue;
+      const at = next - 1;
+      if (timestampsMs[at]! <= referenceMs - lookbackMs) continue;
+      if (isStaleSample(cursor.words, histograms, at)) continue;
+      const cell = s * steps.count + i;
+      const histogram = histograms === null ? null : histograms[at]!;
+      if (mode === 'timestamp') batch.setFloat(cell, timestampsMs[at]! / 1000);
+      else if (mode === 'start-timestamp') {
+        batch.setFloat(cell, startTimestampsMs === null ? 0 : startTimestampsMs[at]! / 1000);
+      } else if (histogram !== null && histogram !== undefined) {
+        batch.setHistogram(cell, histogram);
+        taken += histogramPoints(histogram) - 1;
+      } else batch.setFloat(cell, values[at]!);
+      taken++;
+    }
+    cursor.next = next;
+    return taken;
+  }
+
+  #fillSmoothed(batch: Batch, s: number, cursor: Cursor): number {
+    const { lookbackMs } = this.#context.options;
+    const { shift } = this.#node;
+    const steps = this.#steps;
+    let taken = 0;
+    for (let i = 0; i < steps.count; i++) {
+      const referenceMs = (shift.atMs ?? steps.timeMs(i)) - shift.offsetMs;
+      const value = smoothedValue(cursor.columns, cursor.words, referenceMs, lookbackMs);
+      if (value === null) continue;
+      const cell = s * steps.count + i;
+      if (typeof value === 'number') batch.setFloat(cell, value);
+      else batch.setHistogram(cell, value);
+      taken++;
+    }
+    return taken;
+  }
+}

@@ -1,0 +1,233 @@
+import { type FloatHistogram, METRIC_NAME, quoteText } from '@pollux/model';
+import type { ExecContext } from '../../exec/context.ts';
+import type { RangeSeries } from '../../exec/series-columns.ts';
+import { HistogramAccumulator } from '../../histogram/accumulator.ts';
+import { divideHistogram, equalHistograms, scaleHistogram } from '../../histogram/arithmetic.ts';
+import { usesCustomBuckets } from '../../histogram/buckets.ts';
+import { isHistogramReset } from '../../histogram/reset.ts';
+import type { RangeCallNode } from '../../plan/nodes.ts';
+import { isChange, isReset } from './changes.ts';
+import { histogramRate } from './histogram-rate.ts';
+import { WINDOW_KERNELS } from './kernels.ts';
+import { rateWithStartTimes } from './start-time-rate.ts';
+import type { WindowSet } from './window-set.ts';
+
+/** One window of a series that has histograms, or start timestamps that count. */
+export type MixedInput = {
+  readonly series: RangeSeries;
+  readonly windows: WindowSet;
+  readonly index: number;
+  readonly lo: number;
+  readonly hi: number;
+  readonly call: RangeCallNode;
+  readonly context: ExecContext;
+};
+
+/** Computes one window; null when it has no result. */
+export type MixedFunction = (input: MixedInput) => number | FloatHistogram | null;
+
+/** The function that can deal with this series, or null when the float kernel does. */
+export function mixedFunctionFor(
+  func: string,
+  series: RangeSeries,
+  context: ExecContext,
+): MixedFunction | null {
+  const isRate = func === 'rate' || func === 'increase';
+  if (isRate && context.options.useStartTimestamps && series.startTimestampsMs !== null)
+    return rateWithStartTimes;
+  if (series.histograms === null) return null;
+  return MIXED.get(func) ?? floatsOnly;
+}
+
+const MIXED: ReadonlyMap<string, MixedFunction> = new Map<string, MixedFunction>([
+  ['avg_over_time', (input) => aggregateOverTime(input, true)],
+  ['sum_over_time', (input) => aggregateOverTime(input, false)],
+  ['count_over_time', ({ lo, hi }) => hi - lo],
+  ['present_over_time', () => 1],
+  ['first_over_time', ({ series, lo }) => sampleAt(series, lo)],
+  ['last_over_time', ({ series, hi }) => sampleAt(series, hi - 1)],
+  ['ts_of_first_over_time', ({ series, lo }) => series.timestampsMs[lo]! / 1000],
+  ['ts_of_last_over_time', ({ series, hi }) => series.timestampsMs[hi - 1]! / 1000],
+  ['changes', (input) => countNeighbours(input, isChange, (a, b) => !equalHistograms(a, b))],
+  ['resets', (input) => countNeighbours(input, isReset, (a, b) => isHistogramReset(b, a))],
+  ['rate', histogramRate],
+  ['increase', histogramRate],
+  ['delta', histogramRate],
+  ['irate', instantRate],
+  ['idelta', instantRate],
+]);
+
+export function sampleAt(series: RangeSeries, index: number): number | FloatHistogram {
+  return series.histograms?.[index] ?? series.values[index]!;
+}
+
+export function metricNameOf(series: RangeSeries): string {
+  return series.labels.get(METRIC_NAME);
+}
+
+/** Counts the floats and histograms of a window. */
+export function countKinds({ series, lo, hi }: MixedInput): {
+  readonly floats: number;
+  readonly histograms: number;
+} {
+  let histograms = 0;
+  for (let j = lo; j < hi; j++) if (series.histograms?.[j] != null) histograms++;
+  return { floats: hi - lo - histograms, histograms };
+}
+
+export function warnMixed({ series, call, context }: MixedInput): void {
+  context.annotations.warn(
+    `encountered a mix of histograms and floats for metric name ${quoteText(metricNameOf(series))}`,
+    call.argRanges[0]!,
+  );
+}
+
+export function warnMixedSchemas({ series, call, context }: MixedInput): void {
+  context.annotations.warn(
+    `vector contains a mix of histograms with exponential and custom buckets schemas for metric name ${quoteText(metricNameOf(series))}`,
+    call.argRanges[0]!,
+  );
+}
+
+const LEAST_FLOATS: Readonly<Record<string, number>> = {
+  deriv: 2,
+  predict_linear: 2,
+  double_exponential_smoothing: 2,
+};
+
+/** Leaves histograms out and says so. */
+function floatsOnly(input: MixedInput): number | null {
+  const { series, windows, lo, hi, call, context, index } = input;
+  const kinds = countKinds(input);
+  if (kinds.floats === 0) return null;
+  if (kinds.histograms > 0) {
+    context.annotations.info(
+      `ignored histograms in a range containing both floats and histograms for metric name ${quoteText(metricNameOf(series))}`,
+      call.argRanges[0]!,
+    );
+  }
+  if (kinds.floats < (LEAST_FLOATS[call.func] ?? 1)) return null;
+  const timestampsMs = new Float64Array(kinds.floats);
+  const values = new Float64Array(kinds.floats);
+  let at = 0;
+  for (let j = lo; j < hi; j++) {
+    if (series.histograms?.[j] != null) continue;
+    timestampsMs[at] = series.timestampsMs[j]!;
+    values[at++] = series.values[j]!;
+  }
+  const out = new Float64Array(1);
+  const single: WindowSet = {
+    timestampsMs,
+    values,
+    lo: Int32Array.of(0),
+    hi: Int32Array.of(kinds.floats),
+    startMs: windows.startMs.subarray(index, index + 1),
+    endMs: windows.endMs.subarray(index, index + 1),
+    evalMs: windows.evalMs.subarray(index, index + 1),
+    count: 1,
+    params: windows.params.map((param) => param.subarray(index, index + 1)),
+  };
+  const isPresent = new Uint8Array(1);
+  WINDOW_KERNELS.get(call.func)?.(single, out, isPresent, 0);
+  return isPresent[0] === 0 ? null : out[0]!;
+}
+
+function aggregateOverTime(input: MixedInput, isMean: boolean): number | FloatHistogram | null {
+  const kinds = countKinds(input);
+  if (kinds.histograms === 0) return floatsOnly(input);
+  if (kinds.floats > 0) {
+    warnMixed(input);
+    return null;
+  }
+  const { series, lo, hi, call, context } = input;
+  const accumulator = new HistogramAccumulator(series.histograms![lo]!);
+  const hints = new Set([series.histograms![lo]!.counterResetHint]);
+  for (let j = lo + 1; j < hi; j++) {
+    hints.add(series.histograms![j]!.counterResetHint);
+    const outcome = accumulator.add(series.histograms![j]!);
+    if (outcome.isIncompatible) {
+      warnMixedSchemas(input);
+      return null;
+    }
+    if (outcome.isReconciled) noteReconciled(context, 'aggregation', call.argRanges[0]!);
+  }
+  if (hints.has('reset') && hints.has('not-reset')) {
+    context.annotations.warn(
+      'conflicting counter resets during histogram aggregation',
+      call.argRanges[0]!,
+    );
+  }
+  return isMean ? divideHistogram(accumulator.finish(), kinds.histograms) : accumulator.finish();
+}
+
+export function noteReconciled(
+  context: ExecContext,
+  operation: string,
+  range: RangeCallNode['range'],
+): void {
+  context.annotations.info(`mismatched custom buckets were reconciled during ${operation}`, range);
+}
+
+/** Counts pairs of neighbours; a change between float and histogram counts always. */
+function countNeighbours(
+  { series, lo, hi }: MixedInput,
+  floats: (previous: number, value: number) => boolean,
+  histograms: (previous: FloatHistogram, histogram: FloatHistogram) => boolean,
+): number {
+  let total = 0;
+  for (let j = lo + 1; j < hi; j++) {
+    const previous = series.histograms?.[j - 1] ?? null;
+    const current = series.histograms?.[j] ?? null;
+    if (previous === null && current === null) {
+      if (floats(series.values[j - 1]!, series.values[j]!)) total++;
+    } else if (previous === null || current === null || histograms(previous, current)) total++;
+  }
+  return total;
+}
+
+/** irate and idelta. */
+function instantRate(input: MixedInput): number | FloatHistogram | null {
+  const { series, lo, hi, call, context } = input;
+  if (hi - lo < 2) return null;
+  const isRate = call.func === 'irate';
+  const previous = series.histograms?.[hi - 2] ?? null;
+  const last = series.histograms?.[hi - 1] ?? null;
+  const seconds = (series.timestampsMs[hi - 1]! - series.timestampsMs[hi - 2]!) / 1000;
+  if (previous === null && last === null) {
+    const difference = series.values[hi - 1]! - series.values[hi - 2]!;
+    if (!isRate) return difference;
+    return (difference < 0 ? series.values[hi - 1]! : difference) / seconds;
+  }
+  if (previous === null || last === null) {
+    warnMixed(input);
+    return null;
+  }
+  warnOfHints(input, [previous, last], isRate);
+  if (usesCustomBuckets(previous) !== usesCustomBuckets(last)) {
+    warnMixedSchemas(input);
+    return null;
+  }
+  const accumulator = new HistogramAccumulator(last);
+  if (!isRate || !isHistogramReset(last, previous)) {
+    const outcome = accumulator.subtract(previous);
+    if (outcome.isReconciled) noteReconciled(context, 'subtraction', call.argRanges[0]!);
+  }
+  const result = accumulator.finish('gauge');
+  return isRate ? scaleHistogram(result, 1 / seconds) : result;
+}
+
+/** Rates want counters, differences want gauges. */
+export function warnOfHints(
+  { series, call, context }: MixedInput,
+  histograms: readonly FloatHistogram[],
+  wantsCounter: boolean,
+): void {
+  const isWrong = histograms.some(
+    ({ counterResetHint }) => (counterResetHint === 'gauge') === wantsCounter,
+  );
+  if (!isWrong) return;
+  context.annotations.warn(
+    `this native histogram metric is not a ${wantsCounter ? 'counter' : 'gauge'}: ${quoteText(metricNameOf(series))}`,
+    call.argRanges[0]!,
+  );
+}

@@ -1,0 +1,209 @@
+import { unreachable } from '@pollux/base';
+import { QueryError } from '../errors.ts';
+import {
+  type AggregateExpr,
+  type AtModifier,
+  type CallExpr,
+  type DurationValue,
+  type Expr,
+  type MatrixSelector,
+  type SubqueryExpr,
+  typeOf,
+  type VectorSelector,
+} from '../parser/ast.ts';
+import type { QueryTimes } from '../parser/duration-expr.ts';
+import type {
+  Plan,
+  PlanNode,
+  RangeNode,
+  SelectHint,
+  SelectMode,
+  TimeShift,
+  VectorSelectNode,
+} from './nodes.ts';
+import { foldConstants } from './passes/constant-folding.ts';
+import { pruneMatchers } from './passes/matcher-pruning.ts';
+import { hoistStepInvariants } from './passes/step-invariant-hoisting.ts';
+
+export type PlanOptions = {
+  readonly times: QueryTimes;
+  /** Step of subqueries that name none. */
+  readonly defaultStepMs: number;
+};
+
+const NO_HINT: SelectHint = { func: '', grouping: [], by: false };
+
+/** Turns a checked expression with resolved durations into a plan and runs the passes over it. */
+export function buildPlan(expr: Expr, options: PlanOptions): Plan {
+  const bare = withoutParentheses(expr);
+  if (bare.kind === 'matrix-selector' || bare.kind === 'subquery')
+    return { kind: 'matrix', source: rangeNode(bare, NO_HINT, options) };
+  const type = typeOf(expr);
+  const node = planNode(expr, NO_HINT, options);
+  const root = hoistStepInvariants(pruneMatchers(foldConstants(node)));
+  return { kind: 'value', root, type: type as 'scalar' | 'vector' | 'string' };
+}
+
+function planNode(expr: Expr, hint: SelectHint, options: PlanOptions): PlanNode {
+  switch (expr.kind) {
+    case 'number':
+      return { kind: 'number', value: expr.value };
+    case 'string':
+      return { kind: 'string', value: expr.value };
+    case 'parentheses':
+      return planNode(expr.expr, hint, options);
+    case 'vector-selector':
+      return selectNode(expr, 'value', hint, options);
+    case 'matrix-selector':
+    case 'subquery':
+      throw QueryError.execution('a range vector can only be an argument of a function');
+    case 'unary': {
+      const child = planNode(expr.expr, NO_HINT, options);
+      if (expr.operator === '+') return child;
+      return { kind: 'negate', child, isScalar: typeOf(expr.expr) === 'scalar' };
+    }
+    case 'binary':
+      return {
+        kind: 'binary',
+        operator: expr.operator,
+        left: planNode(expr.left, NO_HINT, options),
+        right: planNode(expr.right, NO_HINT, options),
+        leftType: typeOf(expr.left) === 'scalar' ? 'scalar' : 'vector',
+        rightType: typeOf(expr.right) === 'scalar' ? 'scalar' : 'vector',
+        bool: expr.bool,
+        matching: expr.matching,
+        range: expr.range,
+      };
+    case 'aggregate':
+      return aggregateNode(expr, options);
+    case 'call':
+      return callNode(expr, options);
+    default:
+      return unreachable(expr);
+  }
+}
+
+function aggregateNode(expr: AggregateExpr, options: PlanOptions): PlanNode {
+  const hint = { func: expr.operator, grouping: expr.grouping, by: !expr.without };
+  return {
+    kind: 'aggregate',
+    operator: expr.operator,
+    child: planNode(expr.expr, hint, options),
+    parameter: expr.parameter === null ? null : planNode(expr.parameter, NO_HINT, options),
+    grouping: expr.grouping,
+    without: expr.without,
+    range: expr.range,
+    childRange: expr.expr.range,
+    parameterRange: expr.parameter?.range ?? null,
+  };
+}
+
+function callNode(expr: CallExpr, options: PlanOptions): PlanNode {
+  const func = expr.signature.name;
+  const hint = { func, grouping: [], by: false };
+  const rangeIndex = expr.args.findIndex((arg) => typeOf(arg) === 'matrix');
+  const argRanges = expr.args.map((arg) => arg.range);
+  if (rangeIndex >= 0) {
+    const source = withoutParentheses(expr.args[rangeIndex]!);
+    if (source.kind !== 'matrix-selector' && source.kind !== 'subquery')
+      throw QueryError.execution('a range vector must be a range selector or a subquery');
+    checkExtended(source, func);
+    return {
+      kind: 'range-call',
+      func,
+      source: rangeNode(source, hint, options),
+      args: expr.args
+        .filter((_, index) => index !== rangeIndex)
+        .map((arg) => planNode(arg, NO_HINT, options)),
+      range: expr.range,
+      argRanges: [argRanges[rangeIndex]!, ...argRanges.filter((_, index) => index !== rangeIndex)],
+    };
+  }
+  const inner = expr.args.length > 0 ? withoutParentheses(expr.args[0]!) : null;
+  // Only a bare selector still knows when its samples were taken.
+  if (inner?.kind === 'vector-selector' && (func === 'timestamp' || func === 'start_timestamp')) {
+    const mode = func === 'timestamp' ? 'timestamp' : 'start-timestamp';
+    return selectNode(inner, mode, hint, options);
+  }
+  return {
+    kind: 'call',
+    func,
+    args: expr.args.map((arg, index) =>
+      // The label matchers of info are no selector to be read.
+      func === 'info' && index === 1
+        ? ({ kind: 'number', value: 0 } as const)
+        : planNode(arg, hint, options),
+    ),
+    range: expr.range,
+    argRanges,
+    argExprs: expr.args.map(withoutParentheses),
+  };
+}
+
+const ANCHORED = ['changes', 'delta', 'increase', 'rate', 'resets'];
+const SMOOTHED = ['delta', 'increase', 'rate'];
+
+function checkExtended(source: MatrixSelector | SubqueryExpr, func: string): void {
+  if (source.kind !== 'matrix-selector') return;
+  const { anchored, smoothed } = source.selector;
+  const allowed = anchored ? ANCHORED : SMOOTHED;
+  if ((anchored || smoothed) && !allowed.includes(func)) {
+    throw QueryError.execution(
+      `${anchored ? 'anchored' : 'smoothed'} modifier can only be used with: ${allowed.join(', ')} - not with ${func}`,
+    );
+  }
+}
+
+function selectNode(
+  selector: VectorSelector,
+  mode: SelectMode,
+  hint: SelectHint,
+  options: PlanOptions,
+): VectorSelectNode {
+  const shift = shiftOf(selector.offset, selector.at, options);
+  return { kind: 'vector-select', selector, shift, mode, hint, range: selector.range };
+}
+
+function rangeNode(
+  expr: MatrixSelector | SubqueryExpr,
+  hint: SelectHint,
+  options: PlanOptions,
+): RangeNode {
+  if (expr.kind === 'matrix-selector') {
+    const { selector } = expr;
+    return {
+      kind: 'matrix-select',
+      selector,
+      shift: shiftOf(selector.offset, selector.at, options),
+      windowMs: expr.window.ms,
+      hint,
+      range: expr.range,
+    };
+  }
+  const child = planNode(expr.expr, NO_HINT, options);
+  return {
+    kind: 'subquery',
+    child: hoistStepInvariants(pruneMatchers(foldConstants(child))),
+    shift: shiftOf(expr.offset, expr.at, options),
+    windowMs: expr.window.ms,
+    stepMs: expr.step?.ms ?? options.defaultStepMs,
+    range: expr.range,
+  };
+}
+
+function shiftOf(
+  offset: DurationValue | null,
+  at: AtModifier | null,
+  options: PlanOptions,
+): TimeShift {
+  const offsetMs = offset?.ms ?? 0;
+  if (at === null) return { offsetMs, atMs: null };
+  if (at.kind === 'timestamp') return { offsetMs, atMs: at.timestampMs };
+  return { offsetMs, atMs: at.kind === 'start' ? options.times.startMs : options.times.endMs };
+}
+
+export function withoutParentheses(expr: Expr): Expr {
+  let inner = expr;
+  while (inner.kind === 'parentheses') inner = inner.expr;
+  return inner;
+}
