@@ -108,16 +108,16 @@ export class Labels {
 
   /** Only the named labels. */
   keep(names: ReadonlySet<string>): Labels {
-    return this.#filter((name) => names.has(name));
+    return filter(this, (name) => names.has(name));
   }
 
   /** Without the named labels. */
   drop(names: ReadonlySet<string>): Labels {
-    return this.#filter((name) => !names.has(name));
+    return filter(this, (name) => !names.has(name));
   }
 
   withoutMetricName(): Labels {
-    return this.#filter((name) => name !== METRIC_NAME);
+    return filter(this, (name) => name !== METRIC_NAME);
   }
 
   toObject(): Record<string, string> {
@@ -145,14 +145,16 @@ export class Labels {
     const rest = this.withoutMetricName();
     return rest.isEmpty ? name : name + rest.toString();
   }
+}
 
-  #filter(keep: (name: string) => boolean): Labels {
-    const flat: string[] = [];
-    for (let i = 0; i < this.#flat.length; i += 2) {
-      if (keep(this.#flat[i]!)) flat.push(this.#flat[i]!, this.#flat[i + 1]!);
-    }
-    return flat.length === this.#flat.length ? this : Labels.fromSortedFlat(flat);
+// A function, not a private method: the compiler's output of a private method that names its own class breaks `EMPTY`.
+function filter(labels: Labels, keep: (name: string) => boolean): Labels {
+  const flat: string[] = [];
+  for (let index = 0; index < labels.size; index++) {
+    const name = labels.nameAt(index);
+    if (keep(name)) flat.push(name, labels.valueAt(index));
   }
+  return flat.length === labels.size * 2 ? labels : Labels.fromSortedFlat(flat);
 }
 
 /** Collects changes over a base set; cheaper than one `with` per label. */
