@@ -21,3 +21,5 @@ export {
   SnapshotError,
 } from './errors.ts';
 export { type MatcherMode, parseMatchers } from './matcher/parse.ts';
+export { createDingtalkSink, type DingtalkSinkOptions } from './sink/dingtalk-sink.ts';
+export type { SinkMessage } from './sink/message.ts';

@@ -10,7 +10,7 @@ export type NotificationAttempt = {
   readonly reason: NotificationReason;
   readonly firing: number;
   readonly resolved: number;
-  readonly result: 'sent' | 'failed';
+  readonly result: 'sent' | 'failed' | 'sent by another member';
   /** Requests made. */
   readonly attempts: number;
   readonly durationMs: number;

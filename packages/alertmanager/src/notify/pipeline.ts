@@ -16,7 +16,7 @@ import { type Batch, type Flush, runStages, type Stage } from './batch.ts';
 import type { Integration } from './integration.ts';
 import type { NotifyMetrics } from './metrics.ts';
 import { type Notification, notificationOf } from './notification.ts';
-import { dedupStage } from './stages/dedup-stage.ts';
+import { dedupStage, dueReason } from './stages/dedup-stage.ts';
 import { inhibitStage } from './stages/inhibit-stage.ts';
 import { logStage } from './stages/log-stage.ts';
 import { sendStage } from './stages/send-stage.ts';
@@ -98,6 +98,7 @@ function wayOf(options: PipelineOptions, integration: Integration): readonly Sta
       attempts: options.attempts,
       integration,
       compose: (batch) => compose(options, batch, integration),
+      isStillDue: (batch) => dueReason(notificationLog, integration, batch) !== null,
     }),
     logStage(notificationLog, integration),
   ];

@@ -2,7 +2,7 @@ import { isResolvedAt } from '../../alert/alert.ts';
 import type { LogEntry } from '../../nflog/entry.ts';
 import type { NotificationLog } from '../../nflog/notification-log.ts';
 import { toMs } from '../../wire/timestamp.ts';
-import type { Stage } from '../batch.ts';
+import type { Batch, Stage } from '../batch.ts';
 import type { Integration } from '../integration.ts';
 import type { NotificationReason } from '../notification.ts';
 
@@ -15,15 +15,25 @@ export function dedupStage(log: NotificationLog, integration: Integration): Stag
     for (const alert of alerts) {
       (isResolvedAt(alert, flush.nowMs) ? resolved : firing).push(alert.identity.hash);
     }
-    const reason = needsUpdate(log.find(flush.groupKeySpellings, integration.receiver), {
-      firing,
-      resolved,
-      sendResolved: integration.sendResolved,
-      nowMs: flush.nowMs,
-      repeatIntervalMs: flush.route.settings.repeatIntervalMs,
-    });
-    return reason === null ? null : { ...batch, reason, firing, resolved };
+    const asked = { ...batch, firing, resolved };
+    const reason = dueReason(log, integration, asked);
+    return reason === null ? null : { ...asked, reason };
   };
+}
+
+/** What the log calls for now; another member may have notified since the last look. */
+export function dueReason(
+  log: NotificationLog,
+  integration: Integration,
+  { flush, firing, resolved }: Batch,
+): NotificationReason | null {
+  return needsUpdate(log.find(flush.groupKeySpellings, integration.receiver), {
+    firing,
+    resolved,
+    sendResolved: integration.sendResolved,
+    nowMs: flush.nowMs,
+    repeatIntervalMs: flush.route.settings.repeatIntervalMs,
+  });
 }
 
 export type UpdateQuestion = {

@@ -2,7 +2,7 @@ import { type Clock, errorText, type Random, sleep, TimeoutError } from '@pollux
 import type { Log } from '@pollux/telemetry';
 import { isResolvedAt } from '../../alert/alert.ts';
 import { DeliveryError, type FailureReason } from '../../errors.ts';
-import type { AttemptRing } from '../attempt-ring.ts';
+import type { AttemptRing, NotificationAttempt } from '../attempt-ring.ts';
 import type { Batch, Stage } from '../batch.ts';
 import type { Integration } from '../integration.ts';
 import type { NotifyMetrics } from '../metrics.ts';
@@ -20,11 +20,14 @@ export type SendStageOptions = {
   readonly integration: Integration;
   /** Makes the message of the alerts that are sent. May reject when a template of the route fails. */
   readonly compose: (batch: Batch) => Notification;
+  /** Whether the log still calls for this notification; asked before each further attempt. */
+  readonly isStillDue: (batch: Batch) => boolean;
 };
 
 /**
  * Delivers, trying again with growing pauses until the flush's time is over. A receiver that wants no resolved alerts gets
- * the firing ones only; when none is left, nothing is sent and the batch goes on, so that the log learns of the end.
+ * the firing ones only; when none is left, nothing is sent and the batch goes on, so that the log learns of the end. When
+ * another member has delivered between two attempts, the way ends: this is where clusters of the original double.
  */
 export function sendStage(options: SendStageOptions): Stage {
   const { integration } = options;
@@ -33,24 +36,27 @@ export function sendStage(options: SendStageOptions): Stage {
       ? batch.alerts
       : batch.alerts.filter((alert) => !isResolvedAt(alert, batch.flush.nowMs));
     if (alerts.length === 0) return batch;
-    await deliver(options, { ...batch, alerts });
-    return batch;
+    return (await deliver(options, { ...batch, alerts })) ? batch : null;
   };
 }
 
-async function deliver(options: SendStageOptions, batch: Batch): Promise<void> {
+/** False when another member was faster. */
+async function deliver(options: SendStageOptions, batch: Batch): Promise<boolean> {
   const { clock, metrics, integration, log } = options;
   const name = integration.receiver.integration;
   const startMs = clock.monotonic();
   const tries = { count: 0 };
   metrics.notifications.with(name).inc();
   try {
-    await sendUntilAccepted(options, batch, tries);
-    record(options, batch, { startMs, attempts: tries.count, error: '' });
+    const isSent = await sendUntilAccepted(options, batch, tries);
+    const result = isSent ? 'sent' : 'sent by another member';
+    record(options, batch, { startMs, attempts: tries.count, result, error: '' });
+    return isSent;
   } catch (error) {
     const reason = failureReason(error, batch.flush.signal);
     metrics.failed.with(name, reason).inc();
-    record(options, batch, { startMs, attempts: tries.count, error: errorText(error) });
+    const outcome = { result: 'failed', error: errorText(error) } as const;
+    record(options, batch, { startMs, attempts: tries.count, ...outcome });
     log.error('Notify failed', {
       receiver: integration.receiver.groupName,
       integration: `${name}[${integration.receiver.index}]`,
@@ -66,7 +72,7 @@ async function sendUntilAccepted(
   options: SendStageOptions,
   batch: Batch,
   tries: { count: number },
-): Promise<void> {
+): Promise<boolean> {
   const { clock, random, metrics, integration, log } = options;
   const { signal } = batch.flush;
   const name = integration.receiver.integration;
@@ -81,7 +87,7 @@ async function sendUntilAccepted(
     try {
       await integration.send(notification, signal);
       metrics.latency.with(name).observe((clock.monotonic() - startMs) / 1000);
-      return;
+      return true;
     } catch (error) {
       metrics.latency.with(name).observe((clock.monotonic() - startMs) / 1000);
       metrics.requestsFailed.with(name).inc();
@@ -100,6 +106,7 @@ async function sendUntilAccepted(
       throw last;
     });
     pauseMs = Math.min(pauseMs * 1.5, MAX_PAUSE_MS);
+    if (!options.isStillDue(batch)) return false;
   }
 }
 
@@ -113,7 +120,9 @@ function failureReason(error: unknown, signal: AbortSignal): FailureReason {
 function record(
   { clock, attempts, integration }: SendStageOptions,
   batch: Batch,
-  outcome: { startMs: number; attempts: number; error: string },
+  outcome: Pick<NotificationAttempt, 'result' | 'attempts' | 'error'> & {
+    readonly startMs: number;
+  },
 ): void {
   attempts.add({
     timeMs: clock.now(),
@@ -123,7 +132,7 @@ function record(
     reason: batch.reason,
     firing: batch.firing.length,
     resolved: batch.resolved.length,
-    result: outcome.error === '' ? 'sent' : 'failed',
+    result: outcome.result,
     attempts: outcome.attempts,
     durationMs: Math.round(clock.monotonic() - outcome.startMs),
     error: outcome.error,

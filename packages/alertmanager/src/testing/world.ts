@@ -1,0 +1,203 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EVERYONE, SeededRandom, VirtualClock } from '@pollux/base';
+import { NodeFiles, NodeWorkers } from '@pollux/base/node';
+import { Router } from '@pollux/http';
+import { Log, Registry } from '@pollux/telemetry';
+import { Alertmanager, type AlertmanagerOptions } from '../alertmanager.ts';
+import { type ClusterPort, NO_CLUSTER } from '../cluster-port.ts';
+import { readConfig } from '../config/config.ts';
+import { type Delivery, FakeNet } from './fake-net.ts';
+
+/** One Alertmanager over a virtual clock, a fake network and a directory of its own. For tests. */
+export class TestNode {
+  readonly clock: VirtualClock;
+  readonly net: FakeNet;
+  readonly registry = new Registry();
+  readonly alertmanager: Alertmanager;
+  readonly directory: string;
+  readonly logged: string[] = [];
+  readonly #router: Router;
+  /** Source of `/-/reload`. */
+  configText: string;
+
+  constructor(options: TestNodeOptions) {
+    this.clock = options.clock ?? new VirtualClock(START_MS);
+    this.net = new FakeNet(() => this.clock.now());
+    this.directory = options.directory ?? mkdtempSync(join(tmpdir(), 'pollux-am-'));
+    this.configText = options.config;
+    this.alertmanager = new Alertmanager({
+      env: {
+        clock: this.clock,
+        random: new SeededRandom(options.seed ?? 1),
+        files: new NodeFiles(),
+        net: this.net,
+        workers: new NodeWorkers(),
+      },
+      log: new Log({
+        level: 'info',
+        format: 'logfmt',
+        now: () => this.clock.now(),
+        write: (line) => this.logged.push(line),
+      }),
+      registry: this.registry,
+      cluster: options.cluster ?? NO_CLUSTER,
+      storageDirectory: this.directory,
+      externalUrl: 'http://am.example',
+      version: '0.1.0',
+      reload: async () => this.applyConfig(this.configText),
+      ...options.settings,
+    });
+    this.#router = new Router({ monotonic: () => this.clock.monotonic() });
+    this.alertmanager.registerRoutes(this.#router);
+    this.applyConfig(options.config);
+    this.alertmanager.start();
+  }
+
+  applyConfig(text: string): void {
+    this.alertmanager.prepare(readConfig(text, { file: 'alertmanager.yml' })).commit();
+  }
+
+  /** Seconds since the start of the world. */
+  get seconds(): number {
+    return (this.clock.now() - START_MS) / 1000;
+  }
+
+  async advance(seconds: number): Promise<void> {
+    await this.clock.advance(seconds * 1000);
+  }
+
+  async request(method: string, target: string, body?: unknown): Promise<Answer> {
+    const bytes = new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body));
+    const response = await this.#router.handler({
+      method,
+      target,
+      headers: { 'content-type': 'application/json' },
+      remote: { host: '127.0.0.1', port: 1 },
+      body: async () => bytes,
+      stream: async function* () {
+        yield bytes;
+      },
+      signal: new AbortController().signal,
+      principal: EVERYONE,
+    });
+    const text = String(response.body ?? '');
+    let json: unknown;
+    try {
+      json = JSON.parse(text);
+    } catch {
+      json = null;
+    }
+    return { status: response.status, text, json };
+  }
+
+  /** Posts alerts; `startsIn`/`endsIn` are seconds from now. */
+  async fire(...alerts: readonly TestAlert[]): Promise<Answer> {
+    return this.request(
+      'POST',
+      '/api/v2/alerts',
+      alerts.map(({ labels, annotations = {}, startsIn, endsIn }) => ({
+        labels,
+        annotations,
+        ...(startsIn === undefined ? {} : { startsAt: this.isoIn(startsIn) }),
+        ...(endsIn === undefined ? {} : { endsAt: this.isoIn(endsIn) }),
+      })),
+    );
+  }
+
+  async silence(matchers: readonly string[], seconds: number, startsIn = 0): Promise<string> {
+    const answer = await this.request('POST', '/api/v2/silences', {
+      matchers: matchers.map((matcher) => {
+        const [, name = '', operator = '', value = ''] =
+          /^(\w+)(=~|!~|!=|=)(.*)$/.exec(matcher) ?? [];
+        return {
+          name,
+          value,
+          isRegex: operator.endsWith('~'),
+          isEqual: operator.startsWith('='),
+        };
+      }),
+      startsAt: this.isoIn(startsIn),
+      endsAt: this.isoIn(startsIn + seconds),
+      createdBy: 'tester',
+      comment: 'a test',
+    });
+    const { silenceID } = answer.json as { silenceID: string };
+    return silenceID;
+  }
+
+  isoIn(seconds: number): string {
+    return new Date(this.clock.now() + seconds * 1000).toISOString();
+  }
+
+  /** What was sent so far: second, status and the alert names of each webhook message. */
+  get sent(): readonly string[] {
+    return this.net.deliveries.map((delivery) => describeDelivery(delivery));
+  }
+
+  /** The notifications so far with their outcome, oldest first. */
+  async results(): Promise<readonly { readonly reason: string; readonly result: string }[]> {
+    const answer = await this.request('GET', '/api/v2/pollux/notifications');
+    return (answer.json as { reason: string; result: string }[]).reverse();
+  }
+
+  async reasons(): Promise<string[]> {
+    return (await this.results()).map(({ reason }) => reason);
+  }
+
+  /** A self-metric's value without labels. */
+  metric(name: string): number {
+    const family = this.registry.gather().find((candidate) => candidate.name === name);
+    return family?.samples[0]?.value ?? Number.NaN;
+  }
+
+  async close(): Promise<void> {
+    const closing = this.alertmanager.close();
+    await this.clock.advance(3_000);
+    await closing;
+  }
+
+  removeDirectory(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+export const START_MS = Date.parse('2026-01-05T10:00:00.000Z');
+
+export type TestNodeOptions = {
+  readonly config: string;
+  readonly clock?: VirtualClock;
+  readonly cluster?: ClusterPort;
+  readonly directory?: string;
+  readonly seed?: number;
+  readonly settings?: Partial<AlertmanagerOptions>;
+};
+
+export type TestAlert = {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly startsIn?: number;
+  readonly endsIn?: number;
+};
+
+export type Answer = { readonly status: number; readonly text: string; readonly json: unknown };
+
+type WebhookBody = {
+  readonly alerts: readonly { readonly status: string; readonly labels: Record<string, string> }[];
+};
+
+/** `30s firing:A,B resolved:C` */
+export function describeDelivery({ timeMs, body }: Delivery): string {
+  const { alerts } = JSON.parse(body) as WebhookBody;
+  const names = (status: string): string =>
+    alerts
+      .filter((alert) => alert.status === status)
+      .map(({ labels }) => labels.name ?? labels.alertname ?? '?')
+      .join(',');
+  const parts = [`${Math.round((timeMs - START_MS) / 100) / 10}s`];
+  for (const status of ['firing', 'resolved']) {
+    if (names(status) !== '') parts.push(`${status}:${names(status)}`);
+  }
+  return parts.join(' ');
+}
