@@ -7,6 +7,7 @@ import {
   optional,
   parseToml,
   parseYaml,
+  redactedYaml,
   required,
   strictContext,
   string,
@@ -60,5 +61,20 @@ describe('reading TOML', () => {
     expect(values.name).toBe('x');
     expect(warnings).toEqual([expect.stringContaining('i.conf: unknown field "odd"')]);
     expect(() => parseToml('name = ', 'i.conf')).toThrow(/^i\.conf:1:\d+: not valid TOML/);
+  });
+});
+
+describe('showing a configuration', () => {
+  it('hides every kind of secret and nothing else', () => {
+    const text = [
+      'basic_auth: {username: u, password: hunter2}',
+      'credentials: hunter2',
+      'url: http://u:hunter2@h/write?db=x&u=prom&p=hunter2',
+      'plain: seen',
+    ].join('\n');
+    const shown = redactedYaml(parseYaml(text, 'a.yml'));
+    expect(shown).not.toContain('hunter2');
+    expect(shown).toContain('plain: seen');
+    expect(shown).toContain('db=x&u=prom&p=<secret>');
   });
 });

@@ -25,10 +25,10 @@ export function childrenOf(expr: Expr): readonly Expr[] {
 /** Calls `visit` for every node, parents first, with the ancestors from the root down. Return false to leave out what is below the node. */
 export function walk(
   expr: Expr,
-  visit: (node: Expr, path: readonly Expr[]) => boolean,
+  visit: (node: Expr, path: readonly Expr[]) => unknown,
   path: readonly Expr[] = [],
 ): void {
-  if (!visit(expr, path)) return;
+  if (visit(expr, path) === false) return;
   const below = [...path, expr];
   for (const child of childrenOf(expr)) walk(child, visit, below);
 }

@@ -1,0 +1,135 @@
+import { LOG_FLAGS } from '../flags/flags.ts';
+
+/** Alertmanager's flags that are served, with its defaults. */
+export const ALERTMANAGER_FLAGS = {
+  'config.file': {
+    kind: 'string',
+    fallback: 'alertmanager.yml',
+    help: 'Alertmanager configuration file name.',
+  },
+  'storage.path': { kind: 'string', fallback: 'data/', help: 'Base path for data storage.' },
+  'data.retention': { kind: 'duration', fallback: '120h', help: 'How long to keep data for.' },
+  'data.maintenance-interval': {
+    kind: 'duration',
+    fallback: '15m',
+    help: 'Interval between garbage collection and snapshotting to disk of the silences and the notification logs.',
+  },
+  'alerts.gc-interval': { kind: 'duration', fallback: '30m', help: 'Interval between alert GC.' },
+  'alerts.per-alertname-limit': {
+    kind: 'integer',
+    fallback: 0,
+    help: 'Maximum number of alerts per alertname; 0 for none.',
+  },
+  'dispatch.maintenance-interval': {
+    kind: 'duration',
+    fallback: '30s',
+    help: 'Interval between maintenance of aggregation groups.',
+  },
+  'dispatch.start-delay': {
+    kind: 'duration',
+    fallback: '0s',
+    help: 'Minimum amount of time to wait before dispatching alerts.',
+  },
+  'web.listen-address': {
+    kind: 'string',
+    fallback: '0.0.0.0:9093',
+    help: 'Address on which to expose metrics and web interface.',
+  },
+  'web.external-url': {
+    kind: 'string',
+    fallback: '',
+    help: 'The URL under which Alertmanager is externally reachable.',
+  },
+  'web.route-prefix': {
+    kind: 'string',
+    fallback: '',
+    help: 'Prefix for the internal routes of web endpoints. Defaults to the path of --web.external-url.',
+  },
+  'web.get-concurrency': {
+    kind: 'integer',
+    fallback: 16,
+    help: 'Maximum number of GET requests processed concurrently.',
+  },
+  'silences.max-silences': {
+    kind: 'integer',
+    fallback: 0,
+    help: 'Maximum number of silences, including expired ones; 0 for none.',
+  },
+  'silences.max-silence-size-bytes': {
+    kind: 'integer',
+    fallback: 0,
+    help: 'Maximum silence size in bytes; 0 for none.',
+  },
+  'cluster.listen-address': {
+    kind: 'string',
+    fallback: '0.0.0.0:9094',
+    help: 'Listen address for cluster. Set to empty string to disable HA mode.',
+  },
+  'cluster.advertise-address': {
+    kind: 'string',
+    fallback: '',
+    help: 'Explicit address to advertise in cluster.',
+  },
+  'cluster.peer-name': {
+    kind: 'string',
+    fallback: '',
+    help: 'Name of this member; a ULID when empty.',
+  },
+  'cluster.peer': { kind: 'list', fallback: [], help: 'Initial peers (may be repeated).' },
+  'cluster.peer-timeout': {
+    kind: 'duration',
+    fallback: '15s',
+    help: 'Time to wait between peers to send notifications.',
+  },
+  'cluster.peers-resolve-timeout': {
+    kind: 'duration',
+    fallback: '15s',
+    help: 'Time to resolve peers.',
+  },
+  'cluster.gossip-interval': {
+    kind: 'duration',
+    fallback: '200ms',
+    help: 'Interval between sending gossip messages.',
+  },
+  'cluster.pushpull-interval': {
+    kind: 'duration',
+    fallback: '1m',
+    help: 'Interval for gossip state syncs.',
+  },
+  'cluster.tcp-timeout': {
+    kind: 'duration',
+    fallback: '10s',
+    help: 'Timeout for establishing a stream connection with a remote node for a full state sync.',
+  },
+  'cluster.probe-timeout': {
+    kind: 'duration',
+    fallback: '500ms',
+    help: 'Timeout to wait for an ack from a probed node before assuming it is unhealthy.',
+  },
+  'cluster.probe-interval': {
+    kind: 'duration',
+    fallback: '1s',
+    help: 'Interval between random node probes.',
+  },
+  'cluster.settle-timeout': {
+    kind: 'duration',
+    fallback: '1m',
+    help: 'Maximum time to wait for cluster connections to settle before evaluating notifications.',
+  },
+  'cluster.reconnect-interval': {
+    kind: 'duration',
+    fallback: '10s',
+    help: 'Interval between attempting to reconnect to lost peers.',
+  },
+  'cluster.reconnect-timeout': {
+    kind: 'duration',
+    fallback: '6h',
+    help: 'Length of time to attempt to reconnect to a lost peer.',
+  },
+  'cluster.label': {
+    kind: 'string',
+    fallback: '',
+    help: 'Members talk only to members with the same label.',
+  },
+  ...LOG_FLAGS,
+} as const;

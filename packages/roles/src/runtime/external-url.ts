@@ -1,0 +1,25 @@
+import { InputError } from '@pollux/base';
+import { formatAddress, parseAddress } from '@pollux/http';
+
+/** `--web.external-url` without a slash at its end; by default this host's name and port. */
+export function externalUrlOf(given: string, listenAddress: string, hostname: string): string {
+  if (given !== '') {
+    if (!URL.canParse(given)) {
+      throw new InputError(
+        'ROLES.BAD_FLAG',
+        '--web.external-url',
+        `"${given}" is no URL; write http://host:port/path`,
+      );
+    }
+    return given.replace(/\/+$/, '');
+  }
+  const { host, port } = parseAddress(listenAddress);
+  const isAny = host === '0.0.0.0' || host === '::';
+  return `http://${formatAddress({ host: isAny ? hostname : host, port })}`;
+}
+
+/** `--web.route-prefix`, by default the path of the external URL. */
+export function routePrefixOf(given: string, externalUrl: string): string {
+  const prefix = given === '' ? new URL(externalUrl).pathname : given;
+  return prefix.startsWith('/') ? prefix : `/${prefix}`;
+}

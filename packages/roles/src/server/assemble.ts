@@ -1,0 +1,343 @@
+import { dirname, resolve } from 'node:path';
+import { EngineQueryPort, type Readiness, registerApi } from '@pollux/api';
+import { Closer, type Env, InputError } from '@pollux/base';
+import { parseAddress, type Router } from '@pollux/http';
+import { fnv1a64, formatDuration } from '@pollux/model';
+import { Engine } from '@pollux/promql';
+import { RemoteQueryable, RemoteWriter, readHandler, writeHandler } from '@pollux/remote';
+import { Notifier, RuleManager } from '@pollux/rules';
+import { ScrapeManager } from '@pollux/scrape';
+import { type Queryable, withRemotes } from '@pollux/storage';
+import { Tsdb } from '@pollux/tsdb';
+import type { FlagValues } from '../flags/flags.ts';
+import { registerConsole } from '../runtime/console.ts';
+import { externalUrlOf, routePrefixOf } from '../runtime/external-url.ts';
+import { Loaded } from '../runtime/loaded.ts';
+import { PROMETHEUS_VERSION, type RoleContext, type RunningRole } from '../runtime/role.ts';
+import { listen, observedRouter } from '../runtime/web.ts';
+import { loadServerConfig, resolverOf, type ServerConfig } from './config.ts';
+import { ServerCoverage, withRelativeFiles } from './coverage.ts';
+import { CurrentQueryable } from './current-queryable.ts';
+import { SERVER_FLAGS } from './flags.ts';
+import { bindRuleQuery } from './rule-query.ts';
+import { bindStatus } from './status-port.ts';
+import { bindTargets } from './targets-port.ts';
+import { bindWal } from './wal-binding.ts';
+
+export type ServerFlags = FlagValues<typeof SERVER_FLAGS>;
+
+const USER_AGENT = `Prometheus/${PROMETHEUS_VERSION}`;
+const REMOTE_MEMORY_BYTES = 1024 * 1024 * 1024;
+
+/**
+ * Wires a server. Long: it is one straight line of construction, and cutting it would only hide the order, which is: what
+ * can refuse the start first, storage before what reads or writes it, the door last and shut until all answers.
+ */
+export async function startServer(context: RoleContext, flags: ServerFlags): Promise<RunningRole> {
+  const { env, log, registry } = context;
+  const startedMs = env.clock.now();
+  const file = flags['config.file'];
+  const replicaLabels = flags['ha.replica-labels'].split(',').filter((name) => name !== '');
+  const load = (): ServerConfig =>
+    loadServerConfig({ files: env.files, file, variables: context.variables, replicaLabels });
+  const first = load();
+  const resolvePath = resolverOf(file);
+  const at = parseAddress(flags['web.listen-address']);
+  const externalUrl = externalUrlOf(
+    flags['web.external-url'],
+    flags['web.listen-address'],
+    context.hostname,
+  );
+  const closer = new Closer(env.clock);
+  let readiness: Readiness = 'starting';
+
+  const directory = resolve(flags['storage.tsdb.path']);
+  const retentionMs = first.retentionMs ?? flags['storage.tsdb.retention.time'];
+  const tsdb = await Tsdb.open({
+    directory,
+    env,
+    log: log.with({ component: 'tsdb' }),
+    registry,
+    options: {
+      minBlockDurationMs: flags['storage.tsdb.min-block-duration'],
+      retentionMs,
+      retentionBytes: first.retentionBytes ?? sizeFlag(flags['storage.tsdb.retention.size']),
+      walCompression: flags['storage.tsdb.wal-compression'],
+      fsync: flags['storage.fsync'] as 'none' | 'interval' | 'always',
+      lockDirectory: context.lock,
+    },
+  });
+  closer.defer('tsdb', () => tsdb.close());
+  const newestMs = tsdb.headStats(1).maxTime;
+  const coverage = new ServerCoverage({
+    env,
+    log: log.with({ component: 'coverage' }),
+    directory,
+    startedMs: env.clock.now(),
+    newestSampleMs: Math.max(newestMs, 0),
+    retentionMs,
+  });
+  closer.defer('coverage', () => coverage.close());
+
+  const queryable = new CurrentQueryable(tsdb);
+  const engine = new Engine({
+    clock: env.clock,
+    registry,
+    log: log.with({ component: 'query engine' }),
+    lookbackMs: flags['query.lookback-delta'],
+    maxSamples: flags['query.max-samples'],
+    timeoutMs: flags['query.timeout'],
+    maxConcurrency: flags['query.max-concurrency'],
+    maxMemoryBytes: flags['query.max-memory'],
+    defaultStepMs: () => loaded.config.evaluationIntervalMs,
+  });
+  const scrape = new ScrapeManager({
+    env,
+    log,
+    registry,
+    appendable: tsdb,
+    coverage: coverage.log,
+    version: PROMETHEUS_VERSION,
+    discoveryThrottleMs: flags['scrape.discovery-reload-interval'],
+  });
+  closer.defer('scrapes', () => scrape.close());
+  const writer = new RemoteWriter({
+    env,
+    log: log.with({ component: 'remote' }),
+    registry,
+    wal: bindWal(tsdb.walTail, env.files),
+    dataDirectory: directory,
+    userAgent: USER_AGENT,
+    resolvePath,
+    maxPinnedBytes: flags['storage.remote.max-pinned-bytes'],
+  });
+  closer.defer('remote write', () => writer.close());
+  const notifier = new Notifier({
+    env,
+    log,
+    registry,
+    resolvePath,
+    userAgent: USER_AGENT,
+    queueCapacity: flags['alertmanager.notification-queue-capacity'],
+  });
+  closer.defer('notifier', () => notifier.close());
+  const rules = new RuleManager(
+    {
+      env,
+      log,
+      registry,
+      query: bindRuleQuery(engine, queryable),
+      queryable,
+      appendable: tsdb,
+      coverage: withRelativeFiles(coverage.log, dirname(file)),
+      notifier,
+      externalUrl,
+      resendDelayMs: flags['rules.alert.resend-delay'],
+      forOutageToleranceMs: flags['rules.alert.for-outage-tolerance'],
+      forGracePeriodMs: flags['rules.alert.for-grace-period'],
+    },
+    first.externalLabels,
+  );
+  closer.defer('rules', () => rules.close());
+
+  const prepare = (config: ServerConfig): (() => Promise<void>) => {
+    const scrapes = scrape.prepare({
+      jobs: config.jobs,
+      seed: phaseSeed(context.hostname, config),
+      resolvePath,
+    });
+    const writes = writer.prepare({
+      destinations: config.remoteWrites,
+      externalLabels: config.externalLabels,
+    });
+    const alerting = notifier.prepare(config.alerting, config.externalLabels);
+    const groups = rules.prepare(config);
+    const storage = withRemoteReads(config, tsdb, coverage, { env, registry, resolvePath });
+    return async () => {
+      queryable.current = storage;
+      coverage.log.configIdentity = config.identity;
+      scrapes.commit();
+      writes.commit();
+      alerting.commit();
+      await groups.commit();
+    };
+  };
+  const loaded = new Loaded({ clock: env.clock, log, load, prepare }, first, {
+    registry,
+    namespace: 'prometheus',
+  });
+  await prepare(first)();
+
+  let askToQuit = (): void => {};
+  const quit = new Promise<void>((done) => {
+    askToQuit = done;
+  });
+  const prefix = routePrefixOf(flags['web.route-prefix'], externalUrl);
+  const router = observedRouter({ env, log, registry, namespace: 'prometheus', prefix });
+  registerApi(router, {
+    clock: env.clock,
+    log,
+    registry,
+    readiness: () => readiness,
+    query: new EngineQueryPort(engine, queryable),
+    queryable,
+    targets: bindTargets(scrape),
+    rules: { groups: () => rules.groups() },
+    alertmanagers: notifier,
+    status: bindStatus({
+      startedMs,
+      hostname: context.hostname,
+      now: () => env.clock.now(),
+      flags: shownFlags(flags),
+      retentionMs,
+      tsdb,
+      scrape,
+      writer,
+      loaded: () => loaded,
+    }),
+    admin: flags['web.enable-admin-api']
+      ? {
+          deleteSeries: (range, matchers) => tsdb.deleteSamples(range, matchers),
+          cleanTombstones: () => notServed('clean_tombstones'),
+          snapshot: () => notServed('snapshot'),
+        }
+      : null,
+    lifecycle: flags['web.enable-lifecycle']
+      ? { reload: () => loaded.reload(), quit: askToQuit }
+      : null,
+    coverage,
+    externalLabels: () => loaded.config.externalLabels,
+    lookbackMs: flags['query.lookback-delta'],
+    corsOrigin: flags['web.cors.origin'],
+  });
+  registerRemote(router, { context, flags, tsdb, loaded, isReady: () => readiness === 'ready' });
+  registerConsole(router, env.files);
+  const listener = await listen(env, at, router, flags['web.max-connections']);
+  closer.defer('listener', () => listener.close());
+
+  tsdb.start();
+  coverage.start();
+  writer.start();
+  notifier.start();
+  scrape.start();
+  rules.start();
+  readiness = 'ready';
+  registry
+    .gauge(
+      'prometheus_ready',
+      'Whether Prometheus startup was fully completed and the server is ready for normal operation.',
+    )
+    .set(1);
+  registry
+    .gauges('prometheus_build_info', 'Version whose behaviour is served, and the runtime.', [
+      'version',
+      'goversion',
+    ])
+    .with(PROMETHEUS_VERSION, process.version)
+    .set(1);
+  return {
+    address: listener.address,
+    reload: () => loaded.reload(),
+    close: async () => {
+      readiness = 'stopping';
+      for (const failure of await closer.close(4_000))
+        log.error('closing failed', { err: failure });
+    },
+    quit,
+  };
+}
+
+/** Remote write in and remote read out. Reading gives what is stored here only: a store must not be asked in circles. */
+function registerRemote(
+  router: Router,
+  parts: {
+    readonly context: RoleContext;
+    readonly flags: ServerFlags;
+    readonly tsdb: Tsdb;
+    readonly loaded: { readonly config: ServerConfig };
+    readonly isReady: () => boolean;
+  },
+): void {
+  const { context, flags, tsdb, loaded } = parts;
+  const { env, log, registry } = context;
+  const common = { registry, log: log.with({ component: 'web' }) };
+  const read = readHandler({
+    ...common,
+    queryable: () => tsdb,
+    externalLabels: () => loaded.config.externalLabels,
+    maxSamples: flags['storage.remote.read-sample-limit'],
+    maxConcurrent: flags['storage.remote.read-concurrent-limit'],
+    maxMemoryBytes: REMOTE_MEMORY_BYTES,
+  });
+  const write = flags['web.enable-remote-write-receiver']
+    ? writeHandler({ ...common, random: env.random, appendable: () => tsdb })
+    : null;
+  const unavailable = { status: 503, headers: { 'retry-after': '1' }, body: 'Service Unavailable' };
+  router.post('/api/v1/read', async (exchange) => (parts.isReady() ? read(exchange) : unavailable));
+  router.post('/api/v1/write', async (exchange) => {
+    if (write === null) {
+      return {
+        status: 404,
+        headers: { 'content-type': 'text/plain; charset=utf-8' },
+        body: 'remote write receiver needs to be enabled with --web.enable-remote-write-receiver\n',
+      };
+    }
+    return parts.isReady() ? write(exchange) : unavailable;
+  });
+}
+
+function withRemoteReads(
+  config: ServerConfig,
+  tsdb: Tsdb,
+  coverage: ServerCoverage,
+  parts: Pick<RoleContext, 'registry'> & {
+    readonly env: Env;
+    readonly resolvePath: (name: string) => string;
+  },
+): Queryable {
+  const remotes = config.remoteReads.map((remote) => ({
+    queryable: new RemoteQueryable({
+      ...parts,
+      config: remote,
+      externalLabels: config.externalLabels,
+      userAgent: USER_AGENT,
+    }),
+    readRecent: remote.readRecent,
+  }));
+  return remotes.length === 0 ? tsdb : withRemotes(tsdb, remotes, () => coverage.local());
+}
+
+/** Replicas of one pair differ in host or external labels, so they never scrape in step. */
+function phaseSeed(hostname: string, config: ServerConfig): bigint {
+  return fnv1a64(new TextEncoder().encode(hostname + config.externalLabels.toString()));
+}
+
+function sizeFlag(text: string): number {
+  const match = /^(\d+)(B|KB|MB|GB|TB|PB|EB)$/.exec(text);
+  if (match === null) {
+    throw new InputError(
+      'ROLES.BAD_FLAG',
+      '--storage.tsdb.retention.size',
+      `"${text}" is no size; write for example 50GB`,
+    );
+  }
+  return (
+    Number(match[1]) * 1024 ** ['B', 'KB', 'MB', 'GB', 'TB', 'PB', 'EB'].indexOf(match[2] ?? 'B')
+  );
+}
+
+/** Flags as `/api/v1/status/flags` shows them: durations in Prometheus' form. */
+function shownFlags(flags: ServerFlags): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, value]) => [
+      name,
+      SERVER_FLAGS[name as keyof typeof SERVER_FLAGS].kind === 'duration'
+        ? formatDuration(Number(value))
+        : String(value),
+    ]),
+  );
+}
+
+async function notServed(what: string): Promise<never> {
+  throw new InputError('ROLES.NOT_SUPPORTED', what, 'is not supported yet');
+}

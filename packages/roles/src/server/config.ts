@@ -1,0 +1,241 @@
+import { createHash } from 'node:crypto';
+import { dirname, isAbsolute, join } from 'node:path';
+import { type Files, InputError } from '@pollux/base';
+import {
+  byteSize,
+  type ConfigNode,
+  entryOf,
+  integer,
+  list,
+  nullable,
+  object,
+  optional,
+  parsed,
+  parseYaml,
+  plainValue,
+  raw,
+  record,
+  redactedYaml,
+  refuse,
+  strictContext,
+  string,
+} from '@pollux/config';
+import { isLegacyLabelName, Labels, parseDuration } from '@pollux/model';
+import {
+  type RemoteReadConfig,
+  type RemoteWriteConfig,
+  remoteReadConfigs,
+  remoteWriteConfigs,
+} from '@pollux/remote';
+import { type AlertingConfig, alertingConfig, loadRuleFiles, NO_ALERTING } from '@pollux/rules';
+import {
+  DEFAULT_GLOBAL_SCRAPE,
+  decodeScrapeConfig,
+  type GlobalScrape,
+  globalScrape,
+  globalScrapeFields,
+  type ScrapeConfig,
+  scrapeConfigs,
+} from '@pollux/scrape';
+import { readTextFile } from '../runtime/read-file.ts';
+
+const duration = parsed(parseDuration);
+
+/** prometheus.yml, checked and complete. Times in ms. */
+export type ServerConfig = {
+  readonly file: string;
+  readonly scrape: GlobalScrape;
+  readonly evaluationIntervalMs: number;
+  readonly queryOffsetMs: number;
+  readonly externalLabels: Labels;
+  /** Patterns, joined to the file's folder. */
+  readonly ruleFiles: readonly string[];
+  readonly jobs: readonly ScrapeConfig[];
+  readonly alerting: AlertingConfig;
+  readonly remoteWrites: readonly RemoteWriteConfig[];
+  readonly remoteReads: readonly RemoteReadConfig[];
+  /** Null: the flags decide. */
+  readonly retentionMs: number | null;
+  readonly retentionBytes: number | null;
+  /** For `/api/v1/status/config`, secrets hidden. */
+  readonly shownYaml: string;
+  /** Hash of scrape and rule configuration without replica labels; equal on replicas of one pair. */
+  readonly identity: string;
+};
+
+const globalSection = object({
+  ...globalScrapeFields,
+  evaluation_interval: optional(duration, 60_000),
+  rule_query_offset: optional(duration, 0),
+  external_labels: optional(record(string), {}),
+  query_log_file: optional(string, ''),
+});
+
+const retention = object({
+  time: optional(nullable(duration), null),
+  size: optional(nullable(byteSize), null),
+  percentage: optional(nullable(integer), null),
+});
+
+const storageSection = object({
+  tsdb: optional(
+    object({
+      out_of_order_time_window: optional(duration, 0),
+      retention: optional(retention, { time: null, size: null, percentage: null }),
+    }),
+    { out_of_order_time_window: 0, retention: { time: null, size: null, percentage: null } },
+  ),
+});
+
+const rootSection = object({
+  global: optional(raw, { kind: 'null', place: { file: '', line: 0, column: 0 } }),
+  runtime: optional(object({ gogc: optional(integer, 75) }), { gogc: 75 }),
+  rule_files: optional(list(string), []),
+  scrape_config_files: optional(list(string), []),
+  scrape_configs: optional(raw, { kind: 'null', place: { file: '', line: 0, column: 0 } }),
+  alerting: optional(alertingConfig(), NO_ALERTING),
+  remote_write: optional(remoteWriteConfigs, []),
+  remote_read: optional(remoteReadConfigs, []),
+  storage: optional(storageSection, {
+    tsdb: { out_of_order_time_window: 0, retention: { time: null, size: null, percentage: null } },
+  }),
+});
+
+export type LoadOptions = {
+  readonly files: Files;
+  readonly file: string;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** External labels that tell replicas apart; they are no part of the identity. */
+  readonly replicaLabels: readonly string[];
+};
+
+/** Reads and checks prometheus.yml and all it names. Throws ConfigError at `file:line:column`. */
+export function loadServerConfig(options: LoadOptions): ServerConfig {
+  const { files, file, variables } = options;
+  const root = parseYaml(readTextFile(files, file), file);
+  const context = strictContext();
+  const section = rootSection(root, '', context);
+  const globalNode = section.global;
+  const global = globalSection(globalNode, 'global', context);
+  const scrape =
+    globalNode.kind === 'null' ? DEFAULT_GLOBAL_SCRAPE : globalScrape(global, globalNode, 'global');
+  const resolve = (name: string): string => (isAbsolute(name) ? name : join(dirname(file), name));
+  const ruleFiles = section.rule_files.map(resolve);
+  const jobs = [
+    ...scrapeConfigs(scrape)(section.scrape_configs, 'scrape_configs', context),
+    ...section.scrape_config_files.flatMap((pattern) =>
+      jobsOfFiles(files, resolve(pattern), scrape),
+    ),
+  ];
+  refuseDuplicateJobs(root, jobs);
+  if (section.storage.tsdb.out_of_order_time_window > 0) {
+    refuse(root, 'storage.tsdb.out_of_order_time_window', 'is not supported yet; remove it');
+  }
+  if (section.storage.tsdb.retention.percentage !== null) {
+    refuse(root, 'storage.tsdb.retention.percentage', 'is not supported yet; use size');
+  }
+  return {
+    file,
+    scrape,
+    evaluationIntervalMs: global.evaluation_interval,
+    queryOffsetMs: global.rule_query_offset,
+    externalLabels: externalLabels(globalNode, global.external_labels, variables),
+    ruleFiles,
+    jobs,
+    alerting: section.alerting,
+    remoteWrites: section.remote_write,
+    remoteReads: section.remote_read,
+    retentionMs: section.storage.tsdb.retention.time,
+    retentionBytes: section.storage.tsdb.retention.size,
+    shownYaml: redactedYaml(root),
+    identity: identityOf(root, ruleFiles, options),
+  };
+}
+
+/** Joins a relative name to the folder of the configuration file, as Prometheus does. */
+export function resolverOf(file: string): (name: string) => string {
+  return (name) => (name === '' || isAbsolute(name) ? name : join(dirname(file), name));
+}
+
+/** `$NAME`, `${NAME}` from the environment, `$$` for a dollar; an undefined name is empty. */
+function externalLabels(
+  node: ConfigNode,
+  written: Readonly<Record<string, string>>,
+  variables: LoadOptions['variables'],
+): Labels {
+  const expanded: Record<string, string> = {};
+  for (const [name, value] of Object.entries(written)) {
+    if (!isLegacyLabelName(name))
+      refuse(node, 'global.external_labels', `"${name}" is no valid label name`);
+    expanded[name] = value.replace(
+      /\$(?:\$|\{(\w+)\}|(\w+))/g,
+      (whole, braced?: string, bare?: string) =>
+        whole === '$$' ? '$' : (variables[braced ?? bare ?? ''] ?? ''),
+    );
+  }
+  return Labels.from(expanded);
+}
+
+function jobsOfFiles(files: Files, pattern: string, scrape: GlobalScrape): ScrapeConfig[] {
+  const folder = dirname(pattern);
+  const name = pattern.slice(folder.length).replace(/^\//, '');
+  if (/[*?[]/.test(folder))
+    throw new InputError('ROLES.BAD_PATTERN', pattern, 'only the last element may hold a *');
+  const matches = new RegExp(`^${name.split('*').map(escapePattern).join('.*')}$`);
+  const names = name.includes('*')
+    ? files.list(folder).filter((entry) => matches.test(entry))
+    : [name];
+  return names.flatMap((entry) => {
+    const file = join(folder, entry);
+    const root = parseYaml(readTextFile(files, file), file);
+    const context = strictContext();
+    const section = object({ scrape_configs: optional(list(raw), []) })(root, '', context);
+    return section.scrape_configs.map((node, index) =>
+      decodeScrapeConfig(node, `scrape_configs[${index}]`, context, scrape),
+    );
+  });
+}
+
+function escapePattern(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+}
+
+function refuseDuplicateJobs(root: ConfigNode, jobs: readonly ScrapeConfig[]): void {
+  const seen = new Set<string>();
+  for (const { jobName } of jobs) {
+    if (seen.has(jobName)) {
+      refuse(
+        root,
+        'scrape_configs',
+        `found multiple scrape configs with job name ${JSON.stringify(jobName)}`,
+      );
+    }
+    seen.add(jobName);
+  }
+}
+
+function identityOf(root: ConfigNode, ruleFiles: readonly string[], options: LoadOptions): string {
+  const global = entryOf(root, 'global');
+  const globalValue = (global === null ? {} : plainValue(global)) as Record<string, unknown>;
+  const labels = { ...((globalValue.external_labels ?? {}) as Record<string, unknown>) };
+  for (const name of options.replicaLabels) delete labels[name];
+  const hash = createHash('sha256');
+  const scrapes = entryOf(root, 'scrape_configs');
+  hash.update(
+    JSON.stringify([
+      { ...globalValue, external_labels: labels },
+      scrapes === null ? [] : plainValue(scrapes),
+    ]),
+  );
+  // Loading them here also refuses a broken rule file before anything is touched.
+  for (const group of loadRuleFiles(options.files, ruleFiles, { scheme: 'utf8', parser: {} })) {
+    hash.update(JSON.stringify([group.name, group.rules.map(ruleIdentity)]));
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+function ruleIdentity(rule: object): unknown {
+  return Object.entries(rule).flatMap(([name, value]) =>
+    typeof value === 'string' || typeof value === 'number' ? [[name, value]] : [],
+  );
+}

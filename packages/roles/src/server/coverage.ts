@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import type { CoveragePort } from '@pollux/api';
+import type { Clock, Env, Timer } from '@pollux/base';
+import {
+  CoverageFile,
+  CoverageLog,
+  type CoverageRecorder,
+  encodeHeader,
+  HEARTBEAT_INTERVAL_MS,
+  type Interval,
+  type LocalCoverage,
+  mayMatchAny,
+  readCoverageFile,
+  summaryOf,
+  toWire,
+} from '@pollux/storage';
+import type { Log } from '@pollux/telemetry';
+
+const REPORT_PATH = '/api/v1/pollux/coverage';
+const ALL_TIME: Interval = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER };
+
+/** What this server covers: memory, disk and heartbeat together. */
+export class ServerCoverage implements CoveragePort {
+  readonly log: CoverageLog;
+  readonly #file: CoverageFile;
+  readonly #clock: Clock;
+  readonly #retentionMs: number;
+  #timer: Timer | null = null;
+  #isClosed = false;
+
+  /** `newestSampleMs` is what the write-ahead log gave back: the file is cut to it. */
+  constructor(options: {
+    readonly env: Env;
+    readonly log: Log;
+    readonly directory: string;
+    readonly startedMs: number;
+    readonly newestSampleMs: number;
+    readonly retentionMs: number;
+  }) {
+    const { env, directory, startedMs, newestSampleMs } = options;
+    const path = join(directory, 'coverage');
+    this.#clock = env.clock;
+    this.#retentionMs = options.retentionMs;
+    this.log = new CoverageLog(startedMs);
+    this.log.restore(readCoverageFile(env.files, path, newestSampleMs));
+    this.#file = new CoverageFile({ files: env.files, path, coverage: this.log, log: options.log });
+  }
+
+  start(): void {
+    const beat = (): void => {
+      if (this.#isClosed) return;
+      const nowMs = this.#clock.now();
+      this.log.heartbeat(nowMs);
+      if (this.#retentionMs > 0) this.log.forget(nowMs - this.#retentionMs);
+      this.#file.flush();
+      this.#timer = this.#clock.after(HEARTBEAT_INTERVAL_MS, beat);
+    };
+    beat();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#file.close();
+  }
+
+  describe(
+    selectors: Parameters<CoveragePort['describe']>[0],
+    minMs: number,
+    maxMs: number,
+  ): string {
+    const window = { startMs: minMs, endMs: maxMs + 1 };
+    const report = this.log.report(window, this.#clock.now(), (subject) =>
+      mayMatchAny(subject, selectors),
+    );
+    return encodeHeader(summaryOf(report), `${REPORT_PATH}?start=${minMs}&end=${maxMs}`);
+  }
+
+  report(startMs: number | null, endMs: number | null): unknown {
+    const window = { startMs: startMs ?? ALL_TIME.startMs, endMs: endMs ?? ALL_TIME.endMs };
+    return toWire(this.log.report(window, this.#clock.now()));
+  }
+
+  /** What local storage has, for deciding what to ask remote storage for. */
+  local(): LocalCoverage {
+    const { sinceMs, serverGaps } = this.log.report(ALL_TIME, this.#clock.now(), () => false);
+    return { sinceMs, gaps: serverGaps };
+  }
+}
+
+/**
+ * Rule groups are known by their file; replicas may keep it in different folders, and the key must be the same on both.
+ */
+export function withRelativeFiles(recorder: CoverageRecorder, folder: string): CoverageRecorder {
+  const relative = (key: string): string => key.replace(`group/${folder}/`, 'group/');
+  return {
+    open: (subject, firstMs, intervalMs) =>
+      recorder.open({ ...subject, key: relative(subject.key) }, firstMs, intervalMs),
+    record: (key, scheduledMs, state) => recorder.record(relative(key), scheduledMs, state),
+    close: (key, atMs) => recorder.close(relative(key), atMs),
+  };
+}

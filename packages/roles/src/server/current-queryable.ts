@@ -1,0 +1,41 @@
+import type { Matcher } from '@pollux/model';
+import type {
+  NamesAnswer,
+  Queryable,
+  ReadContext,
+  SelectRequest,
+  SeriesSource,
+  TimeRange,
+} from '@pollux/storage';
+
+/** Passes everything to the storage of the running configuration; a reload puts another in its place. */
+export class CurrentQueryable implements Queryable {
+  current: Queryable;
+
+  constructor(first: Queryable) {
+    this.current = first;
+  }
+
+  select(request: SelectRequest, context: ReadContext): SeriesSource {
+    return this.current.select(request, context);
+  }
+
+  labelNames(
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    limit: number,
+    context: ReadContext,
+  ): Promise<NamesAnswer> {
+    return this.current.labelNames(range, matchers, limit, context);
+  }
+
+  labelValues(
+    name: string,
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    limit: number,
+    context: ReadContext,
+  ): Promise<NamesAnswer> {
+    return this.current.labelValues(name, range, matchers, limit, context);
+  }
+}

@@ -1,0 +1,157 @@
+import { LOG_FLAGS } from '../flags/flags.ts';
+
+/** Prometheus' flags that this server serves, with its defaults, and Pollux' own (`ha.*`, `storage.fsync` …). */
+export const SERVER_FLAGS = {
+  'config.file': {
+    kind: 'string',
+    fallback: 'prometheus.yml',
+    help: 'Prometheus configuration file path.',
+  },
+  'web.listen-address': {
+    kind: 'string',
+    fallback: '0.0.0.0:9090',
+    help: 'Address to listen on for UI, API, and telemetry.',
+  },
+  'web.external-url': {
+    kind: 'string',
+    fallback: '',
+    help: 'The URL under which Prometheus is externally reachable.',
+  },
+  'web.route-prefix': {
+    kind: 'string',
+    fallback: '',
+    help: 'Prefix for the internal routes of web endpoints. Defaults to the path of --web.external-url.',
+  },
+  'web.enable-lifecycle': {
+    kind: 'boolean',
+    fallback: false,
+    help: 'Enable shutdown and reload via HTTP request.',
+  },
+  'web.enable-admin-api': {
+    kind: 'boolean',
+    fallback: false,
+    help: 'Enable API endpoints for admin control actions.',
+  },
+  'web.enable-remote-write-receiver': {
+    kind: 'boolean',
+    fallback: false,
+    help: 'Enable API endpoint accepting remote write requests.',
+  },
+  'web.max-connections': {
+    kind: 'integer',
+    fallback: 512,
+    help: 'Maximum number of simultaneous connections.',
+  },
+  'web.cors.origin': {
+    kind: 'string',
+    fallback: '.*',
+    help: 'Regex for CORS origin. It is fully anchored.',
+  },
+  'storage.tsdb.path': {
+    kind: 'string',
+    fallback: 'data/',
+    help: 'Base path for metrics storage.',
+  },
+  'storage.tsdb.retention.time': {
+    kind: 'duration',
+    fallback: '15d',
+    help: 'How long to retain samples in storage.',
+  },
+  'storage.tsdb.retention.size': {
+    kind: 'string',
+    fallback: '0B',
+    help: 'Maximum number of bytes that can be stored for blocks.',
+  },
+  'storage.tsdb.min-block-duration': {
+    kind: 'duration',
+    fallback: '2h',
+    help: 'Time that one block covers.',
+  },
+  'storage.tsdb.max-block-duration': {
+    kind: 'duration',
+    fallback: '1d',
+    help: 'Largest time that one block may cover after compaction.',
+  },
+  'storage.tsdb.wal-compression': {
+    kind: 'boolean',
+    fallback: true,
+    help: 'Compress the tsdb WAL.',
+  },
+  'storage.fsync': {
+    kind: 'choice',
+    choices: ['none', 'interval', 'always'],
+    fallback: 'interval',
+    help: 'When the log is synced: never, every second, or before each acknowledgement. Only a power loss can tell the difference.',
+  },
+  'storage.remote.max-pinned-bytes': {
+    kind: 'integer',
+    fallback: 0,
+    help: 'Log bytes that one absent remote write destination may keep; 0: 10 GiB, never more than half of what is free.',
+  },
+  'storage.remote.read-sample-limit': {
+    kind: 'integer',
+    fallback: 50_000_000,
+    help: 'Maximum overall number of samples to return via the remote read interface.',
+  },
+  'storage.remote.read-concurrent-limit': {
+    kind: 'integer',
+    fallback: 10,
+    help: 'Maximum number of concurrent remote read calls.',
+  },
+  'rules.alert.for-outage-tolerance': {
+    kind: 'duration',
+    fallback: '1h',
+    help: 'Max time to tolerate prometheus outage for restoring "for" state of alert.',
+  },
+  'rules.alert.for-grace-period': {
+    kind: 'duration',
+    fallback: '10m',
+    help: 'Minimum duration between alert and restored "for" state.',
+  },
+  'rules.alert.resend-delay': {
+    kind: 'duration',
+    fallback: '1m',
+    help: 'Minimum amount of time to wait before resending an alert to Alertmanager.',
+  },
+  'alertmanager.notification-queue-capacity': {
+    kind: 'integer',
+    fallback: 10_000,
+    help: 'The capacity of the queue for pending Alertmanager notifications.',
+  },
+  'query.lookback-delta': {
+    kind: 'duration',
+    fallback: '5m',
+    help: 'The maximum lookback duration for retrieving metrics during expression evaluations and federation.',
+  },
+  'query.timeout': {
+    kind: 'duration',
+    fallback: '2m',
+    help: 'Maximum time a query may take before being aborted.',
+  },
+  'query.max-concurrency': {
+    kind: 'integer',
+    fallback: 20,
+    help: 'Maximum number of queries executed concurrently.',
+  },
+  'query.max-samples': {
+    kind: 'integer',
+    fallback: 50_000_000,
+    help: 'Maximum number of samples a single query can load into memory.',
+  },
+  'query.max-memory': {
+    kind: 'integer',
+    fallback: 2_147_483_648,
+    help: 'Bytes that one query may hold in columns.',
+  },
+  'scrape.discovery-reload-interval': {
+    kind: 'duration',
+    fallback: '5s',
+    help: 'Shortest time between two changes of the targets.',
+  },
+  'ha.replica-labels': {
+    kind: 'string',
+    fallback: 'prometheus_replica',
+    help: 'External labels that tell replicas apart, with commas.',
+  },
+  ...LOG_FLAGS,
+} as const;

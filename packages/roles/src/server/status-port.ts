@@ -1,0 +1,89 @@
+import { arch, platform } from 'node:os';
+import type { StatusPort } from '@pollux/api';
+import type { ServerStatus } from '@pollux/api-types/pair';
+import { formatDuration } from '@pollux/model';
+import type { RemoteWriter } from '@pollux/remote';
+import type { ScrapeManager } from '@pollux/scrape';
+import type { Tsdb } from '@pollux/tsdb';
+import { PROMETHEUS_VERSION, VERSION } from '../runtime/role.ts';
+import type { ServerConfig } from './config.ts';
+
+export type StatusParts = {
+  readonly startedMs: number;
+  readonly hostname: string;
+  readonly now: () => number;
+  readonly flags: Readonly<Record<string, string>>;
+  readonly retentionMs: number;
+  readonly tsdb: Tsdb;
+  readonly scrape: ScrapeManager;
+  readonly writer: RemoteWriter;
+  /** The running configuration and how its loading went. */
+  readonly loaded: () => {
+    readonly config: ServerConfig;
+    readonly isGood: boolean;
+    readonly atMs: number;
+  };
+};
+
+/** What the server says of itself on its status pages. */
+export function bindStatus(parts: StatusParts): StatusPort {
+  const { tsdb, scrape, writer, now } = parts;
+  const time = (ms: number): string => new Date(ms).toISOString();
+  return {
+    buildInfo: {
+      version: PROMETHEUS_VERSION,
+      revision: `pollux-${VERSION}`,
+      branch: 'main',
+      buildUser: '',
+      buildDate: '',
+      // Clients only show it; a Go version would be untrue.
+      goVersion: `node ${process.version} ${platform()}/${arch()}`,
+    },
+    configYaml: () => parts.loaded().config.shownYaml,
+    flags: () => parts.flags,
+    runtimeInfo: () => ({
+      startTime: time(parts.startedMs),
+      CWD: process.cwd(),
+      hostname: parts.hostname,
+      serverTime: time(now()),
+      reloadConfigSuccess: parts.loaded().isGood,
+      lastConfigTime: time(parts.loaded().atMs),
+      corruptionCount: 0,
+      goroutineCount: 0,
+      GOMAXPROCS: 1,
+      GOMEMLIMIT: 0,
+      GOGC: '',
+      GODEBUG: '',
+      storageRetention: parts.retentionMs > 0 ? formatDuration(parts.retentionMs) : '',
+    }),
+    tsdb: async (limit) => {
+      const stats = tsdb.headStats(limit);
+      const { numSeries, numLabelPairs, chunkCount, minTime, maxTime } = stats;
+      return { ...stats, headStats: { numSeries, numLabelPairs, chunkCount, minTime, maxTime } };
+    },
+    walReplay: () => ({ min: 0, max: 0, current: 0 }),
+    features: () => ({
+      api: {
+        admin: parts.flags['web.enable-admin-api'] === 'true',
+        remote_write_receiver: parts.flags['web.enable-remote-write-receiver'] === 'true',
+      },
+    }),
+    details: (): ServerStatus => {
+      const { activeTargets } = scrape.targets();
+      const newestMs = tsdb.headStats(1).maxTime;
+      return {
+        role: 'server',
+        version: VERSION,
+        startedMs: parts.startedMs,
+        headSeries: tsdb.headStats(1).numSeries,
+        targetsUp: activeTargets.filter(({ health }) => health === 'up').length,
+        targetsDown: activeTargets.filter(({ health }) => health === 'down').length,
+        remoteWrites: writer.status().map(({ name, highestSentMs, pendingCount }) => ({
+          name,
+          lagSeconds: highestSentMs === 0 ? 0 : Math.max(0, (newestMs - highestSentMs) / 1_000),
+          pendingSamples: pendingCount,
+        })),
+      };
+    },
+  };
+}
