@@ -34,6 +34,7 @@ import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
 import { MergeSelect } from './query/merge-select.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
 import { exposeState } from './state-metrics.ts';
+import { Expiries } from './wal/expiries.ts';
 import { Wal, type WalTail } from './wal/wal.ts';
 
 export type TsdbInit = {
@@ -101,7 +102,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
       blocks.removeLeftovers();
       blocks.reload();
       if (blocks.maxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(blocks.maxTime);
-      const expiries = new Map<number, number>();
+      const expiries = new Expiries();
       await replayWal({ ...replay, expiries });
       metrics.replaySeconds.set((env.clock.monotonic() - startedMs) / 1000);
       const wal = new Wal({

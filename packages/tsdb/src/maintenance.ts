@@ -10,6 +10,7 @@ import { truncateHead, waitForAppenders } from './head/truncate.ts';
 import type { TsdbMetrics } from './metrics.ts';
 import type { TsdbOptions } from './options.ts';
 import { writeCheckpoint } from './wal/checkpoint.ts';
+import type { Expiries } from './wal/expiries.ts';
 import type { Wal } from './wal/wal.ts';
 
 export type MaintenanceParts = {
@@ -19,11 +20,7 @@ export type MaintenanceParts = {
   readonly head: Head;
   readonly wal: Wal;
   readonly blocks: BlockSet;
-  /**
-   * Series that are gone from the head, with the last segment that may hold samples of theirs: until that is deleted,
-   * their series records are kept.
-   */
-  readonly expiries: Map<number, number>;
+  readonly expiries: Expiries;
 };
 
 type Deletion = { readonly range: TimeRange; readonly matchers: readonly Matcher[] };
@@ -133,7 +130,7 @@ export class Maintenance {
         minMs,
         maxReaderHoldMs: options.maxReaderHoldMs,
         signal: this.#closing.signal,
-        onRemoved: (ref) => expiries.set(ref, wal.position().segment),
+        onRemoved: (ref, maxMs) => expiries.note(ref, wal.position().segment, maxMs),
       });
     } catch (error) {
       metrics.headTruncationFailures.inc();
@@ -161,14 +158,14 @@ export class Maintenance {
         segmentBytes: options.walSegmentBytes,
         compress: options.walCompression,
         minMs,
-        keepSeries: (ref) => head.table.slotOf(ref) >= 0 || (expiries.get(ref) ?? -1) > last,
+        keepSeries: (ref) => head.table.slotOf(ref) >= 0 || expiries.isNeeded(ref, last, minMs),
       });
     } catch (error) {
       metrics.checkpointFailures.inc();
       throw error;
     }
     wal.truncate(last);
-    for (const [ref, segment] of expiries) if (segment <= last) expiries.delete(ref);
+    expiries.prune(last, minMs);
   }
 
   #reloadIfDue(): void {

@@ -4,6 +4,7 @@ import { CorruptionError } from '../errors.ts';
 import { createSampleColumns, type SampleColumns } from '../format/wal-record.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { Slices } from '../slices.ts';
+import type { Expiries } from '../wal/expiries.ts';
 import { decodeRecord, type WalRecord } from '../wal/records.ts';
 import { segmentName } from '../wal/segment.ts';
 import { SegmentReader } from '../wal/segment-reader.ts';
@@ -17,8 +18,8 @@ export type ReplayOptions = {
   readonly metrics: TsdbMetrics;
   readonly walDirectory: string;
   readonly head: Head;
-  /** References whose series records must outlive these segments; see `wal/checkpoint.ts`. */
-  readonly expiries: Map<number, number>;
+  /** Takes the references that are not used any more but stand in records. */
+  readonly expiries: Expiries;
 };
 
 type ReplayState = {
@@ -61,6 +62,9 @@ export async function replayWal(options: ReplayOptions): Promise<void> {
       log.error('later segments of the damaged log were removed', { segments: dropped.length });
     }
     break;
+  }
+  for (const alias of state.aliases.keys()) {
+    options.expiries.note(alias, state.lastSegment, options.head.maxMs);
   }
   if (state.unknownRefs > 0) {
     log.warn('log records without a series were skipped', { records: state.unknownRefs });
@@ -195,7 +199,7 @@ function applySeries(
   ref: number,
   labels: Parameters<Head['table']['create']>[0],
 ): void {
-  const { head, expiries } = state.options;
+  const { head } = state.options;
   const { table } = head;
   if (ref <= 0 || ref >= 2 ** 32) {
     throw new CorruptionError('log', `series reference ${ref} is out of range`);
@@ -206,7 +210,6 @@ function applySeries(
   const live = table.refs[slot]!;
   if (live !== ref) {
     state.aliases.set(ref, live);
-    expiries.set(ref, state.lastSegment);
   }
   table.isLogged[slot] = 1;
 }

@@ -13,8 +13,8 @@ export type TruncateOptions = {
   /** How long queries that began before may go on. */
   readonly maxReaderHoldMs: number;
   readonly signal: AbortSignal;
-  /** Told of each removed series, whose records may still be in the log. */
-  readonly onRemoved: (ref: number) => void;
+  /** Told of each removed series, whose records may still be in the log, and the time of its newest sample. */
+  readonly onRemoved: (ref: number, maxMs: number) => void;
 };
 
 /** How often it is looked whether the last old query has ended. */
@@ -42,7 +42,7 @@ export async function truncateHead(options: TruncateOptions): Promise<void> {
       table.touchedBy[slot]! < head.oldestAppender
     ) {
       const ref = table.refs[slot]!;
-      options.onRemoved(ref);
+      options.onRemoved(ref, table.maxMs[slot]!);
       head.tombstones.delete(ref);
       head.metadata.delete(ref);
       table.remove(slot);

@@ -139,6 +139,16 @@ export function pointsOf({ count, timestampsMs, values }: SeriesColumns): Point[
   }));
 }
 
+/** Lets virtual time run until the promise is settled. */
+export async function finish<T>(clock: VirtualClock, promise: Promise<T>): Promise<T> {
+  let isSettled = false;
+  const settled = promise.finally(() => {
+    isSettled = true;
+  });
+  while (!isSettled) await clock.advance(20);
+  return settled;
+}
+
 export function series(index: number, name = 'm'): Labels {
   return Labels.from({ __name__: name, i: String(index) });
 }

@@ -1,0 +1,206 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { type File, type Files, SeededRandom } from '@pollux/base';
+import { NodeFiles } from '@pollux/base/node';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Tsdb } from './db.ts';
+import { WalWriteError } from './errors.ts';
+import {
+  append,
+  openTsdb,
+  type Point,
+  query,
+  removeDirectory,
+  series,
+  T0,
+  temporaryDirectory,
+  type Write,
+} from './testing/fixtures.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(() => removeDirectory(directory));
+
+const OPTIONS = { minBlockDurationMs: 20_000, retentionMs: 0, walSegmentBytes: 4 * 32 * 1024 };
+
+/** What has been acknowledged. */
+type Ledger = Map<string, Map<number, bigint>>;
+
+function note(ledger: Ledger, writes: readonly Write[], outcomes: readonly number[]): void {
+  for (const [i, { labels, timestampMs, value }] of writes.entries()) {
+    if (outcomes[i] !== 0) continue;
+    const key = labels.toString();
+    const points = ledger.get(key) ?? new Map<number, bigint>();
+    points.set(timestampMs, value as bigint);
+    ledger.set(key, points);
+  }
+}
+
+function expected(ledger: Ledger): Map<string, Point[]> {
+  const answer = new Map<string, Point[]>();
+  for (const [key, points] of ledger) {
+    const list = [...points].map(([timestampMs, bits]) => ({ timestampMs, bits }));
+    answer.set(
+      key,
+      list.sort((a, b) => a.timestampMs - b.timestampMs),
+    );
+  }
+  return answer;
+}
+
+function randomWrites(random: SeededRandom, nowMs: number): Write[] {
+  const writes: Write[] = [];
+  const used = new Set<number>();
+  for (let i = random.below(30); i >= 0; i--) {
+    const index = random.below(40);
+    if (used.has(index)) continue;
+    used.add(index);
+    const bits = (BigInt(random.below(2 ** 32)) << 32n) | BigInt(random.below(2 ** 32));
+    writes.push({ labels: series(index), timestampMs: nowMs + random.below(900), value: bits });
+  }
+  return writes;
+}
+
+/** Commits from the start of the log on, so that the place of a cut tells what must be there. */
+type Mark = { readonly segment: number; readonly offset: number };
+
+describe('a killed process', () => {
+  it('loses nothing that was acknowledged, bit for bit, wherever it was killed, block cuts included', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), async (seed) => {
+        removeDirectory(directory);
+        const random = new SeededRandom(seed);
+        const ledger: Ledger = new Map();
+        let nowMs = T0;
+        for (let life = 0; life < 3; life++) {
+          // The one before is abandoned without close, perhaps in the middle of cutting a block.
+          const db = await openTsdb(directory, { options: OPTIONS, seed: seed + life });
+          expect(await query(db)).toEqual(expected(ledger));
+          for (let step = random.below(60); step >= 0; step--) {
+            nowMs += 1000;
+            const writes = randomWrites(random, nowMs);
+            note(ledger, writes, await append(db, writes));
+            if (random.below(8) === 0) await db.tick();
+          }
+          abandon(db);
+        }
+        const db = await openTsdb(directory, { options: OPTIONS, seed });
+        expect(await query(db)).toEqual(expected(ledger));
+        await db.close();
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('that left half a record keeps every whole one before it and takes new ones after it', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.integer({ min: 1, max: 400 }), async (seed, torn) => {
+        removeDirectory(directory);
+        const random = new SeededRandom(seed);
+        const db = await openTsdb(directory, { options: OPTIONS });
+        const marks: { readonly mark: Mark; readonly ledger: Map<string, Point[]> }[] = [];
+        const ledger: Ledger = new Map();
+        for (let step = 0; step < 20; step++) {
+          const writes = randomWrites(random, T0 + step * 1000);
+          note(ledger, writes, await append(db, writes));
+          marks.push({ mark: db.walTail.position(), ledger: expected(ledger) });
+        }
+        abandon(db);
+        const last = marks.at(-1)!.mark;
+        const file = path.join(directory, 'wal', String(last.segment).padStart(8, '0'));
+        const size = Math.max(0, last.offset - torn);
+        fs.truncateSync(file, size);
+        const whole = marks.filter(
+          ({ mark }) =>
+            mark.segment < last.segment || (mark.segment === last.segment && mark.offset <= size),
+        );
+        const again = await openTsdb(directory, { options: OPTIONS });
+        const answer = await query(again);
+        const kept = whole.at(-1)?.ledger ?? new Map<string, Point[]>();
+        // The torn commit's series record may be whole; samples before the tear must be there.
+        for (const [key, points] of kept) expect(answer.get(key)).toEqual(points);
+        const more: Write[] = [{ labels: series(999), timestampMs: T0 + 20_000, value: 1n }];
+        await append(again, more);
+        abandon(again);
+        const third = await openTsdb(directory, { options: OPTIONS });
+        const final = await query(third);
+        for (const [key, points] of kept) expect(final.get(key)).toEqual(points);
+        expect(final.get(series(999).toString())).toEqual([{ timestampMs: T0 + 20_000, bits: 1n }]);
+        await third.close();
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('a full disk', () => {
+  it('rejects the commit, shows nothing of it, and takes the next when there is space again', async () => {
+    const disk = new FailingFiles();
+    const db = await openTsdb(directory, { files: disk, options: OPTIONS });
+    await append(db, [{ labels: series(0), timestampMs: T0, value: 1n }]);
+    for (const writtenBytes of [0, 3, 40]) {
+      disk.failAfterBytes = writtenBytes;
+      const lost = append(db, [
+        { labels: series(0), timestampMs: T0 + 1, value: 2n },
+        { labels: series(7), timestampMs: T0 + 1, value: 2n },
+      ]);
+      await expect(lost).rejects.toThrow(WalWriteError);
+      await expect(lost).rejects.toThrow('cannot write the log');
+      expect([...(await query(db)).keys()]).toEqual([series(0).toString()]);
+    }
+    disk.failAfterBytes = Number.POSITIVE_INFINITY;
+    await append(db, [{ labels: series(7), timestampMs: T0 + 2, value: 3n }]);
+    const answer = await query(db);
+    expect(answer.get(series(0).toString())).toEqual([{ timestampMs: T0, bits: 1n }]);
+    expect(answer.get(series(7).toString())).toEqual([{ timestampMs: T0 + 2, bits: 3n }]);
+    abandon(db);
+    const again = await openTsdb(directory, { options: OPTIONS });
+    expect(await query(again)).toEqual(answer);
+    await again.close();
+  });
+
+  it('while a block is cut leaves head and answers as they were, and the block follows later', async () => {
+    const disk = new FailingFiles();
+    const lines: string[] = [];
+    const db = await openTsdb(directory, { files: disk, options: OPTIONS, lines });
+    for (let i = 0; i < 40; i++) {
+      await append(db, [{ labels: series(0), timestampMs: T0 + i * 1000, value: BigInt(i) }]);
+    }
+    const before = await query(db);
+    disk.failAfterBytes = 0;
+    await db.tick();
+    expect(lines.join('\n')).toContain('moving the head to a block failed');
+    expect(await query(db)).toEqual(before);
+    expect(fs.readdirSync(directory).filter((name) => name.length > 10)).toEqual(['pollux.json']);
+    disk.failAfterBytes = Number.POSITIVE_INFINITY;
+    await db.tick();
+    expect(await query(db)).toEqual(before);
+    expect(fs.readdirSync(directory).filter((name) => name.length === 26).length).toBe(1);
+    await db.close();
+  });
+});
+
+/** Ends the instance as a kill would: nothing more is written. Its files are left to the garbage collector. */
+function abandon(_db: Tsdb): void {}
+
+/** A disk that takes so many more bytes and then is full. */
+class FailingFiles extends NodeFiles implements Files {
+  failAfterBytes = Number.POSITIVE_INFINITY;
+
+  override open(name: string, mode: 'r' | 'r+' | 'w' | 'wx' | 'a'): File {
+    const file = super.open(name, mode);
+    const write = file.write.bind(file);
+    file.write = (source, offset, length, position) => {
+      if (length <= this.failAfterBytes) {
+        write(source, offset, length, position);
+        return;
+      }
+      write(source, offset, this.failAfterBytes, position);
+      throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    };
+    return file;
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * References without a series of their own in the head that records of the log still use: removed series, and second
+ * references of one series. Their series records are kept while a checkpoint or a later segment may hold such records.
+ */
+export class Expiries {
+  readonly #entries = new Map<number, { readonly segment: number; readonly maxMs: number }>();
+
+  /** Records of `ref` lie in segments up to `segment`, with times up to `maxMs`. */
+  note(ref: number, segment: number, maxMs: number): void {
+    this.#entries.set(ref, { segment, maxMs });
+  }
+
+  /** Whether a checkpoint of the segments up to `last`, without samples before `minMs`, needs the series record. */
+  isNeeded(ref: number, last: number, minMs: number): boolean {
+    const entry = this.#entries.get(ref);
+    return entry !== undefined && (entry.segment > last || entry.maxMs >= minMs);
+  }
+
+  /** Forgets what that checkpoint has left out. */
+  prune(last: number, minMs: number): void {
+    for (const ref of this.#entries.keys()) {
+      if (!this.isNeeded(ref, last, minMs)) this.#entries.delete(ref);
+    }
+  }
+}

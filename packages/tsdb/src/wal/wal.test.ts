@@ -1,0 +1,267 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { SeededRandom, VirtualClock } from '@pollux/base';
+import { NodeFiles } from '@pollux/base/node';
+import { Registry } from '@pollux/telemetry';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tsdbMetrics } from '../metrics.ts';
+import {
+  append,
+  openTsdb,
+  removeDirectory,
+  series,
+  T0,
+  temporaryDirectory,
+} from '../testing/fixtures.ts';
+import type { WalRecord } from './records.ts';
+import { PAGE_BYTES, segmentName, type WalPosition } from './segment.ts';
+import { SegmentReader } from './segment-reader.ts';
+import { SegmentWriter } from './segment-writer.ts';
+import { Wal } from './wal.ts';
+import { WalReader } from './wal-reader.ts';
+
+const files = new NodeFiles();
+let directory: string;
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(() => removeDirectory(directory));
+
+function readAll(segment: number): Uint8Array[] {
+  const file = files.open(path.join(directory, segmentName(segment)), 'r');
+  const reader = new SegmentReader(file, 'segment');
+  const records: Uint8Array[] = [];
+  for (;;) {
+    const record = reader.next(file.size());
+    if (record === null) break;
+    records.push(new Uint8Array(record));
+  }
+  file.close();
+  return records;
+}
+
+/** Sizes around the page boundaries, where fragments begin and pages are padded. */
+const sizes = fc.array(
+  fc.oneof(
+    fc.nat(200),
+    fc.integer({ min: PAGE_BYTES - 30, max: PAGE_BYTES + 10 }),
+    fc.nat(3 * PAGE_BYTES),
+  ),
+  { minLength: 1, maxLength: 12 },
+);
+
+describe('segments', () => {
+  it('give back all records whatever their sizes, compressed or not, over as many segments as it takes', async () => {
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.boolean(), fc.nat(), async (lengths, compress, seed) => {
+        removeDirectory(directory);
+        fs.mkdirSync(directory);
+        const random = new SeededRandom(seed);
+        const records = lengths.map((length) => {
+          const record = new Uint8Array(length);
+          // Half of the records do not compress, which must not matter.
+          if (random.below(2) === 0) random.fill(record);
+          return record;
+        });
+        const segmentBytes = 4 * PAGE_BYTES;
+        const writer = new SegmentWriter({ files, directory, segmentBytes, compress }, 0);
+        for (const record of records) writer.write([record]);
+        await writer.close();
+        const names = fs.readdirSync(directory).sort();
+        const found: Uint8Array[] = [];
+        for (const name of names) {
+          const size = fs.statSync(path.join(directory, name)).size;
+          expect(size % PAGE_BYTES).toBe(0);
+          expect(size).toBeLessThanOrEqual(segmentBytes);
+          found.push(...readAll(Number(name)));
+        }
+        // Compared as bytes: element by element would take the time of all other tests.
+        expect(found.length).toBe(records.length);
+        expect(found.every((bytes, i) => Buffer.compare(bytes, records[i]!) === 0)).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('cut anywhere give a prefix of the records and then an error or the end', async () => {
+    const writer = new SegmentWriter({ files, directory, compress: false }, 0);
+    const records = Array.from({ length: 30 }, (_, i) => new Uint8Array(i * 131).fill(i + 1));
+    for (const record of records) writer.write([record]);
+    const { offset } = writer.position;
+    await writer.close();
+    const file = files.open(path.join(directory, segmentName(0)), 'r');
+    fc.assert(
+      fc.property(fc.nat(offset), (limit) => {
+        const reader = new SegmentReader(file, 'segment');
+        let count = 0;
+        try {
+          for (;;) {
+            const record = reader.next(limit);
+            if (record === null) break;
+            expect(Buffer.compare(record, records[count]!)).toBe(0);
+            count++;
+          }
+        } catch (error) {
+          expect(String(error)).toContain('segment at');
+        }
+        expect(reader.offset).toBeLessThanOrEqual(limit);
+      }),
+    );
+    file.close();
+  });
+
+  it('with a flipped bit never give a wrong record', async () => {
+    const writer = new SegmentWriter({ files, directory }, 0);
+    const records = Array.from({ length: 20 }, (_, i) => new Uint8Array(50 + i * 400).fill(i));
+    for (const record of records) writer.write([record]);
+    const { offset } = writer.position;
+    await writer.close();
+    const name = path.join(directory, segmentName(0));
+    const good = fs.readFileSync(name);
+    const texts = new Set(records.map((record) => Buffer.from(record).toString('hex')));
+    fc.assert(
+      fc.property(fc.nat(offset - 1), fc.nat(7), (at, bit) => {
+        const bad = Buffer.from(good);
+        bad[at] = bad[at]! ^ (1 << bit);
+        fs.writeFileSync(name, bad);
+        const file = files.open(name, 'r');
+        const reader = new SegmentReader(file, 'segment');
+        try {
+          for (;;) {
+            const record = reader.next(file.size());
+            if (record === null) break;
+            // The compression flag of a record lies outside of its checksum, as in Prometheus.
+            if ((bad[at]! ^ good[at]!) !== 0x08) {
+              expect(texts.has(Buffer.from(record).toString('hex'))).toBe(true);
+            }
+          }
+        } catch (error) {
+          expect(String(error)).toContain('segment at');
+        } finally {
+          file.close();
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('followers of the log', () => {
+  it('read what is committed, go on where they were, and keep deleted segments by hard links', async () => {
+    const data = path.join(directory, 'data');
+    const links = path.join(directory, 'links');
+    fs.mkdirSync(links);
+    const db = await openTsdb(data, { options: { minBlockDurationMs: 60_000 } });
+    const { walTail } = db;
+    let flushes = 0;
+    const pinned = new Set<number>();
+    const unsubscribe = walTail.subscribe({
+      onFlush: () => flushes++,
+      beforeDelete: ({ segments }) => {
+        for (const { index, path: from } of segments) {
+          fs.linkSync(from, path.join(links, segmentName(index)));
+          pinned.add(index);
+        }
+      },
+    });
+    const names = new Map<number, string>();
+    const samples: string[] = [];
+    let from: WalPosition = { segment: walTail.segments().first, offset: 0 };
+    const pathOf = (index: number): string | null =>
+      pinned.has(index) ? path.join(links, segmentName(index)) : walTail.segmentPath(index);
+    const follow = (): void => {
+      const reader = new WalReader({
+        files,
+        from,
+        pathOf,
+        watermark: () => walTail.position(),
+      });
+      for (let record = reader.next(); record !== null; record = reader.next()) {
+        collect(record, names, samples);
+      }
+      from = reader.position;
+      reader.close();
+    };
+    for (let second = 0; second < 400; second++) {
+      await append(db, [
+        { labels: series(1), timestampMs: T0 + second * 1000, value: second },
+        { labels: series(second), timestampMs: T0 + second * 1000 + 1, value: -second },
+      ]);
+      if (second % 20 === 0) await db.tick();
+      // It falls behind by several truncations before it reads again.
+      if (second % 190 === 0) follow();
+    }
+    follow();
+    unsubscribe();
+    await db.close();
+    expect(pinned.size).toBeGreaterThan(2);
+    expect(flushes).toBeGreaterThanOrEqual(400);
+    const expected: string[] = [];
+    for (let second = 0; second < 400; second++) {
+      expected.push(`${series(1)} ${T0 + second * 1000} ${second}`);
+      if (second === 1) expected.push(`${series(1)} ${T0 + 1001} -1`);
+      else expected.push(`${series(second)} ${T0 + second * 1000 + 1} ${-second}`);
+    }
+    expect(samples).toEqual(expected);
+  });
+
+  it('that fail do not fail the commit', async () => {
+    const lines: string[] = [];
+    const db = await openTsdb(directory, { lines });
+    db.walTail.subscribe({
+      onFlush: () => {
+        throw new Error('follower broke');
+      },
+    });
+    await append(db, [{ labels: series(1), timestampMs: T0, value: 1 }]);
+    expect(lines.join('\n')).toContain('follower broke');
+    await db.close();
+  });
+});
+
+describe('syncing', () => {
+  it('shares one sync between the commits that wait', async () => {
+    let syncs = 0;
+    const counting = new NodeFiles();
+    const open = counting.open.bind(counting);
+    counting.open = (name, mode) => {
+      const file = open(name, mode);
+      const datasync = file.datasync.bind(file);
+      file.datasync = () => {
+        syncs++;
+        return datasync();
+      };
+      return file;
+    };
+    const wal = new Wal({
+      files: counting,
+      clock: new VirtualClock(),
+      directory,
+      segmentBytes: 4 * PAGE_BYTES,
+      compress: true,
+      metrics: tsdbMetrics(new Registry()),
+      onListenerError: () => {},
+    });
+    const waits: Promise<void>[] = [];
+    for (let i = 0; i < 50; i++) {
+      wal.write([Uint8Array.of(1, 2, 3)]);
+      waits.push(wal.sync());
+    }
+    await Promise.all(waits);
+    expect(syncs).toBe(2);
+    await wal.close();
+  });
+});
+
+function collect(record: WalRecord, names: Map<number, string>, samples: string[]): void {
+  if (record.kind === 'series') {
+    for (const { ref, labels } of record.series) names.set(ref, labels.toString());
+  }
+  if (record.kind !== 'samples') return;
+  const { refs, timestampsMs, valueWords, count } = record.samples;
+  const values = new Float64Array(valueWords.slice(0, count * 2).buffer);
+  for (let i = 0; i < count; i++) {
+    samples.push(`${names.get(refs[i]!)} ${timestampsMs[i]} ${values[i]}`);
+  }
+}
