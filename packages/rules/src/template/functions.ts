@@ -60,7 +60,13 @@ function queryFunctions(context: TemplateContext): Functions {
   return {
     query: {
       params: ['string'],
-      call: async ([expression]) => queryResultValue(await context.query(expression as string)),
+      call: async ([expression]) => {
+        try {
+          return queryResultValue(await context.query(expression as string));
+        } catch (error) {
+          throw new FunctionError(error instanceof Error ? error.message : String(error));
+        }
+      },
     },
     first: {
       params: [QUERY_RESULT_PARAM],
