@@ -29,6 +29,8 @@ type Running = {
   readonly spec: ProviderSpec;
   readonly abort: AbortController;
   readonly groups: Map<string, TargetGroup>;
+  /** The groups are those of the provider it replaces; its own first answer takes their place. */
+  isInherited: boolean;
 };
 
 /** Runs the providers of all sets, each distinct configuration once. A reload leaves unchanged providers alone. */
@@ -90,27 +92,44 @@ export class DiscoveryManager {
   }
 
   #apply(sets: ReadonlyMap<string, readonly ProviderSpec[]>): void {
+    const before = this.#sets;
     this.#sets = sets;
     if (!this.#isStarted || this.#isClosed) return;
     const wanted = new Map<string, ProviderSpec>();
     for (const specs of sets.values()) for (const spec of specs) wanted.set(spec.identity, spec);
-    for (const [identity, { abort }] of this.#running) {
+    const removed = new Map<string, Running>();
+    for (const [identity, running] of this.#running) {
       if (wanted.has(identity)) continue;
-      abort.abort();
+      running.abort.abort();
       this.#running.delete(identity);
+      removed.set(identity, running);
     }
-    for (const [identity, spec] of wanted) {
-      if (!this.#running.has(identity)) this.#startProvider(identity, spec);
+    for (const [set, specs] of sets) {
+      const predecessors = (before.get(set) ?? []).flatMap(
+        (spec) => removed.get(spec.identity) ?? [],
+      );
+      for (const spec of specs) {
+        if (!this.#running.has(spec.identity)) this.#startProvider(spec, predecessors);
+      }
     }
     this.#discovered.clear();
     // Consumers hear of new and removed sets at once; only the providers' own updates are held back.
     this.#send();
   }
 
-  #startProvider(identity: string, spec: ProviderSpec): void {
+  /** A provider that takes its time begins with what its predecessor of the same kind knew: no target goes for an edit. */
+  #startProvider(spec: ProviderSpec, predecessors: readonly Running[]): void {
     const { env, log, resolvePath } = this.#options;
-    const running: Running = { spec, abort: new AbortController(), groups: new Map() };
-    this.#running.set(identity, running);
+    const inherited = predecessors
+      .filter((running) => running.spec.mechanism === spec.mechanism)
+      .flatMap((running) => [...running.groups]);
+    const running: Running = {
+      spec,
+      abort: new AbortController(),
+      groups: new Map(inherited),
+      isInherited: inherited.length > 0,
+    };
+    this.#running.set(spec.identity, running);
     const discoverer = spec.create({
       env,
       log: log.with({ discovery: spec.mechanism }),
@@ -119,6 +138,8 @@ export class DiscoveryManager {
     });
     discoverer.start((groups) => {
       if (running.abort.signal.aborted) return;
+      if (running.isInherited) running.groups.clear();
+      running.isInherited = false;
       for (const group of groups) {
         if (group.targets.length === 0) running.groups.delete(group.source);
         else running.groups.set(group.source, group);

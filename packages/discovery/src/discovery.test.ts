@@ -232,6 +232,27 @@ describe('the manager', () => {
     expect(world.addresses('a')).toEqual(['j:40']);
   });
 
+  it('keeps the targets of an edited provider until the new one answers', async () => {
+    begin({ a: 'http_sd_configs: [{url: "http://sd/"}]' });
+    world.answer = {
+      headers: { 'content-type': 'application/json' },
+      body: new TextEncoder().encode('[{"targets": ["h:1"]}]'),
+    };
+    await world.clock.advance(66_000);
+    world.answer = new OperatingError('TEST', 'down');
+    world.load({ a: 'http_sd_configs: [{url: "http://sd2/"}]' });
+    await world.clock.advance(30_000);
+    expect(world.addresses('a')).toEqual(['h:1']);
+    world.answer = {
+      headers: { 'content-type': 'application/json' },
+      body: new TextEncoder().encode('[{"targets": ["h:2"]}]'),
+    };
+    await world.clock.advance(66_000);
+    expect(world.addresses('a')).toEqual(['h:2']);
+    world.load({ a: 'static_configs: [{targets: ["s:1"]}]' });
+    expect(world.addresses('a')).toEqual(['s:1']);
+  });
+
   it('refuses mechanisms that are not served by their name', () => {
     expect(() => providers('kubernetes_sd_configs: [{role: pod}]')).toThrow(
       'c.yml:1:24: kubernetes_sd_configs: kubernetes_sd_configs is not supported yet',

@@ -52,11 +52,6 @@ export class ScrapeTemplate {
     return this.#parser.format;
   }
 
-  /** Ids are below this. */
-  get idLimit(): number {
-    return this.#keys.length;
-  }
-
   /** Type, help and unit per metric family, as the target last told them. */
   metadata(): IterableIterator<readonly [metric: string, metadata: Metadata]> {
     return this.#families.entries();
