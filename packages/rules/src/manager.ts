@@ -1,5 +1,5 @@
 import type { Env } from '@pollux/base';
-import type { Labels } from '@pollux/model';
+import { Labels } from '@pollux/model';
 import type { ParserOptions } from '@pollux/promql/parser';
 import type { Appendable, CoverageRecorder, Queryable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
@@ -59,14 +59,13 @@ export class RuleManager {
   readonly #around: GroupSurroundings;
   readonly #closing = new AbortController();
   #groups = new Map<string, Group>();
-  #externalLabels: Labels;
+  #externalLabels = Labels.EMPTY;
   #isStarted = false;
   #wasLoaded = false;
   #reload: Promise<void> = Promise.resolve();
 
-  constructor(options: RuleManagerOptions, externalLabels: Labels) {
+  constructor(options: RuleManagerOptions) {
     this.#options = options;
-    this.#externalLabels = externalLabels;
     this.#around = {
       clock: options.env.clock,
       log: options.log.with({ component: 'rule manager' }),
