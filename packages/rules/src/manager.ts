@@ -59,13 +59,15 @@ export class RuleManager {
   readonly #around: GroupSurroundings;
   readonly #closing = new AbortController();
   #groups = new Map<string, Group>();
-  #externalLabels = Labels.EMPTY;
+  #externalLabels: Labels;
   #isStarted = false;
   #wasLoaded = false;
   #reload: Promise<void> = Promise.resolve();
 
-  constructor(options: RuleManagerOptions) {
+  /** `externalLabels` are for templates until the first configuration brings its own. */
+  constructor(options: RuleManagerOptions, externalLabels: Labels = Labels.EMPTY) {
     this.#options = options;
+    this.#externalLabels = externalLabels;
     this.#around = {
       clock: options.env.clock,
       log: options.log.with({ component: 'rule manager' }),

@@ -20,13 +20,13 @@ export type NotifierOptions = {
   readonly queueCapacity?: number;
   /** Alerts in one request. Default 256. */
   readonly batchSize?: number;
-  /** How long {@link Notifier.close} goes on sending what is queued. Default 5 s; 0 drops it. */
+  /** How long {@link Notifier.close} goes on sending what is queued. Default 3 s; 0 drops it. */
   readonly drainMs?: number;
 };
 
 const DEFAULT_QUEUE_CAPACITY = 10_000;
 const DEFAULT_BATCH_SIZE = 256;
-const DEFAULT_DRAIN_MS = 5_000;
+const DEFAULT_DRAIN_MS = 3_000;
 
 /** Sends every alert to every alertmanager that is configured or discovered. */
 export class Notifier implements AlertSink {
