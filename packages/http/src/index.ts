@@ -11,3 +11,4 @@ export { withCompression } from './compress.ts';
 export { type Exchange, formOf, json, type RouteHandler, text } from './exchange.ts';
 export { requestFollowing } from './follow-redirects.ts';
 export { type ExchangeObserver, Router, type RouterOptions } from './router.ts';
+export { unservedClientFields } from './unserved-client-fields.ts';
