@@ -74,7 +74,7 @@ describe.skipIf(reason !== '')(`Prometheus' own configurations${reason}`, () => 
     try {
       read(readFileSync(join(fixtures, name), 'utf8'), name);
     } catch (error) {
-      expect((error as Error).message).toMatch(/_sd_configs is not supported yet/);
+      expect((error as Error).message).toMatch(/ is not supported yet/);
     }
   });
 });
@@ -115,6 +115,7 @@ scrape_configs: [{job_name: a}, {job_name: b, scrape_interval: 5s, sample_limit:
       '{job_name: j, consul_sd_configs: [{server: "x:1"}]}',
       'consul_sd_configs is not supported yet',
     ],
+    ['{job_name: j, oauth2: {client_id: x}}', 'oauth2 is not supported yet'],
     ['{job_name: j, scrape_intervall: 1s}', 'unknown field "scrape_intervall"'],
     ['{scrape_interval: 1s}', 'job_name is empty'],
     [

@@ -32,7 +32,12 @@ import {
   SCRAPE_PROTOCOLS,
   type ScrapeProtocol,
 } from '@pollux/exposition';
-import { type ClientConfig, checkClientConfig, clientConfigFields } from '@pollux/http';
+import {
+  type ClientConfig,
+  checkClientConfig,
+  clientConfigFields,
+  unservedClientFields,
+} from '@pollux/http';
 import { formatDuration, parseDuration, type RelabelStep } from '@pollux/model';
 
 const DEFAULT_INTERVAL_MS = 60_000;
@@ -101,6 +106,7 @@ type WrittenShared = Decoded<typeof sharedFields>;
 const jobFields = {
   ...sharedFields,
   ...clientConfigFields,
+  ...unservedClientFields,
   job_name: optional(string, ''),
   honor_labels: optional(boolean, false),
   honor_timestamps: optional(boolean, true),

@@ -572,6 +572,40 @@ describe('coverage', () => {
   });
 });
 
+describe('stale markers', () => {
+  it('of a commit that failed are written by the next one', async () => {
+    begin(ONE_JOB);
+    world.answer(
+      URL_1,
+      'm 1\nn 1\n',
+      'n 2\n',
+      'n 3\n',
+      { status: 500 },
+      { status: 500 },
+      { status: 500 },
+    );
+    const first = firstMs();
+    await world.clock.advance(first);
+    world.database.commitError = new OperatingError('TEST.DISK', 'disk is full');
+    await world.clock.advance(10_000);
+    world.database.commitError = null;
+    await world.clock.advance(10_000);
+    expect(world.database.of(`m{${T}}`)).toEqual([
+      [first, 1],
+      [first + 20_000, 'stale'],
+    ]);
+    world.database.commitError = new OperatingError('TEST.DISK', 'disk is full');
+    await world.clock.advance(10_000);
+    world.database.commitError = null;
+    await world.clock.advance(20_000);
+    expect(world.database.of(`n{${T}}`)).toEqual([
+      [first, 1],
+      [first + 20_000, 3],
+      [first + 40_000, 'stale'],
+    ]);
+  });
+});
+
 describe('a target that goes', () => {
   it('gets stale markers after its end, one interval on', async () => {
     begin(ONE_JOB);

@@ -1,4 +1,4 @@
-import { errorText, OperatingError, sleep } from '@pollux/base';
+import { errorText, type HttpClientRequest, OperatingError, sleep } from '@pollux/base';
 import {
   type Decoder,
   list,
@@ -16,6 +16,8 @@ import {
   checkClientConfig,
   clientConfigFields,
   clientSettings,
+  requestFollowing,
+  unservedClientFields,
 } from '@pollux/http';
 import { LabelsBuilder, parseDuration } from '@pollux/model';
 import { nodeIdentity } from '../config/node-identity.ts';
@@ -78,7 +80,7 @@ class HttpDiscoverer implements Discoverer {
   async #refresh(signal: AbortSignal): Promise<TargetGroup[]> {
     const { url, refreshMs, client } = this.#settings;
     const { headers, tls } = clientSettings(client, this.#deps.env.files, this.#deps.resolvePath);
-    const response = await this.#deps.env.net.request({
+    const request: HttpClientRequest = {
       method: 'GET',
       url,
       headers: {
@@ -91,7 +93,9 @@ class HttpDiscoverer implements Discoverer {
       signal,
       maxBodyBytes: MAX_ANSWER_BYTES,
       ...(tls === undefined ? {} : { tls }),
-    });
+    };
+    const { net } = this.#deps.env;
+    const response = await requestFollowing(net, request, client.follow_redirects);
     if (response.status !== 200)
       throw new OperatingError(
         'DISCOVERY.HTTP_STATUS',
@@ -120,6 +124,7 @@ class HttpDiscoverer implements Discoverer {
 
 const httpConfig = object({
   ...clientConfigFields,
+  ...unservedClientFields,
   url: required(string),
   refresh_interval: optional(parsed(parseDuration), 60_000),
 });
