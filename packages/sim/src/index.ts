@@ -1,1 +1,4 @@
-export {};
+export { SimFiles } from './sim-files.ts';
+export type { SimNet } from './sim-net.ts';
+export { GOOD_LINK, type Link, SimNetwork } from './sim-network.ts';
+export { type SimHost, SimWorld, type SimWorldOptions } from './sim-world.ts';

@@ -216,7 +216,8 @@ export class GossipNode {
     this.#timer?.cancel();
     if (this.#swim === null || this.#abort.signal.aborted || this.#swim.phase === 'left') return;
     const { clock } = this.#options.env;
-    const delayMs = Math.max(0, nextDueMs(this.#swim) - clock.monotonic());
+    // Whole milliseconds upwards: a timer that fires a fraction early would find nothing due and be set again at once.
+    const delayMs = Math.max(0, Math.ceil(nextDueMs(this.#swim) - clock.monotonic()));
     this.#timer = clock.after(delayMs, () => this.#step({ kind: 'tick' }));
   }
 

@@ -1,0 +1,109 @@
+import { assert, type Clock, type Random } from '@pollux/base';
+import { SimNet } from './sim-net.ts';
+
+/** How packets fare between two hosts. */
+export type Link = {
+  readonly minDelayMs: number;
+  readonly maxDelayMs: number;
+  /** Share of datagrams that are lost, 0..1. Streams are only delayed: TCP sends again. */
+  readonly loss: number;
+  /** Share of datagrams that arrive twice. */
+  readonly duplication: number;
+  /** Nothing passes until it is healed. */
+  readonly isCut: boolean;
+};
+
+export const GOOD_LINK: Link = {
+  minDelayMs: 0.2,
+  maxDelayMs: 2,
+  loss: 0,
+  duplication: 0,
+  isCut: false,
+};
+
+/**
+ * The wires between simulated hosts. All that happens is drawn from one seed and the order of calls, so a run can be
+ * repeated exactly.
+ */
+export class SimNetwork {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly #default: Link;
+  readonly #hosts = new Map<string, SimNet>();
+  readonly #names = new Map<string, string>();
+  /** By `from>to`. */
+  readonly #links = new Map<string, Link>();
+
+  constructor(clock: Clock, random: Random, link: Partial<Link> = {}) {
+    this.clock = clock;
+    this.random = random;
+    this.#default = { ...GOOD_LINK, ...link };
+  }
+
+  /** A new host with one address; `name` resolves to it. */
+  addHost(name: string, ip: string): SimNet {
+    assert(!this.#hosts.has(ip), `the address ${ip} is taken`);
+    const net = new SimNet(this, ip);
+    this.#hosts.set(ip, net);
+    this.#names.set(name, ip);
+    return net;
+  }
+
+  /** The host as it is after a crash: no socket of its life before is left, and peers find their connections broken. */
+  restartHost(name: string): SimNet {
+    const ip = this.addressOf(name);
+    this.hostAt(ip)?.crash();
+    const net = new SimNet(this, ip);
+    this.#hosts.set(ip, net);
+    return net;
+  }
+
+  addressOf(name: string): string {
+    const ip = this.#names.get(name);
+    assert(ip !== undefined, `no host is called ${name}`);
+    return ip;
+  }
+
+  hostAt(ip: string): SimNet | undefined {
+    return this.#hosts.get(ip);
+  }
+
+  resolve(host: string): string | undefined {
+    return this.#hosts.has(host) ? host : this.#names.get(host);
+  }
+
+  /** Changes the link between two hosts in both directions. */
+  setLink(a: string, b: string, change: Partial<Link>): void {
+    const [from, to] = [this.addressOf(a), this.addressOf(b)];
+    for (const key of [`${from}>${to}`, `${to}>${from}`]) {
+      this.#links.set(key, { ...(this.#links.get(key) ?? this.#default), ...change });
+    }
+  }
+
+  /** Cuts every link between hosts of different groups and mends those inside a group. */
+  partition(...groups: readonly (readonly string[])[]): void {
+    for (const [index, group] of groups.entries()) {
+      for (const [otherIndex, other] of groups.entries()) {
+        for (const a of group) {
+          for (const b of other) if (a !== b) this.setLink(a, b, { isCut: index !== otherIndex });
+        }
+      }
+    }
+  }
+
+  /** Mends every link that was cut. */
+  heal(): void {
+    for (const [key, link] of this.#links) this.#links.set(key, { ...link, isCut: false });
+  }
+
+  link(from: string, to: string): Link {
+    if (from === to) return { ...GOOD_LINK, minDelayMs: 0.01, maxDelayMs: 0.05 };
+    return this.#links.get(`${from}>${to}`) ?? this.#default;
+  }
+
+  /** A delay drawn from the link. */
+  delayMs(from: string, to: string): number {
+    const { minDelayMs, maxDelayMs } = this.link(from, to);
+    return minDelayMs + this.random.next() * (maxDelayMs - minDelayMs);
+  }
+}

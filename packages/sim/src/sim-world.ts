@@ -1,0 +1,122 @@
+import {
+  type Clock,
+  type Env,
+  OperatingError,
+  SeededRandom,
+  type Timer,
+  VirtualClock,
+  type WorkerHandle,
+  type Workers,
+} from '@pollux/base';
+import { SimFiles } from './sim-files.ts';
+import type { SimNet } from './sim-net.ts';
+import { type Link, SimNetwork } from './sim-network.ts';
+
+export type SimWorldOptions = {
+  readonly seed: number;
+  /** Wall clock at the start, ms since 1970. */
+  readonly startMs?: number;
+  /** What links are like unless changed. */
+  readonly link?: Partial<Link>;
+};
+
+/** A simulated machine: `env` is what a role on it gets. */
+export type SimHost = {
+  readonly name: string;
+  readonly ip: string;
+  readonly env: Env;
+};
+
+type Machine = { files: SimFiles; clock: HostClock; host: SimHost };
+
+/**
+ * Hosts that share one virtual clock, one network and one seed. The same seed and the same calls give the same run to the
+ * last byte.
+ */
+export class SimWorld {
+  readonly clock: VirtualClock;
+  readonly network: SimNetwork;
+  readonly #random: SeededRandom;
+  readonly #machines = new Map<string, Machine>();
+
+  constructor(options: SimWorldOptions) {
+    this.clock = new VirtualClock(options.startMs);
+    this.#random = new SeededRandom(options.seed);
+    this.network = new SimNetwork(this.clock, this.#derive(), options.link);
+  }
+
+  /** A new host named `name` with the next address, 10.0.0.1 onwards. */
+  addHost(name: string): SimHost {
+    const index = this.#machines.size + 1;
+    const ip = `10.0.${index >> 8}.${index & 0xff}`;
+    const net = this.network.addHost(name, ip);
+    return this.#boot(name, net, new SimFiles(this.clock));
+  }
+
+  /**
+   * Power loss: timers of the host never fire again, its sockets are gone and its disk has what was synced. Returns the host
+   * started anew; what ran on it before must not be touched any more.
+   */
+  crash(name: string): SimHost {
+    const machine = this.#machines.get(name);
+    if (machine === undefined)
+      throw new OperatingError('SIM.UNKNOWN_HOST', `no host is called ${name}`);
+    machine.clock.stop();
+    machine.files.crash();
+    return this.#boot(name, this.network.restartHost(name), machine.files);
+  }
+
+  /** Moves time; everything due on the way happens. */
+  advance(durationMs: number): Promise<void> {
+    return this.clock.advance(durationMs);
+  }
+
+  #boot(name: string, net: SimNet, files: SimFiles): SimHost {
+    const clock = new HostClock(this.clock);
+    const env: Env = { clock, random: this.#derive(), files, net, workers: new NoWorkers() };
+    const host = { name, ip: net.ip, env };
+    this.#machines.set(name, { files, clock, host });
+    return host;
+  }
+
+  #derive(): SeededRandom {
+    return new SeededRandom(this.#random.below(2 ** 32));
+  }
+}
+
+/** The world's clock, as long as the host is up. */
+class HostClock implements Clock {
+  readonly #clock: Clock;
+  #isStopped = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    return this.#clock.after(delayMs, () => {
+      if (!this.#isStopped) callback();
+    });
+  }
+}
+
+/** Threads would run on the machine's own clock, so there are none; rooms run their workers inline here. */
+class NoWorkers implements Workers {
+  readonly parallelism = 1;
+
+  spawn(entry: URL): WorkerHandle {
+    throw new OperatingError('SIM.NO_THREADS', `${entry.pathname}: no threads in the simulation`);
+  }
+}
