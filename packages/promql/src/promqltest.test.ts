@@ -1,0 +1,78 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { VirtualClock } from '@pollux/base';
+import { Log, Registry } from '@pollux/telemetry';
+import { type PromqltestEngine, runPromqltest } from '@pollux/testkit';
+import { describe, expect, it } from 'vitest';
+import { Engine } from './engine.ts';
+import { parseExpr } from './parser/parser.ts';
+import { isIndependentOfQueryTimes, pinSelectors } from './parser/pin-selectors.ts';
+import { printExpr } from './parser/printer.ts';
+
+const ROOT = new URL('../../..', import.meta.url).pathname;
+const FOLDER = join(
+  process.env.POLLUX_CONFORMANCE ?? join(ROOT, '../shared/conformance'),
+  'promqltest',
+);
+const MINIMUM = new URL('../testdata/promqltest.min.json', import.meta.url).pathname;
+const FEATURES = {
+  experimentalFunctions: true,
+  durationExpressions: true,
+  extendedRangeSelectors: true,
+  fillModifiers: true,
+  delayedNameRemoval: true,
+  useStartTimestamps: true,
+} as const;
+
+/** Upstream's test mode; type and unit labels are on for the one file that is about them. */
+function testEngine(file: string): PromqltestEngine {
+  const engine = new Engine({
+    clock: new VirtualClock(),
+    registry: new Registry(),
+    log: Log.silent(),
+    maxSamples: 10_000,
+    features: { ...FEATURES, typeAndUnitLabels: file === 'type_and_unit.test' },
+  });
+  return {
+    instant: (query, timeMs, queryable) => engine.instant({ query, timeMs, queryable }),
+    range: (query, times, queryable) => engine.range({ query, ...times, queryable }),
+    pinned: (query, timeMs) => {
+      const pinned = pinSelectors(parseExpr(query, FEATURES), timeMs);
+      return pinned === null ? null : printExpr(pinned);
+    },
+    isRepeatable: (query) => isIndependentOfQueryTimes(parseExpr(query, FEATURES)),
+  };
+}
+
+type Counts = Readonly<Record<string, { readonly passed: number; readonly total: number }>>;
+
+const minimum: Counts = existsSync(MINIMUM) ? JSON.parse(readFileSync(MINIMUM, 'utf8')) : {};
+const isPresent = existsSync(FOLDER);
+
+describe.skipIf(!isPresent)(
+  `promqltest scripts${isPresent ? '' : ' (skipped: set POLLUX_CONFORMANCE to the conformance folder)'}`,
+  () => {
+    const files = isPresent ? readdirSync(FOLDER).filter((name) => name.endsWith('.test')) : [];
+    const seen: Record<string, { passed: number; total: number }> = {};
+
+    it.each(files)('%s passes as many evaluations as before', async (file) => {
+      const text = readFileSync(join(FOLDER, file), 'utf8');
+      const { passed, failed } = await runPromqltest(text, () => testEngine(file));
+      const total = passed + failed.length;
+      seen[file] = { passed, total };
+      process.stdout.write(`promqltest ${file}: ${passed}/${total}\n`);
+      if (process.env.PROMQLTEST_SHOW === file || process.env.PROMQLTEST_SHOW === 'all')
+        for (const { line, message } of failed) process.stdout.write(`  ${line}: ${message}\n`);
+      expect(passed).toBeGreaterThanOrEqual(minimum[file]?.passed ?? 0);
+    });
+
+    it('has the total that is committed', () => {
+      const sum = (counts: Counts): number =>
+        Object.values(counts).reduce((total, { passed }) => total + passed, 0);
+      process.stdout.write(`promqltest total: ${sum(seen)}\n`);
+      if (process.env.PROMQLTEST_UPDATE === '1')
+        writeFileSync(MINIMUM, `${JSON.stringify(seen, null, 2)}\n`);
+      expect(sum(seen)).toBeGreaterThanOrEqual(sum(minimum));
+    });
+  },
+);
