@@ -8,7 +8,6 @@ export {
   scrapeConfigs,
 } from './config.ts';
 export { ScrapeError } from './errors.ts';
-export { ScrapeMetrics } from './metrics.ts';
 export type { TargetHealth } from './scrape-loop.ts';
 export {
   type ScrapeChange,

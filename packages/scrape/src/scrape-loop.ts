@@ -221,9 +221,9 @@ export class ScrapeLoop {
       // A missing password file, a name that does not resolve: the system's own error, named by the request.
       return new ScrapeError('SCRAPE.REQUEST', 'request failed', { cause: error });
     }
-    if (error.code === 'SCRAPE.SAMPLE_LIMIT') metrics.exceededSampleLimit.inc();
-    else if (error.code === 'SCRAPE.BODY_SIZE_LIMIT') metrics.exceededBodySizeLimit.inc();
-    else if (error.code === 'SCRAPE.LABEL_LIMIT') metrics.poolExceededLabelLimits.inc();
+    if (error.code === 'SCRAPE.SAMPLE_LIMIT') metrics.refusals.sampleLimit.inc();
+    else if (error.code === 'SCRAPE.BODY_SIZE_LIMIT') metrics.refusals.bodySizeLimit.inc();
+    else if (error.code === 'SCRAPE.LABEL_LIMIT') metrics.refusals.labelLimits.inc();
     return error;
   }
 
@@ -276,9 +276,9 @@ export class ScrapeLoop {
       const counts = this.#batch.stage(appender, this.#series);
       this.#series.stageRetired(appender, timestampMs);
       if (isGood) this.#series.stageExemplars(appender);
-      metrics.duplicateTimestamp.inc(counts.duplicates);
-      metrics.outOfOrder.inc(counts.outOfOrder);
-      metrics.outOfBounds.inc(counts.outOfBounds);
+      metrics.refusals.duplicateTimestamp.inc(counts.duplicates);
+      metrics.refusals.outOfOrder.inc(counts.outOfOrder);
+      metrics.refusals.outOfBounds.inc(counts.outOfBounds);
     } catch (error) {
       appender.rollback();
       throw error;

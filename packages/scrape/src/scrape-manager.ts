@@ -146,7 +146,7 @@ export class ScrapeManager {
       if (!all && wanted.get(name) === pool.config.identity) continue;
       this.#pools.delete(name);
       pool.stop();
-      if (wanted.has(name)) this.#metrics.poolReloads.inc();
+      if (wanted.has(name)) this.#metrics.pools.reloads.inc();
     }
   }
 

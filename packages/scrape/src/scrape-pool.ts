@@ -19,8 +19,8 @@ export class ScrapePool {
     this.config = config;
     this.#deps = deps;
     this.#shutdown = shutdown;
-    deps.metrics.pools.inc();
-    deps.metrics.poolTargetLimit.with(config.jobName).set(config.targetLimit);
+    deps.metrics.pools.created.inc();
+    deps.metrics.pools.targetLimit.with(config.jobName).set(config.targetLimit);
   }
 
   get loops(): IterableIterator<ScrapeLoop> {
@@ -54,16 +54,16 @@ export class ScrapePool {
       loop.start();
     }
     this.#applyTargetLimit();
-    metrics.poolTargets.with(jobName).set(this.#loops.size);
-    metrics.poolSyncs.with(jobName).inc();
-    metrics.syncLength.with(jobName).observe((env.clock.monotonic() - startMs) / 1_000);
+    metrics.pools.targets.with(jobName).set(this.#loops.size);
+    metrics.pools.syncs.with(jobName).inc();
+    metrics.pools.syncLength.with(jobName).observe((env.clock.monotonic() - startMs) / 1_000);
   }
 
   /** The job is gone or scrapes otherwise now: every target ends, with stale markers unless the process is ending. */
   stop(): void {
     for (const loop of this.#loops.values()) this.#end(loop);
     this.#loops.clear();
-    this.#deps.metrics.removePool(this.config.jobName);
+    this.#deps.metrics.pools.remove(this.config.jobName);
   }
 
   /** Ends with the process: no stale markers. */
@@ -90,7 +90,7 @@ export class ScrapePool {
               this.#dropped.push(outcome.discovered);
             break;
           case 'failed':
-            metrics.syncFailed.with(jobName).inc();
+            metrics.pools.syncFailed.with(jobName).inc();
             log.error('creating target failed', {
               scrape_pool: jobName,
               target: outcome.discovered.toString(),
@@ -105,7 +105,7 @@ export class ScrapePool {
   #applyTargetLimit(): void {
     const { targetLimit } = this.config;
     const isOver = targetLimit > 0 && this.#loops.size > targetLimit;
-    if (isOver) this.#deps.metrics.poolExceededTargetLimit.inc();
+    if (isOver) this.#deps.metrics.pools.exceededTargetLimit.inc();
     const text = isOver
       ? `target_limit exceeded (number of targets: ${this.#loops.size}, limit: ${targetLimit})`
       : null;
