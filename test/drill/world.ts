@@ -146,7 +146,11 @@ export class World {
   }
 
   /** GET or POST; the JSON of a 2xx answer. */
-  async json<T>(url: string, body?: unknown, method = body === undefined ? 'GET' : 'POST'): Promise<T> {
+  async json<T>(
+    url: string,
+    body?: unknown,
+    method = body === undefined ? 'GET' : 'POST',
+  ): Promise<T> {
     const response = await this.env.net.request({
       method,
       url,
@@ -156,12 +160,15 @@ export class World {
         : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
     });
     const text = new TextDecoder().decode(response.body);
-    if (response.status >= 300) throw new BrokenPromise(`${method} ${url}: ${response.status} ${text}`);
+    if (response.status >= 300)
+      throw new BrokenPromise(`${method} ${url}: ${response.status} ${text}`);
     return (text === '' ? null : JSON.parse(text)) as T;
   }
 
   async messages(): Promise<readonly SinkMessage[]> {
-    const list = await this.json<readonly { receivedAtMs: number; body: unknown }[]>(`${this.url('sink')}/messages`);
+    const list = await this.json<readonly { receivedAtMs: number; body: unknown }[]>(
+      `${this.url('sink')}/messages`,
+    );
     return list.map(({ receivedAtMs, body }) => ({ receivedAtMs, text: JSON.stringify(body) }));
   }
 

@@ -9,16 +9,23 @@ export async function silenceEverywhere(world: World): Promise<void> {
   const other = world.other(made);
   const instance = world.target(host);
   const nowMs = world.now();
-  const { silenceID } = await world.json<{ silenceID: string }>(`${world.url(`${made}/alertmanager`)}/api/v2/silences`, {
-    matchers: [{ name: 'instance', value: instance, isRegex: false, isEqual: true }],
-    startsAt: new Date(nowMs).toISOString(),
-    endsAt: new Date(nowMs + 3_600_000).toISOString(),
-    createdBy: 'drill',
-    comment: 'drill',
-  });
+  const { silenceID } = await world.json<{ silenceID: string }>(
+    `${world.url(`${made}/alertmanager`)}/api/v2/silences`,
+    {
+      matchers: [{ name: 'instance', value: instance, isRegex: false, isEqual: true }],
+      startsAt: new Date(nowMs).toISOString(),
+      endsAt: new Date(nowMs + 3_600_000).toISOString(),
+      createdBy: 'drill',
+      comment: 'drill',
+    },
+  );
   const isKnown = async (): Promise<true | null> => {
-    const silences = await world.json<Silence[]>(`${world.url(`${other}/alertmanager`)}/api/v2/silences`);
-    return silences.some(({ id, status }) => id === silenceID && status.state === 'active') ? true : null;
+    const silences = await world.json<Silence[]>(
+      `${world.url(`${other}/alertmanager`)}/api/v2/silences`,
+    );
+    return silences.some(({ id, status }) => id === silenceID && status.state === 'active')
+      ? true
+      : null;
   };
   await world.eventually(`the silence is on alertmanager ${other}`, 2_000, isKnown);
 
@@ -33,14 +40,23 @@ export async function silenceEverywhere(world: World): Promise<void> {
   await world.ready(`${other}/alertmanager`);
   await world.eventually(`the silence is back on the wiped alertmanager ${other}`, 5_000, isKnown);
   await world.sleep(QUIET_MS);
-  promise((await world.messages()).length === before, 'the wiped alertmanager sends nothing for the silenced alert');
+  promise(
+    (await world.messages()).length === before,
+    'the wiped alertmanager sends nothing for the silenced alert',
+  );
 
   world.start(`${host}/node-exporter`);
   await world.ready(`${host}/node-exporter`);
   await world.eventually('the alert is over', 60_000, async () => {
-    const alerts = await world.json<unknown[]>(`${world.url(`${made}/alertmanager`)}/api/v2/alerts`);
+    const alerts = await world.json<unknown[]>(
+      `${world.url(`${made}/alertmanager`)}/api/v2/alerts`,
+    );
     return alerts.length === 0 ? true : null;
   });
-  await world.json(`${world.url(`${made}/alertmanager`)}/api/v2/silence/${silenceID}`, undefined, 'DELETE');
+  await world.json(
+    `${world.url(`${made}/alertmanager`)}/api/v2/silence/${silenceID}`,
+    undefined,
+    'DELETE',
+  );
   await world.sleep(1_000);
 }
