@@ -8,6 +8,7 @@ import type { Tsdb } from './db.ts';
 import { WalWriteError } from './errors.ts';
 import {
   append,
+  HastyClock,
   openTsdb,
   type Point,
   query,
@@ -25,6 +26,9 @@ beforeEach(() => {
 afterEach(() => removeDirectory(directory));
 
 const OPTIONS = { minBlockDurationMs: 20_000, retentionMs: 0, walSegmentBytes: 4 * 32 * 1024 };
+
+/** Random histories per property; more by hand: TSDB_RUNS=500 with --testTimeout. */
+const RUNS = Number(process.env.TSDB_RUNS ?? 6);
 
 /** What has been acknowledged. */
 type Ledger = Map<string, Map<number, bigint>>;
@@ -71,13 +75,13 @@ describe('a killed process', () => {
   it('loses nothing that was acknowledged, bit for bit, wherever it was killed, block cuts included', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), async (seed) => {
-        removeDirectory(directory);
         const random = new SeededRandom(seed);
         const ledger: Ledger = new Map();
         let nowMs = T0;
-        for (let life = 0; life < 3; life++) {
-          // The one before is abandoned without close, perhaps in the middle of cutting a block.
-          const db = await openTsdb(directory, { options: OPTIONS, seed: seed + life });
+        let data = path.join(directory, `${seed}-0`);
+        for (let life = 1; life <= 4; life++) {
+          const clock = new HastyClock();
+          const db = await openTsdb(data, { options: OPTIONS, seed: seed + life, clock });
           expect(await query(db)).toEqual(expected(ledger));
           for (let step = random.below(60); step >= 0; step--) {
             nowMs += 1000;
@@ -85,13 +89,22 @@ describe('a killed process', () => {
             note(ledger, writes, await append(db, writes));
             if (random.below(8) === 0) await db.tick();
           }
-          abandon(db);
+          // The files as a kill leaves them: at some moment, perhaps in the middle of cutting a block or the log.
+          const cutting = db.tick();
+          for (let turn = random.below(60); turn > 0; turn--) await nextTurn();
+          const copy = path.join(directory, `${seed}-${life}`);
+          fs.cpSync(data, copy, { recursive: true });
+          await cutting;
+          await db.close();
+          removeDirectory(data);
+          data = copy;
         }
-        const db = await openTsdb(directory, { options: OPTIONS, seed });
+        const db = await openTsdb(data, { options: OPTIONS, seed });
         expect(await query(db)).toEqual(expected(ledger));
         await db.close();
+        removeDirectory(data);
       }),
-      { numRuns: 25 },
+      { numRuns: RUNS },
     );
   });
 
@@ -131,7 +144,7 @@ describe('a killed process', () => {
         expect(final.get(series(999).toString())).toEqual([{ timestampMs: T0 + 20_000, bits: 1n }]);
         await third.close();
       }),
-      { numRuns: 25 },
+      { numRuns: RUNS },
     );
   });
 });
@@ -182,6 +195,10 @@ describe('a full disk', () => {
     await db.close();
   });
 });
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 /** Ends the instance as a kill would: nothing more is written. Its files are left to the garbage collector. */
 function abandon(_db: Tsdb): void {}

@@ -1,7 +1,7 @@
 import type { Clock } from '@pollux/base';
 
 /** Longest time that background work holds the thread before others run. */
-const SLICE_MS = 8;
+const SLICE_MS = 5;
 
 /** Divides long work into slices: `await slices.pause()` between steps gives the thread away when a slice is over. */
 export class Slices {

@@ -1,6 +1,6 @@
 import { ByteWriter, crc32c, type File, type Files } from '@pollux/base';
 
-const BUFFER_BYTES = 1024 * 1024;
+const BUFFER_BYTES = 256 * 1024;
 
 /** Writes a new file from its beginning on, in large pieces. `fields` is for small parts; `raw` for borrowed bytes. */
 export class BufferedWriter {

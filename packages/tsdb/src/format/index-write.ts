@@ -1,4 +1,5 @@
 import { type ByteWriter, crc32c, type Files } from '@pollux/base';
+import { slicedSort } from '../sliced-sort.ts';
 import type { Slices } from '../slices.ts';
 import { BufferedWriter } from './buffered-writer.ts';
 import type { BlockChunkRef } from './chunk-file.ts';
@@ -45,7 +46,10 @@ export class IndexWriter {
     this.#symbols = symbols;
     this.#symbolsAt = this.#writer.position;
     let length = 4;
-    for (const symbol of symbols) length += textBytes(symbol);
+    for (const symbol of symbols) {
+      length += textBytes(symbol);
+      if (this.#slices.isOver) await this.#slices.pause();
+    }
     this.#writer.fields((target) => target.u32(length));
     let crc = 0;
     const put = (encode: (target: ByteWriter) => void): void => {
@@ -90,7 +94,11 @@ export class IndexWriter {
     const names = [...this.#byName.keys()].sort((a, b) => a - b);
     const counts = new Uint32Array(this.#symbols.length);
     for (const name of names) {
-      for (const [value, refs] of groupByValue(this.#byName.get(name)!, counts)) {
+      for await (const [value, refs] of groupByValue(
+        this.#byName.get(name)!,
+        counts,
+        this.#slices,
+      )) {
         table.push([name, value, this.#writePostings(refs)]);
         if (this.#slices.isOver) await this.#slices.pause();
       }
@@ -198,10 +206,11 @@ function prefixLengthAndCheck(target: ByteWriter, start: number): void {
 }
 
 /** Series by value, values ascending; a stable counting sort. `counts` has an element for each symbol, all 0 between uses. */
-function* groupByValue(
+async function* groupByValue(
   { values, refs, count }: NamePostings,
   counts: Uint32Array,
-): IterableIterator<[number, Uint32Array]> {
+  slices: Slices,
+): AsyncIterableIterator<[number, Uint32Array]> {
   let distinctCount = 0;
   const distinct = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
@@ -209,7 +218,9 @@ function* groupByValue(
     if (counts[value] === 0) distinct[distinctCount++] = value;
     counts[value] = counts[value]! + 1;
   }
-  const order = distinct.subarray(0, distinctCount).sort();
+  if (slices.isOver) await slices.pause();
+  const order = distinct.subarray(0, distinctCount);
+  await slicedSort(order, (a, b) => a - b, slices);
   let next = 0;
   for (const value of order) {
     const size = counts[value]!;
@@ -222,6 +233,7 @@ function* groupByValue(
     sorted[counts[value]!] = refs[i]!;
     counts[value] = counts[value]! + 1;
   }
+  if (slices.isOver) await slices.pause();
   let start = 0;
   for (const value of order) {
     const end = counts[value]!;

@@ -90,6 +90,9 @@ export function decodeSeries(source: ByteReader): SeriesRecord[] {
   return series;
 }
 
+/** Two varints of at most ten bytes, and the value. */
+const SAMPLE_MAX_BYTES = 28;
+
 /** Encodes samples `start` to `end` of the columns as one record. */
 export function encodeSamples(
   target: ByteWriter,
@@ -104,12 +107,34 @@ export function encodeSamples(
   const baseTimestamp = timestampsMs[start]!;
   target.i64(baseRef);
   target.i64(baseTimestamp);
+  const bytes = new Uint8Array((end - start) * SAMPLE_MAX_BYTES);
+  let at = 0;
   for (let i = start; i < end; i++) {
-    target.varint(refs[i]! - baseRef);
-    target.varint(timestampsMs[i]! - baseTimestamp);
-    target.u32(valueWords[i * 2 + 1]!);
-    target.u32(valueWords[i * 2]!);
+    at = putVarint(bytes, at, refs[i]! - baseRef);
+    at = putVarint(bytes, at, timestampsMs[i]! - baseTimestamp);
+    at = putWord(bytes, at, valueWords[i * 2 + 1]!);
+    at = putWord(bytes, at, valueWords[i * 2]!);
   }
+  target.raw(bytes, 0, at);
+}
+
+function putVarint(bytes: Uint8Array, start: number, value: number): number {
+  let at = start;
+  let rest = value < 0 ? -value * 2 - 1 : value * 2;
+  while (rest >= 0x80) {
+    bytes[at++] = (rest % 128) + 128;
+    rest = Math.floor(rest / 128);
+  }
+  bytes[at++] = rest;
+  return at;
+}
+
+function putWord(bytes: Uint8Array, at: number, word: number): number {
+  bytes[at] = word >>> 24;
+  bytes[at + 1] = word >>> 16;
+  bytes[at + 2] = word >>> 8;
+  bytes[at + 3] = word;
+  return at + 4;
 }
 
 /** Appends the record's samples to `columns`. */

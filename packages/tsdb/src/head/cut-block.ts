@@ -1,4 +1,4 @@
-import { type Env, ulid } from '@pollux/base';
+import { type Env, type Files, ulid } from '@pollux/base';
 import {
   createXorAppendState,
   XOR_MAX_BYTES,
@@ -14,12 +14,12 @@ import { CHUNK_ENCODING, ChunkFileWriter } from '../format/chunk-file.ts';
 import { type ChunkMeta, IndexWriter } from '../format/index-write.ts';
 import { encodeMeta } from '../format/meta.ts';
 import { encodeTombstonesFile } from '../format/tombstones.ts';
+import { slicedSort } from '../sliced-sort.ts';
 import { Slices } from '../slices.ts';
 import type { Head } from './head.ts';
 import type { Interval } from './intervals.ts';
 import type { Slot } from './series-table.ts';
 import { offsetOf } from './slabs.ts';
-import { slicedSort } from './sliced-sort.ts';
 
 export type CutBlockOptions = {
   readonly env: Env;
@@ -84,8 +84,8 @@ export async function cutBlock(options: CutBlockOptions): Promise<string | null>
       },
       compaction: { level: 1, sources: [id] },
     });
-    files.replaceFile(`${temporary}/meta.json`, meta);
-    files.replaceFile(`${temporary}/tombstones`, encodeTombstonesFile(new Map()));
+    await writeSynced(files, `${temporary}/meta.json`, new TextEncoder().encode(meta));
+    await writeSynced(files, `${temporary}/tombstones`, encodeTombstonesFile(new Map()));
     files.syncDirectory(`${temporary}/chunks`);
     files.syncDirectory(temporary);
     files.rename(temporary, path);
@@ -96,6 +96,17 @@ export async function cutBlock(options: CutBlockOptions): Promise<string | null>
     indexWriter.abandon();
     files.removeTree(temporary);
     throw error;
+  }
+}
+
+/** A small file; the directory that it is in gets its name only later. */
+async function writeSynced(files: Files, path: string, bytes: Uint8Array): Promise<void> {
+  const file = files.open(path, 'wx');
+  try {
+    file.write(bytes, 0, bytes.length, 0);
+    await file.datasync();
+  } finally {
+    file.close();
   }
 }
 

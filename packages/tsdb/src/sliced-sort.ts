@@ -1,4 +1,4 @@
-import type { Slices } from '../slices.ts';
+import type { Slices } from './slices.ts';
 
 /** Runs of this length are sorted in one go. */
 const RUN = 512;
