@@ -23,11 +23,11 @@ export const patternMatchers: Decoder<readonly Matcher[]> = (node, path, context
     if (value.kind === 'null')
       refuse(value, path, `${key}: a regular expression must not be empty`);
     const source = string(value, path, context);
-    return guarded(value, `${path}.${key}`, () => {
-      // Compiled alone first, so that `a)(b` does not become valid by the parentheses around it.
-      new Matcher(key, '=~', source);
-      return new Matcher(checkedName(value, path, key), '=~', `^(?:${source})$`);
-    });
+    return guarded(
+      value,
+      `${path}.${key}`,
+      () => new Matcher(checkedName(value, path, key), '=~', `^(?:${source})$`),
+    );
   });
 
 /** `matchers:` is a list of strings, each of which may hold several. */

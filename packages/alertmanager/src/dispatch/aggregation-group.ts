@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { assert, type Clock, deadline, TimeoutError, type Timer } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import { type Alert, compareAlerts, isResolvedAt } from '../alert/alert.ts';
@@ -118,6 +119,8 @@ export class AggregationGroup {
       () => new TimeoutError(`no delivery within ${lengthMs} ms`),
       stop,
     );
+    // Every integration of the receiver listens.
+    setMaxListeners(0, limit.signal);
     try {
       const flush: Flush = {
         route: this.route,

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { CanceledError, type Clock, type Timer, withTimeout } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type { Alert } from '../alert/alert.ts';
@@ -30,6 +31,8 @@ export class Dispatcher implements AlertListener {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    // Every running flush listens; Node would take more than ten for a leak.
+    setMaxListeners(0, this.#abort.signal);
   }
 
   /** Groups all alerts that are known, then each that arrives. */

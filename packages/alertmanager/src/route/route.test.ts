@@ -1,0 +1,69 @@
+import { Labels } from '@pollux/model';
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../config/config.ts';
+import { groupKey, groupKeySpellings, Route } from './route.ts';
+
+function tree(text: string): Route {
+  return new Route(
+    readConfig(`route:\n${text}\nreceivers: [{name: r}, {name: s}]`, { file: 'a' }).route,
+  );
+}
+
+const labels = (pairs: Record<string, string>): Labels => Labels.from(pairs);
+
+describe('group keys', () => {
+  it('are spelt as every member spells them', () => {
+    const route = tree(
+      '  {receiver: r, group_by: [alertname], routes: [{matchers: [team="a"], routes: [{match_re: {sev: "c|w"}, group_by: []}]}]}',
+    );
+    const [root] = route.match(labels({ alertname: 'T1' }));
+    expect(groupKey(root!, root!.groupLabels(labels({ alertname: 'T1', x: 'y' })))).toBe(
+      '{}:{alertname="T1"}',
+    );
+    const all = labels({ alertname: 'T1', team: 'a', sev: 'c' });
+    const [leaf] = route.match(all);
+    expect(groupKey(leaf!, leaf!.groupLabels(all))).toBe('{}/{team="a"}/{sev=~"^(?:c|w)$"}:{}');
+  });
+
+  it('have a second spelling where members before 0.28 sort otherwise', () => {
+    const route = tree('  {receiver: r, group_by: ["..."]}');
+    const group = labels({ alertname: 'CONTROL', z: '1', z1: '2' });
+    expect(groupKeySpellings(route, group)).toEqual([
+      '{}:{alertname="CONTROL", z="1", z1="2"}',
+      '{}:{alertname="CONTROL", z1="2", z="1"}',
+    ]);
+    expect(groupKeySpellings(route, labels({ a: '1', b: '2' }))).toHaveLength(1);
+  });
+});
+
+describe('inheritance', () => {
+  it('gives children receiver, grouping, timers and labels, but not time intervals', () => {
+    const config = readConfig(
+      `
+route:
+  receiver: r
+  group_by: [a]
+  group_wait: 1s
+  labels: {x: '1', y: '1'}
+  routes:
+    - mute_time_intervals: [t]
+      labels: {y: '2'}
+      group_interval: 2s
+      routes: [{matchers: [k=v]}]
+receivers: [{name: r}]
+time_intervals: [{name: t}]
+`,
+      { file: 'a' },
+    );
+    const leaf = new Route(config.route).match(labels({ k: 'v' }))[0]!.settings;
+    expect(leaf).toMatchObject({
+      receiver: 'r',
+      groupWaitMs: 1_000,
+      groupIntervalMs: 2_000,
+      repeatIntervalMs: 14_400_000,
+      muteTimeIntervals: [],
+      labels: { x: '1', y: '2' },
+    });
+    expect([...leaf.groupBy]).toEqual(['a']);
+  });
+});
