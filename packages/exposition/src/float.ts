@@ -1,7 +1,8 @@
 import { parseFloatText } from '@pollux/model';
 import type { SampleColumns } from './sample-columns.ts';
 
-const MAX_EXACT_MANTISSA = 2 ** 53;
+/** Digits that reach this may have been rounded on the way, so they are left to the slow way. */
+const MANTISSA_LIMIT = 2 ** 53;
 const MAX_EXACT_EXPONENT = 22;
 /** 10^0 … 10^22 are exact doubles, so one multiplication or division by them rounds correctly (Clinger). */
 const POWERS_OF_TEN = Float64Array.from({ length: MAX_EXACT_EXPONENT + 1 }, (_, exponent) =>
@@ -59,7 +60,7 @@ export function scanFloat(
   if (
     isWhole &&
     digits > 0 &&
-    mantissa <= MAX_EXACT_MANTISSA &&
+    mantissa < MANTISSA_LIMIT &&
     exponent >= -MAX_EXACT_EXPONENT &&
     exponent <= MAX_EXACT_EXPONENT
   ) {

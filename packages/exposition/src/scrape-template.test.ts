@@ -58,11 +58,11 @@ class Follower {
     }));
   }
 
-  /** Forgets every series that the last scrape did not bring. */
-  forgetVanished(): void {
+  /** Forgets what the last scrape did not bring, and every third series that it did, as a breach of a limit makes it. */
+  forget(): void {
     const { columns } = this.template;
     const seen = new Set(columns.seriesIds.subarray(0, columns.count));
-    const gone = [...this.names.keys()].filter((id) => !seen.has(id));
+    const gone = [...this.names.keys()].filter((id) => !seen.has(id) || id % 3 === 0);
     for (const id of gone) this.names.delete(id);
     this.template.release(gone);
   }
@@ -73,6 +73,20 @@ function rows(text: string, format: ExpositionFormat = 'text'): Row[] {
   if (result instanceof ParseError) throw result;
   return result;
 }
+
+/** Decimals of every length, around the bounds of what one multiplication can do exactly as well. */
+const decimal = fc.oneof(
+  fc.double({ noNaN: true }).map((number) => String(number).replace('Infinity', 'Inf')),
+  fc
+    .tuple(
+      fc.bigInt({ min: 2n ** 53n - 40n, max: 2n ** 53n + 40n }),
+      fc.integer({ min: -25, max: 25 }),
+    )
+    .map(([mantissa, exponent]) => `${mantissa}e${exponent}`),
+  fc
+    .tuple(fc.bigInt({ min: 0n, max: 10n ** 20n }), fc.nat(30))
+    .map(([whole, fraction]) => `${whole}.${fraction}`),
+);
 
 const name = fc.constantFrom('a', 'b', 'ab', 'a_total', 'x:y');
 const labelPart = fc.constantFrom(
@@ -176,7 +190,7 @@ describe('a scrape template', () => {
               expect((actual as ParseError).line).toBe(expected.line);
             } else {
               expect(actual).toEqual(expected);
-              if (forgets) follower.forgetVanished();
+              if (forgets) follower.forget();
             }
           }
         },
@@ -212,15 +226,32 @@ describe('a scrape template', () => {
 
   it('reads every double exactly as it was written', () => {
     fc.assert(
-      fc.property(fc.double({ noNaN: true }), (number) => {
-        const text = String(number).replace('Infinity', 'Inf');
+      fc.property(decimal, (text) => {
+        const number = Number(text.replace('Inf', 'Infinity'));
         expect(Object.is(rows(`a ${text}\n`)[0]?.value, number)).toBe(true);
         const follower = new Follower('text');
         follower.read(encoder.encode('a 1\n'));
         const again = follower.read(encoder.encode(`a ${text}\n`)) as Row[];
         expect(Object.is(again[0]?.value, number)).toBe(true);
       }),
+      { numRuns: 3_000 },
     );
+  });
+
+  it('knows the type of recognised lines when a new series comes behind them', () => {
+    const template = new ScrapeTemplate('text');
+    const bucket = (le: string): string => `a_bucket{le="${le}"} 1\n`;
+    template.parse(encoder.encode(`# TYPE a histogram\n${bucket('1')}# TYPE b gauge\nb 1\n`));
+    template.parse(
+      encoder.encode(
+        `# TYPE a histogram\n${bucket('1')}${bucket('2')}# TYPE b gauge\nb 1\nb{le="3"} 1\n`,
+      ),
+    );
+    expect(template.newSeries.map(({ labels }) => labels.get('le'))).toEqual(['2.0', '3']);
+    expect([...template.metadata()].map(([name, { type }]) => [name, type])).toEqual([
+      ['a', 'histogram'],
+      ['b', 'gauge'],
+    ]);
   });
 
   it('recognises all lines of an unchanged structure and meets no series anew', () => {
