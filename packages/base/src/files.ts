@@ -22,11 +22,21 @@ export interface Files {
   removeTree(path: string): void;
   /** Makes renames, links and removals inside the directory durable. */
   syncDirectory(path: string): void;
-  /** Bytes free for this user and in all on the volume of `path`. */
-  space(path: string): { readonly freeBytes: number; readonly totalBytes: number };
+  /** What is free on the volume of `path`. */
+  space(path: string): FileSpace;
   /** Calls back after a change below `path`; best effort. The returned function ends it. */
   watch(path: string, onChange: () => void): () => void;
 }
+
+export type FileSpace = {
+  /** Free for this user. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  /** Free with what is kept back for root; absent where the system does not tell. */
+  readonly freeBytesForRoot?: number;
+  readonly inodeCount?: number;
+  readonly freeInodeCount?: number;
+};
 
 export type FileStat = {
   readonly size: number;

@@ -15,7 +15,7 @@ export {
   systemCode,
   TimeoutError,
 } from './errors.ts';
-export type { File, FileStat, Files } from './files.ts';
+export type { File, FileSpace, FileStat, Files } from './files.ts';
 export { Heap } from './heap.ts';
 export {
   type Address,

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { File, FileStat, Files } from '../files.ts';
+import type { File, FileSpace, FileStat, Files } from '../files.ts';
 
 /** The machine's disk. */
 export class NodeFiles implements Files {
@@ -72,9 +72,15 @@ export class NodeFiles implements Files {
     }
   }
 
-  space(directory: string): { freeBytes: number; totalBytes: number } {
+  space(directory: string): FileSpace {
     const stat = fs.statfsSync(directory);
-    return { freeBytes: stat.bavail * stat.bsize, totalBytes: stat.blocks * stat.bsize };
+    return {
+      freeBytes: stat.bavail * stat.bsize,
+      totalBytes: stat.blocks * stat.bsize,
+      freeBytesForRoot: stat.bfree * stat.bsize,
+      inodeCount: stat.files,
+      freeInodeCount: stat.ffree,
+    };
   }
 
   watch(directory: string, onChange: () => void): () => void {
