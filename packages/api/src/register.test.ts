@@ -1,0 +1,731 @@
+import { InputError } from '@pollux/base';
+import { Labels } from '@pollux/model';
+import { describe, expect, it } from 'vitest';
+import type { AdminPort, RuleGroupView, TargetView } from './ports.ts';
+import type { ListedSeries } from './testing/list-queryable.ts';
+import { NOW_MS, World } from './testing/world.ts';
+
+const S = NOW_MS / 1000;
+
+const SERIES: readonly ListedSeries[] = [
+  { labels: { __name__: 'up', job: 'a', path: '<&>' }, samples: [[NOW_MS - 1_500, 1]] },
+  { labels: { __name__: 'up', job: 'b' }, samples: [[NOW_MS - 1_500, 0]] },
+  { labels: { __name__: 'x.y', 'dotted.name': 'v' }, samples: [[NOW_MS - 1_500, 1e-7]] },
+  { labels: { __name__: 'old' }, samples: [[NOW_MS - 600_000, 5]] },
+];
+
+const ok = (data: string, more = ''): string => `{"status":"success","data":${data}${more}}`;
+const bad = (error: string): string =>
+  `{"status":"error","errorType":"bad_data","error":${JSON.stringify(error)}}`;
+const TRUNCATED = ',"warnings":["results truncated due to limit"]';
+const UP_A = '{"__name__":"up","job":"a","path":"<&>"}';
+const UP_B = '{"__name__":"up","job":"b"}';
+
+type Case = readonly [target: string, status: number, body: string];
+
+/** Every row is sent to a server that holds SERIES. */
+const CASES: readonly Case[] = [
+  // Queries.
+  [
+    '/api/v1/query?query=up',
+    200,
+    ok(
+      `{"resultType":"vector","result":[{"metric":${UP_A},"value":[${S},"1"]},{"metric":${UP_B},"value":[${S},"0"]}]}`,
+    ),
+  ],
+  [
+    `/api/v1/query?query=up&limit=1&time=${S}.5`,
+    200,
+    ok(`{"resultType":"vector","result":[{"metric":${UP_A},"value":[${S}.500,"1"]}]}`, TRUNCATED),
+  ],
+  [
+    '/api/v1/query?query=1%2B1&time=2023-11-14T22:13:20.050Z',
+    200,
+    ok(`{"resultType":"scalar","result":[${S}.050,"2"]}`),
+  ],
+  [
+    '/api/v1/query?query=1&time=2023-11-15T00:13:20%2B02:00',
+    200,
+    ok(`{"resultType":"scalar","result":[${S},"1"]}`),
+  ],
+  ['/api/v1/query?query=%22a%22', 200, ok(`{"resultType":"string","result":[${S},"a"]}`)],
+  [
+    '/api/v1/query?query=old&lookback_delta=11m',
+    200,
+    ok(`{"resultType":"vector","result":[{"metric":{"__name__":"old"},"value":[${S},"5"]}]}`),
+  ],
+  [
+    `/api/v1/query_range?query=up{job="b"}&start=${S}&end=${S + 20}&step=10`,
+    200,
+    ok(
+      `{"resultType":"matrix","result":[{"metric":${UP_B},"values":[[${S},"0"],[${S + 10},"0"],[${S + 20},"0"]]}]}`,
+    ),
+  ],
+  [
+    `/api/v1/query_range?query=time()&start=${S}&end=${S}.9&step=500ms`,
+    200,
+    ok(
+      `{"resultType":"matrix","result":[{"metric":{},"values":[[${S},"${S}"],[${S}.500,"${S}.5"]]}]}`,
+    ),
+  ],
+  [
+    '/api/v1/query',
+    400,
+    bad('invalid parameter "query": unknown position: parse error: no expression found in input'),
+  ],
+  [
+    '/api/v1/query?query=up%7B',
+    400,
+    bad('invalid parameter "query": 1:4: parse error: unexpected end of input inside braces'),
+  ],
+  [
+    '/api/v1/query?query=up&time=soon',
+    400,
+    bad('invalid parameter "time": cannot parse "soon" to a valid timestamp'),
+  ],
+  [
+    '/api/v1/query?query=up&time=2023-02-30T00:00:00Z',
+    400,
+    bad('invalid parameter "time": cannot parse "2023-02-30T00:00:00Z" to a valid timestamp'),
+  ],
+  [
+    '/api/v1/query?query=up&timeout=x',
+    400,
+    bad('invalid parameter "timeout": cannot parse "x" to a valid duration'),
+  ],
+  [
+    '/api/v1/query?query=up&lookback_delta=x',
+    400,
+    bad('error parsing lookback delta duration: cannot parse "x" to a valid duration'),
+  ],
+  [
+    '/api/v1/query?query=up&limit=x',
+    400,
+    bad('invalid parameter "limit": strconv.Atoi: parsing "x": invalid syntax'),
+  ],
+  [
+    '/api/v1/query?query=up&limit=-1',
+    400,
+    bad('invalid parameter "limit": limit must be non-negative'),
+  ],
+  [
+    '/api/v1/query_range?query=up',
+    400,
+    bad('invalid parameter "start": cannot parse "" to a valid timestamp'),
+  ],
+  [
+    '/api/v1/query_range?query=up&start=1',
+    400,
+    bad('invalid parameter "end": cannot parse "" to a valid timestamp'),
+  ],
+  [
+    '/api/v1/query_range?query=up&start=2&end=1&step=1',
+    400,
+    bad('invalid parameter "end": end timestamp must not be before start time'),
+  ],
+  [
+    '/api/v1/query_range?query=up&start=1&end=2',
+    400,
+    bad('invalid parameter "step": cannot parse "" to a valid duration'),
+  ],
+  [
+    '/api/v1/query_range?query=up&start=1&end=2&step=0',
+    400,
+    bad(
+      'invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer',
+    ),
+  ],
+  [
+    '/api/v1/query_range?query=up&start=1&end=2&step=-1',
+    400,
+    bad(
+      'invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer',
+    ),
+  ],
+  [
+    '/api/v1/query_range?query=up&start=1&end=2&step=1e30',
+    400,
+    bad('invalid parameter "step": cannot parse "1e30" to a valid duration. It overflows int64'),
+  ],
+  [
+    '/api/v1/query_range?query=up&start=0&end=11001&step=1',
+    400,
+    bad(
+      'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)',
+    ),
+  ],
+  [
+    '/api/v1/query_range?query=none&start=0&end=11000&step=1',
+    200,
+    ok('{"resultType":"matrix","result":[]}'),
+  ],
+  [
+    '/api/v1/query_range?query=up[5m]&start=0&end=1&step=1',
+    400,
+    bad(
+      'invalid parameter "query": invalid expression type "range vector" for range query, must be Scalar or instant Vector',
+    ),
+  ],
+  [
+    '/api/v1/query?query=up%20%2B%20on()%20up',
+    422,
+    '{"status":"error","errorType":"execution","error":"found duplicate series for the match group {} on the right hand-side of the operation: [{__name__=\\"up\\", job=\\"a\\", path=\\"\\u003c\\u0026\\u003e\\"}, {__name__=\\"up\\", job=\\"b\\"}];many-to-many matching not allowed: matching labels must be unique on one side"}',
+  ],
+  // Series and labels.
+  ['/api/v1/series?match[]=up', 200, ok(`[${UP_A},${UP_B}]`)],
+  ['/api/v1/series?match[]=up&match[]=%7Bjob="a"%7D', 200, ok(`[${UP_A},${UP_B}]`)],
+  ['/api/v1/series?match[]=up&limit=1', 200, ok(`[${UP_A}]`, TRUNCATED)],
+  ['/api/v1/series?match[]=up&limit=2', 200, ok(`[${UP_A},${UP_B}]`)],
+  ['/api/v1/series?match[]=up&end=1', 200, ok('[]')],
+  ['/api/v1/series', 400, bad('no match[] parameter provided')],
+  [
+    '/api/v1/series?match[]=%7Bjob=~".*"%7D',
+    400,
+    bad('invalid parameter "match[]": match[] must contain at least one non-empty matcher'),
+  ],
+  [
+    '/api/v1/series?match[]=up%5B5m%5D',
+    400,
+    bad('invalid parameter "match[]": 1:3: parse error: unexpected "["'),
+  ],
+  [
+    '/api/v1/series?match[]=up&start=x',
+    400,
+    bad('invalid parameter "start": cannot parse "x" to a valid timestamp'),
+  ],
+  ['/api/v1/labels', 200, ok('["__name__","dotted.name","job","path"]')],
+  ['/api/v1/labels?match[]=up{job="b"}', 200, ok('["__name__","job"]')],
+  ['/api/v1/labels?limit=2', 200, ok('["__name__","dotted.name"]', TRUNCATED)],
+  [
+    '/api/v1/labels?start=-292273086-05-16T16:47:06Z&end=292277025-08-18T07:12:54.999999999Z&limit=4',
+    200,
+    ok('["__name__","dotted.name","job","path"]'),
+  ],
+  [
+    '/api/v1/labels?match[]=%7B%7D',
+    400,
+    bad('match[] must contain at least one non-empty matcher'),
+  ],
+  ['/api/v1/label/job/values', 200, ok('["a","b"]')],
+  ['/api/v1/label/path/values', 200, ok('["\\u003c\\u0026\\u003e"]')],
+  ['/api/v1/label/job/values?match[]=up{path!=""}', 200, ok('["a"]')],
+  ['/api/v1/label/job/values?limit=1', 200, ok('["a"]', TRUNCATED)],
+  ['/api/v1/label/U__dotted_2e_name/values', 200, ok('["v"]')],
+  ['/api/v1/label/dotted.name/values', 200, ok('["v"]')],
+  ['/api/v1/label/none/values', 200, ok('[]')],
+  // Expressions.
+  ['/api/v1/format_query?query=sum(up)by(job)', 200, ok('"sum by (job) (up)"')],
+  [
+    '/api/v1/format_query?query=sum(',
+    400,
+    bad('invalid parameter "query": 1:5: parse error: unclosed left parenthesis'),
+  ],
+  ['/api/v1/parse_query?query=-1', 200, ok('{"type":"numberLiteral","val":"-1"}')],
+  [
+    '/api/v1/parse_query?query=rate(up[5m] offset 1m)',
+    200,
+    ok(
+      '{"type":"call","func":{"name":"rate","argTypes":["matrix"],"variadic":0,"returnType":"vector"},"args":[{"type":"matrixSelector","name":"up","offset":60000,"matchers":[{"name":"__name__","type":"=","value":"up"}],"timestamp":null,"startOrEnd":null,"anchored":false,"smoothed":false,"range":300000}]}',
+    ),
+  ],
+  ['/api/v1/query_exemplars?query=up', 200, ok('[]')],
+  [
+    '/api/v1/query_exemplars?query=up&start=2&end=1',
+    400,
+    bad('end timestamp must not be before start timestamp'),
+  ],
+  [
+    '/api/v1/query_exemplars?query=',
+    400,
+    bad('unknown position: parse error: no expression found in input'),
+  ],
+  // Views.
+  [
+    '/api/v1/alertmanagers',
+    200,
+    ok('{"activeAlertmanagers":[{"url":"http://a/api/v2/alerts"}],"droppedAlertmanagers":[]}'),
+  ],
+  ['/api/v1/scrape_pools', 200, ok('{"scrapePools":["app","node"]}')],
+  [
+    '/api/v1/targets?state=dropped',
+    200,
+    ok(
+      '{"activeTargets":[],"droppedTargets":[{"discoveredLabels":{"__address__":"dropped:1"},"scrapePool":"app"}],"droppedTargetCounts":{"app":1,"node":0}}',
+    ),
+  ],
+  [
+    '/api/v1/targets?scrapePool=node',
+    200,
+    ok('{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{"node":0}}'),
+  ],
+  ['/api/v1/targets/metadata?limit=x', 400, bad('limit must be a number')],
+  [
+    '/api/v1/targets/metadata?match_target=%7B',
+    400,
+    bad('1:2: parse error: unexpected end of input inside braces'),
+  ],
+  [
+    '/api/v1/targets/metadata',
+    404,
+    '{"status":"error","errorType":"not_found","error":"specified metadata not found"}',
+  ],
+  ['/api/v1/metadata', 200, ok('{}')],
+  ['/api/v1/metadata?limit_per_metric=x', 400, bad('limit_per_metric must be a number')],
+  ['/api/v1/rules', 200, ok('{"groups":[]}')],
+  ['/api/v1/alerts', 200, ok('{"alerts":[]}')],
+  // Status.
+  ['/api/v1/status/config', 200, ok('{"yaml":"global: \\u003csecret\\u003e \\u0026 more\\n"}')],
+  [
+    '/api/v1/status/flags',
+    200,
+    ok('{"config.file":"prometheus.yml","web.listen-address":":9090"}'),
+  ],
+  [
+    '/api/v1/status/buildinfo',
+    200,
+    ok(
+      '{"version":"3.14.0","revision":"r","branch":"b","buildUser":"u","buildDate":"d","goVersion":"g"}',
+    ),
+  ],
+  [
+    '/api/v1/status/runtimeinfo',
+    500,
+    '{"status":"error","errorType":"internal","error":"unexpected fault"}',
+  ],
+  ['/api/v1/status/walreplay', 200, ok('{"min":1,"max":3,"current":2}')],
+  ['/api/v1/status/tsdb?limit=0', 400, bad('limit must be a positive number')],
+  ['/api/v1/status/tsdb?limit=10001', 400, bad('limit must not exceed 10000')],
+  ['/api/v1/features', 200, ok('{"a":{},"b":{"a":false,"z":true}}')],
+  ['/api/v1/notifications', 200, ok('[]')],
+  [
+    '/api/v1/pollux/coverage',
+    404,
+    '{"status":"error","errorType":"not_found","error":"this server keeps no coverage"}',
+  ],
+  ['/api/v1/pollux/status', 200, '{"role":"server"}'],
+  ['/api/v1/none', 404, '404 page not found\n'],
+  // Outside the API.
+  ['/-/healthy', 200, 'Prometheus Server is Healthy.\n'],
+  ['/-/ready', 200, 'Prometheus Server is Ready.\n'],
+  ['/-/reload', 405, 'Only POST or PUT requests allowed\n'],
+  [
+    '/version',
+    200,
+    '{"version":"3.14.0","revision":"r","branch":"b","buildUser":"u","buildDate":"d","goVersion":"g"}',
+  ],
+  [
+    '/federate?match[]=up',
+    200,
+    `# TYPE up untyped\nup{job="a",path="<&>",instance=""} 1 ${NOW_MS - 1_500}\nup{job="b",instance=""} 0 ${NOW_MS - 1_500}\n`,
+  ],
+  ['/federate?match[]=old', 200, ''],
+  [
+    '/federate?match[]=%7B"x.y"%7D',
+    200,
+    `# TYPE "x.y" untyped\n{"x.y","dotted.name"="v",instance=""} 1e-07 ${NOW_MS - 1_500}\n`,
+  ],
+  ['/federate?match[]=%7B', 400, '1:2: parse error: unexpected end of input inside braces\n'],
+];
+
+describe('the API answers', () => {
+  for (const [target, status, body] of CASES) {
+    it(`${decodeURIComponent(target)} with ${status}`, async () => {
+      const answer = await new World(SERIES).get(target);
+      expect(answer.body).toBe(body);
+      expect(answer.status).toBe(status);
+      if (target.startsWith('/api') && !target.endsWith('/none')) {
+        expect(answer.headers['content-type']).toBe('application/json');
+      }
+    });
+  }
+});
+
+describe('the API', () => {
+  it('takes forms, and repeated parameters in them', async () => {
+    const world = new World(SERIES);
+    const series = await world.post('/api/v1/series', 'match[]=up&match[]=old');
+    expect(series.body).toBe(ok(`[{"__name__":"old"},${UP_A},${UP_B}]`));
+    const query = await world.post('/api/v1/query?query=1', 'query=2');
+    expect(query.body).toContain('"2"');
+  });
+
+  it('refuses other methods', async () => {
+    const world = new World(SERIES);
+    expect(await world.send('DELETE', '/api/v1/query')).toMatchObject({ status: 405 });
+    expect(await world.post('/api/v1/targets', '')).toMatchObject({ status: 405 });
+  });
+
+  it('answers 503 until it is ready, and says when it is stopping', async () => {
+    const world = new World(SERIES);
+    world.readiness = 'starting';
+    for (const page of ['/api/v1/query?query=1', '/-/ready', '/federate', '/version']) {
+      expect(await world.get(page)).toMatchObject({
+        status: 503,
+        body: 'Service Unavailable',
+        headers: { 'x-prometheus-stopping': 'false' },
+      });
+    }
+    expect(await world.get('/-/healthy')).toMatchObject({ status: 200 });
+    expect(await world.get('/api/v1/status/walreplay')).toMatchObject({ status: 200 });
+    expect(await world.get('/metrics')).toMatchObject({ status: 200 });
+    world.readiness = 'stopping';
+    expect((await world.get('/-/ready')).headers['x-prometheus-stopping']).toBe('true');
+  });
+
+  it('gives cross-origin headers to origins that are allowed', async () => {
+    const world = new World(SERIES, { corsOrigin: 'https?://(a|b)' });
+    const origin = async (name: string): Promise<unknown> =>
+      (await world.get('/api/v1/labels', { origin: name })).headers['access-control-allow-origin'];
+    expect(await origin('https://a')).toBe('https://a');
+    expect(await origin('https://a.evil')).toBeUndefined();
+    const open = new World(SERIES);
+    const preflight = await open.send('OPTIONS', '/api/v1/query', { headers: { origin: 'x' } });
+    expect(preflight).toMatchObject({
+      status: 204,
+      headers: {
+        'access-control-allow-origin': '*',
+        'access-control-allow-methods': 'GET, POST, OPTIONS',
+      },
+    });
+    expect((await open.get('/api/v1/labels')).headers).not.toHaveProperty(
+      'access-control-allow-origin',
+    );
+  });
+
+  it('passes on warnings, each once and ten at most', async () => {
+    const world = new World(SERIES);
+    world.queryable.warnings = Array.from({ length: 13 }, (_, i) => ({
+      kind: 'warning' as const,
+      text: `w${i % 12}`,
+    }));
+    const { body } = await world.get('/api/v1/labels');
+    const { warnings } = JSON.parse(body) as { warnings: string[] };
+    expect(warnings).toHaveLength(11);
+    expect(warnings.at(-1)).toBe('2 more warning annotations omitted');
+  });
+
+  it('gives a storage fault as an execution error, and an unexpected one as internal', async () => {
+    const world = new World(SERIES);
+    world.queryable.failure = new InputError('X.Y', '', 'disk <broken>');
+    expect(await world.get('/api/v1/series?match[]=up')).toMatchObject({
+      status: 422,
+      body: '{"status":"error","errorType":"execution","error":"disk \\u003cbroken\\u003e"}',
+    });
+    world.queryable.failure = new Error('oops');
+    expect(await world.get('/api/v1/series?match[]=up')).toMatchObject({ status: 500 });
+  });
+
+  it('adds figures inside data when asked', async () => {
+    const { body } = await new World(SERIES).get('/api/v1/query?query=up&stats=all');
+    const { data } = JSON.parse(body) as { data: Record<string, Record<string, object>> };
+    expect(data.resultType).toBe('vector');
+    expect(Object.keys(data.stats!.timings!)).toEqual([
+      'evalTotalTime',
+      'resultSortTime',
+      'queryPreparationTime',
+      'innerEvalTime',
+      'execQueueTime',
+      'execTotalTime',
+    ]);
+    expect(data.stats!.samples).toMatchObject({ totalQueryableSamples: 2 });
+  });
+
+  it('names the window and the selectors that an answer rests on', async () => {
+    const asked: unknown[] = [];
+    const world = new World(SERIES, {
+      coverage: {
+        describe: (selectors, minMs, maxMs) => {
+          asked.push([selectors.map((set) => set.map(String)), minMs - NOW_MS, maxMs - NOW_MS]);
+          return 'all of it';
+        },
+        report: (startMs, endMs) => ({ startMs, endMs }),
+      },
+    });
+    const answer = await world.get('/api/v1/query?query=rate(up[1m] offset 10s)');
+    expect(answer.headers['x-pollux-coverage']).toBe('all of it');
+    const [[sets, fromMs, toMs]] = asked as [[string[][], number, number]];
+    expect(sets).toEqual([['__name__="up"']]);
+    expect(fromMs).toBeLessThanOrEqual(-69_999);
+    expect(fromMs).toBeGreaterThanOrEqual(-70_000);
+    expect(toMs).toBe(-10_000);
+    expect((await world.get('/api/v1/pollux/coverage?start=5&end=6')).body).toBe(
+      '{"startMs":5000,"endMs":6000}',
+    );
+    expect((await world.get('/api/v1/pollux/coverage')).body).toBe('{"startMs":null,"endMs":null}');
+    expect((await world.get('/api/v1/query?query=x%28')).headers).not.toHaveProperty(
+      'x-pollux-coverage',
+    );
+  });
+});
+
+describe('admin and lifecycle pages', () => {
+  const calls: string[] = [];
+  const admin: AdminPort = {
+    deleteSeries: async (range, matchers) => {
+      calls.push(`delete ${matchers.map(String)} ${range.minMs} ${range.maxMs}`);
+    },
+    cleanTombstones: async () => {
+      throw new Error('disk full');
+    },
+    snapshot: async (skipHead) => `snap-${skipHead}`,
+  };
+
+  it('are shut without their flags', async () => {
+    const world = new World();
+    expect(await world.post('/api/v1/admin/tsdb/delete_series', 'match[]=up')).toMatchObject({
+      status: 500,
+      body: '{"status":"error","errorType":"unavailable","error":"admin APIs disabled"}',
+    });
+    for (const page of ['/-/reload', '/-/quit']) {
+      expect(await world.send('POST', page)).toMatchObject({
+        status: 403,
+        body: 'Lifecycle API is not enabled.\n',
+      });
+    }
+  });
+
+  it('carry out what they are asked', async () => {
+    const world = new World([], { admin });
+    const deleted = await world.post(
+      '/api/v1/admin/tsdb/delete_series',
+      'match[]=up&match[]=down&start=1&end=2',
+    );
+    expect(deleted).toMatchObject({ status: 204, body: '' });
+    expect(calls).toEqual(['delete __name__="up" 1000 2000', 'delete __name__="down" 1000 2000']);
+    expect((await world.send('PUT', '/api/v1/admin/tsdb/snapshot?skip_head=true')).body).toBe(
+      ok('{"name":"snap-true"}'),
+    );
+    expect(await world.send('POST', '/api/v1/admin/tsdb/clean_tombstones')).toMatchObject({
+      status: 500,
+      body: '{"status":"error","errorType":"internal","error":"disk full"}',
+    });
+  });
+
+  it('refuse to delete everything by a slip, and carry out nothing when one selector is bad', async () => {
+    const world = new World([], { admin });
+    calls.length = 0;
+    for (const form of ['match[]={}', 'match[]=up&match[]=', '']) {
+      expect(await world.post('/api/v1/admin/tsdb/delete_series', form)).toMatchObject({
+        status: 400,
+      });
+    }
+    expect(calls).toEqual([]);
+  });
+
+  it('reload and quit', async () => {
+    let failure: Error | null = null;
+    let hasQuit = false;
+    const world = new World([], {
+      lifecycle: {
+        reload: async () => {
+          if (failure !== null) throw failure;
+        },
+        quit: () => {
+          hasQuit = true;
+        },
+      },
+    });
+    expect(await world.send('POST', '/-/reload')).toMatchObject({ status: 200, body: '' });
+    failure = new Error('prometheus.yml:3:1: unknown field "x"');
+    expect(await world.send('PUT', '/-/reload')).toMatchObject({
+      status: 500,
+      body: 'failed to reload config: prometheus.yml:3:1: unknown field "x"\n',
+    });
+    expect(await world.send('POST', '/-/quit')).toMatchObject({
+      status: 200,
+      body: 'Requesting termination... Goodbye!',
+    });
+    expect(hasQuit).toBe(true);
+  });
+});
+
+describe('the rules page', () => {
+  const recording = (name: string, labels: Record<string, string> = {}) => ({
+    kind: 'recording' as const,
+    name,
+    query: 'sum(up) > 1',
+    labels: Labels.from(labels),
+    health: 'ok' as const,
+    lastError: '',
+    evaluationSeconds: 0.25,
+    lastEvaluationMs: NOW_MS,
+  });
+  const alerting = {
+    ...recording('Down', { severity: 'page' }),
+    kind: 'alerting' as const,
+    state: 'firing' as const,
+    forMs: 90_000,
+    keepFiringForMs: 0,
+    annotations: Labels.from({ summary: '<b>' }),
+    health: 'err' as const,
+    lastError: 'a < b',
+    alerts: [
+      {
+        labels: Labels.from({ alertname: 'Down' }),
+        annotations: Labels.EMPTY,
+        state: 'firing' as const,
+        activeAtMs: NOW_MS + 120,
+        keepFiringSinceMs: null,
+        value: 0.5,
+      },
+    ],
+  };
+  const group = (file: string, name: string, rules: RuleGroupView['rules']): RuleGroupView => ({
+    file,
+    name,
+    intervalMs: 15_000,
+    limit: 0,
+    evaluationSeconds: 0.5,
+    lastEvaluationMs: null,
+    rules,
+  });
+
+  function world(): World {
+    const made = new World();
+    made.groups.push(
+      group('f1', 'g1', [recording('r1', { team: 'x' }), alerting]),
+      group('f1', 'g2', [recording('r2')]),
+      group('f2', 'g1', [recording('r3')]),
+    );
+    return made;
+  }
+
+  async function names(target: string): Promise<string[]> {
+    const { body } = await world().get(target);
+    const { data } = JSON.parse(body) as {
+      data: { groups: { file: string; name: string; rules: { name: string }[] }[] };
+    };
+    return data.groups.map((g) => `${g.file}/${g.name}:${g.rules.map((r) => r.name).join()}`);
+  }
+
+  it('shows each field as the peer does', async () => {
+    const alert =
+      '{"labels":{"alertname":"Down"},"annotations":{},"state":"firing","activeAt":"2023-11-14T22:13:20.12Z","value":"5e-01"}';
+    const made = world();
+    expect((await made.get('/api/v1/rules?rule_name[]=Down')).body).toBe(
+      ok(
+        `{"groups":[{"name":"g1","file":"f1","rules":[{"state":"firing","name":"Down","query":"sum(up) \\u003e 1","duration":90,"keepFiringFor":0,"labels":{"severity":"page"},"annotations":{"summary":"<b>"},"alerts":[${alert}],"health":"err","lastError":"a \\u003c b","evaluationTime":0.25,"lastEvaluation":"2023-11-14T22:13:20Z","type":"alerting"}],"interval":15,"limit":0,"evaluationTime":0.5,"lastEvaluation":"0001-01-01T00:00:00Z"}]}`,
+      ),
+    );
+    expect((await made.get('/api/v1/rules?rule_name[]=r3')).body).toBe(
+      ok(
+        '{"groups":[{"name":"g1","file":"f2","rules":[{"name":"r3","query":"sum(up) \\u003e 1","labels":{},"health":"ok","evaluationTime":0.25,"lastEvaluation":"2023-11-14T22:13:20Z","type":"recording"}],"interval":15,"limit":0,"evaluationTime":0.5,"lastEvaluation":"0001-01-01T00:00:00Z"}]}',
+      ),
+    );
+    expect((await made.get('/api/v1/alerts')).body).toBe(ok(`{"alerts":[${alert}]}`));
+  });
+
+  it('filters, and leaves out groups that have nothing left', async () => {
+    expect(await names('/api/v1/rules')).toEqual(['f1/g1:r1,Down', 'f1/g2:r2', 'f2/g1:r3']);
+    expect(await names('/api/v1/rules?type=alert')).toEqual(['f1/g1:Down']);
+    expect(await names('/api/v1/rules?type=RECORD&file[]=f1')).toEqual(['f1/g1:r1', 'f1/g2:r2']);
+    expect(await names('/api/v1/rules?rule_group[]=g1')).toEqual(['f1/g1:r1,Down', 'f2/g1:r3']);
+    expect(await names('/api/v1/rules?match[]={team="x"}&match[]={severity="page"}')).toEqual([
+      'f1/g1:r1,Down',
+    ]);
+    expect((await world().get('/api/v1/rules?exclude_alerts=true')).body).toContain('"alerts":[]');
+  });
+
+  it('gives groups in pages, and the token of the next', async () => {
+    const made = world();
+    const first = JSON.parse((await made.get('/api/v1/rules?group_limit=2')).body);
+    expect(first.data.groups).toHaveLength(2);
+    expect(first.data.groupNextToken).toMatch(/^[0-9a-f]{64}$/);
+    const token = first.data.groupNextToken as string;
+    const next = JSON.parse(
+      (await made.get(`/api/v1/rules?group_limit=2&group_next_token=${token}`)).body,
+    );
+    expect(next.data.groups.map((g: { file: string }) => g.file)).toEqual(['f2']);
+    expect(next.data).not.toHaveProperty('groupNextToken');
+  });
+
+  const REFUSED: readonly (readonly [query: string, error: string])[] = [
+    ['type=x', 'invalid parameter "type": not supported value "x"'],
+    [
+      'exclude_alerts=maybe',
+      'invalid parameter "exclude_alerts": error converting exclude_alerts: strconv.ParseBool: parsing "maybe": invalid syntax',
+    ],
+    [
+      'group_limit=x',
+      'invalid parameter "group_limit": group_limit needs to be a valid number: strconv.ParseInt: parsing "x": invalid syntax',
+    ],
+    ['group_limit=0', 'invalid parameter "group_limit": group_limit needs to be greater than 0'],
+    [
+      'group_next_token=x',
+      'invalid parameter "group_next_token": group_limit needs to be present in order to paginate over the groups',
+    ],
+    [
+      'group_limit=1&group_next_token=x',
+      `invalid parameter "group_next_token": invalid group_next_token 'x'. were rule groups changed?`,
+    ],
+    ['match[]=%7B%7D', 'match[] must contain at least one non-empty matcher'],
+  ];
+  for (const [query, error] of REFUSED) {
+    it(`refuses ${query}`, async () => {
+      expect(await world().get(`/api/v1/rules?${query}`)).toMatchObject({
+        status: 400,
+        body: bad(error),
+      });
+    });
+  }
+});
+
+describe('the target pages', () => {
+  const target = (instance: string): TargetView => ({
+    scrapePool: 'node',
+    discoveredLabels: Labels.from({ __address__: instance }),
+    labels: Labels.from({ instance, job: 'node' }),
+    scrapeUrl: `http://${instance}/metrics`,
+    globalUrl: `http://${instance}/metrics`,
+    lastError: 'Get "x": <nil>',
+    lastScrapeMs: instance === 'a:1' ? NOW_MS : null,
+    lastScrapeDurationSeconds: 0.01,
+    health: 'up',
+    intervalMs: 90_000,
+    timeoutMs: 10_000,
+    metadata: () => [
+      ['up', { type: 'gauge', help: `of ${instance}`, unit: '' }],
+      ['x_total', { type: 'counter', help: 'x', unit: 's' }],
+    ],
+  });
+
+  function world(): World {
+    const made = new World();
+    made.targets.push(target('a:1'), target('b:1'));
+    return made;
+  }
+
+  it('show targets as the peer does', async () => {
+    const { body } = await world().get('/api/v1/targets?state=active');
+    expect(body).toBe(
+      ok(
+        `{"activeTargets":[${['a:1', 'b:1']
+          .map(
+            (i) =>
+              `{"discoveredLabels":{"__address__":"${i}"},"labels":{"instance":"${i}","job":"node"},"scrapePool":"node","scrapeUrl":"http://${i}/metrics","globalUrl":"http://${i}/metrics","lastError":"Get \\"x\\": \\u003cnil\\u003e","lastScrape":"${i === 'a:1' ? '2023-11-14T22:13:20Z' : '0001-01-01T00:00:00Z'}","lastScrapeDuration":0.01,"health":"up","scrapeInterval":"1m30s","scrapeTimeout":"10s"}`,
+          )
+          .join()}],"droppedTargets":[],"droppedTargetCounts":{"app":1,"node":0}}`,
+      ),
+    );
+  });
+
+  it('show metadata by target and by metric', async () => {
+    const made = world();
+    expect(
+      (await made.get('/api/v1/targets/metadata?match_target={instance="a:1"}&metric=up')).body,
+    ).toBe(
+      ok('[{"target":{"instance":"a:1","job":"node"},"type":"gauge","help":"of a:1","unit":""}]'),
+    );
+    expect((await made.get('/api/v1/metadata')).body).toBe(
+      ok(
+        '{"up":[{"type":"gauge","help":"of a:1","unit":""},{"type":"gauge","help":"of b:1","unit":""}],"x_total":[{"type":"counter","help":"x","unit":"s"}]}',
+      ),
+    );
+    expect((await made.get('/api/v1/metadata?limit=1&limit_per_metric=1')).body).toBe(
+      ok('{"up":[{"type":"gauge","help":"of a:1","unit":""}]}'),
+    );
+    expect((await made.get('/api/v1/metadata?metric=x_total')).body).toBe(
+      ok('{"x_total":[{"type":"counter","help":"x","unit":"s"}]}'),
+    );
+  });
+});
