@@ -10,15 +10,17 @@ import { DEFAULT_GLOBAL_SCRAPE, ScrapeManager, scrapeConfigs } from './index.ts'
 /** Counts what arrives, by metric name. */
 class Tally implements Appendable {
   readonly values = new Map<string, number>();
+  /** By ref; none is 0. */
+  readonly #names = [''];
 
   appender(): ReturnType<Appendable['appender']> {
-    const names: string[] = [''];
+    const names = this.#names;
     return {
       series: (labels) => names.push(labels.metricName) - 1,
       appendFloats: (refs, _times, values, _starts, count, outcomes) => {
         for (let i = 0; i < count; i++) {
-          outcomes[i] = refs[i]! < names.length ? APPEND_OUTCOME.ok : APPEND_OUTCOME.unknownRef;
-          if (refs[i]! < names.length) this.values.set(names[refs[i]!]!, values[i]!);
+          outcomes[i] = APPEND_OUTCOME.ok;
+          this.values.set(names[refs[i]!]!, values[i]!);
         }
         return count;
       },

@@ -92,8 +92,10 @@ export class ScrapeLoop {
   async stop(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps.env;
     if (this.#isStopped) return;
-    await this.close();
+    const ended = this.close();
+    // Told at once: a successor under the same key may open in this very turn.
     this.#deps.coverage.close(this.#key, clock.now());
+    await ended;
     if (signal.aborted) return;
     const staleMs = gridAfter(clock.now() + 1, this.target.intervalMs, this.#phaseMs);
     const waitMs = staleMs - clock.now() + END_OF_RUN_INTERVALS * this.target.intervalMs;
@@ -187,7 +189,9 @@ export class ScrapeLoop {
     }
     if (failure !== null)
       this.#deps.log.debug('scrape failed', { target: this.target.url, err: errorText(failure) });
-    coverage.record(this.#key, scheduledMs, failure === null ? 'done' : 'failed');
+    // After the end the key may be another loop's; a scrape that finishes so late is left as missed.
+    if (!this.#isStopped)
+      coverage.record(this.#key, scheduledMs, failure === null ? 'done' : 'failed');
   }
 
   #observeInterval(startMonotonic: number): void {

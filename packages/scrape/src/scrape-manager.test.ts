@@ -370,6 +370,22 @@ describe('coverage', () => {
     ]);
   });
 
+  it('closes before it opens anew when a reload changes the job', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1\n');
+    await world.clock.advance(10_000);
+    world.load(ONE_JOB.replace('10s', '5s'));
+    await world.clock.advance(10_000);
+    expect(world.events.map((event) => event.split(' ')[0])).toEqual([
+      'open',
+      'done',
+      'close',
+      'open',
+      'done',
+      'done',
+    ]);
+  });
+
   it('claims nothing when the commit failed', async () => {
     begin(ONE_JOB);
     world.answer(URL_1, 'm 1\n');
