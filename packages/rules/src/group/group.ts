@@ -123,7 +123,7 @@ export class Group {
         labels: Labels.EMPTY,
         metricNames: this.#metricNames(),
       },
-      firstMs,
+      firstMs - this.timing.queryOffsetMs,
       this.timing.intervalMs,
     );
     this.#running = this.#run(firstMs).catch((error: unknown) => {
@@ -154,7 +154,7 @@ export class Group {
    */
   retire(signal: AbortSignal): void {
     const { clock, coverage, metrics } = this.#around;
-    coverage.close(this.coverageKey, clock.now());
+    coverage.close(this.coverageKey, clock.now() - this.timing.queryOffsetMs);
     forgetGroup(metrics, this.key);
     this.#writer.orphanAll();
     const goneAtMs = clock.now();
@@ -228,7 +228,8 @@ export class Group {
     metrics.groupLastDuration.with(this.key).set(this.#evaluationSeconds);
     metrics.groupLastEvaluation.with(this.key).set(this.#lastEvaluationMs / 1000);
     metrics.groupLastSamples.with(this.key).set(taken);
-    coverage.record(this.coverageKey, dueMs, isDone ? 'done' : 'failed');
+    // Coverage speaks of sample times, which lie before the schedule by the query offset.
+    coverage.record(this.coverageKey, queryAtMs, isDone ? 'done' : 'failed');
   }
 
   /** One rule at one instant; gives the samples taken, null when it failed. */
