@@ -1,10 +1,34 @@
 import type { FloatHistogram } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
+import { isChange, isReset } from '../functions/window/changes.ts';
+import {
+  countKinds,
+  countNeighbours,
+  type MixedInput,
+  noteReconciled,
+  warnMixed,
+  warnMixedSchemas,
+  warnOfHints,
+} from '../functions/window/mixed.ts';
 import type { WindowSet } from '../functions/window/window-set.ts';
+import { HistogramAccumulator } from '../histogram/accumulator.ts';
+import { equalHistograms, scaleHistogram } from '../histogram/arithmetic.ts';
+import { usesCustomBuckets } from '../histogram/buckets.ts';
+import { interpolateHistogram } from '../histogram/interpolate.ts';
+import { isHistogramReset } from '../histogram/reset.ts';
 import type { MatrixSelectNode, RangeCallNode } from '../plan/nodes.ts';
 import type { Batch } from './batch.ts';
 import type { ExecContext } from './context.ts';
-import type { RangeSeries } from './series-columns.ts';
+import { isStaleSample, type RangeSeries } from './series-columns.ts';
+
+/*
+ * Anchored ranges begin with the last sample at or before the window, smoothed ones also end with the first after it and
+ * interpolate the values at both edges:
+ *
+ *        first                        last
+ *   ──────●──────|──●─────●─────●──|───●────
+ *              start              end
+ */
 
 export type ExtendedInput = {
   readonly series: RangeSeries;
@@ -18,18 +42,179 @@ export type ExtendedInput = {
 /** The computation of an anchored or smoothed range, or null for an ordinary one. */
 export function extendedFunction(
   source: MatrixSelectNode,
-  _func: string,
 ): ((input: ExtendedInput) => void) | null {
-  if (!source.selector.anchored && !source.selector.smoothed) return null;
-  return () => {};
+  const { anchored, smoothed } = source.selector;
+  if (!anchored && !smoothed) return null;
+  return (input) => {
+    const { windows, batch, base } = input;
+    for (let i = 0; i < windows.count; i++) {
+      const result = extendedWindow(input, i, smoothed);
+      if (result === null) continue;
+      if (typeof result === 'number') batch.setFloat(base + i, result);
+      else batch.setHistogram(base + i, result);
+    }
+  };
 }
 
-/** The value of a smoothed instant selector. */
-export function smoothedValue(
-  _columns: SeriesColumns,
-  _words: Uint32Array,
-  _referenceMs: number,
-  _lookbackMs: number,
+function extendedWindow(
+  { series, windows, call, context }: ExtendedInput,
+  index: number,
+  isSmoothed: boolean,
 ): number | FloatHistogram | null {
-  return null;
+  const { timestampsMs, count } = series;
+  const { lookbackMs } = context.options;
+  const startMs = windows.startMs[index]!;
+  const endMs = windows.endMs[index]!;
+  // Index of the last sample at or before the start that is no older than the lookback, else the first one after it.
+  const from = firstAfter(timestampsMs, count, startMs - lookbackMs);
+  const to = firstAfter(timestampsMs, count, isSmoothed ? endMs + lookbackMs : endMs);
+  if (from === to) return null;
+  const first = Math.max(from, firstAfter(timestampsMs, count, startMs) - 1);
+  let last = to - 1;
+  if (isSmoothed) {
+    while (last > first && timestampsMs[last - 1]! >= endMs) last--;
+  }
+  if (timestampsMs[last]! <= startMs || timestampsMs[first]! > endMs) return null;
+  const input: MixedInput = { series, windows, index, lo: first, hi: last + 1, call, context };
+  if (call.func === 'changes')
+    return countNeighbours(input, isChange, (a, b) => !equalHistograms(a, b));
+  if (call.func === 'resets')
+    return countNeighbours(input, isReset, (a, b) => isHistogramReset(b, a));
+  const result = extendedDifference(input, isSmoothed);
+  if (result === null || call.func !== 'rate') return result;
+  const seconds = (endMs - startMs) / 1000;
+  return typeof result === 'number' ? result / seconds : scaleHistogram(result, 1 / seconds);
+}
+
+/** Index of the first sample later than a time. */
+function firstAfter(timestampsMs: Float64Array, count: number, timeMs: number): number {
+  let lo = 0;
+  let hi = count;
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if (timestampsMs[mid]! <= timeMs) lo = mid + 1;
+    else hi = mid;
+  }
+  return lo;
+}
+
+function extendedDifference(
+  input: MixedInput,
+  isSmoothed: boolean,
+): number | FloatHistogram | null {
+  const kinds = countKinds(input);
+  if (kinds.histograms === 0) return floatDifference(input, isSmoothed);
+  if (kinds.floats > 0) {
+    warnMixed(input);
+    return null;
+  }
+  return histogramDifference(input, isSmoothed);
+}
+
+/** Where the edges lie between samples; a share is null when an edge is a sample itself. */
+function edgeShares(
+  { series, windows, index, lo, hi }: MixedInput,
+  isSmoothed: boolean,
+): { readonly left: number | null; readonly right: number | null } {
+  const { timestampsMs } = series;
+  const startMs = windows.startMs[index]!;
+  const endMs = windows.endMs[index]!;
+  const last = hi - 1;
+  const share = (before: number, timeMs: number): number =>
+    (timeMs - timestampsMs[before]!) / (timestampsMs[before + 1]! - timestampsMs[before]!);
+  const left = isSmoothed && timestampsMs[lo]! < startMs ? share(lo, startMs) : null;
+  const right =
+    isSmoothed && last > lo && timestampsMs[last]! > endMs ? share(last - 1, endMs) : null;
+  return { left, right };
+}
+
+function floatDifference(input: MixedInput, isSmoothed: boolean): number {
+  const { values } = input.series;
+  const { lo, hi } = input;
+  const isCounter = input.call.func !== 'delta';
+  const edges = edgeShares(input, isSmoothed);
+  const between = (before: number, share: number): number => {
+    const a = values[before]!;
+    const b = values[before + 1]!;
+    return isCounter && b < a ? b * share : a + (b - a) * share;
+  };
+  const left = edges.left === null ? values[lo]! : between(lo, edges.left);
+  const right = edges.right === null ? values[hi - 1]! : between(hi - 2, edges.right);
+  let difference = right - left;
+  if (!isCounter) return difference;
+  // A reset that the left edge was interpolated across is in its value already.
+  for (let j = edges.left === null ? lo + 1 : lo + 2; j < hi; j++)
+    if (values[j]! < values[j - 1]!) difference += values[j - 1]!;
+  return difference;
+}
+
+function histogramDifference(input: MixedInput, isSmoothed: boolean): FloatHistogram | null {
+  const { series, lo, hi, call, context } = input;
+  const histograms = series.histograms!.slice(lo, hi) as FloatHistogram[];
+  const isCustom = usesCustomBuckets(histograms[0]!);
+  if (histograms.some((histogram) => usesCustomBuckets(histogram) !== isCustom)) {
+    warnMixedSchemas(input);
+    return null;
+  }
+  const isCounter = call.func !== 'delta';
+  const last = histograms.length - 1;
+  warnOfHints(input, isCounter ? histograms : [histograms[0]!, histograms[last]!], isCounter);
+  const edges = edgeShares(input, isSmoothed);
+  const between = (before: number, share: number): FloatHistogram =>
+    interpolateHistogram(histograms[before]!, histograms[before + 1]!, share, isCounter)!;
+  const left = edges.left === null ? histograms[0]! : between(0, edges.left);
+  const right = edges.right === null ? histograms[last]! : between(last - 1, edges.right);
+  const accumulator = new HistogramAccumulator(right);
+  let isReconciled = accumulator.subtract(left).isReconciled;
+  if (isCounter) {
+    for (let j = edges.left === null ? 1 : 2; j <= last; j++) {
+      if (isHistogramReset(histograms[j]!, histograms[j - 1]!))
+        isReconciled = accumulator.add(histograms[j - 1]!).isReconciled || isReconciled;
+    }
+  }
+  if (isReconciled) noteReconciled(context, 'subtraction', call.argRanges[0]!);
+  return accumulator.finish('gauge');
+}
+
+/** What a smoothed instant selector met. */
+export type SmoothedValue =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'float'; readonly value: number }
+  | { readonly kind: 'histogram'; readonly histogram: FloatHistogram }
+  | { readonly kind: 'mixed-types' }
+  | { readonly kind: 'mixed-schemas' };
+
+const NONE: SmoothedValue = { kind: 'none' };
+
+/** The value at a time between two samples at most one lookback away; without a later one the earlier stands. */
+export function smoothedValue(
+  columns: SeriesColumns,
+  words: Uint32Array,
+  referenceMs: number,
+  lookbackMs: number,
+): SmoothedValue {
+  const { timestampsMs, count, histograms, values } = columns;
+  const next = firstAfter(timestampsMs, count, referenceMs);
+  const at = next - 1;
+  if (at < 0 || timestampsMs[at]! <= referenceMs - lookbackMs) return NONE;
+  if (isStaleSample(words, histograms, at)) return NONE;
+  const before = histograms?.[at] ?? null;
+  const hasNext =
+    next < count &&
+    timestampsMs[next]! <= referenceMs + lookbackMs &&
+    !isStaleSample(words, histograms, next);
+  if (timestampsMs[at] === referenceMs || !hasNext) {
+    return before === null
+      ? { kind: 'float', value: values[at]! }
+      : { kind: 'histogram', histogram: before };
+  }
+  const after = histograms?.[next] ?? null;
+  const share = (referenceMs - timestampsMs[at]!) / (timestampsMs[next]! - timestampsMs[at]!);
+  if (before === null && after === null)
+    return { kind: 'float', value: values[at]! + (values[next]! - values[at]!) * share };
+  if (before === null || after === null) return { kind: 'mixed-types' };
+  if (usesCustomBuckets(before) !== usesCustomBuckets(after)) return { kind: 'mixed-schemas' };
+  const isCounter = before.counterResetHint !== 'gauge';
+  const histogram = interpolateHistogram(before, after, share, isCounter);
+  return histogram === null ? NONE : { kind: 'histogram', histogram };
 }

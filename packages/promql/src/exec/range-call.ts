@@ -118,8 +118,8 @@ export class RangeCall implements Operator {
     windows.timestampsMs = series.timestampsMs;
     windows.values = series.values;
     const base = s * batch.stepCount;
-    const extended = source.kind === 'matrix-select' && extendedFunction(source, func);
-    if (extended) {
+    const extended = source.kind === 'matrix-select' ? extendedFunction(source) : null;
+    if (extended !== null) {
       extended({ series, windows, batch, base, call: this.#node, context: this.#context });
     } else {
       this.#moveEdges(s, series);

@@ -1,4 +1,4 @@
-import { wordsOf } from '@pollux/model';
+import { quoteText, wordsOf } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
 import { histogramPoints } from '../histogram/size.ts';
 import type { VectorSelectNode } from '../plan/nodes.ts';
@@ -108,13 +108,24 @@ export class SelectVector implements Operator {
     let taken = 0;
     for (let i = 0; i < steps.count; i++) {
       const referenceMs = (shift.atMs ?? steps.timeMs(i)) - shift.offsetMs;
-      const value = smoothedValue(cursor.columns, cursor.words, referenceMs, lookbackMs);
-      if (value === null) continue;
+      const found = smoothedValue(cursor.columns, cursor.words, referenceMs, lookbackMs);
       const cell = s * steps.count + i;
-      if (typeof value === 'number') batch.setFloat(cell, value);
-      else batch.setHistogram(cell, value);
+      if (found.kind === 'float') batch.setFloat(cell, found.value);
+      else if (found.kind === 'histogram') batch.setHistogram(cell, found.histogram);
+      else {
+        if (found.kind !== 'none') this.#warnOfMix(found.kind, cursor.columns.labels.metricName);
+        continue;
+      }
       taken++;
     }
     return taken;
+  }
+
+  #warnOfMix(kind: 'mixed-types' | 'mixed-schemas', metricName: string): void {
+    const what =
+      kind === 'mixed-types'
+        ? 'encountered a mix of histograms and floats for metric name'
+        : 'vector contains a mix of histograms with exponential and custom buckets schemas for metric name';
+    this.#context.annotations.warn(`${what} ${quoteText(metricName)}`, this.#node.range);
   }
 }

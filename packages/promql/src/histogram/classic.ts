@@ -130,7 +130,7 @@ export function classicQuantile(q: number, buckets: ClassicBuckets): number {
 /** The share of observations between two values; buckets must be normalized and monotonic. */
 export function classicFraction(lower: number, upper: number, buckets: ClassicBuckets): number {
   const last = buckets.size - 1;
-  if (!buckets.endsInInfinity || last < 1) return Number.NaN;
+  if (!buckets.endsInInfinity) return Number.NaN;
   const observations = buckets.countAt(last);
   if (observations === 0 || Number.isNaN(lower) || Number.isNaN(upper)) return Number.NaN;
   if (lower >= upper) return 0;
@@ -146,7 +146,7 @@ function rankOf(value: number, buckets: ClassicBuckets): number {
     const upper = buckets.upperAt(i);
     if (lower >= value) return rank;
     if (upper > value) {
-      if (!Number.isFinite(lower)) return rank;
+      if (!Number.isFinite(lower)) return buckets.countAt(i);
       const within = Number.isFinite(upper) ? (value - lower) / (upper - lower) : 0;
       return rank + (buckets.countAt(i) - rank) * within;
     }

@@ -124,9 +124,9 @@ function positionInBucket(
   value: number,
 ): number {
   if (usesCustomBuckets(histogram)) {
-    // A bucket without end on one side has no middle: all of it lies at its finite bound.
-    if (lower === Number.NEGATIVE_INFINITY) return 0;
-    if (upper === Number.POSITIVE_INFINITY) return value > lower ? 1 : 0;
+    // There is no interpolation in a bucket without end: none of it counts as lying between two finite values.
+    if (lower === Number.NEGATIVE_INFINITY) return 1;
+    if (upper === Number.POSITIVE_INFINITY) return 0;
     return (value - lower) / (upper - lower);
   }
   if (lower <= 0 && upper >= 0) return (value - lower) / (upper - lower);

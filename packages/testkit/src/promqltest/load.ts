@@ -55,25 +55,25 @@ class ResetHints {
     const previous = this.#previous;
     this.#previous = histogram;
     if (histogram.counterResetHint === 'gauge') return histogram;
-    const continues =
-      previous !== null &&
-      previous.counterResetHint !== 'gauge' &&
-      histogram.counterResetHint !== 'reset' &&
-      grewFrom(histogram, previous);
-    if (continues) return { ...histogram, counterResetHint: 'not-reset' };
-    const isReset = previous !== null && previous.counterResetHint !== 'gauge';
-    const hint = isReset || histogram.counterResetHint === 'reset' ? 'reset' : 'unknown';
-    return { ...histogram, counterResetHint: hint };
+    return { ...histogram, counterResetHint: hintAfter(previous, histogram) };
   }
 }
 
-/** True when a chunk that ends in `previous` can take `histogram`: same layout and no count shrank. */
-function grewFrom(histogram: FloatHistogram, previous: FloatHistogram): boolean {
-  if (histogram.schema !== previous.schema) return false;
-  if (histogram.zeroThreshold !== previous.zeroThreshold) return false;
-  if (String(histogram.customValues) !== String(previous.customValues)) return false;
-  if (histogram.count < previous.count || histogram.zeroCount < previous.zeroCount) return false;
-  return (
+/** A sample that its chunk can not take begins a new one; only shrinking counts make that a reset. */
+function hintAfter(
+  previous: FloatHistogram | null,
+  histogram: FloatHistogram,
+): FloatHistogram['counterResetHint'] {
+  if (histogram.counterResetHint === 'reset') return 'reset';
+  if (previous === null || previous.counterResetHint === 'gauge') return 'unknown';
+  if (histogram.count < previous.count) return 'reset';
+  const hasSameLayout =
+    histogram.schema === previous.schema &&
+    histogram.zeroThreshold === previous.zeroThreshold &&
+    String(histogram.customValues) === String(previous.customValues);
+  if (!hasSameLayout) return 'unknown';
+  const grew =
+    histogram.zeroCount >= previous.zeroCount &&
     bucketsGrew(histogram.positiveSpans, histogram.positiveBuckets, [
       previous.positiveSpans,
       previous.positiveBuckets,
@@ -81,8 +81,8 @@ function grewFrom(histogram: FloatHistogram, previous: FloatHistogram): boolean 
     bucketsGrew(histogram.negativeSpans, histogram.negativeBuckets, [
       previous.negativeSpans,
       previous.negativeBuckets,
-    ])
-  );
+    ]);
+  return grew ? 'not-reset' : 'reset';
 }
 
 function bucketsGrew(

@@ -62,7 +62,7 @@ export function parseScript(text: string): Command[] {
     const body: { readonly text: string; readonly line: number }[] = [];
     const head = at++;
     // A command's lines follow it without an empty one between; comments do not count.
-    for (; at < lines.length && lines[at]!.trim() !== ''; at++) {
+    for (; at < lines.length && lines[at]!.trim() !== '' && !COMMAND.test(lines[at]!); at++) {
       const inner = stripComment(lines[at]!);
       if (inner !== '') body.push({ text: inner, line: at + 1 });
     }
@@ -74,6 +74,10 @@ export function parseScript(text: string): Command[] {
   }
   return commands;
 }
+
+/** A command begins here; lines of a body are indented or look otherwise. */
+const COMMAND =
+  /^\s*(?:clear\s*$|load(?:_with_nhcb)?\s+\S+\s*$|eval(?:_\w+)?\s+(?:instant|range)\b)/;
 
 type BodyLine = { readonly text: string; readonly line: number };
 

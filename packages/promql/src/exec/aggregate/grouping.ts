@@ -25,10 +25,13 @@ export function groupSeries(
     const labels = node.without ? info.labels.drop(names) : info.labels.keep(names);
     const key = labels.key();
     const known = byKey.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      // With the name among the grouping labels, a group loses it when any member was to lose it.
+      if (info.dropName && !groups[known]!.dropName) groups[known] = { labels, dropName: true };
+      return known;
+    }
     byKey.set(key, groups.length);
-    // Grouping by the name brings back one that was to be removed.
-    groups.push({ labels, dropName: false });
+    groups.push({ labels, dropName: info.dropName });
     return groups.length - 1;
   });
   return { groups, groupOf };

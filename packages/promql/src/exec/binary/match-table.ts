@@ -60,8 +60,7 @@ export function buildMatchTable(
     for (const labels of partners) pairs.push(plain >= 0 ? plain : outputs.of(info.labels, labels));
     pairs.push(plain >= 0 ? plain : outputs.of(info.labels, null));
   }
-  const isManyFilled =
-    (matching.cardinality === 'one-to-many' ? matching.fillRight : matching.fillLeft) !== null;
+  const isManyFilled = matching.fillLeft !== null;
   const fillOutput = Int32Array.from(one, ({ labels }) =>
     isManyFilled ? outputs.of(matchedLabels(matching, labels), labels) : -1,
   );

@@ -16,7 +16,10 @@ import {
 import { matchedLabels } from './match-key.ts';
 import { buildMatchTable, type MatchTable } from './match-table.ts';
 
-/** An arithmetic, comparison or trim operator between two vectors. */
+/**
+ * An arithmetic, comparison or trim operator between two vectors. As in Prometheus, fill_left stands for the many side also
+ * with group_right, where that is the right one.
+ */
 export class VectorBinary implements Operator {
   readonly #node: BinaryNode;
   readonly #matching: VectorMatching;
@@ -85,7 +88,7 @@ export class VectorBinary implements Operator {
     }
     this.#indexOne(one, table);
     this.#joinMany(many, one, table, this.#batch);
-    const fill = this.#isSwapped ? this.#matching.fillRight : this.#matching.fillLeft;
+    const fill = this.#matching.fillLeft;
     if (fill !== null) this.#fillMany(one, table, this.#batch, fill);
     return this.#batch;
   }
@@ -105,7 +108,7 @@ export class VectorBinary implements Operator {
 
   #joinMany(many: Batch, one: Batch, table: MatchTable, output: Batch): void {
     const { stepCount, kinds } = many;
-    const fill = this.#isSwapped ? this.#matching.fillLeft : this.#matching.fillRight;
+    const fill = this.#matching.fillRight;
     const isFast =
       this.#code.kind === 'arithmetic' && many.histograms === null && one.histograms === null;
     const compute = this.#code.kind === 'arithmetic' ? this.#code.compute : null;
@@ -176,7 +179,11 @@ export class VectorBinary implements Operator {
       output.setFloat(target, result.keep ? 1 : 0);
       return;
     }
-    if (!result.keep) return;
+    // A second match of a one-to-one group is an error even when the filter lets neither pass.
+    if (!result.keep) {
+      if (this.#code.kind === 'comparison' && this.#isOneToOne) this.#claim(slot, target, output);
+      return;
+    }
     this.#claim(slot, target, output);
     if (result.histogram === null) output.setFloat(target, result.value);
     else output.setHistogram(target, result.histogram);
@@ -188,9 +195,13 @@ export class VectorBinary implements Operator {
     return this.#node.operator === '==' || this.#node.operator === '!=';
   }
 
+  get #isOneToOne(): boolean {
+    return this.#matching.cardinality === 'one-to-one';
+  }
+
   /** Notes a result of a group at a step; a second one is an error. */
   #claim(slot: number, target: number, output: Batch): void {
-    if (this.#matching.cardinality === 'one-to-one') {
+    if (this.#isOneToOne) {
       if ((this.#matched[slot]! & 1) !== 0) {
         throw QueryError.execution(
           'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)',

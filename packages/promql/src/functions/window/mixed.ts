@@ -3,13 +3,12 @@ import type { ExecContext } from '../../exec/context.ts';
 import type { RangeSeries } from '../../exec/series-columns.ts';
 import { HistogramAccumulator } from '../../histogram/accumulator.ts';
 import { divideHistogram, equalHistograms, scaleHistogram } from '../../histogram/arithmetic.ts';
-import { usesCustomBuckets } from '../../histogram/buckets.ts';
 import { isHistogramReset } from '../../histogram/reset.ts';
 import type { RangeCallNode } from '../../plan/nodes.ts';
 import { isChange, isReset } from './changes.ts';
 import { histogramRate } from './histogram-rate.ts';
 import { WINDOW_KERNELS } from './kernels.ts';
-import { rateWithStartTimes } from './start-time-rate.ts';
+import { irateWithStartTimes, isStartReset, rateWithStartTimes } from './start-time-rate.ts';
 import type { WindowSet } from './window-set.ts';
 
 /** One window of a series that has histograms, or start timestamps that count. */
@@ -32,9 +31,10 @@ export function mixedFunctionFor(
   series: RangeSeries,
   context: ExecContext,
 ): MixedFunction | null {
-  const isRate = func === 'rate' || func === 'increase';
-  if (isRate && context.options.useStartTimestamps && series.startTimestampsMs !== null)
-    return rateWithStartTimes;
+  if (context.options.useStartTimestamps && series.startTimestampsMs !== null) {
+    const withStarts = WITH_START_TIMES.get(func);
+    if (withStarts !== undefined) return withStarts;
+  }
   if (series.histograms === null) return null;
   return MIXED.get(func) ?? floatsOnly;
 }
@@ -56,6 +56,28 @@ const MIXED: ReadonlyMap<string, MixedFunction> = new Map<string, MixedFunction>
   ['irate', instantRate],
   ['idelta', instantRate],
 ]);
+
+/** Functions of counters that also see resets by the samples' start timestamps. */
+const WITH_START_TIMES: ReadonlyMap<string, MixedFunction> = new Map<string, MixedFunction>([
+  ['rate', rateWithStartTimes],
+  ['increase', rateWithStartTimes],
+  ['irate', irateWithStartTimes],
+  ['resets', resetsWithStartTimes],
+]);
+
+function resetsWithStartTimes(input: MixedInput): number {
+  const { series, lo, hi } = input;
+  let total = 0;
+  for (let j = lo + 1; j < hi; j++) {
+    if (isStartReset(series, j)) total++;
+    else {
+      total += countNeighbours({ ...input, lo: j - 1, hi: j + 1 }, isReset, (a, b) =>
+        isHistogramReset(b, a),
+      );
+    }
+  }
+  return total;
+}
 
 export function sampleAt(series: RangeSeries, index: number): number | FloatHistogram {
   return series.histograms?.[index] ?? series.values[index]!;
@@ -169,7 +191,7 @@ export function noteReconciled(
 }
 
 /** Counts pairs of neighbours; a change between float and histogram counts always. */
-function countNeighbours(
+export function countNeighbours(
   { series, lo, hi }: MixedInput,
   floats: (previous: number, value: number) => boolean,
   histograms: (previous: FloatHistogram, histogram: FloatHistogram) => boolean,
@@ -187,6 +209,14 @@ function countNeighbours(
 
 /** irate and idelta. */
 function instantRate(input: MixedInput): number | FloatHistogram | null {
+  return instantDifference(input, false);
+}
+
+/** The difference of the last two samples; `isForcedReset` says that start timestamps tell of a reset between them. */
+export function instantDifference(
+  input: MixedInput,
+  isForcedReset: boolean,
+): number | FloatHistogram | null {
   const { series, lo, hi, call, context } = input;
   if (hi - lo < 2) return null;
   const isRate = call.func === 'irate';
@@ -196,20 +226,20 @@ function instantRate(input: MixedInput): number | FloatHistogram | null {
   if (previous === null && last === null) {
     const difference = series.values[hi - 1]! - series.values[hi - 2]!;
     if (!isRate) return difference;
-    return (difference < 0 ? series.values[hi - 1]! : difference) / seconds;
+    return (difference < 0 || isForcedReset ? series.values[hi - 1]! : difference) / seconds;
   }
   if (previous === null || last === null) {
     warnMixed(input);
     return null;
   }
   warnOfHints(input, [previous, last], isRate);
-  if (usesCustomBuckets(previous) !== usesCustomBuckets(last)) {
-    warnMixedSchemas(input);
-    return null;
-  }
   const accumulator = new HistogramAccumulator(last);
-  if (!isRate || !isHistogramReset(last, previous)) {
+  if (!isRate || !(isForcedReset || isHistogramReset(last, previous))) {
     const outcome = accumulator.subtract(previous);
+    if (outcome.isIncompatible) {
+      warnMixedSchemas(input);
+      return null;
+    }
     if (outcome.isReconciled) noteReconciled(context, 'subtraction', call.argRanges[0]!);
   }
   const result = accumulator.finish('gauge');
