@@ -254,6 +254,7 @@ export class Alertmanager {
         await this.#options.reload();
         return text(200, '');
       } catch (error) {
+        this.noteFailedReload();
         return text(500, `failed to reload config: ${errorText(error)}\n`);
       }
     });
