@@ -13,6 +13,7 @@ import {
   context,
   EVERY,
   finish,
+  HastyClock,
   openTsdb,
   query,
   removeDirectory,
@@ -155,7 +156,7 @@ describe('appending', () => {
     stage(late, one(T0, 1));
     await db.close();
     await expect(late.commit()).rejects.toThrow('the database is closed');
-    expect(() => db.select({} as never, context())).toThrow('the database is closed');
+    await expect(query(db)).rejects.toThrow('the database is closed');
   });
 
   it('accepts a batch that other batches overtook, in the order of the commits', async () => {
@@ -271,6 +272,44 @@ describe('blocks', () => {
     }
     expect(new Set(after.slice(3)).size).toBe(1);
     await db.close();
+  });
+
+  it('are cut in slices, so that a scrape is never held for long', async () => {
+    const db = await openTsdb(directory, { options, clock: new HastyClock() });
+    for (let second = 0; second < 200; second += 10) {
+      const writes: Write[] = [];
+      for (let i = 0; i < 3000; i++) {
+        writes.push({ labels: series(i), timestampMs: T0 + second * 1000, value: second });
+      }
+      await append(db, writes);
+    }
+    let turns = 0;
+    let isCutting = true;
+    const count = (): void => {
+      turns++;
+      if (isCutting) setImmediate(count);
+    };
+    setImmediate(count);
+    await db.tick();
+    isCutting = false;
+    expect(blocksOf(directory).length).toBe(1);
+    // By that clock each slice is over at the first look, so every look of the work at the clock is a turn.
+    expect(turns).toBeGreaterThan(3000);
+    await db.close();
+  });
+
+  it('that are being cut at the close are given up without a trace', async () => {
+    const db = await openTsdb(directory, { options, clock: new HastyClock() });
+    for (let second = 0; second < 190; second++) await append(db, one(T0 + second * 1000, second));
+    const before = await query(db);
+    const ticked = db.tick();
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await db.close();
+    await ticked;
+    expect(fs.readdirSync(directory).sort()).toEqual(['pollux.json', 'wal']);
+    const again = await openTsdb(directory, { options });
+    expect(await query(again)).toEqual(before);
+    await again.close();
   });
 
   it('forget series that have ended, with their labels, but not their samples', async () => {

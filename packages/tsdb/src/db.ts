@@ -31,7 +31,7 @@ import { type HeadStats, headStats } from './head/stats.ts';
 import { Maintenance } from './maintenance.ts';
 import { type TsdbMetrics, tsdbMetrics } from './metrics.ts';
 import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
-import { MergeSelect } from './query/merge-select.ts';
+import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
 import { exposeState } from './state-metrics.ts';
 import { Expiries } from './wal/expiries.ts';
@@ -133,9 +133,9 @@ export class Tsdb implements Engine, ExemplarQueryable {
   }
 
   /** One round of maintenance now: blocks from the head, log, retention. The loop of `start` calls it too. */
-  tick(): Promise<void> {
+  async tick(): Promise<void> {
     this.#checkOpen();
-    return this.#parts.maintenance.run();
+    await this.#parts.maintenance.run();
   }
 
   appender(): Appender {
@@ -152,8 +152,13 @@ export class Tsdb implements Engine, ExemplarQueryable {
   }
 
   select(request: SelectRequest, context: ReadContext): SeriesSource {
-    this.#checkOpen();
-    return new MergeSelect(this.#cursors(request.range, request.matchers), request, context);
+    try {
+      this.#checkOpen();
+      const cursors = this.#cursors(request.range, request.matchers);
+      return new MergeSelect(cursors, request, context, this.#parts.init.env.clock);
+    } catch (error) {
+      return new FailedSelect(error);
+    }
   }
 
   async labelNames(

@@ -95,14 +95,14 @@ export class Maintenance {
     this.#deletions = [];
     let block: Block | null = null;
     try {
-      const path = await cutBlock({ env, directory, head, minTime, maxTime });
+      const path = await cutBlock({ env, directory, head, minTime, maxTime, signal });
       if (path !== null) {
         block = blocks.open(path);
         for (const { range, matchers } of this.#deletions) block.deleteSamples(range, matchers);
         metrics.compactions.inc();
       }
     } catch (error) {
-      metrics.compactionFailures.inc();
+      if (!signal.aborted) metrics.compactionFailures.inc();
       throw error;
     } finally {
       this.#deletions = null;
@@ -158,6 +158,7 @@ export class Maintenance {
         segmentBytes: options.walSegmentBytes,
         compress: options.walCompression,
         minMs,
+        signal: this.#closing.signal,
         keepSeries: (ref) => head.table.slotOf(ref) >= 0 || expiries.isNeeded(ref, last, minMs),
       });
     } catch (error) {

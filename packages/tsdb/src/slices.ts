@@ -1,15 +1,20 @@
-import type { Clock } from '@pollux/base';
+import { CanceledError, type Clock } from '@pollux/base';
 
 /** Longest time that background work holds the thread before others run. */
 const SLICE_MS = 5;
 
-/** Divides long work into slices: `await slices.pause()` between steps gives the thread away when a slice is over. */
+/**
+ * Divides long work into slices: `if (slices.isOver) await slices.pause()` between steps lets input, timers and other
+ * work run. It yields by `setImmediate`, which is no time: under a virtual clock that stands still work still goes on.
+ */
 export class Slices {
   readonly #clock: Clock;
+  readonly #signal: AbortSignal | null;
   #startedMs: number;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, signal: AbortSignal | null = null) {
     this.#clock = clock;
+    this.#signal = signal;
     this.#startedMs = clock.monotonic();
   }
 
@@ -18,8 +23,12 @@ export class Slices {
     return this.#clock.monotonic() - this.#startedMs >= SLICE_MS;
   }
 
+  /** Rejects with CanceledError when the signal has aborted. */
   async pause(): Promise<void> {
-    await new Promise<void>((resolve) => this.#clock.after(0, resolve));
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.#signal?.aborted) {
+      throw new CanceledError('given up', { cause: this.#signal.reason });
+    }
     this.#startedMs = this.#clock.monotonic();
   }
 }

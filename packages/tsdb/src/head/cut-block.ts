@@ -28,6 +28,7 @@ export type CutBlockOptions = {
   /** The block's time, `maxTime` exclusive; every chunk of the head lies inside or outside of it. */
   readonly minTime: number;
   readonly maxTime: number;
+  readonly signal: AbortSignal;
 };
 
 /** A chunk to be written; `bytes` is lent. */
@@ -48,7 +49,7 @@ type Progress = { samples: number; series: number; chunks: number };
 export async function cutBlock(options: CutBlockOptions): Promise<string | null> {
   const { env, directory, head, minTime, maxTime } = options;
   const { files } = env;
-  const slices = new Slices(env.clock);
+  const slices = new Slices(env.clock, options.signal);
   const slots = await slotsWithin(head, minTime, maxTime, slices);
   if (slots.length === 0) return null;
   const { table } = head;

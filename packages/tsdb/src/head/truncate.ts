@@ -28,7 +28,7 @@ export async function truncateHead(options: TruncateOptions): Promise<void> {
   const { head, clock, metrics, minMs } = options;
   metrics.headTruncations.inc();
   await waitForReaders(options);
-  const slices = new Slices(clock);
+  const slices = new Slices(clock, options.signal);
   const { table } = head;
   // Samples that arrive meanwhile are not older than this.
   let oldestMs = head.appendableMinMs;

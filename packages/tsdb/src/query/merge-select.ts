@@ -1,4 +1,4 @@
-import { CanceledError } from '@pollux/base';
+import { CanceledError, type Clock } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type {
   Annotation,
@@ -7,6 +7,7 @@ import type {
   SeriesColumns,
   SeriesSource,
 } from '@pollux/storage';
+import { Slices } from '../slices.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import type { SeriesCursor } from './series-cursor.ts';
 
@@ -19,6 +20,7 @@ const BATCH_SAMPLES = 100_000;
 export class MergeSelect implements SeriesSource {
   readonly warnings: readonly Annotation[] = [];
   readonly #cursors: readonly SeriesCursor[];
+  readonly #slices: Slices;
   readonly #context: ReadContext;
   readonly #builder: ColumnBuilder;
   readonly #wantsLabelsOnly: boolean;
@@ -26,8 +28,14 @@ export class MergeSelect implements SeriesSource {
   #given = 0;
   #isDone = false;
 
-  constructor(cursors: readonly SeriesCursor[], request: SelectRequest, context: ReadContext) {
+  constructor(
+    cursors: readonly SeriesCursor[],
+    request: SelectRequest,
+    context: ReadContext,
+    clock: Clock,
+  ) {
     this.#cursors = cursors;
+    this.#slices = new Slices(clock, context.signal);
     this.#context = context;
     this.#builder = new ColumnBuilder(request.range, context.budget);
     this.#wantsLabelsOnly = request.hints.func === 'series';
@@ -39,6 +47,8 @@ export class MergeSelect implements SeriesSource {
     try {
       const { signal } = this.#context;
       if (signal.aborted) throw new CanceledError('query canceled', { cause: signal.reason });
+      // A caller that only loops over this method would otherwise hold the thread for the whole query.
+      if (this.#slices.isOver) await this.#slices.pause();
       const batch = this.#batch();
       if (batch.length === 0) {
         this.close();
@@ -93,4 +103,20 @@ export class MergeSelect implements SeriesSource {
     if (this.#wantsLabelsOnly) return isPresent ? this.#builder.take(labels) : null;
     return this.#builder.count > 0 ? this.#builder.take(labels) : null;
   }
+}
+
+/** The answer to a query that could not begin. */
+export class FailedSelect implements SeriesSource {
+  readonly warnings: readonly Annotation[] = [];
+  readonly #error: unknown;
+
+  constructor(error: unknown) {
+    this.#error = error;
+  }
+
+  next(): Promise<never> {
+    return Promise.reject(this.#error);
+  }
+
+  close(): void {}
 }

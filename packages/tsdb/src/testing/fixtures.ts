@@ -148,8 +148,6 @@ export function pointsOf({ count, timestampsMs, values }: SeriesColumns): Point[
 
 /** A clock by which every slice of background work is over at once: it yields wherever it can. */
 export class HastyClock implements Clock {
-  /** Times that work has yielded. */
-  yields = 0;
   #monotonicMs = 0;
 
   now(): number {
@@ -162,7 +160,6 @@ export class HastyClock implements Clock {
   }
 
   after(_delayMs: number, callback: () => void): Timer {
-    this.yields++;
     const immediate = setImmediate(callback);
     return { cancel: () => clearImmediate(immediate) };
   }

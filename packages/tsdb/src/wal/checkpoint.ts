@@ -27,6 +27,7 @@ export type CheckpointOptions = {
   readonly compress: boolean;
   /** Samples, exemplars and tombstones that end before it are left out. */
   readonly minMs: number;
+  readonly signal: AbortSignal;
   /** Whether records of the series are still needed. */
   readonly keepSeries: (ref: number) => boolean;
 };
@@ -54,7 +55,7 @@ export async function writeCheckpoint(options: CheckpointOptions): Promise<void>
     0,
   );
   try {
-    const slices = new Slices(clock);
+    const slices = new Slices(clock, options.signal);
     const columns = createSampleColumns(4096);
     /** The newest of each series: earlier ones need not be kept. */
     const metadata = new Map<number, MetadataRecord>();
