@@ -82,6 +82,22 @@ describe('POST /api/v2/alerts', () => {
     expect((await node.request('GET', '/api/v2/alerts')).status).toBe(200);
   });
 
+  it('takes halves of characters as unknown ones', async () => {
+    await node.request('POST', '/api/v2/alerts', '[{"labels":{"alertname":"x\\ud800y","a":"b"}}]');
+    expect(await names()).toEqual(['x\ufffdy']);
+  });
+
+  it('gives long lists whole, in turns', async () => {
+    const many = Array.from({ length: 4_100 }, (_, i) => ({ labels: { alertname: `A${i}` } }));
+    expect((await node.request('POST', '/api/v2/alerts', many)).status).toBe(200);
+    for (const path of ['/api/v2/alerts', '/api/v2/alerts/groups']) {
+      const answer = node.request('GET', path);
+      await node.advance(1);
+      const list = (await answer).json as unknown[];
+      expect(list).toHaveLength(4_100);
+    }
+  });
+
   it('hides what is resolved', async () => {
     await node.fire({ labels: { alertname: 'A' }, startsIn: -10, endsIn: 0 });
     await node.fire({ labels: { alertname: 'B' }, endsIn: 60 });

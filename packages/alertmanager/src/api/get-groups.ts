@@ -8,7 +8,8 @@ import { type AlertView, alertView, statusOf } from './alert-view.ts';
 import type { ApiOptions } from './api.ts';
 import { flagOf, matchersOf, receiverTest } from './filters.ts';
 import { statusTest } from './get-alerts.ts';
-import { answer } from './respond.ts';
+import { Pacer } from './pacer.ts';
+import { answerList } from './respond.ts';
 
 export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
   const { query } = exchange;
@@ -19,13 +20,16 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
   const matchers = matchersOf(query, 'filter', api.matcherMode);
   const isReceiver = receiverTest(query, api.matcherMode, (name) => live.receiverLabels(name));
   const found: { labels: Labels; receiver: string; alerts: AlertView[] }[] = [];
-  for (const group of live.dispatcher.groups()) {
+  const pacer = new Pacer(api.clock);
+  for (const group of [...live.dispatcher.groups()]) {
     const { receiver } = group.route.settings;
     if (!isReceiver(receiver)) continue;
     const mutedBy = mutedByOf(group, live, nowMs);
     if (mutedBy.length > 0 && !showsMuted) continue;
     const alerts: AlertView[] = [];
-    for (const alert of group.alerts) {
+    for (const alert of [...group.alerts]) {
+      const pause = pacer.step();
+      if (pause !== null) await pause;
       const { labels } = alert.identity;
       if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, labels)) continue;
       const status = statusOf(alert, api.silences, live, nowMs, mutedBy);
@@ -38,15 +42,12 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
     found.push({ labels: group.labels, receiver, alerts });
   }
   found.sort((a, b) => a.labels.compare(b.labels) || compareText(a.receiver, b.receiver));
-  return answer(
-    200,
-    found.map(({ labels, receiver, alerts }) => ({
-      alerts,
-      labels: labels.toObject(),
-      receiver: { name: receiver },
-      routeLabels: {},
-    })),
-  );
+  return answerList(api.clock, found, ({ labels, receiver, alerts }) => ({
+    alerts,
+    labels: labels.toObject(),
+    receiver: { name: receiver },
+    routeLabels: {},
+  }));
 }
 
 /** The time intervals that mute the group now: mute intervals that hold, or active ones of which none holds. */

@@ -53,7 +53,7 @@ export function textAt(map: JsonMap, key: string, place: string): string | null 
   const value = Object.hasOwn(map, key) ? map[key] : null;
   if (value === null || value === undefined) return null;
   if (typeof value !== 'string') throw new BodyError(`${place}.${key}`, 'must be a string', 400);
-  return value;
+  return wellFormed(value);
 }
 
 export function booleanAt(map: JsonMap, key: string, place: string, fallback: boolean): boolean {
@@ -76,6 +76,11 @@ export function textsAt(
     if (typeof text !== 'string') {
       throw new BodyError(`${place}.${key}.${name}`, 'must be a string', 400);
     }
-    return [name, text] as const;
+    return [wellFormed(name), wellFormed(text)] as const;
   });
+}
+
+/** Halves of surrogate pairs, which JSON can spell and UTF-8 cannot, become U+FFFD, as Go's decoder makes them. */
+function wellFormed(text: string): string {
+  return /[\ud800-\udfff]/.test(text) ? Buffer.from(text).toString() : text;
 }

@@ -1,4 +1,5 @@
-import type { HttpResponse } from '@pollux/base';
+import type { Clock, HttpResponse } from '@pollux/base';
+import { Pacer } from './pacer.ts';
 
 const HEADERS = {
   'content-type': 'application/json',
@@ -26,4 +27,34 @@ export function refusal(status: number, message: string): HttpResponse {
 /** A refusal before the handler, by the form of the request. */
 export function formRefusal(status: number, message: string, code = status): HttpResponse {
   return answer(status, { code, message });
+}
+
+const ITEMS_PER_CHUNK = 500;
+
+/** A list whose items are made and written in turns, so that a long one does not hold the process. */
+export function answerList<T>(
+  clock: Clock,
+  items: readonly T[],
+  view: (item: T) => unknown,
+): HttpResponse {
+  if (items.length <= ITEMS_PER_CHUNK) return answer(200, items.map(view));
+  return { status: 200, headers: HEADERS, body: chunks(new Pacer(clock), items, view) };
+}
+
+async function* chunks<T>(
+  pacer: Pacer,
+  items: readonly T[],
+  view: (item: T) => unknown,
+): AsyncIterableIterator<Uint8Array> {
+  const encoder = new TextEncoder();
+  for (let at = 0; at < items.length; at += ITEMS_PER_CHUNK) {
+    const parts: string[] = [];
+    for (const item of items.slice(at, at + ITEMS_PER_CHUNK)) {
+      parts.push(JSON.stringify(view(item)));
+      const pause = pacer.step();
+      if (pause !== null) await pause;
+    }
+    yield encoder.encode((at === 0 ? '[' : ',') + parts.join(','));
+  }
+  yield encoder.encode(']\n');
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EVERYONE, SeededRandom, VirtualClock } from '@pollux/base';
+import { EVERYONE, type HttpResponse, SeededRandom, VirtualClock } from '@pollux/base';
 import { NodeFiles, NodeWorkers } from '@pollux/base/node';
 import { Router } from '@pollux/http';
 import { Log, Registry } from '@pollux/telemetry';
@@ -82,7 +82,7 @@ export class TestNode {
       signal: new AbortController().signal,
       principal: EVERYONE,
     });
-    const text = String(response.body ?? '');
+    const text = await wholeText(response.body);
     let json: unknown;
     try {
       json = JSON.parse(text);
@@ -161,6 +161,14 @@ export class TestNode {
   removeDirectory(): void {
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+async function wholeText(body: HttpResponse['body']): Promise<string> {
+  if (body === undefined || typeof body === 'string') return body ?? '';
+  if (body instanceof Uint8Array) return new TextDecoder().decode(body);
+  const parts: Uint8Array[] = [];
+  for await (const part of body) parts.push(part);
+  return Buffer.concat(parts).toString();
 }
 
 export const START_MS = Date.parse('2026-01-05T10:00:00.000Z');
