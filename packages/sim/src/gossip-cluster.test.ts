@@ -1,3 +1,4 @@
+import type { ClusterPort } from '@pollux/alertmanager';
 import { SeededRandom } from '@pollux/base';
 import { GossipNode, type GossipOptions, type StateChannel } from '@pollux/gossip';
 import { Log, Registry, renderText } from '@pollux/telemetry';
@@ -341,6 +342,14 @@ describe('a member', () => {
     await a.node.close();
     await a.node.close();
     await waiting;
+  });
+
+  test('is what the alertmanager room asks of a cluster', async () => {
+    const world = new SimWorld({ seed: 47 });
+    const { node } = await startNode(world.addHost('a'), [], { name: 'a' });
+    const port: ClusterPort = node;
+    expect([port.name, port.position(), port.status()]).toEqual(['a', 0, 'settling']);
+    expect(port.peers()).toEqual([{ name: 'a', address: '10.0.0.1:9094' }]);
   });
 
   test('alone settles, leaves and closes', async () => {

@@ -5,10 +5,8 @@ import {
   errorText,
   OperatingError,
   sleep,
-  systemCode,
   type Timer,
   ulid,
-  withTimeout,
 } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import { PeerError } from '../errors.ts';
@@ -30,15 +28,14 @@ import {
   validateOptions,
 } from './options.ts';
 import { PeerBook } from './peer-book.ts';
+import { isPeerFailure, PeerContact } from './peer-contact.ts';
 import { settle } from './settle.ts';
 import { SharedStates, type StateChannel, type StatePart } from './shared-states.ts';
 import { Transport } from './transport.ts';
 
 const FORGET_INTERVAL_MS = 5 * 60_000;
-const RESOLVE_RETRY_MS = 2_000;
 /** Polls of the settling cluster per gossip interval, as Alertmanager does. */
 const SETTLE_POLL_ROUNDS = 10;
-const MAX_PEER_ADDRESSES = 1_024;
 
 export type PeerInfo = { readonly name: string; readonly address: string };
 export type ClusterStatus = 'settling' | 'ready';
@@ -131,13 +128,24 @@ export class GossipNode {
       name: this.name,
       addr: formatAddress(bound.host, bound.port),
     });
+    const contact = new PeerContact({
+      env,
+      log: this.#log,
+      metrics: this.#metrics,
+      book: this.#book,
+      peers: peers.map(parsePeer),
+      self: this.#address,
+      resolveTimeoutMs: this.#times.peersResolveTimeoutMs,
+      memberAddresses: () => this.peers().map((peer) => peer.address),
+      join: (to) => this.#tryExchange(to, true),
+    });
     void this.#background('join and settle', async (signal) => {
-      await this.#join(signal);
+      await contact.join(signal);
       await this.#settle(signal);
     });
     const { reconnectIntervalMs, reconnectTimeoutMs, peersResolveTimeoutMs } = this.#times;
-    this.#every(reconnectIntervalMs, 'reconnect', () => this.#reconnect());
-    this.#every(peersResolveTimeoutMs, 'refresh', (signal) => this.#refresh(signal));
+    this.#every(reconnectIntervalMs, 'reconnect', () => contact.reconnect());
+    this.#every(peersResolveTimeoutMs, 'refresh', (signal) => contact.refresh(signal));
     this.#every(FORGET_INTERVAL_MS, 'forget', async () => {
       this.#book.forgetOld(reconnectTimeoutMs, env.clock.monotonic());
     });
@@ -214,10 +222,11 @@ export class GossipNode {
 
   #schedule(): void {
     this.#timer?.cancel();
-    if (this.#swim === null || this.#abort.signal.aborted || this.#swim.phase === 'left') return;
+    if (this.#swim === null || this.#abort.signal.aborted) return;
     const { clock } = this.#options.env;
     // Whole milliseconds upwards: a timer that fires a fraction early would find nothing due and be set again at once.
     const delayMs = Math.max(0, Math.ceil(nextDueMs(this.#swim) - clock.monotonic()));
+    if (delayMs === Number.POSITIVE_INFINITY) return;
     this.#timer = clock.after(delayMs, () => this.#step({ kind: 'tick' }));
   }
 
@@ -386,86 +395,6 @@ export class GossipNode {
     return results.filter((isSent) => !isSent).length;
   }
 
-  /** First contact: looks the peers up, again while nothing is found, and joins them all. One success is enough. */
-  async #join(signal: AbortSignal): Promise<void> {
-    if (this.#options.peers.length === 0) return;
-    const { clock } = this.#options.env;
-    const endMs = clock.monotonic() + this.#times.peersResolveTimeoutMs;
-    let addresses = await this.#resolvePeers(signal);
-    while (addresses.length === 0 && clock.monotonic() + RESOLVE_RETRY_MS < endMs) {
-      if (this.#options.peers.every((peer) => this.#isSelf(parsePeer(peer)))) return;
-      await sleep(clock, RESOLVE_RETRY_MS, signal);
-      addresses = await this.#resolvePeers(signal);
-    }
-    const nowMs = clock.monotonic();
-    for (const { host, port } of addresses) this.#book.markFailed(formatAddress(host, port), nowMs);
-    const joined = await Promise.all(addresses.map((address) => this.#tryExchange(address, true)));
-    const count = joined.filter((isJoined) => isJoined).length;
-    if (count === 0 && addresses.length > 0) {
-      this.#log.warn('no peer could be joined; trying again and again', {
-        peers: addresses.length,
-      });
-    } else {
-      this.#log.info('joined', { peers: count });
-    }
-  }
-
-  async #reconnect(): Promise<void> {
-    for (const address of this.#book.failed()) {
-      const isJoined = await this.#tryExchange(parsePeer(address), true);
-      (isJoined ? this.#metrics.reconnections : this.#metrics.reconnectionsFailed).inc();
-      // The exchange can succeed with a member under another name that took the address over.
-      if (isJoined) this.#book.markAlive(address);
-    }
-  }
-
-  /** Joins configured peers that are no members, at the addresses their names have now. */
-  async #refresh(signal: AbortSignal): Promise<void> {
-    const known = new Set(this.peers().map((peer) => peer.address));
-    for (const address of await this.#resolvePeers(signal)) {
-      if (known.has(formatAddress(address.host, address.port))) continue;
-      const isJoined = await this.#tryExchange(address, true);
-      (isJoined ? this.#metrics.refreshes : this.#metrics.refreshesFailed).inc();
-    }
-  }
-
-  /** Addresses of the configured peers, without our own. */
-  async #resolvePeers(signal: AbortSignal): Promise<Address[]> {
-    const found = new Map<string, Address>();
-    for (const peer of this.#options.peers) {
-      const { host, port } = parsePeer(peer);
-      for (const ip of await this.#resolve(host, signal)) {
-        const address = { host: ip, port };
-        if (this.#isSelf(address) || found.size >= MAX_PEER_ADDRESSES) continue;
-        found.set(formatAddress(ip, port), address);
-      }
-    }
-    return [...found.values()];
-  }
-
-  async #resolve(host: string, signal: AbortSignal): Promise<string[]> {
-    if (parseIp(host) !== null) return [host];
-    const { clock, net } = this.#options.env;
-    try {
-      return await withTimeout(
-        clock,
-        this.#times.peersResolveTimeoutMs,
-        `looking up ${host}`,
-        (inner) => net.resolve(host, inner),
-        signal,
-      );
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isPeerFailure(error)) throw error;
-      this.#log.warn('peer name not found', { host, err: errorText(error) });
-      return [];
-    }
-  }
-
-  #isSelf({ host, port }: Address): boolean {
-    return this.#address !== null && host === this.#address.host && port === this.#address.port;
-  }
-
   async #settle(signal: AbortSignal): Promise<void> {
     await settle({
       clock: this.#options.env.clock,
@@ -506,11 +435,6 @@ export class GossipNode {
       if (!OperatingError.is(error)) throw error;
     }
   }
-}
-
-/** What networks and peers do to us, in contrast to a bug: our own errors and the system's. */
-function isPeerFailure(error: unknown): boolean {
-  return OperatingError.is(error) || systemCode(error) !== '';
 }
 
 function socketAddress({ address, port }: Destination): Address {

@@ -51,5 +51,5 @@ function takeBroadcasts(state: SwimState, budgetBytes: number): Uint8Array[] {
   for (const message of messages) used += message.length + PART_OVERHEAD_BYTES;
   const rest = budgetBytes - used;
   messages.push(...state.userQueue.take(memberCount, PART_OVERHEAD_BYTES, rest));
-  return messages.slice(0, 255);
+  return messages;
 }

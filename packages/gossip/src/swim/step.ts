@@ -45,8 +45,9 @@ export function step(state: SwimState, event: SwimEvent, nowMs: number): SwimAct
   }
 }
 
-/** When the next `tick` has something to do. */
+/** When the next `tick` has something to do; never, once the member has left. */
 export function nextDueMs(state: SwimState): number {
+  if (state.phase === 'left') return Number.POSITIVE_INFINITY;
   const { timers, probe } = state;
   let due = Math.min(timers.gossipMs, timers.probeMs, timers.pushPullMs, timers.leaveMs);
   if (probe !== null) due = Math.min(due, probe.indirectAtMs, probe.endMs);

@@ -1,6 +1,6 @@
-/** An IPv4 address as 4 bytes or an IPv6 address as 16, from its text; null when it is neither. */
+/** An IPv4 address as 4 bytes or an IPv6 address as 16, from its text (a zone is cut off); null when it is neither. */
 export function parseIp(text: string): Uint8Array | null {
-  return text.includes(':') ? parseIpv6(text) : parseIpv4(text);
+  return text.includes(':') ? parseIpv6(text.replace(/%.*$/, '')) : parseIpv4(text);
 }
 
 export function formatIp(bytes: Uint8Array): string {

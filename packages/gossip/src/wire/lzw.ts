@@ -16,14 +16,16 @@ const EOF = 257;
 const MAX_WIDTH = 12;
 const MAX_CODE = (1 << MAX_WIDTH) - 1;
 
+/** Slots of the encoder's table: four times the codes, so that probes stay short. */
+const SLOT_COUNT = 1 << 14;
+
 export function compress(data: Uint8Array): Uint8Array {
   const bits = new BitWriter(data.length);
   bits.write(CLEAR, 9);
-  const table = new Map<number, number>();
+  const table = new CodeTable();
   let high = EOF;
   let width = 9;
-  let prefix = -1;
-  /** Counts one code; true when the table was full and has been cleared. */
+  /** Counts one code; true when the codes were used up and the table has been cleared. */
   const advance = (): boolean => {
     high++;
     if (high === 1 << width) width++;
@@ -34,20 +36,22 @@ export function compress(data: Uint8Array): Uint8Array {
     table.clear();
     return true;
   };
-  for (const byte of data) {
+  let prefix = -1;
+  for (let i = 0; i < data.length; i++) {
+    const byte = data[i]!;
     if (prefix < 0) {
       prefix = byte;
       continue;
     }
     const key = (prefix << 8) | byte;
-    const known = table.get(key);
-    if (known !== undefined) {
+    const known = table.find(key);
+    if (known !== 0) {
       prefix = known;
       continue;
     }
     bits.write(prefix, width);
     prefix = byte;
-    if (!advance()) table.set(key, high);
+    if (!advance()) table.add(key, high);
   }
   if (prefix >= 0) {
     bits.write(prefix, width);
@@ -57,24 +61,51 @@ export function compress(data: Uint8Array): Uint8Array {
   return bits.finish();
 }
 
-/** Inflates up to `maxBytes`. What follows the end mark is ignored, as Go does. */
-export function decompress(data: Uint8Array, maxBytes: number): Uint8Array {
-  const out = new ByteWriter(Math.min(maxBytes, Math.max(64, data.length * 4)));
-  /** Per code: the code it extends, its last byte, its length. */
-  const prefixes = new Uint16Array(MAX_CODE + 1);
-  const suffixes = new Uint8Array(MAX_CODE + 1);
-  const lengths = new Uint16Array(MAX_CODE + 1);
-  for (let byte = 0; byte < 256; byte++) {
-    suffixes[byte] = byte;
-    lengths[byte] = 1;
+/** Codes by (prefix code, byte): open addressing, key in the upper 20 bits of a slot and code in the lower 12, 0 empty. */
+class CodeTable {
+  readonly #slots = new Uint32Array(SLOT_COUNT);
+
+  find(key: number): number {
+    const slots = this.#slots;
+    for (let at = hash(key); ; at = (at + 1) & (SLOT_COUNT - 1)) {
+      const slot = slots[at]!;
+      if (slot === 0) return 0;
+      if (slot >>> MAX_WIDTH === key) return slot & MAX_CODE;
+    }
   }
-  const scratch = new Uint8Array(MAX_CODE + 1);
+
+  add(key: number, code: number): void {
+    const slots = this.#slots;
+    let at = hash(key);
+    while (slots[at] !== 0) at = (at + 1) & (SLOT_COUNT - 1);
+    slots[at] = (key << MAX_WIDTH) | code;
+  }
+
+  clear(): void {
+    this.#slots.fill(0);
+  }
+}
+
+function hash(key: number): number {
+  return ((key >>> 12) ^ key) & (SLOT_COUNT - 1);
+}
+
+/**
+ * Inflates up to `maxBytes`. What follows the end mark is ignored, as Go does. A string of the dictionary is always a
+ * stretch of the output: that of the code before and one byte more. So a code is its start and length there.
+ */
+export function decompress(data: Uint8Array, maxBytes: number): Uint8Array {
+  let out = new Uint8Array(Math.min(maxBytes, Math.max(64, data.length * 3)));
+  let size = 0;
+  const starts = new Uint32Array(MAX_CODE + 1);
+  const lengths = new Uint16Array(MAX_CODE + 1);
   let accumulator = 0;
   let bitCount = 0;
   let at = 0;
   let width = 9;
   let high = EOF;
-  let previous = -1;
+  let previousStart = 0;
+  let previousLength = 0;
   for (;;) {
     while (bitCount < width) {
       if (at === data.length) throw new WireError('GOSSIP.MALFORMED', 'lzw: no end mark');
@@ -84,41 +115,46 @@ export function decompress(data: Uint8Array, maxBytes: number): Uint8Array {
     const code = accumulator & ((1 << width) - 1);
     accumulator >>>= width;
     bitCount -= width;
-    if (code === EOF) return out.take();
+    if (code === EOF) return out.slice(0, size);
     if (code === CLEAR) {
       width = 9;
       high = EOF;
-      previous = -1;
+      previousLength = 0;
       continue;
     }
-    const isNew = code === high && previous >= 0;
-    if (code > high || (code === high && !isNew) || (code > 257 && lengths[code] === 0 && !isNew)) {
+    // Defined before the code is looked up: it may be used in the very step that defines it, and then its last byte is the
+    // first one it writes now.
+    if (previousLength > 0 && high <= MAX_CODE) {
+      starts[high] = previousStart;
+      lengths[high] = previousLength + 1;
+    }
+    if (code > high) {
       throw new WireError('GOSSIP.MALFORMED', `lzw: code ${code} before it is defined`);
     }
-    // A code may be used in the very step that defines it; then it is the previous string and its own first byte.
-    const source = isNew ? previous : code;
-    const length = lengths[source]!;
-    let walk = source;
-    for (let i = length - 1; i > 0; i--) {
-      scratch[i] = suffixes[walk]!;
-      walk = prefixes[walk]!;
-    }
-    scratch[0] = suffixes[walk]!;
-    if (isNew) scratch[length] = scratch[0]!;
-    const written = isNew ? length + 1 : length;
-    if (out.size + written > maxBytes) {
+    const length = code < CLEAR ? 1 : lengths[code]!;
+    if (size + length > maxBytes) {
       throw new WireError('GOSSIP.TOO_LARGE', `lzw: more than ${maxBytes} bytes inflated`);
     }
-    out.raw(scratch, 0, written);
-    if (previous >= 0 && high <= MAX_CODE) {
-      prefixes[high] = previous;
-      suffixes[high] = scratch[0]!;
-      lengths[high] = lengths[previous]! + 1;
-    }
-    previous = code;
+    if (size + length > out.length) out = grown(out, size + length, maxBytes);
+    if (code < CLEAR) out[size] = code;
+    else copyForward(out, starts[code]!, size, length);
+    previousStart = size;
+    previousLength = length;
+    size += length;
     if (high <= MAX_CODE) high++;
     if (high >= 1 << width && width < MAX_WIDTH) width++;
   }
+}
+
+/** Byte by byte, since the stretch may run into what it writes. */
+function copyForward(data: Uint8Array, from: number, to: number, length: number): void {
+  for (let i = 0; i < length; i++) data[to + i] = data[from + i]!;
+}
+
+function grown(data: Uint8Array, neededBytes: number, maxBytes: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.min(maxBytes, Math.max(neededBytes, 2 * data.length)));
+  larger.set(data);
+  return larger;
 }
 
 class BitWriter {

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, crc32 } from '@pollux/base';
+import { assert, ByteReader, ByteWriter, crc32 } from '@pollux/base';
 import { WireError } from '../errors.ts';
 import {
   MAX_INFLATED_BYTES,
@@ -121,9 +121,6 @@ export type PacketOptions = {
   readonly label: string;
 };
 
-/** Most parts that fit one compound. */
-export const MAX_COMPOUND_PARTS = 255;
-
 /** One datagram of encoded messages: bare when alone, compound else; compressed where that makes it smaller. */
 export function encodePacket(messages: readonly Uint8Array[], options: PacketOptions): Uint8Array {
   const [first] = messages;
@@ -156,6 +153,8 @@ export function deflate(data: Uint8Array): Uint8Array {
 }
 
 function compound(messages: readonly Uint8Array[]): Uint8Array {
+  // No message is so short that more would fit the packets that gossip fills.
+  assert(messages.length > 0 && messages.length <= 255, 'a compound of 1 to 255 parts');
   const writer = messageWriter(TYPE.compound);
   writer.u8(messages.length);
   for (const message of messages) writer.u16(message.length);

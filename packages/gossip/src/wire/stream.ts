@@ -34,9 +34,13 @@ export type StreamMessage =
   | Extract<Message, { kind: 'ping' | 'ack' | 'user' }>
   | { readonly kind: 'error'; readonly text: string };
 
+/** Above this a stream goes out as it is: compressing it would hold the event loop for longer than probes allow. */
+const MAX_COMPRESSED_BYTES = 4 * 1024 * 1024;
+
 /** The bytes of a message for a stream: compressed, as every Alertmanager does. */
 export function encodeStream(message: StreamMessage, label = ''): Uint8Array {
-  const body = deflate(encodeStreamBody(message));
+  const plain = encodeStreamBody(message);
+  const body = plain.length > MAX_COMPRESSED_BYTES ? plain : deflate(plain);
   if (label === '') return body;
   const name = new TextEncoder().encode(label);
   const writer = new ByteWriter(body.length + name.length + 2);

@@ -1,0 +1,135 @@
+import {
+  type Address,
+  type Clock,
+  errorText,
+  type Net,
+  OperatingError,
+  sleep,
+  systemCode,
+  withTimeout,
+} from '@pollux/base';
+import type { Log } from '@pollux/telemetry';
+import { formatAddress, formatIp, parseIp } from '../wire/ip.ts';
+import type { GossipMetrics } from './metrics.ts';
+import { parsePeer } from './options.ts';
+import type { PeerBook } from './peer-book.ts';
+
+const RESOLVE_RETRY_MS = 2_000;
+const MAX_PEER_ADDRESSES = 1_024;
+
+export type PeerContactOptions = {
+  readonly env: { readonly clock: Clock; readonly net: Net };
+  readonly log: Log;
+  readonly metrics: GossipMetrics;
+  readonly book: PeerBook;
+  /** As configured; hosts may be names. */
+  readonly peers: readonly Address[];
+  /** What peers send to; never joined. */
+  readonly self: Address;
+  readonly resolveTimeoutMs: number;
+  /** `ip:port` of the members there are now. */
+  readonly memberAddresses: () => readonly string[];
+  /** Exchanges full states; false when that failed. */
+  readonly join: (to: Address) => Promise<boolean>;
+};
+
+/** Finds the configured peers and those lost, above the membership protocol and as Alertmanager does. */
+export class PeerContact {
+  readonly #options: PeerContactOptions;
+
+  constructor(options: PeerContactOptions) {
+    this.#options = options;
+  }
+
+  /** First contact: looks the peers up, again while nothing is found, and joins them all. One success is enough. */
+  async join(signal: AbortSignal): Promise<void> {
+    if (this.#options.peers.length === 0) return;
+    const { clock } = this.#options.env;
+    const endMs = clock.monotonic() + this.#options.resolveTimeoutMs;
+    let addresses = await this.#resolvePeers(signal);
+    while (addresses.length === 0 && clock.monotonic() + RESOLVE_RETRY_MS < endMs) {
+      if (this.#options.peers.every((peer) => this.#isSelf(peer))) return;
+      await sleep(clock, RESOLVE_RETRY_MS, signal);
+      addresses = await this.#resolvePeers(signal);
+    }
+    const nowMs = clock.monotonic();
+    for (const { host, port } of addresses)
+      this.#options.book.markFailed(formatAddress(host, port), nowMs);
+    const joined = await Promise.all(addresses.map((address) => this.#options.join(address)));
+    const count = joined.filter((isJoined) => isJoined).length;
+    if (count === 0 && addresses.length > 0) {
+      this.#options.log.warn('no peer could be joined; trying again and again', {
+        peers: addresses.length,
+      });
+    } else {
+      this.#options.log.info('joined', { peers: count });
+    }
+  }
+
+  async reconnect(): Promise<void> {
+    for (const address of this.#options.book.failed()) {
+      const isJoined = await this.#options.join(parsePeer(address));
+      (isJoined
+        ? this.#options.metrics.reconnections
+        : this.#options.metrics.reconnectionsFailed
+      ).inc();
+      // The exchange can succeed with a member under another name that took the address over.
+      if (isJoined) this.#options.book.markAlive(address);
+    }
+  }
+
+  /** Joins configured peers that are no members, at the addresses their names have now. */
+  async refresh(signal: AbortSignal): Promise<void> {
+    const known = new Set(this.#options.memberAddresses());
+    for (const address of await this.#resolvePeers(signal)) {
+      if (known.has(formatAddress(address.host, address.port))) continue;
+      const isJoined = await this.#options.join(address);
+      (isJoined ? this.#options.metrics.refreshes : this.#options.metrics.refreshesFailed).inc();
+    }
+  }
+
+  /** Addresses of the configured peers, without our own. */
+  async #resolvePeers(signal: AbortSignal): Promise<Address[]> {
+    const found = new Map<string, Address>();
+    for (const { host, port } of this.#options.peers) {
+      for (const ip of await this.#resolve(host, signal)) {
+        const bytes = parseIp(ip);
+        if (bytes === null) continue;
+        // One spelling for each address, so that it can be compared with those of members.
+        const address = { host: formatIp(bytes), port };
+        if (this.#isSelf(address) || found.size >= MAX_PEER_ADDRESSES) continue;
+        found.set(formatAddress(address.host, port), address);
+      }
+    }
+    return [...found.values()];
+  }
+
+  async #resolve(host: string, signal: AbortSignal): Promise<string[]> {
+    if (parseIp(host) !== null) return [host];
+    const { clock, net } = this.#options.env;
+    try {
+      return await withTimeout(
+        clock,
+        this.#options.resolveTimeoutMs,
+        `looking up ${host}`,
+        (inner) => net.resolve(host, inner),
+        signal,
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isPeerFailure(error)) throw error;
+      this.#options.log.warn('peer name not found', { host, err: errorText(error) });
+      return [];
+    }
+  }
+
+  #isSelf({ host, port }: Address): boolean {
+    const { self } = this.#options;
+    return host === self.host && port === self.port;
+  }
+}
+
+/** What networks and peers do to us, in contrast to a bug: our own errors and the system's. */
+export function isPeerFailure(error: unknown): boolean {
+  return OperatingError.is(error) || systemCode(error) !== '';
+}
