@@ -148,6 +148,21 @@ describe.skipIf(!isInstalled)(title, () => {
     expect(output.slice(before)).not.toMatch(/[Ss]uspect|misconfigured|[Ff]ailed/);
   });
 
+  test('calls the real one dead when it hangs, and takes it back when it wakes', async () => {
+    real.kill('SIGSTOP');
+    await until('it is dead here', async () => ours.peers().length === 1, 9_000);
+    real.kill('SIGCONT');
+    await until(
+      'both see both',
+      async () => {
+        return ours.peers().length === 2 && (await status()).cluster.peers.length === 2;
+      },
+      25_000,
+    );
+    await post('after waking');
+    await until('it is here', async () => silences.has('after waking'));
+  });
+
   test('learns at once that we leave', async () => {
     await ours.leave();
     await until('only one is left', async () => (await status()).cluster.peers.length === 1, 3_000);

@@ -38,7 +38,7 @@ export class FunctionError extends OperatingError {
 
 /** An execution was cut because it ran too long, wrote too much or nested too deep. */
 export class TemplateLimitError extends LimitError {
-  constructor(limit: 'steps' | 'output bytes' | 'depth', message: string) {
+  constructor(limit: 'steps' | 'output length' | 'depth', message: string) {
     super('GOTEMPLATE.LIMIT', limit, message);
   }
 }

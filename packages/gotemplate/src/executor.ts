@@ -538,7 +538,7 @@ class Executor {
 
   #tooLong(): never {
     throw new TemplateLimitError(
-      'output bytes',
+      'output length',
       `template: ${this.#program.name}: output is longer than ${this.#program.limits.maxOutputLength} characters`,
     );
   }

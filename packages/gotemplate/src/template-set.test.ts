@@ -168,8 +168,8 @@ describe('limits', () => {
   test.each([
     ['an endless loop', '{{range 1000000000}}{{end}}', 'steps'],
     ['nested loops', '{{range 1000}}{{range 1000}}{{end}}{{end}}', 'steps'],
-    ['too much text', '{{range 200}}0123456789{{end}}', 'output bytes'],
-    ['a doubling string', '{{$x := "xx"}}{{range 60}}{{$x = print $x $x}}{{end}}', 'output bytes'],
+    ['too much text', '{{range 200}}0123456789{{end}}', 'output length'],
+    ['a doubling string', '{{$x := "xx"}}{{range 60}}{{$x = print $x $x}}{{end}}', 'output length'],
   ])('stop %s', (_, text, limit) => {
     const error = failure(text);
     expect(error).toBeInstanceOf(TemplateLimitError);
