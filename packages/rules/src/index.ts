@@ -35,3 +35,8 @@ export type {
   RuleGroupView,
   RuleView,
 } from './rule-views.ts';
+export {
+  runUnitTests,
+  type UnitTestOptions,
+  type UnitTestResult,
+} from './unit-test/run-unit-tests.ts';

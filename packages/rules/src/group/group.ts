@@ -183,31 +183,8 @@ export class Group {
     };
   }
 
-  async #run(firstMs: number): Promise<void> {
-    const { clock, metrics } = this.#around;
-    const { signal } = this.#stopping;
-    let dueMs = firstMs;
-    while (clock.now() < firstMs) await sleep(clock, firstMs - clock.now(), signal);
-    for (let round = 1; !signal.aborted; round = Math.min(round + 1, 3)) {
-      await this.#iterate(dueMs);
-      // The first evaluations may lack data that was not scraped yet; the second has it as well as it gets.
-      if (round >= 2 && this.#needsRestore && !signal.aborted) await this.#restore();
-      const lastMs = dueMs;
-      for (;;) {
-        const step = this.#schedule.next(lastMs, clock.now());
-        if ('dueMs' in step) {
-          dueMs = step.dueMs;
-          break;
-        }
-        await sleep(clock, step.waitMs, signal);
-      }
-      const missed = this.#schedule.missed(lastMs, dueMs);
-      metrics.iterationsMissed.with(this.key).inc(missed);
-      metrics.iterations.with(this.key).inc(missed);
-    }
-  }
-
-  async #iterate(dueMs: number): Promise<void> {
+  /** All rules once, in order, for one instant; the loop's step, and what unit tests of rules call. */
+  async evaluateAt(dueMs: number): Promise<void> {
     const { clock, metrics, coverage } = this.#around;
     const startMs = clock.monotonic();
     const queryAtMs = dueMs - this.timing.queryOffsetMs;
@@ -230,6 +207,30 @@ export class Group {
     metrics.groupLastSamples.with(this.key).set(taken);
     // Coverage speaks of sample times, which lie before the schedule by the query offset.
     coverage.record(this.coverageKey, queryAtMs, isDone ? 'done' : 'failed');
+  }
+
+  async #run(firstMs: number): Promise<void> {
+    const { clock, metrics } = this.#around;
+    const { signal } = this.#stopping;
+    let dueMs = firstMs;
+    while (clock.now() < firstMs) await sleep(clock, firstMs - clock.now(), signal);
+    for (let round = 1; !signal.aborted; round = Math.min(round + 1, 3)) {
+      await this.evaluateAt(dueMs);
+      // The first evaluations may lack data that was not scraped yet; the second has it as well as it gets.
+      if (round >= 2 && this.#needsRestore && !signal.aborted) await this.#restore();
+      const lastMs = dueMs;
+      for (;;) {
+        const step = this.#schedule.next(lastMs, clock.now());
+        if ('dueMs' in step) {
+          dueMs = step.dueMs;
+          break;
+        }
+        await sleep(clock, step.waitMs, signal);
+      }
+      const missed = this.#schedule.missed(lastMs, dueMs);
+      metrics.iterationsMissed.with(this.key).inc(missed);
+      metrics.iterations.with(this.key).inc(missed);
+    }
   }
 
   /** One rule at one instant; gives the samples taken, null when it failed. */

@@ -9,6 +9,7 @@ import {
   type Value,
 } from '@pollux/gotemplate';
 import { type FloatHistogram, formatFloat, type Labels, parseFloatText } from '@pollux/model';
+import { histogramText } from '@pollux/promql';
 import type { RuleVector } from '../rule-query.ts';
 
 const SAMPLE: GoType = { name: '*template.sample' };
@@ -142,9 +143,4 @@ function secondsOf(value: Value): number {
 
 function fieldOf(value: Value, name: string): Value {
   return value instanceof GoStruct ? (value.fields[name] ?? null) : null;
-}
-
-/** The short form that shows what an alert text needs: count and sum. */
-function histogramText(histogram: FloatHistogram): string {
-  return `{count:${formatFloat(histogram.count)}, sum:${formatFloat(histogram.sum)}}`;
 }
