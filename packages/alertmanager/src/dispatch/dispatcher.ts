@@ -26,6 +26,8 @@ export class Dispatcher implements AlertListener {
   readonly #options: DispatcherOptions;
   readonly #groups = new Map<Route, Map<string, AggregationGroup>>();
   readonly #abort = new AbortController();
+  /** Flushes of earlier dispatchers that still run, by group key. */
+  readonly #draining: Map<string, Promise<void>>;
   #unsubscribe: () => void = () => {};
   #maintenance: Timer | null = null;
 
@@ -33,6 +35,8 @@ export class Dispatcher implements AlertListener {
     this.#options = options;
     // Every running flush listens; Node would take more than ten for a leak.
     setMaxListeners(0, this.#abort.signal);
+    this.#draining = new Map(options.draining);
+    for (const [key, end] of this.#draining) void end.then(() => this.#draining.delete(key));
   }
 
   /** Groups all alerts that are known, then each that arrives. */
@@ -65,7 +69,7 @@ export class Dispatcher implements AlertListener {
   retire(): ReadonlyMap<string, Promise<void>> {
     this.#unsubscribe();
     this.#maintenance?.cancel();
-    const draining = new Map<string, Promise<void>>();
+    const draining = new Map(this.#draining);
     for (const group of this.groups()) {
       group.stop();
       if (!group.isFlushing) continue;
@@ -110,7 +114,7 @@ export class Dispatcher implements AlertListener {
 
   /** A group that the earlier configuration is still sending waits for the end of that, so as not to send it twice. */
   async #notifyInTurn(flush: Flush, alerts: readonly Alert[]): Promise<boolean> {
-    await this.#options.draining.get(flush.groupKey);
+    await this.#draining.get(flush.groupKey);
     return this.#options.notify(flush, alerts);
   }
 

@@ -1,3 +1,4 @@
+import { dirname, isAbsolute, join } from 'node:path';
 import {
   boolean,
   type ConfigNode,
@@ -74,9 +75,9 @@ export const dingtalkConfig: Decoder<DingtalkConfig> = (node, path, context) => 
     sendResolved: read.send_resolved,
     http: read.http_config,
     url: robotUrl(node, path, read),
-    urlFile: read.url_file,
+    urlFile: beside(node, read.url_file),
     secret: read.secret,
-    secretFile: read.secret_file,
+    secretFile: beside(node, read.secret_file),
     mention: {
       mobiles: read.mention.mobiles,
       userIds: read.mention.user_ids,
@@ -89,6 +90,14 @@ export const dingtalkConfig: Decoder<DingtalkConfig> = (node, path, context) => 
     buttonUrl: read.button_url,
   };
 };
+
+/**
+ * File names of this receiver are relative to the configuration's folder. (Upstream opens those of its own receivers from
+ * the working directory, and so do we for them.)
+ */
+function beside(node: ConfigNode, name: string): string {
+  return name === '' || isAbsolute(name) ? name : join(dirname(node.place.file), name);
+}
 
 function robotUrl(
   node: ConfigNode,
