@@ -7,6 +7,7 @@ export {
   type RangeRequest,
 } from './engine.ts';
 export { QueryError, type QueryErrorKind } from './errors.ts';
+export { histogramText } from './histogram/text.ts';
 export {
   type Expr,
   FUNCTIONS,
