@@ -77,6 +77,7 @@ export class Host {
   readonly #sys: string;
   readonly #root: string;
   readonly #udev: string;
+  #buffer = new Uint8Array(64 * 1024);
 
   constructor(options: HostOptions) {
     this.clock = options.clock;
@@ -159,10 +160,22 @@ export class Host {
     }
   }
 
+  /**
+   * Files of proc have no size to go by; one buffer serves all reads, since a new one for each would be most of what a
+   * scrape allocates.
+   */
   #text(path: string): string {
-    const data = this.#files.readFile(path);
-    if (data.length > MAX_BYTES) throw new HostFormatError(path, `larger than ${MAX_BYTES} bytes`);
-    return decoder.decode(data);
+    const file = this.#files.open(path, 'r');
+    try {
+      for (;;) {
+        const size = file.read(this.#buffer, 0, this.#buffer.length, 0);
+        if (size < this.#buffer.length) return decoder.decode(this.#buffer.subarray(0, size));
+        if (size >= MAX_BYTES) throw new HostFormatError(path, `larger than ${MAX_BYTES} bytes`);
+        this.#buffer = new Uint8Array(size * 2);
+      }
+    } finally {
+      file.close();
+    }
   }
 }
 

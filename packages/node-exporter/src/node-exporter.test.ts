@@ -3,16 +3,18 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { EVERYONE, type Files, type HttpRequest, VirtualClock } from '@pollux/base';
 import { NodeFiles } from '@pollux/base/node';
-import { Router } from '@pollux/http';
+import { Router } from '@pollux/http/serving';
 import { Log } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   COLLECTORS,
   CollectorRequestError,
   enabledCollectors,
+  Host,
   type NodeExporterOptions,
   registerNodeExporter,
 } from './index.ts';
+import { zoneName } from './zone-name.ts';
 
 const TREE: Readonly<Record<string, string>> = {
   'proc/stat': `cpu  3 0 0 0 0 0 0 0 0 0
@@ -246,6 +248,27 @@ describe('the collectors', () => {
     expect(text).toContain('node_procs_running 2');
     expect(text).not.toContain('node_load1');
     expect(logged.join('\n')).toMatch(/collector=loadavg err=.*no number/);
+  });
+});
+
+describe('the name of the time zone', () => {
+  it.each([
+    ['CET-1CEST,M3.5.0,M10.5.0/3', 3_600, 'CET'],
+    ['CET-1CEST,M3.5.0,M10.5.0/3', 7_200, 'CEST'],
+    ['EST5EDT,M3.2.0,M11.1.0', -18_000, 'EST'],
+    ['IST-5:30', 19_800, 'IST'],
+    ['<+0545>-5:45', 20_700, '+0545'],
+    ['UTC0', 0, 'UTC'],
+    ['nonsense', -12_600, '-0330'],
+    ['CET-1CEST,M3.5.0,M10.5.0/3', 0, 'UTC'],
+  ])('comes from the rule %s at %d s', (rule, offsetSeconds, name) => {
+    fs.writeFileSync(`${directory}/root/etc/localtime`, `TZif2\0\0binary\n${rule}\n`);
+    const host = new Host({
+      files: files(),
+      clock: new VirtualClock(),
+      rootPath: `${directory}/root`,
+    });
+    expect(zoneName(host, offsetSeconds)).toBe(name);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { HttpResponse } from '@pollux/base';
-import { type Exchange, type Router, text } from '@pollux/http';
+import { type Exchange, type Router, text } from '@pollux/http/serving';
 import {
   type Log,
   type MetricFamily,

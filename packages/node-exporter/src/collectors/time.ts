@@ -1,5 +1,6 @@
 import { type Collector, FamilyBuilder, single } from '../collector.ts';
 import { wordsOf } from '../host.ts';
+import { zoneName } from '../zone-name.ts';
 
 const CLOCKSOURCES = 'devices/system/clocksource';
 
@@ -8,6 +9,8 @@ export const time: Collector = {
   isDefault: true,
   collect: (host) => {
     const nowMs = host.clock.now();
+    // Minutes west of Greenwich; `0 -` keeps a plain zero.
+    const offsetSeconds = 0 - new Date(nowMs).getTimezoneOffset() * 60;
     const available = new FamilyBuilder(
       'node_time_clocksource_available_info',
       'gauge',
@@ -38,19 +41,12 @@ export const time: Collector = {
         'node_time_zone_offset_seconds',
         'gauge',
         'System time zone offset in seconds.',
-        // Minutes west of Greenwich; `0 -` keeps a plain zero.
-        0 - new Date(nowMs).getTimezoneOffset() * 60,
+        offsetSeconds,
         'time_zone',
-        zoneName(nowMs),
+        zoneName(host, offsetSeconds),
       ),
       available.build(),
       current.build(),
     ];
   },
 };
-
-/** The zone's abbreviation where one is known, else its offset, as `GMT+2`. */
-function zoneName(nowMs: number): string {
-  const parts = new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' }).formatToParts(nowMs);
-  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
-}
