@@ -13,6 +13,7 @@ import { InfoJoin } from './info-join.ts';
 import { labelJoin, labelReplace } from './label-operators.ts';
 import { MapSeries } from './map-series.ts';
 import { mergeEqual } from './merge-equal.ts';
+import { Nothing } from './nothing.ts';
 import type { Operator } from './operator.ts';
 import { withoutName } from './range-source.ts';
 import { ScalarChoice, ScalarOfTime, ScalarOfVector } from './scalar-operators.ts';
@@ -54,6 +55,9 @@ export function buildCall(node: CallNode, grid: StepGrid, context: ExecContext):
       return new ScalarOfVector(operatorOf(0));
     case 'timestamp':
       return mergeEqual(new TimestampOfStep(operatorOf(0), grid, context), context);
+    case 'start_timestamp':
+      // Computed values have no start.
+      return new Nothing(operatorOf(0));
     case 'absent':
       return new Absent(operatorOf(0), absentLabels(node.argExprs[0]!));
     case 'label_replace':

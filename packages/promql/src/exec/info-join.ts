@@ -233,7 +233,10 @@ class InfoMatchers {
     const given = selector?.kind === 'vector-selector' ? selector.matchers : [];
     const names = given.filter(({ name }) => name === METRIC_NAME);
     const labels = given.filter(({ name }) => name !== METRIC_NAME);
-    this.#names = names.length === 0 ? [Matcher.metric('target_info')] : names;
+    const hasPositive = names.some(({ operator }) => operator === '=' || operator === '=~');
+    // Names that are only ruled out leave all metrics that follow the convention.
+    const convention = hasPositive ? [] : [new Matcher(METRIC_NAME, '=~', '.+_info')];
+    this.#names = names.length === 0 ? [Matcher.metric('target_info')] : [...names, ...convention];
     this.#labels = new Set(labels.map(({ name }) => name));
     this.all = [...this.#names, ...labels];
     this.acceptsNone = labels.every((matcher) => matcher.matchesEmpty);
@@ -242,8 +245,7 @@ class InfoMatchers {
   /** True when the query names the series as an info series; those are not joined. */
   isInfo(labels: Labels): boolean {
     const name = labels.get(METRIC_NAME);
-    const hasPositive = this.#names.some(({ operator }) => operator === '=' || operator === '=~');
-    return hasPositive && this.#names.every((matcher) => matcher.matches(name));
+    return this.#names.every((matcher) => matcher.matches(name));
   }
 
   /** Without matchers on labels, all labels are added. */

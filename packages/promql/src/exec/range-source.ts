@@ -1,5 +1,6 @@
 import type { FloatHistogram } from '@pollux/model';
 import { type Labels, wordsOf } from '@pollux/model';
+import { withHintsByCount } from '../histogram/count-hints.ts';
 import { histogramPoints } from '../histogram/size.ts';
 import type { RangeNode, SubqueryNode } from '../plan/nodes.ts';
 import { FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
@@ -29,7 +30,13 @@ export async function loadRange(
     rangeMs: windowMs,
     hint,
   });
-  return loaded.map(withoutStale);
+  const series = loaded.map(withoutStale);
+  return node.countsOnly ? series.map(withCountHints) : series;
+}
+
+function withCountHints(series: RangeSeries): RangeSeries {
+  if (series.histograms === null) return series;
+  return { ...series, histograms: withHintsByCount(series.histograms.slice(0, series.count)) };
 }
 
 /**

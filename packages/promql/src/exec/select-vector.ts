@@ -1,5 +1,6 @@
 import { quoteText, wordsOf } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
+import { withHintsByCount } from '../histogram/count-hints.ts';
 import { histogramPoints } from '../histogram/size.ts';
 import type { VectorSelectNode } from '../plan/nodes.ts';
 import { Batch, type SeriesInfo } from './batch.ts';
@@ -46,7 +47,11 @@ export class SelectVector implements Operator {
       rangeMs: 0,
       hint,
     });
-    this.#cursors = loaded.map((columns) => ({ columns, words: wordsOf(columns.values), next: 0 }));
+    this.#cursors = loaded.map((columns) => ({
+      columns: this.#node.countsOnly ? withCountHints(columns) : columns,
+      words: wordsOf(columns.values),
+      next: 0,
+    }));
     this.#batch = new Batch(loaded.length, Math.min(BATCH_STEPS, this.#grid.count));
     const isTimestamp = mode !== 'value';
     const { delayedNameRemoval } = this.#context.options;
@@ -128,4 +133,9 @@ export class SelectVector implements Operator {
         : 'vector contains a mix of histograms with exponential and custom buckets schemas for metric name';
     this.#context.annotations.warn(`${what} ${quoteText(metricName)}`, this.#node.range);
   }
+}
+
+function withCountHints(columns: SeriesColumns): SeriesColumns {
+  if (columns.histograms === null) return columns;
+  return { ...columns, histograms: withHintsByCount(columns.histograms.slice(0, columns.count)) };
 }

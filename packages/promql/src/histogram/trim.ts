@@ -1,5 +1,5 @@
 import type { FloatHistogram } from '@pollux/model';
-import { allBuckets, bucketMap, spansOf, upperBound, usesCustomBuckets } from './buckets.ts';
+import { bucketMap, spansOf, upperBound, usesCustomBuckets } from './buckets.ts';
 
 /** Keeps the observations below (`isUpper`) or above a bound; a bucket that the bound cuts is split by interpolation. */
 export function trimHistogram(
@@ -63,28 +63,59 @@ class Trimmer {
 
   /** How much of a bucket stays; its middle stands for its observations in the new sum. */
   #keep(count: number, lower: number, upper: number, isZero: boolean): number {
-    const share = this.#shareBelow(lower, upper, isZero);
-    const kept = count * (this.#isUpper ? share : 1 - share);
+    const part = usesCustomBuckets(this.#histogram)
+      ? this.#customPart(lower, upper)
+      : this.#part(lower, upper, isZero);
+    const kept = count * part.share;
     if (kept !== count) this.#hasChange = true;
     if (kept === 0) return 0;
-    const from = this.#isUpper ? lower : Math.max(lower, Math.min(this.#bound, upper));
-    const to = this.#isUpper ? Math.min(upper, Math.max(this.#bound, lower)) : upper;
     this.#count += kept;
-    this.#sum += kept * this.#middle(from, to, isZero);
+    this.#sum += kept * part.middle;
     return kept;
+  }
+
+  /** Custom buckets: linear, and all or nothing where a bucket has no end. */
+  #customPart(lower: number, upper: number): Part {
+    const bound = this.#bound;
+    const isUpper = this.#isUpper;
+    const hasLower = lower !== Number.NEGATIVE_INFINITY;
+    const hasUpper = upper !== Number.POSITIVE_INFINITY;
+    const keepsAll = isUpper ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+    if (!hasLower && !hasUpper) return bound === keepsAll ? { share: 1, middle: 0 } : NOTHING;
+    // A finite bound below zero leaves nothing of a bucket that might reach down to it.
+    if (!hasLower && !isUpper && bound < 0)
+      return bound === keepsAll ? lowestWhole(upper) : NOTHING;
+    // Observations of the lowest bucket are taken to be positive when its bound is.
+    const from = !hasLower && upper > 0 ? 0 : lower;
+    const isWhole = isUpper ? bound >= upper : bound <= from;
+    if (isWhole) return { share: 1, middle: middleOf(from, upper) };
+    const isGone = isUpper ? bound <= from : bound >= upper;
+    if (isGone) return NOTHING;
+    if (!hasUpper) return isUpper ? NOTHING : { share: 1, middle: bound };
+    if (from === Number.NEGATIVE_INFINITY) return isUpper ? { share: 1, middle: bound } : NOTHING;
+    const below = (bound - from) / (upper - from);
+    return isUpper
+      ? { share: below, middle: middleOf(from, bound) }
+      : { share: 1 - below, middle: middleOf(bound, upper) };
+  }
+
+  /** Exponential buckets: by logarithm, the zero bucket linear. */
+  #part(lower: number, upper: number, isZero: boolean): Part {
+    const below = this.#shareBelow(lower, upper, isZero);
+    const bound = Math.min(upper, Math.max(lower, this.#bound));
+    const from = this.#isUpper ? lower : bound;
+    const to = this.#isUpper ? bound : upper;
+    const geometric = Math.sqrt(from * to) * (to <= 0 ? -1 : 1);
+    return {
+      share: this.#isUpper ? below : 1 - below,
+      middle: isZero ? (from + to) / 2 : geometric,
+    };
   }
 
   #shareBelow(lower: number, upper: number, isZero: boolean): number {
     const bound = this.#bound;
     if (bound >= upper) return 1;
     if (bound <= lower) return 0;
-    if (usesCustomBuckets(this.#histogram)) {
-      if (lower === Number.NEGATIVE_INFINITY) {
-        return upper > 0 && bound > 0 ? bound / upper : 0;
-      }
-      if (upper === Number.POSITIVE_INFINITY) return 0;
-      return (bound - lower) / (upper - lower);
-    }
     if (isZero) return (bound - lower) / (upper - lower);
     const logLower = Math.log2(Math.abs(lower));
     const logUpper = Math.log2(Math.abs(upper));
@@ -92,20 +123,20 @@ class Trimmer {
     if (lower >= 0) return (logBound - logLower) / (logUpper - logLower);
     return 1 - (logBound - logUpper) / (logLower - logUpper);
   }
-
-  #middle(lower: number, upper: number, isZero: boolean): number {
-    if (usesCustomBuckets(this.#histogram)) {
-      if (lower === Number.NEGATIVE_INFINITY) return upper;
-      if (upper === Number.POSITIVE_INFINITY) return lower;
-      return (lower + upper) / 2;
-    }
-    if (isZero) return (lower + upper) / 2;
-    const middle = Math.sqrt(lower * upper);
-    return upper <= 0 ? -middle : middle;
-  }
 }
 
-/** True when the histogram holds no observation at all. */
-export function isEmptyHistogram(histogram: FloatHistogram): boolean {
-  return allBuckets(histogram).every(({ count }) => count === 0);
+/** The share of a bucket that stays, and where its observations lie. */
+type Part = { readonly share: number; readonly middle: number };
+
+const NOTHING: Part = { share: 0, middle: 0 };
+
+/** All of the lowest bucket. */
+function lowestWhole(upper: number): Part {
+  return { share: 1, middle: upper > 0 ? upper / 2 : upper };
+}
+
+function middleOf(lower: number, upper: number): number {
+  if (lower === Number.NEGATIVE_INFINITY) return upper;
+  if (upper === Number.POSITIVE_INFINITY) return lower;
+  return (lower + upper) / 2;
 }

@@ -22,6 +22,7 @@ import type {
   VectorSelectNode,
 } from './nodes.ts';
 import { foldConstants } from './passes/constant-folding.ts';
+import { markCountsOnly } from './passes/counts-only.ts';
 import { pruneMatchers } from './passes/matcher-pruning.ts';
 import { hoistStepInvariants } from './passes/step-invariant-hoisting.ts';
 
@@ -40,8 +41,13 @@ export function buildPlan(expr: Expr, options: PlanOptions): Plan {
     return { kind: 'matrix', source: rangeNode(bare, NO_HINT, options) };
   const type = typeOf(expr);
   const node = planNode(expr, NO_HINT, options);
-  const root = hoistStepInvariants(pruneMatchers(foldConstants(node)));
+  const root = optimise(node);
   return { kind: 'value', root, type: type as 'scalar' | 'vector' | 'string' };
+}
+
+/** All passes, in order; the inner query of a subquery goes through them on its own. */
+function optimise(node: PlanNode): PlanNode {
+  return hoistStepInvariants(markCountsOnly(pruneMatchers(foldConstants(node))));
 }
 
 function planNode(expr: Expr, hint: SelectHint, options: PlanOptions): PlanNode {
@@ -161,7 +167,8 @@ function selectNode(
   options: PlanOptions,
 ): VectorSelectNode {
   const shift = shiftOf(selector.offset, selector.at, options);
-  return { kind: 'vector-select', selector, shift, mode, hint, range: selector.range };
+  const { range } = selector;
+  return { kind: 'vector-select', selector, shift, mode, countsOnly: false, hint, range };
 }
 
 function rangeNode(
@@ -176,6 +183,7 @@ function rangeNode(
       selector,
       shift: shiftOf(selector.offset, selector.at, options),
       windowMs: expr.window.ms,
+      countsOnly: false,
       hint,
       range: expr.range,
     };
@@ -183,7 +191,7 @@ function rangeNode(
   const child = planNode(expr.expr, NO_HINT, options);
   return {
     kind: 'subquery',
-    child: hoistStepInvariants(pruneMatchers(foldConstants(child))),
+    child: optimise(child),
     shift: shiftOf(expr.offset, expr.at, options),
     windowMs: expr.window.ms,
     stepMs: expr.step?.ms ?? options.defaultStepMs,

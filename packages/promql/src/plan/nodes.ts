@@ -22,6 +22,8 @@ export type VectorSelectNode = {
   readonly selector: VectorSelector;
   readonly shift: TimeShift;
   readonly mode: SelectMode;
+  /** Only counts and sums of histograms are asked for, see the pass counts-only. */
+  readonly countsOnly: boolean;
   /** The function or aggregation around, told to storage as a hint. */
   readonly hint: SelectHint;
   readonly range: PositionRange;
@@ -39,6 +41,8 @@ export type MatrixSelectNode = {
   readonly selector: VectorSelector;
   readonly shift: TimeShift;
   readonly windowMs: number;
+  /** As in {@link VectorSelectNode}. */
+  readonly countsOnly: boolean;
   readonly hint: SelectHint;
   readonly range: PositionRange;
 };

@@ -42,7 +42,7 @@ function startOf(start: StartLine | undefined, index: number, timestampMs: numbe
 
 /**
  * Gives histograms the reset hints that a store gives them when it reads them back from chunks: unknown for the first of a
- * chunk, not-reset inside it. A reset begins a chunk.
+ * chunk, not-reset inside it; an explicit reset stays one.
  */
 class ResetHints {
   #previous: FloatHistogram | null = null;
@@ -59,14 +59,14 @@ class ResetHints {
   }
 }
 
-/** A sample that its chunk can not take begins a new one; only shrinking counts make that a reset. */
+/** A sample that its chunk can not take begins a new one, whose first sample says nothing of the one before it. */
 function hintAfter(
   previous: FloatHistogram | null,
   histogram: FloatHistogram,
 ): FloatHistogram['counterResetHint'] {
   if (histogram.counterResetHint === 'reset') return 'reset';
   if (previous === null || previous.counterResetHint === 'gauge') return 'unknown';
-  if (histogram.count < previous.count) return 'reset';
+  if (histogram.count < previous.count) return 'unknown';
   const hasSameLayout =
     histogram.schema === previous.schema &&
     histogram.zeroThreshold === previous.zeroThreshold &&
@@ -82,7 +82,7 @@ function hintAfter(
       previous.negativeSpans,
       previous.negativeBuckets,
     ]);
-  return grew ? 'not-reset' : 'reset';
+  return grew ? 'not-reset' : 'unknown';
 }
 
 function bucketsGrew(

@@ -1,16 +1,8 @@
-import { HistogramAccumulator } from '../../histogram/accumulator.ts';
-import { divideHistogram } from '../../histogram/arithmetic.ts';
+import type { FloatHistogram } from '@pollux/model';
+import { totalHistogram } from '../../histogram/average.ts';
 import type { AggregateNode } from '../../plan/nodes.ts';
 import { ABSENT, type Batch, HISTOGRAM } from '../batch.ts';
 import type { ExecContext } from '../context.ts';
-
-type Cell = {
-  readonly accumulator: HistogramAccumulator;
-  count: number;
-  hasReset: boolean;
-  hasNotReset: boolean;
-  isIncompatible: boolean;
-};
 
 /** sum and avg of native histograms. A group that mixes floats and histograms, or bucket layouts, has no result. */
 export class HistogramSums {
@@ -27,65 +19,45 @@ export class HistogramSums {
   /** `floatCounts` says how many floats went into each cell of `output`. */
   combine(input: Batch, groupOf: Int32Array, output: Batch, floatCounts: Float64Array): void {
     const { stepCount, kinds } = input;
-    const cells = new Map<number, Cell>();
+    const cells = new Map<number, FloatHistogram[]>();
     for (let s = 0, cell = 0; s < groupOf.length; s++) {
       for (let i = 0; i < stepCount; i++, cell++) {
-        if (kinds[cell] === HISTOGRAM)
-          this.#add(cells, groupOf[s]! * stepCount + i, input.histogramAt(cell));
+        if (kinds[cell] !== HISTOGRAM) continue;
+        const target = groupOf[s]! * stepCount + i;
+        const members = cells.get(target);
+        if (members === undefined) cells.set(target, [input.histogramAt(cell)]);
+        else members.push(input.histogramAt(cell));
       }
     }
-    for (const [target, cell] of cells) this.#finish(target, cell, output, floatCounts);
-  }
-
-  #add(
-    cells: Map<number, Cell>,
-    target: number,
-    histogram: ReturnType<Batch['histogramAt']>,
-  ): void {
-    const { counterResetHint } = histogram;
-    let cell = cells.get(target);
-    if (cell === undefined) {
-      cell = {
-        accumulator: new HistogramAccumulator(histogram),
-        count: 0,
-        hasReset: false,
-        hasNotReset: false,
-        isIncompatible: false,
-      };
-      cells.set(target, cell);
-    } else {
-      const outcome = cell.accumulator.add(histogram);
-      if (outcome.isIncompatible) cell.isIncompatible = true;
-      if (outcome.isReconciled) {
-        this.#context.annotations.info(
-          'mismatched custom buckets were reconciled during aggregation',
-          this.#node.childRange,
-        );
-      }
+    for (const [target, members] of cells) {
+      if (floatCounts[target]! > 0) this.#dropMixed(target, output);
+      else this.#store(target, members, output);
     }
-    cell.count++;
-    cell.hasReset ||= counterResetHint === 'reset';
-    cell.hasNotReset ||= counterResetHint === 'not-reset';
   }
 
-  #finish(target: number, cell: Cell, output: Batch, floatCounts: Float64Array): void {
+  #dropMixed(target: number, output: Batch): void {
+    this.#context.annotations.warn(
+      'encountered a mix of histograms and floats for aggregation',
+      this.#node.childRange,
+    );
+    output.kinds[target] = ABSENT;
+  }
+
+  #store(target: number, members: readonly FloatHistogram[], output: Batch): void {
     const { annotations } = this.#context;
     const range = this.#node.childRange;
-    if (floatCounts[target]! > 0) {
-      annotations.warn('encountered a mix of histograms and floats for aggregation', range);
-      output.kinds[target] = ABSENT;
-      return;
-    }
-    if (cell.isIncompatible) {
+    const total = totalHistogram(members, this.#isMean);
+    if (total.isReconciled)
+      annotations.info('mismatched custom buckets were reconciled during aggregation', range);
+    if (total.histogram === null) {
       annotations.warn(
         'vector contains a mix of histograms with exponential and custom buckets schemas for metric name ""',
         range,
       );
       return;
     }
-    if (cell.hasReset && cell.hasNotReset)
+    if (total.hasHintConflict)
       annotations.warn('conflicting counter resets during histogram aggregation', range);
-    const sum = cell.accumulator.finish();
-    output.setHistogram(target, this.#isMean ? divideHistogram(sum, cell.count) : sum);
+    output.setHistogram(target, total.histogram);
   }
 }

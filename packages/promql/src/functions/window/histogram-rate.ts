@@ -25,7 +25,11 @@ export function histogramRate(input: MixedInput): number | FloatHistogram | null
     return null;
   }
   const histograms = series.histograms!.slice(lo, hi) as FloatHistogram[];
-  const difference = histogramDifference(input, histograms, isCounter);
+  const difference = histogramDifference(input, histograms, {
+    isCounter,
+    fromZero: false,
+    isForcedReset: never,
+  });
   if (difference === null) return null;
   const first = histograms[0]!;
   const factor = extrapolationFactor({
@@ -40,37 +44,45 @@ export function histogramRate(input: MixedInput): number | FloatHistogram | null
   return scaleHistogram(difference, call.func === 'rate' ? factor / seconds : factor);
 }
 
+const never = (): boolean => false;
+
+export type DifferenceOptions = {
+  readonly isCounter: boolean;
+  /** The counter started inside the window: the first value counts whole. */
+  readonly fromZero: boolean;
+  /** Says that sample j of the window follows a reset whatever its counts. */
+  readonly isForcedReset: (j: number) => boolean;
+};
+
 /** Last minus first plus what resets hid, as a gauge; null (with a warning) when layouts do not go together. */
 export function histogramDifference(
   input: MixedInput,
   histograms: readonly FloatHistogram[],
-  isCounter: boolean,
+  { isCounter, fromZero, isForcedReset }: DifferenceOptions,
 ): FloatHistogram | null {
   const { call, context } = input;
   const last = histograms.at(-1)!;
+  const isReset = (j: number): boolean =>
+    isForcedReset(j) || isHistogramReset(histograms[j]!, histograms[j - 1]!);
+  // With a reset right after the first sample its layout is of no interest: it would be taken off and added back.
+  const dropsFirst = isCounter && !fromZero && histograms.length > 1 && isReset(1);
+  const relevant = dropsFirst ? histograms.slice(1) : histograms;
   const isCustom = usesCustomBuckets(last);
-  if (histograms.some((histogram) => usesCustomBuckets(histogram) !== isCustom)) {
+  if (relevant.some((histogram) => usesCustomBuckets(histogram) !== isCustom)) {
     warnMixedSchemas(input);
     return null;
   }
   warnOfHints(input, isCounter ? histograms : [histograms[0]!, last], isCounter);
-  // A reset right after the first sample makes its layout of no interest: only its counts would be added back.
-  const dropsFirst = isCounter && isHistogramReset(histograms[1]!, histograms[0]!);
-  let previous = dropsFirst ? emptyLike(histograms[1]!) : histograms[0]!;
   const accumulator = new HistogramAccumulator(last);
-  let isReconciled = accumulator.subtract(previous).isReconciled;
-  if (isCounter) {
-    for (let j = 1; j < histograms.length; j++) {
-      const current = histograms[j]!;
-      if (!(j === 1 && dropsFirst) && isHistogramReset(current, previous))
-        isReconciled = accumulator.add(previous).isReconciled || isReconciled;
-      else if (usesCustomBuckets(current)) {
-        // Bounds that only a sample in between lacks still cut the result.
-        const nothing = accumulator.add(emptyLike(current));
-        isReconciled = nothing.isReconciled || isReconciled;
-      } else accumulator.add({ ...emptyLike(current), zeroThreshold: 0 });
-      previous = current;
-    }
+  const first = fromZero || dropsFirst ? emptyLike(relevant[0]!) : histograms[0]!;
+  let isReconciled = accumulator.subtract(first).isReconciled;
+  for (let j = dropsFirst ? 2 : 1; isCounter && j < histograms.length; j++) {
+    // The layout of every sample in between bounds that of the result, also where nothing is added.
+    const added = isReset(j) ? histograms[j - 1]! : emptyLike(histograms[j]!);
+    const layoutOnly = isCustom
+      ? added
+      : { ...added, zeroThreshold: isReset(j) ? added.zeroThreshold : 0 };
+    isReconciled = accumulator.add(layoutOnly).isReconciled || isReconciled;
   }
   if (isReconciled) noteReconciled(context, 'subtraction', call.argRanges[0]!);
   return accumulator.finish('gauge');

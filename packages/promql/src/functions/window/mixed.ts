@@ -2,7 +2,8 @@ import { type FloatHistogram, METRIC_NAME, quoteText } from '@pollux/model';
 import type { ExecContext } from '../../exec/context.ts';
 import type { RangeSeries } from '../../exec/series-columns.ts';
 import { HistogramAccumulator } from '../../histogram/accumulator.ts';
-import { divideHistogram, equalHistograms, scaleHistogram } from '../../histogram/arithmetic.ts';
+import { equalHistograms, scaleHistogram } from '../../histogram/arithmetic.ts';
+import { totalHistogram } from '../../histogram/average.ts';
 import { isHistogramReset } from '../../histogram/reset.ts';
 import type { RangeCallNode } from '../../plan/nodes.ts';
 import { isChange, isReset } from './changes.ts';
@@ -162,24 +163,16 @@ function aggregateOverTime(input: MixedInput, isMean: boolean): number | FloatHi
     return null;
   }
   const { series, lo, hi, call, context } = input;
-  const accumulator = new HistogramAccumulator(series.histograms![lo]!);
-  const hints = new Set([series.histograms![lo]!.counterResetHint]);
-  for (let j = lo + 1; j < hi; j++) {
-    hints.add(series.histograms![j]!.counterResetHint);
-    const outcome = accumulator.add(series.histograms![j]!);
-    if (outcome.isIncompatible) {
-      warnMixedSchemas(input);
-      return null;
-    }
-    if (outcome.isReconciled) noteReconciled(context, 'aggregation', call.argRanges[0]!);
-  }
-  if (hints.has('reset') && hints.has('not-reset')) {
+  const total = totalHistogram(series.histograms!.slice(lo, hi) as FloatHistogram[], isMean);
+  if (total.isReconciled) noteReconciled(context, 'aggregation', call.argRanges[0]!);
+  if (total.histogram === null) warnMixedSchemas(input);
+  else if (total.hasHintConflict) {
     context.annotations.warn(
       'conflicting counter resets during histogram aggregation',
       call.argRanges[0]!,
     );
   }
-  return isMean ? divideHistogram(accumulator.finish(), kinds.histograms) : accumulator.finish();
+  return total.histogram;
 }
 
 export function noteReconciled(

@@ -1,18 +1,13 @@
 import { type FloatHistogram, quoteText } from '@pollux/model';
 import type { RangeSeries } from '../../exec/series-columns.ts';
-import { HistogramAccumulator } from '../../histogram/accumulator.ts';
-import { emptyLike, scaleHistogram } from '../../histogram/arithmetic.ts';
-import { usesCustomBuckets } from '../../histogram/buckets.ts';
-import { isHistogramReset } from '../../histogram/reset.ts';
+import { scaleHistogram } from '../../histogram/arithmetic.ts';
+import { histogramDifference } from './histogram-rate.ts';
 import {
   countKinds,
   instantDifference,
   type MixedInput,
   metricNameOf,
-  noteReconciled,
   warnMixed,
-  warnMixedSchemas,
-  warnOfHints,
 } from './mixed.ts';
 import { extrapolationFactor } from './rate.ts';
 
@@ -59,7 +54,11 @@ export function rateWithStartTimes(input: MixedInput): number | FloatHistogram |
   const difference =
     kinds.histograms === 0
       ? floatDifference(series, lo, hi, hasStart)
-      : histogramDifference(input, hasStart);
+      : histogramDifference(input, series.histograms!.slice(lo, hi) as FloatHistogram[], {
+          isCounter: true,
+          fromZero: hasStart,
+          isForcedReset: (j) => isStartReset(series, lo + j),
+        });
   if (difference === null) return null;
   const factor = hasStart
     ? factorFromStart(input, firstStartMs)
@@ -81,28 +80,6 @@ function floatDifference(series: RangeSeries, lo: number, hi: number, hasStart: 
   for (let j = lo + 1; j < hi; j++)
     if (values[j]! < values[j - 1]! || isStartReset(series, j)) difference += values[j - 1]!;
   return difference;
-}
-
-function histogramDifference(input: MixedInput, hasStart: boolean): FloatHistogram | null {
-  const { series, lo, hi, call, context } = input;
-  const histograms = series.histograms!.slice(lo, hi) as FloatHistogram[];
-  const last = histograms.at(-1)!;
-  const isCustom = usesCustomBuckets(last);
-  if (histograms.some((histogram) => usesCustomBuckets(histogram) !== isCustom)) {
-    warnMixedSchemas(input);
-    return null;
-  }
-  warnOfHints(input, histograms, true);
-  const accumulator = new HistogramAccumulator(last);
-  const first = hasStart ? emptyLike(histograms[0]!) : histograms[0]!;
-  let isReconciled = accumulator.subtract(first).isReconciled;
-  for (let j = 1; j < histograms.length; j++) {
-    const isReset =
-      isStartReset(series, lo + j) || isHistogramReset(histograms[j]!, histograms[j - 1]!);
-    if (isReset) isReconciled = accumulator.add(histograms[j - 1]!).isReconciled || isReconciled;
-  }
-  if (isReconciled) noteReconciled(context, 'subtraction', call.argRanges[0]!);
-  return accumulator.finish('gauge');
 }
 
 function zeroRatioOf(series: RangeSeries, lo: number, difference: number | FloatHistogram): number {
