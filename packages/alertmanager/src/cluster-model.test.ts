@@ -78,39 +78,33 @@ async function run(
 }
 
 describe('members that live and talk within the peer timeout', () => {
-  it.each([1, 2, 3, 4])(
-    'send together what one alone would send (script %i)',
-    async (seed) => {
-      const random = new SeededRandom(seed);
-      const steps = script(random);
-      const alone = await run(steps, { members: 1, delayMs: 0 });
-      const together = await run(steps, {
-        members: 3,
-        delayMs: random.below(PEER_TIMEOUT_MS - 100),
-      });
-      expect(alone.length).toBeGreaterThan(3);
-      expect(together.map(({ timeMs, content }) => `${timeMs} ${content}`)).toEqual(
-        alone.map(({ timeMs, content }) => `${timeMs} ${content}`),
-      );
-    },
-  );
+  it.each([1, 2, 3, 4])('send together what one alone would send (script %i)', async (seed) => {
+    const random = new SeededRandom(seed);
+    const steps = script(random);
+    const alone = await run(steps, { members: 1, delayMs: 0 });
+    const together = await run(steps, {
+      members: 3,
+      delayMs: random.below(PEER_TIMEOUT_MS - 100),
+    });
+    expect(alone.length).toBeGreaterThan(3);
+    expect(together.map(({ timeMs, content }) => `${timeMs} ${content}`)).toEqual(
+      alone.map(({ timeMs, content }) => `${timeMs} ${content}`),
+    );
+  });
 });
 
 describe('when the first member dies', () => {
-  it.each([11, 12, 13])(
-    'the last word on every group is still said (script %i)',
-    async (seed) => {
-      const random = new SeededRandom(seed);
-      const steps = script(random);
-      const alone = await run(steps, { members: 1, delayMs: 0 });
-      const killAt = 3 + random.below(STEPS - 6);
-      const survived = await run(steps, { members: 2, delayMs: 300, killAt });
-      const lastWords = (sent: readonly Sent[]): string[] =>
-        [...new Map(sent.map(({ content }) => [content.split(' ')[0], content])).values()].sort();
-      expect(lastWords(survived)).toEqual(lastWords(alone));
-      // A message is doubled at most once, by the death.
-      expect(survived.length).toBeLessThanOrEqual(alone.length + 2);
-      expect(survived.at(-1)?.member).toBe('B');
-    },
-  );
+  it.each([11, 12, 13])('the last word on every group is still said (script %i)', async (seed) => {
+    const random = new SeededRandom(seed);
+    const steps = script(random);
+    const alone = await run(steps, { members: 1, delayMs: 0 });
+    const killAt = 3 + random.below(STEPS - 6);
+    const survived = await run(steps, { members: 2, delayMs: 300, killAt });
+    const lastWords = (sent: readonly Sent[]): string[] =>
+      [...new Map(sent.map(({ content }) => [content.split(' ')[0], content])).values()].sort();
+    expect(lastWords(survived)).toEqual(lastWords(alone));
+    // A message is doubled at most once, by the death.
+    expect(survived.length).toBeLessThanOrEqual(alone.length + 2);
+    expect(survived.at(-1)?.member).toBe('B');
+  });
 });

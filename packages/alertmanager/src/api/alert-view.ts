@@ -1,27 +1,11 @@
+import type { GettableAlert } from '@pollux/api-types';
 import type { Alert } from '../alert/alert.ts';
 import type { LiveConfig } from '../live-config.ts';
 import type { SilenceStore } from '../silence/silence-store.ts';
 import { formatDateTime } from './time.ts';
 
-export type AlertStatusView = {
-  readonly state: 'active' | 'suppressed';
-  readonly silencedBy: readonly string[];
-  readonly inhibitedBy: readonly string[];
-  readonly mutedBy: readonly string[];
-};
-
-/** An alert as GET /api/v2/alerts shows it. */
-export type AlertView = {
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly endsAt: string;
-  readonly fingerprint: string;
-  readonly receivers: readonly { readonly name: string }[];
-  readonly startsAt: string;
-  readonly status: AlertStatusView;
-  readonly updatedAt: string;
-  readonly generatorURL: string;
-  readonly labels: Readonly<Record<string, string>>;
-};
+/** State and reasons of an alert, computed when asked for. */
+export type AlertStatusView = GettableAlert['status'] & { readonly state: 'active' | 'suppressed' };
 
 export function statusOf(
   alert: Alert,
@@ -38,11 +22,12 @@ export function statusOf(
   return { state: isSuppressed ? 'suppressed' : 'active', silencedBy, inhibitedBy, mutedBy };
 }
 
+/** An alert as GET /api/v2/alerts shows it. */
 export function alertView(
   alert: Alert,
   receivers: readonly string[],
   status: AlertStatusView,
-): AlertView {
+): GettableAlert {
   const { labels, fingerprint } = alert.identity;
   return {
     annotations: Object.fromEntries(alert.annotations),

@@ -1,10 +1,11 @@
+import type { GettableAlert } from '@pollux/api-types';
 import type { HttpResponse } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import { compareText, type Labels, matchesAll } from '@pollux/model';
 import { isResolvedAt } from '../alert/alert.ts';
 import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
 import type { LiveConfig } from '../live-config.ts';
-import { type AlertView, alertView, statusOf } from './alert-view.ts';
+import { alertView, statusOf } from './alert-view.ts';
 import type { ApiOptions } from './api.ts';
 import { flagOf, matchersOf, receiverTest } from './filters.ts';
 import { statusTest } from './get-alerts.ts';
@@ -19,14 +20,14 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
   const showsMuted = flagOf(query, 'muted');
   const matchers = matchersOf(query, 'filter', api.matcherMode);
   const isReceiver = receiverTest(query, api.matcherMode, (name) => live.receiverLabels(name));
-  const found: { labels: Labels; receiver: string; alerts: AlertView[] }[] = [];
+  const found: { labels: Labels; receiver: string; alerts: GettableAlert[] }[] = [];
   const pacer = new Pacer(api.clock);
   for (const group of [...live.dispatcher.groups()]) {
     const { receiver } = group.route.settings;
     if (!isReceiver(receiver)) continue;
     const mutedBy = mutedByOf(group, live, nowMs);
     if (mutedBy.length > 0 && !showsMuted) continue;
-    const alerts: AlertView[] = [];
+    const alerts: GettableAlert[] = [];
     for (const alert of [...group.alerts]) {
       const pause = pacer.step();
       if (pause !== null) await pause;

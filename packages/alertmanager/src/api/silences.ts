@@ -1,3 +1,4 @@
+import type { GettableSilence } from '@pollux/api-types';
 import type { HttpResponse } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import type { Matcher, MatchOperator } from '@pollux/model';
@@ -77,7 +78,7 @@ function sortSilences(silences: readonly Silence[], nowMs: number): Silence[] {
   });
 }
 
-function silenceView(silence: Silence, nowMs: number): Record<string, unknown> {
+function silenceView(silence: Silence, nowMs: number): GettableSilence {
   return {
     id: silence.id,
     status: { state: stateAt(silence, nowMs) },

@@ -1,3 +1,4 @@
+import type { AlertmanagerStatus } from '@pollux/api-types';
 import type { HttpResponse } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import type { ApiOptions } from './api.ts';
@@ -11,7 +12,7 @@ export const API_VERSION = '0.34.0';
 export async function getStatus(api: ApiOptions): Promise<HttpResponse> {
   const { cluster } = api;
   const status = cluster.status();
-  return answer(200, {
+  const shown: AlertmanagerStatus = {
     cluster: {
       // Without a cluster there is neither name nor members, as upstream shows it.
       ...(status === 'disabled'
@@ -32,7 +33,8 @@ export async function getStatus(api: ApiOptions): Promise<HttpResponse> {
       revision: api.version,
       version: API_VERSION,
     },
-  });
+  };
+  return answer(200, shown);
 }
 
 export async function getReceivers(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
