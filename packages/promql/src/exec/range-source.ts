@@ -1,6 +1,6 @@
 import type { FloatHistogram } from '@pollux/model';
 import { type Labels, wordsOf } from '@pollux/model';
-import { withHintsByCount } from '../histogram/count-hints.ts';
+import { withDerivedHints } from '../histogram/derived-hints.ts';
 import { histogramPoints } from '../histogram/size.ts';
 import type { RangeNode, SubqueryNode } from '../plan/nodes.ts';
 import { FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
@@ -31,12 +31,12 @@ export async function loadRange(
     hint,
   });
   const series = loaded.map(withoutStale);
-  return node.countsOnly ? series.map(withCountHints) : series;
+  return node.countsOnly ? series.map(withKnownHints) : series;
 }
 
-function withCountHints(series: RangeSeries): RangeSeries {
+function withKnownHints(series: RangeSeries): RangeSeries {
   if (series.histograms === null) return series;
-  return { ...series, histograms: withHintsByCount(series.histograms.slice(0, series.count)) };
+  return { ...series, histograms: withDerivedHints(series.histograms.slice(0, series.count)) };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { quoteText, wordsOf } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
-import { withHintsByCount } from '../histogram/count-hints.ts';
+import { withDerivedHints } from '../histogram/derived-hints.ts';
 import { histogramPoints } from '../histogram/size.ts';
 import type { VectorSelectNode } from '../plan/nodes.ts';
 import { Batch, type SeriesInfo } from './batch.ts';
@@ -48,7 +48,7 @@ export class SelectVector implements Operator {
       hint,
     });
     this.#cursors = loaded.map((columns) => ({
-      columns: this.#node.countsOnly ? withCountHints(columns) : columns,
+      columns: this.#node.countsOnly ? withKnownHints(columns) : columns,
       words: wordsOf(columns.values),
       next: 0,
     }));
@@ -135,7 +135,7 @@ export class SelectVector implements Operator {
   }
 }
 
-function withCountHints(columns: SeriesColumns): SeriesColumns {
+function withKnownHints(columns: SeriesColumns): SeriesColumns {
   if (columns.histograms === null) return columns;
-  return { ...columns, histograms: withHintsByCount(columns.histograms.slice(0, columns.count)) };
+  return { ...columns, histograms: withDerivedHints(columns.histograms.slice(0, columns.count)) };
 }

@@ -17,8 +17,8 @@ const READS_BUCKETS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Marks selectors whose histograms are reduced to count and sum. Prometheus does not decode their buckets and tells resets
- * by the counts, which shows in annotations, so we do the same. Subqueries are left alone.
+ * Marks selectors whose histograms are reduced to count and sum. Prometheus does not keep their buckets, so it tells resets
+ * while it reads, which shows in hints and annotations. Subqueries are left alone.
  */
 export function markCountsOnly(node: PlanNode): PlanNode {
   return mark(node, false);
