@@ -3,7 +3,6 @@ import type {
   BranchNode,
   ChainNode,
   CommandNode,
-  FieldNode,
   IdentifierNode,
   Node,
   OperandNode,
@@ -225,13 +224,17 @@ class Executor {
     const first = command.args[0]!;
     switch (first.kind) {
       case 'field':
-        return yield* this.#fields(dot, first, first.fields, command.args, final, dot);
+        return yield* this.#fields(
+          { dot, node: first, args: command.args, final },
+          first.fields,
+          dot,
+        );
       case 'chain':
         return yield* this.#chain(dot, first, command.args, final);
       case 'variable':
         return yield* this.#variable(dot, first, command.args, final);
       case 'identifier':
-        return yield* this.#function(dot, first, command, command.args, final);
+        return yield* this.#function(first, { dot, node: command, args: command.args, final });
       default:
     }
     if (first.kind !== 'pipe') this.#node = first;
@@ -266,7 +269,7 @@ class Executor {
     this.#node = node;
     const value = this.#lookup(node.name);
     if (node.fields.length > 0) {
-      return yield* this.#fields(dot, node, node.fields, args, final, value);
+      return yield* this.#fields({ dot, node, args, final }, node.fields, value);
     }
     if (args.length > 1 || final !== undefined) {
       this.#fail(`can't give argument to non-function ${showNode(args[0] ?? node)}`);
@@ -277,24 +280,16 @@ class Executor {
   *#chain(dot: Result, node: ChainNode, args: readonly OperandNode[], final: Final): Run<Result> {
     this.#node = node;
     const receiver = yield* this.#argument(dot, 'any', node.operand);
-    return yield* this.#fields(dot, node, node.fields, args, final, receiver);
+    return yield* this.#fields({ dot, node, args, final }, node.fields, receiver);
   }
 
   /** `.A.B.C args`: only the last field may be given arguments. */
-  *#fields(
-    dot: Result,
-    node: FieldNode | VariableNode | ChainNode,
-    fields: readonly string[],
-    args: readonly OperandNode[],
-    final: Final,
-    start: Result,
-  ): Run<Result> {
-    if (node.kind === 'field') this.#node = node;
+  *#fields(call: Call, fields: readonly string[], start: Result): Run<Result> {
+    if (call.node.kind === 'field') this.#node = call.node;
+    const bare: Call = { ...call, args: call.args.slice(0, 1), final: undefined };
     let receiver = start;
-    for (const field of fields.slice(0, -1)) {
-      receiver = yield* this.#field({ dot, node, args: [node], final: undefined }, field, receiver);
-    }
-    return yield* this.#field({ dot, node, args, final }, fields.at(-1)!, receiver);
+    for (const field of fields.slice(0, -1)) receiver = yield* this.#field(bare, field, receiver);
+    return yield* this.#field(call, fields.at(-1)!, receiver);
   }
 
   *#field(call: Call, name: string, receiver: Result): Run<Result> {
@@ -338,16 +333,9 @@ class Executor {
     }
   }
 
-  *#function(
-    dot: Result,
-    node: IdentifierNode,
-    command: CommandNode | IdentifierNode,
-    args: readonly OperandNode[],
-    final: Final,
-  ): Run<Result> {
+  *#function(node: IdentifierNode, call: Call): Run<Result> {
     this.#node = node;
     const { name } = node;
-    const call: Call = { dot, node: command, args, final };
     const spec = this.#program.functions.get(name);
     if (spec !== undefined) return yield* this.#call(call, name, spec);
     if (!SPECIAL_BUILTINS.has(name)) return this.#fail(`${quote(name)} is not a defined function`);
@@ -450,7 +438,7 @@ class Executor {
         return this.#fail(`cannot assign nil to ${paramName(type)}`);
       case 'field':
         return this.#validated(
-          yield* this.#fields(dot, node, node.fields, [node], undefined, dot),
+          yield* this.#fields({ dot, node, args: [node], final: undefined }, node.fields, dot),
           type,
         );
       case 'variable':
@@ -458,7 +446,10 @@ class Executor {
       case 'pipe':
         return this.#validated(yield* this.#pipeline(dot, node), type);
       case 'identifier':
-        return this.#validated(yield* this.#function(dot, node, node, [node], undefined), type);
+        return this.#validated(
+          yield* this.#function(node, { dot, node, args: [node], final: undefined }),
+          type,
+        );
       case 'chain':
         return this.#validated(yield* this.#chain(dot, node, [node], undefined), type);
       default:

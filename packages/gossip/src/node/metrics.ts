@@ -3,6 +3,76 @@ import type { Counter, Family, Gauge, Histogram, Registry } from '@pollux/teleme
 const PING_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5] as const;
 const OVERSIZE_BOUNDS = [0.1, 0.5, 1, 3, 5, 10, 20, 60] as const;
 
+const COUNTERS = {
+  pruned: ['cluster_messages_pruned_total', 'Total number of cluster messages pruned.'],
+  joined: ['cluster_peers_joined_total', 'A counter of the number of peers that have joined.'],
+  left: ['cluster_peers_left_total', 'A counter of the number of peers that have left.'],
+  updated: [
+    'cluster_peers_update_total',
+    'A counter of the number of peers that have updated metadata.',
+  ],
+  reconnections: [
+    'cluster_reconnections_total',
+    'A counter of the number of successful cluster peer reconnections.',
+  ],
+  reconnectionsFailed: [
+    'cluster_reconnections_failed_total',
+    'A counter of the number of failed cluster peer reconnection attempts.',
+  ],
+  refreshes: [
+    'cluster_refresh_join_total',
+    'A counter of the number of successful cluster peer joined via refresh.',
+  ],
+  refreshesFailed: [
+    'cluster_refresh_join_failed_total',
+    'A counter of the number of failed cluster peer joined via refresh attempts.',
+  ],
+  conflicts: [
+    'cluster_peer_name_conflicts_total',
+    'Total number of times memberlist has noticed conflicting peer names.',
+  ],
+} as const;
+
+const FAMILIES = {
+  received: [
+    'cluster_messages_received_total',
+    'Total number of cluster messages received.',
+    'msg_type',
+  ],
+  receivedBytes: [
+    'cluster_messages_received_size_total',
+    'Total size of cluster messages received.',
+    'msg_type',
+  ],
+  sent: ['cluster_messages_sent_total', 'Total number of cluster messages sent.', 'msg_type'],
+  sentBytes: [
+    'cluster_messages_sent_size_total',
+    'Total size of cluster messages sent.',
+    'msg_type',
+  ],
+  alive: ['cluster_alive_messages_total', 'Total number of received alive messages.', 'peer'],
+  oversizeSent: [
+    'oversized_gossip_message_sent_total',
+    'Number of oversized gossip message sent.',
+    'key',
+  ],
+  oversizeFailed: [
+    'oversized_gossip_message_failure_total',
+    'Number of oversized gossip message sends that failed.',
+    'key',
+  ],
+  oversizeDropped: [
+    'oversized_gossip_message_dropped_total',
+    'Number of oversized gossip messages that were dropped due to a full message queue.',
+    'key',
+  ],
+  refused: [
+    'cluster_refused_input_total',
+    'Packets, streams and messages refused, by reason.',
+    'reason',
+  ],
+} as const;
+
 /** What is read from the node when metrics are scraped. */
 export type GossipGauges = {
   memberCount(): number;
@@ -37,102 +107,43 @@ export class GossipMetrics {
   readonly #peerInfo: Family<Gauge>;
 
   constructor(registry: Registry, gauges: GossipGauges) {
-    const counter = (name: string, help: string): Counter =>
-      registry.counter(`alertmanager_${name}`, help);
-    const counters = (name: string, help: string, label: string): Family<Counter> =>
-      registry.counters(`alertmanager_${name}`, help, [label]);
-    this.received = counters(
-      'cluster_messages_received_total',
-      'Total number of cluster messages received.',
-      'msg_type',
-    );
-    this.receivedBytes = counters(
-      'cluster_messages_received_size_total',
-      'Total size of cluster messages received.',
-      'msg_type',
-    );
-    this.sent = counters(
-      'cluster_messages_sent_total',
-      'Total number of cluster messages sent.',
-      'msg_type',
-    );
-    this.sentBytes = counters(
-      'cluster_messages_sent_size_total',
-      'Total size of cluster messages sent.',
-      'msg_type',
-    );
-    this.pruned = counter(
-      'cluster_messages_pruned_total',
-      'Total number of cluster messages pruned.',
-    );
-    this.alive = counters(
-      'cluster_alive_messages_total',
-      'Total number of received alive messages.',
-      'peer',
-    );
+    const counter = (key: keyof typeof COUNTERS): Counter => {
+      const [name, help] = COUNTERS[key];
+      return registry.counter(`alertmanager_${name}`, help);
+    };
+    const counters = (key: keyof typeof FAMILIES): Family<Counter> => {
+      const [name, help, label] = FAMILIES[key];
+      return registry.counters(`alertmanager_${name}`, help, [label]);
+    };
+    this.received = counters('received');
+    this.receivedBytes = counters('receivedBytes');
+    this.sent = counters('sent');
+    this.sentBytes = counters('sentBytes');
+    this.pruned = counter('pruned');
+    this.alive = counters('alive');
+    this.joined = counter('joined');
+    this.left = counter('left');
+    this.updated = counter('updated');
+    this.reconnections = counter('reconnections');
+    this.reconnectionsFailed = counter('reconnectionsFailed');
+    this.refreshes = counter('refreshes');
+    this.refreshesFailed = counter('refreshesFailed');
+    this.conflicts = counter('conflicts');
+    this.oversizeSent = counters('oversizeSent');
+    this.oversizeFailed = counters('oversizeFailed');
+    this.oversizeDropped = counters('oversizeDropped');
+    this.refused = counters('refused');
     this.pings = registry.histograms(
       'alertmanager_cluster_pings_seconds',
       'Histogram of latencies for ping messages.',
       ['peer'],
       PING_BOUNDS,
     );
-    this.joined = counter(
-      'cluster_peers_joined_total',
-      'A counter of the number of peers that have joined.',
-    );
-    this.left = counter(
-      'cluster_peers_left_total',
-      'A counter of the number of peers that have left.',
-    );
-    this.updated = counter(
-      'cluster_peers_update_total',
-      'A counter of the number of peers that have updated metadata.',
-    );
-    this.reconnections = counter(
-      'cluster_reconnections_total',
-      'A counter of the number of successful cluster peer reconnections.',
-    );
-    this.reconnectionsFailed = counter(
-      'cluster_reconnections_failed_total',
-      'A counter of the number of failed cluster peer reconnection attempts.',
-    );
-    this.refreshes = counter(
-      'cluster_refresh_join_total',
-      'A counter of the number of successful cluster peer joined via refresh.',
-    );
-    this.refreshesFailed = counter(
-      'cluster_refresh_join_failed_total',
-      'A counter of the number of failed cluster peer joined via refresh attempts.',
-    );
-    this.conflicts = counter(
-      'cluster_peer_name_conflicts_total',
-      'Total number of times memberlist has noticed conflicting peer names.',
-    );
-    this.oversizeSent = counters(
-      'oversized_gossip_message_sent_total',
-      'Number of oversized gossip message sent.',
-      'key',
-    );
-    this.oversizeFailed = counters(
-      'oversized_gossip_message_failure_total',
-      'Number of oversized gossip message sends that failed.',
-      'key',
-    );
-    this.oversizeDropped = counters(
-      'oversized_gossip_message_dropped_total',
-      'Number of oversized gossip messages that were dropped due to a full message queue.',
-      'key',
-    );
     this.oversizeSeconds = registry.histograms(
       'alertmanager_oversize_gossip_message_duration_seconds',
       'Duration of oversized gossip message requests.',
       ['key'],
       OVERSIZE_BOUNDS,
-    );
-    this.refused = counters(
-      'cluster_refused_input_total',
-      'Packets, streams and messages refused, by reason.',
-      'reason',
     );
     this.#peerInfo = registry.gauges(
       'alertmanager_cluster_peer_info',
@@ -144,36 +155,7 @@ export class GossipMetrics {
         family.with(type);
       }
     }
-    registry
-      .gauge('alertmanager_cluster_enabled', 'Indicates whether the clustering is enabled or not.')
-      .set(1);
-    const gauge = (name: string, help: string, read: () => number): void =>
-      registry.gaugeFrom(`alertmanager_${name}`, help, read);
-    gauge(
-      'cluster_members',
-      'Number indicating current number of members in cluster.',
-      gauges.memberCount,
-    );
-    gauge(
-      'cluster_failed_peers',
-      'Number indicating the current number of failed peers in the cluster.',
-      gauges.failedPeerCount,
-    );
-    gauge(
-      'peer_position',
-      "Position the Alertmanager instance believes it's in. The position determines a peer's behavior in the cluster.",
-      gauges.position,
-    );
-    gauge(
-      'cluster_health_score',
-      "Health score of the cluster. Lower values are better and zero means 'totally healthy'.",
-      gauges.health,
-    );
-    gauge(
-      'cluster_messages_queued',
-      'Number of cluster messages which are queued.',
-      gauges.queuedMessages,
-    );
+    registerGauges(registry, gauges);
   }
 
   nameSelf(name: string): void {
@@ -184,4 +166,35 @@ export class GossipMetrics {
     this.alive.remove(name);
     this.pings.remove(name);
   }
+}
+
+function registerGauges(registry: Registry, gauges: GossipGauges): void {
+  const gauge = (name: string, help: string, read: () => number): void =>
+    registry.gaugeFrom(`alertmanager_${name}`, help, read);
+  gauge('cluster_enabled', 'Indicates whether the clustering is enabled or not.', () => 1);
+  gauge(
+    'cluster_members',
+    'Number indicating current number of members in cluster.',
+    gauges.memberCount,
+  );
+  gauge(
+    'cluster_failed_peers',
+    'Number indicating the current number of failed peers in the cluster.',
+    gauges.failedPeerCount,
+  );
+  gauge(
+    'peer_position',
+    "Position the Alertmanager instance believes it's in. The position determines a peer's behavior in the cluster.",
+    gauges.position,
+  );
+  gauge(
+    'cluster_health_score',
+    "Health score of the cluster. Lower values are better and zero means 'totally healthy'.",
+    gauges.health,
+  );
+  gauge(
+    'cluster_messages_queued',
+    'Number of cluster messages which are queued.',
+    gauges.queuedMessages,
+  );
 }
