@@ -193,6 +193,7 @@ export class Alertmanager {
       route,
       inhibitor,
       timeIntervals,
+      templates,
       receiverLabels: (name: string) => receiverLabels.get(name) ?? {},
     };
     return { commit: () => this.#commit(parts, pipeline, used) };
@@ -230,7 +231,8 @@ export class Alertmanager {
 
   /** Adds all HTTP paths of the role. */
   registerRoutes(router: Router): void {
-    const { env, cluster, registry, version, getConcurrency, matcherMode } = this.#options;
+    const { env, cluster, registry, version, getConcurrency, matcherMode, externalUrl } =
+      this.#options;
     registerApi(router, {
       clock: env.clock,
       registry,
@@ -240,6 +242,7 @@ export class Alertmanager {
       attempts: this.#attempts,
       matcherMode,
       version,
+      externalUrl,
       getConcurrency,
       startedAtMs: () => this.#startedAtMs,
       live: () => defined(this.#live, 'a configuration in force'),

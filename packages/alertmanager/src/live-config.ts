@@ -2,6 +2,7 @@ import type { AlertmanagerConfig } from './config/config.ts';
 import type { Dispatcher } from './dispatch/dispatcher.ts';
 import type { Inhibitor } from './inhibit/inhibitor.ts';
 import type { Route } from './route/route.ts';
+import type { NotificationTemplates } from './template/templates.ts';
 import type { TimeIntervals } from './time-interval/time-intervals.ts';
 
 /** All that one configuration brings to life and a reload replaces. */
@@ -13,5 +14,6 @@ export type LiveConfig = {
   readonly inhibitor: Inhibitor;
   readonly timeIntervals: TimeIntervals;
   readonly dispatcher: Dispatcher;
+  readonly templates: NotificationTemplates;
   receiverLabels(name: string): Readonly<Record<string, string>>;
 };

@@ -5,7 +5,7 @@ const CONFIG = `
 route:
   receiver: hook
   group_by: [alertname]
-  routes: [{matchers: [team=db], receiver: db, continue: true}, {matchers: [team=db], receiver: hook, mute_time_intervals: [always]}]
+  routes: [{matchers: [team=db], receiver: db, continue: true, labels: {owner: '{{ .CommonLabels.team }}'}}, {matchers: [team=db], receiver: hook, mute_time_intervals: [always], labels: {tier: '{{ .CommonLabels.team }}-1', odd: '{{ .Nope }}'}}]
 receivers:
   - {name: hook, webhook_configs: [{url: 'http://hook/'}]}
   - {name: db, labels: {owner: dba}}
@@ -179,6 +179,11 @@ describe('GET /api/v2/alerts', () => {
       mutedBy: ['always'],
     });
     expect(groups[0]?.routeLabels).toEqual({});
+    expect(groups[1]?.routeLabels).toEqual({ owner: 'db' });
+    expect(groups[2]?.routeLabels).toEqual({
+      odd: '{{ .Nope }}',
+      tier: '{{ .CommonLabels.team }}-1',
+    });
     const shown = (await node.request('GET', '/api/v2/alerts/groups?muted=false'))
       .json as unknown[];
     expect(shown).toHaveLength(3);

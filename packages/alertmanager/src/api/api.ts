@@ -24,6 +24,7 @@ export type ApiOptions = {
   readonly silences: SilenceStore;
   readonly attempts: AttemptRing;
   readonly matcherMode: MatcherMode;
+  readonly externalUrl: string;
   /** Of this program. */
   readonly version: string;
   /** GET requests answered at once; over it 503. */

@@ -1,10 +1,12 @@
 import type { GettableAlert } from '@pollux/api-types';
-import type { HttpResponse } from '@pollux/base';
+import { type HttpResponse, OperatingError } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
-import { compareText, type Labels, matchesAll } from '@pollux/model';
-import { isResolvedAt } from '../alert/alert.ts';
+import { compareText, Labels, matchesAll } from '@pollux/model';
+import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
 import type { LiveConfig } from '../live-config.ts';
+import { notificationOf } from '../notify/notification.ts';
+import { routeLabels } from '../notify/route-labels.ts';
 import { alertView, statusOf } from './alert-view.ts';
 import type { ApiOptions } from './api.ts';
 import { flagOf, matchersOf, receiverTest } from './filters.ts';
@@ -20,13 +22,14 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
   const showsMuted = flagOf(query, 'muted');
   const matchers = matchersOf(query, 'filter', api.matcherMode);
   const isReceiver = receiverTest(query, api.matcherMode, (name) => live.receiverLabels(name));
-  const found: { labels: Labels; receiver: string; alerts: GettableAlert[] }[] = [];
+  const found: Found[] = [];
   const pacer = new Pacer(api.clock);
   for (const group of [...live.dispatcher.groups()]) {
     const { receiver } = group.route.settings;
     if (!isReceiver(receiver)) continue;
     const mutedBy = mutedByOf(group, live, nowMs);
     if (mutedBy.length > 0 && !showsMuted) continue;
+    const shown: Alert[] = [];
     const alerts: GettableAlert[] = [];
     for (const alert of [...group.alerts]) {
       const pause = pacer.step();
@@ -35,20 +38,55 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
       if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, labels)) continue;
       const status = statusOf(alert, api.silences, live, nowMs, mutedBy);
       if (!isWanted(status)) continue;
+      shown.push(alert);
       const receivers = live.route.match(labels).map(({ settings }) => settings.receiver);
       alerts.push(alertView(alert, receivers, status));
     }
     if (alerts.length === 0) continue;
     alerts.sort((a, b) => compareText(a.fingerprint, b.fingerprint));
-    found.push({ labels: group.labels, receiver, alerts });
+    const labelled = labelsOfRoute(api, group, shown, nowMs);
+    found.push({ labels: group.labels, receiver, alerts, routeLabels: labelled });
   }
   found.sort((a, b) => a.labels.compare(b.labels) || compareText(a.receiver, b.receiver));
-  return answerList(api.clock, found, ({ labels, receiver, alerts }) => ({
+  return answerList(api.clock, found, ({ labels, receiver, alerts, routeLabels }) => ({
     alerts,
     labels: labels.toObject(),
     receiver: { name: receiver },
-    routeLabels: {},
+    routeLabels,
   }));
+}
+
+type Found = {
+  readonly labels: Labels;
+  readonly receiver: string;
+  readonly alerts: GettableAlert[];
+  readonly routeLabels: Readonly<Record<string, string>>;
+};
+
+/** Filled in from the alerts shown; a template that fails shows as it is written, since a list has no place for errors. */
+function labelsOfRoute(
+  api: ApiOptions,
+  group: AggregationGroup,
+  alerts: readonly Alert[],
+  nowMs: number,
+): Readonly<Record<string, string>> {
+  const { settings } = group.route;
+  if (Object.keys(settings.labels).length === 0) return {};
+  const notification = notificationOf(alerts, {
+    receiver: settings.receiver,
+    reason: 'unknown',
+    groupLabels: group.labels,
+    routeLabels: Labels.EMPTY,
+    externalUrl: api.externalUrl,
+    groupKey: group.key,
+    nowMs,
+  });
+  try {
+    return routeLabels(group.route, api.live().templates, notification).toObject();
+  } catch (error) {
+    if (OperatingError.is(error)) return settings.labels;
+    throw error;
+  }
 }
 
 /** The time intervals that mute the group now: mute intervals that hold, or active ones of which none holds. */

@@ -8,7 +8,6 @@ import { DeliveryError } from '../errors.ts';
 import type { Inhibitor } from '../inhibit/inhibitor.ts';
 import type { NotificationLog } from '../nflog/notification-log.ts';
 import type { SilenceStore } from '../silence/silence-store.ts';
-import { templateData } from '../template/data.ts';
 import type { NotificationTemplates } from '../template/templates.ts';
 import type { TimeIntervals } from '../time-interval/time-intervals.ts';
 import type { AttemptRing } from './attempt-ring.ts';
@@ -16,6 +15,7 @@ import { type Batch, type Flush, runStages, type Stage } from './batch.ts';
 import type { Integration } from './integration.ts';
 import type { NotifyMetrics } from './metrics.ts';
 import { type Notification, notificationOf } from './notification.ts';
+import { routeLabels } from './route-labels.ts';
 import { dedupStage, dueReason } from './stages/dedup-stage.ts';
 import { inhibitStage } from './stages/inhibit-stage.ts';
 import { logStage } from './stages/log-stage.ts';
@@ -118,12 +118,8 @@ function compose(
     groupKey: flush.groupKey,
     nowMs: flush.nowMs,
   });
-  const labels = Object.entries(flush.route.settings.labels);
-  if (labels.length === 0) return plain;
-  const data = templateData(plain);
   try {
-    const expanded = labels.map(([name, text]) => [name, templates.expand(text, data)] as const);
-    return { ...plain, routeLabels: Labels.from(expanded) };
+    return { ...plain, routeLabels: routeLabels(flush.route, templates, plain) };
   } catch (error) {
     throw new DeliveryError(`labels of the route: ${errorText(error)}`, { retry: false });
   }
