@@ -204,6 +204,23 @@ describe('remote read, client against server', () => {
     expect(shown(await read(client, chosen))).toEqual([['up{cluster="c"}', [1]]]);
   });
 
+  it('keeps to its range: hints do not reach beyond it, and samples outside are left out', async () => {
+    const { client, held } = pair([columns({ __name__: 'up' }, [1, 2_000, 3_000, 20_000])]);
+    const source = client.select(
+      {
+        range: { minMs: 1_500, maxMs: 10_000 },
+        matchers: [up],
+        hints: { ...NO_HINTS, startMs: 0, endMs: 90_000 },
+        sorted: true,
+      },
+      context(),
+    );
+    const batch = (await source.next()) ?? [];
+    expect(shown(batch)).toEqual([['up', [2_000, 3_000]]]);
+    expect(batch[0]?.values[0]).toBe(2);
+    expect(held.asked[0]?.hints).toMatchObject({ startMs: 1_500, endMs: 10_000 });
+  });
+
   it('leaves external labels alone when told to', async () => {
     const { client, held } = pair([], '  filter_external_labels: false', {}, { cluster: 'c' });
     await read(client, [up]);

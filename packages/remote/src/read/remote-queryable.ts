@@ -156,7 +156,7 @@ export class RemoteQueryable implements Queryable {
             startMs: request.range.minMs,
             endMs: request.range.maxMs,
             matchers,
-            hints: request.hints,
+            hints: hintsWithin(request),
           },
         ],
         accepted: ['samples'],
@@ -165,7 +165,8 @@ export class RemoteQueryable implements Queryable {
     const response = await this.#exchange(body, context);
     const decoded = await snappyDecode(response.body, MAX_ANSWER_BYTES);
     context.budget.take(decoded.length);
-    const [series = []] = decodeReadResponse(decoded);
+    const [sent = []] = decodeReadResponse(decoded);
+    const series = sent.map((columns) => trimmed(columns, request.range));
     context.budget.take(sizeOf(series));
     context.budget.give(decoded.length);
     const stripped = series.map((columns) =>
@@ -262,6 +263,33 @@ export function withExternalMatchers(
     added.add(name);
   }
   return { matchers: all, added };
+}
+
+/** A server may read by the hints instead of the range, so they must not reach beyond it, nor be empty. */
+function hintsWithin({ hints, range }: SelectRequest): SelectHints {
+  const isUnset = hints.startMs === 0 && hints.endMs === 0;
+  return {
+    ...hints,
+    startMs: isUnset ? range.minMs : Math.max(hints.startMs, range.minMs),
+    endMs: isUnset ? range.maxMs : Math.min(hints.endMs, range.maxMs),
+  };
+}
+
+/** Only the samples in the range: a server may send whole chunks, and the rest may be another's to answer. */
+function trimmed(columns: SeriesColumns, { minMs, maxMs }: TimeRange): SeriesColumns {
+  const { timestampsMs, count, values, histograms } = columns;
+  let start = 0;
+  let end = count;
+  while (start < end && timestampsMs[start]! < minMs) start++;
+  while (end > start && timestampsMs[end - 1]! > maxMs) end--;
+  if (end - start === count) return columns;
+  return {
+    ...columns,
+    count: end - start,
+    timestampsMs: timestampsMs.subarray(start, end),
+    values: values.subarray(start, end),
+    histograms: histograms?.slice(start, end) ?? null,
+  };
 }
 
 class RemoteSource implements SeriesSource {
