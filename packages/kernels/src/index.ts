@@ -5,6 +5,12 @@ export {
   subtractPostings,
   unitePostings,
 } from './postings/postings.ts';
+export { SNAPPY_MALFORMED, snappyDecode, snappyDecodedBytes } from './snappy/snappy-decode.ts';
+export {
+  SNAPPY_TABLE_SIZE,
+  snappyEncode,
+  snappyMaxEncodedBytes,
+} from './snappy/snappy-encode.ts';
 export {
   createXorAppendState,
   growXorAppendState,

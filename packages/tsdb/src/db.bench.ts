@@ -18,8 +18,8 @@ const T0 = 1_700_006_400_000;
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-bench-'));
 const env = nodeEnv();
-const open = (): Promise<Tsdb> =>
-  Tsdb.open({ directory, env, log: Log.silent(), registry: new Registry() });
+const registry = new Registry();
+const open = (): Promise<Tsdb> => Tsdb.open({ directory, env, log: Log.silent(), registry });
 
 function report(what: string, figure: number, unit: string): void {
   process.stdout.write(`${what}: ${figure.toFixed(1)} ${unit}\n`);
@@ -90,6 +90,9 @@ for (let number = 0; number < ROUNDS; number++) {
 }
 report('append and commit', (spentMs * 1e6) / (SERIES * (ROUNDS - 10)), 'ns a sample');
 report('memory', (memoryBytes() - before) / SERIES, `bytes a series with ${ROUNDS} samples`);
+
+const slabs = registry.gather().find(({ name }) => name === 'prometheus_tsdb_head_slab_bytes');
+report('  of these in slabs', (slabs?.samples[0]?.value ?? 0) / SERIES, 'bytes');
 
 startedMs = performance.now();
 let samples = 0;

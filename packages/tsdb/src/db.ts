@@ -1,4 +1,4 @@
-import { Closer, type Env, errorText, type Timer } from '@pollux/base';
+import { ByteWriter, Closer, type Env, errorText, type Timer } from '@pollux/base';
 import { compareText, type Matcher } from '@pollux/model';
 import type {
   Appender,
@@ -64,6 +64,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
   readonly walTail: WalTail;
   readonly #parts: Parts;
   readonly #spareColumns: SampleColumns[] = [];
+  readonly #scratch = new ByteWriter(64 * 1024);
   readonly #closer: Closer;
   #syncTimer: Timer | null = null;
   #maintenanceTimer: Timer | null = null;
@@ -147,6 +148,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
       isSynced: options.fsync === 'always',
       maxSeries: options.maxSeries,
       spareColumns: this.#spareColumns,
+      scratch: this.#scratch,
       refusal: () => (this.#isClosed ? new ClosedError('the database') : null),
     });
   }

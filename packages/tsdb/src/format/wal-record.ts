@@ -92,6 +92,7 @@ export function decodeSeries(source: ByteReader): SeriesRecord[] {
 
 /** Two varints of at most ten bytes, and the value. */
 const SAMPLE_MAX_BYTES = 28;
+const SAMPLES_PER_FLUSH = 256;
 
 /** Encodes samples `start` to `end` of the columns as one record. */
 export function encodeSamples(
@@ -107,9 +108,13 @@ export function encodeSamples(
   const baseTimestamp = timestampsMs[start]!;
   target.i64(baseRef);
   target.i64(baseTimestamp);
-  const bytes = new Uint8Array((end - start) * SAMPLE_MAX_BYTES);
+  const bytes = new Uint8Array(Math.min(end - start, SAMPLES_PER_FLUSH) * SAMPLE_MAX_BYTES);
   let at = 0;
   for (let i = start; i < end; i++) {
+    if (at + SAMPLE_MAX_BYTES > bytes.length) {
+      target.raw(bytes, 0, at);
+      at = 0;
+    }
     at = putVarint(bytes, at, refs[i]! - baseRef);
     at = putVarint(bytes, at, timestampsMs[i]! - baseTimestamp);
     at = putWord(bytes, at, valueWords[i * 2 + 1]!);

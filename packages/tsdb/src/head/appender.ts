@@ -1,4 +1,4 @@
-import { ByteWriter, InputError, LimitError } from '@pollux/base';
+import { type ByteWriter, InputError, LimitError } from '@pollux/base';
 import {
   type Exemplar,
   type FloatHistogram,
@@ -33,6 +33,8 @@ export type AppenderOptions = {
   readonly maxSeries: number;
   /** Staging memory of appenders that have ended, for the next ones. */
   readonly spareColumns: SampleColumns[];
+  /** Shared by all appenders: a batch is encoded and written in one go. */
+  readonly scratch: ByteWriter;
   /** Null while the database takes writes, else the error to give. */
   readonly refusal: () => Error | null;
 };
@@ -208,24 +210,28 @@ export class HeadAppender implements Appender {
     this.#release();
   }
 
+  /** The records of the batch; lent until the scratch is used again. */
   #encode(): { records: Uint8Array[]; unlogged: SeriesRecord[] } {
     const staged = this.#staged;
-    const records: Uint8Array[] = [];
-    const encode = (write: (target: ByteWriter) => void, sizeHint: number): void => {
-      const target = new ByteWriter(sizeHint);
-      write(target);
-      records.push(target.bytes());
+    const target = this.#options.scratch;
+    target.reset();
+    const ends: number[] = [];
+    const encode = (write: () => void): void => {
+      write();
+      ends.push(target.size);
     };
     const unlogged = this.#unloggedSeries();
-    if (unlogged.length > 0) encode((target) => encodeSeries(target, unlogged), 4096);
-    if (this.#metadata.length > 0) encode((target) => encodeMetadata(target, this.#metadata), 4096);
+    if (unlogged.length > 0) encode(() => encodeSeries(target, unlogged));
+    if (this.#metadata.length > 0) encode(() => encodeMetadata(target, this.#metadata));
     for (let start = 0; start < staged.count; start += SAMPLES_PER_RECORD) {
       const end = Math.min(staged.count, start + SAMPLES_PER_RECORD);
-      encode((target) => encodeSamples(target, staged, start, end), 32 + (end - start) * 12);
+      encode(() => encodeSamples(target, staged, start, end));
     }
     if (this.#exemplars.length > 0) {
-      encode((target) => encodeExemplars(target, this.#exemplars), 4096);
+      encode(() => encodeExemplars(target, this.#exemplars));
     }
+    const bytes = target.bytes();
+    const records = ends.map((end, i) => bytes.subarray(i === 0 ? 0 : ends[i - 1]!, end));
     return { records, unlogged };
   }
 

@@ -1,10 +1,11 @@
 import { type ChunkRef, chunkRef, offsetOf, type SlabPool } from './slabs.ts';
 
 /**
- * Sizes of the regions in which open chunks grow. A chunk of 120 regular samples takes some 180 bytes; one that passes
- * 1,005 bytes is cut, so the largest holds any.
+ * Sizes of the regions in which open chunks grow: 120 regular samples of a constant take some 135 bytes, of a counter
+ * 360. Sizes double, so that the regions a chunk has outgrown are together no larger than the one it ends in; a series
+ * keeps its region for its next chunks. A chunk that passes 1,005 bytes is cut, so the largest holds any.
  */
-export const REGION_BYTES: readonly number[] = [64, 96, 128, 192, 256, 384, 512, 768, 1056];
+export const REGION_BYTES: readonly number[] = [160, 320, 640, 1056];
 
 /** Hands out regions of the sizes above from slabs of its own; a freed region is used again for its size. */
 export class OpenRegions {

@@ -1,5 +1,5 @@
 import { crc32c, type File } from '@pollux/base';
-import { uncompressSync } from 'snappy';
+import { SNAPPY_MALFORMED, snappyDecode, snappyDecodedBytes } from '@pollux/kernels';
 import { CorruptionError } from '../errors.ts';
 import {
   FRAGMENT,
@@ -128,29 +128,18 @@ export class SegmentReader {
   #decompress(body: Uint8Array, flags: number, at: number): Uint8Array {
     if (flags === 0) return body;
     if (flags !== SNAPPY_FLAG) throw this.#corrupt(at, 'records compressed with zstd are not read');
-    if (snappyLength(body) > MAX_RECORD_BYTES) throw this.#corrupt(at, 'record too large');
-    try {
-      return uncompressSync(body, { asBuffer: true }) as Uint8Array;
-    } catch (cause) {
-      throw new CorruptionError(`${this.#place} at ${at}`, 'a record does not decompress', {
-        cause,
-      });
+    const size = snappyDecodedBytes(body, 0, body.length);
+    if (size > MAX_RECORD_BYTES) throw this.#corrupt(at, 'record too large');
+    const record = new Uint8Array(Math.max(0, size));
+    if (snappyDecode(body, 0, body.length, record) === SNAPPY_MALFORMED) {
+      throw this.#corrupt(at, 'a record does not decompress');
     }
+    return record;
   }
 
   #corrupt(at: number, what: string): CorruptionError {
     return new CorruptionError(`${this.#place} at ${at}`, what);
   }
-}
-
-/** The length that a snappy block says it has after decompression. */
-function snappyLength(block: Uint8Array): number {
-  let value = 0;
-  for (let i = 0; i < 5 && i < block.length; i++) {
-    value += (block[i]! & 0x7f) * 2 ** (7 * i);
-    if (block[i]! < 0x80) return value;
-  }
-  return Number.POSITIVE_INFINITY;
 }
 
 function join(parts: readonly Uint8Array[], size: number): Uint8Array {

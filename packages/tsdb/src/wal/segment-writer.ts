@@ -1,5 +1,5 @@
 import { ByteWriter, crc32c, type File, type Files } from '@pollux/base';
-import { compressSync } from 'snappy';
+import { SNAPPY_TABLE_SIZE, snappyEncode, snappyMaxEncodedBytes } from '@pollux/kernels';
 import {
   FRAGMENT,
   FRAGMENT_HEADER_BYTES,
@@ -30,6 +30,8 @@ export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
   readonly #segmentBytes: number;
   readonly #staged = new ByteWriter(PAGE_BYTES * 2);
+  readonly #snappyTable = new Uint16Array(SNAPPY_TABLE_SIZE);
+  #packed = new Uint8Array(PAGE_BYTES);
   #file: File;
   #segment: number;
   #offset = 0;
@@ -57,13 +59,9 @@ export class SegmentWriter {
    * into a whole segment together are written in several pieces. Throws the system's error.
    */
   write(records: readonly Uint8Array[]): void {
-    const packed: [Uint8Array, number][] = [];
+    const packed = this.#compress(records);
     let size = 0;
-    for (const record of records) {
-      const [body, flag] = this.#compress(record);
-      packed.push([body, flag]);
-      size += body.length + FRAGMENT_HEADER_BYTES;
-    }
+    for (const [body] of packed) size += body.length + FRAGMENT_HEADER_BYTES;
     if (this.#offset > 0 && !this.#fits(size, this.#offset)) this.cut();
     for (const [body, flag] of packed) {
       if (!this.#fits(body.length, this.#offset + this.#staged.size)) {
@@ -120,10 +118,21 @@ export class SegmentWriter {
     return this.#options.files.open(`${this.#options.directory}/${segmentName(index)}`, 'wx');
   }
 
-  #compress(record: Uint8Array): [Uint8Array, number] {
-    if (this.#options.compress === false || record.length === 0) return [record, 0];
-    const packed = compressSync(record);
-    return packed.length < record.length ? [packed, SNAPPY_FLAG] : [record, 0];
+  /** Bodies, lent until the next call, with their flags: a record that does not get smaller stays as it is. */
+  #compress(records: readonly Uint8Array[]): (readonly [Uint8Array, number])[] {
+    if (this.#options.compress === false) return records.map((record) => [record, 0]);
+    let room = 0;
+    for (const { length } of records) room += snappyMaxEncodedBytes(length);
+    if (room > this.#packed.length) this.#packed = new Uint8Array(room);
+    const packed = this.#packed;
+    let start = 0;
+    return records.map((record) => {
+      const end = snappyEncode(record, 0, record.length, packed, start, this.#snappyTable);
+      if (end - start >= record.length) return [record, 0];
+      const body = packed.subarray(start, end);
+      start = end;
+      return [body, SNAPPY_FLAG];
+    });
   }
 
   #fits(length: number, offset: number): boolean {
