@@ -113,18 +113,12 @@ export interface StoreEngine {
   expire(database: string, retentionPolicy: string, beforeMs: number): Promise<number>;
 }
 
-/** Takes one copy of several replicas' columns; `preferred` may be null. */
-export type ChooseReplica = (
-  columns: readonly { readonly replica: string; readonly data: ColumnData }[],
-  preferred: string | null,
-) => { readonly replica: string; readonly data: ColumnData } | null;
-
 /** Prometheus' view of one retention policy. `writeTarget` is asked at each commit. */
 export type OpenEngine = (options: {
   readonly database: string;
   readonly retentionPolicy: string;
   readonly writeTarget: () => WriteTarget;
-  readonly replicaLabels: ReadonlySet<string>;
+  readonly replicaLabels: readonly string[];
 }) => Engine;
 
 export const ALL_TIME: NanoRange = {

@@ -1,1 +1,20 @@
-export {};
+export type { PrometheusCodec, PrometheusQuery, PrometheusWrite } from './codec-port.ts';
+export { decodeInfluxConfig, type InfluxConfig } from './config.ts';
+export type {
+  ColumnData,
+  FieldKind,
+  GroupIdentity,
+  NanoRange,
+  OpenEngine,
+  PointColumns,
+  SeriesKey,
+  StoreEngine,
+  View,
+  ViewSeries,
+  WriteOutcome,
+  WriteTarget,
+} from './engine-port.ts';
+export { registerInflux } from './http/routes.ts';
+export { MetaError } from './meta/errors.ts';
+export { type InfluxOptions, InfluxService } from './service.ts';
+export { PartialWriteError } from './write/errors.ts';

@@ -1,6 +1,5 @@
 export { ALL_TIME, type ColumnData, type NanoRange } from './column-data.ts';
 export type { WriteTarget } from './commit-queue.ts';
-export { chooseReplica } from './engine/choose-replica.ts';
 export { ShardEngine, type ShardEngineOptions } from './engine/shard-engine.ts';
 export {
   ShardClosedError,

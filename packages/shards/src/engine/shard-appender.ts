@@ -6,10 +6,10 @@ import {
   type Metadata,
   wordsOf,
 } from '@pollux/model';
-import { APPEND_OUTCOME, type Appender, type SeriesRef } from '@pollux/storage';
+import { APPEND_OUTCOME, type Appender, type SeriesRef, splitReplicaLabels } from '@pollux/storage';
 import { ShardInputError } from '../errors.ts';
 import type { PointColumns, SeriesKey } from '../point-columns.ts';
-import { measurementOf, splitReplica, VALUE_FIELD } from './prometheus-mapping.ts';
+import { measurementOf, VALUE_FIELD } from './prometheus-mapping.ts';
 import type { ShardEngineOptions } from './shard-engine.ts';
 
 /** Collects one batch of Prometheus samples; refs are valid inside the batch only. */
@@ -31,7 +31,7 @@ export class ShardAppender implements Appender {
     const key = labels.key();
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    const split = splitReplica(labels, this.#options.replicaLabels);
+    const split = splitReplicaLabels(labels, this.#options.replicaLabels);
     const ref = this.#series.push({
       measurement: measurementOf(split.labels),
       tags: split.labels,

@@ -7,22 +7,24 @@ import {
   matchesAll,
   wordsOf,
 } from '@pollux/model';
-import type {
-  Annotation,
-  Appender,
-  Engine,
-  NamesAnswer,
-  ReadContext,
-  SelectRequest,
-  SeriesColumns,
-  SeriesSource,
-  TimeRange,
+import {
+  type Annotation,
+  type Appender,
+  chooseCopy,
+  DEFAULT_COPY_CHOICE,
+  type Engine,
+  type NamesAnswer,
+  type ReadContext,
+  type SelectRequest,
+  type SeriesColumns,
+  type SeriesSource,
+  splitReplica,
+  type TimeRange,
 } from '@pollux/storage';
 import type { ColumnData, NanoRange } from '../column-data.ts';
 import type { WriteTarget } from '../commit-queue.ts';
 import type { ShardStore } from '../shard-store.ts';
 import type { StoreView, ViewSeries } from '../store-view.ts';
-import { chooseReplica } from './choose-replica.ts';
 import { labelsOf, VALUE_FIELD } from './prometheus-mapping.ts';
 import { ShardAppender } from './shard-appender.ts';
 
@@ -33,7 +35,7 @@ export type ShardEngineOptions = {
   /** Span of new shard groups and the oldest point taken, asked for at each commit: both can be altered. */
   readonly writeTarget: () => WriteTarget;
   /** Labels that are split off as the replica, as `ha.replica-labels` names them. */
-  readonly replicaLabels: ReadonlySet<string>;
+  readonly replicaLabels: readonly string[];
 };
 
 const BATCH_SERIES = 64;
@@ -88,7 +90,7 @@ export class ShardEngine implements Engine {
 
   async deleteSamples(range: TimeRange, matchers: readonly Matcher[]): Promise<void> {
     const { store, database, replicaLabels } = this.#options;
-    const { filters } = splitMatchers(matchers, replicaLabels);
+    const { matchers: filters } = splitReplica(matchers, replicaLabels);
     await store.deleteRows(
       database,
       (measurement, tags) => matchesAll(filters, labelsOf(measurement, tags)),
@@ -108,7 +110,7 @@ export class ShardEngine implements Engine {
     const { store, database, retentionPolicy, replicaLabels } = this.#options;
     const view = store.view(database, retentionPolicy, nanoRange(range));
     try {
-      const { filters } = splitMatchers(matchers, replicaLabels);
+      const { matchers: filters } = splitReplica(matchers, replicaLabels);
       for (const series of selectSeries(view, filters)) {
         throwIfAborted(context.signal);
         visit(labelsOf(series.measurement, series.tags));
@@ -129,9 +131,12 @@ class ShardSource implements SeriesSource {
   #takenBytes = 0;
 
   constructor(options: ShardEngineOptions, request: SelectRequest, context: ReadContext) {
-    const { filters, preferred } = splitMatchers(request.matchers, options.replicaLabels);
+    const { matchers: filters, preferredReplica } = splitReplica(
+      request.matchers,
+      options.replicaLabels,
+    );
     this.#context = context;
-    this.#preferred = preferred;
+    this.#preferred = preferredReplica;
     this.#view = options.store.view(
       options.database,
       options.retentionPolicy,
@@ -161,22 +166,22 @@ class ShardSource implements SeriesSource {
   }
 
   #read(series: ViewSeries): SeriesColumns | null {
-    const chosen = chooseReplica(this.#view.read(series, VALUE_FIELD, 'float'), this.#preferred);
-    if (chosen === null) return null;
-    const { replica } = chosen;
-    const data = wholeMilliseconds(chosen.data);
-    const bytes = data.count * BYTES_PER_SAMPLE;
+    const labels = labelsOf(series.measurement, series.tags);
+    const copies: SeriesColumns[] = [];
+    for (const { replica, data } of this.#view.read(series, VALUE_FIELD, 'float')) {
+      const { count, timesMs, cells } = wholeMilliseconds(data);
+      const columns = { labels, count, timestampsMs: timesMs, values: cells, replica };
+      copies.push({ ...columns, histograms: null, startTimestampsMs: null });
+    }
+    if (copies.length === 0) return null;
+    const chosen = chooseCopy(copies, {
+      ...DEFAULT_COPY_CHOICE,
+      preferredReplica: this.#preferred,
+    });
+    const bytes = chosen.count * BYTES_PER_SAMPLE;
     this.#takenBytes += bytes;
     this.#context.budget.take(bytes);
-    return {
-      labels: labelsOf(series.measurement, series.tags),
-      count: data.count,
-      timestampsMs: data.timesMs,
-      values: data.cells,
-      histograms: null,
-      startTimestampsMs: null,
-      replica,
-    };
+    return chosen;
   }
 
   close(): void {
@@ -185,20 +190,6 @@ class ShardSource implements SeriesSource {
     this.#takenBytes = 0;
     this.#view.release();
   }
-}
-
-/** Equality on a replica label is a preference; any other matcher on one, and all the rest, filter. */
-function splitMatchers(
-  matchers: readonly Matcher[],
-  replicaLabels: ReadonlySet<string>,
-): { readonly filters: readonly Matcher[]; readonly preferred: string | null } {
-  const filters = matchers.filter((matcher) => !replicaLabels.has(matcher.name));
-  const values: string[] = [];
-  for (const name of replicaLabels) {
-    const wanted = matchers.find((matcher) => matcher.name === name && matcher.operator === '=');
-    if (wanted !== undefined && wanted.value !== '') values.push(wanted.value);
-  }
-  return { filters, preferred: values.length === 0 ? null : values.join('/') };
 }
 
 function selectSeries(view: StoreView, filters: readonly Matcher[]): ViewSeries[] {

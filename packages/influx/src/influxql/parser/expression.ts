@@ -142,9 +142,11 @@ function parseCast(stream: TokenStream): CastType | null {
 export function parseCall(stream: TokenStream, name: string): Expression {
   const args: Expression[] = [];
   const lower = name.toLowerCase();
-  if (stream.takeMark(')')) return { kind: 'call', name: lower, args };
   for (;;) {
+    // First of all: once a slash is read as an operator, it is too late for a regular expression.
     const regex = stream.regex();
+    if (regex === null && args.length === 0 && stream.takeMark(')'))
+      return { kind: 'call', name: lower, args };
     args.push(regex === null ? parseExpression(stream) : { kind: 'regex', source: regex.source });
     const token = stream.next();
     if (isMark(token, ')')) return { kind: 'call', name: lower, args };

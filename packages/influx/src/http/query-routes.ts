@@ -1,0 +1,212 @@
+import { errorText, type HttpResponse, OperatingError } from '@pollux/base';
+import { type Exchange, formOf } from '@pollux/http';
+import type { Statement } from '../influxql/ast.ts';
+import { parseQuery } from '../influxql/parser/parse.ts';
+import { queryEpoch } from '../line-protocol/precision.ts';
+import type { User } from '../meta/meta-store.ts';
+import { statementText } from '../query/privileges.ts';
+import type { ResultSeries, StatementResult } from '../query/result.ts';
+import { isResponse } from './access.ts';
+import { failure, jsonText, noContent } from './answers.ts';
+import type { HttpContext } from './context.ts';
+import { errorCsv, resultsCsv } from './csv-answer.ts';
+import { type Epoch, errorJson, resultsJson } from './json-answer.ts';
+import { readParameters } from './parameters.ts';
+
+const DEFAULT_CHUNK_ROWS = 10_000;
+
+type Answer = {
+  readonly isCsv: boolean;
+  readonly epoch: Epoch;
+  readonly isPretty: boolean;
+  /** Rows per document; null for one document. */
+  readonly chunkRows: number | null;
+};
+
+/** GET and POST /query. */
+export async function serveQuery(context: HttpContext, exchange: Exchange): Promise<HttpResponse> {
+  const form = await formOf(exchange);
+  const answer = answerOf(exchange, form);
+  const text = (form.get('q') ?? '').trim();
+  if (text === '') return refused(answer, 400, 'missing required parameter "q"');
+  let statements: Statement[];
+  try {
+    statements = parseQuery(text, readParameters(form.get('params')));
+  } catch (error) {
+    if (!OperatingError.is(error)) throw error;
+    const isParameters = error.code === 'INFLUX.PARAMETERS';
+    return refused(
+      answer,
+      400,
+      `error parsing query${isParameters ? ' parameters' : ''}: ${error.message}`,
+    );
+  }
+  const database = form.get('db') ?? '';
+  const allowed = context.access.checkStatements(exchange, statements, database);
+  if (allowed !== null && isResponse(allowed)) return allowed;
+  const run = runner(context, {
+    statements,
+    user: allowed,
+    database,
+    retentionPolicy: form.get('rp') ?? '',
+    isReadOnly: exchange.request.method === 'GET',
+    signal: exchange.signal,
+  });
+  if (form.get('async') === 'true') {
+    void drain(context, run);
+    return noContent();
+  }
+  context.metrics.queries.inc();
+  if (answer.chunkRows !== null && !answer.isCsv) {
+    return {
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      body: chunks(run, answer, answer.chunkRows),
+    };
+  }
+  const results: StatementResult[] = [];
+  for await (const result of run) results.push(cutRows(result, context.maxRowLimit));
+  if (answer.isCsv)
+    return {
+      status: 200,
+      headers: { 'content-type': 'text/csv' },
+      body: resultsCsv(results, answer.epoch),
+    };
+  return jsonText(200, `${resultsJson(results, answer.epoch, answer.isPretty)}\n`);
+}
+
+function answerOf(exchange: Exchange, form: URLSearchParams): Answer {
+  const accept = exchange.request.headers['accept'] ?? '';
+  const rows = Number(form.get('chunk_size') ?? '');
+  return {
+    isCsv: /\b(?:application|text)\/csv\b/.test(accept),
+    epoch: queryEpoch(form.get('epoch')),
+    isPretty: form.get('pretty') === 'true',
+    chunkRows:
+      form.get('chunked') === 'true'
+        ? Number.isSafeInteger(rows) && rows > 0
+          ? rows
+          : DEFAULT_CHUNK_ROWS
+        : null,
+  };
+}
+
+function refused(answer: Answer, status: number, message: string): HttpResponse {
+  const plain = failure(status, message);
+  if (answer.isCsv)
+    return {
+      ...plain,
+      headers: { ...plain.headers, 'content-type': 'text/csv' },
+      body: errorCsv(message),
+    };
+  return { ...plain, body: `${errorJson(message, answer.isPretty)}\n` };
+}
+
+type Run = {
+  readonly statements: readonly Statement[];
+  readonly user: User | null;
+  readonly database: string;
+  readonly retentionPolicy: string;
+  readonly isReadOnly: boolean;
+  readonly signal: AbortSignal;
+};
+
+/** Statements one after the other; the first failure stops the rest, which say so. */
+async function* runner(context: HttpContext, run: Run): AsyncGenerator<StatementResult> {
+  let hasFailed = false;
+  for (const [statementId, statement] of run.statements.entries()) {
+    const timeZone = statement.kind === 'select' ? statement.timeZone : null;
+    const base = {
+      statementId,
+      messages: run.isReadOnly ? warningsFor(statement, run) : [],
+      timeZone,
+    };
+    if (hasFailed) {
+      yield { ...base, messages: [], series: [], error: 'not executed' };
+      continue;
+    }
+    try {
+      const { database, retentionPolicy, signal, user } = run;
+      const series = await context.executor.execute(statement, {
+        database,
+        retentionPolicy,
+        signal,
+        user,
+      });
+      yield { ...base, series, error: null };
+    } catch (error) {
+      if (!OperatingError.is(error)) throw error;
+      hasFailed = true;
+      context.metrics.queryErrors.inc();
+      yield { ...base, messages: [], series: [], error: error.message };
+    }
+  }
+}
+
+/** Statements that change something should be sent by POST. */
+function warningsFor(statement: Statement, run: Run): string[] {
+  if (statement.kind === 'select' && statement.target !== null) {
+    const database = statement.target.database === '' ? run.database : statement.target.database;
+    const target = {
+      ...statement.target,
+      database,
+      retentionPolicy: statement.target.retentionPolicy,
+    };
+    return [deprecated(statementText({ ...statement, target }))];
+  }
+  const isRead = /^(?:select|show-|explain|delete)/.test(statement.kind);
+  return isRead ? [] : [deprecated(statementText(statement))];
+}
+
+function deprecated(text: string): string {
+  return `deprecated use of '${text}' in a read only context, please use a POST request instead`;
+}
+
+async function drain(context: HttpContext, run: AsyncGenerator<StatementResult>): Promise<void> {
+  try {
+    for await (const result of run) if (result.error !== null) context.metrics.queryErrors.inc();
+  } catch (error) {
+    context.metrics.queryErrors.inc();
+    context.log.error('an asynchronous query failed', { error: errorText(error) });
+  }
+}
+
+/** `max-row-limit`: rows beyond it are left out, later series too. */
+function cutRows(result: StatementResult, limit: number): StatementResult {
+  if (limit === 0) return result;
+  let left = limit;
+  const series: ResultSeries[] = [];
+  for (const one of result.series) {
+    if (left === 0) break;
+    const rows = one.rows.slice(0, left);
+    left -= rows.length;
+    series.push(rows.length < one.rows.length ? { ...one, rows, partial: true } : { ...one, rows });
+  }
+  return { ...result, series };
+}
+
+/** One document per chunk of rows and series. */
+async function* chunks(
+  run: AsyncGenerator<StatementResult>,
+  answer: Answer,
+  size: number,
+): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  const document = (result: StatementResult): Uint8Array =>
+    encoder.encode(`${resultsJson([result], answer.epoch, answer.isPretty)}\n`);
+  for await (const result of run) {
+    if (result.series.length === 0) yield document(result);
+    for (const [index, series] of result.series.entries()) {
+      const isLastSeries = index === result.series.length - 1;
+      for (let from = 0; from === 0 || from < series.rows.length; from += size) {
+        const isLast = from + size >= series.rows.length;
+        const part: ResultSeries = {
+          ...series,
+          rows: series.rows.slice(from, from + size),
+          partial: !isLast,
+        };
+        yield document({ ...result, series: [part], partial: !(isLast && isLastSeries) });
+      }
+    }
+  }
+}

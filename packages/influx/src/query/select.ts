@@ -1,0 +1,505 @@
+import { LimitError, type Random } from '@pollux/base';
+import { compareText, Labels } from '@pollux/model';
+import type { FieldKind, View } from '../engine-port.ts';
+import {
+  type Expression,
+  type Field,
+  type SelectStatement,
+  type Source,
+  walk,
+} from '../influxql/ast.ts';
+import { QueryError } from '../influxql/errors.ts';
+import { printExpression } from '../influxql/print.ts';
+import { type CallScope, evaluateCall } from './calls.ts';
+import { compileSelect, isTimeReference, type Shape } from './compile.ts';
+import { expandFields, nameFields, type OutputField } from './fields.ts';
+import type { Point } from './functions.ts';
+import { cellOf, type Group, groupTables } from './group.ts';
+import { mathArity } from './math.ts';
+import type { Cell, ResultSeries } from './result.ts';
+import {
+  loadTables,
+  measurementsOf,
+  openView,
+  type Schema,
+  schemaOf,
+  type Table,
+  type TableScope,
+} from './table.ts';
+import { intersect, splitCondition, type TimeBounds } from './time-bounds.ts';
+import { evaluate } from './values.ts';
+import { Windows } from './windows.ts';
+
+export type SelectScope = TableScope & {
+  readonly nowNanos: bigint;
+  readonly random: Random;
+  /** 0 = no limit, as in influxdb.conf. */
+  readonly maxSeries: number;
+  readonly maxBuckets: number;
+};
+
+/** What a subquery takes over from the query around it. */
+type Inherited = {
+  readonly bounds: TimeBounds;
+  readonly dimensions: readonly string[];
+  readonly interval: Pick<Shape, 'intervalNanos' | 'offsetNanos'> | null;
+  readonly depth: number;
+};
+
+type Compiled = {
+  readonly statement: SelectStatement;
+  readonly shape: Shape;
+  readonly bounds: TimeBounds;
+  readonly condition: Expression | null;
+  readonly timeZone: string | null;
+};
+
+const MAX_DEPTH = 32;
+/** Rows of an answer held in memory at most. */
+const MAX_ROWS = 20_000_000;
+const OUTSIDE: Inherited = {
+  bounds: { min: null, max: null },
+  dimensions: [],
+  interval: null,
+  depth: 0,
+};
+
+/** Runs a SELECT; series come sorted by name and tags. */
+export function runSelect(scope: SelectScope, statement: SelectStatement): Promise<ResultSeries[]> {
+  return runNested(scope, statement, OUTSIDE);
+}
+
+/** Checks the statement and those inside it, before any data is read. */
+function checkNested(scope: SelectScope, statement: SelectStatement): void {
+  compileSelect(statement, scope.nowNanos);
+  splitCondition(statement.condition, { nowNanos: scope.nowNanos, timeZone: statement.timeZone });
+  for (const source of statement.sources) {
+    if (source.kind !== 'subquery') continue;
+    if (source.statement.hasOrder && source.statement.ascending !== statement.ascending) {
+      throw new QueryError('subqueries must be ordered in the same direction as the query itself');
+    }
+    checkNested(scope, source.statement);
+  }
+}
+
+async function runNested(
+  scope: SelectScope,
+  statement: SelectStatement,
+  inherited: Inherited,
+): Promise<ResultSeries[]> {
+  if (inherited.depth === 0) checkNested(scope, statement);
+  if (inherited.depth > MAX_DEPTH)
+    throw new QueryError(`subqueries are nested too deeply (limit ${MAX_DEPTH})`);
+  const compiled = compile(scope, statement, inherited);
+  const opened = openSources(scope, statement.sources, compiled.bounds);
+  try {
+    const inner = await runSubqueries(scope, statement, compiled, inherited);
+    const schema = unionSchema(opened, inner);
+    const dimensions = dimensionsOf(scope, statement, schema, inherited.dimensions);
+    const fields = expandFields(statement, schema, dimensions, scope.patterns).filter(
+      ({ expression }) => !isTimeReference(expression),
+    );
+    if (fields.length === 0) return [];
+    const tables = [...inner, ...(await readTables(scope, opened, compiled, fields))];
+    if (scope.maxSeries > 0 && tables.length > scope.maxSeries) {
+      throw new QueryError(
+        `max-select-series limit exceeded: (${tables.length}/${scope.maxSeries})`,
+      );
+    }
+    return answer(scope, compiled, fields, { tables, dimensions });
+  } finally {
+    for (const { view } of opened) view.release();
+  }
+}
+
+function compile(scope: SelectScope, statement: SelectStatement, inherited: Inherited): Compiled {
+  const shape = compileSelect(statement, scope.nowNanos);
+  const { timeZone } = statement;
+  const { bounds: own, rest } = splitCondition(statement.condition, {
+    nowNanos: scope.nowNanos,
+    timeZone,
+  });
+  const merged = intersect(own, inherited.bounds);
+  const takesInterval = shape.hasCalls && shape.intervalNanos === 0n && inherited.interval !== null;
+  const effective = takesInterval ? { ...shape, ...inherited.interval } : shape;
+  // With GROUP BY time an open end is now, so that windows do not run to the end of time.
+  const max = merged.max ?? (effective.intervalNanos > 0n ? scope.nowNanos : null);
+  return {
+    statement,
+    shape: effective,
+    bounds: { min: merged.min, max },
+    condition: rest,
+    timeZone,
+  };
+}
+
+type Opened = { readonly view: View; readonly measurements: readonly string[] };
+
+function openSources(scope: SelectScope, sources: readonly Source[], bounds: TimeBounds): Opened[] {
+  const opened: Opened[] = [];
+  try {
+    for (const source of sources) {
+      if (source.kind !== 'measurement') continue;
+      const view = openView(scope, source, bounds);
+      opened.push({ view, measurements: measurementsOf(view, source, scope.patterns) });
+    }
+  } catch (error) {
+    for (const { view } of opened) view.release();
+    throw error;
+  }
+  return opened;
+}
+
+async function runSubqueries(
+  scope: SelectScope,
+  statement: SelectStatement,
+  compiled: Compiled,
+  inherited: Inherited,
+): Promise<Table[]> {
+  const tables: Table[] = [];
+  const dimensions = statement.dimensions.flatMap((dimension) =>
+    dimension.kind === 'reference' ? [dimension.name] : [],
+  );
+  const { intervalNanos, offsetNanos } = compiled.shape;
+  for (const source of statement.sources) {
+    if (source.kind !== 'subquery') continue;
+    const series = await runNested(scope, source.statement, {
+      bounds: compiled.bounds,
+      dimensions: [...new Set([...inherited.dimensions, ...dimensions])],
+      interval: intervalNanos > 0n ? { intervalNanos, offsetNanos } : inherited.interval,
+      depth: inherited.depth + 1,
+    });
+    for (const one of series) tables.push(tableOf(one));
+  }
+  return tables;
+}
+
+/** A series of a subquery's answer as rows for the query around it. */
+function tableOf(series: ResultSeries): Table {
+  const rows = [...series.rows].sort((a, b) =>
+    (a[0] as bigint) < (b[0] as bigint) ? -1 : a[0] === b[0] ? 0 : 1,
+  );
+  const columns = new Map<string, Cell[]>();
+  for (const [index, name] of series.columns.entries()) {
+    if (index > 0)
+      columns.set(
+        name,
+        rows.map((row) => row[index] ?? null),
+      );
+  }
+  return {
+    name: series.name,
+    tags: Labels.from(series.tags ?? []),
+    times: rows.map((row) => row[0] as bigint),
+    columns,
+  };
+}
+
+function unionSchema(opened: readonly Opened[], inner: readonly Table[]): Schema {
+  const fields = new Map<string, FieldKind>();
+  const tags = new Set<string>();
+  for (const { view, measurements } of opened) {
+    for (const measurement of measurements) {
+      const schema = schemaOf(view, measurement);
+      for (const [name, kind] of schema.fields)
+        if (fields.get(name) !== 'float') fields.set(name, kind);
+      for (const tag of schema.tags) tags.add(tag);
+    }
+  }
+  for (const table of inner) {
+    for (const [name, cells] of table.columns) fields.set(name, kindOfCells(cells));
+    for (const [tag] of table.tags) tags.add(tag);
+  }
+  return { fields, tags };
+}
+
+function kindOfCells(cells: readonly Cell[]): FieldKind {
+  const sample = cells.find((cell) => cell !== null);
+  if (typeof sample === 'bigint') return 'integer';
+  if (typeof sample === 'string') return 'string';
+  return typeof sample === 'boolean' ? 'boolean' : 'float';
+}
+
+function dimensionsOf(
+  scope: SelectScope,
+  statement: SelectStatement,
+  schema: Schema,
+  inherited: readonly string[],
+): string[] {
+  const names = new Set(inherited);
+  for (const dimension of statement.dimensions) {
+    if (dimension.kind === 'reference') names.add(dimension.name);
+    else if (dimension.kind === 'wildcard') for (const tag of schema.tags) names.add(tag);
+    else if (dimension.kind === 'regex') {
+      for (const tag of schema.tags)
+        if (scope.patterns.matches(dimension.source, tag)) names.add(tag);
+    }
+  }
+  return [...names].sort(compareText);
+}
+
+async function readTables(
+  scope: SelectScope,
+  opened: readonly Opened[],
+  compiled: Compiled,
+  fields: readonly Field[],
+): Promise<Table[]> {
+  const wanted = new Set<string>();
+  const note = (node: Expression): void => {
+    if (node.kind === 'reference' && node.cast !== 'tag') wanted.add(node.name);
+    if (node.kind === 'distinct') wanted.add(node.name);
+  };
+  for (const { expression } of fields) walk(expression, note);
+  if (compiled.condition !== null) walk(compiled.condition, note);
+  const tables: Table[] = [];
+  const seen = new Set<string>();
+  for (const { view, measurements } of opened) {
+    for (const measurement of measurements) {
+      // The same measurement named twice, as by two regular expressions, is read once.
+      if (opened.length > 1 && seen.has(measurement)) continue;
+      seen.add(measurement);
+      const schema = schemaOf(view, measurement);
+      const needed = new Map([...schema.fields].filter(([name]) => wanted.has(name)));
+      const matches = tagFilter(scope, compiled.condition, schema);
+      tables.push(...(await loadTables(scope, view, { measurement, fields: needed, matches })));
+    }
+  }
+  return tables;
+}
+
+/** Whether a series can pass by its tags alone; conditions on fields are left for the rows. */
+function tagFilter(
+  scope: SelectScope,
+  condition: Expression | null,
+  schema: Schema,
+): (tags: Labels) => boolean {
+  if (condition === null) return () => true;
+  const isPossible = (node: Expression, tags: Labels): boolean => {
+    if (node.kind === 'paren') return isPossible(node.inner, tags);
+    if (node.kind === 'binary' && node.operator === 'AND')
+      return isPossible(node.left, tags) && isPossible(node.right, tags);
+    if (node.kind === 'binary' && node.operator === 'OR')
+      return isPossible(node.left, tags) || isPossible(node.right, tags);
+    let hasField = false;
+    walk(node, (part) => {
+      if (
+        part.kind === 'reference' &&
+        (part.cast === 'field' || (part.cast !== 'tag' && schema.fields.has(part.name)))
+      )
+        hasField = true;
+    });
+    if (hasField) return true;
+    return (
+      evaluate(
+        node,
+        (reference) => (reference.kind === 'reference' ? tags.get(reference.name) : null),
+        scope.patterns,
+      ) === true
+    );
+  };
+  return (tags) => isPossible(condition, tags);
+}
+
+function answer(
+  scope: SelectScope,
+  compiled: Compiled,
+  fields: readonly Field[],
+  input: { readonly tables: readonly Table[]; readonly dimensions: readonly string[] },
+): ResultSeries[] {
+  const { statement, condition } = compiled;
+  const passes = (table: Table, row: number): boolean => {
+    if (condition === null) return true;
+    const found = evaluate(condition, (node) => conditionCell(table, row, node), scope.patterns);
+    return found === true;
+  };
+  const groups = groupTables(input.tables, input.dimensions, passes);
+  const outputs = nameFields(withTopArguments(fields, statement));
+  const series: ResultSeries[] = [];
+  let total = 0;
+  for (const group of groups) {
+    const rows = compiled.shape.hasCalls
+      ? callRows(scope, compiled, outputs, group)
+      : rawRows(scope, outputs, group);
+    if (!statement.ascending) rows.reverse();
+    const end = statement.limit > 0 ? statement.offset + statement.limit : undefined;
+    const kept = rows.slice(statement.offset, end);
+    if (kept.length === 0) continue;
+    total += kept.length;
+    if (total > MAX_ROWS)
+      throw new LimitError(
+        'INFLUX.ROWS',
+        'rows',
+        `the answer has more than ${MAX_ROWS} rows; narrow the time range`,
+      );
+    const columns = [timeName(statement), ...outputs.map(({ name }) => name)];
+    series.push({
+      name: group.name,
+      tags: group.tags.length > 0 ? group.tags : null,
+      columns,
+      rows: kept,
+      hasTime: true,
+    });
+  }
+  const last = statement.slimit > 0 ? statement.soffset + statement.slimit : undefined;
+  return series.slice(statement.soffset, last);
+}
+
+/** A tag that a series does not have is the empty text in conditions. */
+function conditionCell(table: Table, row: number, node: Expression): Cell {
+  if (node.kind !== 'reference') return null;
+  const cell = cellOf(table, row, node.name, node.cast);
+  if (cell !== null || table.columns.has(node.name)) return cell;
+  return '';
+}
+
+function timeName(statement: SelectStatement): string {
+  for (const { expression, alias } of statement.fields)
+    if (isTimeReference(expression) && alias !== '') return alias;
+  return 'time';
+}
+
+/** top and bottom show the tags and fields they were given as columns of their own. */
+function withTopArguments(fields: readonly Field[], statement: SelectStatement): Field[] {
+  const out: Field[] = [];
+  for (const field of fields) {
+    out.push(field);
+    const { expression } = field;
+    if (expression.kind !== 'call' || (expression.name !== 'top' && expression.name !== 'bottom'))
+      continue;
+    if (statement.target !== null) continue;
+    for (const arg of expression.args.slice(1, -1)) out.push({ expression: arg, alias: '' });
+  }
+  return out;
+}
+
+function rawRows(scope: SelectScope, outputs: readonly OutputField[], group: Group): Cell[][] {
+  const rows: Cell[][] = [];
+  const fields = new Set<string>();
+  for (const { expression } of outputs) {
+    walk(expression, (node) => {
+      if (node.kind === 'reference' && node.cast !== 'tag' && group.hasField(node.name))
+        fields.add(node.name);
+    });
+  }
+  if (fields.size === 0) return rows;
+  for (const ref of group.rows()) {
+    let hasValue = false;
+    for (const name of fields) if (group.cell(ref, name, 'field') !== null) hasValue = true;
+    if (!hasValue) continue;
+    const row: Cell[] = [group.timeOf(ref)];
+    for (const { expression } of outputs) {
+      row.push(
+        evaluate(
+          expression,
+          (node) => (node.kind === 'reference' ? group.cell(ref, node.name, node.cast) : null),
+          scope.patterns,
+        ),
+      );
+    }
+    rows.push(row);
+  }
+  return rows;
+}
+
+function callRows(
+  scope: SelectScope,
+  compiled: Compiled,
+  outputs: readonly OutputField[],
+  group: Group,
+): Cell[][] {
+  const { shape, statement, bounds } = compiled;
+  const windows =
+    shape.intervalNanos > 0n
+      ? new Windows(shape.intervalNanos, shape.offsetNanos, compiled.timeZone)
+      : null;
+  const callScope: CallScope = {
+    windows,
+    fill: statement.fill,
+    min: bounds.min,
+    max: bounds.max,
+    keepTimes: shape.hasLoneSelector && windows === null,
+    maxBuckets: scope.maxBuckets,
+    random: scope.random,
+  };
+  const streams = new Map<string, readonly Point[]>();
+  for (const { expression } of outputs) {
+    for (const call of topCalls(expression)) {
+      const key = printExpression(call);
+      if (!streams.has(key)) streams.set(key, evaluateCall(call, group, callScope));
+    }
+  }
+  return joinStreams(scope, outputs, group, streams);
+}
+
+type Call = Expression & { readonly kind: 'call' };
+
+/** The outermost calls that are no math functions; `DISTINCT x` is one. */
+function topCalls(expression: Expression): Call[] {
+  switch (expression.kind) {
+    case 'call':
+      return mathArity(expression.name) > 0 ? expression.args.flatMap(topCalls) : [expression];
+    case 'paren':
+      return topCalls(expression.inner);
+    case 'binary':
+      return [...topCalls(expression.left), ...topCalls(expression.right)];
+    case 'distinct':
+      return [distinctCall(expression.name)];
+    default:
+      return [];
+  }
+}
+
+function distinctCall(name: string): Call {
+  return { kind: 'call', name: 'distinct', args: [{ kind: 'reference', name, cast: null }] };
+}
+
+/** Rows by time over all streams; several points of one time (distinct, top) make several rows. */
+function joinStreams(
+  scope: SelectScope,
+  outputs: readonly OutputField[],
+  group: Group,
+  streams: ReadonlyMap<string, readonly Point[]>,
+): Cell[][] {
+  const byTime = new Map<bigint, Map<string, Point>[]>();
+  for (const [key, points] of streams) {
+    const used = new Map<bigint, number>();
+    for (const point of points) {
+      const index = used.get(point.time) ?? 0;
+      used.set(point.time, index + 1);
+      const rows = byTime.get(point.time) ?? [];
+      byTime.set(point.time, rows);
+      const row = rows[index] ?? new Map<string, Point>();
+      rows[index] = row;
+      row.set(key, point);
+    }
+  }
+  const times = [...byTime.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  const out: Cell[][] = [];
+  for (const time of times) {
+    for (const found of byTime.get(time) ?? []) {
+      const row: Cell[] = [time];
+      for (const { expression } of outputs) row.push(outputCell(scope, expression, group, found));
+      out.push(row);
+    }
+  }
+  return out;
+}
+
+function outputCell(
+  scope: SelectScope,
+  expression: Expression,
+  group: Group,
+  found: ReadonlyMap<string, Point>,
+): Cell {
+  if (expression.kind === 'distinct')
+    return found.get(printExpression(distinctCall(expression.name)))?.value ?? null;
+  return evaluate(
+    expression,
+    (node) => {
+      if (node.kind === 'call') return found.get(printExpression(node))?.value ?? null;
+      const [point] = found.values();
+      return point?.row == null ? null : group.cell(point.row, node.name, node.cast);
+    },
+    scope.patterns,
+  );
+}

@@ -1,0 +1,114 @@
+import type { Expression } from '../influxql/ast.ts';
+import { isLess, type Point } from './functions.ts';
+import type { Cell } from './result.ts';
+import { combine } from './values.ts';
+
+/** Makes a new sequence of a sequence in time order; null values are not there. `interval` is GROUP BY time's, 0 for none. */
+export type Transform = (
+  points: readonly Point[],
+  args: readonly Expression[],
+  interval: bigint,
+) => readonly Point[];
+
+function unitOf(args: readonly Expression[], fallback: bigint): bigint {
+  const [unit] = args;
+  return unit?.kind === 'duration' ? unit.nanos : fallback;
+}
+
+function numberOf(args: readonly Expression[], index: number, fallback: number): number {
+  const arg = args[index];
+  return arg?.kind === 'integer' || arg?.kind === 'number' ? Number(arg.value) : fallback;
+}
+
+function pairs(points: readonly Point[], combineTwo: (before: Point, now: Point) => Cell): Point[] {
+  const out: Point[] = [];
+  let before: Point | null = null;
+  for (const now of points) {
+    // Of points at one time only the first counts.
+    if (before !== null && now.time === before.time) continue;
+    if (before !== null) {
+      const value = combineTwo(before, now);
+      if (value !== null) out.push({ time: now.time, value, row: null });
+    }
+    before = now;
+  }
+  return out;
+}
+
+function derivative(isNonNegative: boolean): Transform {
+  return (points, args, interval) => {
+    const unit = unitOf(args, interval > 0n ? interval : 1_000_000_000n);
+    return pairs(points, (before, now) => {
+      const elapsed = Number(now.time - before.time);
+      const value = (Number(now.value) - Number(before.value)) / (elapsed / Number(unit));
+      return isNonNegative && value < 0 ? null : value;
+    });
+  };
+}
+
+function difference(isNonNegative: boolean): Transform {
+  return (points) =>
+    pairs(points, (before, now) => {
+      const value = combine('-', now.value, before.value);
+      return isNonNegative && isLess(value, 0) ? null : value;
+    });
+}
+
+function cumulativeSum(points: readonly Point[]): readonly Point[] {
+  let total: Cell = null;
+  return points.map((point) => {
+    total = total === null ? point.value : combine('+', total, point.value);
+    return { time: point.time, value: total, row: null };
+  });
+}
+
+function movingAverage(points: readonly Point[], args: readonly Expression[]): readonly Point[] {
+  const size = numberOf(args, 0, 2);
+  const out: Point[] = [];
+  let sum = 0;
+  for (const [index, point] of points.entries()) {
+    sum += Number(point.value);
+    const leaving = points[index - size];
+    if (leaving !== undefined) sum -= Number(leaving.value);
+    if (index + 1 >= size) out.push({ time: point.time, value: sum / size, row: null });
+  }
+  return out;
+}
+
+function elapsed(points: readonly Point[], args: readonly Expression[]): readonly Point[] {
+  const unit = unitOf(args, 1n);
+  const out: Point[] = [];
+  for (let i = 1; i < points.length; i++) {
+    out.push({
+      time: points[i]!.time,
+      value: (points[i]!.time - points[i - 1]!.time) / unit,
+      row: null,
+    });
+  }
+  return out;
+}
+
+/** Functions that go over a sequence, by name. */
+export const TRANSFORMS: Readonly<Record<string, Transform>> = {
+  derivative: derivative(false),
+  non_negative_derivative: derivative(true),
+  difference: difference(false),
+  non_negative_difference: difference(true),
+  cumulative_sum: cumulativeSum,
+  moving_average: movingAverage,
+  elapsed,
+};
+
+/** Valid InfluxQL that is not executed: named so that the answer can say so. */
+export const UNSUPPORTED_FUNCTIONS: ReadonlySet<string> = new Set([
+  'holt_winters',
+  'holt_winters_with_fit',
+  'exponential_moving_average',
+  'double_exponential_moving_average',
+  'triple_exponential_moving_average',
+  'relative_strength_index',
+  'triple_exponential_derivative',
+  'chande_momentum_oscillator',
+  'kaufmans_efficiency_ratio',
+  'kaufmans_adaptive_moving_average',
+]);

@@ -1,0 +1,157 @@
+import { CanceledError, Closer, type Env, errorText, sleep } from '@pollux/base';
+import type { Engine } from '@pollux/storage';
+import type { Log, Registry } from '@pollux/telemetry';
+import type { PrometheusCodec } from './codec-port.ts';
+import type { InfluxConfig } from './config.ts';
+import type { OpenEngine, StoreEngine } from './engine-port.ts';
+import { Access } from './http/access.ts';
+import type { HttpContext } from './http/context.ts';
+import { MetaStore } from './meta/meta-store.ts';
+import { QueryExecutor } from './query/executor.ts';
+import { PointWriter } from './write/point-writer.ts';
+
+export type InfluxOptions = {
+  readonly env: Env;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly config: InfluxConfig;
+  /** Shown in X-Influxdb-Version and /ping; clients decide on features by it: `1.8.10`. */
+  readonly version: string;
+  readonly engine: StoreEngine;
+  readonly openEngine: OpenEngine;
+  readonly codec: PrometheusCodec;
+};
+
+/** The InfluxDB side of a store: names, writes, queries, retention. Its routes are given by `registerInflux`. */
+export class InfluxService {
+  readonly meta: MetaStore;
+  /** For the routes. */
+  readonly context: HttpContext;
+  readonly #options: InfluxOptions;
+  readonly #closer: Closer;
+  readonly #stop = new AbortController();
+  readonly #engines = new Map<string, Engine>();
+  readonly #writer: PointWriter;
+  #retention: Promise<void> | null = null;
+
+  constructor(options: InfluxOptions) {
+    const { env, config, registry, engine } = options;
+    this.#options = options;
+    this.#closer = new Closer(env.clock);
+    this.meta = new MetaStore({
+      env,
+      directory: config.meta.dir,
+      autocreatePolicy: config.meta['retention-autocreate'],
+    });
+    this.#writer = new PointWriter(this.meta, engine, env.clock);
+    const executor = new QueryExecutor({
+      clock: env.clock,
+      random: env.random,
+      meta: this.meta,
+      engine,
+      writer: this.#writer,
+      maxSeries: config.coordinator['max-select-series'],
+      maxBuckets: config.coordinator['max-select-buckets'],
+    });
+    this.context = {
+      clock: env.clock,
+      log: options.log,
+      meta: this.meta,
+      writer: this.#writer,
+      executor,
+      codec: options.codec,
+      access: new Access(this.meta, config.http['auth-enabled'], config.http.realm),
+      metrics: {
+        writeRequests: registry.counter(
+          'influxdb_write_requests_total',
+          'Write requests with a readable body.',
+        ),
+        writeErrors: registry.counter(
+          'influxdb_write_errors_total',
+          'Write requests that were refused in whole or part.',
+        ),
+        points: registry.counter('influxdb_points_written_total', 'Points stored.'),
+        histogramsDropped: registry.counter(
+          'influxdb_histograms_dropped_total',
+          'Native histograms in remote-write requests, which this store does not keep.',
+        ),
+        queries: registry.counter('influxdb_queries_total', 'Query requests.'),
+        queryErrors: registry.counter('influxdb_query_errors_total', 'Statements that failed.'),
+      },
+      maxBodyBytes: config.http['max-body-size'],
+      maxRowLimit: config.http['max-row-limit'],
+      replicaLabels: config.ha['replica-labels'],
+      version: options.version,
+      engineOf: (database, retentionPolicy) => this.queryable(database, retentionPolicy),
+    };
+    registry.gaugeFrom('influxdb_databases', 'Databases.', () => this.meta.databases().length);
+  }
+
+  /** Starts dropping expired shard groups. */
+  start(): void {
+    const { enabled } = this.#options.config.retention;
+    if (enabled) this.#retention ??= this.#enforceRetention();
+    this.#closer.defer('retention', async () => {
+      this.#stop.abort();
+      await this.#retention;
+    });
+  }
+
+  /**
+   * Prometheus' view of a database for the PromQL API: readable and writable. An empty policy is the default one. The same
+   * names give the same engine. Throws `database not found` and `retention policy not found`.
+   */
+  queryable(database: string, retentionPolicy = ''): Engine {
+    const policy = this.meta.requirePolicy(this.meta.requireDatabase(database), retentionPolicy);
+    const key = `${database}\ud800${policy.name}`;
+    let engine = this.#engines.get(key);
+    if (engine === undefined) {
+      engine = this.#options.openEngine({
+        database,
+        retentionPolicy: policy.name,
+        writeTarget: () => this.#writer.target(database, policy.name),
+        replicaLabels: this.context.replicaLabels,
+      });
+      this.#engines.set(key, engine);
+    }
+    return engine;
+  }
+
+  /** Drops the shard groups whose end is older than their policy's duration; returns how many. */
+  async dropExpired(): Promise<number> {
+    let dropped = 0;
+    for (const database of this.meta.databases()) {
+      for (const policy of database.policies) {
+        if (policy.durationNanos === 0n) continue;
+        const beforeMs = this.#options.env.clock.now() - Number(policy.durationNanos / 1_000_000n);
+        dropped += await this.#options.engine.expire(database.name, policy.name, beforeMs);
+      }
+    }
+    return dropped;
+  }
+
+  async #enforceRetention(): Promise<void> {
+    const { config, env, log } = this.#options;
+    for (;;) {
+      try {
+        const dropped = await this.dropExpired();
+        if (dropped > 0) log.info('dropped expired shard groups', { groups: dropped });
+        await sleep(env.clock, config.retention['check-interval'], this.#stop.signal);
+      } catch (error) {
+        if (error instanceof CanceledError) return;
+        log.error('cannot enforce retention', { error: errorText(error) });
+        try {
+          await sleep(env.clock, 60_000, this.#stop.signal);
+        } catch {
+          return;
+        }
+      }
+    }
+  }
+
+  /** Ends background work. The engine is closed by whoever opened it. */
+  async close(): Promise<void> {
+    const failures = await this.#closer.close();
+    for (const failure of failures) this.#options.log.warn('closing was not clean', { failure });
+  }
+}
