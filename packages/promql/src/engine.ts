@@ -1,4 +1,4 @@
-import { type Clock, InputError, OperatingError } from '@pollux/base';
+import { type Clock, errorText, InputError, OperatingError } from '@pollux/base';
 import { MemoryBudget, type Queryable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import { Annotations } from './annotations.ts';
@@ -122,11 +122,13 @@ export class Engine {
     const arrivedMs = clock.monotonic();
     this.#metrics.queries.inc();
     let release: (() => void) | null = null;
+    let held: ExecContext | null = null;
     try {
       release = await this.#enter(signal, timeoutMs);
       const startedMs = clock.monotonic();
       const query = request.query ?? (request.expr === undefined ? '' : printExpr(request.expr));
       const context = this.#context(request, query, times, isInstant, timeoutMs);
+      held = context;
       const parsed = this.#prepare(request, query, times, isInstant);
       const preparedMs = clock.monotonic();
       const result = await this.#evaluate(parsed, context);
@@ -149,6 +151,7 @@ export class Engine {
     } catch (error) {
       throw this.#queryError(error);
     } finally {
+      held?.releaseMemory();
       release?.();
       this.#metrics.queries.dec();
     }
@@ -218,6 +221,7 @@ export class Engine {
     if (error instanceof ParseError) return badData(error);
     if (error instanceof InputError || OperatingError.is(error))
       return new QueryError('execution', error.message, { cause: error });
+    this.#options.log.error('query ended by a fault of the program', { error: errorText(error) });
     return error;
   }
 }

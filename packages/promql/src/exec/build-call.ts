@@ -1,3 +1,4 @@
+import type { FloatHistogram } from '@pollux/model';
 import { QueryError } from '../errors.ts';
 import { DATE_FUNCTIONS, ELEMENT_FUNCTIONS } from '../functions/elementwise.ts';
 import { nativeVariance } from '../histogram/quantile.ts';
@@ -18,6 +19,7 @@ import type { Operator } from './operator.ts';
 import { withoutName } from './range-source.ts';
 import { ScalarChoice, ScalarOfTime, ScalarOfVector } from './scalar-operators.ts';
 import { byLabels, byValue, Reorder, type SeriesOrder } from './sort.ts';
+import { TimestampOfStep } from './timestamp-of-step.ts';
 
 /** Operators for functions that take no range. */
 export function buildCall(node: CallNode, grid: StepGrid, context: ExecContext): Operator {
@@ -92,16 +94,13 @@ export function buildCall(node: CallNode, grid: StepGrid, context: ExecContext):
     case 'histogram_quantile':
     case 'histogram_quantiles':
     case 'histogram_fraction':
-      return new HistogramFunction(node, grid, context);
+      return mergeEqual(new HistogramFunction(node, grid, context), context);
     case 'info':
       return new InfoJoin(node, operatorOf(0), grid, context);
     default:
       throw QueryError.execution(`function ${func} is not supported yet`);
   }
 }
-
-import type { FloatHistogram } from '@pollux/model';
-import { TimestampOfStep } from './timestamp-of-step.ts';
 
 function access(
   child: Operator,

@@ -27,7 +27,10 @@ export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecConte
     case 'string':
       throw QueryError.execution('a string can only be an argument of a function');
     case 'vector-select':
-      return new SelectVector(node, grid, context);
+      // timestamp() of a selector takes the name away like any other function.
+      return node.mode === 'value'
+        ? new SelectVector(node, grid, context)
+        : mergeEqual(new SelectVector(node, grid, context), context);
     case 'range-call':
       if (node.func === 'absent_over_time') return new AbsentOverTime(node, grid, context);
       return mergeEqual(new RangeCall(node, grid, context), context);

@@ -25,6 +25,7 @@ export class ExecContext {
   readonly #clock: Clock;
   readonly #deadlineMs: number;
   #lastTurnMs: number;
+  #heldBytes = 0;
 
   constructor(settings: {
     readonly query: string;
@@ -49,6 +50,18 @@ export class ExecContext {
     this.#clock = settings.clock;
     this.#lastTurnMs = settings.clock.monotonic();
     this.#deadlineMs = this.#lastTurnMs + settings.timeoutMs;
+  }
+
+  /** Counts memory for columns against the budget until {@link releaseMemory}. Throws LimitError. */
+  holdMemory(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.read.budget.take(bytes);
+  }
+
+  /** At the end of the query. */
+  releaseMemory(): void {
+    this.read.budget.give(this.#heldBytes);
+    this.#heldBytes = 0;
   }
 
   /**

@@ -1,9 +1,12 @@
-import { OperatingError } from '@pollux/base';
+import { LimitError, OperatingError } from '@pollux/base';
 import type { SelectHints, SeriesColumns } from '@pollux/storage';
 import { QueryError } from '../errors.ts';
 import type { VectorSelector } from '../parser/ast.ts';
 import type { SelectHint } from '../plan/nodes.ts';
 import type { ExecContext } from './context.ts';
+
+/** A timestamp and a value. */
+const BYTES_PER_SAMPLE = 16;
 
 export type LoadRequest = {
   readonly selector: VectorSelector;
@@ -38,7 +41,11 @@ export async function loadSeries(
     for (;;) {
       const batch = await source.next();
       if (batch === null) break;
-      for (const series of batch) if (series.count > 0) loaded.push(series);
+      for (const series of batch) {
+        if (series.count === 0) continue;
+        context.holdMemory(series.count * BYTES_PER_SAMPLE);
+        loaded.push(series);
+      }
       await context.checkpoint();
     }
     context.annotations.addAll(source.warnings);
@@ -46,6 +53,7 @@ export async function loadSeries(
     if (error instanceof QueryError) throw error;
     context.throwIfOver();
     // Storage errors reach the user with their own text, as "expanding series: …" in Prometheus.
+    if (error instanceof LimitError) throw error;
     if (OperatingError.is(error)) {
       throw new QueryError('execution', `expanding series: ${error.message}`, { cause: error });
     }

@@ -1,4 +1,5 @@
 import { assert } from '@pollux/base';
+import { QueryError } from '../errors.ts';
 import { annotateRangeCall, checkQuantile } from '../functions/range-annotations.ts';
 import { WINDOW_KERNELS } from '../functions/window/kernels.ts';
 import { type MixedFunction, mixedFunctionFor } from '../functions/window/mixed.ts';
@@ -180,8 +181,6 @@ function largestPoints(histograms: NonNullable<RangeSeries['histograms']>): numb
     if (histogram !== null) most = Math.max(most, histogramPoints(histogram));
   return most;
 }
-
-import { QueryError } from '../errors.ts';
 
 function invalidFactor(name: string, factor: number): QueryError {
   return QueryError.execution(

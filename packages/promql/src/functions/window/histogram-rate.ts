@@ -32,14 +32,14 @@ export function histogramRate(input: MixedInput): number | FloatHistogram | null
   });
   if (difference === null) return null;
   const first = histograms[0]!;
-  const factor = extrapolationFactor({
-    firstMs: series.timestampsMs[lo]!,
-    lastMs: series.timestampsMs[hi - 1]!,
-    startMs: windows.startMs[index]!,
-    endMs: windows.endMs[index]!,
-    samples: hi - lo,
-    zeroRatio: isCounter && difference.count > 0 ? first.count / difference.count : -1,
-  });
+  const factor = extrapolationFactor(
+    series.timestampsMs[lo]!,
+    series.timestampsMs[hi - 1]!,
+    windows.startMs[index]!,
+    windows.endMs[index]!,
+    hi - lo,
+    isCounter && difference.count > 0 ? first.count / difference.count : -1,
+  );
   const seconds = (windows.endMs[index]! - windows.startMs[index]!) / 1000;
   return scaleHistogram(difference, call.func === 'rate' ? factor / seconds : factor);
 }

@@ -1,7 +1,5 @@
 import type { WindowKernel, WindowSet } from './window-set.ts';
 
-export type RateKind = 'rate' | 'increase' | 'delta';
-
 export const rate: WindowKernel = (windows, out, kinds, base) =>
   slideRate(windows, out, kinds, base, true, true);
 export const increase: WindowKernel = (windows, out, kinds, base) =>
@@ -33,15 +31,16 @@ function slideRate(
     while (firstReset < resetAt.length && resetAt[firstReset]! <= from) firstReset++;
     for (let r = firstReset; r < resetAt.length && resetAt[r]! < to; r++)
       difference += values[resetAt[r]! - 1]!;
-    const factor = extrapolationFactor({
-      firstMs: timestampsMs[from]!,
-      lastMs: timestampsMs[to - 1]!,
-      startMs: startMs[i]!,
-      endMs: endMs[i]!,
-      samples: to - from,
-      zeroRatio:
-        isCounter && difference > 0 && values[from]! >= 0 ? values[from]! / difference : -1,
-    });
+    const zeroRatio =
+      isCounter && difference > 0 && values[from]! >= 0 ? values[from]! / difference : -1;
+    const factor = extrapolationFactor(
+      timestampsMs[from]!,
+      timestampsMs[to - 1]!,
+      startMs[i]!,
+      endMs[i]!,
+      to - from,
+      zeroRatio,
+    );
     out[base + i] = difference * (isRate ? factor / ((endMs[i]! - startMs[i]!) / 1000) : factor);
     kinds[base + i] = 1;
   }
@@ -81,29 +80,28 @@ export function rateOfFloats(
   return isPresent[0] === 0 ? null : out[0]!;
 }
 
-export type ExtrapolationInput = {
-  readonly firstMs: number;
-  readonly lastMs: number;
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly samples: number;
-  /** First value over difference for a counter that grew from a value ≥ 0, else −1: where it would have been 0. */
-  readonly zeroRatio: number;
-};
-
 /**
  * By how much the difference between first and last sample grows to cover the window. Samples are taken to go on to an
  * edge that is nearer than 1.1 times their mean distance, else half a distance further; a counter not below zero.
+ * `zeroRatio` is first value over difference for a counter that grew from a value ≥ 0, else −1: where it would have been 0.
+ * Plain numbers rather than an object, because it runs for every step.
  */
-export function extrapolationFactor(input: ExtrapolationInput): number {
-  let toStart = (input.firstMs - input.startMs) / 1000;
-  let toEnd = (input.endMs - input.lastMs) / 1000;
-  const sampled = (input.lastMs - input.firstMs) / 1000;
-  const between = sampled / (input.samples - 1);
+export function extrapolationFactor(
+  firstMs: number,
+  lastMs: number,
+  startMs: number,
+  endMs: number,
+  samples: number,
+  zeroRatio: number,
+): number {
+  let toStart = (firstMs - startMs) / 1000;
+  let toEnd = (endMs - lastMs) / 1000;
+  const sampled = (lastMs - firstMs) / 1000;
+  const between = sampled / (samples - 1);
   const threshold = between * 1.1;
   if (toStart >= threshold) toStart = between / 2;
-  if (input.zeroRatio >= 0) {
-    const toZero = sampled * input.zeroRatio;
+  if (zeroRatio >= 0) {
+    const toZero = sampled * zeroRatio;
     if (toZero < toStart) toStart = toZero;
   }
   if (toEnd >= threshold) toEnd = between / 2;

@@ -62,14 +62,14 @@ export function rateWithStartTimes(input: MixedInput): number | FloatHistogram |
   if (difference === null) return null;
   const factor = hasStart
     ? factorFromStart(input, firstStartMs)
-    : extrapolationFactor({
-        firstMs: timestampsMs[lo]!,
-        lastMs: timestampsMs[hi - 1]!,
+    : extrapolationFactor(
+        timestampsMs[lo]!,
+        timestampsMs[hi - 1]!,
         startMs,
         endMs,
-        samples: hi - lo,
-        zeroRatio: zeroRatioOf(series, lo, difference),
-      });
+        hi - lo,
+        zeroRatioOf(series, lo, difference),
+      );
   const scale = call.func === 'rate' ? factor / ((endMs - startMs) / 1000) : factor;
   return typeof difference === 'number' ? difference * scale : scaleHistogram(difference, scale);
 }
