@@ -49,6 +49,11 @@ export class ProtoReader {
   /** An unsigned varint below 2^53. */
   uint(): number {
     const data = this.data;
+    const first = this.offset < this.#end ? data[this.offset]! : 0x80;
+    if (first < 0x80) {
+      this.offset++;
+      return first;
+    }
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 8; i++) {

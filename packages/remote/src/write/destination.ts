@@ -128,8 +128,8 @@ export class Destination {
       wal.beforeDelete(() => this.#guarded('pinning the log', () => this.#pinned.link())),
       wal.onAppend(() => this.#wakeUp()),
     );
-    this.#pinned.link();
     const start = this.#startPosition();
+    this.#pinned.link();
     this.#settled = start;
     this.#feed = new LogFeed(
       {
@@ -193,6 +193,7 @@ export class Destination {
     const saved = this.#cursorFile.load();
     if (saved === null) {
       // A new destination gets what is collected from now on, as with Prometheus.
+      this.#pinned.clear();
       this.#cursorFile.save(tail);
       return tail;
     }
@@ -201,6 +202,8 @@ export class Destination {
       segment: saved.segment,
       offset: saved.offset,
     });
+    this.#pinned.clear();
+    this.#cursorFile.save(tail);
     return tail;
   }
 

@@ -71,6 +71,15 @@ export class PinnedLog {
     if (changed) this.#files.syncDirectory(this.#directory);
   }
 
+  /** Unlinks everything: the links are of another log, or nothing says where the destination stands in them. */
+  clear(): void {
+    for (const name of this.#files.list(this.#directory)) {
+      this.#files.removeTree(`${this.#directory}/${name}`);
+    }
+    this.#segments = [];
+    this.#checkpoints = [];
+  }
+
   /** Unlinks what a cursor in `segment` no longer needs. */
   release(segment: number): void {
     const base = this.baseOf(segment);

@@ -534,6 +534,24 @@ describe('the durable queue', () => {
     expect(endpoint('a').samples('up{job="n"}')).toEqual(expected(1, 4));
   });
 
+  it('begins at the end of a new log when the old one was wiped under it', async () => {
+    await start(ONE);
+    log.append(A);
+    log.cut();
+    log.cut();
+    log.append(samplesOf(1, 1, 2));
+    await clock.advance(8_000);
+    await stopAll();
+    fs.rmSync(`${directory}/wal`, { recursive: true });
+    log = new LineLog(`${directory}/wal`);
+    await start(ONE);
+    log.append({ series: [[1, { __name__: 'other' }]] }, samplesOf(1, 3, 4));
+    await clock.advance(6_000);
+    expect(endpoint('a').samples('other')).toEqual(expected(3, 4));
+    expect(endpoint('a').samples('up{job="n"}')).toEqual(expected(1, 2));
+    expect(logged.join()).toContain('the log ends before the saved cursor');
+  });
+
   it('gives up the oldest part over the bound, counts it, and sends the rest', async () => {
     const small = { maxPinnedBytes: 300 };
     await start(`${ONE}\n  queue_config: {capacity: 1, max_samples_per_send: 1}`, small);
