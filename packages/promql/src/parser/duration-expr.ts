@@ -83,11 +83,10 @@ export function durationMs(
   return ms;
 }
 
-/** The expression with every duration worked out for these times. Returns `expr` itself when nothing was open. */
+/** The expression with every duration worked out for these times. Throws ParseError on one out of range. */
 export function resolveDurations(expr: Expr, times: QueryTimes, query: string): Expr {
   const value = <T extends DurationValue | null>(duration: T, positive: boolean): T => {
-    if (duration === null || duration.expr === null || isConstantDuration(duration.expr))
-      return duration;
+    if (duration === null || duration.expr === null) return duration;
     const seconds = evaluateDuration(duration.expr, times, query);
     return { ...duration, ms: durationMs(seconds, duration.expr, query, positive) };
   };

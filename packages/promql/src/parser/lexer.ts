@@ -63,7 +63,8 @@ class Lexer {
         this.#parenDepth++;
         return this.#emit('punctuation', '(', 1);
       case ')':
-        if (this.#parenDepth === 0) return this.#fail(`unexpected right parenthesis ${rune(char)}`);
+        if (this.#parenDepth === 0)
+          return this.#fail(`unexpected right parenthesis ${rune(char)}`, this.#at + 1);
         this.#parenDepth--;
         return this.#emit('punctuation', ')', 1);
       case '{':
@@ -163,7 +164,8 @@ class Lexer {
         this.#parenDepth++;
         return this.#emit('punctuation', '(', 1);
       case ')':
-        if (this.#parenDepth === 0) return this.#fail(`unexpected right parenthesis ${rune(char)}`);
+        if (this.#parenDepth === 0)
+          return this.#fail(`unexpected right parenthesis ${rune(char)}`, this.#at + 1);
         this.#parenDepth--;
         return this.#emit('punctuation', ')', 1);
       case ',':

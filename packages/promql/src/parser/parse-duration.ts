@@ -47,9 +47,9 @@ function finish(
   }
   if (!areExpressionsEnabled)
     throw reader.error(expr.range, 'experimental duration expression is not enabled');
+  // Bounds are checked when the query's times are known; what is constant is already worked out for readers of the tree.
   if (!isConstantDuration(expr)) return { ms: 0, expr };
-  const seconds = evaluateDuration(expr, NO_TIMES, reader.query);
-  return { ms: durationMs(seconds, expr, reader.query, mustBePositive), expr };
+  return { ms: Math.round(evaluateDuration(expr, NO_TIMES, reader.query) * 1000), expr };
 }
 
 function parseDurationExpr(
@@ -65,11 +65,16 @@ function parseDurationExpr(
       if (precedence === undefined || precedence < minPrecedence) return left;
       reader.next();
       const isRightAssociative = operator.type === '^';
+      const isDivision = operator.type === '/' || operator.type === '%';
       const right = parseDurationExpr(
         reader,
         isRightAssociative ? precedence : precedence + 1,
         context,
       );
+      if (isDivision && right.kind === 'duration-literal' && right.seconds === 0) {
+        const what = operator.type === '/' ? 'division' : 'modulo';
+        throw reader.error(operator, `${what} by zero`);
+      }
       left = {
         kind: 'duration-binary',
         operator: operator.type as '+' | '-' | '*' | '/' | '%' | '^',

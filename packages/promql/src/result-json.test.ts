@@ -1,0 +1,111 @@
+import { type FloatHistogram, Labels } from '@pollux/model';
+import { describe, expect, it } from 'vitest';
+import type { QueryResult } from './result.ts';
+import { formatTimestamp, writeResultJson } from './result-json.ts';
+
+function json(result: QueryResult): string {
+  let text = '';
+  writeResultJson(result, { write: (piece) => (text += piece) });
+  return text;
+}
+
+const HISTOGRAM: FloatHistogram = {
+  counterResetHint: 'unknown',
+  schema: 0,
+  zeroThreshold: 0.5,
+  zeroCount: 1,
+  count: 6,
+  sum: 10.5,
+  positiveSpans: [{ offset: 0, length: 2 }],
+  negativeSpans: [{ offset: 1, length: 1 }],
+  positiveBuckets: Float64Array.of(2, 0),
+  negativeBuckets: Float64Array.of(3),
+  customValues: null,
+  isInteger: false,
+  isStale: false,
+};
+
+describe('the result writer', () => {
+  it.each([
+    [1435781451050, '1435781451.050'],
+    [500, '0.500'],
+    [1_000, '1'],
+    [7, '0.007'],
+    [-1_500, '-1.500'],
+  ])('writes %d ms as %s', (ms, expected) => {
+    expect(formatTimestamp(ms)).toBe(expected);
+  });
+
+  it('writes numbers as Prometheus does', () => {
+    const values = [1e-7, 1e-6, 1e21, 1e20, 0.1, -0, Number.NaN, -Infinity];
+    const result: QueryResult = {
+      kind: 'vector',
+      timestampMs: 1_000,
+      labels: values.map((_, i) => Labels.from({ i: String(i) })),
+      values: Float64Array.from(values),
+      histograms: null,
+    };
+    const written = JSON.parse(json(result)).result.map(
+      (item: { value: unknown[] }) => item.value[1],
+    );
+    expect(written).toEqual([
+      '1e-07',
+      '0.000001',
+      '1e+21',
+      '100000000000000000000',
+      '0.1',
+      '-0',
+      'NaN',
+      '-Inf',
+    ]);
+  });
+
+  it('writes scalars, strings and an empty vector', () => {
+    expect(json({ kind: 'scalar', timestampMs: 1_500, value: 2 })).toBe(
+      '{"resultType":"scalar","result":[1.500,"2"]}',
+    );
+    expect(json({ kind: 'string', timestampMs: 0, value: 'a"\u2028' })).toBe(
+      `{"resultType":"string","result":[0,${JSON.stringify('a"\u2028')}]}`,
+    );
+    const empty = { labels: [], values: new Float64Array(0), histograms: null } as const;
+    expect(json({ kind: 'vector', timestampMs: 0, ...empty })).toBe(
+      '{"resultType":"vector","result":[]}',
+    );
+  });
+
+  it('writes floats and histograms of a series apart, buckets with their bounds', () => {
+    const result: QueryResult = {
+      kind: 'matrix',
+      series: [
+        {
+          labels: Labels.from({ __name__: 'h' }),
+          count: 2,
+          timestampsMs: Float64Array.of(1_000, 2_000, 0),
+          values: Float64Array.of(5, 0, 0),
+          histograms: [null, HISTOGRAM],
+        },
+      ],
+    };
+    expect(json(result)).toBe(
+      '{"resultType":"matrix","result":[{"metric":{"__name__":"h"},"values":[[1,"5"]],' +
+        '"histograms":[[2,{"count":"6","sum":"10.5","buckets":[[1,"-2","-1","3"],[3,"-0.5","0.5","1"],[0,"0.5","1","2"]]}]]}]}',
+    );
+  });
+
+  it('hands over large answers in pieces', () => {
+    const count = 20_000;
+    const pieces: string[] = [];
+    const timestampsMs = Float64Array.from({ length: count }, (_, i) => i);
+    const series = {
+      labels: Labels.EMPTY,
+      count,
+      timestampsMs,
+      values: timestampsMs,
+      histograms: null,
+    };
+    writeResultJson({ kind: 'matrix', series: [series] }, { write: (piece) => pieces.push(piece) });
+    expect(pieces.length).toBeGreaterThan(10);
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(20_000);
+    expect(JSON.parse(pieces.join('')).result[0].values).toHaveLength(count);
+  });
+});
