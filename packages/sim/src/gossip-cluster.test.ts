@@ -211,6 +211,7 @@ describe('two members', () => {
       ['a', 'b'],
       ['a', 'b'],
     ]);
+    await world.advance(60_000);
     expect(metric(a, 'alertmanager_cluster_refresh_join_total')).toBe(1);
   });
 });

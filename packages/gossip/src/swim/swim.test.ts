@@ -276,6 +276,16 @@ describe('pings', () => {
     expect(nacks).toMatchObject([{ to: 4, messages: [{ sequence: 71 }, {}] }]);
   });
 
+  test('wait longer for an answer while oneself is in doubt, and never overlap', () => {
+    const bench = new Bench('real', 1);
+    bench.hear(alive('b', 2));
+    bench.state.health = 3;
+    bench.run(15_000);
+    const pings = bench.sent.filter(({ messages }) => messages[0]?.kind === 'ping');
+    const [first, second] = pings.map(({ atMs }) => atMs);
+    expect(second! - first!).toBeCloseTo(4_000);
+  });
+
   test('that others could not make either are held against oneself', () => {
     const bench = new Bench('real', 1);
     for (const port of [2, 3, 4, 5]) bench.hear(alive(`m${port}`, port));
