@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { errorText, OperatingError } from '@pollux/base';
 import { lockDirectory, nodeEnv } from '@pollux/base/node';
 import {
@@ -11,7 +12,7 @@ import {
   VERSION,
 } from '@pollux/roles';
 import { Log, type LogFormat, type LogLevel, Registry } from '@pollux/telemetry';
-import { ALIASES, ROLES } from './roles.ts';
+import { ALIASES, ENGINE_FLAGS, ROLES } from './roles.ts';
 
 /** A clean stop must be over by then; a role that hangs is left to the kernel. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -33,6 +34,7 @@ export async function main(calledAs: string, args: readonly string[]): Promise<v
     process.exitCode = isHelp ? 0 : 2;
     return;
   }
+  for (const flag of ENGINE_FLAGS[name] ?? []) setFlagsFromString(flag);
   const { role } = await load();
   try {
     await runRole(role, roleArgs);

@@ -14,6 +14,17 @@ export const ROLES: Readonly<Record<string, () => Promise<{ readonly role: RoleM
   up: () => load(import('@pollux/roles/up')),
 };
 
+/**
+ * Engine settings for roles that do little and should cost little, set before their code is loaded. Measured on Node
+ * 20.20 after 40 scrapes of a node-exporter: 76 MB resident without, 62 MB without the optimising compiler, 55 MB with
+ * the young generation kept small as well.
+ */
+export const ENGINE_FLAGS: Readonly<Record<string, readonly string[]>> = {
+  'node-exporter': ['--no-opt', '--semi-space-growth-factor=1'],
+  sink: ['--no-opt', '--semi-space-growth-factor=1'],
+  up: ['--no-opt', '--semi-space-growth-factor=1'],
+};
+
 /** The name that the program was called by, for links that stand in for the originals. */
 export const ALIASES: Readonly<Record<string, string>> = {
   prometheus: 'server',

@@ -54,15 +54,16 @@ export class TimeoutError extends OperatingError {
   }
 }
 
-/** The text of anything that was thrown, with its chain of causes. */
+/** The text of anything that was thrown, with its chain of causes; a cause that the message quotes is not repeated. */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? '' : `: ${errorText(error.cause)}`;
   // Node's aggregate errors (several addresses tried) have an empty message of their own.
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map(errorText).join('; ');
   }
-  return `${error.message}${cause}`;
+  if (error.cause === undefined) return error.message;
+  const cause = errorText(error.cause);
+  return error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
 }
 
 /** Node's `code` of a system error (`ENOENT`, `EADDRINUSE` …), or an empty string. */

@@ -141,7 +141,10 @@ describe('the view of a replica', () => {
   it('counts only subjects that the selectors may touch', () => {
     const gaps = [{ startMs: 1, endMs: 2 }];
     const reports = [
-      { name: 'a', report: report({ subjects: [{ subject, gaps, failures: [] }] }) },
+      {
+        name: 'a',
+        report: report({ subjects: [{ subject, intervalMs: 10, gaps, failures: [] }] }),
+      },
     ];
     expect(viewReplicas(reports, UP)[0]?.gaps).toEqual(gaps);
     expect(viewReplicas(reports, [[new Matcher('job', '=', 'else')]])[0]?.gaps).toEqual([]);
@@ -149,7 +152,7 @@ describe('the view of a replica', () => {
 
   it('yields a failed scrape to a replica that succeeded, and not for a target that is dead for both', () => {
     const failures = [{ startMs: 10, endMs: 20 }];
-    const broken = report({ subjects: [{ subject, gaps: [], failures }] });
+    const broken = report({ subjects: [{ subject, intervalMs: 10, gaps: [], failures }] });
     const views = viewReplicas(
       [
         { name: 'a', report: broken },
@@ -166,6 +169,21 @@ describe('the view of a replica', () => {
       UP,
     );
     expect(both.map(({ yields }) => yields)).toEqual([[], []]);
+  });
+
+  it('yields nothing where a dying target was found dead by one replica a phase before the other', () => {
+    const failed = (startMs: number): CoverageReport =>
+      report({
+        subjects: [{ subject, intervalMs: 10, gaps: [], failures: [{ startMs, endMs: 60 }] }],
+      });
+    const views = viewReplicas(
+      [
+        { name: 'a', report: failed(10) },
+        { name: 'b', report: failed(14) },
+      ],
+      UP,
+    );
+    expect(views.map(({ yields }) => yields)).toEqual([[], []]);
   });
 
   it('takes the time before a younger replica for its gap, and before the oldest for nobody’s', () => {

@@ -52,7 +52,7 @@ export function viewReplicas(
       ...[...own.values()].flatMap(({ gaps: missed }) => missed),
     ]);
     let yields: IntervalSet = [];
-    for (const [key, { failures }] of own) {
+    for (const [key, { failures, intervalMs }] of own) {
       if (failures.length === 0) continue;
       for (const [other, { report: otherReport }] of replicas.entries()) {
         if (other === index || otherReport === null) continue;
@@ -61,22 +61,34 @@ export function viewReplicas(
           otherReport.serverGaps,
           union(theirs?.gaps ?? [], theirs?.failures ?? []),
         );
-        yields = union(yields, subtract(failures, bad));
+        yields = union(yields, wholeIntervals(subtract(failures, bad), intervalMs));
       }
     }
     return { name, gaps, yields };
   });
 }
 
-type SubjectState = { readonly gaps: IntervalSet; readonly failures: IntervalSet };
+/**
+ * A target that dies is found dead by one replica a phase before the other. Only where the other went on succeeding for a
+ * whole interval was it the link that broke, and not the target.
+ */
+function wholeIntervals(set: IntervalSet, intervalMs: number): IntervalSet {
+  return set.filter(({ startMs, endMs }) => endMs - startMs >= intervalMs);
+}
+
+type SubjectState = {
+  readonly intervalMs: number;
+  readonly gaps: IntervalSet;
+  readonly failures: IntervalSet;
+};
 
 function subjectsOf(
   report: CoverageReport | null,
   selectors: readonly (readonly Matcher[])[],
 ): Map<string, SubjectState> {
   const found = new Map<string, SubjectState>();
-  for (const { subject, gaps, failures } of report?.subjects ?? []) {
-    if (mayMatchAny(subject, selectors)) found.set(subject.key, { gaps, failures });
+  for (const { subject, intervalMs, gaps, failures } of report?.subjects ?? []) {
+    if (mayMatchAny(subject, selectors)) found.set(subject.key, { intervalMs, gaps, failures });
   }
   return found;
 }

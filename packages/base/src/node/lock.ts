@@ -11,11 +11,31 @@ export class DirectoryLockedError extends OperatingError {
   }
 }
 
+export class DirectoryUnusableError extends OperatingError {
+  constructor(directory: string, cause: unknown) {
+    super(
+      'BASE.DIRECTORY_UNUSABLE',
+      `data directory ${directory} cannot be made or written; check path, owner, rights and free space`,
+      { cause },
+    );
+  }
+}
+
 /**
  * Takes a directory for this process; the returned function gives it back. The lock file holds pid and start time, so a
- * lock left by a dead process is taken over, also when its pid was given to another program since.
+ * lock left by a dead process is taken over, also when its pid was given to another program since. Throws
+ * DirectoryLockedError or DirectoryUnusableError.
  */
 export function lockDirectory(directory: string): () => void {
+  try {
+    return takeLock(directory);
+  } catch (error) {
+    if (OperatingError.is(error)) throw error;
+    throw new DirectoryUnusableError(directory, error);
+  }
+}
+
+function takeLock(directory: string): () => void {
   fs.mkdirSync(directory, { recursive: true });
   const file = path.join(directory, 'lock');
   const own = `${process.pid} ${startTime(process.pid)}`;

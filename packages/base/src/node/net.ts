@@ -11,13 +11,14 @@ import type {
   TcpConnection,
   UdpSocket,
 } from '../net.ts';
-import { NodeHttpClient } from './http-client.ts';
+import type { NodeHttpClient } from './http-client.ts';
 import { serveHttp } from './http-server.ts';
 import { bindUdp, connectTcp, listenTcp } from './sockets.ts';
 
 /** The machine's network. */
 export class NodeNet implements Net {
-  readonly #client = new NodeHttpClient();
+  /** Loaded at the first request: a role that only serves saves 16 MB. */
+  #client: Promise<NodeHttpClient> | null = null;
 
   bindUdp(at: Address, onPacket: (data: Uint8Array, from: Address) => void): Promise<UdpSocket> {
     return bindUdp(at, onPacket);
@@ -38,8 +39,9 @@ export class NodeNet implements Net {
     return serveHttp(options, handler);
   }
 
-  request(request: HttpClientRequest): Promise<HttpClientResponse> {
-    return this.#client.request(request);
+  async request(request: HttpClientRequest): Promise<HttpClientResponse> {
+    this.#client ??= import('./http-client.ts').then((module) => new module.NodeHttpClient());
+    return (await this.#client).request(request);
   }
 
   async resolve(host: string): Promise<string[]> {
@@ -47,7 +49,7 @@ export class NodeNet implements Net {
     return (await lookup(host, { all: true })).map((entry) => entry.address);
   }
 
-  close(): Promise<void> {
-    return this.#client.close();
+  async close(): Promise<void> {
+    await (await this.#client)?.close();
   }
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { InputError } from '@pollux/base';
-import { parseDuration } from '@pollux/model';
+import { parseDuration } from '@pollux/model/duration';
 
 /** One flag as the peer names it. `list` flags may be given several times. */
 export type Flag =

@@ -1,6 +1,6 @@
 import { InputError } from '@pollux/base';
 import { Gateway, parseGatewayConfig } from '@pollux/gateway';
-import { parseAddress } from '@pollux/http';
+import { parseAddress } from '@pollux/http/serving';
 import { LOG_FLAGS } from '../flags/flags.ts';
 import { registerConsole } from '../runtime/console.ts';
 import { readTextFile } from '../runtime/read-file.ts';

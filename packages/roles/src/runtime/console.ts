@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Files, HttpResponse } from '@pollux/base';
-import { type Router, text } from '@pollux/http';
+import { type Router, text } from '@pollux/http/serving';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',

@@ -1,5 +1,5 @@
 import { InputError } from '@pollux/base';
-import { formatAddress, parseAddress } from '@pollux/http';
+import { formatAddress, parseAddress } from '@pollux/http/serving';
 
 /** `--web.external-url` without a slash at its end; by default this host's name and port. */
 export function externalUrlOf(given: string, listenAddress: string, hostname: string): string {

@@ -7,7 +7,7 @@ import {
   OperatingError,
   systemCode,
 } from '@pollux/base';
-import { formatAddress, Router, text, withCompression } from '@pollux/http';
+import { formatAddress, Router, text, withCompression } from '@pollux/http/serving';
 import { type Log, type Registry, renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
 
 export class ListenError extends OperatingError {

@@ -1,5 +1,5 @@
 import { createDingtalkSink } from '@pollux/alertmanager';
-import { parseAddress } from '@pollux/http';
+import { parseAddress } from '@pollux/http/serving';
 import { LOG_FLAGS } from '../flags/flags.ts';
 import { type RoleModule, VERSION } from '../runtime/role.ts';
 import { listen, observedRouter, registerHealth, registerMetrics } from '../runtime/web.ts';

@@ -62,9 +62,9 @@ function hostCommands(host: HostName, { layout, pair, extra = {} }: CommandOptio
     name: `${host}/${role}`,
     role,
     args: [...args, ...(extra[role] ?? [])],
-    environment: { PROMETHEUS_REPLICA: host },
+    environment: role === 'store' ? { INFLUXDB_DB: 'prometheus' } : { PROMETHEUS_REPLICA: host },
     address: addressOf(layout, role, host),
-    readyPath: role === 'store' ? '/ping' : role === 'node-exporter' ? '/' : '/-/ready',
+    readyPath: role === 'store' ? '/ping' : '/-/ready',
   });
   return [
     command('store', [

@@ -20,6 +20,8 @@ export type CoverageReport = {
 
 export type SubjectReport = {
   readonly subject: CoverageSubject;
+  /** Of its schedule, ms. */
+  readonly intervalMs: number;
   readonly gaps: IntervalSet;
   readonly failures: IntervalSet;
 };
@@ -142,7 +144,7 @@ export class CoverageLog implements CoverageRecorder {
       const gaps = history.gaps(window, nowMs);
       const failures = history.failures(window);
       if (gaps.length > 0 || failures.length > 0)
-        subjects.push({ subject: history.subject, gaps, failures });
+        subjects.push({ subject: history.subject, intervalMs: history.intervalMs, gaps, failures });
     }
     return {
       configIdentity: this.#configIdentity,

@@ -18,6 +18,7 @@ export type CoverageWire = {
   readonly subjects: readonly {
     readonly key: string;
     readonly kind: 'target' | 'group';
+    readonly interval: number;
     readonly labels: Readonly<Record<string, string>>;
     readonly metricNames: readonly string[];
     readonly gaps: readonly number[];
@@ -31,9 +32,10 @@ export function toWire(report: CoverageReport): CoverageWire {
     now: report.nowMs,
     since: report.sinceMs,
     serverGaps: flatten(report.serverGaps),
-    subjects: report.subjects.map(({ subject, gaps, failures }) => ({
+    subjects: report.subjects.map(({ subject, intervalMs, gaps, failures }) => ({
       key: subject.key,
       kind: subject.kind,
+      interval: intervalMs,
       labels: subject.labels.toObject(),
       metricNames: subject.metricNames,
       gaps: flatten(gaps),
@@ -58,6 +60,7 @@ export function fromWire(value: unknown): CoverageReport {
         ),
         metricNames: list(subject.metricNames, 'metricNames').map((name) => text(name, 'name')),
       },
+      intervalMs: number(subject.interval, 'interval'),
       gaps: unflatten(subject.gaps),
       failures: unflatten(subject.failures),
     };

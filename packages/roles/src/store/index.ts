@@ -1,0 +1,162 @@
+import { join, resolve } from 'node:path';
+import type { StoreStatus } from '@pollux/api-types/pair';
+import { Closer, InputError } from '@pollux/base';
+import { json, parseAddress } from '@pollux/http';
+import {
+  decodeInfluxConfig,
+  type InfluxConfig,
+  InfluxService,
+  registerInflux,
+} from '@pollux/influx';
+import { ShardEngine, ShardStore } from '@pollux/shards';
+import { type FlagValues, LOG_FLAGS } from '../flags/flags.ts';
+import { readTextFile } from '../runtime/read-file.ts';
+import {
+  INFLUXDB_VERSION,
+  type RoleContext,
+  type RoleModule,
+  type RunningRole,
+  VERSION,
+} from '../runtime/role.ts';
+import { listen, observedRouter, registerHealth, registerMetrics } from '../runtime/web.ts';
+import { PROMETHEUS_CODEC } from './codec-binding.ts';
+
+const FLAGS = {
+  config: {
+    kind: 'string',
+    fallback: '',
+    help: "Path to influxdb.conf; upstream's defaults when empty.",
+  },
+  'http.bind-address': {
+    kind: 'string',
+    fallback: '',
+    help: 'Address to listen on; over the file and the environment.',
+  },
+  'data.dir': {
+    kind: 'string',
+    fallback: '',
+    help: 'Directory for meta, data and wal; over the file and the environment.',
+  },
+  'auth.enabled': { kind: 'boolean', fallback: false, help: 'Ask for users and passwords.' },
+  engine: {
+    kind: 'choice',
+    choices: ['embedded'],
+    fallback: 'embedded',
+    help: 'Where samples are kept.',
+  },
+  ...LOG_FLAGS,
+} as const;
+
+/** Long-term storage that speaks InfluxDB 1.x. */
+export const role: RoleModule<typeof FLAGS> = {
+  name: 'store',
+  usage: 'pollux store [flags]',
+  version: `InfluxDB v${INFLUXDB_VERSION} (pollux ${VERSION})`,
+  flags: FLAGS,
+  start: startStore,
+};
+
+async function startStore(
+  context: RoleContext,
+  flags: FlagValues<typeof FLAGS>,
+  given: ReadonlySet<string>,
+): Promise<RunningRole> {
+  const { env, log, registry, variables } = context;
+  const startedMs = env.clock.now();
+  const closer = new Closer(env.clock);
+  const config = readConfig(context, flags, given);
+  const at = parseAddress(config.http['bind-address']);
+  const directory = resolve(config.data.dir);
+  closer.defer('lock', context.lock(directory));
+  const walDirectory = resolve(config.data['wal-dir']);
+  const engine = await ShardStore.open({
+    env,
+    log: log.with({ component: 'shards' }),
+    registry,
+    directory,
+    walDirectory,
+  });
+  closer.defer('engine', () => engine.close());
+  const service = new InfluxService({
+    env,
+    log,
+    registry,
+    config,
+    version: INFLUXDB_VERSION,
+    engine,
+    openEngine: (options) => new ShardEngine({ ...options, store: engine }),
+    codec: PROMETHEUS_CODEC,
+  });
+  closer.defer('service', () => service.close());
+  // The variable of InfluxDB's own container image: the database that must be there from the first write on.
+  const database = variables.INFLUXDB_DB ?? '';
+  if (database !== '' && service.meta.database(database) === null)
+    service.meta.createDatabase(database);
+
+  let isReady = false;
+  const router = observedRouter({ env, log, registry, namespace: 'influxdb', prefix: '/' });
+  registerHealth(router, 'Store', () => isReady);
+  registerMetrics(router, registry);
+  registerInflux(router, service, env.random);
+  router.get('/api/v1/pollux/status', async () => json(200, statusOf(engine, startedMs)));
+  const listener = await listen(env, at, router, config.http['max-connection-limit'] || 4_096);
+  closer.defer('listener', () => listener.close());
+  engine.start();
+  service.start();
+  isReady = true;
+  return {
+    address: listener.address,
+    reload: async () => {
+      throw new InputError(
+        'ROLES.NO_RELOAD',
+        flags.config,
+        'the store takes a changed file only by a restart',
+      );
+    },
+    close: async () => {
+      isReady = false;
+      for (const failure of await closer.close(8_000))
+        log.error('closing failed', { err: failure });
+    },
+    quit: new Promise(() => {}),
+  };
+}
+
+/** File, then environment, then flags. */
+function readConfig(
+  { env, log, variables }: RoleContext,
+  flags: FlagValues<typeof FLAGS>,
+  given: ReadonlySet<string>,
+): InfluxConfig {
+  const text = flags.config === '' ? '' : readTextFile(env.files, flags.config);
+  const { config, warnings } = decodeInfluxConfig(text, flags.config, variables);
+  for (const warning of warnings) log.warn('configuration', { warning });
+  const directory = flags['data.dir'];
+  return {
+    ...config,
+    http: {
+      ...config.http,
+      ...(given.has('http.bind-address') ? { 'bind-address': flags['http.bind-address'] } : {}),
+      ...(given.has('auth.enabled') ? { 'auth-enabled': flags['auth.enabled'] } : {}),
+    },
+    ...(directory === ''
+      ? {}
+      : {
+          meta: { ...config.meta, dir: join(directory, 'meta') },
+          data: { ...config.data, dir: join(directory, 'data'), 'wal-dir': join(directory, 'wal') },
+        }),
+  };
+}
+
+function statusOf(engine: ShardStore, startedMs: number): StoreStatus {
+  const newest = new Map<string, number>();
+  for (const { replica, newestMs } of engine.watermarks()) {
+    newest.set(replica, Math.max(newest.get(replica) ?? 0, newestMs));
+  }
+  return {
+    role: 'store',
+    version: VERSION,
+    startedMs,
+    watermarks: [...newest].map(([replica, newestMs]) => ({ replica, newestMs })),
+  };
+}
