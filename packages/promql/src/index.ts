@@ -35,4 +35,4 @@ export type {
   Scalar,
   Str,
 } from './result.ts';
-export { type TextSink, writeResultJson } from './result-json.ts';
+export { formatTimestamp, type TextSink, writeResultJson } from './result-json.ts';

@@ -31,6 +31,7 @@ export { type QueryTimes, resolveDurations } from './duration-expr.ts';
 export { FUNCTIONS, type FunctionSignature } from './functions.ts';
 export { lineAndColumn, ParseError, type PositionRange } from './parse-error.ts';
 export { type ParserOptions, parseExpr, parseSeriesSelector } from './parser.ts';
+export { isIndependentOfQueryTimes, pinSelectors } from './pin-selectors.ts';
 export { printExpr } from './printer.ts';
 export {
   type SelectorSpan,

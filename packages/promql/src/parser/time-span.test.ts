@@ -11,7 +11,8 @@ const OPTIONS = {
 };
 
 function overall(query: string): readonly number[] | null {
-  const span = timeSpan(parseExpr(query, { extendedRangeSelectors: true }), OPTIONS).overall;
+  const features = { extendedRangeSelectors: true, experimentalFunctions: true };
+  const span = timeSpan(parseExpr(query, features), OPTIONS).overall;
   return span === null ? null : [span.minMs / MINUTE, span.maxMs / MINUTE];
 }
 
@@ -30,6 +31,7 @@ describe('the time span of an expression', () => {
     ['sum(up) / on() rate(other[1h])', [40 + TICK, 200]],
     ['rate(up[10m] anchored)', [85 + TICK, 200]],
     ['rate(up[10m] smoothed)', [85 + TICK, 205]],
+    ['info(rate(up[1m]))', [95 + TICK, 200]],
     ['rate(up[step() * 3])', [97 + TICK, 200]],
   ])('covers all that %s may read', (query, expected) => {
     const got = overall(query)!;

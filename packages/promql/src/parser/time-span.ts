@@ -1,4 +1,4 @@
-import type { AtModifier, Expr, SubqueryExpr, VectorSelector } from './ast.ts';
+import type { AtModifier, Expr, VectorSelector } from './ast.ts';
 import { type QueryTimes, resolveDurations } from './duration-expr.ts';
 import { walk } from './walk.ts';
 
@@ -83,21 +83,20 @@ export function selectorSpan(
     if (node.kind !== 'subquery') continue;
     shift(node.at, node.offset?.ms ?? 0);
     // The window is left-open, so its first instant is one millisecond later.
-    minMs = minMs - subqueryWindow(node) + 1;
+    minMs = minMs - node.window.ms + 1;
   }
   shift(selector.at, selector.offset?.ms ?? 0);
   const parent = path.at(-1);
   const isMatrix = parent?.kind === 'matrix-selector';
-  const windowMs = isMatrix ? parent.window.ms : options.lookbackMs;
+  // info() looks its info series up as of the time of its argument, one lookback back.
+  const isEnriched = path.some((node) => node.kind === 'call' && node.signature.name === 'info');
+  const leastMs = isEnriched ? options.lookbackMs : 0;
+  const windowMs = isMatrix ? Math.max(parent.window.ms, leastMs) : options.lookbackMs;
   minMs = minMs - windowMs + 1;
   // Extended selectors look one lookback further out for the values at the edges.
   if (selector.anchored || selector.smoothed) minMs -= isMatrix ? options.lookbackMs : 0;
   if (selector.smoothed) maxMs += options.lookbackMs;
   return { minMs, maxMs };
-}
-
-function subqueryWindow(node: SubqueryExpr): number {
-  return node.window.ms;
 }
 
 function atTime(at: AtModifier, times: QueryTimes): number {
