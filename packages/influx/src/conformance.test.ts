@@ -33,7 +33,7 @@ describe.skipIf(suites === null)(
             );
           }
         }
-        const out = process.env['POLLUX_CONFORMANCE_REPORT'];
+        const out = process.env.POLLUX_CONFORMANCE_REPORT;
         if (out !== undefined)
           fs.writeFileSync(`${out}.${kind}.txt`, `${passed} of ${checks}\n${report.join('\n')}\n`);
         expect(passed, `${kind}: ${passed} of ${checks}`).toBeGreaterThanOrEqual(

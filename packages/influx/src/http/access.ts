@@ -1,8 +1,9 @@
 import type { HttpResponse } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import type { Statement } from '../influxql/ast.ts';
+import { printStatement } from '../influxql/print-statement.ts';
 import type { MetaStore, User } from '../meta/meta-store.ts';
-import { requiredPrivileges, statementText } from '../query/privileges.ts';
+import { requiredPrivileges } from '../query/privileges.ts';
 import { failure } from './answers.ts';
 
 /** Checks who asks, when authentication is on. Everything is allowed when it is off. */
@@ -85,7 +86,7 @@ export class Access {
   }
 
   #forbidden(user: User, statement: Statement, needed: string): HttpResponse {
-    const text = statementText(statement);
+    const text = printStatement(statement);
     return failure(
       403,
       `error authorizing query: ${user.name} not authorized to execute statement '${text}', requires ${needed}`,
@@ -121,7 +122,7 @@ function credentialsOf(exchange: Exchange): Credentials | null {
   const name = exchange.query.get('u') ?? '';
   const password = exchange.query.get('p') ?? '';
   if (name !== '' && password !== '') return { kind: 'password', name, password };
-  const [scheme = '', value = ''] = (exchange.request.headers['authorization'] ?? '').split(' ', 2);
+  const [scheme = '', value = ''] = (exchange.request.headers.authorization ?? '').split(' ', 2);
   if (scheme === 'Bearer') return { kind: 'bearer' };
   const pair =
     scheme === 'Token' ? value : scheme === 'Basic' ? Buffer.from(value, 'base64').toString() : '';

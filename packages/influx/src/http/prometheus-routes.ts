@@ -43,10 +43,7 @@ export async function servePrometheusWrite(
     context.metrics.points.inc(batch.count);
     context.metrics.histogramsDropped.inc(write.histogramCount);
     if (droppedSamples > 0) {
-      throw new PartialWriteError(
-        'samples with a label "time" or a time outside 1677 to 2262',
-        droppedSamples,
-      );
+      throw new PartialWriteError(dropReason(write, batch.series), droppedSamples);
     }
     return noContent();
   } catch (error) {
@@ -101,6 +98,15 @@ function toPoints(
   };
 }
 
+function dropReason(write: PrometheusWrite, series: readonly SeriesKey[]): string {
+  for (let i = 0; i < write.sampleCount; i++) {
+    const { tags, measurement } = series[write.sampleSeries[i]!]!;
+    if (tags.has('time'))
+      return `invalid tag key: input tag "time" on measurement "${measurement}" is invalid`;
+  }
+  return 'time outside 1677 to 2262';
+}
+
 function isStorable(
   write: PrometheusWrite,
   isRefused: readonly boolean[],
@@ -135,7 +141,7 @@ export async function servePrometheusRead(
     throw error;
   }
   const [query] = queries;
-  if (queries.length > 1) {
+  if (queries.length !== 1) {
     return failure(400, 'Prometheus read endpoint currently only supports one query at a time');
   }
   if (query === undefined || query.matchers.length === 0) return failure(400, 'expected matcher');

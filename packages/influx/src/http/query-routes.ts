@@ -2,9 +2,9 @@ import { errorText, type HttpResponse, OperatingError } from '@pollux/base';
 import { type Exchange, formOf } from '@pollux/http';
 import type { Statement } from '../influxql/ast.ts';
 import { parseQuery } from '../influxql/parser/parse.ts';
+import { printStatement } from '../influxql/print-statement.ts';
 import { queryEpoch } from '../line-protocol/precision.ts';
 import type { User } from '../meta/meta-store.ts';
-import { statementText } from '../query/privileges.ts';
 import type { ResultSeries, StatementResult } from '../query/result.ts';
 import { isResponse } from './access.ts';
 import { failure, jsonText, noContent } from './answers.ts';
@@ -76,7 +76,7 @@ export async function serveQuery(context: HttpContext, exchange: Exchange): Prom
 }
 
 function answerOf(exchange: Exchange, form: URLSearchParams): Answer {
-  const accept = exchange.request.headers['accept'] ?? '';
+  const accept = exchange.request.headers.accept ?? '';
   const rows = Number(form.get('chunk_size') ?? '');
   return {
     isCsv: /\b(?:application|text)\/csv\b/.test(accept),
@@ -118,7 +118,7 @@ async function* runner(context: HttpContext, run: Run): AsyncGenerator<Statement
     const timeZone = statement.kind === 'select' ? statement.timeZone : null;
     const base = {
       statementId,
-      messages: run.isReadOnly ? warningsFor(statement, run) : [],
+      messages: run.isReadOnly ? warningsFor(context, statement, run) : [],
       timeZone,
     };
     if (hasFailed) {
@@ -144,18 +144,31 @@ async function* runner(context: HttpContext, run: Run): AsyncGenerator<Statement
 }
 
 /** Statements that change something should be sent by POST. */
-function warningsFor(statement: Statement, run: Run): string[] {
+function warningsFor(context: HttpContext, statement: Statement, run: Run): string[] {
   if (statement.kind === 'select' && statement.target !== null) {
-    const database = statement.target.database === '' ? run.database : statement.target.database;
-    const target = {
-      ...statement.target,
-      database,
-      retentionPolicy: statement.target.retentionPolicy,
-    };
-    return [deprecated(statementText({ ...statement, target }))];
+    const target = qualified(context, statement.target, run);
+    const sources = statement.sources.map((source) =>
+      source.kind === 'measurement' ? qualified(context, source, run) : source,
+    );
+    return [deprecated(printStatement({ ...statement, target, sources }))];
   }
   const isRead = /^(?:select|show-|explain|delete)/.test(statement.kind);
-  return isRead ? [] : [deprecated(statementText(statement))];
+  return isRead ? [] : [deprecated(printStatement(statement))];
+}
+
+/** With the database and policy that it stands for. */
+function qualified<T extends { readonly database: string; readonly retentionPolicy: string }>(
+  context: HttpContext,
+  place: T,
+  run: Run,
+): T {
+  const database = place.database === '' ? run.database : place.database;
+  const policy = context.meta.database(database)?.defaultPolicy ?? '';
+  return {
+    ...place,
+    database,
+    retentionPolicy: place.retentionPolicy === '' ? policy : place.retentionPolicy,
+  };
 }
 
 function deprecated(text: string): string {
@@ -198,11 +211,13 @@ async function* chunks(
     if (result.series.length === 0) yield document(result);
     for (const [index, series] of result.series.entries()) {
       const isLastSeries = index === result.series.length - 1;
-      for (let from = 0; from === 0 || from < series.rows.length; from += size) {
-        const isLast = from + size >= series.rows.length;
+      // Lists of names come whole, as from influxd.
+      const rows = series.hasTime ? size : Math.max(1, series.rows.length);
+      for (let from = 0; from === 0 || from < series.rows.length; from += rows) {
+        const isLast = from + rows >= series.rows.length;
         const part: ResultSeries = {
           ...series,
-          rows: series.rows.slice(from, from + size),
+          rows: series.rows.slice(from, from + rows),
           partial: !isLast,
         };
         yield document({ ...result, series: [part], partial: !(isLast && isLastSeries) });

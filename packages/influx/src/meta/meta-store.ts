@@ -94,6 +94,7 @@ export class MetaStore {
       this.#put({ name, defaultPolicy: policies.length > 0 ? policy.name : '', policies });
       return;
     }
+    if (policyName !== '') checkName(policyName);
     const policy = newPolicy(policyName === '' ? 'autogen' : policyName, options);
     if (known === undefined) {
       this.#put({ name, defaultPolicy: policy.name, policies: [policy] });

@@ -4,7 +4,7 @@ import { QueryError } from '../influxql/errors.ts';
 import { FUNCTIONS, isLess, type Point, type Reducer } from './functions.ts';
 import type { Group } from './group.ts';
 import type { Cell } from './result.ts';
-import { TRANSFORMS } from './transforms.ts';
+import { TRANSFORMS, windowsBefore } from './transforms.ts';
 import type { Windows } from './windows.ts';
 
 type Call = Expression & { readonly kind: 'call' };
@@ -25,11 +25,15 @@ export function evaluateCall(call: Call, group: Group, scope: CallScope): readon
   const transform = TRANSFORMS[call.name];
   const [first, ...rest] = call.args;
   if (transform !== undefined) {
-    const points = (first === undefined ? [] : inputOf(first, group, scope)).filter(
-      (point) => point.value !== null,
-    );
-    checkType(call.name, 'number', call.name === 'elapsed' ? [] : points);
-    return transform(points, rest, scope.windows?.interval ?? 0n);
+    const interval = scope.windows?.interval ?? 0n;
+    // Values from before the range lead to the first window's, and are not shown themselves.
+    const min = scope.min === null ? null : scope.min - interval * windowsBefore(call.name, rest);
+    const input = first === undefined ? [] : inputOf(first, group, { ...scope, min });
+    const points = input.filter((point) => point.value !== null);
+    checkType(TYPE_NAMES[call.name] ?? call.name, 'number', call.name === 'elapsed' ? [] : points);
+    const from =
+      scope.min === null || scope.windows === null ? scope.min : scope.windows.start(scope.min);
+    return transform(points, rest, interval).filter(({ time }) => from === null || time >= from);
   }
   const points =
     first === undefined ? [] : inputOf(first, group, { ...scope, fill: { kind: 'none' } });
@@ -57,7 +61,9 @@ export function evaluateCall(call: Call, group: Group, scope: CallScope): readon
 function inputOf(expression: Expression, group: Group, scope: CallScope): readonly Point[] {
   switch (expression.kind) {
     case 'reference':
-      return group.points(expression.name, expression.cast);
+      return group
+        .points(expression.name, expression.cast)
+        .filter(({ time }) => scope.min === null || time >= scope.min);
     case 'distinct': {
       const call: Call = {
         kind: 'call',
@@ -99,6 +105,14 @@ function checkType(
     throw new QueryError(`unsupported ${name} iterator type: *query.booleanInterruptIterator`);
   }
 }
+
+/** influxd's names of functions in type errors, where they are not the functions' own. */
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  non_negative_derivative: 'derivative',
+  non_negative_difference: 'difference',
+  cumulative_sum: 'cumulative sum',
+  moving_average: 'moving average',
+};
 
 /** top(field[, tags…], N): the N best, or the best of each combination of tags. In order of time. */
 function topReducer(call: Call, group: Group): Reducer {

@@ -38,9 +38,18 @@ const ARGUMENTS: Readonly<Record<string, readonly [number, number]>> = {
 };
 
 /** Checks a SELECT by influxd's rules. Throws QueryError with its words. `nowNanos` is for time(…, now()). */
-export function compileSelect(statement: SelectStatement, nowNanos: bigint): Shape {
+export function compileSelect(
+  statement: SelectStatement,
+  nowNanos: bigint,
+  outerInterval = 0n,
+): Shape {
   const group = compileDimensions(statement, nowNanos);
-  const checker = new FieldChecker(statement, group.intervalNanos);
+  const hasOwn = group.intervalNanos > 0n;
+  const checker = new FieldChecker(
+    statement,
+    group.intervalNanos,
+    hasOwn ? group.intervalNanos : outerInterval,
+  );
   const fields = statement.fields.filter(({ expression }) => !isTimeReference(expression));
   if (fields.length === 0) throw new QueryError('at least 1 non-time field must be queried');
   for (const { expression } of fields) checker.field(expression);
@@ -100,6 +109,8 @@ function offsetOf(offset: Expression, interval: bigint, nowNanos: bigint): bigin
 class FieldChecker {
   readonly #statement: SelectStatement;
   readonly #interval: bigint;
+  /** That of the query around a subquery, when it has none itself. */
+  readonly #effectiveInterval: bigint;
   readonly #calls: string[] = [];
   #selectors = 0;
   #aggregates = 0;
@@ -109,9 +120,10 @@ class FieldChecker {
   #topBottom: string | null = null;
   #hasTransform = false;
 
-  constructor(statement: SelectStatement, interval: bigint) {
+  constructor(statement: SelectStatement, interval: bigint, effectiveInterval: bigint) {
     this.#statement = statement;
     this.#interval = interval;
+    this.#effectiveInterval = effectiveInterval;
   }
 
   field(expression: Expression): void {
@@ -171,7 +183,10 @@ class FieldChecker {
     this.#checkFunction(call);
     if (call.name === 'distinct') this.#hasDistinct = true;
     const kind = FUNCTIONS[call.name]?.kind;
-    if (kind === 'selector' || call.name === 'sample') this.#selectors++;
+    const [arg] = call.args;
+    // A wildcard may stand for several calls, which then share a row.
+    const isMany = arg?.kind === 'wildcard' || arg?.kind === 'regex';
+    if (!isMany && (kind === 'selector' || call.name === 'sample')) this.#selectors++;
     else this.#aggregates++;
     if (TRANSFORMS[call.name] !== undefined) this.#hasTransform = true;
   }
@@ -201,9 +216,9 @@ class FieldChecker {
       if (arg.kind === 'call') this.#checkFunction(arg);
       return;
     }
-    if (arg?.kind !== 'reference' && arg?.kind !== 'wildcard' && arg?.kind !== 'regex') {
+    const isPattern = name !== 'distinct' && (arg?.kind === 'wildcard' || arg?.kind === 'regex');
+    if (arg?.kind !== 'reference' && !isPattern)
       throw new QueryError(`expected field argument in ${name}()`);
-    }
   }
 
   #checkTransform(call: Call): void {
@@ -217,7 +232,7 @@ class FieldChecker {
     if (arg?.kind === 'call') {
       if (arg.name === 'top' || arg.name === 'bottom') this.#checkTop(arg);
       else if (mathArity(arg.name) === 0) this.#checkFunction(arg);
-      if (this.#interval === 0n)
+      if (this.#effectiveInterval === 0n)
         throw new QueryError(`${name} aggregate requires a GROUP BY interval`);
     } else {
       if (isForecast) throw new QueryError(`must use aggregate function with ${name}`);

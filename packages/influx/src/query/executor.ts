@@ -216,6 +216,10 @@ export class QueryExecutor {
       case 'revoke':
         meta.revoke(statement.user, statement.database, statement.privilege);
         return [];
+      case 'drop-continuous-query':
+      case 'drop-subscription':
+        // There are none, and dropping an unknown one succeeds.
+        return [];
       case 'grant-admin':
       case 'revoke-admin':
         meta.setAdmin(statement.user, statement.kind === 'grant-admin');

@@ -66,21 +66,26 @@ function median(points: readonly Point[]): Cell {
   return lower + (upper - lower) / 2;
 }
 
+/** The most frequent value; of several the one seen first, and when none comes twice the smallest: influxd's rule. */
 function mode(points: readonly Point[]): readonly Point[] {
   const sorted = sortedByValue(points);
-  let bestCount = 0;
-  let bestPoint: Point | null = null;
+  const [smallest] = sorted;
+  if (smallest === undefined) return [];
+  let bestCount = 1;
+  let bestPoint = smallest;
   for (let i = 0; i < sorted.length; ) {
+    const first = sorted[i]!;
     let end = i;
-    while (end < sorted.length && sorted[end]!.value === sorted[i]!.value) end++;
-    const isEarlier = bestPoint !== null && sorted[i]!.time < bestPoint.time;
-    if (end - i > bestCount || (end - i === bestCount && isEarlier)) {
-      bestCount = end - i;
-      bestPoint = sorted[i]!;
+    while (end < sorted.length && sorted[end]!.value === first.value) end++;
+    const count = end - i;
+    const isEarlier = count === bestCount && count > 1 && first.time < bestPoint.time;
+    if (count > bestCount || isEarlier) {
+      bestCount = count;
+      bestPoint = first;
     }
     i = end;
   }
-  return bestPoint === null ? [] : only(bestPoint.value);
+  return only(bestPoint.value);
 }
 
 function stddev(points: readonly Point[]): Cell {
@@ -102,10 +107,15 @@ function percentile(points: readonly Point[], args: readonly Expression[]): read
   return found === undefined ? [] : [found];
 }
 
+/** Each value once, in the order of its first appearance; of one time the smaller first. */
 function distinct(points: readonly Point[]): readonly Point[] {
   const seen = new Map<Cell, Point>();
-  for (const point of points) if (!seen.has(point.value)) seen.set(point.value, point);
-  return sortedByValue([...seen.values()].map((point) => ({ ...point, time: 0n, row: null })));
+  for (const point of sortedByValue(points))
+    if (!seen.has(point.value)) seen.set(point.value, point);
+  const ordered = [...seen.values()].sort((a, b) =>
+    a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
+  );
+  return ordered.map(({ value }) => ({ time: 0n, value, row: null }));
 }
 
 function spread(points: readonly Point[]): Cell {

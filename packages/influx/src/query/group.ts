@@ -49,6 +49,10 @@ export class Group {
     return this.#tables[ref.table]!.times[ref.row]!;
   }
 
+  keepsNulls(ref: RowRef): boolean {
+    return this.#tables[ref.table]!.keepsNulls === true;
+  }
+
   /** The field or tag of that name in the row; null when it has none. */
   cell(ref: RowRef, name: string, cast: string | null): Cell {
     return cellOf(this.#tables[ref.table]!, ref.row, name, cast);

@@ -1,5 +1,4 @@
 import type { SelectStatement, Statement } from '../influxql/ast.ts';
-import { printSelect } from '../influxql/print.ts';
 
 type Needed =
   | { readonly privilege: 'admin' }
@@ -57,15 +56,4 @@ function selectPrivileges(statement: SelectStatement, database: string): Needed[
     needed.push({ privilege: 'WRITE', database: target === '' ? database : target });
   }
   return needed;
-}
-
-/** The statement for messages: whole for SELECT, its words for others; passwords never. */
-export function statementText(statement: Statement): string {
-  if (statement.kind === 'select') return printSelect(statement);
-  if (statement.kind === 'explain') return `EXPLAIN ${printSelect(statement.statement)}`;
-  const words = statement.kind
-    .replaceAll('-', ' ')
-    .toUpperCase()
-    .replace('POLICY', 'RETENTION POLICY');
-  return 'name' in statement && statement.name !== '' ? `${words} ${statement.name}` : words;
 }

@@ -330,10 +330,19 @@ function showCardinality(
   statement: SchemaStatement & { readonly kind: 'show-cardinality' },
 ): ResultSeries[] {
   const listed = listSeries(scope, views, statement);
+  const { bounds } = splitCondition(statement.condition, {
+    nowNanos: scope.nowNanos,
+    timeZone: null,
+  });
+  if (bounds.min !== null || bounds.max !== null) {
+    const subject = statement.subject.toUpperCase();
+    throw new QueryError(`SHOW ${subject} EXACT CARDINALITY doesn't support time in WHERE clause`);
+  }
   const isEstimate = !statement.exact && !statement.hasClauses;
   switch (statement.subject) {
     case 'measurement': {
       const count = BigInt(new Set(listed.map(({ measurement }) => measurement)).size);
+      if (count === 0n && statement.hasClauses) return [];
       return [oneOf('', [isEstimate ? 'cardinality estimation' : 'count'], [[count]])];
     }
     case 'series': {

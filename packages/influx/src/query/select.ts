@@ -27,6 +27,7 @@ import {
   type TableScope,
 } from './table.ts';
 import { intersect, splitCondition, type TimeBounds } from './time-bounds.ts';
+import { TRANSFORMS, windowsBefore } from './transforms.ts';
 import { evaluate } from './values.ts';
 import { Windows } from './windows.ts';
 
@@ -70,15 +71,15 @@ export function runSelect(scope: SelectScope, statement: SelectStatement): Promi
 }
 
 /** Checks the statement and those inside it, before any data is read. */
-function checkNested(scope: SelectScope, statement: SelectStatement): void {
-  compileSelect(statement, scope.nowNanos);
+function checkNested(scope: SelectScope, statement: SelectStatement, outerInterval = 0n): void {
+  const { intervalNanos } = compileSelect(statement, scope.nowNanos, outerInterval);
   splitCondition(statement.condition, { nowNanos: scope.nowNanos, timeZone: statement.timeZone });
   for (const source of statement.sources) {
     if (source.kind !== 'subquery') continue;
     if (source.statement.hasOrder && source.statement.ascending !== statement.ascending) {
       throw new QueryError('subqueries must be ordered in the same direction as the query itself');
     }
-    checkNested(scope, source.statement);
+    checkNested(scope, source.statement, intervalNanos > 0n ? intervalNanos : outerInterval);
   }
 }
 
@@ -91,7 +92,7 @@ async function runNested(
   if (inherited.depth > MAX_DEPTH)
     throw new QueryError(`subqueries are nested too deeply (limit ${MAX_DEPTH})`);
   const compiled = compile(scope, statement, inherited);
-  const opened = openSources(scope, statement.sources, compiled.bounds);
+  const opened = openSources(scope, statement.sources, readBounds(compiled));
   try {
     const inner = await runSubqueries(scope, statement, compiled, inherited);
     const schema = unionSchema(opened, inner);
@@ -113,7 +114,7 @@ async function runNested(
 }
 
 function compile(scope: SelectScope, statement: SelectStatement, inherited: Inherited): Compiled {
-  const shape = compileSelect(statement, scope.nowNanos);
+  const shape = compileSelect(statement, scope.nowNanos, inherited.interval?.intervalNanos ?? 0n);
   const { timeZone } = statement;
   const { bounds: own, rest } = splitCondition(statement.condition, {
     nowNanos: scope.nowNanos,
@@ -131,6 +132,20 @@ function compile(scope: SelectScope, statement: SelectStatement, inherited: Inhe
     condition: rest,
     timeZone,
   };
+}
+
+/** The range that is read: functions over windows look at windows before the first. */
+function readBounds({ statement, shape, bounds }: Compiled): TimeBounds {
+  if (bounds.min === null || shape.intervalNanos === 0n) return bounds;
+  let before = 0n;
+  for (const { expression } of statement.fields) {
+    walk(expression, (node) => {
+      if (node.kind !== 'call' || TRANSFORMS[node.name] === undefined) return;
+      const count = windowsBefore(node.name, node.args.slice(1));
+      if (count > before) before = count;
+    });
+  }
+  return { min: bounds.min - before * shape.intervalNanos, max: bounds.max };
 }
 
 type Opened = { readonly view: View; readonly measurements: readonly string[] };
@@ -164,7 +179,7 @@ async function runSubqueries(
   for (const source of statement.sources) {
     if (source.kind !== 'subquery') continue;
     const series = await runNested(scope, source.statement, {
-      bounds: compiled.bounds,
+      bounds: readBounds(compiled),
       dimensions: [...new Set([...inherited.dimensions, ...dimensions])],
       interval: intervalNanos > 0n ? { intervalNanos, offsetNanos } : inherited.interval,
       depth: inherited.depth + 1,
@@ -192,6 +207,7 @@ function tableOf(series: ResultSeries): Table {
     tags: Labels.from(series.tags ?? []),
     times: rows.map((row) => row[0] as bigint),
     columns,
+    keepsNulls: true,
   };
 }
 
@@ -314,6 +330,7 @@ function answer(
   };
   const groups = groupTables(input.tables, input.dimensions, passes);
   const outputs = nameFields(withTopArguments(fields, statement));
+  if (!statement.ascending) groups.reverse();
   const series: ResultSeries[] = [];
   let total = 0;
   for (const group of groups) {
@@ -374,28 +391,23 @@ function withTopArguments(fields: readonly Field[], statement: SelectStatement):
 
 function rawRows(scope: SelectScope, outputs: readonly OutputField[], group: Group): Cell[][] {
   const rows: Cell[][] = [];
-  const fields = new Set<string>();
+  const fields = new Map<string, Expression & { readonly kind: 'reference' }>();
   for (const { expression } of outputs) {
     walk(expression, (node) => {
-      if (node.kind === 'reference' && node.cast !== 'tag' && group.hasField(node.name))
-        fields.add(node.name);
+      if (node.kind !== 'reference' || node.cast === 'tag' || !group.hasField(node.name)) return;
+      fields.set(printExpression(node), node);
     });
   }
   if (fields.size === 0) return rows;
   for (const ref of group.rows()) {
-    let hasValue = false;
-    for (const name of fields) if (group.cell(ref, name, 'field') !== null) hasValue = true;
+    let hasValue = group.keepsNulls(ref);
+    for (const { name, cast } of fields.values())
+      hasValue ||= group.cell(ref, name, cast ?? 'field') !== null;
     if (!hasValue) continue;
     const row: Cell[] = [group.timeOf(ref)];
-    for (const { expression } of outputs) {
-      row.push(
-        evaluate(
-          expression,
-          (node) => (node.kind === 'reference' ? group.cell(ref, node.name, node.cast) : null),
-          scope.patterns,
-        ),
-      );
-    }
+    const cell = (node: Expression): Cell =>
+      node.kind === 'reference' ? group.cell(ref, node.name, node.cast) : null;
+    for (const { expression } of outputs) row.push(evaluate(expression, cell, scope.patterns));
     rows.push(row);
   }
   return rows;

@@ -21,6 +21,8 @@ export type Table = {
   readonly tags: Labels;
   readonly times: readonly bigint[];
   readonly columns: ReadonlyMap<string, readonly Cell[]>;
+  /** Rows of a subquery are shown though all their values are null. */
+  readonly keepsNulls?: boolean;
 };
 
 /** What a source offers. */

@@ -88,6 +88,12 @@ function elapsed(points: readonly Point[], args: readonly Expression[]): readonl
   return out;
 }
 
+/** How many windows before the first the function must see to give a value for the first. */
+export function windowsBefore(name: string, args: readonly Expression[]): bigint {
+  if (name === 'cumulative_sum') return 0n;
+  return name === 'moving_average' ? BigInt(numberOf(args, 0, 2) - 1) : 1n;
+}
+
 /** Functions that go over a sequence, by name. */
 export const TRANSFORMS: Readonly<Record<string, Transform>> = {
   derivative: derivative(false),

@@ -1,3 +1,5 @@
+import { errorText } from '@pollux/base';
+import { compileRe2 } from '@pollux/model';
 import type { Expression } from '../ast.ts';
 import { QuerySyntaxError } from '../errors.ts';
 import { Scanner } from '../scanner.ts';
@@ -122,6 +124,11 @@ export class TokenStream {
     if (token === null) return this.#scanner.nextCharacter === '$' ? this.#regexParameter() : null;
     if (token.kind === 'bad-string')
       throw QuerySyntaxError.at(`bad regex: ${token.text}`, token.position);
+    try {
+      compileRe2(token.text);
+    } catch (error) {
+      throw QuerySyntaxError.at(errorText(error), token.position);
+    }
     return { source: token.text, position: token.position };
   }
 

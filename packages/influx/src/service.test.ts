@@ -1,0 +1,179 @@
+import { VirtualClock } from '@pollux/base';
+import { nodeEnv } from '@pollux/base/node';
+import { Labels, Matcher, wordsOf } from '@pollux/model';
+import {
+  decodeReadResponse,
+  encodeLabels,
+  encodeReadRequest,
+  snappyDecode,
+  snappyEncode,
+  TimeSeriesEncoder,
+} from '@pollux/remote';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TestStore } from '../test/harness.ts';
+
+type Wire = {
+  readonly labels: Record<string, string>;
+  readonly times: readonly number[];
+  readonly value: number;
+};
+
+function writeBody(series: readonly Wire[]): Uint8Array {
+  const encoder = new TimeSeriesEncoder();
+  for (const { labels, times, value } of series) {
+    const timestampsMs = Float64Array.from(times);
+    const words = wordsOf(Float64Array.from(times, () => value));
+    encoder.run(encodeLabels(Labels.from(labels)), { timestampsMs, words }, 0, times.length);
+  }
+  return snappyEncode(encoder.bytes());
+}
+
+async function read(
+  store: TestStore,
+  matchers: readonly Matcher[],
+  startMs = 0,
+  endMs = 1_000_000,
+) {
+  const body = snappyEncode(
+    encodeReadRequest({ queries: [{ startMs, endMs, matchers, hints: null }], accepted: [] }),
+  );
+  const answer = await store.request('POST', '/api/v1/prom/read?db=prometheus', { body });
+  expect(answer.status, answer.text).toBe(200);
+  expect(answer.headers['content-encoding']).toBe('snappy');
+  const [series] = decodeReadResponse(await snappyDecode(answer.bytes));
+  return (series ?? []).map(({ labels, count, timestampsMs, values }) => ({
+    labels: labels.toString(),
+    times: [...timestampsMs.subarray(0, count)],
+    values: [...values.subarray(0, count)],
+    words: [...wordsOf(values.slice(0, count))],
+  }));
+}
+
+describe('the store for Prometheus', () => {
+  let store: TestStore;
+  beforeEach(async () => {
+    store = await new TestStore().open();
+    await store.query('create database prometheus');
+  });
+  afterEach(() => store.close());
+
+  const up = Matcher.metric('up');
+  const replica = (name: string): Matcher => new Matcher('prometheus_replica', '=', name);
+  const send = (series: readonly Wire[]) =>
+    store.request('POST', '/api/v1/prom/write?db=prometheus', { body: writeBody(series) });
+
+  it('gives back what was written, under the labels without the replica, after a restart too', async () => {
+    const labels = { __name__: 'up', job: 'C:\\', prometheus_replica: 'A' };
+    expect((await send([{ labels, times: [1000, 2000], value: 1 }])).status).toBe(204);
+    const expected = [
+      { labels: '{__name__="up", job="C:\\\\"}', times: [1000, 2000], values: [1, 1] },
+    ];
+    expect(await read(store, [up])).toMatchObject(expected);
+    const again = await new TestStore(store.directory).open();
+    expect(await read(again, [up])).toMatchObject(expected);
+    expect(await again.query('SHOW MEASUREMENTS', { db: 'prometheus' })).toContain('[["up"]]');
+    await again.close();
+  });
+
+  it('keeps both replicas, prefers the one asked for and fills its holes from the other', async () => {
+    const a = { __name__: 'up', prometheus_replica: 'A' };
+    const b = { __name__: 'up', prometheus_replica: 'B' };
+    const every = (from: number, to: number): number[] =>
+      Array.from({ length: (to - from) / 10_000 + 1 }, (_, i) => from + i * 10_000);
+    await send([
+      { labels: a, times: [...every(10_000, 50_000), ...every(150_000, 200_000)], value: 1 },
+    ]);
+    await send([{ labels: b, times: every(13_000, 203_000), value: 2 }]);
+    const [fromA] = await read(store, [up, replica('A')]);
+    expect(fromA?.values.slice(0, 5)).toEqual([1, 1, 1, 1, 1]);
+    expect(new Set(fromA?.values)).toEqual(new Set([1, 2]));
+    const [fromB] = await read(store, [up, replica('B')]);
+    expect(fromB?.values).toEqual(every(13_000, 203_000).map(() => 2));
+    const [fromAnyone] = await read(store, [up]);
+    expect(fromAnyone).toEqual(fromB);
+    expect(await read(store, [up, replica('C')])).toEqual([fromB]);
+    expect(store.store.watermarks().map((row) => [row.replica, row.newestMs])).toEqual([
+      ['A', 200_000],
+      ['B', 203_000],
+    ]);
+  });
+
+  it('keeps stale markers and infinities bit by bit and shows them as null in InfluxQL', async () => {
+    const encoder = new TimeSeriesEncoder();
+    const words = Uint32Array.from([2, 0x7ff00000, 0, 0x7ff00000]);
+    const timestampsMs = Float64Array.from([1000, 2000]);
+    encoder.run(encodeLabels(Labels.from({ __name__: 'up' })), { timestampsMs, words }, 0, 2);
+    const body = snappyEncode(encoder.bytes());
+    expect((await store.request('POST', '/api/v1/prom/write?db=prometheus', { body })).status).toBe(
+      204,
+    );
+    const [series] = await read(store, [up]);
+    expect(series?.words).toEqual([...words]);
+    expect(await store.query('SELECT count(value) FROM up', { db: 'prometheus' })).not.toContain(
+      '"error"',
+    );
+  });
+
+  it('answers malformed bodies with 400 and goes on', async () => {
+    for (const body of [
+      Buffer.from('xx'),
+      snappyEncode(Buffer.from([0x0a, 0xff, 0xff, 0x03])),
+      Buffer.alloc(0),
+    ]) {
+      const answer = await store.request('POST', '/api/v1/prom/write?db=prometheus', { body });
+      expect([204, 400]).toContain(answer.status);
+    }
+    expect((await send([{ labels: { __name__: 'up' }, times: [1], value: 1 }])).status).toBe(204);
+  });
+});
+
+describe('the hand-made set-up', () => {
+  it('drops whole shard groups, Monday-aligned, once ALTER RETENTION POLICY and the clock say so', async () => {
+    const clock = new VirtualClock(Date.UTC(2024, 1, 15));
+    const store = await new TestStore().open({}, { ...nodeEnv(), clock });
+    await store.query('create database prometheus');
+    await store.write('prometheus', `m v=1 ${Date.UTC(2024, 0, 17)}`, { precision: 'ms' });
+    await store.write('prometheus', `m v=2 ${Date.UTC(2024, 1, 14)}`, { precision: 'ms' });
+    const altered = await store.query(
+      'alter retention policy autogen on prometheus duration 30d  REPLICATION 1  SHARD DURATION 7d default',
+    );
+    expect(altered).toBe('{"results":[{"statement_id":0}]}');
+    expect(await store.query('show retention policies', { db: 'prometheus' })).toContain(
+      '[["autogen","720h0m0s","168h0m0s",1,true]]',
+    );
+    expect(store.store.groups().map(({ startMs }) => new Date(startMs).getUTCDay())).toEqual([
+      1, 1,
+    ]);
+    expect(await store.service.dropExpired()).toBe(0);
+    await clock.advance(7 * 86_400_000);
+    expect(await store.service.dropExpired()).toBe(1);
+    const left = await store.query('SELECT v FROM m', { db: 'prometheus', epoch: 'ms' });
+    expect(left).toContain(`"values":[[${Date.UTC(2024, 1, 14)},2]]`);
+    const old = await store.write('prometheus', `m v=1 ${Date.UTC(2024, 0, 1)}`, {
+      precision: 'ms',
+    });
+    expect(old.text).toContain('points beyond retention policy dropped=1');
+    await store.close();
+  });
+});
+
+describe('bad input', () => {
+  it('never ends in anything but an answer that says what is wrong', async () => {
+    const store = await new TestStore().open({ INFLUXDB_HTTP_MAX_BODY_SIZE: '100' });
+    await store.query('CREATE DATABASE d');
+    expect((await store.write('d', 'm v=9223372036854775808i')).text).toContain(
+      'value out of range',
+    );
+    expect(await store.query('SELECT mean(v) FROM')).toContain('expected identifier');
+    expect(await store.query('('.repeat(5000))).toContain('error parsing query');
+    expect(await store.query(`SELECT ${'('.repeat(5000)}v FROM m`)).toContain('nested too deeply');
+    expect(await store.query('SELECT v FROM /(/', { db: 'd' })).toContain('error parsing regexp');
+    const longTicket = await store.request('POST', '/write?db=d', {
+      body: Buffer.alloc(200, 'x'),
+      headers: { 'content-encoding': 'gzip' },
+    });
+    expect(longTicket.status).toBe(400);
+    expect((await store.write('d', 'm v=1 1')).status).toBe(204);
+    await store.close();
+  });
+});
