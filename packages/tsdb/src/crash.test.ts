@@ -2,10 +2,17 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type File, type Files, SeededRandom } from '@pollux/base';
 import { NodeFiles } from '@pollux/base/node';
+import { Labels } from '@pollux/model';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Tsdb } from './db.ts';
 import { WalWriteError } from './errors.ts';
+import {
+  createSampleColumns,
+  encodeSamples,
+  encodeSeries,
+  recordBytes,
+} from './format/wal-record.ts';
 import {
   append,
   HastyClock,
@@ -18,6 +25,7 @@ import {
   temporaryDirectory,
   type Write,
 } from './testing/fixtures.ts';
+import { SegmentWriter } from './wal/segment-writer.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -146,6 +154,78 @@ describe('a killed process', () => {
       }),
       { numRuns: RUNS },
     );
+  });
+});
+
+describe('a log in which', () => {
+  const labels = (name: string): Labels => Labels.from({ __name__: name });
+  const samples = (ref: number, timestampMs: number): Uint8Array => {
+    const columns = createSampleColumns(1);
+    columns.refs[0] = ref;
+    columns.timestampsMs[0] = timestampMs;
+    columns.count = 1;
+    return recordBytes((target) => encodeSamples(target, columns, 0, 1));
+  };
+  const seriesRecord = (ref: number, name: string): Uint8Array =>
+    recordBytes((target) => encodeSeries(target, [{ ref, labels: labels(name) }]));
+
+  async function write(records: Uint8Array[]): Promise<void> {
+    const wal = path.join(directory, 'wal');
+    fs.mkdirSync(wal);
+    const writer = new SegmentWriter({ files: new NodeFiles(), directory: wal }, 0);
+    for (const record of records) writer.write([record]);
+    await writer.close();
+  }
+
+  async function timesByName(db: Tsdb): Promise<Record<string, number[]>> {
+    const answer = await query(db);
+    return Object.fromEntries(
+      [...answer].map(([key, points]) => [key, points.map(({ timestampMs }) => timestampMs - T0)]),
+    );
+  }
+
+  it('a series has two references never gives either to another series', async () => {
+    await write([
+      seriesRecord(3, 'a'),
+      samples(3, T0),
+      seriesRecord(7, 'a'),
+      samples(7, T0 + 1),
+      samples(3, T0 + 2),
+    ]);
+    const db = await openTsdb(directory);
+    const appender = db.appender();
+    expect(appender.series(labels('b'))).toBe(8);
+    appender.rollback();
+    await append(db, [{ labels: labels('b'), timestampMs: T0 + 3, value: 1 }]);
+    abandon(db);
+    const again = await openTsdb(directory);
+    expect(await timesByName(again)).toEqual({
+      '{__name__="a"}': [0, 1, 2],
+      '{__name__="b"}': [3],
+    });
+    await again.close();
+  });
+
+  it('a reference names one series after another keeps the samples of both', async () => {
+    const records = [
+      seriesRecord(3, 'a'),
+      samples(3, T0),
+      seriesRecord(3, 'b'),
+      samples(3, T0 + 1),
+    ];
+    await write(records);
+    for (let life = 0; life < 3; life++) {
+      const db = await openTsdb(directory);
+      const later = Array.from({ length: life }, (_, i) => 10 + i);
+      expect(await timesByName(db)).toEqual({
+        '{__name__="a"}': [0, ...later],
+        '{__name__="b"}': [1, ...later],
+      });
+      for (const name of ['a', 'b']) {
+        await append(db, [{ labels: labels(name), timestampMs: T0 + 10 + life, value: 1 }]);
+      }
+      abandon(db);
+    }
   });
 });
 

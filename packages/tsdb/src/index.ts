@@ -16,6 +16,7 @@ export type {
 } from './format/wal-record.ts';
 export type { HeadStats, NamedCount } from './head/stats.ts';
 export { DEFAULT_TSDB_OPTIONS, type FsyncMode, type TsdbOptions } from './options.ts';
+export { type BlockSummary, ReadOnlyTsdb, type ReadOnlyTsdbInit } from './read-only-tsdb.ts';
 export type { WalRecord } from './wal/records.ts';
 export { segmentName, type WalPosition } from './wal/segment.ts';
 export type { CheckpointInfo, WalDeletion, WalListener, WalTail } from './wal/wal.ts';

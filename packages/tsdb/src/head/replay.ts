@@ -1,4 +1,5 @@
 import type { Clock, Files } from '@pollux/base';
+import type { Labels } from '@pollux/model';
 import type { Log } from '@pollux/telemetry';
 import { CorruptionError } from '../errors.ts';
 import { createSampleColumns, type SampleColumns } from '../format/wal-record.ts';
@@ -20,6 +21,8 @@ export type ReplayOptions = {
   readonly head: Head;
   /** Takes the references that are not used any more but stand in records. */
   readonly expiries: Expiries;
+  /** Leaves the files as they are: damage ends the reading and is only reported. */
+  readonly isReadOnly?: boolean;
 };
 
 type ReplayState = {
@@ -56,6 +59,7 @@ export async function replayWal(options: ReplayOptions): Promise<void> {
     const path = `${walDirectory}/${segmentName(index)}`;
     const error = await replayRepairing(state, path);
     if (error === null) continue;
+    if (options.isReadOnly === true) break;
     const dropped = segments.slice(position + 1);
     for (const later of dropped) files.remove(`${walDirectory}/${segmentName(later)}`);
     if (dropped.length > 0) {
@@ -97,7 +101,7 @@ async function replayCheckpoint(state: ReplayState, path: string): Promise<void>
   }
 }
 
-/** Replays a segment; on damage cuts the file behind the last good record and returns the error. */
+/** Replays a segment; on damage cuts the file behind the last good record (unless read-only) and returns the error. */
 async function replayRepairing(state: ReplayState, path: string): Promise<CorruptionError | null> {
   const { files, log, metrics } = state.options;
   try {
@@ -106,6 +110,10 @@ async function replayRepairing(state: ReplayState, path: string): Promise<Corrup
   } catch (error) {
     if (!(error instanceof DamagedFile)) throw error;
     metrics.walCorruptions.inc();
+    if (state.options.isReadOnly === true) {
+      log.warn('the log ends in a torn record', { file: path, offset: error.goodBytes });
+      return error.corruption;
+    }
     log.warn('the log is torn; cutting off what follows the last whole record', {
       file: path,
       offset: error.goodBytes,
@@ -143,14 +151,17 @@ async function replayFile(state: ReplayState, path: string): Promise<void> {
     const reader = new SegmentReader(file, path);
     for (;;) {
       const goodBytes = reader.offset;
+      let record: WalRecord;
       try {
         const bytes = reader.next(size);
         if (bytes === null) return;
-        applyRecord(state, decodeRecord(bytes, state.columns, path));
+        record = decodeRecord(bytes, state.columns, path);
       } catch (error) {
         if (error instanceof CorruptionError) throw new DamagedFile(error, goodBytes);
         throw error;
       }
+      // What a whole record says is never a reason to cut the log.
+      applyRecord(state, record);
       if (slices.isOver) await slices.pause();
     }
   } finally {
@@ -194,24 +205,28 @@ function applyRecord(state: ReplayState, record: WalRecord): void {
   }
 }
 
-function applySeries(
-  state: ReplayState,
-  ref: number,
-  labels: Parameters<Head['table']['create']>[0],
-): void {
-  const { head } = state.options;
-  const { table } = head;
+function applySeries(state: ReplayState, ref: number, labels: Labels): void {
+  const { table } = state.options.head;
   if (ref <= 0 || ref >= 2 ** 32) {
-    throw new CorruptionError('log', `series reference ${ref} is out of range`);
+    throw new CorruptionError(
+      state.options.walDirectory,
+      `series reference ${ref} is out of range; the log is not of this program or of Prometheus`,
+    );
   }
+  table.reserveRef(ref);
+  const holder = table.slotOf(ref);
   let slot = table.find(labels);
-  if (slot < 0 && table.slotOf(ref) < 0) slot = table.create(labels, ref);
-  if (slot < 0) throw new CorruptionError('log', `series reference ${ref} is used for two series`);
+  if (slot < 0) slot = holder < 0 ? table.create(labels, ref) : table.create(labels);
   const live = table.refs[slot]!;
-  if (live !== ref) {
-    state.aliases.set(ref, live);
+  // The last record of a reference says what it means from here on.
+  if (live === ref) {
+    state.aliases.delete(ref);
+    table.isLogged[slot] = 1;
+    return;
   }
-  table.isLogged[slot] = 1;
+  state.aliases.set(ref, live);
+  // The series that had the reference needs a new record before its next sample.
+  if (holder >= 0) table.isLogged[holder] = 0;
 }
 
 function applySamples(state: ReplayState, samples: SampleColumns): void {
@@ -219,9 +234,9 @@ function applySamples(state: ReplayState, samples: SampleColumns): void {
   const { refs, timestampsMs, valueWords, count } = samples;
   for (let i = 0; i < count; i++) {
     if (timestampsMs[i]! < head.minValidMs) continue;
-    let slot = head.table.slotOf(refs[i]!);
-    if (slot < 0) slot = head.table.slotOf(liveRef(state, refs[i]!));
+    const slot = head.table.slotOf(liveRef(state, refs[i]!));
     if (slot < 0) {
+      head.table.reserveRef(refs[i]!);
       state.unknownRefs++;
       continue;
     }
@@ -231,7 +246,7 @@ function applySamples(state: ReplayState, samples: SampleColumns): void {
 
 /** The reference under which the series lives now, 0 when it is unknown. */
 function liveRef(state: ReplayState, ref: number): number {
-  const alias = state.aliases.get(ref);
+  const alias = state.aliases.size === 0 ? undefined : state.aliases.get(ref);
   if (alias !== undefined) return alias;
   return state.options.head.table.slotOf(ref) >= 0 ? ref : 0;
 }

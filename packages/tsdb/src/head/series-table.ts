@@ -82,6 +82,11 @@ export class SeriesTable {
     return this.#lastRef;
   }
 
+  /** References up to this one are not given out any more: the log may name them. */
+  reserveRef(ref: number): void {
+    if (ref > this.#lastRef) this.#lastRef = ref;
+  }
+
   /** The slot of a live series, or −1. */
   slotOf(ref: number): Slot {
     const page = this.#refPages[ref >>> REF_PAGE_BITS];

@@ -1,0 +1,121 @@
+import type { Env } from '@pollux/base';
+import type { ReadContext, SelectRequest, SeriesSource } from '@pollux/storage';
+import { type Log, Registry } from '@pollux/telemetry';
+import { BlockCursor } from './block/block-cursor.ts';
+import { BlockSet } from './block/block-set.ts';
+import { FileCache } from './block/file-cache.ts';
+import { DirectoryError } from './errors.ts';
+import { ExemplarRing } from './head/exemplar-ring.ts';
+import { Head } from './head/head.ts';
+import { HeadCursor } from './head/read.ts';
+import { replayWal } from './head/replay.ts';
+import { tsdbMetrics } from './metrics.ts';
+import { DEFAULT_TSDB_OPTIONS } from './options.ts';
+import { FailedSelect, MergeSelect } from './query/merge-select.ts';
+import type { SeriesCursor } from './query/series-cursor.ts';
+import { Expiries } from './wal/expiries.ts';
+
+/** What a list of blocks shows. Times in ms, `maxMs` exclusive. */
+export type BlockSummary = {
+  readonly ulid: string;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly sampleCount: number;
+  readonly chunkCount: number;
+  readonly seriesCount: number;
+  /** Index, chunks, tombstones and meta.json together. */
+  readonly sizeBytes: number;
+};
+
+export type ReadOnlyTsdbInit = {
+  readonly directory: string;
+  readonly env: Env;
+  readonly log: Log;
+  /** Replays the log too; without it only blocks are seen. Default true. */
+  readonly readsLog?: boolean;
+};
+
+/**
+ * A data directory as it lies on the disk, for tools: takes no lock, changes no file, so it may look at the directory of a
+ * running server or of a real Prometheus. What that server writes or deletes after the opening is not followed; a log
+ * segment that it deletes during the opening is an error, and opening again helps.
+ */
+export class ReadOnlyTsdb {
+  readonly #env: Env;
+  readonly #set: BlockSet;
+  readonly #head: Head;
+
+  private constructor(env: Env, set: BlockSet, head: Head) {
+    this.#env = env;
+    this.#set = set;
+    this.#head = head;
+  }
+
+  /** Throws DirectoryError, CorruptionError or the system's error. */
+  static async open(init: ReadOnlyTsdbInit): Promise<ReadOnlyTsdb> {
+    const { directory, env, log } = init;
+    const { files, clock } = env;
+    if (!files.exists(directory) || !files.stat(directory).isDirectory)
+      throw new DirectoryError(directory, 'no such directory');
+    const metrics = tsdbMetrics(new Registry());
+    const options = DEFAULT_TSDB_OPTIONS;
+    const cache = new FileCache(options.fileCacheBytes);
+    const set = new BlockSet({ files, directory, cache, metrics, log });
+    const head = new Head({
+      chunkRangeMs: options.minBlockDurationMs,
+      samplesPerChunk: options.samplesPerChunk,
+      slabBytes: options.slabBytes,
+      metrics,
+      exemplars: new ExemplarRing(0),
+    });
+    set.reload();
+    const walDirectory = `${directory}/wal`;
+    try {
+      if (set.maxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(set.maxTime);
+      if (init.readsLog !== false && files.exists(walDirectory)) {
+        const replay = { files, clock, log, metrics, walDirectory, head, isReadOnly: true };
+        await replayWal({ ...replay, expiries: new Expiries() });
+      }
+    } catch (error) {
+      set.close();
+      throw error;
+    }
+    return new ReadOnlyTsdb(env, set, head);
+  }
+
+  /** Oldest first. */
+  blocks(): readonly BlockSummary[] {
+    const { files } = this.#env;
+    const sizeOf = (path: string): number => (files.exists(path) ? files.stat(path).size : 0);
+    return this.#set.blocks.map(({ meta, ulid, sizeBytes, directory }) => ({
+      ulid,
+      minMs: meta.minTime,
+      maxMs: meta.maxTime,
+      sampleCount: meta.stats.numSamples,
+      chunkCount: meta.stats.numChunks,
+      seriesCount: meta.stats.numSeries,
+      sizeBytes: sizeBytes + sizeOf(`${directory}/tombstones`) + sizeOf(`${directory}/meta.json`),
+    }));
+  }
+
+  select(request: SelectRequest, context: ReadContext): SeriesSource {
+    const { range, matchers } = request;
+    const cursors: SeriesCursor[] = [];
+    try {
+      for (const block of this.#set.blocks) {
+        if (block.overlaps(range)) cursors.push(new BlockCursor(block, range, matchers));
+      }
+      const head = this.#head;
+      if (!head.isEmpty && range.maxMs >= head.minMs && range.minMs <= head.maxMs)
+        cursors.push(new HeadCursor(head, range, matchers));
+      return new MergeSelect(cursors, request, context, this.#env.clock);
+    } catch (error) {
+      for (const cursor of cursors) cursor.close();
+      return new FailedSelect(error);
+    }
+  }
+
+  close(): void {
+    this.#set.close();
+  }
+}
