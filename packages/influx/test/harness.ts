@@ -95,6 +95,12 @@ export class TestStore {
     return this;
   }
 
+  /** For a test that needs a real port. */
+  get handler(): HttpHandler {
+    if (this.#router === null) throw new Error('the store is not open');
+    return this.#router.handler;
+  }
+
   get service(): InfluxService {
     if (this.#service === null) throw new Error('the store is not open');
     return this.#service;

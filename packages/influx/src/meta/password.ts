@@ -1,4 +1,4 @@
-import { scryptSync, timingSafeEqual } from 'node:crypto';
+import { createHash, scryptSync, timingSafeEqual } from 'node:crypto';
 import type { Random } from '@pollux/base';
 
 /** scrypt's cost: some 30 ms and 16 MiB a check. */
@@ -20,4 +20,9 @@ export function verifyPassword(password: string, hash: string): boolean {
   if (expected.length !== KEY_BYTES) return false;
   const given = scryptSync(password, Buffer.from(salt, 'base64'), KEY_BYTES, { N: COST });
   return timingSafeEqual(given, expected);
+}
+
+/** Binds a password to the slow hash it was checked against; kept in memory only. */
+export function quickHash(passwordHash: string, password: string): string {
+  return createHash('sha256').update(`${passwordHash}\0${password}`).digest('base64');
 }

@@ -72,10 +72,14 @@ export class QueryExecutor {
         await this.#options.engine.dropGroup(statement.id);
         return [];
       case 'drop-database':
+        // Data first: a crash in between leaves an empty database, never data without a name. Once more afterwards for
+        // writes that were on their way.
+        await this.#options.engine.dropDatabase(statement.name);
         this.#options.meta.dropDatabase(statement.name);
         await this.#options.engine.dropDatabase(statement.name);
         return [];
       case 'drop-policy':
+        await this.#options.engine.dropRetentionPolicy(statement.database, statement.name);
         this.#options.meta.dropPolicy(statement.database, statement.name);
         await this.#options.engine.dropRetentionPolicy(statement.database, statement.name);
         return [];
