@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { type Env, EVERYONE, type HttpResponse } from '@pollux/base';
+import { type Env, EVERYONE, type HttpHandler, type HttpResponse } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { Router } from '@pollux/http';
 import {
