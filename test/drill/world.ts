@@ -31,6 +31,7 @@ export const QUIET_MS = GROUP_WAIT_MS + 2 * PEER_TIMEOUT_MS + GROUP_INTERVAL_MS;
 
 const KEPT_LOG_LINES = 4_000;
 
+type ExtraArguments = Readonly<Record<string, readonly string[]>>;
 export type SinkMessage = { readonly receivedAtMs: number; readonly text: string };
 
 /** A promise of the drill was broken; the message says which. */
@@ -52,7 +53,7 @@ export class World {
   readonly logs: string[] = [];
   readonly #supervisor: Supervisor;
 
-  private constructor(random: Random, layout: Layout, pair: RenderedPair) {
+  private constructor(random: Random, layout: Layout, pair: RenderedPair, extra: ExtraArguments) {
     this.random = random;
     this.layout = layout;
     this.pair = pair;
@@ -60,7 +61,12 @@ export class World {
       layout,
       pair,
       extra: {
-        server: [`--query.lookback-delta=${LOOKBACK_MS}ms`, '--rules.alert.resend-delay=5s'],
+        ...extra,
+        server: [
+          `--query.lookback-delta=${LOOKBACK_MS}ms`,
+          '--rules.alert.resend-delay=5s',
+          ...(extra.server ?? []),
+        ],
       },
     });
     this.#supervisor = new Supervisor({
@@ -75,11 +81,12 @@ export class World {
     });
   }
 
-  static async start(random: Random): Promise<World> {
+  /** `extra`: further arguments of a role, as `server: ['--log.level=debug']`. */
+  static async start(random: Random, extra: ExtraArguments = {}): Promise<World> {
     const layout = await findLayout(true);
     const examples = path.join(path.dirname(fileURLToPath(import.meta.url)), 'pair');
     const directory = mkdtempSync(path.join(tmpdir(), 'pollux-drill-'));
-    const world = new World(random, layout, renderPair(examples, directory, layout));
+    const world = new World(random, layout, renderPair(examples, directory, layout), extra);
     world.#supervisor.startAll();
     await world.ready();
     return world;
@@ -114,6 +121,11 @@ export class World {
 
   stop(name: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     return this.#supervisor.stop(name, signal);
+  }
+
+  /** The process id, or null while it is down. */
+  pid(name: string): number | null {
+    return this.#supervisor.pid(name);
   }
 
   signal(name: string, signal: NodeJS.Signals): void {

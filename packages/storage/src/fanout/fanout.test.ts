@@ -211,4 +211,18 @@ describe('asking a remote only for what is not covered', () => {
     });
     expect(remote.asked).toHaveLength(2);
   });
+
+  it('takes nothing from the remote for times that local storage has, whatever the margin brings', async () => {
+    const local = new Held({ a: { [2.05 * hour]: 1, [2.07 * hour]: 2 } });
+    const remote = new Held({
+      a: { [1.9 * hour]: 0, [2.06 * hour]: 99 },
+      b: { [2.06 * hour]: 99 },
+    });
+    const merged = withRemotes(local, [{ queryable: remote, readRecent: false }], () => ({
+      sinceMs: 2 * hour,
+      gaps: [],
+    }));
+    const { found } = await readAll(merged, { minMs: 0, maxMs: 3 * hour });
+    expect(found).toEqual({ a: { [1.9 * hour]: 0, [2.05 * hour]: 1, [2.07 * hour]: 2 } });
+  });
 });

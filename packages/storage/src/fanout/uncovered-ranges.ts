@@ -1,4 +1,4 @@
-import type { Matcher } from '@pollux/model';
+import { type Matcher, wordsOf } from '@pollux/model';
 import { type IntervalSet, intersect, union } from '../coverage/interval-set.ts';
 import type {
   NamesAnswer,
@@ -33,12 +33,8 @@ export function uncoveredRanges(
   readRecent = false,
 ): readonly TimeRange[] {
   if (readRecent) return [range];
-  const asked = [{ startMs: range.minMs, endMs: range.maxMs + 1 }];
-  const before =
-    coverage.sinceMs > range.minMs ? [{ startMs: range.minMs, endMs: coverage.sinceMs }] : [];
-  const holes = intersect(union(before, coverage.gaps), asked);
   const ranges: TimeRange[] = [];
-  for (const { startMs, endMs } of holes) {
+  for (const { startMs, endMs } of holesIn(range, coverage)) {
     const minMs = Math.max(range.minMs, startMs - MARGIN_MS);
     const maxMs = Math.min(range.maxMs, endMs - 1 + MARGIN_MS);
     const last = ranges.at(-1);
@@ -50,6 +46,14 @@ export function uncoveredRanges(
   return ranges;
 }
 
+/** The times of `range` that local storage lacks, without margins. */
+function holesIn(range: TimeRange, coverage: LocalCoverage): IntervalSet {
+  const asked = [{ startMs: range.minMs, endMs: range.maxMs + 1 }];
+  const before =
+    coverage.sinceMs > range.minMs ? [{ startMs: range.minMs, endMs: coverage.sinceMs }] : [];
+  return intersect(union(before, coverage.gaps), asked);
+}
+
 function joinNearest(ranges: TimeRange[]): void {
   let nearest = 1;
   const distance = (index: number): number => ranges[index]!.minMs - ranges[index - 1]!.maxMs;
@@ -59,36 +63,41 @@ function joinNearest(ranges: TimeRange[]): void {
 }
 
 /**
- * A remote that is only asked where `rangesOf` says that local storage lacks something. Bind `rangesOf` to
- * {@link uncoveredRanges} with the server's own coverage.
+ * A remote that is only asked where local storage lacks something, and whose samples are only taken there: in the margins
+ * it may hold another replica's samples for times that this server has its own of, and the two must never be mixed.
  */
 export function onlyUncovered(
   remote: Queryable,
-  rangesOf: (range: TimeRange) => readonly TimeRange[],
+  coverage: () => LocalCoverage,
+  readRecent = false,
 ): Queryable {
-  return new UncoveredQueryable(remote, rangesOf);
+  return readRecent ? remote : new UncoveredQueryable(remote, coverage);
 }
 
 class UncoveredQueryable implements Queryable {
   readonly #remote: Queryable;
-  readonly #rangesOf: (range: TimeRange) => readonly TimeRange[];
+  readonly #coverage: () => LocalCoverage;
 
-  constructor(remote: Queryable, rangesOf: (range: TimeRange) => readonly TimeRange[]) {
+  constructor(remote: Queryable, coverage: () => LocalCoverage) {
     this.#remote = remote;
-    this.#rangesOf = rangesOf;
+    this.#coverage = coverage;
   }
 
   select(request: SelectRequest, context: ReadContext): SeriesSource {
-    const ranges = this.#rangesOf(request.range);
+    const coverage = this.#coverage();
+    const ranges = uncoveredRanges(request.range, coverage);
     const [only] = ranges;
     if (only === undefined) return NOTHING;
-    if (ranges.length === 1) return this.#remote.select({ ...request, range: only }, context);
-    return new MergedSource(
-      ranges.map((range) => ({
-        source: this.#remote.select({ ...request, range, sorted: true }, context),
-        onError: () => null,
-      })),
-    );
+    const source =
+      ranges.length === 1
+        ? this.#remote.select({ ...request, range: only }, context)
+        : new MergedSource(
+            ranges.map((range) => ({
+              source: this.#remote.select({ ...request, range, sorted: true }, context),
+              onError: () => null,
+            })),
+          );
+    return new ClippedSource(source, holesIn(request.range, coverage));
   }
 
   labelNames(
@@ -117,7 +126,7 @@ class UncoveredQueryable implements Queryable {
     range: TimeRange,
     ask: (part: TimeRange) => Promise<NamesAnswer>,
   ): Promise<NamesAnswer> {
-    const ranges = this.#rangesOf(range);
+    const ranges = uncoveredRanges(range, this.#coverage());
     const first = ranges[0];
     const last = ranges.at(-1);
     if (first === undefined || last === undefined) return { values: [], warnings: [] };
@@ -131,6 +140,71 @@ const NOTHING: SeriesSource = {
   close: () => {},
 };
 
+/** Only the samples that lie in `holes`; series that keep none are left out, unless they came without samples. */
+class ClippedSource implements SeriesSource {
+  readonly #source: SeriesSource;
+  readonly #holes: IntervalSet;
+
+  constructor(source: SeriesSource, holes: IntervalSet) {
+    this.#source = source;
+    this.#holes = holes;
+  }
+
+  get warnings(): SeriesSource['warnings'] {
+    return this.#source.warnings;
+  }
+
+  async next(): Promise<readonly SeriesColumns[] | null> {
+    const batch = await this.#source.next();
+    if (batch === null) return null;
+    return batch.flatMap((columns) => {
+      if (columns.count === 0) return [columns];
+      const clipped = clip(columns, this.#holes);
+      return clipped.count === 0 ? [] : [clipped];
+    });
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+}
+
+/** Moves what lies in `holes` to the front of fresh columns; values as bits. */
+function clip(columns: SeriesColumns, holes: IntervalSet): SeriesColumns {
+  const { count, timestampsMs, values, histograms, startTimestampsMs } = columns;
+  const kept = new Uint32Array(count);
+  let keptCount = 0;
+  let hole = 0;
+  for (let i = 0; i < count; i++) {
+    while (hole < holes.length && holes[hole]!.endMs <= timestampsMs[i]!) hole++;
+    if (hole === holes.length) break;
+    if (timestampsMs[i]! >= holes[hole]!.startMs) kept[keptCount++] = i;
+  }
+  if (keptCount === count) return columns;
+  const words = wordsOf(values);
+  const times = new Float64Array(keptCount);
+  const keptValues = new Float64Array(keptCount);
+  const keptWords = wordsOf(keptValues);
+  for (let k = 0; k < keptCount; k++) {
+    const from = kept[k]!;
+    times[k] = timestampsMs[from]!;
+    keptWords[2 * k] = words[2 * from]!;
+    keptWords[2 * k + 1] = words[2 * from + 1]!;
+  }
+  const indices = [...kept.subarray(0, keptCount)];
+  return {
+    ...columns,
+    count: keptCount,
+    timestampsMs: times,
+    values: keptValues,
+    histograms: histograms === null ? null : indices.map((index) => histograms[index] ?? null),
+    startTimestampsMs:
+      startTimestampsMs === null
+        ? null
+        : Float64Array.from(indices, (index) => startTimestampsMs[index]!),
+  };
+}
+
 /** Local storage with remotes for what it lacks: the usual arrangement of a server with `remote_read`. */
 export function withRemotes(
   local: Queryable,
@@ -139,8 +213,6 @@ export function withRemotes(
 ): Queryable {
   return mergeQueryables(
     local,
-    remotes.map(({ queryable, readRecent }) =>
-      onlyUncovered(queryable, (range) => uncoveredRanges(range, coverage(), readRecent)),
-    ),
+    remotes.map(({ queryable, readRecent }) => onlyUncovered(queryable, coverage, readRecent)),
   );
 }
