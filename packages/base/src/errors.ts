@@ -21,13 +21,23 @@ export class OperatingError extends Error {
   }
 }
 
-/** Input refused; `place` names where (file:line:column, field path or position), `message` says what to do. */
+/**
+ * Input refused; `place` names where (file:line:column, field path or position), `message` says what is wrong. Where the
+ * message must be the peer's to the letter, `remedy` says what to write instead; only messages for people add it.
+ */
 export class InputError extends OperatingError {
   readonly place: string;
+  readonly remedy: string;
 
-  constructor(code: string, place: string, message: string, options?: { cause?: unknown }) {
+  constructor(
+    code: string,
+    place: string,
+    message: string,
+    options?: { cause?: unknown; remedy?: string },
+  ) {
     super(code, place === '' ? message : `${place}: ${message}`, options);
     this.place = place;
+    this.remedy = options?.remedy ?? '';
   }
 }
 

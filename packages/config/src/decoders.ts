@@ -1,4 +1,4 @@
-import { OperatingError } from '@pollux/base';
+import { InputError, OperatingError } from '@pollux/base';
 import { type ConfigNode, entryOf, placeText, refuse } from './node.ts';
 
 /** Reads one value; throws ConfigError with place and path when it does not fit. */
@@ -106,10 +106,15 @@ export function checked<A, B>(decoder: Decoder<A>, check: (value: A) => B): Deco
     try {
       return check(value);
     } catch (error) {
-      if (OperatingError.is(error)) refuse(node, path, error.message);
+      if (OperatingError.is(error)) refuse(node, path, withRemedy(error));
       throw error;
     }
   };
+}
+
+function withRemedy(error: OperatingError): string {
+  const remedy = error instanceof InputError ? error.remedy : '';
+  return remedy === '' ? error.message : `${error.message}; ${remedy}`;
 }
 
 export function oneOf<const T extends string>(...allowed: readonly T[]): Decoder<T> {

@@ -2,7 +2,7 @@ import { InputError } from '@pollux/base';
 
 export class DurationError extends InputError {
   constructor(text: string, reason = `not a valid duration string: "${text}"`) {
-    super('MODEL.BAD_DURATION', '', reason);
+    super('MODEL.BAD_DURATION', '', reason, { remedy: 'write for example 30s, 5m or 1h30m' });
   }
 }
 

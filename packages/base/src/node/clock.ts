@@ -22,7 +22,8 @@ export class NodeClock implements Clock {
       handle =
         leftMs > LONGEST_TIMEOUT_MS
           ? setTimeout(arm, LONGEST_TIMEOUT_MS)
-          : setTimeout(callback, Math.max(0, leftMs));
+          : // Rounded up: setTimeout cuts fractions, and a timer must never fire before its time.
+            setTimeout(callback, Math.max(0, Math.ceil(leftMs)));
     };
     arm();
     return { cancel: () => clearTimeout(handle) };

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { assert } from '../assert.ts';
 import type { File, FileSpace, FileStat, Files } from '../files.ts';
 
 /** The machine's disk. */
@@ -16,17 +17,19 @@ export class NodeFiles implements Files {
 
   replaceFile(filePath: string, data: Uint8Array | string): void {
     const temporary = `${filePath}.tmp-${process.pid}`;
-    const fd = fs.openSync(temporary, 'w', 0o644);
     try {
-      fs.writeFileSync(fd, data);
-      fs.fsyncSync(fd);
+      const fd = fs.openSync(temporary, 'w', 0o644);
+      try {
+        fs.writeFileSync(fd, data);
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+      fs.renameSync(temporary, filePath);
     } catch (error) {
-      fs.closeSync(fd);
       fs.rmSync(temporary, { force: true });
       throw error;
     }
-    fs.closeSync(fd);
-    fs.renameSync(temporary, filePath);
     this.syncDirectory(path.dirname(filePath));
   }
 
@@ -92,11 +95,18 @@ export class NodeFiles implements Files {
 }
 
 class NodeFile implements File {
-  readonly #fd: number;
+  readonly #descriptor: number;
   #closed = false;
+  #syncing = 0;
 
-  constructor(fd: number) {
-    this.#fd = fd;
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  /** The number of a closed descriptor soon names another file, which a late write would destroy. */
+  get #fd(): number {
+    assert(!this.#closed, 'use of a closed file');
+    return this.#descriptor;
   }
 
   read(target: Uint8Array, offset: number, length: number, position: number): number {
@@ -130,14 +140,21 @@ class NodeFile implements File {
   }
 
   datasync(): Promise<void> {
+    const descriptor = this.#fd;
+    this.#syncing++;
     return new Promise((resolve, reject) => {
-      fs.fdatasync(this.#fd, (error) => (error === null ? resolve() : reject(error)));
+      fs.fdatasync(descriptor, (error) => {
+        if (--this.#syncing === 0 && this.#closed) fs.closeSync(descriptor);
+        if (error === null) resolve();
+        else reject(error);
+      });
     });
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    fs.closeSync(this.#fd);
+    // A sync under way still needs the descriptor; its end closes it.
+    if (this.#syncing === 0) fs.closeSync(this.#descriptor);
   }
 }

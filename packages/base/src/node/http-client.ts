@@ -8,6 +8,7 @@ const gunzip = promisify(zlib.gunzip);
 const inflate = promisify(zlib.inflate);
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
 const MAX_TLS_AGENTS = 64;
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** undici with keep-alive pools; one agent for plain requests, one per distinct TLS setting. */
 export class NodeHttpClient {
@@ -16,15 +17,25 @@ export class NodeHttpClient {
 
   async request(request: HttpClientRequest): Promise<HttpClientResponse> {
     const maxBytes = request.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
-    const timeout = AbortSignal.timeout(request.timeoutMs);
-    const signal =
-      request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal]);
+    // Not AbortSignal.timeout and .any: their timers and links to a long-lived signal outlast the exchange.
+    const abort = new AbortController();
+    let isOverdue = false;
+    const timer = setTimeout(
+      () => {
+        isOverdue = true;
+        abort.abort();
+      },
+      Math.min(Math.max(0, Math.ceil(request.timeoutMs)), LONGEST_TIMEOUT_MS),
+    );
+    const onParent = (): void => abort.abort();
+    if (request.signal?.aborted) onParent();
+    else request.signal?.addEventListener('abort', onParent, { once: true });
     try {
       const response = await send(request.url, {
         method: request.method as Dispatcher.HttpMethod,
-        ...(request.headers === undefined ? {} : { headers: { ...request.headers } }),
+        headers: headersOf(request),
         ...(request.body === undefined ? {} : { body: request.body }),
-        signal,
+        signal: abort.signal,
         dispatcher: request.tls === undefined ? this.#plain : this.#agentFor(request.tls),
       });
       const raw = await readBody(response.body, maxBytes);
@@ -38,7 +49,7 @@ export class NodeHttpClient {
         body: await decode(raw, headers['content-encoding'], maxBytes),
       };
     } catch (error) {
-      if (timeout.aborted) {
+      if (isOverdue) {
         throw new TimeoutError(
           `${request.method} ${origin(request.url)}: no answer in ${request.timeoutMs} ms`,
         );
@@ -49,6 +60,9 @@ export class NodeHttpClient {
       throw new OperatingError('BASE.CONNECTION', `${request.method} ${origin(request.url)}`, {
         cause: error,
       });
+    } finally {
+      clearTimeout(timer);
+      request.signal?.removeEventListener('abort', onParent);
     }
   }
 
@@ -66,7 +80,8 @@ export class NodeHttpClient {
     if (this.#secured.size >= MAX_TLS_AGENTS) {
       const [oldest] = this.#secured.keys();
       if (oldest !== undefined) {
-        void this.#secured.get(oldest)?.close();
+        // Requests under way end on the old agent; what they meet is theirs to report.
+        this.#secured.get(oldest)?.close(() => {});
         this.#secured.delete(oldest);
       }
     }
@@ -79,6 +94,8 @@ export class NodeHttpClient {
         ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
         ...(tls.key === undefined ? {} : { key: tls.key }),
         ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+        ...(tls.minVersion === undefined ? {} : { minVersion: tls.minVersion }),
+        ...(tls.maxVersion === undefined ? {} : { maxVersion: tls.maxVersion }),
       },
     });
     this.#secured.set(key, agent);
@@ -95,6 +112,25 @@ function agentOptions(): Agent.Options {
     bodyTimeout: 0,
     connect: { timeout: 10_000 },
   };
+}
+
+/** User and password of the address become Basic authentication, as curl and Go send them; undici drops them. */
+function headersOf(request: HttpClientRequest): Record<string, string> {
+  const headers = { ...request.headers };
+  const url = URL.canParse(request.url) ? new URL(request.url) : null;
+  if (url === null || (url.username === '' && url.password === '')) return headers;
+  if (Object.keys(headers).some((name) => name.toLowerCase() === 'authorization')) return headers;
+  const pair = `${decoded(url.username)}:${decoded(url.password)}`;
+  return { ...headers, authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+/** Percent-decoded; text with a lone percent sign is meant as it stands. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Scheme, host and port only: a path or query may hold a secret. */
@@ -118,10 +154,12 @@ async function decode(
   encoding: string | undefined,
   maxBytes: number,
 ): Promise<Uint8Array> {
-  if (encoding !== 'gzip' && encoding !== 'deflate') return data;
+  const name = encoding?.trim().toLowerCase() ?? '';
+  // An answer to HEAD names the encoding of a body that it does not have.
+  if (data.length === 0 || !['gzip', 'x-gzip', 'deflate'].includes(name)) return data;
   try {
     const options = { maxOutputLength: maxBytes };
-    return await (encoding === 'gzip' ? gunzip(data, options) : inflate(data, options));
+    return await (name === 'deflate' ? inflate(data, options) : gunzip(data, options));
   } catch (error) {
     if (error instanceof RangeError) throw bodyTooLarge(maxBytes);
     throw new OperatingError('BASE.CONNECTION', `answer is no valid ${encoding}`, { cause: error });

@@ -2,6 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { assert } from '../assert.ts';
 import { errorText, LimitError } from '../errors.ts';
 import {
   EVERYONE,
@@ -14,9 +15,12 @@ import {
 } from '../net.ts';
 
 /** Serves `handler` over node:http or node:https. A handler that throws answers 500; the process goes on. */
-export function serveHttp(options: HttpServeOptions, handler: HttpHandler): Promise<Listener> {
+export async function serveHttp(
+  options: HttpServeOptions,
+  handler: HttpHandler,
+): Promise<Listener> {
   const listener = (request: http.IncomingMessage, response: http.ServerResponse): void => {
-    void exchange(handler, request, response);
+    void exchange(handler, request, response, options.readTimeoutMs);
   };
   const server =
     options.tls === undefined
@@ -34,6 +38,8 @@ export function serveHttp(options: HttpServeOptions, handler: HttpHandler): Prom
     server.once('error', reject);
     server.listen(options.at.port, options.at.host, () => {
       server.off('error', reject);
+      // An accept that fails for want of descriptors is reported here; the next one may succeed.
+      server.on('error', () => {});
       const bound = server.address() as AddressInfo;
       resolve({
         address: { host: bound.address, port: bound.port },
@@ -58,6 +64,7 @@ async function exchange(
   handler: HttpHandler,
   incoming: http.IncomingMessage,
   outgoing: http.ServerResponse,
+  stallMs: number,
 ): Promise<void> {
   const gone = new AbortController();
   outgoing.once('close', () => {
@@ -67,10 +74,14 @@ async function exchange(
   incoming.on('error', () => {});
   outgoing.on('error', () => {});
   try {
-    await respond(outgoing, await handler(new NodeHttpRequest(incoming, gone.signal)), incoming);
+    const response = await handler(new NodeHttpRequest(incoming, gone.signal));
+    await respond(outgoing, response, incoming, stallMs);
   } catch (error) {
     if (outgoing.headersSent) outgoing.destroy();
     else {
+      // What the handler said of its own body is not true of this one.
+      for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
+      if (!incoming.complete) outgoing.setHeader('connection', 'close');
       outgoing.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });
       outgoing.end(`internal error: ${errorText(error)}\n`);
     }
@@ -81,6 +92,7 @@ async function respond(
   outgoing: http.ServerResponse,
   response: HttpResponse,
   incoming: http.IncomingMessage,
+  stallMs: number,
 ): Promise<void> {
   const body = response.body;
   for (const [name, value] of Object.entries(response.headers ?? {})) {
@@ -102,16 +114,24 @@ async function respond(
     outgoing.end(incoming.method === 'HEAD' ? undefined : data);
     return;
   }
+  if (incoming.method === 'HEAD' || response.status === 204 || response.status === 304) {
+    await body[Symbol.asyncIterator]().return?.();
+    outgoing.end();
+    return;
+  }
   for await (const chunk of body) {
     if (outgoing.destroyed) return;
-    if (!outgoing.write(chunk)) await drained(outgoing);
+    if (!outgoing.write(chunk)) await drained(outgoing, stallMs);
   }
   outgoing.end();
 }
 
-function drained(outgoing: http.ServerResponse): Promise<void> {
+/** Waits until the client has taken what was written; one that takes nothing for `stallMs` is cut off. */
+function drained(outgoing: http.ServerResponse, stallMs: number): Promise<void> {
   return new Promise((resolve) => {
+    const cut = setTimeout(() => outgoing.destroy(), stallMs);
     const done = (): void => {
+      clearTimeout(cut);
       outgoing.off('drain', done);
       outgoing.off('close', done);
       resolve();
@@ -129,6 +149,7 @@ class NodeHttpRequest implements HttpRequest {
   readonly signal: AbortSignal;
   readonly principal = EVERYONE;
   readonly #incoming: http.IncomingMessage;
+  #isTaken = false;
 
   constructor(incoming: http.IncomingMessage, signal: AbortSignal) {
     this.#incoming = incoming;
@@ -147,7 +168,10 @@ class NodeHttpRequest implements HttpRequest {
   }
 
   stream(): AsyncIterable<Uint8Array> {
-    return this.#incoming;
+    assert(!this.#isTaken, 'the body of a request is read once');
+    this.#isTaken = true;
+    // A reader that stops early still has an answer to give, so the connection must live on.
+    return this.#incoming.iterator({ destroyOnReturn: false });
   }
 
   async body(limitBytes: number): Promise<Uint8Array> {
@@ -155,7 +179,7 @@ class NodeHttpRequest implements HttpRequest {
     if (declared > limitBytes) throw tooLarge(limitBytes);
     const parts: Uint8Array[] = [];
     let size = 0;
-    for await (const part of this.#incoming as AsyncIterable<Uint8Array>) {
+    for await (const part of this.stream()) {
       size += part.length;
       if (size > limitBytes) throw tooLarge(limitBytes);
       parts.push(part);

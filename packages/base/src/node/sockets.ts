@@ -1,5 +1,6 @@
 import * as dgram from 'node:dgram';
 import * as net from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { CanceledError, OperatingError, TimeoutError } from '../errors.ts';
 import type { Address, Listener, TcpConnection, UdpSocket } from '../net.ts';
 
@@ -9,17 +10,32 @@ export function bindUdp(
 ): Promise<UdpSocket> {
   return new Promise((resolve, reject) => {
     const socket = dgram.createSocket(at.host.includes(':') ? 'udp6' : 'udp4');
-    socket.once('error', reject);
+    let isOpen = true;
+    const onBindError = (error: Error): void => {
+      socket.close();
+      reject(error);
+    };
+    socket.once('error', onBindError);
     socket.bind(at.port, at.host, () => {
-      socket.off('error', reject);
+      socket.off('error', onBindError);
       // A refused or unreachable peer surfaces here for sends; UDP promises nothing, so the protocol above copes.
       socket.on('error', () => {});
       socket.on('message', (data, from) => onPacket(data, { host: from.address, port: from.port }));
       const bound = socket.address();
       resolve({
         address: { host: bound.address, port: bound.port },
-        send: (data, to) => socket.send(data, to.port, to.host, () => {}),
-        close: () => new Promise<void>((done) => socket.close(() => done())),
+        send: (data, to) => {
+          // A port out of range comes from a peer's message; Node would throw, the wire would lose it.
+          if (isOpen && to.port > 0 && to.port < 65_536) {
+            socket.send(data, to.port, to.host, () => {});
+          }
+        },
+        close: () =>
+          new Promise<void>((done) => {
+            if (!isOpen) return done();
+            isOpen = false;
+            socket.close(() => done());
+          }),
       });
     });
   });
@@ -39,6 +55,8 @@ export function listenTcp(
     server.once('error', reject);
     server.listen(at.port, at.host, () => {
       server.off('error', reject);
+      // An accept that fails for want of descriptors is reported here; the next one may succeed.
+      server.on('error', () => {});
       const bound = server.address() as net.AddressInfo;
       resolve({
         address: { host: bound.address, port: bound.port },
@@ -61,7 +79,7 @@ export function connectTcp(
     const finish = (error: Error | null): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener('abort', onAbort);
-      socket.off('error', finish);
+      socket.off('error', onError);
       if (error === null) {
         resolve(new NodeTcpConnection(socket));
         return;
@@ -69,6 +87,10 @@ export function connectTcp(
       socket.destroy();
       reject(error);
     };
+    const onError = (error: Error): void =>
+      finish(
+        new OperatingError('BASE.CONNECTION', `connect ${to.host}:${to.port}`, { cause: error }),
+      );
     const timer = setTimeout(
       () =>
         finish(
@@ -78,7 +100,7 @@ export function connectTcp(
     );
     const onAbort = (): void =>
       finish(new CanceledError('connect canceled', { cause: options.signal?.reason }));
-    socket.once('error', finish);
+    socket.once('error', onError);
     socket.once('connect', () => finish(null));
     if (options.signal?.aborted) onAbort();
     else options.signal?.addEventListener('abort', onAbort, { once: true });
@@ -89,6 +111,7 @@ class NodeTcpConnection implements TcpConnection {
   readonly remote: Address;
   readonly #socket: net.Socket;
   #error: Error | null = null;
+  #closed = false;
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
@@ -108,7 +131,7 @@ class NodeTcpConnection implements TcpConnection {
 
   async read(timeoutMs: number): Promise<Uint8Array | null> {
     const socket = this.#socket;
-    const endMs = Date.now() + timeoutMs;
+    const endMs = performance.now() + timeoutMs;
     for (;;) {
       const chunk: Uint8Array | null = socket.read();
       if (chunk !== null) return chunk;
@@ -116,11 +139,13 @@ class NodeTcpConnection implements TcpConnection {
         throw new OperatingError('BASE.CONNECTION', this.#error.message, { cause: this.#error });
       }
       if (socket.readableEnded || socket.destroyed) return null;
-      await this.#wait(endMs - Date.now());
+      await this.#wait(endMs - performance.now());
     }
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#socket.end();
     // A peer that never closes its side must not keep the descriptor.
     const timer = setTimeout(() => this.#socket.destroy(), 1_000);
