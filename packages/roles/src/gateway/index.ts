@@ -33,9 +33,9 @@ export const role: RoleModule<typeof FLAGS> = {
     registerMetrics(router, registry);
     registerConsole(router, env.files);
     gateway.registerRoutes(router);
-    gateway.start();
     const at = parseAddress(values['web.listen-address']);
     const listener = await listen(env, at, router, values['web.max-connections']);
+    gateway.start();
     return {
       address: listener.address,
       reload: async () => {
