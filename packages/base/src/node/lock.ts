@@ -28,11 +28,17 @@ const MAX_ATTEMPTS = 5;
 /**
  * Takes a directory for this process; the returned function gives it back. The lock file holds pid and start time, so a
  * lock left by a dead process is taken over, also when its pid was given to another program since. Processes in different
- * pid namespaces cannot judge each other: a data directory belongs to one of them.
+ * pid namespaces cannot judge each other: a data directory belongs to one of them. Throws DirectoryLockedError or
+ * DirectoryUnusableError.
  */
 export function lockDirectory(directory: string): () => void {
-  fs.mkdirSync(directory, { recursive: true });
-  const holder = take(path.join(directory, 'lock'), MAX_GUARDS);
+  let holder: (() => void) | string;
+  try {
+    fs.mkdirSync(directory, { recursive: true });
+    holder = take(path.join(directory, 'lock'), MAX_GUARDS);
+  } catch (error) {
+    throw new DirectoryUnusableError(directory, error);
+  }
   if (typeof holder !== 'string') return holder;
   throw new DirectoryLockedError(directory, holder);
 }
@@ -57,8 +63,8 @@ function take(file: string, guards: number): (() => void) | string {
 /** A complete file is linked into place: link fails when the name exists, so two processes cannot both win. */
 function create(file: string, own: string): boolean {
   const candidate = `${file}.${process.pid}`;
-  fs.writeFileSync(candidate, `${own}\n`);
   try {
+    fs.writeFileSync(candidate, `${own}\n`);
     fs.linkSync(candidate, file);
     return true;
   } catch (error) {
