@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { errorText, OperatingError } from '@pollux/base';
+import { defined, errorText, OperatingError } from '@pollux/base';
 import { lockDirectory, nodeEnv } from '@pollux/base/node';
 import {
   helpText,
@@ -12,6 +12,8 @@ import {
   VERSION,
 } from '@pollux/roles';
 import { Log, type LogFormat, type LogLevel, Registry } from '@pollux/telemetry';
+import { commandContext } from './command-context.ts';
+import { COMMANDS } from './commands.ts';
 import { ALIASES, ENGINE_FLAGS, ROLES } from './roles.ts';
 
 /** A clean stop must be over by then; a role that hangs is left to the kernel. */
@@ -25,6 +27,10 @@ export async function main(calledAs: string, args: readonly string[]): Promise<v
   const roleArgs = alias === undefined ? rest : args;
   if (name === '--version' || name === 'version') {
     process.stdout.write(`pollux, version ${VERSION}\n`);
+    return;
+  }
+  if (Object.hasOwn(COMMANDS, name)) {
+    process.exitCode = await runCommand(name, roleArgs);
     return;
   }
   const load = Object.hasOwn(ROLES, name) ? ROLES[name] : undefined;
@@ -41,7 +47,19 @@ export async function main(calledAs: string, args: readonly string[]): Promise<v
   } catch (error) {
     if (!OperatingError.is(error)) throw error;
     process.stderr.write(`pollux ${role.name}: ${errorText(error)}\n`);
-    process.exitCode = 1;
+    // Parts that were already at work must not keep a process alive that could not start.
+    process.exit(1);
+  }
+}
+
+/** Runs a command to its end and gives its exit status. */
+async function runCommand(name: string, args: readonly string[]): Promise<number> {
+  const { command } = await defined(COMMANDS[name], 'a name of the table')();
+  const env = nodeEnv();
+  try {
+    return await command.run(commandContext(env), args);
+  } finally {
+    await env.net.close();
   }
 }
 
@@ -69,12 +87,14 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
     values,
     given,
   );
+  // Asked for before the ready line is out: who reads it may end or reload this process at once.
+  const asked = untilAskedToEnd(running, log);
   if (running.address !== null) {
     const { host, port } = running.address;
     const shown = host.includes(':') ? `[${host}]` : host;
     log.info('ready', { role: role.name, address: `http://${shown}:${port}` });
   }
-  await untilAskedToEnd(running, log);
+  await asked;
   const cut = setTimeout(() => {
     log.error('the clean stop took too long', { timeout_ms: STOP_TIMEOUT_MS });
     process.exit(1);
@@ -104,13 +124,14 @@ function untilAskedToEnd(running: RunningRole, log: Log): Promise<void> {
 }
 
 function usage(unknown: string): string {
-  const lines = unknown === '' ? [] : [`pollux: unknown role "${unknown}"`, ''];
+  const lines = unknown === '' ? [] : [`pollux: unknown role or command "${unknown}"`, ''];
   lines.push(
-    'usage: pollux ROLE [flags]',
+    'usage: pollux ROLE|COMMAND [flags]',
     '',
     `roles: ${Object.keys(ROLES).join(', ')}`,
+    `commands: ${Object.keys(COMMANDS).join(', ')}`,
     '',
-    'pollux ROLE --help shows the flags of a role; pollux up runs the whole pair on this machine.',
+    'pollux ROLE --help shows the flags of a role, pollux COMMAND --help those of a command; pollux up runs the whole pair on this machine.',
     '',
   );
   return lines.join('\n');

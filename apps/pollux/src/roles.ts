@@ -33,6 +33,9 @@ export const ALIASES: Readonly<Record<string, string>> = {
   influxd: 'store',
   node_exporter: 'node-exporter',
   'prometheus-node-exporter': 'node-exporter',
+  promtool: 'tool',
+  amtool: 'amtool',
+  influx: 'influx',
 };
 
 // A role's flag table is narrower than the general one; the command line only ever hands back what that table parsed.

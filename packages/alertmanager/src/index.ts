@@ -23,3 +23,4 @@ export {
 export { type MatcherMode, parseMatchers } from './matcher/parse.ts';
 export { createDingtalkSink, type DingtalkSinkOptions } from './sink/dingtalk-sink.ts';
 export type { SinkMessage } from './sink/message.ts';
+export { NotificationTemplates } from './template/templates.ts';

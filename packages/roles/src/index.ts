@@ -1,3 +1,4 @@
+export type { Command, CommandContext, Terminal, TextOutput } from './command/command.ts';
 export {
   type Flag,
   FlagError,

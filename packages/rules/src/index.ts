@@ -26,7 +26,7 @@ export {
   type RuleFileOptions,
   type RuleSpec,
 } from './rule-file/rule-file.ts';
-export { loadRuleFiles } from './rule-file/rule-files.ts';
+export { loadRuleFiles, matchingFiles } from './rule-file/rule-files.ts';
 export type { RuleQuery, RuleVector } from './rule-query.ts';
 export type {
   AlertingRuleView,

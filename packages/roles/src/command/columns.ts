@@ -21,8 +21,7 @@ export function inColumns(lines: readonly (readonly string[])[], options: Column
         end++;
       }
       const width = Math.max(options.minWidth ?? 0, widest + options.padding);
-      for (let i = start; i < end; i++)
-        widths[i]![column] = widest === 0 && options.minWidth === undefined ? 0 : width;
+      for (let i = start; i < end; i++) widths[i]![column] = width;
       start = Math.max(start, end - 1);
     }
   }

@@ -7,6 +7,10 @@ export type Program<R> = {
   readonly name: string;
   readonly about: string;
   readonly version: string;
+  /** Ends a message about wrong arguments. */
+  readonly usageEnd: string;
+  /** Ends any other message. */
+  readonly errorEnd: string;
   readonly globals: CommandFlags;
   readonly subcommands: readonly Subcommand<R>[];
 };
@@ -34,8 +38,8 @@ export async function runSubcommand<R>(
     return await line.subcommand.run(line.call, around);
   } catch (error) {
     if (!OperatingError.is(error)) throw error;
-    const hint = error instanceof UsageError ? ', try --help' : '';
-    context.stderr.write(`${program.name}: error: ${errorText(error)}${hint}\n`);
+    const end = error instanceof UsageError ? program.usageEnd : program.errorEnd;
+    context.stderr.write(`${program.name}: error: ${errorText(error)}${end}`);
     return error instanceof UsageError && error.isUnknownCommand ? 2 : 1;
   }
 }

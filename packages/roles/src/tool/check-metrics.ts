@@ -1,10 +1,10 @@
 import { OperatingError } from '@pollux/base';
+import { inColumns } from '../command/columns.ts';
 import type { CommandContext } from '../command/command.ts';
 import type { Subcommand } from '../command/command-line.ts';
-import { inColumns } from '../command/columns.ts';
 import { FAILURE_EXIT, LINT_EXIT } from './check-rules.ts';
-import { type LintedFamily, lintFamilies } from './metric-lint.ts';
 import { readFamilies } from './metric-families.ts';
+import { type LintedFamily, lintFamilies } from './metric-lint.ts';
 
 const MAX_STDIN_BYTES = 256 * 1024 * 1024;
 

@@ -46,7 +46,9 @@ export function readFamilies(bytes: Uint8Array): readonly LintedFamily[] {
       const labels = line.labels();
       const one = owner(labels.get(METRIC_NAME));
       one.sampleCount++;
-      for (const [name] of labels) if (name !== METRIC_NAME) one.labelNames.add(name);
+      for (let i = 0; i < labels.size; i++) {
+        if (labels.nameAt(i) !== METRIC_NAME) one.labelNames.add(labels.nameAt(i));
+      }
     },
     metadata: (line) => {
       const one = family(line.metric);

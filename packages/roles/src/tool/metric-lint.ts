@@ -50,8 +50,7 @@ const UNITS: Readonly<Record<string, string>> = {
 };
 const PREFIXES =
   /^(?:pico|nano|micro|milli|centi|deci|deca|hecto|kilo|kibi|mega|mibi|giga|gibi|tera|tebi|peta|pebi)/;
-const ABBREVIATIONS =
-  /_(?:s|ms|us|ns|sec|b|kb|mb|gb|tb|pb|m|h|d)(?:_|$)/;
+const ABBREVIATIONS = /_(?:s|ms|us|ns|sec|b|kb|mb|gb|tb|pb|m|h|d)(?:_|$)/;
 
 const CHECKS: readonly Check[] = [
   ({ hasHelp }) => (hasHelp ? [] : ['no help text']),

@@ -1,0 +1,47 @@
+import type { Command } from '../command/command.ts';
+import { type Program, runSubcommand } from '../command/run-subcommand.ts';
+import { ALERTMANAGER_VERSION, VERSION } from '../runtime/role.ts';
+import { alertAdd, alertQuery } from './alert.ts';
+import type { Around } from './around.ts';
+import { checkConfig } from './check-config.ts';
+import { routesShow, routesTest } from './routes.ts';
+import { GLOBAL_FLAGS, settingsOf } from './settings.ts';
+import { silenceAdd, silenceExpire, silenceQuery } from './silence.ts';
+import { clusterShow, configShow } from './status.ts';
+
+const PROGRAM: Program<Around> = {
+  name: 'amtool',
+  about: [
+    'View and modify the current Alertmanager state; arguments and output are amtool’s.',
+    '',
+    'Defaults for alertmanager.url, author, require-comment, output, date.format, timeout and http.config.file are read',
+    'from $HOME/.config/amtool/config.yml and /etc/amtool/config.yml (YAML).',
+  ].join('\n'),
+  version: `amtool, version ${ALERTMANAGER_VERSION} (pollux ${VERSION})`,
+  usageEnd: '\n\n',
+  errorEnd: '\n\n',
+  globals: GLOBAL_FLAGS,
+  subcommands: [
+    alertQuery,
+    alertAdd,
+    silenceAdd,
+    silenceExpire,
+    silenceQuery,
+    checkConfig,
+    clusterShow,
+    configShow,
+    routesShow,
+    routesTest,
+  ],
+};
+
+/** `pollux amtool`, `amtool`. */
+export const command: Command = {
+  name: 'amtool',
+  usage: 'pollux amtool COMMAND [flags]',
+  run: (context, args) =>
+    runSubcommand(PROGRAM, context, args, {
+      context,
+      settings: (call) => settingsOf(call, context),
+    }),
+};

@@ -1,0 +1,111 @@
+import { type Files, type Headers, OperatingError, type TlsClientOptions } from '@pollux/base';
+import { type ConfigNode, parseYaml, strictContext } from '@pollux/config';
+import { clientConfig, clientSettings } from '@pollux/http';
+import type { CommandContext } from '../command/command.ts';
+import { type Call, type CommandFlags, UsageError } from '../command/command-line.ts';
+import { goDurationMs } from '../command/go-duration.ts';
+import { parsedUrl, urlBelow } from '../command/http-call.ts';
+import { readTextFile } from '../runtime/read-file.ts';
+import { resolverOf } from '../server/config.ts';
+
+export type OutputFormat = 'simple' | 'extended' | 'json';
+
+/** Flags that every subcommand takes; each may stand in the configuration file instead. */
+export const GLOBAL_FLAGS: CommandFlags = {
+  'date.format': { kind: 'text', help: 'Format of date output (a Go layout; times are UTC).' },
+  verbose: { kind: 'switch', short: 'v', help: 'Verbose running information.' },
+  'alertmanager.url': { kind: 'text', help: 'Alertmanager to talk to.' },
+  output: {
+    kind: 'choice',
+    short: 'o',
+    choices: ['simple', 'extended', 'json'],
+    help: 'Output formatter (simple, extended, json).',
+  },
+  timeout: { kind: 'text', help: 'Timeout for the executed command (30s).' },
+  'http.config.file': { kind: 'text', help: 'HTTP client configuration file.' },
+  'version-check': {
+    kind: 'switch',
+    help: 'Accepted for scripts; the API has one version, nothing is compared.',
+  },
+};
+
+export type Settings = {
+  readonly server: string;
+  readonly output: OutputFormat;
+  readonly dateFormat: string;
+  readonly timeoutMs: number;
+  /** Empty: the login name. */
+  readonly author: string;
+  readonly requiresComment: boolean;
+  readonly headers: Headers;
+  readonly tls: TlsClientOptions | null;
+};
+
+const DEFAULT_DATE_FORMAT = '2006-01-02 15:04:05 MST';
+
+/** What the flags say, else the configuration files, else the default. Throws UsageError and ConfigError. */
+export function settingsOf(call: Call, context: CommandContext): Settings {
+  const files = context.env.files;
+  const configured = configuredFlags(files, context.variables.HOME ?? '');
+  const pick = (name: string, fallback: string): string =>
+    call.has(name) ? call.text(name) : (configured.get(name) ?? fallback);
+  const output = pick('output', 'simple');
+  if (!isOutput(output))
+    throw new UsageError(`enum value must be one of simple,extended,json, got '${output}'`);
+  const address = pick('alertmanager.url', 'http://localhost:9093');
+  const url = parsedUrl(address.includes('://') ? address : `http://${address}`);
+  const client = httpClient(files, pick('http.config.file', ''));
+  return {
+    server: urlBelow(`${url.protocol}//${url.host}${url.pathname}`, ''),
+    output,
+    dateFormat: pick('date.format', DEFAULT_DATE_FORMAT),
+    timeoutMs: goDurationMs(pick('timeout', '30s')),
+    author: pick('author', ''),
+    requiresComment: pick('require-comment', pick('comment_required', 'true')) !== 'false',
+    headers: { ...credentials(url), ...client.headers },
+    tls: client.tls ?? null,
+  };
+}
+
+/** Settings of the first configuration file that gives them: the person's own goes before the machine's. */
+function configuredFlags(files: Files, home: string): ReadonlyMap<string, string> {
+  const configured = new Map<string, string>();
+  const folders = home === '' ? ['/etc'] : [`${home}/.config`, '/etc'];
+  for (const folder of folders) {
+    for (const path of [`${folder}/amtool/config.yml`, `${folder}/prometheus/amtool.yml`]) {
+      if (!files.exists(path)) continue;
+      for (const [name, value] of scalars(parseYaml(readTextFile(files, path), path))) {
+        if (!configured.has(name)) configured.set(name, value);
+      }
+    }
+  }
+  return configured;
+}
+
+function scalars(node: ConfigNode): readonly (readonly [string, string])[] {
+  if (node.kind !== 'map') return [];
+  return node.entries.flatMap(({ key, value }) =>
+    value.kind === 'scalar' ? [[key, value.text] as const] : [],
+  );
+}
+
+function httpClient(files: Files, file: string): ReturnType<typeof clientSettings> {
+  if (file === '') return { headers: {} };
+  const config = clientConfig(parseYaml(readTextFile(files, file), file), '', strictContext());
+  try {
+    return clientSettings(config, files, resolverOf(file));
+  } catch (cause) {
+    throw new OperatingError('ROLES.CLIENT_CONFIG', `${file}: a file that it names`, { cause });
+  }
+}
+
+/** `http://user:password@host` as basic authentication. */
+function credentials(url: URL): Headers {
+  if (url.username === '') return {};
+  const plain = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  return { authorization: `Basic ${Buffer.from(plain).toString('base64')}` };
+}
+
+function isOutput(text: string): text is OutputFormat {
+  return text === 'simple' || text === 'extended' || text === 'json';
+}

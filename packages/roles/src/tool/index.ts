@@ -1,0 +1,37 @@
+import type { Command, CommandContext } from '../command/command.ts';
+import { type Program, runSubcommand } from '../command/run-subcommand.ts';
+import { PROMETHEUS_VERSION, VERSION } from '../runtime/role.ts';
+import { checkConfig } from './check-config.ts';
+import { checkMetrics } from './check-metrics.ts';
+import { checkRules } from './check-rules.ts';
+import { checkHealthy, checkReady } from './check-server.ts';
+import { QUERIES } from './query.ts';
+import { testRules } from './test-rules.ts';
+import { tsdbDump, tsdbList } from './tsdb-commands.ts';
+
+const PROGRAM: Program<CommandContext> = {
+  name: 'promtool',
+  about: 'Tooling for Prometheus and Pollux servers; arguments and output are promtool’s.',
+  version: `promtool, version ${PROMETHEUS_VERSION} (pollux ${VERSION})`,
+  usageEnd: ', try --help\n',
+  errorEnd: '\n',
+  globals: {},
+  subcommands: [
+    checkConfig,
+    checkRules,
+    checkMetrics,
+    checkHealthy,
+    checkReady,
+    ...QUERIES,
+    tsdbList,
+    tsdbDump,
+    testRules,
+  ],
+};
+
+/** `pollux tool`, `promtool`. */
+export const command: Command = {
+  name: 'tool',
+  usage: 'pollux tool COMMAND [flags]',
+  run: (context, args) => runSubcommand(PROGRAM, context, args, context),
+};
