@@ -1,0 +1,16 @@
+// `npm run soak -- ledger` and `npm run soak -- memory`: long proofs on real processes, minutes each. `--help` after the name.
+import path from 'node:path';
+import { build, checkNode, install, root, run, step } from './prepare.mjs';
+
+const PROGRAMS = ['ledger', 'memory'];
+const [name = '', ...rest] = process.argv.slice(2);
+if (!PROGRAMS.includes(name)) {
+  step(`name what to run: npm run soak -- ${PROGRAMS.join('|')}`);
+  process.exit(2);
+}
+checkNode();
+install();
+build();
+const tsx = path.join(root, 'node_modules', 'tsx', 'dist', 'cli.mjs');
+const program = path.join('test', 'soak', `${name}.ts`);
+process.exit(run(process.execPath, [tsx, '--conditions=@pollux/source', program, ...rest]));
