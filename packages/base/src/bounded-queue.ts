@@ -1,12 +1,15 @@
+import { assert } from './assert.ts';
+
 /** A first-in-first-out queue with a limit. What does not fit is refused, and the caller decides and counts. */
 export class BoundedQueue<T> {
   readonly capacity: number;
   #items: (T | undefined)[];
   #head = 0;
   #size = 0;
-  #waiter: (() => void) | null = null;
+  #waiting: { readonly promise: Promise<void>; readonly wake: () => void } | null = null;
 
   constructor(capacity: number) {
+    assert(Number.isSafeInteger(capacity) && capacity >= 0, `no queue of ${capacity} items`);
     this.capacity = capacity;
     this.#items = new Array<T | undefined>(Math.min(capacity, 16));
   }
@@ -21,8 +24,8 @@ export class BoundedQueue<T> {
     if (this.#size === this.#items.length) this.#grow();
     this.#items[(this.#head + this.#size) % this.#items.length] = item;
     this.#size++;
-    this.#waiter?.();
-    this.#waiter = null;
+    this.#waiting?.wake();
+    this.#waiting = null;
     return true;
   }
 
@@ -45,12 +48,17 @@ export class BoundedQueue<T> {
     this.#size = 0;
   }
 
-  /** Resolves at once when something is there, else at the next push. One waiter at a time. */
-  async ready(): Promise<void> {
-    if (this.#size > 0) return;
-    await new Promise<void>((resolve) => {
-      this.#waiter = resolve;
-    });
+  /** Resolves at once when something is there, else at the next push; that push wakes all who wait. */
+  ready(): Promise<void> {
+    if (this.#size > 0) return Promise.resolve();
+    if (this.#waiting === null) {
+      let wake = (): void => {};
+      const promise = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      this.#waiting = { promise, wake };
+    }
+    return this.#waiting.promise;
   }
 
   #grow(): void {

@@ -12,19 +12,29 @@ export class Closer {
   readonly #clock: Clock;
   readonly #steps: Step[] = [];
   #closing: Promise<string[]> | null = null;
+  #stepTimeoutMs = 5_000;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Runs `close` when the stack unwinds; later additions run first. */
+  /** Runs `close` when the stack unwinds; later additions run first. After the unwinding it runs at once. */
   defer(name: string, close: () => Promise<void> | void): void {
     this.#steps.push({ name, close });
+    if (this.#closing === null) return;
+    // A start that lost the race against the close: what it made must not stay open.
+    this.#closing = this.#closing.then(async (failures) => [
+      ...failures,
+      ...(await this.#unwind(this.#stepTimeoutMs)),
+    ]);
   }
 
   /** Unwinds; each step gets at most `stepTimeoutMs`. Returns what failed as `name: reason`. */
   close(stepTimeoutMs = 5_000): Promise<string[]> {
-    this.#closing ??= this.#unwind(stepTimeoutMs);
+    if (this.#closing === null) {
+      this.#stepTimeoutMs = stepTimeoutMs;
+      this.#closing = this.#unwind(stepTimeoutMs);
+    }
     return this.#closing;
   }
 

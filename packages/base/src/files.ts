@@ -24,7 +24,7 @@ export interface Files {
   syncDirectory(path: string): void;
   /** What is free on the volume of `path`. */
   space(path: string): FileSpace;
-  /** Calls back after a change below `path`; best effort. The returned function ends it. */
+  /** Calls back after a change of an entry of the directory `path`; best effort. The returned function ends it. */
   watch(path: string, onChange: () => void): () => void;
 }
 

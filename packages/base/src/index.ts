@@ -33,6 +33,7 @@ export {
   type Scope,
   type TcpConnection,
   type TlsClientOptions,
+  type TlsVersion,
   type UdpSocket,
 } from './net.ts';
 export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';

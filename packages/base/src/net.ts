@@ -81,7 +81,7 @@ export type HttpServeOptions = {
   readonly at: Address;
   /** Concurrent connections; over it new ones are refused. */
   readonly maxConnections: number;
-  /** Longest wait for a request's headers and body, ms. */
+  /** Longest wait for a request's headers and body, and for a client that does not take a streamed answer, ms. */
   readonly readTimeoutMs: number;
   readonly tls?: { readonly certificate: string; readonly key: string };
 };
@@ -100,12 +100,16 @@ export type HttpClientRequest = {
   readonly tls?: TlsClientOptions;
 };
 
+export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+
 export type TlsClientOptions = {
   readonly ca?: string;
   readonly certificate?: string;
   readonly key?: string;
   readonly serverName?: string;
   readonly insecureSkipVerify?: boolean;
+  readonly minVersion?: TlsVersion;
+  readonly maxVersion?: TlsVersion;
 };
 
 export type HttpClientResponse = {

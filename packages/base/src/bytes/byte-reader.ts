@@ -23,7 +23,8 @@ export class ByteReader {
     this.data = data;
     this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     this.offset = start;
-    this.end = end;
+    // Start and end often come from foreign bytes: what lies outside the data is simply not there.
+    this.end = Math.min(end, data.length);
   }
 
   get remaining(): number {
@@ -114,8 +115,10 @@ export class ByteReader {
     let shift = 0n;
     for (let i = 0; i < 10; i++) {
       const byte = this.u8();
+      // The tenth byte has room for the 64th bit alone.
+      if (i === 9 && byte > 1) break;
       value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt.asUintN(64, value);
+      if (byte < 0x80) return value;
       shift += 7n;
     }
     throw new DecodeError('varint out of range', this.offset);
@@ -149,7 +152,7 @@ export class ByteReader {
   }
 
   #need(count: number): void {
-    if (count < 0 || this.offset + count > this.end) {
+    if (!(count >= 0 && this.offset >= 0 && this.offset + count <= this.end)) {
       throw new DecodeError(`${count} bytes needed, ${this.end - this.offset} left`, this.offset);
     }
   }

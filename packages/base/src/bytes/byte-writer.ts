@@ -1,3 +1,5 @@
+import { assert } from '../assert.ts';
+
 const encoder = new TextEncoder();
 
 /**
@@ -90,7 +92,9 @@ export class ByteWriter {
 
   /** Non-negative, below 2^53. */
   uvarint(value: number): void {
-    this.#reserve(10);
+    // A wrong number here would be a wrong file later, where nobody can tell why.
+    assert(Number.isSafeInteger(value) && value >= 0, `uvarint of ${value}`);
+    this.#reserve(8);
     let v = value;
     while (v >= 0x80) {
       this.#data[this.#size++] = (v % 128) + 128;
@@ -104,9 +108,10 @@ export class ByteWriter {
     this.uvarint(value < 0 ? -value * 2 - 1 : value * 2);
   }
 
+  /** Below 2^64; a negative one as its two's complement, as protobuf's int64. */
   uvarint64(value: bigint): void {
     this.#reserve(10);
-    let v = value;
+    let v = BigInt.asUintN(64, value);
     while (v >= 0x80n) {
       this.#data[this.#size++] = Number(v & 0x7fn) | 0x80;
       v >>= 7n;
@@ -140,6 +145,7 @@ export class ByteWriter {
 
   /** Overwrites four bytes at `offset`, which must have been written. */
   patchU32(offset: number, value: number): void {
+    assert(offset >= 0 && offset + 4 <= this.#size, `patch of unwritten bytes at ${offset}`);
     this.#view.setUint32(offset, value);
   }
 

@@ -157,19 +157,23 @@ class NodeTcpConnection implements TcpConnection {
   #wait(timeoutMs: number): Promise<void> {
     const socket = this.#socket;
     return new Promise((resolve, reject) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        for (const event of ['readable', 'end', 'close', 'error']) socket.off(event, done);
+      const events = ['readable', 'end', 'close', 'error'];
+      const onEvent = (): void => {
+        stop();
         resolve();
+      };
+      const stop = (): void => {
+        clearTimeout(timer);
+        for (const event of events) socket.off(event, onEvent);
       };
       const timer = setTimeout(
         () => {
-          done();
+          stop();
           reject(new TimeoutError('read: no bytes in time'));
         },
         Math.max(0, timeoutMs),
       );
-      for (const event of ['readable', 'end', 'close', 'error']) socket.once(event, done);
+      for (const event of events) socket.once(event, onEvent);
     });
   }
 }
