@@ -1,7 +1,8 @@
 import { InputError } from '@pollux/base';
+import { quoteText } from './labels/labels.ts';
 
 export class DurationError extends InputError {
-  constructor(text: string, reason = `not a valid duration string: "${text}"`) {
+  constructor(text: string, reason = `not a valid duration string: ${quoteText(text)}`) {
     super('MODEL.BAD_DURATION', '', reason, { remedy: 'write for example 30s, 5m or 1h30m' });
   }
 }
@@ -36,10 +37,13 @@ export function parseDuration(text: string): number {
   return totalMs;
 }
 
-/** The shortest form that {@link parseDuration} reads back; y and w only when the whole duration is a multiple. */
+/**
+ * The form of Prometheus that {@link parseDuration} reads back (without the sign); y and w only when the rest is a multiple.
+ * Fractions of a millisecond fall away.
+ */
 export function formatDuration(durationMs: number): string {
-  if (durationMs === 0) return '0s';
-  let rest = Math.abs(durationMs);
+  let rest = Math.trunc(Math.abs(durationMs));
+  if (rest === 0) return '0s';
   let text = durationMs < 0 ? '-' : '';
   for (const unit of UNITS) {
     const size = UNIT_MS[unit];

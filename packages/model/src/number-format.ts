@@ -26,13 +26,17 @@ export function formatFloatExponent(value: number): string {
   return `${text.slice(0, at)}e${text[at + 1]}${digits.padStart(2, '0')}`;
 }
 
-/** Reads what Go's strconv.ParseFloat reads of an exposition value; null when it is none. */
+/**
+ * Reads a decimal number as the exposition formats have it: what Go's strconv.ParseFloat takes without underscores and
+ * hexadecimal. Null when it is none, when a NaN has a sign, and when it is too large for a double.
+ */
 export function parseFloatText(text: string): number | null {
-  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text);
+  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) {
+    const value = Number(text);
+    return Number.isFinite(value) ? value : null;
+  }
   switch (text.toLowerCase()) {
     case 'nan':
-    case '+nan':
-    case '-nan':
       return Number.NaN;
     case 'inf':
     case '+inf':

@@ -58,7 +58,8 @@ function affixMatcher(source: string): ((text: string) => boolean) | null {
   const [, before, middle = '', after] = match;
   if (before === undefined && after === undefined) return null;
   const least = (before === '.+' ? 1 : 0) + (after === '.+' ? 1 : 0);
-  if (middle === '') return (text) => text.length >= least;
+  // `.+.+` wants two characters, which one pair of surrogates is not.
+  if (middle === '') return least === 2 ? null : (text) => text.length >= least;
   if (before === undefined)
     return (text) => text.startsWith(middle) && text.length >= middle.length + least;
   if (after === undefined)
@@ -72,14 +73,15 @@ function affixMatcher(source: string): ((text: string) => boolean) | null {
 }
 
 function automaton(source: string): (text: string) => boolean {
-  const compiled = compileRe2(`^(?s:${source})$`, source);
-  return (text) => compiled.matcher(text).find();
+  // Compiled on its own, as Prometheus does: `a)|(b` must not slip out of the anchors.
+  const compiled = compileRe2(source, source, RE2JS.DOTALL);
+  return (text) => compiled.testExact(text);
 }
 
 /** Compiles under RE2's rules or throws {@link PatternError}; `shown` is what the message quotes. */
-export function compileRe2(source: string, shown = source): RE2JS {
+export function compileRe2(source: string, shown = source, flags = 0): RE2JS {
   try {
-    return RE2JS.compile(source);
+    return RE2JS.compile(source, flags);
   } catch (error) {
     throw new PatternError(
       shown,

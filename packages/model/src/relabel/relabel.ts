@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { InputError } from '@pollux/base';
 import type { RE2JS } from 're2js';
 import { type Labels, LabelsBuilder } from '../labels/labels.ts';
 import { compileRe2, Pattern } from '../pattern.ts';
+import { lowerCase, upperCase } from './simple-case.ts';
 
 export type RelabelAction =
   | 'replace'
@@ -32,15 +34,23 @@ export type RelabelStep = {
 
 export type RelabelSettings = Partial<Omit<RelabelStep, 'pattern' | 'program'>>;
 
-/** Compiles a step. Throws PatternError on a bad regex; which fields an action allows is checked where YAML is read. */
+/** Compiles a step. Throws PatternError on a bad regex, InputError on a modulus of 0; which fields an action allows is checked where YAML is read. */
 export function relabelStep(settings: RelabelSettings): RelabelStep {
   const regex = settings.regex ?? '(.*)';
+  const modulus = settings.modulus ?? 0;
+  if (settings.action === 'hashmod' && !(Number.isSafeInteger(modulus) && modulus > 0)) {
+    throw new InputError(
+      'MODEL.BAD_RELABEL',
+      '',
+      'relabel configuration for hashmod requires non-zero modulus',
+    );
+  }
   return {
     action: settings.action ?? 'replace',
     sourceLabels: settings.sourceLabels ?? [],
     separator: settings.separator ?? ';',
     regex,
-    modulus: settings.modulus ?? 0,
+    modulus,
     targetLabel: settings.targetLabel ?? '',
     replacement: settings.replacement ?? '$1',
     pattern: new Pattern(regex),
@@ -71,19 +81,16 @@ function applyStep(labels: LabelsBuilder, step: RelabelStep): boolean {
       replace(labels, step, value);
       return true;
     case 'lowercase':
-      labels.set(step.targetLabel, value.toLowerCase());
+      labels.set(step.targetLabel, lowerCase(value));
       return true;
     case 'uppercase':
-      labels.set(step.targetLabel, value.toUpperCase());
+      labels.set(step.targetLabel, upperCase(value));
       return true;
     case 'hashmod':
       labels.set(step.targetLabel, String(hashModulus(value, step.modulus)));
       return true;
     case 'labelmap':
-      for (const name of labels.names()) {
-        const mapped = expand(step, name, step.replacement);
-        if (mapped !== null) labels.set(mapped, labels.get(name));
-      }
+      labelMap(labels, step);
       return true;
     case 'labeldrop':
       for (const name of labels.names()) if (step.pattern.matches(name)) labels.delete(name);
@@ -92,6 +99,17 @@ function applyStep(labels: LabelsBuilder, step: RelabelStep): boolean {
       for (const name of labels.names()) if (!step.pattern.matches(name)) labels.delete(name);
       return true;
   }
+}
+
+/** Copies under new names; a label that is itself overwritten on the way still gives its old value. */
+function labelMap(labels: LabelsBuilder, step: RelabelStep): void {
+  const mapped: [name: string, value: string][] = [];
+  for (const name of labels.names()) {
+    const target = expand(step, name, step.replacement);
+    // A name that expands to nothing is no label name.
+    if (target !== null && target !== '') mapped.push([target, labels.get(name)]);
+  }
+  for (const [name, value] of mapped) labels.set(name, value);
 }
 
 function replace(labels: LabelsBuilder, step: RelabelStep, value: string): void {
@@ -108,18 +126,20 @@ function expand(step: RelabelStep, text: string, template: string): string | nul
   const matcher = step.program.matcher(text);
   if (!matcher.find()) return null;
   return expandTemplate(template, (name) => {
-    if (/^\d+$/.test(name)) {
+    // Go: no leading zeros, else it is the name of a group.
+    if (/^(?:0|[1-9]\d*)$/.test(name)) {
       const index = Number(name);
       return index <= matcher.groupCount() ? (matcher.group(index) ?? '') : '';
     }
-    return step.program.namedGroups()[name] === undefined ? '' : (matcher.group(name) ?? '');
+    return Object.hasOwn(step.program.namedGroups(), name) ? (matcher.group(name) ?? '') : '';
   });
 }
 
-/** Go's regexp.Expand: `$name` takes the longest run of word characters; `$$` is a dollar. */
+/** Go's regexp.Expand: `$name` takes the longest run of letters, digits and `_`; `$$` is a dollar, any other `$` stays. */
 export function expandTemplate(template: string, group: (name: string) => string): string {
-  return template.replace(/\$(?:\$|\{(\w+)\}|(\w+))/g, (whole, braced?: string, bare?: string) =>
-    whole === '$$' ? '$' : group(braced ?? bare ?? ''),
+  return template.replace(
+    /\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu,
+    (whole, braced?: string, bare?: string) => (whole === '$$' ? '$' : group(braced ?? bare ?? '')),
   );
 }
 
