@@ -38,19 +38,20 @@ export function checkNode() {
   }
 }
 
-/** `npm ci` when the lock file differs from the one installed last. */
+/**
+ * Installs what the lock file names, when it differs from what was installed last. `npm ci` would refuse where a registry
+ * has not every platform's build of a native tool; `npm install` takes the locked versions and leaves those out. The lock
+ * file stays as it is. No package may run a script of its own.
+ */
 export function install() {
+  const lockFile = path.join(root, 'package-lock.json');
   const mark = path.join(root, 'node_modules', '.pollux-lock');
-  const hash = createHash('sha256')
-    .update(readFileSync(path.join(root, 'package-lock.json')))
-    .digest('hex');
+  const lock = readFileSync(lockFile);
+  const hash = createHash('sha256').update(lock).digest('hex');
   if (existsSync(mark) && readFileSync(mark, 'utf8') === hash) return;
-  mustRun('installing packages (the first time takes a minute)', 'npm', [
-    'ci',
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=error',
-  ]);
+  const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
+  mustRun('installing packages (the first time takes a minute)', 'npm', ['install', ...options]);
+  if (!readFileSync(lockFile).equals(lock)) writeFileSync(lockFile, lock);
   writeFileSync(mark, hash);
 }
 
