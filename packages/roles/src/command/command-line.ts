@@ -216,7 +216,7 @@ class Reader<R> {
   #finish(): CommandLine<R> | { readonly helpFor: readonly string[] } {
     const chosen = this.#chosen ?? this.#fallback();
     if (chosen === undefined) {
-      if (this.#words.length === 0 && this.#given.size === 0) return { helpFor: [] };
+      if (this.#words.length === 0) return { helpFor: [] };
       throw unknownCommand(this.#candidates(), this.#words, '');
     }
     const flags = { ...this.#globals, ...chosen.flags };
@@ -241,7 +241,7 @@ function unknownCommand<R>(
   const what =
     token === ''
       ? `must select a subcommand of "${words.join(' ')}"`
-      : `expected command but got "${[...words, token].join(' ')}"`;
+      : `expected command but got "${token}"`;
   return new UsageError(`${what}; supported: ${known}`, true);
 }
 

@@ -28,7 +28,7 @@ export const checkConfig: Subcommand<CommandContext> = {
     let status = 0;
     for (const file of call.args) {
       const one = checkOne(context, file, call.isOn('syntax-only'));
-      const rules = checkRuleFiles(context, one.ruleFiles, lint);
+      const rules = checkRuleFiles(context, one.ruleFiles, { ...lint, indent: '     ' });
       for (const code of [one.status, rules]) {
         if (status === 0 || code === FAILURE_EXIT) status = code;
       }
@@ -74,7 +74,7 @@ function checked(context: CommandContext, file: string, isSyntaxOnly: boolean): 
       throw new InputError(
         'ROLES.MISSING_FILE',
         '',
-        `error checking ${what} file ${JSON.stringify(resolve(path))}: no such file or directory`,
+        `error checking ${what} file ${JSON.stringify(resolve(path))}: stat ${resolve(path)}: no such file or directory`,
       );
     }
   }
@@ -83,13 +83,18 @@ function checked(context: CommandContext, file: string, isSyntaxOnly: boolean): 
 }
 
 function rulesOf(files: Files, pattern: string): readonly string[] {
-  const found = matchingFiles(files, pattern);
+  const found = existing(files, pattern);
   if (found.length > 0 || /[*?[]/.test(pattern)) return found;
   throw new InputError(
     'ROLES.MISSING_FILE',
     '',
     `${JSON.stringify(pattern)} does not point to an existing file`,
   );
+}
+
+/** Files that a pattern names and that are there. */
+function existing(files: Files, pattern: string): readonly string[] {
+  return matchingFiles(files, pattern).filter((path) => files.exists(path));
 }
 
 /** A file of targets may come later, so its absence is worth a warning only. */
@@ -104,7 +109,7 @@ function warnOfMissingTargets(
       for (const name of itemsOf(entryOf(one, 'files'))) {
         if (name.kind !== 'scalar') continue;
         const path = resolve(name.text);
-        if (matchingFiles(context.env.files, path).length > 0) continue;
+        if (existing(context.env.files, path).length > 0) continue;
         context.stdout.write(
           `  WARNING: file ${JSON.stringify(path)} for file_sd in ${where} does not exist\n`,
         );

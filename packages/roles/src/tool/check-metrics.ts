@@ -26,8 +26,9 @@ export const checkMetrics: Subcommand<CommandContext> = {
     }
     const problems = lintFamilies(families);
     for (const { metric, text } of problems) stderr.write(`${metric} ${text}\n`);
+    if (problems.length > 0) return LINT_EXIT;
     if (call.isOn('extended')) stdout.write(cardinalityTable(families));
-    return problems.length > 0 ? LINT_EXIT : 0;
+    return 0;
   },
 };
 

@@ -1,7 +1,12 @@
 import { errorText, OperatingError } from '@pollux/base';
 import { decodeRuleFile, type GroupSpec } from '@pollux/rules';
 import type { CommandContext } from '../command/command.ts';
-import type { Call, CommandFlags, Subcommand } from '../command/command-line.ts';
+import {
+  type Call,
+  type CommandFlags,
+  type Subcommand,
+  UsageError,
+} from '../command/command-line.ts';
 import { readTextFile } from '../runtime/read-file.ts';
 import { duplicateRules } from './duplicate-rules.ts';
 
@@ -32,11 +37,19 @@ export const checkRules: Subcommand<CommandContext> = {
       const bytes = await context.stdin.bytes(MAX_STDIN_BYTES);
       return checkOne(context, '<stdin>', () => new TextDecoder().decode(bytes), lint);
     }
+    for (const file of call.args) {
+      if (!context.env.files.exists(file)) throw new UsageError(`path '${file}' does not exist`);
+    }
     return checkRuleFiles(context, call.args, lint);
   },
 };
 
-export type LintChoice = { readonly findsDuplicates: boolean; readonly isFatal: boolean };
+export type LintChoice = {
+  readonly findsDuplicates: boolean;
+  readonly isFatal: boolean;
+  /** Before the text of a fault. */
+  readonly indent: string;
+};
 
 /** What `--lint` asks for; an option that is not known is warned about, as promtool does. */
 export function lintOf(call: Call, context: CommandContext): LintChoice {
@@ -48,6 +61,7 @@ export function lintOf(call: Call, context: CommandContext): LintChoice {
   return {
     findsDuplicates: options.includes('all') || options.includes('duplicate-rules'),
     isFatal: call.isOn('lint-fatal'),
+    indent: '',
   };
 }
 
@@ -78,7 +92,7 @@ function checkOne(
     groups = decodeRuleFile(read(), file);
   } catch (error) {
     if (!OperatingError.is(error)) throw error;
-    stderr.write(`  FAILED:\n${errorText(error)}\n`);
+    stderr.write(`  FAILED:\n${lint.indent}${errorText(error)}\n`);
     stdout.write('\n');
     return FAILURE_EXIT;
   }
@@ -93,7 +107,7 @@ function checkOne(
       `Metric: ${name}\nLabel(s):\n${labels.map(([key, value]) => `\t${key}: ${value}\n`).join('')}`,
   );
   stderr.write(
-    `  FAILED:\nlint error ${duplicates.length} duplicate rule(s) found.\n${found.join('')}` +
+    `  FAILED:\n${lint.indent}lint error ${duplicates.length} duplicate rule(s) found.\n${found.join('')}` +
       'Might cause inconsistency while recording expressions\n',
   );
   stdout.write('\n');

@@ -107,8 +107,8 @@ function reservedNames({ name, type, labelNames }: LintedFamily): readonly strin
 function nonBaseUnit(name: string): readonly string[] {
   for (const part of name.split('_')) {
     const base = UNITS[part] ?? UNITS[part.replace(PREFIXES, '')];
-    if (base === undefined) continue;
-    return base === part ? [] : [`use base unit "${base}" instead of "${part}"`];
+    if (base !== undefined && base !== part)
+      return [`use base unit "${base}" instead of "${part}"`];
   }
   return [];
 }

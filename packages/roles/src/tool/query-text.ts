@@ -19,7 +19,7 @@ type SeriesJson = {
 };
 
 /** A metric in PromQL: `up{job="a"}`, `{}` for one without labels. */
-export function metricText(metric: Metric): string {
+function metricText(metric: Metric): string {
   const name = metric[METRIC_NAME];
   const pairs = Object.entries(metric)
     .filter(([label]) => name === undefined || label !== METRIC_NAME)
@@ -27,6 +27,12 @@ export function metricText(metric: Metric): string {
     .sort(compareText);
   if (pairs.length === 0) return name ?? '{}';
   return `${name ?? ''}{${pairs.join(', ')}}`;
+}
+
+/** A set of labels, its name among them: `{__name__="up", job="a"}`. */
+export function labelSetText(metric: Metric): string {
+  const pairs = Object.entries(metric).map(([label, value]) => `${label}=${quoteText(value)}`);
+  return `{${pairs.sort(compareText).join(', ')}}`;
 }
 
 /** The result of a query as promtool prints it with `-o promql`, without the last line end. */
@@ -60,12 +66,21 @@ export function resultText(resultType: string, result: unknown): string {
 
 /** The result as `-o json` prints it: the value alone, members in Go's order. */
 export function resultJson(resultType: string, result: unknown): unknown {
-  if (resultType === 'scalar') return result;
+  if (resultType === 'scalar') return plainPoints('value', result);
   if (resultType !== 'vector' && resultType !== 'matrix') throw unexpectedType(resultType);
   return (result as readonly SeriesJson[]).map(({ metric, ...points }) => ({
     metric: Object.fromEntries(Object.entries(metric).sort(([a], [b]) => compareText(a, b))),
-    ...points,
+    ...Object.fromEntries(
+      Object.entries(points).map(([key, held]) => [key, plainPoints(key, held)]),
+    ),
   }));
+}
+
+/** Floats are printed without exponents, unlike in the API's answer. */
+function plainPoints(key: string, held: unknown): unknown {
+  const plain = ([time, value]: Point<string>): Point<string> => [time, valueText(value)];
+  if (key === 'value') return plain(held as Point<string>);
+  return key === 'values' ? (held as readonly Point<string>[]).map(plain) : held;
 }
 
 function floatPoint([time, value]: Point<string>): string {

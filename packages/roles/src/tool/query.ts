@@ -9,7 +9,7 @@ import {
 import { goDurationMs } from '../command/go-duration.ts';
 import { floatF, goJson } from '../command/go-text.ts';
 import { type ApiAnswer, askServer } from './prometheus-api.ts';
-import { metricText, resultJson, resultText } from './query-text.ts';
+import { labelSetText, resultJson, resultText } from './query-text.ts';
 
 const FORMAT: CommandFlags = {
   format: {
@@ -90,7 +90,7 @@ const series: Subcommand<CommandContext> = {
       const { data } = await ask(call, context, path, parameters);
       const found = data as readonly Readonly<Record<string, string>>[];
       if (isJson(call)) return `${goJson(found.map(sortedMetric))}\n`;
-      return found.map((metric) => `${metricText(metric)}\n`).join('');
+      return found.map((metric) => `${labelSetText(metric)}\n`).join('');
     }),
 };
 
