@@ -8,8 +8,9 @@ const MAX_CHILDREN = 10_000;
 export class Counter {
   #value = 0;
 
+  /** What is no amount (negative, NaN), as a clock set back gives, is left out. */
   inc(by = 1): void {
-    this.#value += by;
+    if (by > 0) this.#value += by;
   }
 
   get value(): number {
@@ -45,13 +46,18 @@ export class Histogram {
   #sum = 0;
 
   constructor(bounds: readonly number[]) {
+    assert(
+      bounds.every((bound, i) => Number.isFinite(bound) && !(i > 0 && bounds[i - 1]! >= bound)),
+      `histogram bounds ${bounds.join()} must be finite and ascend`,
+    );
     this.bounds = bounds;
     this.#counts = new Float64Array(bounds.length + 1);
   }
 
   observe(value: number): void {
     let index = 0;
-    while (index < this.bounds.length && value > this.bounds[index]!) index++;
+    // Negated, so that NaN falls below no bound and is counted under +Inf, as client_golang does.
+    while (index < this.bounds.length && !(value <= this.bounds[index]!)) index++;
     this.#counts[index]!++;
     this.#sum += value;
   }
@@ -212,12 +218,19 @@ export class Registry {
     this.#collectors.push(collector);
   }
 
-  /** All families, sorted by name. */
+  /** All families, sorted by name; several of one name (two collectors) become one, as the text format wants. */
   gather(): MetricFamily[] {
     const families: MetricFamily[] = [];
     for (const family of this.#families.values()) families.push(expose(family));
     for (const collector of this.#collectors) families.push(...collector());
-    return families.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    families.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    const merged: MetricFamily[] = [];
+    for (const family of families) {
+      const last = merged.at(-1);
+      if (last?.name !== family.name) merged.push(family);
+      else merged[merged.length - 1] = { ...last, samples: [...last.samples, ...family.samples] };
+    }
+    return merged;
   }
 
   /** The same name twice gives the first family: two parts may count into one metric. */
