@@ -1,4 +1,4 @@
-import type { Files, Headers, TlsClientOptions } from '@pollux/base';
+import type { Files, Headers, TlsClientOptions, TlsVersion } from '@pollux/base';
 import {
   boolean,
   type Decoded,
@@ -6,6 +6,7 @@ import {
   list,
   nullable,
   object,
+  oneOf,
   optional,
   record,
   refuse,
@@ -16,7 +17,35 @@ import {
 
 const NO_SECRET = new Secret('');
 
-const tlsConfig = object({
+/** Headers that the client sets itself; a configured one would be sent twice or break the exchange. */
+const RESERVED_HEADERS = new Set([
+  'authorization',
+  'host',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'user-agent',
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'www-authenticate',
+  'accept-encoding',
+  'x-prometheus-remote-write-version',
+  'x-prometheus-remote-read-version',
+  'x-prometheus-scrape-timeout-seconds',
+]);
+
+const TLS_VERSIONS = {
+  TLS10: 'TLSv1',
+  TLS11: 'TLSv1.1',
+  TLS12: 'TLSv1.2',
+  TLS13: 'TLSv1.3',
+} as const satisfies Record<string, TlsVersion>;
+
+const tlsVersion = oneOf('', 'TLS10', 'TLS11', 'TLS12', 'TLS13');
+
+const tlsFields = {
   ca: optional(string, ''),
   ca_file: optional(string, ''),
   cert: optional(string, ''),
@@ -25,9 +54,10 @@ const tlsConfig = object({
   key_file: optional(string, ''),
   server_name: optional(string, ''),
   insecure_skip_verify: optional(boolean, false),
-  min_version: optional(string, ''),
-  max_version: optional(string, ''),
-});
+  min_version: optional(tlsVersion, ''),
+  max_version: optional(tlsVersion, ''),
+} as const;
+const tlsConfig = object(tlsFields);
 
 const basicAuth = object({
   username: optional(string, ''),
@@ -105,6 +135,48 @@ export function checkClientConfig(
       'at most one of authorization credentials & credentials_file must be configured',
     );
   }
+  if (basic !== null && basic.username !== '' && basic.username_file !== '') {
+    refuse(node, path, 'at most one of basic_auth username & username_file must be configured');
+  }
+  for (const name of Object.keys(config.http_headers)) {
+    if (RESERVED_HEADERS.has(name.toLowerCase())) {
+      refuse(node, path, `setting header "${name}" is not allowed`);
+    }
+  }
+  if (config.tls_config !== null) checkTls(node, path, config.tls_config);
+}
+
+function checkTls(
+  node: Parameters<typeof refuse>[0],
+  path: string,
+  tls: Decoded<typeof tlsFields>,
+): void {
+  const hasKey = tls.key.reveal() !== '' || tls.key_file !== '';
+  const hasCertificate = tls.cert !== '' || tls.cert_file !== '';
+  const pairs = [
+    ['ca', tls.ca, tls.ca_file],
+    ['cert', tls.cert, tls.cert_file],
+    ['key', tls.key.reveal(), tls.key_file],
+  ] as const;
+  for (const [name, inline, file] of pairs) {
+    if (inline !== '' && file !== '') {
+      refuse(node, path, `at most one of ${name} and ${name}_file must be configured`);
+    }
+  }
+  if (hasCertificate && !hasKey) {
+    refuse(
+      node,
+      path,
+      'exactly one of key or key_file must be configured when a client certificate is configured',
+    );
+  }
+  if (hasKey && !hasCertificate) {
+    refuse(
+      node,
+      path,
+      'exactly one of cert or cert_file must be configured when a client key is configured',
+    );
+  }
 }
 
 export type ClientSettings = { readonly headers: Headers; readonly tls?: TlsClientOptions };
@@ -134,7 +206,7 @@ export function clientSettings(
   } else if (auth !== null) {
     const value =
       auth.credentials_file === '' ? auth.credentials.reveal() : read(auth.credentials_file);
-    headers.authorization = `${auth.type} ${value}`;
+    headers.authorization = `${auth.type.trim() || 'Bearer'} ${value}`;
   } else if (config.bearer_token_file !== '') {
     headers.authorization = `Bearer ${read(config.bearer_token_file)}`;
   } else if (config.bearer_token.reveal() !== '') {
@@ -154,6 +226,8 @@ export function clientSettings(
       ...(key === '' ? {} : { key }),
       ...(tls.server_name === '' ? {} : { serverName: tls.server_name }),
       insecureSkipVerify: tls.insecure_skip_verify,
+      ...(tls.min_version === '' ? {} : { minVersion: TLS_VERSIONS[tls.min_version] }),
+      ...(tls.max_version === '' ? {} : { maxVersion: TLS_VERSIONS[tls.max_version] }),
     },
   };
 }

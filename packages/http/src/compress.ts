@@ -9,7 +9,7 @@ const MIN_BYTES = 1_024;
 const COMPRESSIBLE = /^(?:text\/|application\/(?:json|javascript|openmetrics-text|x-ndjson|csv))/;
 
 /**
- * Compresses whole bodies with the first of gzip and deflate that Accept-Encoding names (Prometheus ignores q-values too),
+ * Compresses whole bodies with the first of gzip and deflate that Accept-Encoding names (of q-values only 0 counts),
  * at level 1: 130 MB/s where level 6 gives 33 MB/s for 15 % less size.
  */
 export function withCompression(handler: HttpHandler): HttpHandler {
@@ -20,9 +20,12 @@ export function withCompression(handler: HttpHandler): HttpHandler {
     const body = typeof response.body === 'string' ? Buffer.from(response.body) : response.body;
     if (!(body instanceof Uint8Array) || body.length < MIN_BYTES) return response;
     const packed = await (encoding === 'gzip' ? gzip : deflate)(body, { level: 1 });
+    // The length that the handler gave is that of the plain body.
+    const { 'content-length': _, ...headers } = response.headers ?? {};
+    const vary = [headers.vary ?? [], 'Accept-Encoding'].flat().join(', ');
     return {
       ...response,
-      headers: { ...response.headers, 'content-encoding': encoding, vary: 'Accept-Encoding' },
+      headers: { ...headers, 'content-encoding': encoding, vary },
       body: packed,
     };
   };
@@ -30,7 +33,9 @@ export function withCompression(handler: HttpHandler): HttpHandler {
 
 function acceptedEncoding(accept: string): 'gzip' | 'deflate' | null {
   for (const part of accept.split(',')) {
-    const name = part.split(';')[0]?.trim();
+    const [word = '', quality = ''] = part.split(';');
+    const name = word.trim().toLowerCase();
+    if (/^\s*q\s*=\s*0(?:\.0*)?\s*$/i.test(quality)) continue;
     if (name === 'gzip' || name === 'deflate') return name;
   }
   return null;

@@ -21,9 +21,9 @@ const MAX_FORM_BYTES = 10 * 1024 * 1024;
 /** Parameters of the URL and, for a form body, of the body (first), as Go's `request.Form` has them. */
 export async function formOf(exchange: Exchange): Promise<URLSearchParams> {
   const { request, query } = exchange;
-  const type = request.headers['content-type'] ?? '';
-  if (request.method === 'GET' || !type.startsWith('application/x-www-form-urlencoded'))
-    return query;
+  const type = (request.headers['content-type'] ?? '').trim().toLowerCase();
+  const hasBody = ['POST', 'PUT', 'PATCH'].includes(request.method);
+  if (!hasBody || !type.startsWith('application/x-www-form-urlencoded')) return query;
   const body = new TextDecoder().decode(await request.body(MAX_FORM_BYTES));
   const form = new URLSearchParams(body);
   for (const [name, value] of query) form.append(name, value);

@@ -35,6 +35,14 @@ describe('following redirects', () => {
     expect(seen[2]!.headers).toEqual({ accept: 'text/plain' });
   });
 
+  it('keeps credentials on the way from clear text to TLS of a host, and never sends them back into the clear', async () => {
+    const seen: HttpClientRequest[] = [];
+    const redirects = { 'http://a/x': 'https://a/y', 'https://a/y': 'http://a/z' };
+    await requestFollowing(net(redirects, seen), request, true);
+    expect(seen[1]!.headers).toEqual(request.headers);
+    expect(seen[2]!.headers).toEqual({ accept: 'text/plain' });
+  });
+
   it('ends a circle with an error, and stays when told to or when the method changes something', async () => {
     const circle = { 'http://a/x': '/x' };
     await expect(requestFollowing(net(circle, []), request, true)).rejects.toThrow('10 redirects');

@@ -5,8 +5,8 @@ const MAX_REDIRECTS = 10;
 const CREDENTIAL_HEADERS = ['authorization', 'cookie', 'proxy-authorization'];
 
 /**
- * One exchange, going on to where a GET or HEAD is redirected when `follows`. Credentials never go to another host. Other
- * methods are not repeated elsewhere: their answer is given as it is.
+ * One exchange, going on to where a GET or HEAD is redirected when `follows`. Credentials never go to another host, nor from
+ * TLS into the clear. Other methods are not repeated elsewhere: their answer is given as it is.
  */
 export async function requestFollowing(
   net: Net,
@@ -22,11 +22,13 @@ export async function requestFollowing(
     if (!follows || !isRedirect || !isSafe || location === undefined) return response;
     if (!URL.canParse(location, current.url)) return response;
     const next = new URL(location, current.url);
-    const isSameHost = next.host === new URL(current.url).host;
+    const here = new URL(current.url);
+    const isSafeFor = next.hostname === here.hostname && next.port === here.port;
+    const staysSecure = here.protocol !== 'https:' || next.protocol === 'https:';
     current = {
       ...current,
       url: next.href,
-      ...(isSameHost ? {} : { headers: withoutCredentials(current.headers ?? {}) }),
+      ...(isSafeFor && staysSecure ? {} : { headers: withoutCredentials(current.headers ?? {}) }),
     };
   }
   throw new OperatingError('HTTP.REDIRECTS', `stopped after ${MAX_REDIRECTS} redirects`);

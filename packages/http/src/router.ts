@@ -1,4 +1,10 @@
-import { type HttpHandler, type HttpRequest, type HttpResponse, LimitError } from '@pollux/base';
+import {
+  errorText,
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponse,
+  OperatingError,
+} from '@pollux/base';
 import createRouter, { type HTTPMethod } from 'find-my-way';
 import { type Exchange, type RouteHandler, text } from './exchange.ts';
 
@@ -27,7 +33,8 @@ export class Router {
   readonly #routes = createRouter({ ignoreTrailingSlash: false, maxParamLength: 10_000 });
   readonly #options: RouterOptions;
   readonly #prefix: string;
-  readonly #methodsOf = new Map<string, Set<string>>();
+  /** All that any route takes, in the order of their registration. */
+  readonly #methods = new Set<string>();
   #fallback: RouteHandler = async () => text(404, '404 page not found\n');
 
   constructor(options: RouterOptions) {
@@ -40,10 +47,8 @@ export class Router {
     const stored: Stored = { pattern, handler };
     for (const method of list) {
       this.#routes.on(method as HTTPMethod, this.#prefix + pattern, () => {}, stored);
+      this.#methods.add(method);
     }
-    const known = this.#methodsOf.get(pattern) ?? new Set();
-    for (const method of list) known.add(method);
-    this.#methodsOf.set(pattern, known);
     return this;
   }
 
@@ -71,10 +76,7 @@ export class Router {
     const stored = found?.store as Stored | undefined;
     const exchange: Exchange = {
       request,
-      path:
-        this.#prefix !== '' && path.startsWith(this.#prefix)
-          ? path.slice(this.#prefix.length)
-          : path,
+      path: this.#withoutPrefix(path),
       params: (found?.params as Record<string, string> | undefined) ?? {},
       query,
       principal: request.principal,
@@ -90,6 +92,14 @@ export class Router {
     return response;
   };
 
+  #withoutPrefix(path: string): string {
+    const prefix = this.#prefix;
+    if (prefix === '' || !path.startsWith(prefix)) return path;
+    const rest = path.slice(prefix.length);
+    return rest === '' || rest.startsWith('/') ? rest : path;
+  }
+
+  /** Never rejects: what a handler throws becomes an answer here, so that the observer counts it. */
   async #answer(
     stored: Stored | undefined,
     exchange: Exchange,
@@ -109,14 +119,13 @@ export class Router {
     } catch (error) {
       const answer = this.#options.onError?.(error, exchange) ?? null;
       if (answer !== null) return answer;
-      if (LimitError.is(error) && error.code === 'HTTP.BODY_TOO_LARGE')
+      if (OperatingError.is(error) && error.code === 'HTTP.BODY_TOO_LARGE')
         return text(413, `${error.message}\n`);
-      throw error;
+      return text(500, `internal error: ${errorText(error)}\n`);
     }
   }
 
   #allowedMethods(path: string): string[] {
-    const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
-    return methods.filter((method) => this.#routes.find(method as HTTPMethod, path) !== null);
+    return [...this.#methods].filter((m) => this.#routes.find(m as HTTPMethod, path) !== null);
   }
 }
