@@ -1,5 +1,7 @@
 import type { MemberStatus, RoleStatus } from '@pollux/api-types/pair';
 
+const SHOWN_GAPS = 3;
+
 /** One role on one host: up or down, and what it says of itself. */
 export function MemberCard({
   member,
@@ -8,15 +10,22 @@ export function MemberCard({
   readonly member: MemberStatus;
   readonly nowMs: number;
 }) {
-  const { name, url, isUp, lastError, details, gaps } = member;
+  const { name, url, isUp, lastError, lastUpMs, details, gaps } = member;
   return (
     <section className={`member ${isUp ? 'up' : 'down'}`} aria-label={name}>
       <h3>
         <span className="dot" aria-hidden="true" /> {name} <small>{isUp ? 'up' : 'down'}</small>
       </h3>
       <a href={url}>{url.replace('http://', '')}</a>
-      {!isUp && <p className="reason">{lastError}</p>}
-      {details !== null && <Details details={details} />}
+      {!isUp && (
+        <p className="reason">
+          {lastUpMs === 0 ? 'never seen up' : `last up ${new Date(lastUpMs).toLocaleTimeString()}`}
+          <br />
+          {lastError}
+        </p>
+      )}
+      {/* What a member said before it went down would pass for the present. */}
+      {isUp && details !== null && <Details details={details} />}
       {gaps !== null && gaps.length > 0 && <Gaps gaps={gaps} nowMs={nowMs} />}
     </section>
   );
@@ -29,7 +38,7 @@ function Details({ details }: { readonly details: RoleStatus }) {
         <ul>
           <li>{details.headSeries.toLocaleString()} series</li>
           <li>
-            {details.targetsUp} targets up, {details.targetsDown} down
+            {counted(details.targetsUp, 'target')} up, {details.targetsDown} down
           </li>
           {details.remoteWrites.map(({ name, lagSeconds, pendingSamples }) => (
             <li key={name} className={lagSeconds > 60 ? 'late' : ''}>
@@ -42,17 +51,17 @@ function Details({ details }: { readonly details: RoleStatus }) {
       return (
         <ul>
           <li>
-            cluster {details.clusterStatus}, position {details.position}
+            {details.clusterStatus === 'disabled'
+              ? 'no cluster'
+              : `cluster ${details.clusterStatus}, ${counted(details.members.length, 'member')}`}
           </li>
-          {details.members.map(({ name, address }) => (
-            <li key={name}>{address}</li>
-          ))}
+          {details.members.length > 1 && <li>{turnOf(details.position)}</li>}
         </ul>
       );
     case 'store':
       return (
         <ul>
-          {details.watermarks.map(({ replica, newestMs }) => (
+          {byReplica(details.watermarks).map(({ replica, newestMs }) => (
             <li key={replica}>
               {replica === '' ? 'other writers' : `replica ${replica}`}: newest{' '}
               {new Date(newestMs).toLocaleTimeString()}
@@ -63,6 +72,20 @@ function Details({ details }: { readonly details: RoleStatus }) {
   }
 }
 
+function byReplica<T extends { readonly replica: string }>(watermarks: readonly T[]): T[] {
+  return [...watermarks].sort((a, b) => (a.replica < b.replica ? -1 : 1));
+}
+
+function counted(count: number, what: string): string {
+  return `${count.toLocaleString()} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** The place in the order in which members notify. */
+function turnOf(position: number): string {
+  if (position === 0) return 'notifies first';
+  return `notifies if ${position === 1 ? 'the one' : `the ${position}`} before it did not`;
+}
+
 /** What the server misses of the last hour. */
 function Gaps({ gaps, nowMs }: { readonly gaps: readonly number[]; readonly nowMs: number }) {
   const spans = [];
@@ -70,19 +93,18 @@ function Gaps({ gaps, nowMs }: { readonly gaps: readonly number[]; readonly nowM
     const start = gaps[i] ?? 0;
     const end = gaps[i + 1] ?? 0;
     spans.push({
-      start,
       seconds: Math.round((end - start) / 1_000),
       ago: Math.round((nowMs - end) / 60_000),
     });
   }
+  const shown = spans
+    .slice(-SHOWN_GAPS)
+    .map(({ seconds, ago }) => `${seconds} s, ${ago === 0 ? 'just now' : `${ago} min ago`}`);
+  const more = spans.length - shown.length;
   return (
     <p className="late">
-      gaps in the last hour:{' '}
-      {spans.slice(-3).map(({ start, seconds, ago }) => (
-        <span key={start}>
-          {seconds} s, {ago} min ago;{' '}
-        </span>
-      ))}
+      missed in the last hour: {shown.join('; ')}
+      {more > 0 && ` and ${more} before`}
     </p>
   );
 }

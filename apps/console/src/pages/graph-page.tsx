@@ -1,6 +1,6 @@
 import { type FormEvent, useEffect, useState } from 'react';
 import { Notice } from '../components/notice.tsx';
-import { MAX_LINES, Plot } from '../components/plot.tsx';
+import { MAX_LINES, Plot, type Span } from '../components/plot.tsx';
 import { type QueryAnswer, queryInstant, queryRange } from '../lib/client.ts';
 import { useLocation, useNavigate } from '../lib/location.ts';
 import { toColumns, toRows } from '../lib/series.ts';
@@ -20,7 +20,7 @@ type Shown =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'loading' }
   | { readonly kind: 'failed'; readonly error: string }
-  | { readonly kind: 'ready'; readonly answer: QueryAnswer };
+  | { readonly kind: 'ready'; readonly answer: QueryAnswer; readonly span: Span };
 
 /** One expression as a table or a graph; expression, tab and range are in the address (`g0.*`, as Prometheus has them). */
 export function GraphPage() {
@@ -60,15 +60,17 @@ export function GraphPage() {
         <button type="button" aria-pressed={!isGraph} onClick={() => go({ 'g0.tab': '1' })}>
           Table
         </button>
-        <select
-          aria-label="Range"
-          value={range}
-          onChange={(event) => go({ 'g0.range_input': event.target.value })}
-        >
-          {Object.keys(RANGES).map((name) => (
-            <option key={name}>{name}</option>
-          ))}
-        </select>
+        {isGraph && (
+          <select
+            aria-label="Range"
+            value={range}
+            onChange={(event) => go({ 'g0.range_input': event.target.value })}
+          >
+            {Object.keys(RANGES).map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        )}
       </div>
       <Result shown={shown} isGraph={isGraph} />
     </>
@@ -86,15 +88,12 @@ function useQuery(expression: string, isGraph: boolean, rangeSeconds: number): S
     setShown({ kind: 'loading' });
     const endSeconds = Math.floor(Date.now() / 1_000);
     const stepSeconds = Math.max(1, Math.round(rangeSeconds / POINTS));
+    const span = { startSeconds: endSeconds - rangeSeconds, endSeconds };
     const answer = isGraph
-      ? queryRange(
-          expression,
-          { startSeconds: endSeconds - rangeSeconds, endSeconds, stepSeconds },
-          stop.signal,
-        )
+      ? queryRange(expression, { ...span, stepSeconds }, stop.signal)
       : queryInstant(expression, stop.signal);
     answer.then(
-      (value) => setShown({ kind: 'ready', answer: value }),
+      (value) => setShown({ kind: 'ready', answer: value, span }),
       (error: unknown) => {
         if (!stop.signal.aborted) {
           setShown({
@@ -126,7 +125,7 @@ function Result({ shown, isGraph }: { readonly shown: Shown; readonly isGraph: b
           text={`${table.columns.length} series; the first ${MAX_LINES} are drawn`}
         />
       )}
-      {isGraph ? <Plot table={table} /> : <Rows data={data} />}
+      {isGraph ? <Plot table={table} span={shown.span} /> : <Rows data={data} />}
     </>
   );
 }
