@@ -91,7 +91,10 @@ export const byteSize: Decoder<number> = (node, path, context) => {
   const match = /^(\d+(?:\.\d+)?)\s*([KMGTPE]?)i?B?$/i.exec(text);
   if (match === null) return refuse(node, path, `"${text}" is no size; write for example 512MB`);
   const power = ' KMGTPE'.indexOf((match[2] ?? '').toUpperCase() || ' ');
-  return Math.floor(Number(match[1]) * 1024 ** power);
+  const bytes = Math.floor(Number(match[1]) * 1024 ** power);
+  // The peers keep sizes in 64 bits with a sign.
+  if (bytes >= 2 ** 63) return refuse(node, path, `"${text}" is too large; at most 7EB`);
+  return bytes;
 };
 
 /** Turns a text into a value by `parse`, whose OperatingError becomes a ConfigError at this place. */
@@ -140,9 +143,10 @@ export function record<T>(item: Decoder<T>): Decoder<Readonly<Record<string, T>>
   return (node, path, context) => {
     if (node.kind === 'null') return {};
     if (node.kind !== 'map') return refuse(node, path, 'must be a map');
-    const values: Record<string, T> = {};
-    for (const { key, value } of node.entries) values[key] = item(value, join(path, key), context);
-    return values;
+    // Not by assignment: a key may be called __proto__.
+    return Object.fromEntries(
+      node.entries.map(({ key, value }) => [key, item(value, join(path, key), context)]),
+    );
   };
 }
 
@@ -179,7 +183,9 @@ export function object<const F extends Fields>(fields: F): Decoder<Decoded<F>> {
         if (Object.hasOwn(fields, entry.key)) continue;
         const message = `unknown field "${entry.key}"; known here: ${Object.keys(fields).join(', ')}`;
         if (context.unknownKeys === 'error') refuse(entry, path, message);
-        context.warnings.push(`${placeText(entry.place)}: ${join(path, message)}`);
+        context.warnings.push(
+          `${placeText(entry.place)}: ${path === '' ? '' : `${path}: `}${message}`,
+        );
       }
     }
     const values: Record<string, unknown> = {};

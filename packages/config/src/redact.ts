@@ -1,30 +1,12 @@
 import { stringify } from 'yaml';
 import type { ConfigNode } from './node.ts';
 
-/** Keys whose value is never shown; files that hold a secret are named, not read. */
-const SECRET_KEYS = new Set([
-  'password',
-  'credentials',
-  'bearer_token',
-  'client_secret',
-  'client_certificate_key',
-  'secret',
-  'secret_key',
-  'secrets',
-  'key',
-  'api_key',
-  'token',
-  'access_token',
-  'service_key',
-  'routing_key',
-  'smtp_auth_password',
-  'smtp_auth_secret',
-  'auth_password',
-  'auth_secret',
-  'api_secret',
-  'bot_token',
-  'shared-secret',
-]);
+/** Keys whose value is never shown, also as the end of a longer key (`slack_api_url`, `consul_token`, `shared-secret`). */
+const SECRET_KEY =
+  /(?:^|[_-])(?:password|passphrase|secrets?|token|credentials|api_url|webhook_url|client_certificate_key|(?:api|secret|service|routing|user|integration|access|account|private|consumer|application)_key)$|^key$/i;
+/** Parameters of an address that carry a secret: InfluxDB's `p`, DingTalk's `access_token` and `sign` … */
+const SECRET_PARAMETER =
+  /([?&;](?:p|pass|password|access_token|api_key|apikey|auth|key|secret|sig|sign|signature|token)=)[^&;#\s]+/gi;
 
 /** The configuration as YAML text with every secret as `<secret>`, for status pages. Comments are gone. */
 export function redactedYaml(node: ConfigNode): string {
@@ -54,7 +36,7 @@ function plain(node: ConfigNode, show: (text: string) => string, hides = true): 
       return Object.fromEntries(
         node.entries.map(({ key, value }) => [
           key,
-          hides && SECRET_KEYS.has(key) ? '<secret>' : plain(value, show, hides),
+          hides && SECRET_KEY.test(key) ? '<secret>' : plain(value, show, hides),
         ]),
       );
   }
@@ -63,6 +45,6 @@ function plain(node: ConfigNode, show: (text: string) => string, hides = true): 
 /** `http://user:pass@host` and `?p=pass&u=…` as InfluxDB's URLs carry them. */
 function withoutUserPassword(text: string): string {
   return text
-    .replace(/^(\w+:\/\/[^:@/]+):[^@/]+@/, '$1:<secret>@')
-    .replace(/([?&](?:p|password|access_token|key|token)=)[^&]+/g, '$1<secret>');
+    .replace(/([a-z][\w+.-]*:\/\/[^\s:@/?#]*):[^\s/?#]*@/gi, '$1:<secret>@')
+    .replace(SECRET_PARAMETER, '$1<secret>');
 }

@@ -1,15 +1,15 @@
-import { errorText } from '@pollux/base';
 import {
   type Document,
   isAlias,
   isMap,
   isScalar,
   isSeq,
-  LineCounter,
+  type LineCounter,
   type Node,
   type ParsedNode,
-  parseDocument,
+  type YAMLMap,
 } from 'yaml';
+import { composeYaml } from './compose-yaml.ts';
 import { ConfigError } from './errors.ts';
 import { type ConfigEntry, type ConfigNode, type Place, placeText } from './node.ts';
 
@@ -18,33 +18,30 @@ const MAX_NODES = 1_000_000;
 
 /**
  * Parses one YAML document into nodes with places. `file` is how messages name it. Duplicate keys, several documents and
- * broken syntax are ConfigErrors with line and column. An empty file is an empty map.
+ * broken syntax are ConfigErrors with line and column. An empty file is an empty map. Bytes must be UTF-8.
  */
-export function parseYaml(text: string, file: string): ConfigNode {
-  const lineCounter = new LineCounter();
-  let document: Document.Parsed;
-  try {
-    // YAML 1.1 as Go's yaml.v2/v3 reads booleans would turn `on` into true; Prometheus' structs take such words as strings.
-    document = parseDocument(text, { lineCounter, version: '1.2', uniqueKeys: true, merge: true });
-  } catch (error) {
-    throw new ConfigError(file, `not valid YAML: ${errorText(error)}`, { cause: error });
-  }
-  const problem = document.errors[0];
-  if (problem !== undefined) {
-    const { line, col } = lineCounter.linePos(problem.pos[0]);
-    const [reason = ''] = problem.message.split('\n');
-    throw new ConfigError(
-      `${file}:${line}:${col}`,
-      `not valid YAML: ${reason.replace(/ at line \d+, column \d+:?$/, '')}`,
-    );
-  }
-  return new YamlReader(document, file, lineCounter).read();
+export function parseYaml(text: string | Uint8Array, file: string): ConfigNode {
+  const decoded = typeof text === 'string' ? text : decodeUtf8(text, file);
+  const { document, lines } = composeYaml(decoded, file);
+  return new YamlReader(document, file, lines).read();
 }
+
+function decodeUtf8(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    throw new ConfigError(file, 'not valid YAML: the text is not UTF-8', { cause: error });
+  }
+}
+
+/** What an anchor stands for, with the number of its values when all aliases within are written out. */
+type Anchored = { readonly node: ConfigNode; readonly size: number };
 
 class YamlReader {
   readonly #document: Document.Parsed;
   readonly #file: string;
   readonly #lines: LineCounter;
+  readonly #anchors = new Map<string, Anchored>();
   #nodeCount = 0;
 
   constructor(document: Document.Parsed, file: string, lines: LineCounter) {
@@ -62,37 +59,42 @@ class YamlReader {
   }
 
   #convert(node: Node | null, fallback: Place): ConfigNode {
-    if (++this.#nodeCount > MAX_NODES) {
-      throw new ConfigError(placeText(fallback), `more than ${MAX_NODES} values`);
-    }
+    this.#count(1, fallback);
     if (node === null || node === undefined) return { kind: 'null', place: fallback };
     const place = this.#place(node, fallback);
-    if (isAlias(node)) return this.#convert(node.resolve(this.#document) ?? null, place);
-    if (isMap(node)) {
-      const entries: ConfigEntry[] = [];
-      for (const pair of node.items) {
-        const keyNode = pair.key as Node | null;
-        const keyPlace = keyNode === null ? place : this.#place(keyNode, place);
-        const key = isScalar(keyNode) ? String(keyNode.source ?? keyNode.value) : null;
-        if (key === null) throw new ConfigError(placeText(keyPlace), 'a key must be a plain word');
-        if (key === '<<') {
-          this.#merge(entries, this.#convert(pair.value as Node | null, keyPlace));
-          continue;
-        }
-        entries.push({
-          key,
-          place: keyPlace,
-          value: this.#convert(pair.value as Node | null, keyPlace),
-        });
-      }
-      return { kind: 'map', place, entries };
+    if (isAlias(node)) return this.#resolve(node.source, place);
+    const before = this.#nodeCount;
+    const converted = this.#convertValue(node, place);
+    // Known only from here on, as YAML has it: an alias inside its own anchor finds nothing.
+    const { anchor } = node as { anchor?: string };
+    if (anchor !== undefined) {
+      this.#anchors.set(anchor, { node: converted, size: this.#nodeCount - before });
     }
+    return converted;
+  }
+
+  /** An alias shares the nodes of its anchor, but counts as if they were written out: readers walk them all. */
+  #resolve(anchor: string, place: Place): ConfigNode {
+    const anchored = this.#anchors.get(anchor);
+    if (anchored === undefined) {
+      throw new ConfigError(placeText(place), `no anchor "${anchor}" stands before this alias`);
+    }
+    this.#count(anchored.size, place);
+    return anchored.node;
+  }
+
+  #count(nodes: number, place: Place): void {
+    this.#nodeCount += nodes;
+    if (this.#nodeCount > MAX_NODES) {
+      throw new ConfigError(placeText(place), `more than ${MAX_NODES} values`);
+    }
+  }
+
+  #convertValue(node: Node, place: Place): ConfigNode {
+    if (isMap(node)) return this.#convertMap(node as YAMLMap<Node | null, Node | null>, place);
     if (isSeq(node)) {
-      return {
-        kind: 'list',
-        place,
-        items: node.items.map((item) => this.#convert(item as Node, place)),
-      };
+      const items = node.items.map((item) => this.#convert(item as Node, place));
+      return { kind: 'list', place, items };
     }
     if (!isScalar(node)) throw new ConfigError(placeText(place), 'unsupported YAML value');
     const { value } = node;
@@ -108,16 +110,31 @@ class YamlReader {
     };
   }
 
-  /** `<<: *base` gives what the map does not say itself. */
-  #merge(entries: ConfigEntry[], base: ConfigNode): void {
-    const maps = base.kind === 'list' ? base.items : [base];
-    for (const map of maps) {
-      if (map.kind !== 'map')
-        throw new ConfigError(placeText(map.place), 'only a map can be merged');
-      for (const entry of map.entries) {
-        if (!entries.some((known) => known.key === entry.key)) entries.push(entry);
+  #convertMap(node: YAMLMap<Node | null, Node | null>, place: Place): ConfigNode {
+    const entries = new Map<string, ConfigEntry>();
+    const bases: ConfigNode[] = [];
+    for (const { key: keyNode, value } of node.items) {
+      const keyPlace = keyNode === null ? place : this.#place(keyNode, place);
+      if (!isScalar(keyNode))
+        throw new ConfigError(placeText(keyPlace), 'a key must be a plain word');
+      const key = String(keyNode.source ?? keyNode.value);
+      const converted = this.#convert(value, keyPlace);
+      if (key === '<<' && keyNode.type === 'PLAIN') {
+        bases.push(...(converted.kind === 'list' ? converted.items : [converted]));
+        continue;
       }
+      // The parser compares values, so that it takes 1 and "1" for two keys.
+      if (entries.has(key))
+        throw new ConfigError(placeText(keyPlace), `key "${key}" stands here twice`);
+      entries.set(key, { key, place: keyPlace, value: converted });
     }
+    // `<<: *base` gives what neither the map itself nor an earlier base says.
+    for (const base of bases) {
+      if (base.kind !== 'map')
+        throw new ConfigError(placeText(base.place), 'only a map can be merged');
+      for (const entry of base.entries) if (!entries.has(entry.key)) entries.set(entry.key, entry);
+    }
+    return { kind: 'map', place, entries: [...entries.values()] };
   }
 
   #place(node: Node, fallback: Place): Place {
