@@ -5,7 +5,7 @@ import {
   TimeoutError,
   type Timer,
 } from '@pollux/base';
-import type { SimNetwork } from './sim-network.ts';
+import type { Wires } from './link.ts';
 
 /** How often a stream tries again while its link is cut. */
 const RETRY_MS = 200;
@@ -18,7 +18,7 @@ type Chunk = Uint8Array | null;
 /** One end of a simulated TCP connection. */
 export class SimConnection implements TcpConnection {
   readonly remote: Address;
-  readonly #network: SimNetwork;
+  readonly #network: Wires;
   readonly #localIp: string;
   #other: SimConnection | null = null;
   readonly #inbox: Chunk[] = [];
@@ -30,18 +30,14 @@ export class SimConnection implements TcpConnection {
   #onInput: (() => void) | null = null;
   readonly #onDrained: (() => void)[] = [];
 
-  constructor(network: SimNetwork, localIp: string, remote: Address) {
+  constructor(network: Wires, localIp: string, remote: Address) {
     this.#network = network;
     this.#localIp = localIp;
     this.remote = remote;
   }
 
   /** The two ends of a connection. */
-  static pair(
-    network: SimNetwork,
-    client: Address,
-    server: Address,
-  ): [SimConnection, SimConnection] {
+  static pair(network: Wires, client: Address, server: Address): [SimConnection, SimConnection] {
     const near = new SimConnection(network, client.host, server);
     const far = new SimConnection(network, server.host, client);
     near.#other = far;

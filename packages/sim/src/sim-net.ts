@@ -16,8 +16,8 @@ import {
   TimeoutError,
   type UdpSocket,
 } from '@pollux/base';
+import type { Wires } from './link.ts';
 import { SimConnection } from './sim-connection.ts';
-import type { SimNetwork } from './sim-network.ts';
 
 const FIRST_FREE_PORT = 32_768;
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -34,10 +34,17 @@ class SimSystemError extends Error {
   }
 }
 
+/** What a host needs of the network: its wires, and who is at the other end. */
+export interface SimHosts extends Wires {
+  /** The address of a name or of an address itself; undefined when there is none. */
+  resolve(host: string): string | undefined;
+  hostAt(ip: string): SimNet | undefined;
+}
+
 /** The network as one simulated host sees it. */
 export class SimNet implements Net {
   readonly ip: string;
-  readonly #network: SimNetwork;
+  readonly #network: SimHosts;
   readonly #udp = new Map<number, Bound<(data: Uint8Array, from: Address) => void>>();
   readonly #tcp = new Map<number, Bound<(connection: TcpConnection) => void>>();
   readonly #http = new Map<number, Bound<HttpHandler>>();
@@ -45,7 +52,7 @@ export class SimNet implements Net {
   #nextPort = FIRST_FREE_PORT;
   #isDown = false;
 
-  constructor(network: SimNetwork, ip: string) {
+  constructor(network: SimHosts, ip: string) {
     this.#network = network;
     this.ip = ip;
   }

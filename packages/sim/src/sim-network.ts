@@ -1,31 +1,12 @@
 import { assert, type Clock, type Random } from '@pollux/base';
+import { GOOD_LINK, type Link, type Wires } from './link.ts';
 import { SimNet } from './sim-net.ts';
-
-/** How packets fare between two hosts. */
-export type Link = {
-  readonly minDelayMs: number;
-  readonly maxDelayMs: number;
-  /** Share of datagrams that are lost, 0..1. Streams are only delayed: TCP sends again. */
-  readonly loss: number;
-  /** Share of datagrams that arrive twice. */
-  readonly duplication: number;
-  /** Nothing passes until it is healed. */
-  readonly isCut: boolean;
-};
-
-export const GOOD_LINK: Link = {
-  minDelayMs: 0.2,
-  maxDelayMs: 2,
-  loss: 0,
-  duplication: 0,
-  isCut: false,
-};
 
 /**
  * The wires between simulated hosts. All that happens is drawn from one seed and the order of calls, so a run can be
  * repeated exactly.
  */
-export class SimNetwork {
+export class SimNetwork implements Wires {
   readonly clock: Clock;
   readonly random: Random;
   readonly #default: Link;

@@ -8,9 +8,10 @@ import {
   type WorkerHandle,
   type Workers,
 } from '@pollux/base';
+import type { Link } from './link.ts';
 import { SimFiles } from './sim-files.ts';
 import type { SimNet } from './sim-net.ts';
-import { type Link, SimNetwork } from './sim-network.ts';
+import { SimNetwork } from './sim-network.ts';
 
 export type SimWorldOptions = {
   readonly seed: number;

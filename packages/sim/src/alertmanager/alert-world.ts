@@ -8,7 +8,7 @@ import {
 import { parseFlags, type RoleContext, type RunningRole } from '@pollux/roles';
 import { ALERTMANAGER_FLAGS, assembleAlertmanager } from '@pollux/roles/alertmanager';
 import { Log, Registry } from '@pollux/telemetry';
-import type { Link } from '../sim-network.ts';
+import type { Link } from '../link.ts';
 import { type SimHost, SimWorld } from '../sim-world.ts';
 import type { Notification } from './notification-checks.ts';
 
