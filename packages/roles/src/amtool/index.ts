@@ -1,4 +1,5 @@
 import type { Command } from '../command/command.ts';
+import { type Subcommand, UsageError } from '../command/command-line.ts';
 import { type Program, runSubcommand } from '../command/run-subcommand.ts';
 import { ALERTMANAGER_VERSION, VERSION } from '../runtime/role.ts';
 import { alertAdd, alertQuery } from './alert.ts';
@@ -8,6 +9,26 @@ import { routesShow, routesTest } from './routes.ts';
 import { GLOBAL_FLAGS, settingsOf } from './settings.ts';
 import { silenceAdd, silenceExpire, silenceQuery } from './silence.ts';
 import { clusterShow, configShow } from './status.ts';
+
+const SERVED: readonly Subcommand<Around>[] = [
+  alertQuery,
+  alertAdd,
+  silenceAdd,
+  silenceExpire,
+  silenceQuery,
+  checkConfig,
+  clusterShow,
+  configShow,
+  routesShow,
+  routesTest,
+];
+
+/** The original's other subcommands, by name: else their words would be arguments of a default subcommand. */
+const UNSERVED = [
+  ['silence', 'import'],
+  ['silence', 'update'],
+  ['template', 'render'],
+].map((words) => unserved(words));
 
 const PROGRAM: Program<Around> = {
   name: 'amtool',
@@ -21,18 +42,7 @@ const PROGRAM: Program<Around> = {
   usageEnd: '\n\n',
   errorEnd: '\n\n',
   globals: GLOBAL_FLAGS,
-  subcommands: [
-    alertQuery,
-    alertAdd,
-    silenceAdd,
-    silenceExpire,
-    silenceQuery,
-    checkConfig,
-    clusterShow,
-    configShow,
-    routesShow,
-    routesTest,
-  ],
+  subcommands: [...SERVED, ...UNSERVED],
 };
 
 /** `pollux amtool`, `amtool`. */
@@ -45,3 +55,19 @@ export const command: Command = {
       settings: (call) => settingsOf(call, context),
     }),
 };
+
+function unserved(words: readonly string[]): Subcommand<Around> {
+  const [group] = words;
+  const others = SERVED.filter((one) => one.words[0] === group).map((one) => one.words.join(' '));
+  return {
+    words,
+    help: 'Not supported yet.',
+    args: ['args…?'],
+    run: async () => {
+      throw new UsageError(
+        `"${words.join(' ')}" is not supported yet; supported: ${others.join(', ') || 'the others of --help'}`,
+        true,
+      );
+    },
+  };
+}

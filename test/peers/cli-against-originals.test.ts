@@ -1,0 +1,248 @@
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { promisify } from 'node:util';
+import { Alertmanager, NO_CLUSTER, readConfig } from '@pollux/alertmanager';
+import type { Listener } from '@pollux/base';
+import { nodeEnv } from '@pollux/base/node';
+import { Router } from '@pollux/http';
+import { Log, Registry } from '@pollux/telemetry';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const POLLUX = path.resolve(import.meta.dirname, '../../bin/pollux');
+const CONFORMANCE =
+  process.env.POLLUX_CONFORMANCE ??
+  path.resolve(import.meta.dirname, '../../../shared/conformance');
+const isBuilt = fs.existsSync(path.resolve(import.meta.dirname, '../../apps/pollux/dist/main.js'));
+
+function missing(program: string, flag: string): string {
+  if (!isBuilt) return ' (needs a build: npm run build)';
+  try {
+    execFileSync(program, [flag], { stdio: 'ignore' });
+    return '';
+  } catch {
+    return ` (needs ${program}: npm run peers)`;
+  }
+}
+
+type Ran = { readonly status: number; readonly stdout: string; readonly stderr: string };
+
+function execute(program: string, args: readonly string[], stdin = ''): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      env: { ...process.env, TZ: 'UTC', HOME: '/nonexistent' },
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ status: status ?? -1, stdout, stderr }));
+    child.stdin.on('error', () => {}).end(stdin);
+  });
+}
+
+/** Both programs with the same arguments say the same on both outputs and exit alike. */
+async function expectSame(
+  original: string,
+  ours: string,
+  args: readonly string[],
+  stdin = '',
+): Promise<void> {
+  const [theirs, mine] = await Promise.all([
+    execute(original, args, stdin),
+    execute(POLLUX, [ours, ...args], stdin),
+  ]);
+  expect(mine, `${original} ${args.join(' ')}`).toEqual(theirs);
+}
+
+const noPromtool = missing('promtool', '--version');
+const promtoolData = path.join(CONFORMANCE, 'promtool');
+const noData = fs.existsSync(promtoolData) ? '' : ' (needs conformance data: POLLUX_CONFORMANCE)';
+
+describe.skipIf(noPromtool + noData !== '')(
+  `pollux tool and Debian's promtool${noPromtool}${noData}`,
+  () => {
+    const at = (name: string): string => path.join(promtoolData, name);
+
+    it('agree on configurations and rules', async () => {
+      const good = ['prometheus-config.good.yml', 'config_with_rule_files.yml'];
+      const files = [
+        ...good,
+        'config_with_tls_files.yml',
+        'authorization_credentials_file.bad.yml',
+      ];
+      for (const name of files) await expectSame('promtool', 'tool', ['check', 'config', at(name)]);
+      const duplicates = at('rules_duplicates.yml');
+      await expectSame('promtool', 'tool', ['check', 'rules', at('rules.yml'), duplicates]);
+      await expectSame('promtool', 'tool', ['check', 'rules', '--lint-fatal', duplicates]);
+      await expectSame('promtool', 'tool', ['check', 'rules', 'nosuch.yml']);
+    });
+
+    it('agree on metrics', async () => {
+      const good = fs.readFileSync(at('metrics-test.prom'), 'utf8');
+      await expectSame('promtool', 'tool', ['check', 'metrics', '--extended'], good);
+      const bad =
+        '# TYPE fooBar counter\nfooBar{aB="1"} 1\n# HELP a_milliseconds a\n# TYPE a_milliseconds gauge\n' +
+        'a_milliseconds 1\n# TYPE s_count gauge\ns_count{le="1"} 1\na:b 3\n# TYPE x_gauge gauge\nx_gauge 1\n';
+      await expectSame('promtool', 'tool', ['check', 'metrics'], bad);
+    });
+
+    it('agree on blocks and on wrong arguments', async () => {
+      const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-cli-'));
+      try {
+        fs.cpSync(path.join(CONFORMANCE, 'real/prometheus-2.42/blocks'), copy, { recursive: true });
+        // Without one, promtool refuses the directory.
+        fs.mkdirSync(path.join(copy, 'wal'));
+        // promtool takes the directory's lock and writes into it, so it must not run beside ours on another's data.
+        for (const args of [
+          ['tsdb', 'list', copy],
+          ['tsdb', 'list', '-r', copy],
+          ['tsdb', 'dump', '--match={kind="inf"}', copy],
+          ['tsdb', 'dump', '--min-time=x', copy],
+          ['tsdb', 'list', 'nosuch'],
+          ['query', 'instant', 'http://127.0.0.1:1', 'up'],
+          ['query', 'range', '--step=1x', 'http://127.0.0.1:1', 'up'],
+          ['query', 'series', 'http://127.0.0.1:1'],
+        ])
+          await expectSame('promtool', 'tool', args);
+      } finally {
+        fs.rmSync(copy, { recursive: true, force: true });
+      }
+    });
+  },
+);
+
+const noAmtool = missing('amtool', '--version');
+const CONFIG = `
+route:
+  receiver: default
+  routes: [{matchers: ['team="db"'], receiver: db}]
+receivers: [{name: default}, {name: db}]
+`;
+
+describe.skipIf(noAmtool !== '')(`pollux amtool and Debian's amtool${noAmtool}`, () => {
+  const env = nodeEnv();
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-cli-'));
+  let alertmanager: Alertmanager;
+  let listener: Listener;
+  let url = '';
+
+  beforeAll(async () => {
+    alertmanager = new Alertmanager({
+      env,
+      log: Log.silent(),
+      registry: new Registry(),
+      cluster: NO_CLUSTER,
+      storageDirectory: path.join(directory, 'data'),
+      externalUrl: 'http://am.example',
+      version: '0.25.0',
+      reload: async () => {},
+    });
+    alertmanager.prepare(readConfig(CONFIG, { file: 'alertmanager.yml' })).commit();
+    alertmanager.start();
+    const router = new Router({ monotonic: () => env.clock.monotonic() });
+    alertmanager.registerRoutes(router);
+    listener = await env.net.serveHttp(
+      { at: { host: '127.0.0.1', port: 0 }, maxConnections: 50, readTimeoutMs: 10_000 },
+      router.handler,
+    );
+    url = `--alertmanager.url=http://127.0.0.1:${listener.address.port}`;
+    await run(POLLUX, ['amtool', url, 'alert', 'add', 'foo', 'team=db', '--annotation=summary=s']);
+    await run('amtool', [url, 'alert', 'add', 'bar', 'node=b']);
+    await run(POLLUX, [
+      'amtool',
+      url,
+      'silence',
+      'add',
+      'nothing',
+      'a!~b',
+      '-c',
+      'why',
+      '-a',
+      'me',
+    ]);
+    await run('amtool', [url, 'silence', 'add', 'none', '-d', '2h', '-c', 'why', '-a', 'you']);
+  });
+  afterAll(async () => {
+    await listener.close();
+    await alertmanager.close();
+    fs.rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('agree on alerts, silences, routes and refusals', async () => {
+    const add = ['silence', 'add', 'foo'];
+    // From a file: Debian's release does not know all keys that a 0.34 server shows in its configuration.
+    const file = path.join(directory, 'alertmanager.yml');
+    fs.writeFileSync(file, CONFIG);
+    for (const args of [
+      ['alert'],
+      ['alert', 'query', '-o', 'extended'],
+      ['alert', 'query', 'foo'],
+      ['silence'],
+      ['silence', 'query', '-o', 'extended'],
+      ['silence', 'query', '-o', 'json'],
+      ['silence', 'query', '--within=90m', '-q'],
+      ['silence', 'query', '--created-by=me'],
+      ['config', 'routes', 'show', `--config.file=${file}`],
+      ['config', 'routes', 'test', `--config.file=${file}`, 'team=db'],
+      add,
+      [...add, '-c', 'x', '-d', '5x'],
+      ['silence', 'expire'],
+      ['alert', 'add', 'foo', 'node'],
+      ['alert', '--nosuch'],
+    ])
+      await expectSame('amtool', 'amtool', [url, '--no-version-check', ...args]);
+  });
+});
+
+const noInflux = missing('influx', '-version');
+
+describe.skipIf(noInflux !== '')(`pollux influx and Debian's influx${noInflux}`, () => {
+  const env = nodeEnv();
+  let listener: Listener;
+  let answer = '';
+
+  beforeAll(async () => {
+    listener = await env.net.serveHttp(
+      { at: { host: '127.0.0.1', port: 0 }, maxConnections: 50, readTimeoutMs: 10_000 },
+      async (request) => {
+        await request.body(1_000_000);
+        const headers = { 'x-influxdb-version': '1.8.10', 'content-type': 'application/json' };
+        if (request.target.startsWith('/ping')) return { status: 204, headers };
+        if (request.target.startsWith('/write'))
+          return { status: 400, headers, body: '{"error":"database is required"}\n' };
+        return { status: answer.startsWith('{"error"') ? 400 : 200, headers, body: answer };
+      },
+    );
+  });
+  afterAll(() => listener.close());
+
+  it('agree on every format, on errors and on settings', async () => {
+    const same = (...args: string[]): Promise<void> => {
+      const at = ['-host', '127.0.0.1', '-port', String(listener.address.port)];
+      return expectSame('influx', 'influx', [...at, ...args]);
+    };
+    answer =
+      '{"results":[{"statement_id":0,"series":[{"name":"cpu","tags":{"host":"a","x":""},"columns":["time","v","s"],"values":[[1,9007199254740993,"a \\"b,"],[2,1.5e+30,null]]},{"name":"cpu","tags":{"host":"b","x":"<"},"columns":["time","v","s"],"values":[[1,true,"é"]]}]}]}\n' +
+      '{"results":[{"statement_id":2,"series":[{"columns":["name"],"values":[["m"]]}]}]}\n';
+    for (const format of ['column', 'csv', 'json', 'xx'])
+      await same('-format', format, '-execute', 'select * from cpu');
+    await same('-format', 'json', '-pretty', '-execute', 'select * from cpu');
+    await same('-precision', 'xx', '-execute', 'use nosuch');
+    await same('-execute', 'insert cpu v=1');
+    for (const command of ['settings', 'help', 'clear', 'node', 'chunked', 'format y'])
+      await same('-execute', command);
+    answer = '{"error":"database name required"}';
+    await same('-execute', 'select * from cpu');
+    await same('-format', 'json', '-execute', 'select * from cpu');
+    answer = '{"results":[{"statement_id":0,"error":"database not found: x"}]}';
+    await same('-database', 'x', '-format', 'json', '-execute', 'select * from cpu');
+  });
+});
