@@ -1,5 +1,4 @@
 import * as http from 'node:http';
-import * as https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { assert } from '../assert.ts';
@@ -22,10 +21,7 @@ export async function serveHttp(
   const listener = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     void exchange(handler, request, response, options.readTimeoutMs);
   };
-  const server =
-    options.tls === undefined
-      ? http.createServer(listener)
-      : https.createServer({ cert: options.tls.certificate, key: options.tls.key }, listener);
+  const server = await createServer(options.tls, listener);
   server.maxConnections = options.maxConnections;
   server.requestTimeout = options.readTimeoutMs;
   server.headersTimeout = Math.min(options.readTimeoutMs, 60_000);
@@ -47,6 +43,16 @@ export async function serveHttp(
       });
     });
   });
+}
+
+/** node:https is loaded only where it is asked for: it costs 2 MB of memory. */
+async function createServer(
+  tls: HttpServeOptions['tls'],
+  listener: http.RequestListener,
+): Promise<http.Server> {
+  if (tls === undefined) return http.createServer(listener);
+  const https = await import('node:https');
+  return https.createServer({ cert: tls.certificate, key: tls.key }, listener);
 }
 
 function closeServer(server: http.Server, graceMs: number): Promise<void> {
