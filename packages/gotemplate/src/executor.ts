@@ -15,7 +15,7 @@ import { SPECIAL_BUILTINS } from './builtins.ts';
 import { TemplateError, TemplateLimitError } from './errors.ts';
 import { printValue } from './format/print.ts';
 import { quote } from './format/quote.ts';
-import { accepts, isNilable, type ParamType, paramName } from './param-type.ts';
+import { accepts, isNilable, paramName } from './param-type.ts';
 import {
   GoFunction,
   type GoFunctionSpec,
@@ -29,6 +29,7 @@ import {
   methodOf,
   NO_VALUE,
   type NoValue,
+  type ParamType,
   sortedKeys,
   textOf,
   typeName,

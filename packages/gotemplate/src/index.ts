@@ -24,7 +24,6 @@ export { formatFloat } from './format/float.ts';
 export { printValue } from './format/print.ts';
 export { sprintf } from './format/printf.ts';
 export { quote, unquote } from './format/quote.ts';
-export type { CustomParam, ParamType } from './param-type.ts';
 export {
   DEFAULT_LIMITS,
   type Functions,
@@ -33,6 +32,7 @@ export {
   TemplateSet,
 } from './template-set.ts';
 export {
+  type CustomParam,
   GoFunction,
   type GoFunctionSpec,
   GoList,
@@ -46,6 +46,7 @@ export {
   kindOf,
   type MapKey,
   type Method,
+  type ParamType,
   stringList,
   stringMap,
   typeName,

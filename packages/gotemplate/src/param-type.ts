@@ -1,15 +1,4 @@
-import { GoList, type Value } from './value.ts';
-
-/** A parameter of a type beyond the basic ones. */
-export type CustomParam = {
-  /** As Go prints the type; appears in error texts. */
-  readonly name: string;
-  /** Whether nil is a value of the type (slices, maps, pointers, interfaces). */
-  readonly nilable?: boolean;
-  accepts(value: Value): boolean;
-};
-
-export type ParamType = 'any' | 'string' | 'int' | 'float64' | 'bool' | '[]string' | CustomParam;
+import { GoList, type ParamType, type Value } from './value.ts';
 
 export function paramName(type: ParamType): string {
   if (typeof type !== 'string') return type.name;

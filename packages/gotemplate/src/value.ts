@@ -1,5 +1,3 @@
-import type { ParamType } from './param-type.ts';
-
 /**
  * What a template can hold. Go's types map to JavaScript's by these rules:
  *
@@ -29,6 +27,17 @@ export type Value =
   | GoFunction;
 
 export type MapKey = string | bigint | number | boolean;
+
+/** A parameter of a type beyond the basic ones. */
+export type CustomParam = {
+  /** As Go prints the type; appears in error texts. */
+  readonly name: string;
+  /** Whether nil is a value of the type (slices, maps, pointers, interfaces). */
+  readonly nilable?: boolean;
+  accepts(value: Value): boolean;
+};
+
+export type ParamType = 'any' | 'string' | 'int' | 'float64' | 'bool' | '[]string' | CustomParam;
 
 /** A method of a named type. `self` is the value it is called on. Throw a FunctionError to fail. */
 export type Method = {

@@ -4,14 +4,16 @@ import type { Log, Registry } from '@pollux/telemetry';
 import { Annotations } from './annotations.ts';
 import { EngineMetrics } from './engine-metrics.ts';
 import { QueryError } from './errors.ts';
+import { buildOperator } from './exec/build-operator.ts';
 import { collectInstant, collectMatrixSource, collectRange } from './exec/collect.ts';
 import { ExecContext, type ExecOptions } from './exec/context.ts';
 import { gridBetween } from './exec/grid.ts';
-import { documentedType, type Expr, typeOf } from './parser/ast.ts';
+import { type Expr, typeOf } from './parser/ast.ts';
 import { type QueryTimes, resolveDurations } from './parser/duration-expr.ts';
 import { ParseError } from './parser/parse-error.ts';
 import { type ParserOptions, parseExpr } from './parser/parser.ts';
 import { printExpr } from './parser/printer.ts';
+import { documentedType } from './parser/value-type.ts';
 import { buildPlan } from './plan/build.ts';
 import { QueryGate } from './query-gate.ts';
 import type { QueryAnswer, QueryResult, RangeMatrix } from './result.ts';
@@ -192,6 +194,7 @@ export class Engine {
       maxSamples: this.#options.maxSamples ?? 50_000_000,
       clock: this.#options.clock,
       timeoutMs,
+      build: buildOperator,
     });
   }
 

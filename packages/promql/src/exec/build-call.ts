@@ -4,7 +4,6 @@ import { DATE_FUNCTIONS, ELEMENT_FUNCTIONS } from '../functions/elementwise.ts';
 import { nativeVariance } from '../histogram/quantile.ts';
 import type { CallNode, PlanNode } from '../plan/nodes.ts';
 import { Absent, absentLabels } from './absent.ts';
-import { buildOperator } from './build-operator.ts';
 import type { ExecContext } from './context.ts';
 import { Elementwise } from './elementwise.ts';
 import type { StepGrid } from './grid.ts';
@@ -24,7 +23,7 @@ import { TimestampOfStep } from './timestamp-of-step.ts';
 /** Operators for functions that take no range. */
 export function buildCall(node: CallNode, grid: StepGrid, context: ExecContext): Operator {
   const { func, args } = node;
-  const operatorOf = (index: number): Operator => buildOperator(args[index]!, grid, context);
+  const operatorOf = (index: number): Operator => context.build(args[index]!, grid);
   const apply = ELEMENT_FUNCTIONS.get(func);
   if (apply !== undefined) {
     if (DATE_FUNCTIONS.has(func) && args.length === 0) {

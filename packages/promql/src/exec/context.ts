@@ -3,6 +3,12 @@ import type { Queryable, ReadContext } from '@pollux/storage';
 import type { Annotations } from '../annotations.ts';
 import { QueryError } from '../errors.ts';
 import type { QueryTimes } from '../parser/duration-expr.ts';
+import type { PlanNode } from '../plan/nodes.ts';
+import type { StepGrid } from './grid.ts';
+import type { Operator } from './operator.ts';
+
+/** Makes the operator of a plan node. */
+export type BuildOperator = (node: PlanNode, grid: StepGrid, context: ExecContext) => Operator;
 
 /** How semantics differ between production defaults and feature flags. */
 export type ExecOptions = {
@@ -22,6 +28,7 @@ export class ExecContext {
   readonly times: QueryTimes;
   readonly isInstant: boolean;
   readonly samples: SampleCounter;
+  readonly #build: BuildOperator;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
   #lastTurnMs: number;
@@ -38,6 +45,7 @@ export class ExecContext {
     readonly maxSamples: number;
     readonly clock: Clock;
     readonly timeoutMs: number;
+    readonly build: BuildOperator;
   }) {
     this.query = settings.query;
     this.queryable = settings.queryable;
@@ -47,9 +55,15 @@ export class ExecContext {
     this.times = settings.times;
     this.isInstant = settings.isInstant;
     this.samples = new SampleCounter(settings.maxSamples);
+    this.#build = settings.build;
     this.#clock = settings.clock;
     this.#lastTurnMs = settings.clock.monotonic();
     this.#deadlineMs = this.#lastTurnMs + settings.timeoutMs;
+  }
+
+  /** The operator of a node below the one at hand; operators reach each other only this way, so none imports the builder. */
+  build(node: PlanNode, grid: StepGrid): Operator {
+    return this.#build(node, grid, this);
   }
 
   /** Counts memory for columns against the budget until {@link releaseMemory}. Throws LimitError. */

@@ -1,15 +1,15 @@
 import type { FloatHistogram } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
 import { isChange, isReset } from '../functions/window/changes.ts';
+import { countNeighbours } from '../functions/window/mixed.ts';
 import {
   countKinds,
-  countNeighbours,
   type MixedInput,
   noteReconciled,
   warnMixed,
   warnMixedSchemas,
   warnOfHints,
-} from '../functions/window/mixed.ts';
+} from '../functions/window/mixed-input.ts';
 import type { WindowSet } from '../functions/window/window-set.ts';
 import { HistogramAccumulator } from '../histogram/accumulator.ts';
 import { equalHistograms, scaleHistogram } from '../histogram/arithmetic.ts';

@@ -14,7 +14,6 @@ import { nativeFraction, nativeQuantile } from '../histogram/quantile.ts';
 import { printNumber } from '../parser/printer.ts';
 import type { CallNode, PlanNode } from '../plan/nodes.ts';
 import { Batch, FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
-import { buildOperator } from './build-operator.ts';
 import type { ExecContext } from './context.ts';
 import { BatchCursor, type StepGrid } from './grid.ts';
 import type { Operator } from './operator.ts';
@@ -52,8 +51,8 @@ export class HistogramFunction implements Operator {
     const isMany = node.func === 'histogram_quantiles';
     this.#vectorIndex = isMany ? 0 : node.args.length - 1;
     const params = isMany ? node.args.slice(2) : node.args.slice(0, -1);
-    this.#child = buildOperator(node.args[this.#vectorIndex]!, grid, context);
-    this.#params = params.map((param) => buildOperator(param, grid, context));
+    this.#child = context.build(node.args[this.#vectorIndex]!, grid);
+    this.#params = params.map((param) => context.build(param, grid));
     if (isMany) this.#outputs = params.length;
   }
 

@@ -2,12 +2,12 @@ import { assert } from '@pollux/base';
 import { QueryError } from '../errors.ts';
 import { annotateRangeCall, checkQuantile } from '../functions/range-annotations.ts';
 import { WINDOW_KERNELS } from '../functions/window/kernels.ts';
-import { type MixedFunction, mixedFunctionFor } from '../functions/window/mixed.ts';
+import { mixedFunctionFor } from '../functions/window/mixed.ts';
+import type { MixedFunction } from '../functions/window/mixed-input.ts';
 import type { WindowKernel, WindowSet } from '../functions/window/window-set.ts';
 import { histogramPoints } from '../histogram/size.ts';
 import type { RangeCallNode } from '../plan/nodes.ts';
 import { Batch, FLOAT, type SeriesInfo } from './batch.ts';
-import { buildOperator } from './build-operator.ts';
 import type { ExecContext } from './context.ts';
 import { extendedFunction } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, type StepGrid } from './grid.ts';
@@ -39,7 +39,7 @@ export class RangeCall implements Operator {
     this.#context = context;
     this.#grid = grid;
     this.#steps = new BatchCursor(grid);
-    this.#params = node.args.map((arg) => buildOperator(arg, grid, context));
+    this.#params = node.args.map((arg) => context.build(arg, grid));
     this.#kernel = kernel;
     const size = Math.min(BATCH_STEPS, grid.count);
     this.#windows = {

@@ -4,7 +4,6 @@ import { withDerivedHints } from '../histogram/derived-hints.ts';
 import { histogramPoints } from '../histogram/size.ts';
 import type { RangeNode, SubqueryNode } from '../plan/nodes.ts';
 import { FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
-import { buildOperator } from './build-operator.ts';
 import type { ExecContext } from './context.ts';
 import { gridBetween, lastStepMs, type StepGrid } from './grid.ts';
 import { loadSeries } from './load-series.ts';
@@ -54,7 +53,7 @@ async function evaluateSubquery(
   const startMs = Math.floor(leftMs / stepMs) * stepMs + stepMs;
   const grid = gridBetween(startMs, lastMs, stepMs);
   if (grid.count === 0) return [];
-  const operator = buildOperator(node.child, grid, context);
+  const operator = context.build(node.child, grid);
   const series = await operator.series();
   const collected = series.map((info) => new Collector(info));
   let first = 0;

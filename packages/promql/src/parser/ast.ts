@@ -1,15 +1,7 @@
 import type { Matcher } from '@pollux/model';
 import type { FunctionSignature } from './functions.ts';
 import type { PositionRange } from './parse-error.ts';
-
-/** The type of an expression's value. */
-export type ValueType = 'scalar' | 'string' | 'vector' | 'matrix';
-
-/** How Prometheus names the types in its messages. */
-export function documentedType(type: ValueType): string {
-  if (type === 'vector') return 'instant vector';
-  return type === 'matrix' ? 'range vector' : type;
-}
+import type { ValueType } from './value-type.ts';
 
 export type AggregateOperator =
   | 'sum'

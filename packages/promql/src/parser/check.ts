@@ -3,15 +3,14 @@ import {
   type AggregateExpr,
   type BinaryExpr,
   type CallExpr,
-  documentedType,
   type Expr,
   isComparison,
   isSetOperator,
   typeOf,
-  type ValueType,
   type VectorSelector,
 } from './ast.ts';
 import { ParseError, type PositionRange } from './parse-error.ts';
+import { documentedType, type ValueType } from './value-type.ts';
 
 /** Checks types and everything else that the grammar alone does not say. Throws {@link ParseError}. */
 export function checkExpr(expr: Expr, query: string): void {

@@ -1,4 +1,4 @@
-import type { ValueType } from './ast.ts';
+import type { ValueType } from './value-type.ts';
 
 /** What the parser needs of a function; the engine keys its implementations by `name`. */
 export type FunctionSignature = {

@@ -9,7 +9,6 @@ export {
   type ComparisonOperator,
   type DurationExpr,
   type DurationValue,
-  documentedType,
   type Expr,
   isComparison,
   isSetOperator,
@@ -23,7 +22,6 @@ export {
   type TrimOperator,
   typeOf,
   type UnaryExpr,
-  type ValueType,
   type VectorMatching,
   type VectorSelector,
 } from './ast.ts';
@@ -42,4 +40,5 @@ export {
   type TimeSpanOptions,
   timeSpan,
 } from './time-span.ts';
+export { documentedType, type ValueType } from './value-type.ts';
 export { childrenOf, walk } from './walk.ts';

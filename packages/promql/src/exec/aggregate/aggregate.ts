@@ -1,7 +1,6 @@
 import { unreachable } from '@pollux/base';
 import type { AggregateNode } from '../../plan/nodes.ts';
 import type { Batch, SeriesInfo } from '../batch.ts';
-import { buildOperator } from '../build-operator.ts';
 import type { ExecContext } from '../context.ts';
 import type { StepGrid } from '../grid.ts';
 import type { Operator } from '../operator.ts';
@@ -10,17 +9,18 @@ import { RatioSelection } from './limit-ratio.ts';
 import { QuantileAggregate } from './quantile-aggregate.ts';
 import { Reduce } from './reduce.ts';
 import { SelectK } from './select-k.ts';
+import type { AggregateSettings } from './settings.ts';
 
 /** An aggregation; which operator does it depends on what it keeps per group. */
 export class Aggregate implements Operator {
   readonly #inner: Operator;
 
   constructor(node: AggregateNode, grid: StepGrid, context: ExecContext) {
-    const child = buildOperator(node.child, grid, context);
+    const child = context.build(node.child, grid);
     const parameter =
       node.parameter === null || node.parameter.kind === 'string'
         ? null
-        : buildOperator(node.parameter, grid, context);
+        : context.build(node.parameter, grid);
     this.#inner = innerOperator(node, { child, parameter, grid, context });
   }
 
@@ -32,13 +32,6 @@ export class Aggregate implements Operator {
     return this.#inner.next();
   }
 }
-
-export type AggregateSettings = {
-  readonly child: Operator;
-  readonly parameter: Operator | null;
-  readonly grid: StepGrid;
-  readonly context: ExecContext;
-};
 
 function innerOperator(node: AggregateNode, settings: AggregateSettings): Operator {
   switch (node.operator) {

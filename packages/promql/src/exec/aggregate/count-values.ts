@@ -7,8 +7,8 @@ import type { AggregateNode } from '../../plan/nodes.ts';
 import { Batch, FLOAT, HISTOGRAM, type SeriesInfo } from '../batch.ts';
 import { BATCH_STEPS, BatchCursor } from '../grid.ts';
 import type { Operator } from '../operator.ts';
-import type { AggregateSettings } from './aggregate.ts';
 import { groupSeries } from './grouping.ts';
+import type { AggregateSettings } from './settings.ts';
 
 /** count_values: one series per distinct value, so all values are looked at before the first series is known. */
 export class CountValues implements Operator {

@@ -5,7 +5,7 @@ import { printGeneral } from '../../functions/range-annotations.ts';
 import type { AggregateNode } from '../../plan/nodes.ts';
 import { Batch, type SeriesInfo } from '../batch.ts';
 import type { Operator } from '../operator.ts';
-import type { AggregateSettings } from './aggregate.ts';
+import type { AggregateSettings } from './settings.ts';
 
 /** The hashes are 64 bits wide; as floats 2^64 − 1 and 2^64 are the same. */
 const HASH_RANGE = 2 ** 64;

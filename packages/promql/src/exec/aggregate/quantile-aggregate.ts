@@ -4,8 +4,8 @@ import { quantileOfSorted, sortedNanFirst } from '../../functions/window/spread.
 import type { AggregateNode } from '../../plan/nodes.ts';
 import { Batch, FLOAT, HISTOGRAM, type SeriesInfo } from '../batch.ts';
 import type { Operator } from '../operator.ts';
-import type { AggregateSettings } from './aggregate.ts';
 import { type Grouping, groupSeries } from './grouping.ts';
+import type { AggregateSettings } from './settings.ts';
 
 /** quantile(): interpolated between the sorted values of a group. */
 export class QuantileAggregate implements Operator {

@@ -2,9 +2,9 @@ import type { AggregateNode } from '../../plan/nodes.ts';
 import { ABSENT, Batch, FLOAT, HISTOGRAM, type SeriesInfo } from '../batch.ts';
 import type { ExecContext } from '../context.ts';
 import type { Operator } from '../operator.ts';
-import type { AggregateSettings } from './aggregate.ts';
 import { type Grouping, groupSeries } from './grouping.ts';
 import { HistogramSums } from './histogram-sums.ts';
+import type { AggregateSettings } from './settings.ts';
 
 export type Reduction = 'sum' | 'avg' | 'count' | 'min' | 'max' | 'group' | 'stddev' | 'stdvar';
 

@@ -4,9 +4,9 @@ import type { AggregateNode } from '../../plan/nodes.ts';
 import { Batch, FLOAT, HISTOGRAM, type SeriesInfo } from '../batch.ts';
 import type { Operator } from '../operator.ts';
 import { compareValues } from '../sort.ts';
-import type { AggregateSettings } from './aggregate.ts';
 import { groupSeries } from './grouping.ts';
 import { membersOf } from './quantile-aggregate.ts';
+import type { AggregateSettings } from './settings.ts';
 
 /** topk, bottomk and limitk: so many series of each group at each step, with their own labels. */
 export class SelectK implements Operator {

@@ -10,7 +10,7 @@ import {
   warnMixed,
   warnMixedSchemas,
   warnOfHints,
-} from './mixed.ts';
+} from './mixed-input.ts';
 import { extrapolationFactor, rateOfFloats } from './rate.ts';
 
 /** rate, increase and delta over a window that may hold histograms. */

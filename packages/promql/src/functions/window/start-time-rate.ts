@@ -8,7 +8,7 @@ import {
   type MixedInput,
   metricNameOf,
   warnMixed,
-} from './mixed.ts';
+} from './mixed-input.ts';
 import { extrapolationFactor } from './rate.ts';
 
 /** irate where samples tell when their counter started. */
