@@ -13,6 +13,10 @@ import {
   type Listener,
 } from '../net.ts';
 
+/** How much a client may go on sending after its answer, and for how long. */
+const DISCARD_MAX_BYTES = 64 * 1024 * 1024;
+const DISCARD_MAX_MS = 2_000;
+
 /** Serves `handler` over node:http or node:https. A handler that throws answers 500; the process goes on. */
 export async function serveHttp(
   options: HttpServeOptions,
@@ -117,7 +121,13 @@ async function respond(
     ) {
       outgoing.setHeader('content-length', data.length);
     }
-    outgoing.end(incoming.method === 'HEAD' ? undefined : data);
+    const shown = incoming.method === 'HEAD' ? undefined : data;
+    if (!incoming.complete) {
+      if (shown === undefined) outgoing.flushHeaders();
+      else outgoing.write(shown);
+      await discardRest(incoming);
+      outgoing.end();
+    } else outgoing.end(shown);
     return;
   }
   if (incoming.method === 'HEAD' || response.status === 204 || response.status === 304) {
@@ -130,6 +140,29 @@ async function respond(
     if (!outgoing.write(chunk)) await drained(outgoing, stallMs);
   }
   outgoing.end();
+}
+
+/**
+ * Reads on and throws away what a client still sends after its answer is out. Closed at once, the connection would break
+ * under the client's hands, and it would see a reset instead of the answer.
+ */
+function discardRest(incoming: http.IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    let leftBytes = DISCARD_MAX_BYTES;
+    const done = (): void => {
+      clearTimeout(cut);
+      incoming.off('data', onData);
+      resolve();
+    };
+    const onData = (part: Uint8Array): void => {
+      leftBytes -= part.length;
+      if (leftBytes < 0) done();
+    };
+    const cut = setTimeout(done, DISCARD_MAX_MS);
+    for (const event of ['end', 'close', 'error']) incoming.once(event, done);
+    incoming.on('data', onData);
+    incoming.resume();
+  });
 }
 
 /** Waits until the client has taken what was written; one that takes nothing for `stallMs` is cut off. */

@@ -134,6 +134,30 @@ describe('the HTTP server', () => {
     },
   );
 
+  it('gives its refusal also to a client that reads only after all is sent', async () => {
+    const port = await serve(async () => ({ status: 413, body: 'too much' }));
+    const socket = net.connect(port, '127.0.0.1');
+    socket.pause();
+    const errors: string[] = [];
+    socket.on('error', (error) => errors.push(error.message));
+    const part = Buffer.alloc(256 * 1024);
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${20 * part.length}\r\n\r\n`);
+    for (let i = 0; i < 20; i++) {
+      await new Promise((resolve) => socket.write(part, resolve));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    let seen = '';
+    await new Promise((resolve) => {
+      socket.on('data', (data) => {
+        seen += data.toString('latin1');
+      });
+      socket.once('close', resolve);
+      socket.resume();
+    });
+    expect(errors).toEqual([]);
+    expect(seen).toMatch(/^HTTP\/1.1 413 [\s\S]*too much$/);
+  });
+
   it('refuses to read a body twice rather than to find it empty', async () => {
     const port = await serve(async (request) => {
       await request.body(100);
