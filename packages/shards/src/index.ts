@@ -1,6 +1,7 @@
 export { ALL_TIME, type ColumnData, type NanoRange } from './column-data.ts';
 export type { WriteTarget } from './commit-queue.ts';
-export { ShardEngine, type ShardEngineOptions } from './engine/shard-engine.ts';
+export { ShardEngine } from './engine/shard-engine.ts';
+export type { ShardEngineOptions } from './engine/shard-engine-options.ts';
 export {
   ShardClosedError,
   ShardCorruptionError,

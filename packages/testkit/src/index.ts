@@ -1,11 +1,9 @@
+export { countConformance } from './conformance-count.ts';
 export { type MemorySample, MemorySeries } from './memory-series.ts';
+export type { TestAnswer, TestMatrix, TestResult, TestVector } from './promqltest/result.ts';
 export {
   type PromqltestEngine,
   type PromqltestFailure,
   type PromqltestReport,
   runPromqltest,
-  type TestAnswer,
-  type TestMatrix,
-  type TestResult,
-  type TestVector,
 } from './promqltest/run.ts';

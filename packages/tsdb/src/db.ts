@@ -1,4 +1,4 @@
-import { ByteWriter, Closer, type Env, errorText, type Timer } from '@pollux/base';
+import { ByteWriter, Closer, errorText, type Timer } from '@pollux/base';
 import { compareText, type Matcher } from '@pollux/model';
 import type {
   Appender,
@@ -11,7 +11,6 @@ import type {
   SeriesSource,
   TimeRange,
 } from '@pollux/storage';
-import type { Log, Registry } from '@pollux/telemetry';
 import type { Block } from './block/block.ts';
 import { BlockCursor } from './block/block-cursor.ts';
 import { addBlockLabelNames, addBlockLabelValues } from './block/block-labels.ts';
@@ -28,6 +27,7 @@ import { Head } from './head/head.ts';
 import { HeadCursor, headLabelNames, headLabelValues } from './head/read.ts';
 import { replayWal } from './head/replay.ts';
 import { type HeadStats, headStats } from './head/stats.ts';
+import type { TsdbInit } from './init.ts';
 import { Maintenance } from './maintenance.ts';
 import { type TsdbMetrics, tsdbMetrics } from './metrics.ts';
 import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
@@ -36,15 +36,6 @@ import type { SeriesCursor } from './query/series-cursor.ts';
 import { exposeState } from './state-metrics.ts';
 import { Expiries } from './wal/expiries.ts';
 import { Wal, type WalTail } from './wal/wal.ts';
-
-export type TsdbInit = {
-  /** Data directory; made when missing. */
-  readonly directory: string;
-  readonly env: Env;
-  readonly log: Log;
-  readonly registry: Registry;
-  readonly options?: Partial<TsdbOptions>;
-};
 
 type Parts = {
   readonly init: TsdbInit;

@@ -1,5 +1,5 @@
-import type { TsdbInit } from './db.ts';
 import { DirectoryError } from './errors.ts';
+import type { TsdbInit } from './init.ts';
 import type { TsdbOptions } from './options.ts';
 import { CHECKPOINT_TMP } from './wal/checkpoint.ts';
 

@@ -1,4 +1,4 @@
-export { Tsdb, type TsdbInit } from './db.ts';
+export { Tsdb } from './db.ts';
 export {
   ClosedError,
   CorruptionError,
@@ -15,6 +15,7 @@ export type {
   TombstoneRecord,
 } from './format/wal-record.ts';
 export type { HeadStats, NamedCount } from './head/stats.ts';
+export type { TsdbInit } from './init.ts';
 export { DEFAULT_TSDB_OPTIONS, type FsyncMode, type TsdbOptions } from './options.ts';
 export { type BlockSummary, ReadOnlyTsdb, type ReadOnlyTsdbInit } from './read-only-tsdb.ts';
 export type { WalRecord } from './wal/records.ts';

@@ -1,13 +1,8 @@
-import { type Clock, type HttpResponse, InputError, LimitError } from '@pollux/base';
+import { type HttpResponse, InputError, LimitError } from '@pollux/base';
 import { type Exchange, type RouteHandler, type Router, text } from '@pollux/http';
-import type { Counter, Family, Registry } from '@pollux/telemetry';
-import type { AlertProvider } from '../alert/alert-provider.ts';
-import type { ClusterPort } from '../cluster-port.ts';
+import type { Counter } from '@pollux/telemetry';
 import { SilenceNotFoundError } from '../errors.ts';
-import type { LiveConfig } from '../live-config.ts';
-import type { MatcherMode } from '../matcher/parse.ts';
-import type { AttemptRing } from '../notify/attempt-ring.ts';
-import type { SilenceStore } from '../silence/silence-store.ts';
+import type { ApiOptions } from './api-options.ts';
 import { getAlerts } from './get-alerts.ts';
 import { getGroups } from './get-groups.ts';
 import { BodyError } from './json-body.ts';
@@ -15,26 +10,6 @@ import { postAlerts } from './post-alerts.ts';
 import { answer, formRefusal, refusal } from './respond.ts';
 import { deleteSilence, getSilence, getSilences, postSilence } from './silences.ts';
 import { getNotifications, getReceivers, getStatus } from './status.ts';
-
-export type ApiOptions = {
-  readonly clock: Clock;
-  readonly registry: Registry;
-  readonly cluster: ClusterPort;
-  readonly provider: AlertProvider;
-  readonly silences: SilenceStore;
-  readonly attempts: AttemptRing;
-  readonly matcherMode: MatcherMode;
-  readonly externalUrl: string;
-  /** Of this program. */
-  readonly version: string;
-  /** GET requests answered at once; over it 503. */
-  readonly getConcurrency: number;
-  readonly startedAtMs: () => number;
-  /** The configuration in force. Asserts that there is one. */
-  readonly live: () => LiveConfig;
-  readonly received: Family<Counter>;
-  readonly invalid: Family<Counter>;
-};
 
 type Handler = (api: ApiOptions, exchange: Exchange) => Promise<HttpResponse>;
 

@@ -3,7 +3,7 @@ import type { Exchange } from '@pollux/http';
 import { compareText, matchesAll } from '@pollux/model';
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import { type AlertStatusView, alertView, statusOf } from './alert-view.ts';
-import type { ApiOptions } from './api.ts';
+import type { ApiOptions } from './api-options.ts';
 import { flagOf, matchersOf, receiverTest } from './filters.ts';
 import { Pacer } from './pacer.ts';
 import { answerList } from './respond.ts';

@@ -8,7 +8,7 @@ import type { LiveConfig } from '../live-config.ts';
 import { notificationOf } from '../notify/notification.ts';
 import { routeLabels } from '../notify/route-labels.ts';
 import { alertView, statusOf } from './alert-view.ts';
-import type { ApiOptions } from './api.ts';
+import type { ApiOptions } from './api-options.ts';
 import { flagOf, matchersOf, receiverTest } from './filters.ts';
 import { statusTest } from './get-alerts.ts';
 import { Pacer } from './pacer.ts';

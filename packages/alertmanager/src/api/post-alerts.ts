@@ -4,7 +4,7 @@ import { isLegacyLabelName, Labels } from '@pollux/model';
 import { type Alert, annotationsFrom } from '../alert/alert.ts';
 import { AlertError } from '../errors.ts';
 import { ZERO_TIME_MS } from '../template/go-time.ts';
-import type { ApiOptions } from './api.ts';
+import type { ApiOptions } from './api-options.ts';
 import { BodyError, type JsonMap, listAt, mapAt, readJson, textAt, textsAt } from './json-body.ts';
 import { done, refusal } from './respond.ts';
 import { parseDateTime } from './time.ts';

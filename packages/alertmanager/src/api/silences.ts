@@ -6,7 +6,7 @@ import { SilenceError } from '../errors.ts';
 import { type Silence, type SilenceMatcher, stateAt } from '../silence/silence.ts';
 import type { SilenceDraft } from '../silence/silence-store.ts';
 import { toMs } from '../wire/timestamp.ts';
-import type { ApiOptions } from './api.ts';
+import type { ApiOptions } from './api-options.ts';
 import { flagOf, matchersOf } from './filters.ts';
 import {
   BodyError,

@@ -1,7 +1,7 @@
 import type { AlertmanagerStatus } from '@pollux/api-types';
 import type { HttpResponse } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
-import type { ApiOptions } from './api.ts';
+import type { ApiOptions } from './api-options.ts';
 import { receiverTest } from './filters.ts';
 import { answer } from './respond.ts';
 import { formatDateTime } from './time.ts';

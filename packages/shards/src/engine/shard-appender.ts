@@ -10,7 +10,7 @@ import { APPEND_OUTCOME, type Appender, type SeriesRef, splitReplicaLabels } fro
 import { ShardInputError } from '../errors.ts';
 import type { PointColumns, SeriesKey } from '../point-columns.ts';
 import { measurementOf, VALUE_FIELD } from './prometheus-mapping.ts';
-import type { ShardEngineOptions } from './shard-engine.ts';
+import type { ShardEngineOptions } from './shard-engine-options.ts';
 
 /** Collects one batch of Prometheus samples; refs are valid inside the batch only. */
 export class ShardAppender implements Appender {

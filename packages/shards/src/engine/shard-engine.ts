@@ -22,21 +22,10 @@ import {
   type TimeRange,
 } from '@pollux/storage';
 import type { ColumnData, NanoRange } from '../column-data.ts';
-import type { WriteTarget } from '../commit-queue.ts';
-import type { ShardStore } from '../shard-store.ts';
 import type { StoreView, ViewSeries } from '../store-view.ts';
 import { labelsOf, VALUE_FIELD } from './prometheus-mapping.ts';
 import { ShardAppender } from './shard-appender.ts';
-
-export type ShardEngineOptions = {
-  readonly store: ShardStore;
-  readonly database: string;
-  readonly retentionPolicy: string;
-  /** Span of new shard groups and the oldest point taken, asked for at each commit: both can be altered. */
-  readonly writeTarget: () => WriteTarget;
-  /** Labels that are split off as the replica, as `ha.replica-labels` names them. */
-  readonly replicaLabels: readonly string[];
-};
+import type { ShardEngineOptions } from './shard-engine-options.ts';
 
 const BATCH_SERIES = 64;
 const BYTES_PER_SAMPLE = 16;

@@ -1,5 +1,5 @@
 import type { FloatHistogram, Labels, Span } from '@pollux/model';
-import type { TestMatrix, TestVector } from './run.ts';
+import type { TestMatrix, TestVector } from './result.ts';
 import type { EvalCommand } from './script.ts';
 import type { Point } from './sequence.ts';
 

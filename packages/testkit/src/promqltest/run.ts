@@ -3,34 +3,8 @@ import type { Annotation, Queryable } from '@pollux/storage';
 import { MemorySeries } from '../memory-series.ts';
 import { compareMatrix, compareScalar, compareVector } from './compare.ts';
 import { applyLoad } from './load.ts';
+import type { TestAnswer, TestMatrix, TestResult, TestVector } from './result.ts';
 import { type EvalCommand, type Expectation, parseScript } from './script.ts';
-
-/** Results as the engine under test gives them; a structural copy of the promql room's, which testkit may not import. */
-export type TestVector = {
-  readonly kind: 'vector';
-  readonly labels: readonly Labels[];
-  readonly values: Float64Array;
-  readonly histograms: readonly (FloatHistogram | null)[] | null;
-};
-export type TestMatrix = {
-  readonly kind: 'matrix';
-  readonly series: readonly {
-    readonly labels: Labels;
-    readonly count: number;
-    readonly timestampsMs: Float64Array;
-    readonly values: Float64Array;
-    readonly histograms: readonly (FloatHistogram | null)[] | null;
-  }[];
-};
-export type TestResult =
-  | TestVector
-  | TestMatrix
-  | { readonly kind: 'scalar'; readonly value: number }
-  | { readonly kind: 'string'; readonly value: string };
-export type TestAnswer = {
-  readonly result: TestResult;
-  readonly annotations: readonly Annotation[];
-};
 
 /** The engine under test, set up in upstream's test mode. */
 export type PromqltestEngine = {

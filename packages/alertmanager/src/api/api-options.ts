@@ -1,0 +1,29 @@
+import type { Clock } from '@pollux/base';
+import type { Counter, Family, Registry } from '@pollux/telemetry';
+import type { AlertProvider } from '../alert/alert-provider.ts';
+import type { ClusterPort } from '../cluster-port.ts';
+import type { LiveConfig } from '../live-config.ts';
+import type { MatcherMode } from '../matcher/parse.ts';
+import type { AttemptRing } from '../notify/attempt-ring.ts';
+import type { SilenceStore } from '../silence/silence-store.ts';
+
+/** What the routes below /api work on. */
+export type ApiOptions = {
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly cluster: ClusterPort;
+  readonly provider: AlertProvider;
+  readonly silences: SilenceStore;
+  readonly attempts: AttemptRing;
+  readonly matcherMode: MatcherMode;
+  readonly externalUrl: string;
+  /** Of this program. */
+  readonly version: string;
+  /** GET requests answered at once; over it 503. */
+  readonly getConcurrency: number;
+  readonly startedAtMs: () => number;
+  /** The configuration in force. Asserts that there is one. */
+  readonly live: () => LiveConfig;
+  readonly received: Family<Counter>;
+  readonly invalid: Family<Counter>;
+};
