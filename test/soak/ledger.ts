@@ -7,6 +7,7 @@ import { programPath } from '@pollux/roles/up';
 import { Child, freePort } from './child-process.ts';
 import { differences, sampleCount, staleCount, withoutStale } from './compare.ts';
 import { type Book, bookOf, type Served } from './ledger-book.ts';
+import { isAnsweredAlike, quietInstant, SAME_QUERIES } from './same-answers.ts';
 import { type JobName, Target } from './target.ts';
 import { apiData, promtoolDump, queriedSamples, readDirectory } from './witnesses.ts';
 
@@ -225,80 +226,17 @@ async function judgeByPrometheus(expected: Book, base: string): Promise<void> {
     const newestMs = Math.max(...[...expected.values()].map(({ timesMs }) => timesMs.at(-1) ?? 0));
     const held = await queriedSamples(peerBase, '{__name__=~".+"}[1h]', newestMs);
     verdict('real Prometheus', held, differences(withoutStale(expected), held, 'decimals'));
-    await compareAnswers(base, peerBase, quietInstant(expected, newestMs - SETTLED_MS));
+    const endMs = quietInstant(expected, newestMs - SETTLED_MS);
+    for (const query of SAME_QUERIES) {
+      if (!(await isAnsweredAlike(query, [base, peerBase], endMs)))
+        failures.push(`query_range ${query} is answered differently by the real Prometheus`);
+    }
+    say(`${SAME_QUERIES.length} range queries put to both`);
     const complaints = peer.lines.filter((line) => /level=error|orrupt/.test(line));
     for (const line of complaints.slice(0, 10)) failures.push(`the real Prometheus logged ${line}`);
   } finally {
     await peer.stop();
   }
-}
-
-/** Expressions whose meaning did not change between the releases and whose result does not depend on an order. */
-const QUERIES = [
-  'soak_counter_total{job="scheduled"}',
-  'soak_vanishing',
-  'soak_odd{job="timed"}',
-  'soak_timed',
-  'count by (job, __name__) ({__name__=~".+"})',
-  'max by (job) (soak_gauge)',
-  'max_over_time(soak_decimal[37s])',
-  'count_over_time(soak_vanishing[61s])',
-  'resets(soak_counter_total[2m])',
-  'changes(soak_odd[45s])',
-  'soak_seconds_bucket offset 1m',
-];
-
-async function compareAnswers(base: string, peerBase: string, endMs: number): Promise<void> {
-  const end = endMs / 1_000;
-  const range = { start: String(end - 300), end: String(end), step: '7' };
-  let equal = 0;
-  for (const query of QUERIES) {
-    const [ours, theirs] = await Promise.all(
-      [base, peerBase].map((at) => apiData(at, 'query_range', { query, ...range })),
-    );
-    if (canonical(ours) === canonical(theirs)) equal++;
-    else failures.push(`query_range ${query} is answered differently by Prometheus`);
-  }
-  say(`${equal} of ${QUERIES.length} range queries are answered alike by both`);
-}
-
-/**
- * An instant in the second before `beforeMs` in whose millisecond of the second nothing was ever sampled: releases differ on
- * whether the left end of a range belongs to it, and so no range of whole seconds ends on a sample.
- */
-function quietInstant(book: Book, beforeMs: number): number {
-  const isTaken = new Uint8Array(2_000);
-  for (const { timesMs } of book.values()) {
-    for (const timeMs of timesMs) {
-      isTaken[timeMs % 1_000] = 1;
-      isTaken[(timeMs % 1_000) + 1_000] = 1;
-    }
-  }
-  let best = 0;
-  let bestRun = 0;
-  for (let at = 0, run = 0; at < isTaken.length; at++) {
-    run = isTaken[at] === 1 ? 0 : run + 1;
-    if (run > bestRun) {
-      bestRun = run;
-      best = at - (run >> 1);
-    }
-  }
-  if (bestRun === 0) throw new Error('every millisecond of the second is taken by some sample');
-  return (Math.floor(beforeMs / 1_000) - 1) * 1_000 + (best % 1_000);
-}
-
-/** The answer with its series in one order and labels sorted. */
-function canonical(data: unknown): string {
-  const { result } = data as {
-    readonly result: readonly {
-      readonly metric: Record<string, string>;
-      readonly values: unknown;
-    }[];
-  };
-  return result
-    .map(({ metric, values: points }) => JSON.stringify([Object.entries(metric).sort(), points]))
-    .sort()
-    .join('\n');
 }
 
 function say(text: string): void {
