@@ -5,6 +5,8 @@ const path = require('node:path');
 
 const rooms = path.join(__dirname, '..', 'packages');
 const SIDE_ROOMS = ['testkit', 'sim'];
+/** Tests, and the fixtures that only they may import. */
+const TEST_CODE = '\\.test\\.ts$|^packages/[^/]+/(test|src/testing)/';
 
 /** One rule a room: anything in packages/ that its package.json does not list is forbidden. */
 const arrows = readdirSync(rooms).map((room) => {
@@ -43,7 +45,7 @@ module.exports = {
       comment: 'time, disk, network and threads come in through Env',
       from: {
         path: '^packages/',
-        pathNot: '^packages/base/src/node/|\\.test\\.ts$|\\.bench\\.ts$|^packages/(roles|testkit|sim)/',
+        pathNot: `^packages/base/src/node/|${TEST_CODE}|\\.bench\\.ts$|^packages/(roles|testkit|sim)/`,
       },
       to: {
         path: '^(node:)?(fs|fs/promises|net|dgram|http|https|tls|dns|dns/promises|worker_threads|child_process|cluster|os|process)$',
@@ -54,6 +56,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^(packages|apps)/', pathNot: `\\.test\\.ts$|^packages/(${SIDE_ROOMS.join('|')})/` },
       to: { path: `^packages/(${SIDE_ROOMS.join('|')})/` },
+    },
+    {
+      name: 'fixtures-only-in-tests',
+      severity: 'error',
+      from: { path: '^(packages|apps)/', pathNot: TEST_CODE },
+      to: { path: '^packages/[^/]+/(test|src/testing)/' },
     },
     {
       name: 'nothing-imports-roles-or-apps',
