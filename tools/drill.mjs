@@ -7,5 +7,10 @@ install();
 build();
 const tsx = path.join(root, 'node_modules', 'tsx', 'dist', 'cli.mjs');
 process.exit(
-  run(process.execPath, [tsx, '--conditions=@pollux/source', 'test/drill/main.ts', ...process.argv.slice(2)]),
+  run(process.execPath, [
+    tsx,
+    '--conditions=@pollux/source',
+    'test/drill/main.ts',
+    ...process.argv.slice(2),
+  ]),
 );

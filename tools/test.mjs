@@ -13,6 +13,7 @@ build();
 const bin = (name) => path.join(root, 'node_modules', '.bin', name);
 const compiler = path.join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
 const CHECKS = [
+  ['references follow the manifests', process.execPath, ['tools/references.mjs', '--check']],
   ['types of tests and tools', process.execPath, [compiler, '-p', 'tsconfig.check.json']],
   ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.']],
   ['promises and exhaustiveness', bin('eslint'), ['--max-warnings=0', 'packages', 'apps']],
@@ -45,6 +46,7 @@ for (const [what, command, args] of CHECKS) {
 }
 
 const scratch = mkdtempSync(path.join(tmpdir(), 'pollux-test-'));
+const counts = path.join(scratch, 'conformance');
 const report = path.join(scratch, 'report.json');
 const vitest = spawnSync(
   bin('vitest'),
@@ -55,15 +57,24 @@ const vitest = spawnSync(
     `--outputFile.json=${report}`,
     ...process.argv.slice(2),
   ],
-  { cwd: root, stdio: 'inherit' },
+  { cwd: root, stdio: 'inherit', env: { ...process.env, POLLUX_CONFORMANCE_COUNTS: counts } },
 );
 const skipped = [];
+/** Conformance cases that are tests of their own, by the names of their suites. */
+const CONFORMANCE =
+  /OpenMetrics' own parser cases|real expositions|the fixtures of the original|rule files of the conformance data|Prometheus' own configurations/;
+let conforming = 0;
+let conformance = 0;
 if (existsSync(report)) {
   const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
   for (const file of testResults) {
     // A file that failed to load has no tests of its own, and must not pass for an empty one.
     if (file.status === 'failed' && file.assertionResults.length === 0) failed++;
     for (const test of file.assertionResults) {
+      if (CONFORMANCE.test(test.fullName) && test.status !== 'skipped') {
+        conformance++;
+        if (test.status === 'passed') conforming++;
+      }
       if (test.status === 'passed') passed++;
       else if (test.status === 'failed') failed++;
       else skipped.push(`${path.relative(root, file.name)}: ${test.fullName}`);
@@ -73,14 +84,22 @@ if (existsSync(report)) {
   step('the test runner wrote no report');
   failed++;
 }
+if (existsSync(counts)) {
+  for (const line of readFileSync(counts, 'utf8').split('\n').filter(Boolean)) {
+    const { passed: suitePassed, total } = JSON.parse(line);
+    conforming += suitePassed;
+    conformance += total;
+  }
+}
 rmSync(scratch, { recursive: true, force: true });
 
-// A skipped test names what it needs: "… (needs promtool: npm run peers)".
-const wantPeers = skipped.filter((name) => name.includes('(needs '));
+// A skipped test names what it needs, as "(needs promtool: npm run peers)", or why it cannot run, as "(skipped: …)".
+const wantPeers = skipped.filter((name) => name.includes('npm run peers'));
+const explained = skipped.filter((name) => /\((?:needs|skipped)\b/.test(name));
 for (const name of skipped) step(`skipped: ${name}`);
-if (skipped.length > wantPeers.length) {
+if (skipped.length > explained.length) {
   step('a skipped test must say what it needs, as "(needs promtool: npm run peers)"');
-  failed += skipped.length - wantPeers.length;
+  failed += skipped.length - explained.length;
 }
 if (wantPeers.length > 0) {
   step(
@@ -89,6 +108,15 @@ if (wantPeers.length > 0) {
   if (process.env.POLLUX_REQUIRE_PEERS === '1') failed += wantPeers.length;
 }
 if (vitest.status !== 0 && failed === 0) failed = 1;
+// Only a whole run with the data beside it can be held to the committed figure.
+if (conformance > 0 && process.argv.length === 2) {
+  const least = Number(readFileSync(path.join(root, 'test', 'conformance.min'), 'utf8'));
+  process.stdout.write(`conformance: ${conforming} of ${conformance}\n`);
+  if (conforming < least) {
+    step(`conformance fell below the committed ${least}`);
+    failed++;
+  }
+}
 process.stdout.write(
   `${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}\n`,
 );

@@ -162,11 +162,12 @@ export class World {
     url: string,
     body?: unknown,
     method = body === undefined ? 'GET' : 'POST',
+    timeoutMs = 5_000,
   ): Promise<T> {
     const response = await this.env.net.request({
       method,
       url,
-      timeoutMs: 5_000,
+      timeoutMs,
       ...(body === undefined
         ? {}
         : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { countConformance } from '@pollux/testkit';
 import { describe, expect, it } from 'vitest';
 import { readSuites, runSuite } from '../test/conformance.ts';
 
@@ -36,6 +37,7 @@ describe.skipIf(suites === null)(
         const out = process.env.POLLUX_CONFORMANCE_REPORT;
         if (out !== undefined)
           fs.writeFileSync(`${out}.${kind}.txt`, `${passed} of ${checks}\n${report.join('\n')}\n`);
+        countConformance(`influxdb/${kind}`, passed, checks);
         expect(passed, `${kind}: ${passed} of ${checks}`).toBeGreaterThanOrEqual(
           minimum[kind] ?? 0,
         );

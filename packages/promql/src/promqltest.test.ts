@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VirtualClock } from '@pollux/base';
 import { Log, Registry } from '@pollux/telemetry';
-import { type PromqltestEngine, runPromqltest } from '@pollux/testkit';
+import { countConformance, type PromqltestEngine, runPromqltest } from '@pollux/testkit';
 import { describe, expect, it } from 'vitest';
 import { Engine } from './engine.ts';
 import { parseExpr } from './parser/parser.ts';
@@ -70,6 +70,8 @@ describe.skipIf(!isPresent)(
       const sum = (counts: Counts): number =>
         Object.values(counts).reduce((total, { passed }) => total + passed, 0);
       process.stdout.write(`promqltest total: ${sum(seen)}\n`);
+      for (const [file, { passed, total }] of Object.entries(seen))
+        countConformance(`promqltest/${file}`, passed, total);
       if (process.env.PROMQLTEST_UPDATE === '1')
         writeFileSync(MINIMUM, `${JSON.stringify(seen, null, 2)}\n`);
       expect(sum(seen)).toBeGreaterThanOrEqual(sum(minimum));

@@ -1,7 +1,7 @@
 import type { Matcher } from '@pollux/model';
 import { Engine } from '@pollux/promql';
 import { parseExpr, stepWindow, walk } from '@pollux/promql/parser';
-import { type CoverageReport, fromWire, mayMatchAny, overlaps } from '@pollux/storage';
+import { type CoverageReport, fromWire, intervalSet, mayMatchAny, overlaps } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { Dump, EVERYTHING } from '../dump.ts';
 import { LOOKBACK_MS, promise, SCRAPE_MS, type World } from '../world.ts';
@@ -27,6 +27,11 @@ type Asked = {
   readonly isRange: boolean;
   readonly series: readonly Series[];
   readonly warnings: readonly string[];
+  /**
+   * What each server said it covers just before the question; null when it said nothing. A server that is killed later
+   * takes back what it had not yet written down, but its answer was right.
+   */
+  readonly reports: readonly (CoverageReport | null)[];
 };
 
 /**
@@ -70,25 +75,41 @@ async function untilCovering(world: World, host: 'A' | 'B'): Promise<void> {
     const report = await coverageOf(world, host, now - LOOKBACK_MS - 2_000);
     const holes = [...report.serverGaps, ...report.subjects.flatMap(({ gaps }) => gaps)];
     const isCovering =
-      report.sinceMs < now - LOOKBACK_MS && !overlaps(holes, now - LOOKBACK_MS - 1_500, now);
+      report.sinceMs < now - LOOKBACK_MS &&
+      !overlaps(intervalSet(holes), now - LOOKBACK_MS - 1_500, now);
     return isCovering ? true : null;
   });
 }
 
-async function coverageOf(world: World, host: 'A' | 'B', sinceMs: number): Promise<CoverageReport> {
-  const url = `${world.url(`${host}/server`)}/api/v1/pollux/coverage?start=${sinceMs / 1_000}&end=${(world.now() + 60_000) / 1_000}`;
-  return fromWire(await world.json(url));
+async function coverageOf(
+  world: World,
+  host: 'A' | 'B',
+  sinceMs: number,
+  timeoutMs?: number,
+): Promise<CoverageReport> {
+  const window = `start=${sinceMs / 1_000}&end=${(world.now() + 60_000) / 1_000}`;
+  const url = `${world.url(`${host}/server`)}/api/v1/pollux/coverage?${window}`;
+  return fromWire(await world.json(url, undefined, 'GET', timeoutMs));
 }
 
 async function ask(world: World, signal: AbortSignal): Promise<Asked[]> {
   const asked: Asked[] = [];
+  let before: readonly (CoverageReport | null)[] = [];
   for (let round = 0; !signal.aborted; round++) {
     const startMs = world.env.clock.monotonic();
     const query = QUERIES[round % QUERIES.length] ?? 'up';
     const timeMs = world.now() - BEHIND_MS;
+    const now = await Promise.all(
+      SERVERS.map((host) =>
+        coverageOf(world, host, timeMs - RANGE_MS - LOOKBACK_MS, 300).catch(() => null),
+      ),
+    );
+    // The gateway learns within its health interval, half a round, that a server is back.
+    const reports = now.map((report, index) => (before[index] === null ? null : report));
+    before = now;
     const [instant, range] = await Promise.all([
-      askOne(world, { query, timeMs, isRange: false }),
-      askOne(world, { query, timeMs, isRange: true }),
+      askOne(world, { query, timeMs, isRange: false, reports }),
+      askOne(world, { query, timeMs, isRange: true, reports }),
     ]);
     for (const answer of [instant, range]) checkFresh(answer);
     asked.push(instant, range);
@@ -99,7 +120,7 @@ async function ask(world: World, signal: AbortSignal): Promise<Asked[]> {
 
 async function askOne(
   world: World,
-  question: Pick<Asked, 'query' | 'timeMs' | 'isRange'>,
+  question: Pick<Asked, 'query' | 'timeMs' | 'isRange' | 'reports'>,
 ): Promise<Asked> {
   const { query, timeMs, isRange } = question;
   const end = timeMs / 1_000;
@@ -173,27 +194,24 @@ async function recompute(world: World, asked: readonly Asked[], sinceMs: number)
     const given = pointsOfAnswer(answer);
     let isCoveredWhole = true;
     for (let at = times.startMs; at <= times.endMs; at += Math.max(1, times.stepMs)) {
-      const able = views.flatMap(({ report }, index) => {
-        const holes = [
-          ...report.serverGaps,
-          ...report.subjects
-            .filter(({ subject }) => mayMatchAny(subject, selectors))
-            .flatMap(({ gaps }) => gaps),
-        ];
-        const isAble = report.sinceMs <= at - beforeMs && !overlaps(holes, at - beforeMs, at + 1);
-        return isAble ? [index] : [];
-      });
-      if (able.length === 0) {
+      const window = { fromMs: at - beforeMs, toMs: at };
+      const covers = (report: CoverageReport | null | undefined): boolean =>
+        report !== null && report !== undefined && coversStep(report, selectors, window);
+      // Who was there to be asked and covered the step; what nobody there covered is (c) of the invariant.
+      if (!SERVERS.some((_, index) => covers(answer.reports[index]))) {
         isCoveredWhole = false;
         continue;
       }
+      const able = SERVERS.flatMap((_, index) =>
+        covers(answer.reports[index]) || covers(views[index]?.report) ? [index] : [],
+      );
       const step = given.get(at) ?? '';
       const isTrue = able.some((index) => (truths[index]?.get(at) ?? '') === step);
       promise(
         isTrue,
         `${query} at ${new Date(at).toISOString()} is what one covering server alone says: ${step} is none of ${able
           .map((index) => `${SERVERS[index]}: ${truths[index]?.get(at)}`)
-          .join('; ')}`,
+          .join('; ')}; ${holesText(views[0]?.report, views[1]?.report, answer.reports)}`,
       );
       compared++;
     }
@@ -206,6 +224,22 @@ async function recompute(world: World, asked: readonly Asked[], sinceMs: number)
     }
   }
   promise(compared > asked.length, `steps were compared, not only ${compared}`);
+}
+
+function holesText(...reports: readonly unknown[]): string {
+  return `coverage in the end of A, of B, and when asked: ${JSON.stringify(reports)}`;
+}
+
+function coversStep(
+  report: CoverageReport,
+  selectors: readonly (readonly Matcher[])[],
+  window: { readonly fromMs: number; readonly toMs: number },
+): boolean {
+  const subjects = report.subjects.filter(({ subject }) => mayMatchAny(subject, selectors));
+  const holes = [...report.serverGaps, ...subjects.flatMap(({ gaps }) => gaps)];
+  return (
+    report.sinceMs <= window.fromMs && !overlaps(intervalSet(holes), window.fromMs, window.toMs + 1)
+  );
 }
 
 /** Per step in ms, all series with their values as one text. */
