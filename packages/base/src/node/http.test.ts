@@ -27,7 +27,7 @@ function talk(port: number, ...parts: string[]): Promise<string> {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1');
     let seen = '';
-    socket.setTimeout(400, () => socket.destroy());
+    socket.setTimeout(3_000, () => socket.destroy());
     socket.on('data', (data) => {
       seen += data.toString('latin1');
     });
@@ -46,10 +46,11 @@ const text = (body: string): HttpResponse => ({
 describe('the HTTP server', () => {
   it('keeps a connection for the next request', async () => {
     const port = await serve(async (request) => text(request.target));
-    const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
-    const seen = await talk(port, get('/a'), get('/b'));
+    const get = (path: string, more = ''): string =>
+      `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
+    const seen = await talk(port, get('/a'), get('/b', 'Connection: close\r\n'));
     expect(seen.match(/HTTP\/1.1 200 OK/g)).toHaveLength(2);
-    expect(seen.toLowerCase()).not.toContain('connection: close');
+    expect(seen.match(/connection: close/gi)).toHaveLength(1);
   });
 
   it('answers HEAD with the length and without the body, 204 with neither', async () => {
@@ -62,13 +63,15 @@ describe('the HTTP server', () => {
       if (target === '/none') return { status: 204 };
       return target === '/stream' ? { status: 200, body: body() } : text('four');
     });
-    const head = await talk(port, 'HEAD / HTTP/1.1\r\nHost: x\r\n\r\n');
+    const head = await talk(port, 'HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     expect(head).toMatch(/content-length: 4\r\n/i);
     expect(head.endsWith('\r\n\r\n')).toBe(true);
-    const none = await talk(port, 'GET /none HTTP/1.1\r\nHost: x\r\n\r\n');
+    const none = await talk(port, 'GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     expect(none).toMatch(/^HTTP\/1.1 204/);
     expect(none.toLowerCase()).not.toContain('content-length');
-    expect(await talk(port, 'HEAD /stream HTTP/1.1\r\nHost: x\r\n\r\n')).not.toContain('streamed');
+    expect(
+      await talk(port, 'HEAD /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'),
+    ).not.toContain('streamed');
     expect(isReturned).toBe(false);
   });
 
@@ -102,7 +105,7 @@ describe('the HTTP server', () => {
       },
       body: 'abc',
     }));
-    const seen = await talk(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    const seen = await talk(port, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     expect(seen).toMatch(/^HTTP\/1.1 500/);
     expect(seen).not.toContain('set-cookie');
     expect(seen.toLowerCase()).not.toContain('content-encoding');
@@ -180,7 +183,7 @@ describe('the HTTP server', () => {
         : new Promise(() => {});
     });
     for (const head of [
-      'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
       'POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc',
     ]) {
       const socket = net.connect(port, '127.0.0.1');
@@ -203,7 +206,7 @@ describe('the HTTP server', () => {
     const port = await serve(async () => ({ status: 200, body: endless() }), 200);
     const socket = net.connect(port, '127.0.0.1');
     socket.on('error', () => {});
-    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     socket.pause();
     await expect.poll(() => isEnded, { timeout: 3_000 }).toBe(true);
     socket.destroy();
