@@ -42,7 +42,7 @@ class FakeServer {
   gaps: IntervalSet = [];
   /** Known to the server, not yet in a polled report. */
   freshGaps: IntervalSet = [];
-  state: 'up' | 'refusing' | 'silent' = 'up';
+  state: 'up' | 'refusing' | 'silent' | 'overtaxed' = 'up';
   readonly value: string;
   readonly asked: string[] = [];
 
@@ -64,6 +64,9 @@ class FakeServer {
     this.asked.push(pathname);
     if (pathname === '/api/v1/labels')
       return { status: 200, body: { status: 'success', data: [this.value] } };
+    if (this.state === 'overtaxed') {
+      return { status: 503, body: { status: 'error', errorType: 'timeout', error: 'timed out' } };
+    }
     const form = new URLSearchParams(String(request.body));
     const coverage = encodeHeader(
       {
@@ -159,7 +162,10 @@ class World {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     return {
       status,
-      headers: coverage === undefined ? {} : { 'x-pollux-coverage': coverage },
+      headers: {
+        'content-type': 'application/json',
+        ...(coverage === undefined ? {} : { 'x-pollux-coverage': coverage }),
+      },
       body: new TextEncoder().encode(text),
     };
   }
@@ -246,6 +252,18 @@ describe('the gateway over two servers', () => {
       expect(world.clock.now() - startMs).toBeLessThan(15_000);
     },
   );
+
+  it('takes a query that ran out of its time for an answer, not for a dead member', async () => {
+    const world = await newWorld();
+    world.servers.a.state = 'overtaxed';
+    world.servers.b.state = 'overtaxed';
+    const { status, json } = await world.range(5);
+    expect([status, json]).toMatchObject([503, { errorType: 'timeout', error: 'timed out' }]);
+    expect([...world.servers.a.asked, ...world.servers.b.asked].length).toBe(1);
+    world.servers.a.state = 'up';
+    world.servers.b.state = 'up';
+    expect((await world.range(5)).status).toBe(200);
+  });
 
   it('gives Prometheus’ envelope with every reason when all are down', async () => {
     const world = await newWorld();

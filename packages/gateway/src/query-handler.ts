@@ -30,6 +30,8 @@ import { type Answer, parseAnswer, stitchPieces, withWarnings } from './stitch.t
 import type { Upstream } from './upstream.ts';
 
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
+/** A refusal is short. */
+const MAX_VERDICT_BYTES = 64 * 1024;
 
 export type QueryHandlerOptions = {
   readonly env: Env;
@@ -170,7 +172,7 @@ export class QueryHandler {
         signal: AbortSignal.any([exchange.signal, upstream.downSignal]),
         maxBodyBytes: MAX_ANSWER_BYTES,
       });
-      if (response.status === 503 || response.status === 502) {
+      if ((response.status === 503 || response.status === 502) && !isTimedOut(response)) {
         throw new OperatingError(
           'GATEWAY.UPSTREAM_BUSY',
           `member ${upstream.name} answered ${response.status}`,
@@ -226,6 +228,27 @@ export class QueryHandler {
     );
     const joined = answers.length === 1 ? answers[0]! : stitchPieces(answers);
     return { status: 200, headers, body: JSON.stringify(withWarnings(joined, warnings)) };
+  }
+}
+
+/**
+ * A member that gave up a query for its time limit says so by 503 as well, and is in good health: that is an answer.
+ * Otherwise one heavy query would take every member down in turn.
+ */
+function isTimedOut({ headers, body }: HttpClientResponse): boolean {
+  if (headers['content-type']?.startsWith('application/json') !== true) return false;
+  if (body.length > MAX_VERDICT_BYTES) return false;
+  try {
+    const answer: unknown = JSON.parse(new TextDecoder().decode(body));
+    return (
+      typeof answer === 'object' &&
+      answer !== null &&
+      'errorType' in answer &&
+      answer.errorType === 'timeout'
+    );
+  } catch {
+    // Not the API's own words: something before it answers, or it is on its way down.
+    return false;
   }
 }
 
