@@ -316,6 +316,13 @@ describe('a running store', () => {
     expect(partial.status).toBe(400);
     expect(partial.text).toMatch(/unable to parse 'bad,=x v=1'/);
     expect((await store.post('/write?db=nowhere', 'm v=1')).status).toBe(404);
+    // Names that no header may hold as they are.
+    for (const name of ['\u0000', '监控']) {
+      const answer = await store.post(`/write?db=${encodeURIComponent(name)}`, 'm v=1');
+      expect(answer.status).toBe(404);
+      expect(JSON.parse(answer.text).error).toContain(`database not found: "${name}"`);
+      expect(answer.headers.get('x-influxdb-error')).toContain('database not found');
+    }
     const write = (body: Uint8Array) => store.post('/api/v1/prom/write?db=db', body);
     expect((await write(await snappyEncode(writeRequest('pushed', 7)))).status).toBe(204);
     const cut = (await snappyEncode(writeRequest('pushed', 8))).subarray(0, 9);
