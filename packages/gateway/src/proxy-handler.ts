@@ -93,15 +93,15 @@ export class ProxyHandler {
   ): Promise<HttpClientResponse> {
     const { env, metrics, requestTimeoutMs } = this.#options;
     metrics.requests.with(upstream.name).inc();
-    return env.net.request({
+    const request = {
       method: exchange.request.method,
       url: upstream.url + target,
       headers: forwardedHeaders(exchange),
       ...(body === undefined ? {} : { body }),
       timeoutMs: requestTimeoutMs,
-      signal: AbortSignal.any([exchange.signal, upstream.downSignal]),
       maxBodyBytes: MAX_ANSWER_BYTES,
-    });
+    };
+    return upstream.send(env.net, request, exchange.signal);
   }
 }
 

@@ -163,15 +163,15 @@ export class QueryHandler {
     }
     metrics.requests.with(upstream.name).inc();
     try {
-      const response = await env.net.request({
+      const request = {
         method: 'POST',
         url: upstream.url + exchange.path,
         headers: forwardedHeaders(exchange, 'application/x-www-form-urlencoded'),
         body: sent.toString(),
         timeoutMs: requestTimeoutMs,
-        signal: AbortSignal.any([exchange.signal, upstream.downSignal]),
         maxBodyBytes: MAX_ANSWER_BYTES,
-      });
+      };
+      const response = await upstream.send(env.net, request, exchange.signal);
       if ((response.status === 503 || response.status === 502) && !isTimedOut(response)) {
         throw new OperatingError(
           'GATEWAY.UPSTREAM_BUSY',

@@ -1,4 +1,9 @@
-import { OperatingError } from '@pollux/base';
+import {
+  type HttpClientRequest,
+  type HttpClientResponse,
+  type Net,
+  OperatingError,
+} from '@pollux/base';
 import type { CoverageReport } from '@pollux/storage';
 
 export class UpstreamDownError extends OperatingError {
@@ -36,9 +41,29 @@ export class Upstream {
     return this.#lastUpMs;
   }
 
-  /** Aborts when the member goes down; a new one serves once it is up again. */
-  get downSignal(): AbortSignal {
-    return this.#down.signal;
+  /**
+   * Sends a request that ends early when `client` aborts or the member is found to be down. The links are taken off
+   * afterwards: AbortSignal.any would keep one per request on a signal that lives as long as the member (Node 20).
+   */
+  async send(
+    net: Net,
+    request: Omit<HttpClientRequest, 'signal'>,
+    client: AbortSignal,
+  ): Promise<HttpClientResponse> {
+    const both = new AbortController();
+    const down = this.#down.signal;
+    const onClient = (): void => both.abort(client.reason);
+    const onDown = (): void => both.abort(down.reason);
+    if (client.aborted) onClient();
+    if (down.aborted) onDown();
+    client.addEventListener('abort', onClient, { once: true });
+    down.addEventListener('abort', onDown, { once: true });
+    try {
+      return await net.request({ ...request, signal: both.signal });
+    } finally {
+      client.removeEventListener('abort', onClient);
+      down.removeEventListener('abort', onDown);
+    }
   }
 
   /** The last report polled; null for a member that keeps none (a plain Prometheus). */

@@ -126,17 +126,24 @@ export function timeValue(expression: Expression, scope: TimeScope): bigint {
       if (expression.operator === '/' && right !== 0n) return left / right;
       break;
     }
+    case 'boolean':
+    case 'distinct':
+    case 'reference':
+    case 'regex':
+    case 'wildcard':
+      break;
   }
-  const type = {
-    reference: 'VarRef',
-    boolean: 'BooleanLiteral',
-    regex: 'RegexLiteral',
-    call: 'Call',
-  }[expression.kind as 'reference'];
-  throw new QueryError(
-    `invalid operation: time and *influxql.${type ?? 'Expr'} are not compatible`,
-  );
+  const type = GO_TYPES[expression.kind] ?? 'Expr';
+  throw new QueryError(`invalid operation: time and *influxql.${type} are not compatible`);
 }
+
+/** influxd names its own types in this message. */
+const GO_TYPES: Readonly<Partial<Record<Expression['kind'], string>>> = {
+  reference: 'VarRef',
+  boolean: 'BooleanLiteral',
+  regex: 'RegexLiteral',
+  call: 'Call',
+};
 
 const TIME =
   /^(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})?)?$/;
