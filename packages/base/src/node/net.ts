@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type {
   Address,
@@ -46,6 +45,7 @@ export class NodeNet implements Net {
 
   async resolve(host: string): Promise<string[]> {
     if (isIP(host) !== 0) return [host];
+    const { lookup } = await import('node:dns/promises');
     return (await lookup(host, { all: true })).map((entry) => entry.address);
   }
 

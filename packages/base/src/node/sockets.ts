@@ -1,13 +1,14 @@
-import * as dgram from 'node:dgram';
 import * as net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { CanceledError, OperatingError, TimeoutError } from '../errors.ts';
 import type { Address, Listener, TcpConnection, UdpSocket } from '../net.ts';
 
-export function bindUdp(
+export async function bindUdp(
   at: Address,
   onPacket: (data: Uint8Array, from: Address) => void,
 ): Promise<UdpSocket> {
+  // Only gossip needs it; the other roles save its memory.
+  const dgram = await import('node:dgram');
   return new Promise((resolve, reject) => {
     const socket = dgram.createSocket(at.host.includes(':') ? 'udp6' : 'udp4');
     let isOpen = true;
