@@ -49,7 +49,7 @@ export function checkSource(file: string, text: string): Finding[] {
 const MACHINE =
   /\b(?:Date\.now\(|Math\.random\(|setTimeout\(|setInterval\(|process\.(?:env|cwd|exit|stdout|stderr))/;
 const MACHINE_EXEMPT =
-  /^packages\/(?:base\/src\/(?:node\/|virtual-clock)|roles\/|testkit\/|sim\/)|\.(?:test|bench)\.ts$|^apps\/|^test\/|^tools\/|^bench\//;
+  /^packages\/(?:base\/src\/(?:node\/|virtual-clock)|roles\/|testkit\/|sim\/)|\.(?:test|bench)\.ts$|^packages\/[^/]+\/test\/|^apps\/|^test\/|^tools\/|^bench\//;
 
 export function checkMachine(file: string, text: string): Finding[] {
   if (MACHINE_EXEMPT.test(file) || /\/testing\//.test(file)) return [];
