@@ -1,4 +1,3 @@
-import { randomFillSync } from 'node:crypto';
 import type { Random } from '../random.ts';
 
 /** The machine's source of randomness; fit for secrets. Draws in blocks, since a system call per number is dear. */
@@ -15,14 +14,19 @@ export class NodeRandom implements Random {
   }
 
   fill(target: Uint8Array): void {
-    randomFillSync(target);
+    randomFill(target);
   }
 
   #word(): number {
     if (this.#used === this.#pool.length) {
-      randomFillSync(this.#pool);
+      randomFill(this.#pool);
       this.#used = 0;
     }
     return this.#pool[this.#used++]!;
   }
+}
+
+/** node:crypto is loaded at the first draw: a role that never draws saves its memory, and a draw cannot wait for an import. */
+function randomFill(target: Uint8Array | Uint32Array): void {
+  process.getBuiltinModule('node:crypto').randomFillSync(target);
 }
