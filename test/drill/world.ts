@@ -182,7 +182,10 @@ export class World {
     const list = await this.json<readonly { receivedAt: number; body: unknown }[]>(
       `${this.url('sink')}/messages`,
     );
-    return list.map(({ receivedAt, body }) => ({ receivedAtMs: receivedAt, text: JSON.stringify(body) }));
+    return list.map(({ receivedAt, body }) => ({
+      receivedAtMs: receivedAt,
+      text: JSON.stringify(body),
+    }));
   }
 
   /** Asks until `check` gives something; a failing question counts as not yet. Breaks the promise `what` after `timeoutMs`. */

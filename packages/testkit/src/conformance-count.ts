@@ -5,6 +5,6 @@ import { appendFileSync } from 'node:fs';
  * to the file that POLLUX_CONFORMANCE_COUNTS names; without it nobody asked.
  */
 export function countConformance(suite: string, passed: number, total: number): void {
-  const file = process.env['POLLUX_CONFORMANCE_COUNTS'];
+  const file = process.env.POLLUX_CONFORMANCE_COUNTS;
   if (file !== undefined) appendFileSync(file, `${JSON.stringify({ suite, passed, total })}\n`);
 }
