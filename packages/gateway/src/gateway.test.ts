@@ -42,6 +42,9 @@ class FakeServer {
   gaps: IntervalSet = [];
   /** Known to the server, not yet in a polled report. */
   freshGaps: IntervalSet = [];
+  /** Of a target that no query here touches; in the polled report. */
+  otherGaps: IntervalSet = [];
+  details: { status: number; body: unknown } = { status: 404, body: '' };
   state: 'up' | 'refusing' | 'silent' | 'overtaxed' = 'up';
   readonly value: string;
   readonly asked: string[] = [];
@@ -56,10 +59,11 @@ class FakeServer {
   ): { status: number; body: unknown; coverage?: string } {
     const { pathname } = new URL(request.url);
     if (pathname === '/-/ready') return { status: 200, body: 'ok' };
-    if (pathname === '/api/v1/pollux/status') return { status: 404, body: '' };
+    if (pathname === '/api/v1/pollux/status') return this.details;
     if (pathname === '/api/v1/pollux/coverage') {
       const serverGaps = this.gaps.flatMap(({ startMs, endMs }) => [startMs, endMs]);
-      return { status: 200, body: { config: 'x', now: nowMs, since: 0, serverGaps, subjects: [] } };
+      const subjects = this.otherGaps.length === 0 ? [] : [otherTarget(this.otherGaps)];
+      return { status: 200, body: { config: 'x', now: nowMs, since: 0, serverGaps, subjects } };
     }
     this.asked.push(pathname);
     if (pathname === '/api/v1/labels')
@@ -90,6 +94,18 @@ class FakeServer {
       coverage,
     };
   }
+}
+
+function otherTarget(gaps: IntervalSet): unknown {
+  return {
+    key: 'target/other/http://o',
+    kind: 'target',
+    interval: 1_000,
+    labels: { job: 'other' },
+    metricNames: [],
+    gaps: gaps.flatMap(({ startMs, endMs }) => [startMs, endMs]),
+    failures: [],
+  };
 }
 
 class World {
@@ -140,9 +156,10 @@ class World {
   }
 
   /** Range query over the last `seconds`, step 1 s. */
-  range(seconds: number): Promise<Reply> {
+  range(seconds: number, query = 'up'): Promise<Reply> {
     const end = Math.floor(this.clock.now() / 1_000);
-    return this.get(`/api/v1/query_range?query=up&start=${end - seconds}&end=${end}&step=1`);
+    const text = encodeURIComponent(query);
+    return this.get(`/api/v1/query_range?query=${text}&start=${end - seconds}&end=${end}&step=1`);
   }
 
   async #request(request: HttpClientRequest): Promise<HttpClientResponse> {
@@ -223,6 +240,46 @@ describe('the gateway over two servers', () => {
     const { replica, json } = await world.range(5);
     expect(replica).not.toBe(chosen);
     expect(json.warnings).toBeUndefined();
+  });
+
+  it('knows no gap of one target by the gap of another', async () => {
+    const world = await newWorld();
+    const query = 'up{job="node"}';
+    const chosen = (await world.range(20, query)).replica as 'a' | 'b';
+    const gaps = intervalSet([{ startMs: world.clock.now() - 20_000, endMs: world.clock.now() }]);
+    world.servers[chosen].otherGaps = gaps;
+    await world.clock.advance(1_100);
+    world.servers[chosen].freshGaps = gaps;
+    expect((await world.range(5, query)).replica).not.toBe(chosen);
+  });
+
+  it('never cuts an expression that reads the end of the whole query', async () => {
+    const world = await newWorld();
+    const query = 'up - up @ end()';
+    const nowMs = world.clock.now();
+    const chosen = (await world.range(60, query)).replica as 'a' | 'b';
+    world.servers[chosen].gaps = intervalSet([{ startMs: nowMs - 30_000, endMs: nowMs - 25_000 }]);
+    await world.clock.advance(1_100);
+    expect((await world.range(60, query)).replica).toBe(chosen === 'a' ? 'b' : 'a');
+  });
+
+  it.each(['1e15', '1e308', '-1e300'])(
+    'answers a query at time %s though there are gaps',
+    async (time) => {
+      const world = await newWorld();
+      for (const server of Object.values(world.servers))
+        server.gaps = intervalSet([{ startMs: 0, endMs: Number.MAX_SAFE_INTEGER }]);
+      await world.clock.advance(1_100);
+      expect((await world.get(`/api/v1/query?query=up&time=${time}`)).status).toBe(200);
+    },
+  );
+
+  it('keeps a member that answers but gives the console no details', async () => {
+    const world = await newWorld();
+    world.servers.a.details = { status: 200, body: 'no JSON' };
+    world.servers.b.details = { status: 200, body: 'no JSON' };
+    await world.clock.advance(5_000);
+    expect((await world.range(5)).status).toBe(200);
   });
 
   it('warns of a time that nobody covers, and of nothing else', async () => {

@@ -43,9 +43,10 @@ export async function watchUpstream(
 async function check(
   upstream: Upstream,
   kind: GroupKind,
-  { env, intervalMs }: HealthOptions,
+  options: HealthOptions,
   withDetails: boolean,
 ): Promise<string | null> {
+  const { env, intervalMs } = options;
   const timeoutMs = intervalMs / 2;
   try {
     const path = kind === 'store' ? '/ping' : '/-/ready';
@@ -56,7 +57,7 @@ async function check(
     });
     if (status >= 300) return `${path} answered ${status}`;
     if (kind === 'server') upstream.setCoverage(await pollCoverage(upstream, env, timeoutMs));
-    if (withDetails) upstream.setDetails(await pollDetails(upstream, env, timeoutMs));
+    if (withDetails) await pollDetails(upstream, options, timeoutMs);
     return null;
   } catch (error) {
     return errorText(error);
@@ -80,11 +81,21 @@ async function pollCoverage(
   return fromWire(JSON.parse(new TextDecoder().decode(body)));
 }
 
-async function pollDetails(upstream: Upstream, env: Env, timeoutMs: number): Promise<unknown> {
-  const { status, body } = await env.net.request({
-    method: 'GET',
-    url: `${upstream.url}/api/v1/pollux/status`,
-    timeoutMs,
-  });
-  return status === 200 ? JSON.parse(new TextDecoder().decode(body)) : null;
+/** Only the console shows them: a member that does not give them is none the worse for it. */
+async function pollDetails(
+  upstream: Upstream,
+  { env, log }: HealthOptions,
+  timeoutMs: number,
+): Promise<void> {
+  try {
+    const { status, body } = await env.net.request({
+      method: 'GET',
+      url: `${upstream.url}/api/v1/pollux/status`,
+      timeoutMs,
+    });
+    upstream.setDetails(status === 200 ? JSON.parse(new TextDecoder().decode(body)) : null);
+  } catch (error) {
+    upstream.setDetails(null);
+    log.debug('member gives no details', { member: upstream.name, err: errorText(error) });
+  }
 }

@@ -90,6 +90,28 @@ describe('planning a query', () => {
     expect(plan.pieces).toEqual([{ replica: 1, startMs: 1_000, endMs: 1_020 }]);
   });
 
+  it('gives a range that must not be cut to one replica, and names what that one and the others lack', () => {
+    const whole = { startMs: 0, endMs: 300, stepMs: 10, window: WINDOW, preferred: 0 };
+    const plan = (replicas: readonly ReplicaView[]): unknown =>
+      planQuery({ ...whole, isDivisible: false, replicas });
+    const pieces = (replica: number): unknown => [{ replica, startMs: 0, endMs: 300 }];
+    expect(plan([view('a', [[100, 110]]), view('b')])).toEqual({
+      pieces: pieces(1),
+      uncovered: [],
+      isShort: false,
+    });
+    expect(plan([view('a', [[100, 140]]), view('b', [[250, 260]])])).toEqual({
+      pieces: pieces(1),
+      uncovered: [],
+      isShort: true,
+    });
+    expect(plan([view('a', [[100, 140]]), view('b', [[130, 135]])])).toEqual({
+      pieces: pieces(1),
+      uncovered: [{ startMs: 130, endMs: 135 }],
+      isShort: false,
+    });
+  });
+
   const anyGaps: fc.Arbitrary<IntervalSet> = fc
     .array(fc.tuple(fc.nat(400), fc.nat(30)), { maxLength: 6 })
     .map((pairs) =>
@@ -169,6 +191,19 @@ describe('the view of a replica', () => {
       UP,
     );
     expect(both.map(({ yields }) => yields)).toEqual([[], []]);
+  });
+
+  it('does not yield to a replica that was not there yet', () => {
+    const failures = [{ startMs: 10, endMs: 20 }];
+    const broken = report({ subjects: [{ subject, intervalMs: 10, gaps: [], failures }] });
+    const views = viewReplicas(
+      [
+        { name: 'a', report: broken },
+        { name: 'b', report: report({ sinceMs: 500 }) },
+      ],
+      UP,
+    );
+    expect(views[0]?.yields).toEqual([]);
   });
 
   it('yields nothing where a dying target was found dead by one replica a phase before the other', () => {

@@ -57,10 +57,13 @@ export function viewReplicas(
       for (const [other, { report: otherReport }] of replicas.entries()) {
         if (other === index || otherReport === null) continue;
         const theirs = subjects[other]!.get(key);
-        const bad = union(
-          otherReport.serverGaps,
-          union(theirs?.gaps ?? [], theirs?.failures ?? []),
-        );
+        // Before its known past the other has nothing to give way to.
+        const bad = intervalSet([
+          { startMs: Number.MIN_SAFE_INTEGER, endMs: otherReport.sinceMs },
+          ...otherReport.serverGaps,
+          ...(theirs?.gaps ?? []),
+          ...(theirs?.failures ?? []),
+        ]);
         yields = union(yields, wholeIntervals(subtract(failures, bad), intervalMs));
       }
     }
@@ -99,6 +102,8 @@ export type PlanRequest = {
   /** 0 for an instant query. */
   readonly stepMs: number;
   readonly window: StepWindow;
+  /** False: one replica answers the whole range. Default true. */
+  readonly isDivisible?: boolean;
   readonly replicas: readonly ReplicaView[];
   /** Tried first at the first step; afterwards the replica in use is kept while it covers. */
   readonly preferred: number;
@@ -118,6 +123,7 @@ export function planQuery(request: PlanRequest): Plan {
       isShort: false,
     };
   }
+  if (request.isDivisible === false) return planWhole(request);
   const stepMs = Math.max(1, request.stepMs);
   const pieces: { replica: number; startMs: number; endMs: number }[] = [];
   const uncovered: IntervalSet[] = [];
@@ -137,6 +143,23 @@ export function planQuery(request: PlanRequest): Plan {
     else pieces.push({ replica: current, startMs: at, endMs: at });
   }
   return { pieces, uncovered: intervalSet(uncovered.flat()), isShort };
+}
+
+/** One piece: whoever covers what all steps together read, else who lacks least. */
+function planWhole({ startMs, endMs, window, replicas, preferred }: PlanRequest): Plan {
+  const { moving, fixed } = window;
+  const spans =
+    moving === null
+      ? fixed
+      : [{ minMs: startMs - moving.beforeMs, maxMs: endMs + moving.afterMs }, ...fixed];
+  const able = firstAble(replicas, preferred, spans);
+  const replica = able ?? leastUncovered(replicas, preferred, spans);
+  const uncovered = able === null ? nobodyCovers(replicas, spans) : [];
+  return {
+    pieces: [{ replica, startMs, endMs }],
+    uncovered,
+    isShort: able === null && uncovered.length === 0,
+  };
 }
 
 /** All sample times that the step at `atMs` may read. */

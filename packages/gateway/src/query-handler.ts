@@ -96,15 +96,13 @@ export class QueryHandler {
     const { upstreams, metrics } = this.#options;
     const found: (IntervalSet | undefined)[] = [];
     let lastError: unknown = null;
+    let isReplanned = false;
     // Each round loses a member or learns a gap, so it ends; one more than members is a bound, not a hope.
     for (let round = 0; round <= upstreams.length; round++) {
       const live = upstreams.filter((upstream) => upstream.isUp);
       if (live.length === 0) throw new NoUpstreamError(upstreams);
-      const plan = this.#plan(
-        live,
-        params,
-        found.map((gaps, i) => [upstreams[i]!, gaps ?? []] as const),
-      );
+      const views = params === null ? [] : this.#views(live, params, found);
+      const plan = params === null ? UNPLANNED : planFor(params, views);
       const replies = await Promise.allSettled(
         plan.pieces.map((piece) => this.#ask(live[piece.replica]!, piece, exchange, form, params)),
       );
@@ -117,7 +115,12 @@ export class QueryHandler {
         continue;
       }
       const good = replies.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value] : []));
-      if (params !== null && round === 0 && this.#learnGaps(good, params, found)) {
+      if (
+        params !== null &&
+        !isReplanned &&
+        this.#learnGaps(good, params, { live, views, found })
+      ) {
+        isReplanned = true;
         metrics.replans.inc();
         continue;
       }
@@ -126,26 +129,21 @@ export class QueryHandler {
     throw new OperatingError('GATEWAY.NO_ANSWER', 'no server answered', { cause: lastError });
   }
 
-  #plan(
+  /** What is known now of `live`, from their last report and from earlier replies to this query. */
+  #views(
     live: readonly Upstream[],
-    params: QueryParams | null,
-    learned: readonly (readonly [Upstream, IntervalSet])[],
-  ): Plan {
-    if (params === null) {
-      return { pieces: [{ replica: 0, startMs: 0, endMs: 0 }], uncovered: [], isShort: false };
-    }
+    { selectors }: QueryParams,
+    found: readonly (IntervalSet | undefined)[],
+  ): ReplicaView[] {
+    const { upstreams } = this.#options;
     const views = viewReplicas(
       live.map(({ name, coverage }) => ({ name, report: coverage })),
-      params.selectors,
+      selectors,
     );
-    const replicas: ReplicaView[] = views.map((view, index) => {
-      const more = learned.find(([upstream]) => upstream === live[index])?.[1] ?? [];
+    return views.map((view, index) => {
+      const more = found[upstreams.indexOf(live[index]!)] ?? [];
       return more.length === 0 ? view : { ...view, gaps: union(view.gaps, more) };
     });
-    const { startMs, endMs, stepMs, window } = params;
-    // One expression always starts at the same replica, so that a dashboard does not flicker between two truths.
-    const preferred = hashText(params.query) % replicas.length;
-    return planQuery({ startMs, endMs, stepMs, window, replicas, preferred });
   }
 
   async #ask(
@@ -192,18 +190,26 @@ export class QueryHandler {
     }
   }
 
-  /** Adds to `found` what replies lacked and the plan did not know; true when the plan must be made again. */
+  /**
+   * Adds to `found` what replies lacked and the plan, made from `views`, did not know; true when the plan must be made
+   * again. A report polled since then says nothing of what the plan knew.
+   */
   #learnGaps(
     replies: readonly Reply[],
     params: QueryParams,
-    found: (IntervalSet | undefined)[],
+    round: {
+      readonly live: readonly Upstream[];
+      readonly views: readonly ReplicaView[];
+      readonly found: (IntervalSet | undefined)[];
+    },
   ): boolean {
     const { upstreams } = this.#options;
+    const { live, views, found } = round;
     let isShort = false;
     for (const { piece, upstream, summary } of replies) {
       if (summary === null) continue;
       const index = upstreams.indexOf(upstream);
-      const news = subtract(summary.gaps, found[index] ?? knownGaps(upstream));
+      const news = subtract(summary.gaps, views[live.indexOf(upstream)]?.gaps ?? []);
       if (news.length === 0) continue;
       found[index] = union(found[index] ?? [], news);
       isShort ||= touches(news, piece, params);
@@ -280,10 +286,18 @@ export function forwardedHeaders(exchange: Exchange, contentType?: string): Reco
   return sent;
 }
 
-function knownGaps(upstream: Upstream): IntervalSet {
-  const report = upstream.coverage;
-  if (report === null) return [];
-  return report.subjects.reduce((all, subject) => union(all, subject.gaps), report.serverGaps);
+/** What the gateway cannot read goes to anyone, whose words say what is wrong with it. */
+const UNPLANNED: Plan = {
+  pieces: [{ replica: 0, startMs: 0, endMs: 0 }],
+  uncovered: [],
+  isShort: false,
+};
+
+function planFor(params: QueryParams, replicas: readonly ReplicaView[]): Plan {
+  const { startMs, endMs, stepMs, window, isDivisible } = params;
+  // One expression always starts at the same replica, so that a dashboard does not flicker between two truths.
+  const preferred = hashText(params.query) % replicas.length;
+  return planQuery({ startMs, endMs, stepMs, window, isDivisible, replicas, preferred });
 }
 
 function touches(gaps: IntervalSet, piece: Piece, params: QueryParams): boolean {

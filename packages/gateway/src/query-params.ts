@@ -1,6 +1,13 @@
 import type { Matcher } from '@pollux/model';
 import { parseDuration } from '@pollux/model';
-import { type Expr, parseExpr, type StepWindow, stepWindow, walk } from '@pollux/promql/parser';
+import {
+  type Expr,
+  isIndependentOfQueryTimes,
+  parseExpr,
+  type StepWindow,
+  stepWindow,
+  walk,
+} from '@pollux/promql/parser';
 
 /** An instant or range query as the gateway understands it; the replicas check it again and word the errors. */
 export type QueryParams = {
@@ -13,6 +20,8 @@ export type QueryParams = {
   readonly lookbackMs: number;
   readonly selectors: readonly (readonly Matcher[])[];
   readonly window: StepWindow;
+  /** False when the expression reads the times of the whole query (`@ end()`): cut in pieces it would mean another. */
+  readonly isDivisible: boolean;
 };
 
 /** Null when anything does not parse: a replica then gives Prometheus' own error. */
@@ -44,14 +53,18 @@ export function readQueryParams(
     if (node.kind === 'vector-selector') selectors.push(node.matchers);
   });
   const window = stepWindow(expr, lookbackMs, { startMs, endMs, stepMs });
-  return { isRange, query, startMs, endMs, stepMs, lookbackMs, selectors, window };
+  const isDivisible = isIndependentOfQueryTimes(expr);
+  return { isRange, query, startMs, endMs, stepMs, lookbackMs, selectors, window, isDivisible };
 }
 
-/** Unix seconds with fractions, or RFC 3339. */
+/**
+ * Unix seconds with fractions, or RFC 3339. Null beyond the whole numbers that a double holds: there a step adds nothing,
+ * and walking the steps would never end.
+ */
 function readTimeMs(text: string | null, fallback: number | null = null): number | null {
   if (text === null || text === '') return fallback;
-  const seconds = Number(text);
-  if (Number.isFinite(seconds)) return Math.round(seconds * 1_000);
+  const timeMs = Math.round(Number(text) * 1_000);
+  if (!Number.isNaN(timeMs)) return Number.isSafeInteger(timeMs) ? timeMs : null;
   const parsed = Date.parse(text);
   return Number.isNaN(parsed) ? null : parsed;
 }
