@@ -1,6 +1,6 @@
 import { type Env, errorText, OperatingError, type Timer } from '@pollux/base';
-import { fnv1a64, hashableBytes } from '@pollux/model';
-import type { Appendable, CoverageRecorder } from '@pollux/storage';
+import { fnv1a64, hashableBytes, Labels } from '@pollux/model';
+import type { Appendable, CoverageRecorder, CoverageSubject } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import { AppendBatch } from './append-batch.ts';
 import type { ScrapeConfig } from './config.ts';
@@ -25,6 +25,9 @@ export type LoopDeps = {
 
 export type TargetHealth = 'up' | 'down' | 'unknown';
 
+/** Actions of metric relabelling that leave labels as they are. */
+const FILTERS: ReadonlySet<string> = new Set(['keep', 'drop', 'keepequal', 'dropequal']);
+
 const NOTHING: Collected = { scraped: 0, kept: 0, added: 0 };
 /** A removed target's stale markers wait so many intervals: if it comes back meanwhile, its samples win. */
 const END_OF_RUN_INTERVALS = 1.1;
@@ -41,7 +44,7 @@ export class ScrapeLoop {
   readonly #series: TargetSeries;
   readonly #batch = new AppendBatch();
   readonly #phaseMs: number;
-  readonly #key: string;
+  readonly #subject: CoverageSubject;
   readonly #abort = new AbortController();
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
@@ -61,7 +64,14 @@ export class ScrapeLoop {
     this.#series = new TargetSeries(target.labels, config);
     const hash = fnv1a64(hashableBytes(target.labels.with('__url__', target.url)));
     this.#phaseMs = gridPhase(hash ^ deps.seed, target.intervalMs);
-    this.#key = `target/${config.jobName}/${target.url}`;
+    // Targets of one job may share an address and differ in labels.
+    const own = fnv1a64(hashableBytes(target.labels)).toString(16);
+    this.#subject = {
+      key: `target/${config.jobName}/${target.url}#${own}`,
+      kind: 'target',
+      labels: mayChangeLabels(config) ? Labels.EMPTY : target.labels,
+      metricNames: [],
+    };
   }
 
   get series(): TargetSeries {
@@ -75,13 +85,9 @@ export class ScrapeLoop {
 
   start(): void {
     const { clock } = this.#deps.env;
-    const { intervalMs, labels } = this.target;
+    const { intervalMs } = this.target;
     const firstMs = gridAfter(clock.now(), intervalMs, this.#phaseMs);
-    this.#deps.coverage.open(
-      { key: this.#key, kind: 'target', labels, metricNames: [] },
-      firstMs,
-      intervalMs,
-    );
+    this.#deps.coverage.open(this.#subject, firstMs, intervalMs);
     this.#schedule(firstMs);
   }
 
@@ -94,7 +100,7 @@ export class ScrapeLoop {
     if (this.#isStopped) return;
     const ended = this.close();
     // Told at once: a successor under the same key may open in this very turn.
-    this.#deps.coverage.close(this.#key, clock.now());
+    this.#deps.coverage.close(this.#subject.key, clock.now());
     await ended;
     if (signal.aborted) return;
     const staleMs = gridAfter(clock.now() + 1, this.target.intervalMs, this.#phaseMs);
@@ -191,7 +197,7 @@ export class ScrapeLoop {
       this.#deps.log.debug('scrape failed', { target: this.target.url, err: errorText(failure) });
     // After the end the key may be another loop's; a scrape that finishes so late is left as missed.
     if (!this.#isStopped)
-      coverage.record(this.#key, scheduledMs, failure === null ? 'done' : 'failed');
+      coverage.record(this.#subject.key, scheduledMs, failure === null ? 'done' : 'failed');
   }
 
   #observeInterval(startMonotonic: number): void {
@@ -289,6 +295,11 @@ export class ScrapeLoop {
     }
     await appender.commit();
   }
+}
+
+/** Whether a series of a target may carry other values of the target's labels than the target itself. */
+function mayChangeLabels({ honorLabels, metricRelabelSteps }: ScrapeConfig): boolean {
+  return honorLabels || metricRelabelSteps.some(({ action }) => !FILTERS.has(action));
 }
 
 function intervalText(intervalMs: number): string {

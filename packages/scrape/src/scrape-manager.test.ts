@@ -361,7 +361,8 @@ describe('coverage', () => {
     await world.clock.advance(first + 10_000);
     world.load('[]');
     await world.clock.advance(0);
-    const key = `target/j/${URL_1}`;
+    const key = world.events[0]?.split(' ')[1];
+    expect(key).toMatch(`target/j/${URL_1}#`);
     expect(world.events).toEqual([
       `open ${key} {instance="t:1", job="j"} ${first} 10000`,
       `done ${key} ${first} commits=1`,
@@ -384,6 +385,32 @@ describe('coverage', () => {
       'done',
       'done',
     ]);
+  });
+
+  it('tells targets of one address apart by their labels', async () => {
+    begin(`
+- job_name: j
+  scrape_interval: 10s
+  static_configs:
+    - {targets: ["t:1"], labels: {as: a}}
+    - {targets: ["t:1"], labels: {as: b}}
+`);
+    await world.clock.advance(0);
+    const keys = world.events.map((event) => event.split(' ')[1]);
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  it.each([
+    ['honor_labels: true', '{}'],
+    ['metric_relabel_configs: [{target_label: job, replacement: x}]', '{}'],
+    [
+      'metric_relabel_configs: [{action: drop, source_labels: [a], regex: x}]',
+      '{instance="t:1", job="j"}',
+    ],
+  ])('speaks with %s of series that carry %s', async (setting, labels) => {
+    begin(`${ONE_JOB}  ${setting}\n`);
+    await world.clock.advance(0);
+    expect(world.events[0]).toContain(` ${labels} `);
   });
 
   it('claims nothing when the commit failed', async () => {

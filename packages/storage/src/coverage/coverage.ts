@@ -11,11 +11,12 @@ export type Interval = { readonly startMs: number; readonly endMs: number };
 export type CoverageState = 'done' | 'failed' | 'missed';
 
 export type CoverageSubject = {
-  /** Stable over restarts and equal on replicas of one configuration: `target/<job>/<url>` or `group/<file>;<name>`. */
+  /** Stable over restarts and equal on replicas of one configuration: `target/<job>/<url>#<labels hash>` or
+   * `group/<file>;<name>`. */
   readonly key: string;
   readonly kind: 'target' | 'group';
   /**
-   * What its series carry: a target's labels without replica labels; for a group, empty (its series are known by the
+   * What all its series carry: a target's labels without replica labels, none when scraping may change them; for a group, empty (its series are known by the
    * metric names below).
    */
   readonly labels: Labels;
