@@ -15,9 +15,10 @@ import { type IntervalSet, intersect, intervalSet } from './interval-set.ts';
 import { SubjectHistory } from './subject-history.ts';
 
 const MAGIC = 0x50584356;
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_BYTES = 5;
-const RECORD_HEADER_BYTES = 6;
+const RECORD_HEADER_BYTES = 8;
+/** The file is written anew over this size, and over twice what it held when it was last written anew. */
 const REWRITE_BYTES = 4 * 1024 * 1024;
 const RECORD = { opened: 1, closed: 2, run: 3, alive: 4 } as const;
 
@@ -45,7 +46,7 @@ export function readCoverageFile(
   }
   const past = new PastReader(newestSampleMs);
   while (reader.remaining >= RECORD_HEADER_BYTES) {
-    const length = reader.u16();
+    const length = reader.u32();
     const check = reader.u32();
     if (length > reader.remaining) break;
     const payload = reader.raw(length);
@@ -93,10 +94,7 @@ class PastReader {
 
   result(): RecoveredCoverage {
     const upTo = { startMs: Number.MIN_SAFE_INTEGER, endMs: this.#newestSampleMs + 1 };
-    // The process is gone: what was still scheduled ended when it was last alive.
     const alive = intersect(intervalSet(this.#alive), [upTo]);
-    const lastAliveMs = alive.at(-1)?.endMs ?? 0;
-    for (const history of this.#byKey.values()) history.close(lastAliveMs);
     return { alive, histories: [...this.#byKey.values()] };
   }
 
@@ -137,12 +135,13 @@ export class CoverageFile implements CoverageJournal {
   readonly #path: string;
   readonly #log: CoverageLog;
   readonly #report: Log;
-  readonly #ids = new Map<string, number>();
+  #ids = new Map<string, number>();
   readonly #pending = new Map<string, PendingRun>();
   readonly #buffer = new ByteWriter(4_096);
   #alive: { startMs: number; endMs: number } | null = null;
-  #file: File;
-  #size: number;
+  #file: File | null = null;
+  #size = 0;
+  #rewriteAt = 0;
 
   /** Rewrites the file from `log`, which has been restored, and follows it from now on. */
   constructor(options: { files: Files; path: string; coverage: CoverageLog; log: Log }) {
@@ -150,7 +149,7 @@ export class CoverageFile implements CoverageJournal {
     this.#path = options.path;
     this.#log = options.coverage;
     this.#report = options.log;
-    [this.#file, this.#size] = this.#rewrite();
+    this.#rewrite();
     this.#log.journalTo(this);
   }
 
@@ -189,8 +188,8 @@ export class CoverageFile implements CoverageJournal {
   }
 
   /**
-   * Writes what has gathered. A full disk loses no claim that matters: what is not written counts as not covered after a
-   * restart; the error is logged and the next flush tries again with a fresh file.
+   * Writes what has gathered. When that fails the error is logged and the next flush writes the file anew from memory: an
+   * opening must not be lost, since a subject that the file does not know is asked for nothing after a restart.
    */
   flush(): void {
     this.#flushRuns();
@@ -199,14 +198,14 @@ export class CoverageFile implements CoverageJournal {
     this.#alive = null;
     const bytes = this.#buffer.bytes();
     try {
-      if (this.#size + bytes.length > REWRITE_BYTES) {
-        this.#file.close();
-        [this.#file, this.#size] = this.#rewrite();
-      } else if (bytes.length > 0) {
+      if (this.#file === null || this.#size + bytes.length > this.#rewriteAt) this.#rewrite();
+      else if (bytes.length > 0) {
         this.#file.write(bytes, 0, bytes.length, this.#size);
         this.#size += bytes.length;
       }
     } catch (error) {
+      this.#file?.close();
+      this.#file = null;
       this.#report.error('writing the coverage file failed', {
         path: this.#path,
         err: errorText(error),
@@ -217,7 +216,8 @@ export class CoverageFile implements CoverageJournal {
 
   close(): void {
     this.flush();
-    this.#file.close();
+    this.#file?.close();
+    this.#file = null;
   }
 
   #flushRuns(): void {
@@ -225,16 +225,18 @@ export class CoverageFile implements CoverageJournal {
     this.#pending.clear();
   }
 
-  #rewrite(): [File, number] {
+  #rewrite(): void {
+    this.#file?.close();
+    this.#file = null;
     const out = new ByteWriter(4_096);
     out.u32(MAGIC);
     out.u8(VERSION);
     for (const { startMs, endMs } of this.#log.aliveRuns()) encodeAlive(out, startMs, endMs);
-    this.#ids.clear();
+    const ids = new Map<string, number>();
     for (const history of this.#log.histories()) {
-      const id = this.#ids.size + 1;
+      const id = ids.size + 1;
       const { subject, intervalMs } = history;
-      this.#ids.set(subject.key, id);
+      ids.set(subject.key, id);
       for (const { startMs, endMs } of history.lifetimes()) {
         encodeOpened(out, { id, subject, fromMs: startMs, intervalMs });
         if (endMs !== null) {
@@ -251,7 +253,10 @@ export class CoverageFile implements CoverageJournal {
       }
     }
     this.#files.replaceFile(this.#path, out.bytes());
-    return [this.#files.open(this.#path, 'r+'), out.size];
+    this.#file = this.#files.open(this.#path, 'r+');
+    this.#ids = ids;
+    this.#size = out.size;
+    this.#rewriteAt = Math.max(REWRITE_BYTES, 2 * out.size);
   }
 }
 
@@ -259,7 +264,7 @@ function record(out: ByteWriter, write: (payload: ByteWriter) => void): void {
   const payload = new ByteWriter(64);
   write(payload);
   const bytes = payload.bytes();
-  out.u16(bytes.length);
+  out.u32(bytes.length);
   out.u32(crc32c(bytes));
   out.raw(bytes);
 }

@@ -5,6 +5,8 @@ import { SubjectHistory } from './subject-history.ts';
 /** Longer without a heartbeat than this means that the process was stopped or starved. */
 export const MAX_HEARTBEAT_GAP_MS = 2_500;
 export const HEARTBEAT_INTERVAL_MS = 500;
+/** Discovery may take so long after a start; what it has not found by then is taken to be gone. */
+const STARTING_MS = 30_000;
 
 /** What a gateway needs to know of one server; gaps and failures only, so a healthy server's answer is tiny. */
 export type CoverageReport = {
@@ -41,6 +43,8 @@ export type CoverageJournal = {
 export class CoverageLog implements CoverageRecorder {
   readonly #subjects = new Map<string, SubjectHistory>();
   readonly #alive: { startMs: number; endMs: number }[] = [];
+  /** Scheduled when the last process ended and not yet again: still due, so that starting counts as down. */
+  readonly #awaited = new Set<string>();
   readonly #startedMs: number;
   #configIdentity = '';
   #journal: CoverageJournal | null = null;
@@ -71,7 +75,10 @@ export class CoverageLog implements CoverageRecorder {
     readonly histories: readonly SubjectHistory[];
   }): void {
     this.#alive.unshift(...past.alive.map((run) => ({ ...run })));
-    for (const history of past.histories) this.#subjects.set(history.subject.key, history);
+    for (const history of past.histories) {
+      this.#subjects.set(history.subject.key, history);
+      if (history.isOpen) this.#awaited.add(history.subject.key);
+    }
   }
 
   /** The server's own sign of life; a longer pause than {@link MAX_HEARTBEAT_GAP_MS} becomes a gap. */
@@ -80,6 +87,9 @@ export class CoverageLog implements CoverageRecorder {
     if (nowMs - last.endMs > MAX_HEARTBEAT_GAP_MS)
       this.#alive.push({ startMs: nowMs, endMs: nowMs });
     else if (nowMs > last.endMs) last.endMs = nowMs;
+    if (nowMs - this.#startedMs > STARTING_MS) {
+      for (const key of this.#awaited) this.close(key, this.#startedMs);
+    }
     const run = this.#alive.at(-1)!;
     this.#journal?.alive(run.startMs, run.endMs);
   }
@@ -90,9 +100,10 @@ export class CoverageLog implements CoverageRecorder {
       history = new SubjectHistory(subject, intervalMs);
       this.#subjects.set(subject.key, history);
     }
+    if (this.#awaited.has(subject.key)) this.close(subject.key, this.#startedMs);
     // A target that shows up while the server starts was there before it: the schedules between the start and the first
     // scrape were missed. One that shows up later is new, and nothing was scheduled before.
-    const isStarting = firstMs - this.#startedMs <= Math.max(2 * intervalMs, 30_000);
+    const isStarting = firstMs - this.#startedMs <= Math.max(2 * intervalMs, STARTING_MS);
     const missedCount = isStarting ? Math.floor((firstMs - this.#startedMs) / intervalMs) : 0;
     const fromMs = firstMs - Math.max(0, missedCount) * intervalMs;
     history.open(subject, fromMs, intervalMs);
@@ -108,13 +119,16 @@ export class CoverageLog implements CoverageRecorder {
   }
 
   close(key: string, atMs: number): void {
+    this.#awaited.delete(key);
     this.#subjects.get(key)?.close(atMs);
     this.#journal?.closed(key, atMs);
   }
 
-  /** Drops what is older than retention. */
+  /** Drops what storage holds no longer: nothing before `beforeMs` is claimed any more. */
   forget(beforeMs: number): void {
     while (this.#alive.length > 1 && this.#alive[0]!.endMs < beforeMs) this.#alive.shift();
+    const oldest = this.#alive[0]!;
+    if (oldest.startMs < beforeMs) oldest.startMs = Math.min(beforeMs, oldest.endMs);
     for (const [key, history] of this.#subjects) {
       if (history.forget(beforeMs) && !history.isOpen) this.#subjects.delete(key);
     }

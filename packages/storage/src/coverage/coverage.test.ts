@@ -107,6 +107,23 @@ describe('coverage of one server', () => {
     expect(report.subjects[0]?.gaps).toEqual([]);
   });
 
+  it('sees a schedule missed under a shorter interval right after the longer one', () => {
+    const log = new CoverageLog(0);
+    for (let at = 0; at <= 70_000; at += 500) log.heartbeat(at);
+    log.open(target, 61_000, 5_000);
+    log.record(target.key, 61_000, 'done');
+    log.close(target.key, 61_200);
+    log.open(target, 61_250, 100);
+    for (let at = 61_450; at <= 63_000; at += 100) log.record(target.key, at, 'done');
+    expect(gapsOf(log, 61_000, 63_000, 63_000)).toEqual([[61_250, 61_450]]);
+  });
+
+  it('claims nothing older than retention', () => {
+    const log = serverUntil(5_000);
+    log.forget(3_000);
+    expect(log.report({ startMs: 0, endMs: 5_000 }, 5_000).sinceMs).toBe(3_000);
+  });
+
   it('does not ask for a target before it was discovered nor after it was removed', () => {
     const log = new CoverageLog(0);
     for (let at = 0; at <= 100_000; at += 500) log.heartbeat(at);
@@ -141,6 +158,64 @@ describe('the coverage file', () => {
       after.record(target.key, at, 'done');
     }
     expect(gapsOf(after, 1_050, 12_000, 12_000)).toEqual([[2_951, 10_000]]);
+  });
+
+  it('asks for known targets from the start on, until they are scraped again or not found for half a minute', () => {
+    const path = newPath();
+    const before = new CoverageLog(1_000);
+    const file = new CoverageFile({ files, path, coverage: before, log: silent });
+    before.open(target, 1_050, 100);
+    for (let at = 1_050; at <= 3_050; at += 100) before.record(target.key, at, 'done');
+    before.heartbeat(3_100);
+    file.flush();
+    const after = new CoverageLog(4_000);
+    after.restore(readCoverageFile(files, path, 3_100));
+    for (let at = 4_000; at <= 9_000; at += 500) after.heartbeat(at);
+    expect(gapsOf(after, 4_000, 9_000, 9_000)).toEqual([[4_000, 9_000]]);
+    for (let at = 9_500; at <= 35_000; at += 500) after.heartbeat(at);
+    expect(gapsOf(after, 4_000, 35_000, 35_000)).toEqual([]);
+  });
+
+  it('is whole again after a write that failed, and holds what was told meanwhile', () => {
+    const path = newPath();
+    let isFull = false;
+    const brittle = new NodeFiles();
+    const open = brittle.open.bind(brittle);
+    brittle.open = (...args) => {
+      const inner = open(...args);
+      return Object.assign(Object.create(inner), {
+        write: (...parts: Parameters<typeof inner.write>) => {
+          if (isFull) throw new Error('no space left on device');
+          return inner.write(...parts);
+        },
+        close: () => inner.close(),
+      });
+    };
+    const log = new CoverageLog(1_000);
+    const file = new CoverageFile({ files: brittle, path, coverage: log, log: silent });
+    isFull = true;
+    log.open(target, 1_050, 100);
+    log.heartbeat(1_100);
+    file.flush();
+    isFull = false;
+    log.record(target.key, 1_050, 'done');
+    log.heartbeat(1_200);
+    file.flush();
+    const [history] = readCoverageFile(files, path, 10_000).histories;
+    expect(history?.runs('done')).toEqual([{ startMs: 1_050, endMs: 1_150 }]);
+    expect(history?.lifetimes()).toEqual([{ startMs: 1_050, endMs: null }]);
+  });
+
+  it('holds a group of more names than 64 kB', () => {
+    const path = newPath();
+    const log = new CoverageLog(1_000);
+    const file = new CoverageFile({ files, path, coverage: log, log: silent });
+    const metricNames = Array.from({ length: 5_000 }, (_, i) => `job:requests_total:rate${i}`);
+    log.open({ key: 'group/f;g', kind: 'group', labels: Labels.EMPTY, metricNames }, 1_050, 100);
+    log.open(target, 1_050, 100);
+    file.close();
+    const { histories } = readCoverageFile(files, path, 10_000);
+    expect(histories.map(({ subject }) => subject.metricNames.length)).toEqual([5_000, 0]);
   });
 
   it('ends at a torn tail and never claims what it did not hold', () => {

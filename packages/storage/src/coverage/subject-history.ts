@@ -37,7 +37,13 @@ export class SubjectHistory {
 
   close(atMs: number): void {
     const last = this.#lifetimes.at(-1);
-    if (last !== undefined && last.endMs === null) last.endMs = Math.max(atMs, last.startMs);
+    if (last === undefined || last.endMs !== null) return;
+    last.endMs = Math.max(atMs, last.startMs);
+    // A run reaches to the schedule after it, which will not be: under a shorter interval it would hide a miss.
+    for (const runs of [this.#done, this.#failed]) {
+      const run = runs.at(-1);
+      if (run !== undefined && run.endMs > atMs) run.endMs = Math.max(atMs, run.startMs + 1);
+    }
   }
 
   /** Takes the outcome of one schedule; `missed` leaves a gap by not being there. */
@@ -98,6 +104,6 @@ export class SubjectHistory {
 
   /** Times in `window` whose scrape failed. */
   failures(window: Interval): IntervalSet {
-    return intersect(subtract(this.#failed, this.#done), [window]);
+    return subtract(intersect(this.#failed, [window]), this.#done);
   }
 }
