@@ -48,6 +48,14 @@ type Parts = {
   readonly unlock: () => void;
 };
 
+/** How much a database holds, in figures that are at hand. */
+export type TsdbExtent = {
+  readonly headSeries: number;
+  /** Of blocks and head. */
+  readonly oldestMs: number;
+  readonly headNewestMs: number;
+};
+
 /** A Prometheus-format database in one directory. */
 export class Tsdb implements Engine, ExemplarQueryable {
   readonly semantics = 'append';
@@ -200,7 +208,18 @@ export class Tsdb implements Engine, ExemplarQueryable {
     maintenance.noteDeletion(range, matchers);
   }
 
-  /** Figures for `/api/v1/status/tsdb`; `top` names a list. */
+  /** Without looking through anything. Times in ms; infinite while there is no sample. */
+  get extent(): TsdbExtent {
+    const { head, blocks } = this.#parts;
+    const headMinMs = head.isEmpty ? Number.POSITIVE_INFINITY : head.minMs;
+    return {
+      headSeries: head.table.count,
+      oldestMs: Math.min(blocks.blocks[0]?.meta.minTime ?? Number.POSITIVE_INFINITY, headMinMs),
+      headNewestMs: head.isEmpty ? Number.NEGATIVE_INFINITY : head.maxMs,
+    };
+  }
+
+  /** Figures for `/api/v1/status/tsdb`; `top` names a list. Time is proportional to the label index. */
   headStats(top = 10): HeadStats {
     return headStats(this.#parts.head, top);
   }

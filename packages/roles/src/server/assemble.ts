@@ -5,7 +5,7 @@ import { parseAddress, type Router } from '@pollux/http';
 import { fnv1a64, formatDuration } from '@pollux/model';
 import { Engine } from '@pollux/promql';
 import { RemoteQueryable, RemoteWriter, readHandler, writeHandler } from '@pollux/remote';
-import { Notifier, RuleManager } from '@pollux/rules';
+import { EngineRuleQuery, Notifier, RuleManager } from '@pollux/rules';
 import { ScrapeManager } from '@pollux/scrape';
 import { type Queryable, withRemotes } from '@pollux/storage';
 import { Tsdb } from '@pollux/tsdb';
@@ -19,7 +19,6 @@ import { loadServerConfig, resolverOf, type ServerConfig } from './config.ts';
 import { ServerCoverage, withRelativeFiles } from './coverage.ts';
 import { CurrentQueryable } from './current-queryable.ts';
 import { SERVER_FLAGS } from './flags.ts';
-import { bindRuleQuery } from './rule-query.ts';
 import { bindStatus } from './status-port.ts';
 import { bindTargets } from './targets-port.ts';
 import { bindWal } from './wal-binding.ts';
@@ -68,13 +67,13 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     },
   });
   closer.defer('tsdb', () => tsdb.close());
-  const newestMs = tsdb.headStats(1).maxTime;
   const coverage = new ServerCoverage({
     env,
     log: log.with({ component: 'coverage' }),
     directory,
     startedMs: env.clock.now(),
-    newestSampleMs: Math.max(newestMs, 0),
+    newestSampleMs: Math.max(tsdb.extent.headNewestMs, 0),
+    oldestSampleMs: () => tsdb.extent.oldestMs,
     retentionMs,
   });
   closer.defer('coverage', () => coverage.close());
@@ -126,7 +125,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       env,
       log,
       registry,
-      query: bindRuleQuery(engine, queryable),
+      query: new EngineRuleQuery(engine, queryable),
       queryable,
       appendable: tsdb,
       coverage: withRelativeFiles(coverage.log, dirname(file)),

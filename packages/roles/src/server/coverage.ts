@@ -25,6 +25,7 @@ export class ServerCoverage implements CoveragePort {
   readonly #file: CoverageFile;
   readonly #clock: Clock;
   readonly #retentionMs: number;
+  readonly #oldestSampleMs: () => number;
   #timer: Timer | null = null;
   #isClosed = false;
 
@@ -35,12 +36,15 @@ export class ServerCoverage implements CoveragePort {
     readonly directory: string;
     readonly startedMs: number;
     readonly newestSampleMs: number;
+    /** Of all that is stored; infinite while nothing is. Retention by size moves it without regard to time. */
+    readonly oldestSampleMs: () => number;
     readonly retentionMs: number;
   }) {
     const { env, directory, startedMs, newestSampleMs } = options;
     const path = join(directory, 'coverage');
     this.#clock = env.clock;
     this.#retentionMs = options.retentionMs;
+    this.#oldestSampleMs = options.oldestSampleMs;
     this.log = new CoverageLog(startedMs);
     this.log.restore(readCoverageFile(env.files, path, newestSampleMs));
     this.#file = new CoverageFile({ files: env.files, path, coverage: this.log, log: options.log });
@@ -51,11 +55,20 @@ export class ServerCoverage implements CoveragePort {
       if (this.#isClosed) return;
       const nowMs = this.#clock.now();
       this.log.heartbeat(nowMs);
-      if (this.#retentionMs > 0) this.log.forget(nowMs - this.#retentionMs);
+      this.log.forget(this.#heldSinceMs(nowMs));
       this.#file.flush();
       this.#timer = this.#clock.after(HEARTBEAT_INTERVAL_MS, beat);
     };
     beat();
+  }
+
+  /** What is older may be gone, and is for remote storage or the other replica to answer. */
+  #heldSinceMs(nowMs: number): number {
+    const oldestMs = this.#oldestSampleMs();
+    return Math.max(
+      this.#retentionMs > 0 ? nowMs - this.#retentionMs : 0,
+      Number.isFinite(oldestMs) ? oldestMs : 0,
+    );
   }
 
   close(): void {

@@ -70,17 +70,17 @@ export function bindStatus(parts: StatusParts): StatusPort {
     }),
     details: (): ServerStatus => {
       const { activeTargets } = scrape.targets();
-      const newestMs = tsdb.headStats(1).maxTime;
+      const { headSeries, headNewestMs } = tsdb.extent;
       return {
         role: 'server',
         version: VERSION,
         startedMs: parts.startedMs,
-        headSeries: tsdb.headStats(1).numSeries,
+        headSeries,
         targetsUp: activeTargets.filter(({ health }) => health === 'up').length,
         targetsDown: activeTargets.filter(({ health }) => health === 'down').length,
         remoteWrites: writer.status().map(({ name, highestSentMs, pendingCount }) => ({
           name,
-          lagSeconds: highestSentMs === 0 ? 0 : Math.max(0, (newestMs - highestSentMs) / 1_000),
+          lagSeconds: highestSentMs === 0 ? 0 : Math.max(0, (headNewestMs - highestSentMs) / 1_000),
           pendingSamples: pendingCount,
         })),
       };
