@@ -42,6 +42,16 @@ describe('a reload', () => {
     expect(world.sent[0]!.alert.labels.get('alertname')).toBe('Down');
   });
 
+  it('closes the schedule of a changed group before it opens the new one', async () => {
+    const world = await running(`groups:${group('g', record('x'))}`);
+    await world.load(
+      `groups:${group('g', record('x')).replace('rules:', 'interval: 1m\n    rules:')}`,
+    );
+    const changes = world.coverage.filter((line) => /^(?:open|close)/.test(line));
+    expect(changes.map((line) => line.split(' ')[0])).toEqual(['open', 'close', 'open']);
+    expect(changes[2]).toMatch(/ 60000$/);
+  });
+
   it('ends the series of a rule that a changed group lost', async () => {
     const world = await running(`groups:${group('g', record('x') + record('y'))}`);
     await world.load(`groups:${group('g', record('x'))}`);

@@ -51,6 +51,7 @@ export class Group {
   readonly #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #needsRestore: boolean;
+  #isHeir = false;
   #evaluationSeconds = 0;
   #lastEvaluationMs: number | null = null;
 
@@ -85,6 +86,7 @@ export class Group {
 
   /** Goes on where the stopped group of the same key was: alerts, series to end, restore still to do. */
   takeStateOf(old: Group): void {
+    this.#isHeir = true;
     this.#evaluationSeconds = old.#evaluationSeconds;
     this.#lastEvaluationMs = old.#lastEvaluationMs;
     this.#needsRestore = old.#needsRestore;
@@ -116,6 +118,8 @@ export class Group {
     metrics.evaluationFailures.with(this.key);
     metrics.iterationsMissed.with(this.key);
     const firstMs = this.#schedule.before(clock.now()) + this.timing.intervalMs;
+    // Nothing is due between the old schedule's end and the first instant of the new one, which may have another interval.
+    if (this.#isHeir) coverage.close(this.coverageKey, clock.now() - this.timing.queryOffsetMs);
     coverage.open(
       {
         key: this.coverageKey,
