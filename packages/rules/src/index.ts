@@ -17,6 +17,7 @@ export {
 } from './notifier/config.ts';
 export { Notifier, type NotifierOptions } from './notifier/notifier.ts';
 export type { AlertSink, OutgoingAlert } from './outgoing-alert.ts';
+export { ruleText } from './rule.ts';
 export {
   type AlertingRuleSpec,
   decodeRuleFile,

@@ -27,7 +27,13 @@ import {
   remoteReadConfigs,
   remoteWriteConfigs,
 } from '@pollux/remote';
-import { type AlertingConfig, alertingConfig, loadRuleFiles, NO_ALERTING } from '@pollux/rules';
+import {
+  type AlertingConfig,
+  alertingConfig,
+  loadRuleFiles,
+  NO_ALERTING,
+  ruleText,
+} from '@pollux/rules';
 import {
   DEFAULT_GLOBAL_SCRAPE,
   decodeScrapeConfig,
@@ -232,13 +238,8 @@ function identityOf(root: ConfigNode, ruleFiles: readonly string[], options: Loa
   if (options.readsRules === false) return hash.digest('hex').slice(0, 16);
   // Loading them here also refuses a broken rule file before anything is touched.
   for (const group of loadRuleFiles(options.files, ruleFiles, { scheme: 'utf8', parser: {} })) {
-    hash.update(JSON.stringify([group.name, group.rules.map(ruleIdentity)]));
+    const { name, intervalMs, queryOffsetMs, limit, rules } = group;
+    hash.update(JSON.stringify([name, intervalMs, queryOffsetMs, limit, rules.map(ruleText)]));
   }
   return hash.digest('hex').slice(0, 16);
-}
-
-function ruleIdentity(rule: object): unknown {
-  return Object.entries(rule).flatMap(([name, value]) =>
-    typeof value === 'string' || typeof value === 'number' ? [[name, value]] : [],
-  );
 }
