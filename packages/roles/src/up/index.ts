@@ -37,13 +37,15 @@ export const role: RoleModule<typeof FLAGS> = {
   usage: 'pollux up [flags]',
   version: `pollux up, version ${VERSION}`,
   flags: FLAGS,
-  start: async ({ env, log }, values) => {
+  start: async ({ env, log, lock }, values) => {
     const program = programPath();
     const examples =
       values.examples === ''
         ? path.join(path.dirname(program), '..', 'examples', 'pair')
         : values.examples;
     const directory = path.resolve(values.data);
+    // Before anything is written: a second pair would put its own ports into the files of the first.
+    const unlock = lock(directory);
     const layout = await findLayout(false);
     for (const note of layout.notes) log.warn(note);
     const pair = renderPair(examples, directory, layout);
@@ -67,6 +69,7 @@ export const role: RoleModule<typeof FLAGS> = {
       close: async () => {
         stop.abort();
         await supervisor.stopAll();
+        unlock();
       },
       quit: new Promise(() => {}),
     };

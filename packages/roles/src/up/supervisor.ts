@@ -98,26 +98,32 @@ export class Supervisor {
     entry.child = child;
     entry.startedMs = this.#options.clock.monotonic();
     for (const stream of [child.stdout, child.stderr]) this.#follow(command.name, stream);
-    child.once('error', (error) =>
-      this.#options.onLine(command.name, `cannot start: ${error.message}`),
+    child.once('error', (error) => {
+      this.#options.onLine(command.name, `cannot start: ${error.message}`);
+      // A process that never was has no exit to tell of.
+      if (child.pid === undefined) this.#ended(entry, 'a failed start');
+    });
+    child.once('exit', (code, signal) =>
+      this.#ended(entry, signal === null ? `status ${code}` : signal),
     );
-    child.once('exit', (code, signal) => {
-      entry.child = null;
-      if (this.#isStopping || !entry.isWanted) return;
-      const how = signal === null ? `status ${code}` : signal;
-      if (!this.#options.restarts) {
-        this.#options.onLine(command.name, `ended by ${how}`);
-        return;
-      }
-      const ranMs = this.#options.clock.monotonic() - entry.startedMs;
-      if (ranMs > WELL_AFTER_MS) entry.backoffMs = FIRST_BACKOFF_MS;
-      const waitMs = entry.backoffMs;
-      entry.backoffMs = Math.min(MAX_BACKOFF_MS, entry.backoffMs * 2);
-      entry.restarts++;
-      this.#options.onLine(command.name, `ended by ${how}; starting again in ${waitMs} ms`);
-      this.#options.clock.after(waitMs, () => {
-        if (entry.isWanted && entry.child === null && !this.#isStopping) this.#spawn(entry);
-      });
+  }
+
+  #ended(entry: Entry, how: string): void {
+    const { clock, onLine, restarts } = this.#options;
+    const { name } = entry.command;
+    entry.child = null;
+    if (this.#isStopping || !entry.isWanted) return;
+    if (!restarts) {
+      onLine(name, `ended by ${how}`);
+      return;
+    }
+    if (clock.monotonic() - entry.startedMs > WELL_AFTER_MS) entry.backoffMs = FIRST_BACKOFF_MS;
+    const waitMs = entry.backoffMs;
+    entry.backoffMs = Math.min(MAX_BACKOFF_MS, entry.backoffMs * 2);
+    entry.restarts++;
+    onLine(name, `ended by ${how}; starting again in ${waitMs} ms`);
+    clock.after(waitMs, () => {
+      if (entry.isWanted && entry.child === null && !this.#isStopping) this.#spawn(entry);
     });
   }
 
