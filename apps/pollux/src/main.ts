@@ -15,6 +15,7 @@ import { Log, type LogFormat, type LogLevel, Registry } from '@pollux/telemetry'
 import { commandContext } from './command-context.ts';
 import { COMMANDS } from './commands.ts';
 import { ALIASES, ENGINE_FLAGS, ROLES } from './roles.ts';
+import { keepHeapSmall } from './small-heap.ts';
 
 /** A clean stop must be over by then; a role that hangs is left to the kernel. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -94,6 +95,7 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
     const shown = host.includes(':') ? `[${host}]` : host;
     log.info('ready', { role: role.name, address: `http://${shown}:${port}` });
   }
+  keepHeapSmall();
   await asked;
   const cut = setTimeout(() => {
     log.error('the clean stop took too long', { timeout_ms: STOP_TIMEOUT_MS });
