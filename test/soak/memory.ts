@@ -202,5 +202,5 @@ function columns(cells: readonly string[]): string {
 }
 
 function megabytes(bytes: number): string {
-  return (bytes / MB).toFixed(1);
+  return Number.isNaN(bytes) ? '-' : (bytes / MB).toFixed(1);
 }
