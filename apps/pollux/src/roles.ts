@@ -16,15 +16,15 @@ export const ROLES: Readonly<Record<string, () => Promise<{ readonly role: RoleM
 
 /** The young generation stays at its first size instead of growing to 16 MB per half. */
 const SMALL_YOUNG_GENERATION = '--semi-space-growth-factor=1';
-/** The old generation is collected after 2 MB of growth instead of 8 MB. */
+/** The old generation is collected after less growth; costs a processor more where many objects live long. */
 const EARLY_COLLECTION = '--optimize-for-size';
 
 /**
  * Engine settings, set before a role's code is loaded. Measured on Node 20.20 in a pair at 1 s scrapes, MB resident after
- * some minutes: store 119 without and 90 with, gateway 117 and 89, server 150 and 114; a store's writes and the database's
- * benchmark cost the same processor time, for the small young generation stays in the processor's cache. Without the
- * optimising compiler, which roles that do little can spare, a node-exporter saves 14 MB more. EARLY_COLLECTION is not for
- * roles whose heap may be large: it collects that more often than it is worth.
+ * some minutes: store 116 without and 88 with, gateway 117 and 89, server 150 and 114; a store's writes took 1.9 to 2.1 s of processor
+ * time instead of 1.8, the database's benchmark no more than before. Without the optimising compiler, which roles that do
+ * little can spare, a node-exporter saves 14 MB more. EARLY_COLLECTION is not for roles whose heap may be large: creating
+ * series became half as slow again with it.
  */
 export const ENGINE_FLAGS: Readonly<Record<string, readonly string[]>> = {
   alertmanager: [SMALL_YOUNG_GENERATION, EARLY_COLLECTION],
