@@ -322,6 +322,16 @@ describe('the gateway over two servers', () => {
     expect((await world.range(5)).status).toBe(200);
   });
 
+  it('asks members that a busy moment made look down when there is nobody else', async () => {
+    const world = await newWorld();
+    for (const server of Object.values(world.servers)) server.state = 'silent';
+    await world.clock.advance(1_100);
+    for (const server of Object.values(world.servers)) server.state = 'up';
+    // No check has run since: both still count as down.
+    const { status } = await world.range(5);
+    expect(status).toBe(200);
+  });
+
   it('gives Prometheus’ envelope with every reason when all are down', async () => {
     const world = await newWorld();
     world.servers.a.state = 'refusing';

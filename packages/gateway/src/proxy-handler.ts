@@ -8,7 +8,7 @@ import {
 import { type Exchange, json } from '@pollux/http';
 import type { GatewayMetrics } from './metrics.ts';
 import { forwardedHeaders } from './query-handler.ts';
-import type { Upstream } from './upstream.ts';
+import { candidates, LAST_RESORT_MS, type Upstream } from './upstream.ts';
 
 const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
@@ -78,9 +78,9 @@ export class ProxyHandler {
     });
   }
 
-  /** Members that are up, beginning with the next in turn. */
+  /** Members to ask, beginning with the next in turn. */
   #inTurn(): Upstream[] {
-    const live = this.#options.upstreams.filter((upstream) => upstream.isUp);
+    const live = candidates(this.#options.upstreams);
     const first = live.length === 0 ? 0 : this.#next++ % live.length;
     return [...live.slice(first), ...live.slice(0, first)];
   }
@@ -98,7 +98,7 @@ export class ProxyHandler {
       url: upstream.url + target,
       headers: forwardedHeaders(exchange),
       ...(body === undefined ? {} : { body }),
-      timeoutMs: requestTimeoutMs,
+      timeoutMs: upstream.isUp ? requestTimeoutMs : LAST_RESORT_MS,
       maxBodyBytes: MAX_ANSWER_BYTES,
     };
     return upstream.send(env.net, request, exchange.signal);

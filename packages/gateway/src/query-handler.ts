@@ -27,7 +27,7 @@ import {
 } from './plan.ts';
 import { type QueryParams, readQueryParams } from './query-params.ts';
 import { type Answer, parseAnswer, stitchPieces, withWarnings } from './stitch.ts';
-import type { Upstream } from './upstream.ts';
+import { candidates, LAST_RESORT_MS, type Upstream } from './upstream.ts';
 
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 /** A refusal is short. */
@@ -99,8 +99,8 @@ export class QueryHandler {
     let isReplanned = false;
     // Each round loses a member or learns a gap, so it ends; one more than members is a bound, not a hope.
     for (let round = 0; round <= upstreams.length; round++) {
-      const live = upstreams.filter((upstream) => upstream.isUp);
-      if (live.length === 0) throw new NoUpstreamError(upstreams);
+      const live = candidates(upstreams);
+      if (live.length === 0) break;
       const views = params === null ? [] : this.#views(live, params, found);
       const plan = params === null ? UNPLANNED : planFor(params, views);
       const replies = await Promise.allSettled(
@@ -126,6 +126,7 @@ export class QueryHandler {
       }
       return this.#respond(good, plan, live);
     }
+    if (!upstreams.some((upstream) => upstream.isUp)) throw new NoUpstreamError(upstreams);
     throw new OperatingError('GATEWAY.NO_ANSWER', 'no server answered', { cause: lastError });
   }
 
@@ -166,7 +167,7 @@ export class QueryHandler {
         url: upstream.url + exchange.path,
         headers: forwardedHeaders(exchange, 'application/x-www-form-urlencoded'),
         body: sent.toString(),
-        timeoutMs: requestTimeoutMs,
+        timeoutMs: upstream.isUp ? requestTimeoutMs : LAST_RESORT_MS,
         maxBodyBytes: MAX_ANSWER_BYTES,
       };
       const response = await upstream.send(env.net, request, exchange.signal);

@@ -55,9 +55,9 @@ export class Upstream {
     const onClient = (): void => both.abort(client.reason);
     const onDown = (): void => both.abort(down.reason);
     if (client.aborted) onClient();
-    if (down.aborted) onDown();
     client.addEventListener('abort', onClient, { once: true });
-    down.addEventListener('abort', onDown, { once: true });
+    // A member that is asked although it is down is asked as a last resort; that it is down is no news.
+    if (!down.aborted) down.addEventListener('abort', onDown, { once: true });
     try {
       return await net.request({ ...request, signal: both.signal });
     } finally {
@@ -96,4 +96,16 @@ export class Upstream {
   setDetails(details: unknown): void {
     this.#details = details;
   }
+}
+
+/** What a last resort may take: a member that is really down must not hold the client. */
+export const LAST_RESORT_MS = 2_000;
+
+/**
+ * The members to ask: those that are up, else those that ever were. A check that failed because the machine was busy must
+ * not turn into a refusal when there is nobody better to ask.
+ */
+export function candidates(upstreams: readonly Upstream[]): readonly Upstream[] {
+  const live = upstreams.filter((upstream) => upstream.isUp);
+  return live.length > 0 ? live : upstreams.filter((upstream) => upstream.lastUpMs > 0);
 }
