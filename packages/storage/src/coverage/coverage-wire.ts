@@ -4,8 +4,9 @@ import type { CoverageReport, SubjectReport } from './coverage-log.ts';
 import { type IntervalSet, intervalSet } from './interval-set.ts';
 
 export const COVERAGE_HEADER = 'x-pollux-coverage';
-/** A longer header is replaced by the address of the report. */
 const MAX_HEADER_LENGTH = 4_096;
+/** Of at most 29 characters each. */
+const MAX_NEWEST_GAPS = 100;
 const MAX_INTERVALS = 100_000;
 
 /** The JSON of `/api/v1/pollux/coverage`; intervals are flat: start, end, start, end … in ms. */
@@ -99,11 +100,15 @@ export function summaryOf(report: CoverageReport): CoverageSummary {
   };
 }
 
-/** `config=…; now=…; since=…; gaps=1-2,5-9; failures=` or, when longer than 4 kB, `config=…; now=…; url=…`. */
+/**
+ * `config=…; now=…; since=…; gaps=1-2,5-9; failures=`. When longer than 4 kB, the newest gaps and, under `url=`, where all
+ * is: who polls the reports knows the older ones.
+ */
 export function encodeHeader(summary: CoverageSummary, url: string): string {
   const head = `config=${summary.configIdentity}; now=${summary.nowMs}; since=${summary.sinceMs}`;
   const full = `${head}; gaps=${spans(summary.gaps)}; failures=${spans(summary.failures)}`;
-  return full.length <= MAX_HEADER_LENGTH ? full : `${head}; url=${url}`;
+  if (full.length <= MAX_HEADER_LENGTH) return full;
+  return `${head}; gaps=${spans(summary.gaps.slice(-MAX_NEWEST_GAPS))}; url=${url}`;
 }
 
 /** Null when the header is missing or not of this form: the upstream then counts as a plain Prometheus. */

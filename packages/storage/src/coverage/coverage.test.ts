@@ -255,13 +255,15 @@ describe('coverage on the wire', () => {
     expect(decodeHeader(encodeHeader(summary, '/c'))).toEqual(summary);
   });
 
-  it('names a URL when the header would be too long, and takes a foreign header for none', () => {
+  it('names a URL beside the newest gaps when the header would be too long, and takes a foreign header for none', () => {
     const gaps = Array.from({ length: 1_000 }, (_, i) => ({ startMs: i * 10, endMs: i * 10 + 5 }));
     const long = encodeHeader(
       { configIdentity: 'x', nowMs: 1, sinceMs: 0, gaps, failures: [], url: null },
       '/c?start=0',
     );
     expect(decodeHeader(long)?.url).toBe('/c?start=0');
+    expect(decodeHeader(long)?.gaps).toEqual(gaps.slice(-100));
+    expect(long.length).toBeLessThan(4_096);
     expect(decodeHeader('something else')).toBeNull();
     expect(decodeHeader(undefined)).toBeNull();
   });

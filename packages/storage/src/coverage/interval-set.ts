@@ -26,7 +26,7 @@ export function union(a: IntervalSet, b: IntervalSet): IntervalSet {
 /** What is in `a` and not in `b`. */
 export function subtract(a: IntervalSet, b: IntervalSet): IntervalSet {
   const left: Interval[] = [];
-  let from = 0;
+  let from = a.length === 0 ? 0 : firstEndingAfter(b, a[0]!.startMs);
   for (const { startMs, endMs } of a) {
     let at = startMs;
     while (from < b.length && b[from]!.endMs <= startMs) from++;
@@ -41,8 +41,9 @@ export function subtract(a: IntervalSet, b: IntervalSet): IntervalSet {
 
 export function intersect(a: IntervalSet, b: IntervalSet): IntervalSet {
   const shared: Interval[] = [];
-  let i = 0;
-  let j = 0;
+  if (a.length === 0 || b.length === 0) return shared;
+  let i = firstEndingAfter(a, b[0]!.startMs);
+  let j = firstEndingAfter(b, a[0]!.startMs);
   while (i < a.length && j < b.length) {
     const startMs = Math.max(a[i]!.startMs, b[j]!.startMs);
     const endMs = Math.min(a[i]!.endMs, b[j]!.endMs);
@@ -56,14 +57,20 @@ export function intersect(a: IntervalSet, b: IntervalSet): IntervalSet {
 /** True when any of `set` lies in [startMs, endMs). Binary search: plans ask this once a step. */
 export function overlaps(set: IntervalSet, startMs: number, endMs: number): boolean {
   if (startMs >= endMs) return false;
+  const first = firstEndingAfter(set, startMs);
+  return first < set.length && set[first]!.startMs < endMs;
+}
+
+/** Index of the first interval that ends behind `atMs`: a question about a short window does not walk the whole past. */
+function firstEndingAfter(set: IntervalSet, atMs: number): number {
   let low = 0;
   let high = set.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (set[middle]!.endMs <= startMs) low = middle + 1;
+    if (set[middle]!.endMs <= atMs) low = middle + 1;
     else high = middle;
   }
-  return low < set.length && set[low]!.startMs < endMs;
+  return low;
 }
 
 /** Milliseconds of `set`. */
