@@ -49,7 +49,7 @@ type Parts = {
 };
 
 /** How much a database holds, in figures that are at hand. */
-export type TsdbExtent = {
+type TsdbExtent = {
   readonly headSeries: number;
   /** Of blocks and head. */
   readonly oldestMs: number;
