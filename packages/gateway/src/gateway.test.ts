@@ -322,6 +322,21 @@ describe('the gateway over two servers', () => {
     expect((await world.range(5)).status).toBe(200);
   });
 
+  it.each([
+    ['a', 'refusing'],
+    ['b', 'refusing'],
+    ['a', 'silent'],
+    ['b', 'silent'],
+  ] as const)('asks the other one too when %s is really %s', async (dead, state) => {
+    const world = await newWorld();
+    for (const server of Object.values(world.servers)) server.state = 'silent';
+    await world.clock.advance(1_100);
+    for (const server of Object.values(world.servers)) server.state = 'up';
+    world.servers[dead].state = state;
+    const { status, replica } = await world.range(5);
+    expect([status, replica]).toEqual([200, dead === 'a' ? 'b' : 'a']);
+  });
+
   it('asks members that a busy moment made look down when there is nobody else', async () => {
     const world = await newWorld();
     for (const server of Object.values(world.servers)) server.state = 'silent';

@@ -97,10 +97,12 @@ export class QueryHandler {
     const found: (IntervalSet | undefined)[] = [];
     let lastError: unknown = null;
     let isReplanned = false;
+    const lost = new Set<Upstream>();
     // Each round loses a member or learns a gap, so it ends; one more than members is a bound, not a hope.
     for (let round = 0; round <= upstreams.length; round++) {
-      const live = candidates(upstreams);
+      const live = candidates(upstreams.filter((upstream) => !lost.has(upstream)));
       if (live.length === 0) break;
+      const isLastResort = !live[0]!.isUp;
       const views = params === null ? [] : this.#views(live, params, found);
       const plan = params === null ? UNPLANNED : planFor(params, views);
       const replies = await Promise.allSettled(
@@ -108,8 +110,12 @@ export class QueryHandler {
       );
       const failed = replies.find((reply) => reply.status === 'rejected');
       if (failed !== undefined) {
-        // Another member would take as long, or be refused as well.
-        if (exchange.signal.aborted || !isRetriable(failed.reason)) throw failed.reason;
+        // Another member would take as long, or be refused as well; but a last resort may simply be dead.
+        const isWorthMore =
+          isRetriable(failed.reason) || (isLastResort && OperatingError.is(failed.reason));
+        if (exchange.signal.aborted || !isWorthMore) throw failed.reason;
+        for (const [index, { status }] of replies.entries())
+          if (status === 'rejected') lost.add(live[plan.pieces[index]!.replica]!);
         lastError = failed.reason;
         metrics.retries.inc();
         continue;
