@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { ByteReader, VirtualClock } from '@pollux/base';
 import { NodeFiles } from '@pollux/base/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Block } from './block/block.ts';
 import { FileCache } from './block/file-cache.ts';
 import { IndexReader } from './format/index-read.ts';
 import { IndexWriter } from './format/index-write.ts';
@@ -47,6 +48,16 @@ describe.skipIf(!hasConformance)(`data of Prometheus 2.42${NO_CONFORMANCE}`, () 
     expect(expected.length).toBeGreaterThan(10_000);
     expect(answerLines(await query(db))).toEqual(expected);
     await db.close();
+  });
+
+  it('takes no room in the cache when a block is only opened', () => {
+    const cache = new FileCache(1 << 24);
+    const [name = ''] = fs.readdirSync(BLOCKS);
+    const block = new Block(files, path.join(BLOCKS, name), cache);
+    expect(cache.bytes).toBe(0);
+    expect(block.index.all().length).toBeGreaterThan(0);
+    expect(cache.bytes).toBeGreaterThan(0);
+    block.release();
   });
 
   it('in the log of a killed process is read exactly as promtool dumps it', async () => {

@@ -150,7 +150,7 @@ export class Block {
   #openChunkFile(path: string, cache: FileCache): CachedFile {
     const file = this.#openFile(path, cache);
     if (file.size < CHUNKS_HEADER_BYTES) throw new CorruptionError(path, 'is too short');
-    const header = new ByteReader(file.read(0, CHUNKS_HEADER_BYTES));
+    const header = new ByteReader(file.readOnce(0, CHUNKS_HEADER_BYTES));
     if (header.u32() !== CHUNKS_MAGIC || header.u8() !== 1) {
       throw new CorruptionError(path, 'is no chunk file of version 1');
     }

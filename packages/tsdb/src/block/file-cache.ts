@@ -93,6 +93,17 @@ export class CachedFile {
     return whole;
   }
 
+  /** As {@link read}, for what is needed once, as when a block is opened: nothing stays in the cache. */
+  readOnce(offset: number, length: number): Uint8Array {
+    if (offset < 0 || length < 0 || offset + length > this.size) {
+      throw new DecodeError(`${length} bytes needed behind the end of the file`, offset);
+    }
+    const bytes = new Uint8Array(length);
+    const filled = this.#file.read(bytes, 0, length, offset);
+    if (filled < length) throw new DecodeError('the file has shrunk', offset + filled);
+    return bytes;
+  }
+
   /** As {@link read}, but fewer bytes at the end of the file. */
   readUpTo(offset: number, length: number): Uint8Array {
     return this.read(offset, Math.max(0, Math.min(length, this.size - offset)));

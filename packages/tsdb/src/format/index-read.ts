@@ -87,13 +87,13 @@ export class IndexReader implements LabelIndex {
 
   #open(): void {
     const file = this.#file;
-    const head = new ByteReader(file.read(0, 5));
+    const head = new ByteReader(file.readOnce(0, 5));
     if (head.u32() !== INDEX_MAGIC) throw new CorruptionError(this.#place, 'is no index file');
     const version = head.u8();
     if (version !== 2) {
       throw new CorruptionError(this.#place, `index version ${version} is not supported`);
     }
-    const tocBytes = file.read(file.size - TOC_BYTES, TOC_BYTES);
+    const tocBytes = file.readOnce(file.size - TOC_BYTES, TOC_BYTES);
     const toc = new ByteReader(tocBytes);
     const symbolsAt = toc.i64();
     toc.skip(4 * 8);
@@ -106,7 +106,7 @@ export class IndexReader implements LabelIndex {
   }
 
   #openSymbols(at: number): void {
-    const section = this.#section(at);
+    const section = this.#sectionOnce(at);
     const base = at + 4;
     this.#symbolCount = section.u32();
     for (let i = 0; i < this.#symbolCount; i++) {
@@ -117,7 +117,7 @@ export class IndexReader implements LabelIndex {
   }
 
   #openTable(at: number): void {
-    const section = this.#section(at);
+    const section = this.#sectionOnce(at);
     const base = at + 4;
     const count = section.u32();
     let name = '';
@@ -151,7 +151,16 @@ export class IndexReader implements LabelIndex {
   /** The content of a section with a length in front and a checksum behind. */
   #section(at: number): ByteReader {
     const length = new ByteReader(this.#file.read(at, 4)).u32();
-    const bytes = this.#file.read(at + 4, length + 4);
+    return this.#checked(at, this.#file.read(at + 4, length + 4), length);
+  }
+
+  /** As {@link #section}, leaving nothing in the cache. */
+  #sectionOnce(at: number): ByteReader {
+    const length = new ByteReader(this.#file.readOnce(at, 4)).u32();
+    return this.#checked(at, this.#file.readOnce(at + 4, length + 4), length);
+  }
+
+  #checked(at: number, bytes: Uint8Array, length: number): ByteReader {
     if (crc32c(bytes, 0, length) !== new ByteReader(bytes, length).u32()) {
       throw new CorruptionError(`${this.#place} at ${at}`, 'wrong checksum');
     }
