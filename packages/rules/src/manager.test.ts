@@ -325,6 +325,19 @@ groups:
     expect(new Set(all).size).toBe(all.length);
   });
 
+  it('covers nothing while the state of alerts is not restored, since no ALERTS are written then', async () => {
+    const world = new World();
+    world.answers.set('up == 0', () => [[{ instance: 'a' }, 0]]);
+    await world.load('groups: [{name: g, interval: 10s, rules: [{alert: Down, expr: up == 0}]}]');
+    world.manager.start();
+    await world.clock.advance(45_000);
+    const evaluated = world.evaluations.map(({ atMs }) => atMs);
+    const covered = world.coverage.filter((line) => line.startsWith('done'));
+    expect(evaluated.length).toBeGreaterThanOrEqual(4);
+    expect(covered).toHaveLength(evaluated.length - 2);
+    expect(covered[0]).toContain(` ${evaluated[2]} `);
+  });
+
   it('reports what it covers after the samples are visible', async () => {
     const world = new World();
     world.answers.set('first', () => [[{}, 1]]);

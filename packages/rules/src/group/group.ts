@@ -209,6 +209,10 @@ export class Group {
     metrics.groupLastDuration.with(this.key).set(this.#evaluationSeconds);
     metrics.groupLastEvaluation.with(this.key).set(this.#lastEvaluationMs / 1000);
     metrics.groupLastSamples.with(this.key).set(taken);
+    // Until the `for` state is restored no ALERTS are written: such an evaluation covers nothing.
+    const isWhole =
+      !this.#needsRestore || this.spec.rules.every((rule) => rule.kind !== 'alerting');
+    if (!isWhole) return;
     // Coverage speaks of sample times, which lie before the schedule by the query offset.
     coverage.record(this.coverageKey, queryAtMs, isDone ? 'done' : 'failed');
   }
