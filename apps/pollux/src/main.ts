@@ -83,6 +83,9 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
   const env = nodeEnv();
   const registry = new Registry();
   registerProcessMetrics(registry, Date.now());
+  // Unheard, the signal would end a process that is still replaying its log. The files are read at the start anyway.
+  const early = (): void => log.warn('not started yet: SIGHUP is left out');
+  process.on('SIGHUP', early);
   const running = await role.start(
     { env, log, registry, lock: lockDirectory, variables: process.env, hostname: hostname() },
     values,
@@ -90,6 +93,7 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
   );
   // Asked for before the ready line is out: who reads it may end or reload this process at once.
   const asked = untilAskedToEnd(running, log);
+  process.off('SIGHUP', early);
   if (running.address !== null) {
     const { host, port } = running.address;
     const shown = host.includes(':') ? `[${host}]` : host;

@@ -337,6 +337,23 @@ describe('the gateway over two servers', () => {
     expect([status, replica]).toEqual([200, dead === 'a' ? 'b' : 'a']);
   });
 
+  it('takes one answer that stays out for suspicion only: nothing in flight is cut, a second one is proof', async () => {
+    const world = await newWorld();
+    const chosen = (await world.range(20)).replica as 'a' | 'b';
+    const isUp = async (): Promise<boolean> => {
+      const { json } = await world.get('/api/v1/pollux/pair');
+      const { groups } = json.data as unknown as {
+        groups: { members: { name: string; isUp: boolean }[] }[];
+      };
+      return groups[0]?.members.find(({ name }) => name === chosen)?.isUp ?? false;
+    };
+    world.servers[chosen].state = 'silent';
+    // A check begins at most a quarter of the interval later and waits for another quarter.
+    await world.clock.advance(510);
+    expect(await isUp()).toBe(true);
+    expect((await world.range(20)).replica).not.toBe(chosen);
+  });
+
   it('asks members that a busy moment made look down when there is nobody else', async () => {
     const world = await newWorld();
     for (const server of Object.values(world.servers)) server.state = 'silent';

@@ -1,17 +1,22 @@
-import { type Env, errorText, sleep } from '@pollux/base';
+import { type Env, errorText, OperatingError, sleep } from '@pollux/base';
 import { type CoverageReport, fromWire } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import type { GroupKind } from './config.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Details for the console change slowly; every so many checks is enough. */
-const DETAILS_EVERY = 4;
+const DETAILS_EVERY = 8;
+/** Coverage of a member that stays up is polled at every second check. */
+const COVERAGE_EVERY = 2;
 const MAX_REPORT_BYTES = 16 * 1024 * 1024;
 
 export type HealthOptions = {
   readonly env: Env;
   readonly log: Log;
-  /** A silent member is found within this time: half of it between checks, half of it for the answer. */
+  /**
+   * A silent member is found within this time: a quarter of it between checks, a quarter for the answer, twice. One answer
+   * that stays out is suspicion only, since a busy machine makes such pauses; a refused connection is proof at once.
+   */
   readonly intervalMs: number;
 };
 
@@ -23,31 +28,33 @@ export async function watchUpstream(
   signal: AbortSignal,
 ): Promise<void> {
   const { env, log } = options;
-  const halfMs = options.intervalMs / 2;
   for (let round = 0; !signal.aborted; round++) {
     const wasUp = upstream.isUp;
-    const error = await check(upstream, kind, options, round % DETAILS_EVERY === 0);
+    const fault = await check(upstream, kind, options, round);
     if (signal.aborted) return;
-    if (error === null) upstream.markUp(env.clock.now());
-    else upstream.markDown(error);
+    if (fault === null) upstream.markUp(env.clock.now());
+    else if (fault.isSilence && wasUp && !upstream.isSuspect) upstream.suspect(fault.why);
+    else upstream.markDown(fault.why);
     if (wasUp !== upstream.isUp) {
-      const fields = { member: upstream.name, url: upstream.url, err: error ?? undefined };
+      const fields = { member: upstream.name, url: upstream.url, err: fault?.why };
       if (upstream.isUp) log.info('member is up', fields);
       else log.warn('member is down', fields);
     }
-    await sleep(env.clock, halfMs, signal).catch(() => {});
+    await sleep(env.clock, options.intervalMs / 4, signal).catch(() => {});
   }
 }
+
+type Fault = { readonly why: string; readonly isSilence: boolean };
 
 /** Null when the member is ready; else why not. */
 async function check(
   upstream: Upstream,
   kind: GroupKind,
   options: HealthOptions,
-  withDetails: boolean,
-): Promise<string | null> {
+  round: number,
+): Promise<Fault | null> {
   const { env, intervalMs } = options;
-  const timeoutMs = intervalMs / 2;
+  const timeoutMs = intervalMs / 4;
   try {
     const path = kind === 'store' ? '/ping' : '/-/ready';
     const { status } = await env.net.request({
@@ -55,12 +62,15 @@ async function check(
       url: upstream.url + path,
       timeoutMs,
     });
-    if (status >= 300) return `${path} answered ${status}`;
-    if (kind === 'server') upstream.setCoverage(await pollCoverage(upstream, env, timeoutMs));
-    if (withDetails) await pollDetails(upstream, options, timeoutMs);
+    if (status >= 300) return { why: `${path} answered ${status}`, isSilence: false };
+    if (kind === 'server' && (!upstream.isUp || round % COVERAGE_EVERY === 0)) {
+      upstream.setCoverage(await pollCoverage(upstream, env, timeoutMs));
+    }
+    if (round % DETAILS_EVERY === 0) await pollDetails(upstream, options, timeoutMs);
     return null;
   } catch (error) {
-    return errorText(error);
+    const isSilence = OperatingError.is(error) && error.code === 'BASE.TIMEOUT';
+    return { why: errorText(error), isSilence };
   }
 }
 

@@ -98,13 +98,15 @@ export class QueryHandler {
     let lastError: unknown = null;
     let isReplanned = false;
     const lost = new Set<Upstream>();
-    // Each round loses a member or learns a gap, so it ends; one more than members is a bound, not a hope.
-    for (let round = 0; round <= upstreams.length; round++) {
+    // Each round loses a member, is cut short once for each, or learns a gap: so it ends within this bound.
+    for (let round = 0; round <= 2 * upstreams.length; round++) {
       const live = candidates(upstreams.filter((upstream) => !lost.has(upstream)));
       if (live.length === 0) break;
       const isLastResort = !live[0]!.isUp;
       const views = params === null ? [] : this.#views(live, params, found);
-      const plan = params === null ? UNPLANNED : planFor(params, views);
+      // Suspects stand last: they are asked when they cover what nobody else does.
+      const promptCount = live.filter(({ isSuspect }) => !isSuspect).length || live.length;
+      const plan = params === null ? UNPLANNED : planFor(params, views, promptCount);
       const replies = await Promise.allSettled(
         plan.pieces.map((piece) => this.#ask(live[piece.replica]!, piece, exchange, form, params)),
       );
@@ -114,8 +116,11 @@ export class QueryHandler {
         const isWorthMore =
           isRetriable(failed.reason) || (isLastResort && OperatingError.is(failed.reason));
         if (exchange.signal.aborted || !isWorthMore) throw failed.reason;
-        for (const [index, { status }] of replies.entries())
-          if (status === 'rejected') lost.add(live[plan.pieces[index]!.replica]!);
+        for (const [index, reply] of replies.entries()) {
+          // A member whose request a failed check cut short has not failed itself: it may be asked again.
+          if (reply.status !== 'rejected' || isCutShort(reply.reason)) continue;
+          lost.add(live[plan.pieces[index]!.replica]!);
+        }
         lastError = failed.reason;
         metrics.retries.inc();
         continue;
@@ -272,9 +277,13 @@ function isLoss(error: unknown): boolean {
   );
 }
 
-/** Also when the health check cut the request short. */
 function isRetriable(error: unknown): boolean {
-  return isLoss(error) || (OperatingError.is(error) && error.code === 'BASE.CANCELED');
+  return isLoss(error) || isCutShort(error);
+}
+
+/** The health check found the member down while it was working on the request. */
+function isCutShort(error: unknown): boolean {
+  return OperatingError.is(error) && error.code === 'BASE.CANCELED';
 }
 
 /** Headers that a member may see: who asks and where from, never hop-by-hop ones. */
@@ -300,10 +309,10 @@ const UNPLANNED: Plan = {
   isShort: false,
 };
 
-function planFor(params: QueryParams, replicas: readonly ReplicaView[]): Plan {
+function planFor(params: QueryParams, replicas: readonly ReplicaView[], promptCount: number): Plan {
   const { startMs, endMs, stepMs, window, isDivisible } = params;
   // One expression always starts at the same replica, so that a dashboard does not flicker between two truths.
-  const preferred = hashText(params.query) % replicas.length;
+  const preferred = hashText(params.query) % promptCount;
   return planQuery({ startMs, endMs, stepMs, window, isDivisible, replicas, preferred });
 }
 

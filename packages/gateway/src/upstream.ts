@@ -17,6 +17,7 @@ export class Upstream {
   readonly name: string;
   readonly url: string;
   #isUp = false;
+  #isSuspect = false;
   #lastError = 'not checked yet';
   #lastUpMs = 0;
   #down = new AbortController();
@@ -30,6 +31,11 @@ export class Upstream {
 
   get isUp(): boolean {
     return this.#isUp;
+  }
+
+  /** Up, but the last check had no answer in time: others are preferred, and nothing in flight is cut. */
+  get isSuspect(): boolean {
+    return this.#isSuspect;
   }
 
   get lastError(): string {
@@ -79,12 +85,19 @@ export class Upstream {
   markUp(nowMs: number): void {
     if (this.#down.signal.aborted) this.#down = new AbortController();
     this.#isUp = true;
+    this.#isSuspect = false;
     this.#lastError = '';
     this.#lastUpMs = nowMs;
   }
 
+  suspect(why: string): void {
+    this.#isSuspect = true;
+    this.#lastError = why;
+  }
+
   markDown(why: string): void {
     this.#isUp = false;
+    this.#isSuspect = false;
     this.#lastError = why;
     this.#down.abort(new UpstreamDownError(this.name, why));
   }
@@ -102,10 +115,12 @@ export class Upstream {
 export const LAST_RESORT_MS = 2_000;
 
 /**
- * The members to ask: those that are up, else those that ever were. A check that failed because the machine was busy must
- * not turn into a refusal when there is nobody better to ask.
+ * The members to ask: those that are up, the prompt ones first; else those that ever were, the last one seen first. A check
+ * that failed because the machine was busy must not turn into a refusal when there is nobody better.
  */
 export function candidates(upstreams: readonly Upstream[]): readonly Upstream[] {
-  const live = upstreams.filter((upstream) => upstream.isUp);
-  return live.length > 0 ? live : upstreams.filter((upstream) => upstream.lastUpMs > 0);
+  const up = upstreams.filter((upstream) => upstream.isUp);
+  if (up.length > 0) return up.sort((a, b) => Number(a.isSuspect) - Number(b.isSuspect));
+  const known = upstreams.filter((upstream) => upstream.lastUpMs > 0);
+  return known.sort((a, b) => b.lastUpMs - a.lastUpMs);
 }
