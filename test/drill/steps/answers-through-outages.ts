@@ -95,6 +95,7 @@ async function coverageOf(
 async function ask(world: World, signal: AbortSignal): Promise<Asked[]> {
   const asked: Asked[] = [];
   let before: readonly (CoverageReport | null)[] = [];
+  let last: Asked[] = [];
   for (let round = 0; !signal.aborted; round++) {
     const startMs = world.env.clock.monotonic();
     const query = QUERIES[round % QUERIES.length] ?? 'up';
@@ -107,15 +108,27 @@ async function ask(world: World, signal: AbortSignal): Promise<Asked[]> {
     // The gateway learns within its health interval, half a round, that a server is back.
     const reports = now.map((report, index) => (before[index] === null ? null : report));
     before = now;
+    asked.push(...last.map((answer) => ({ ...answer, reports: stillThere(answer.reports, now) })));
     const [instant, range] = await Promise.all([
       askOne(world, { query, timeMs, isRange: false, reports }),
       askOne(world, { query, timeMs, isRange: true, reports }),
     ]);
     for (const answer of [instant, range]) checkFresh(answer);
-    asked.push(instant, range);
+    last = [instant, range];
     await world.sleep(Math.max(0, 1_000 - (world.env.clock.monotonic() - startMs)));
   }
-  return asked;
+  return [...asked, ...last];
+}
+
+/**
+ * A server that fell while it was being asked was not there to be asked: it may have reported its
+ * coverage, and stopped before the gateway's request came. Outages last longer than a round.
+ */
+function stillThere(
+  reports: Asked['reports'],
+  after: readonly (CoverageReport | null)[],
+): Asked['reports'] {
+  return reports.map((report, index) => (after[index] === null ? null : report));
 }
 
 async function askOne(
