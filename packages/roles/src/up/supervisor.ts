@@ -8,6 +8,17 @@ const MAX_BACKOFF_MS = 10_000;
 const WELL_AFTER_MS = 30_000;
 const STOP_TIMEOUT_MS = 11_000;
 
+/**
+ * Keeps glibc from holding freed memory: its thresholds otherwise rise with the largest block ever freed, and each thread may
+ * get an arena of its own. Measured over five head truncations of a pair at 1 s scrapes: servers grew by up to 2.6 % a cycle
+ * after the second without, and by at most 0.4 % with. Read only at a process' start; ignored by other C libraries.
+ */
+const MALLOC: Readonly<Record<string, string>> = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+};
+
 type Entry = {
   readonly command: Command;
   child: ChildProcess | null;
@@ -91,7 +102,7 @@ export class Supervisor {
     const child = spawn(node, [...script, command.role, ...command.args], {
       // The child ends when this pipe does: even kill -9 of the supervisor leaves no orphans.
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...command.environment, POLLUX_SUPERVISED: '1' },
+      env: { ...MALLOC, ...process.env, ...command.environment, POLLUX_SUPERVISED: '1' },
       // Ctrl-C in the terminal must reach this process only: it stops the others in good order.
       detached: true,
     });
