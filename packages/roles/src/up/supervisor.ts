@@ -11,7 +11,7 @@ const STOP_TIMEOUT_MS = 11_000;
 /**
  * Keeps glibc from holding freed memory: its thresholds otherwise rise with the largest block ever freed, and each thread may
  * get an arena of its own. Measured over five head truncations of a pair at 1 s scrapes: servers grew by up to 2.6 % a cycle
- * after the second without, and by at most 0.4 % with. Read only at a process' start; ignored by other C libraries.
+ * after the second without, and by at most 1.1 % with. Read only at a process' start; ignored by other C libraries.
  */
 const MALLOC: Readonly<Record<string, string>> = {
   MALLOC_ARENA_MAX: '2',
