@@ -30,7 +30,9 @@ export async function settle(options: SettleOptions): Promise<void> {
     }
     await sleep(clock, Math.min(options.pollIntervalMs, leftMs), signal);
     if (equalPolls >= EQUAL_POLLS) {
-      log.info('gossip settled; proceeding', { elapsed_ms: clock.monotonic() - startMs });
+      log.info('gossip settled; proceeding', {
+        elapsed_ms: Math.round(clock.monotonic() - startMs),
+      });
       return;
     }
     const count = options.memberCount();
