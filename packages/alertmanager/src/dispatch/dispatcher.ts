@@ -87,6 +87,7 @@ export class Dispatcher implements AlertListener {
     const running = [...this.retire().values()];
     if (running.length > 0) {
       const all = Promise.all(running).then(() => {});
+      // Flushes that are late are cut below; each tells its own error.
       await withTimeout(this.#options.clock, graceMs, 'flushes', () => all).catch(() => {});
     }
     this.#abort.abort(new CanceledError('the alertmanager is stopping'));
