@@ -224,7 +224,9 @@ async function recompute(world: World, asked: readonly Asked[], sinceMs: number)
         isTrue,
         `${query} at ${new Date(at).toISOString()} is what one covering server alone says: ${step} is none of ${able
           .map((index) => `${SERVERS[index]}: ${truths[index]?.get(at)}`)
-          .join('; ')}; ${holesText(views[0]?.report, views[1]?.report, answer.reports)}`,
+          .join(
+            '; ',
+          )}; its warnings: ${JSON.stringify(answer.warnings)}; ${holesText(views[0]?.report, views[1]?.report, answer.reports)}`,
       );
       compared++;
     }
