@@ -1,29 +1,40 @@
-/** What the shell says of itself. The commands and flags are those of `influx` 1.x; the words are ours. */
-export const SHELL_HELP = `Commands of the shell:
-        connect <host:port>   talk to the server at this address from now on
-        auth                  ask for a user name and password
-        use <db_name>         run statements in this database; use <db>.<rp> for a retention policy too
-        clear                 forget the database or retention policy; 'clear' alone lists the forms
-        format <format>       print answers as json, csv or column
-        precision <format>    print times as rfc3339 or as a count of h, m, s, ms, u or ns
-        pretty                indent json, or stop indenting it
-        chunked               let the server send an answer in pieces, or in one
-        chunk size <size>     rows in a piece; 0 leaves it to the server
-        consistency <level>   how many nodes must take a write: any, one, quorum or all
-        settings              list what is set
-        history               list the statements given so far
-        exit/quit/ctrl+d      leave
+/** What the shell says by itself, in the original's words. */
+export const SHELL_HELP = `Usage:
+        connect <host:port>   connects to another node specified by host:port
+        auth                  prompts for username and password
+        pretty                toggles pretty print for the json format
+        chunked               turns on chunked responses from server
+        chunk size <size>     sets the size of the chunked responses.  Set to 0 to reset to the default chunked size
+        use <db_name>         sets current database
+        format <format>       specifies the format of the server responses: json, csv, or column
+        precision <format>    specifies the format of the timestamp: rfc3339, h, m, s, ms, u or ns
+        consistency <level>   sets write consistency level: any, one, quorum, or all
+        history               displays command history
+        settings              outputs the current settings for the shell
+        clear                 clears settings such as database or retention policy.  run 'clear' for help
+        exit/quit/ctrl+d      quits the influx shell
 
-Statements to look around with:
-        show databases, show measurements, show series, show tag keys, show field keys
+        show databases        show database names
+        show series           show series information
+        show measurements     show measurement information
+        show tag keys         show tag key information
+        show field keys       show field key information
+
+        A full list of influxql commands can be found at:
+        https://docs.influxdata.com/influxdb/latest/query_language/spec/
 `;
 
-export const CLEAR_HELP = `What 'clear' can forget:
-    clear database, clear db
-    clear retention policy, clear rp
+export const CLEAR_HELP = `Possible commands for 'clear' are:
+    # Clear the database context
+    clear database
+    clear db
+
+    # Clear the retention policy context
+    clear retention policy
+    clear rp
+\t\t
 `;
 
-/** The two remarks follow an error in the output, where scripts match them: these are the original's to the letter. */
 export const NO_DATABASE_WARNING = `Warning: It is possible this error is due to not setting a database.
 Please set a database with the command "use <database>".
 `;
@@ -35,33 +46,41 @@ INSERT INTO <database>.<retention-policy> <point>
 
 export const PROGRAM_USAGE = `Usage of influx:
   -version
-        print the version and leave
-  -host 'host name', -port 'port #'
-        the server's address
+       Display the version and exit.
+  -host 'host name'
+       Host to connect to.
+  -port 'port #'
+       Port to connect to.
   -path-prefix 'path'
-        what stands before the path of each request
+       Path that follows the host and port.
   -database 'database name'
-        the database that statements run in
-  -username 'username', -password 'password'
-        who asks; -password '' asks for the password
+       Database to connect to the server.
+  -password 'password'
+      Password to connect to the server.  Leaving blank will prompt for password (-password '').
+  -username 'username'
+       Username to connect to the server.
   -ssl
-        speak https
+        Use https for requests.
   -unsafeSsl
-        take any certificate of an https server
+        Do not verify the certificate of an https server.
   -execute 'command'
-        run this and leave
+       Execute command and quit.
   -format 'json|csv|column'
-        how answers are printed
+       Format specifies the format of the server responses:  json, csv, or column.
   -precision 'rfc3339|h|m|s|ms|u|ns'
-        how times are printed
+       Precision specifies the format of the timestamp:  rfc3339, h, m, s, ms, u or ns.
   -consistency 'any|one|quorum|all'
-        how many nodes must take a write
+       Set write consistency level: any, one, quorum, or all
   -pretty
-        indent json
+       Turns on pretty print for the json format.
   -node 'id'
-        the node that statements are for
+       Node that the statements are for.
 
-For example:
-    $ influx -database 'prometheus' -execute 'show measurements' -format 'csv'
-    $ influx -host '127.0.0.2' -port '8086' -database 'prometheus'
+Examples:
+
+    # Use influx in a non-interactive mode to query the database "metrics" and pretty print json:
+    $ influx -database 'metrics' -execute 'select * from cpu' -format 'json' -pretty
+
+    # Connect to a specific database on startup and set database context:
+    $ influx -database 'metrics' -host 'localhost' -port '8086'
 `;
