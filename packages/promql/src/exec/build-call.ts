@@ -16,7 +16,7 @@ import { mergeEqual } from './merge-equal.ts';
 import { Nothing } from './nothing.ts';
 import type { Operator } from './operator.ts';
 import { withoutName } from './range-source.ts';
-import { ScalarChoice, ScalarOfTime, ScalarOfVector } from './scalar-operators.ts';
+import { ScalarOfTime, ScalarOfTwo, ScalarOfVector } from './scalar-operators.ts';
 import { byLabels, byValue, Reorder, type SeriesOrder } from './sort.ts';
 import { TimestampOfStep } from './timestamp-of-step.ts';
 
@@ -47,9 +47,9 @@ export function buildCall(node: CallNode, grid: StepGrid, context: ExecContext):
     case 'step':
       return new ScalarOfTime(grid, () => context.times.stepMs / 1000);
     case 'min_of':
-      return new ScalarChoice(operatorOf(0), operatorOf(1), Math.min);
+      return new ScalarOfTwo(operatorOf(0), operatorOf(1), Math.min);
     case 'max_of':
-      return new ScalarChoice(operatorOf(0), operatorOf(1), Math.max);
+      return new ScalarOfTwo(operatorOf(0), operatorOf(1), Math.max);
     case 'vector':
       return operatorOf(0);
     case 'scalar':

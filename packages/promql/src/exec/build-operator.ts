@@ -1,10 +1,10 @@
 import { unreachable } from '@pollux/base';
 import { QueryError } from '../errors.ts';
+import { scalarResult } from '../functions/binary-scalar.ts';
 import { isSetOperator } from '../parser/ast.ts';
 import type { BinaryNode, PlanNode } from '../plan/nodes.ts';
 import { AbsentOverTime } from './absent.ts';
 import { Aggregate } from './aggregate/aggregate.ts';
-import { ScalarBinary } from './binary/scalar-binary.ts';
 import { SetBinary } from './binary/set-binary.ts';
 import { VectorBinary } from './binary/vector-binary.ts';
 import { VectorScalar } from './binary/vector-scalar.ts';
@@ -15,7 +15,7 @@ import { mergeEqual } from './merge-equal.ts';
 import { Negate } from './negate.ts';
 import type { Operator } from './operator.ts';
 import { RangeCall } from './range-call.ts';
-import { ScalarOfTime } from './scalar-operators.ts';
+import { ScalarOfTime, ScalarOfTwo } from './scalar-operators.ts';
 import { SelectVector } from './select-vector.ts';
 import { StepInvariant } from './step-invariant.ts';
 
@@ -58,7 +58,7 @@ function buildBinary(node: BinaryNode, grid: StepGrid, context: ExecContext): Op
   const left = buildOperator(node.left, grid, context);
   const right = buildOperator(node.right, grid, context);
   if (node.leftType === 'scalar' && node.rightType === 'scalar')
-    return new ScalarBinary(node.operator, left, right);
+    return new ScalarOfTwo(left, right, (a, b) => scalarResult(node.operator, a, b));
   if (node.leftType === 'scalar' || node.rightType === 'scalar')
     return mergeEqual(new VectorScalar(node, left, right, context), context);
   if (isSetOperator(node.operator)) return new SetBinary(node, left, right);

@@ -66,17 +66,17 @@ export class ScalarOfVector implements Operator {
   }
 }
 
-/** min_of and max_of: the smaller or greater of two scalars. */
-export class ScalarChoice implements Operator {
+/** A function of two scalars: the binary operators, min_of and max_of. */
+export class ScalarOfTwo implements Operator {
   readonly #left: Operator;
   readonly #right: Operator;
-  readonly #choose: (left: number, right: number) => number;
+  readonly #compute: (left: number, right: number) => number;
   #batch: Batch | null = null;
 
-  constructor(left: Operator, right: Operator, choose: (left: number, right: number) => number) {
+  constructor(left: Operator, right: Operator, compute: (left: number, right: number) => number) {
     this.#left = left;
     this.#right = right;
-    this.#choose = choose;
+    this.#compute = compute;
   }
 
   async series(): Promise<readonly SeriesInfo[]> {
@@ -92,7 +92,7 @@ export class ScalarChoice implements Operator {
     this.#batch ??= new Batch(1, left.stepCount);
     this.#batch.clear(left.stepCount);
     for (let i = 0; i < left.stepCount; i++)
-      this.#batch.setFloat(i, this.#choose(left.values[i]!, right.values[i]!));
+      this.#batch.setFloat(i, this.#compute(left.values[i]!, right.values[i]!));
     return this.#batch;
   }
 }
