@@ -17,8 +17,8 @@ import {
 
 const NO_SECRET = new Secret('');
 
-/** Headers that the client sets itself; a configured one would be sent twice or break the exchange. */
-const RESERVED_HEADERS = new Set([
+/** Headers, in lower case, that a protocol of ours or the authentication sets; a configured one would be sent twice. */
+export const PROTOCOL_HEADERS: readonly string[] = [
   'authorization',
   'host',
   'content-encoding',
@@ -33,8 +33,9 @@ const RESERVED_HEADERS = new Set([
   'accept-encoding',
   'x-prometheus-remote-write-version',
   'x-prometheus-remote-read-version',
-  'x-prometheus-scrape-timeout-seconds',
-]);
+];
+
+const RESERVED_HEADERS = new Set([...PROTOCOL_HEADERS, 'x-prometheus-scrape-timeout-seconds']);
 
 const TLS_VERSIONS = {
   TLS10: 'TLSv1',

@@ -6,6 +6,7 @@ export {
   clientConfig,
   clientConfigFields,
   clientSettings,
+  PROTOCOL_HEADERS,
 } from './client-config.ts';
 export { withCompression } from './compress.ts';
 export { type Exchange, formOf, json, type RouteHandler, text } from './exchange.ts';

@@ -20,7 +20,12 @@ import {
   strictContext,
   string,
 } from '@pollux/config';
-import { type ClientConfig, checkClientConfig, clientConfigFields } from '@pollux/http';
+import {
+  type ClientConfig,
+  checkClientConfig,
+  clientConfigFields,
+  PROTOCOL_HEADERS,
+} from '@pollux/http';
 import { parseDuration, type RelabelStep } from '@pollux/model';
 import { NotSupportedError } from '../errors.ts';
 import { relabelSteps } from '../relabel-config.ts';
@@ -210,22 +215,9 @@ export function checkUrl(node: ConfigNode, path: string, url: string): void {
   }
 }
 
-/** Headers that the protocol or the authentication sets. */
+/** Beside the headers of every client, those that request signing sets. */
 const RESERVED_HEADERS = new Set([
-  'authorization',
-  'host',
-  'content-encoding',
-  'content-length',
-  'content-type',
-  'user-agent',
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'www-authenticate',
-  'accept-encoding',
-  'x-prometheus-remote-write-version',
-  'x-prometheus-remote-read-version',
+  ...PROTOCOL_HEADERS,
   'x-amz-date',
   'x-amz-security-token',
   'x-amz-content-sha256',
