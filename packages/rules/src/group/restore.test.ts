@@ -126,7 +126,7 @@ describe('restoring the `for` state', () => {
             close: () => {},
           }),
           labelNames: () => storage.labelNames(),
-          labelValues: () => storage.labelValues(),
+          labelValues: (name) => storage.labelValues(name),
         },
       },
     });

@@ -97,6 +97,18 @@ export class SampleStore implements Appendable, Queryable {
     }
   }
 
+  /** Everything held of the series with exactly these labels; null when there is no such series. */
+  columns(labels: Labels): SeriesColumns | null {
+    const ref = this.#refs.get(labels.key());
+    if (ref === undefined) return null;
+    return this.#series[ref - 1]!.within(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  }
+
+  /** Labels of all series, in the order in which they came. */
+  allLabels(): readonly Labels[] {
+    return this.#series.map(({ labels }) => labels);
+  }
+
   appender(): Appender {
     const staged: (() => void)[] = [];
     const outcomeAt = (series: GrowingSeries, atMs: number): number => {
