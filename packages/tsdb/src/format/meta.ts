@@ -7,13 +7,22 @@ export type BlockStats = {
   readonly numTombstones?: number;
 };
 
+/** How a block came to be. What this program does not use (`failed`, `hints` …) is kept as it was. */
+export type BlockCompaction = {
+  /** 1 for a block cut from a head; a compacted block is one above its highest parent. */
+  readonly level: number;
+  /** The level-1 blocks whose samples are in it. */
+  readonly sources: readonly string[];
+  readonly [field: string]: unknown;
+};
+
 /** A block's `meta.json`; layout in `meta.md`. Times are whole ms; `maxTime` is exclusive. */
 export type BlockMeta = {
   readonly ulid: string;
   readonly minTime: number;
   readonly maxTime: number;
   readonly stats: BlockStats;
-  readonly compaction: { readonly level: number; readonly sources: readonly string[] };
+  readonly compaction: BlockCompaction;
   /** Fields that this program does not use are kept as they were. */
   readonly rest?: Readonly<Record<string, unknown>>;
 };
@@ -60,6 +69,7 @@ export function decodeMeta(text: string, place: string): BlockMeta {
       numTombstones: count('numTombstones'),
     },
     compaction: {
+      ...compaction,
       level: typeof compaction.level === 'number' ? compaction.level : 1,
       sources: Array.isArray(compaction.sources) ? compaction.sources.map(String) : [],
     },

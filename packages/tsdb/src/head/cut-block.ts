@@ -1,4 +1,4 @@
-import { type Env, type Files, ulid } from '@pollux/base';
+import type { Env } from '@pollux/base';
 import {
   createXorAppendState,
   XOR_MAX_BYTES,
@@ -9,11 +9,9 @@ import {
   xorDecode,
 } from '@pollux/kernels';
 import { compareText } from '@pollux/model';
-import { TMP_FOR_CREATION } from '../block/block-set.ts';
-import { CHUNK_ENCODING, ChunkFileWriter } from '../format/chunk-file.ts';
-import { type ChunkMeta, IndexWriter } from '../format/index-write.ts';
-import { encodeMeta } from '../format/meta.ts';
-import { encodeTombstonesFile } from '../format/tombstones.ts';
+import { BlockWriter } from '../block/block-writer.ts';
+import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import type { ChunkMeta } from '../format/index-write.ts';
 import { slicedSort } from '../sliced-sort.ts';
 import { Slices } from '../slices.ts';
 import type { Head } from './head.ts';
@@ -40,15 +38,12 @@ type HeadChunk = {
   readonly maxMs: number;
 };
 
-type Progress = { samples: number; series: number; chunks: number };
-
 /**
  * Writes the head's samples of the time as a block and returns its directory, or null when there are none. Nothing of the
  * head changes; no sample of that time can come any more. Yields between slices.
  */
 export async function cutBlock(options: CutBlockOptions): Promise<string | null> {
   const { env, directory, head, minTime, maxTime } = options;
-  const { files } = env;
   const slices = new Slices(env.clock, options.signal);
   const slots = await slotsWithin(head, minTime, maxTime, slices);
   if (slots.length === 0) return null;
@@ -56,58 +51,21 @@ export async function cutBlock(options: CutBlockOptions): Promise<string | null>
   await slicedSort(slots, (a, b) => table.compare(a, b, compareText), slices);
   const { symbols, numbers } = await collectSymbols(head, slots, slices);
 
-  const id = ulid(env.clock.now(), env.random);
-  const path = `${directory}/${id}`;
-  const temporary = `${path}${TMP_FOR_CREATION}`;
-  files.makeDirectory(`${temporary}/chunks`);
-  const chunkWriter = new ChunkFileWriter(files, `${temporary}/chunks`);
-  const indexWriter = new IndexWriter(files, `${temporary}/index`, slices);
-  const progress: Progress = { samples: 0, series: 0, chunks: 0 };
+  const writer = new BlockWriter({
+    env,
+    directory,
+    slices,
+    minTime,
+    maxTime,
+    compaction: { level: 1, sources: [] },
+  });
   try {
-    await indexWriter.writeSymbols(symbols);
-    await writeSeries({ options, slots, numbers, chunkWriter, indexWriter, progress, slices });
-    if (progress.samples === 0) {
-      chunkWriter.abandon();
-      indexWriter.abandon();
-      files.removeTree(temporary);
-      return null;
-    }
-    await chunkWriter.finish();
-    await indexWriter.finish();
-    const meta = encodeMeta({
-      ulid: id,
-      minTime,
-      maxTime,
-      stats: {
-        numSamples: progress.samples,
-        numSeries: progress.series,
-        numChunks: progress.chunks,
-      },
-      compaction: { level: 1, sources: [id] },
-    });
-    await writeSynced(files, `${temporary}/meta.json`, new TextEncoder().encode(meta));
-    await writeSynced(files, `${temporary}/tombstones`, encodeTombstonesFile(new Map()));
-    files.syncDirectory(`${temporary}/chunks`);
-    files.syncDirectory(temporary);
-    files.rename(temporary, path);
-    files.syncDirectory(directory);
-    return path;
+    await writer.writeSymbols(symbols);
+    await writeSeries({ options, slots, numbers, writer, slices });
+    return await writer.finish();
   } catch (error) {
-    chunkWriter.abandon();
-    indexWriter.abandon();
-    files.removeTree(temporary);
+    writer.abandon();
     throw error;
-  }
-}
-
-/** A small file; the directory that it is in gets its name only later. */
-async function writeSynced(files: Files, path: string, bytes: Uint8Array): Promise<void> {
-  const file = files.open(path, 'wx');
-  try {
-    file.write(bytes, 0, bytes.length, 0);
-    await file.datasync();
-  } finally {
-    file.close();
   }
 }
 
@@ -174,26 +132,22 @@ async function writeSeries(work: {
   readonly options: CutBlockOptions;
   readonly slots: Uint32Array;
   readonly numbers: Uint32Array;
-  readonly chunkWriter: ChunkFileWriter;
-  readonly indexWriter: IndexWriter;
-  readonly progress: Progress;
+  readonly writer: BlockWriter;
   readonly slices: Slices;
 }): Promise<void> {
-  const { options, slots, numbers, chunkWriter, indexWriter, progress, slices } = work;
+  const { options, slots, numbers, writer, slices } = work;
   const { table } = options.head;
   for (const slot of slots) {
     const metas: ChunkMeta[] = [];
     for (const chunk of chunksOf(options, slot)) {
       const { bytes, start, length, minMs, maxMs } = chunk;
-      const ref = await chunkWriter.add(CHUNK_ENCODING.xor, bytes, start, start + length);
+      const chunkBytes = { bytes, start, end: start + length };
+      const ref = await writer.addChunk(CHUNK_ENCODING.xor, chunkBytes, xorCount(bytes, start));
       metas.push({ minMs, maxMs, ref });
-      progress.samples += xorCount(bytes, start);
     }
     if (metas.length > 0) {
       const labels = table.labelSymbols(slot).map((id) => numbers[id]!);
-      indexWriter.addSeries(labels, labels.length, metas);
-      progress.series++;
-      progress.chunks += metas.length;
+      writer.addSeries(labels, labels.length, metas);
     }
     if (slices.isOver) await slices.pause();
   }
