@@ -1,196 +1,15 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import {
-  type Env,
-  type HttpClientRequest,
-  OperatingError,
-  SeededRandom,
-  VirtualClock,
-} from '@pollux/base';
+import { type Env, type HttpClientRequest, SeededRandom, VirtualClock } from '@pollux/base';
 import { NodeFiles } from '@pollux/base/node';
 import { parseYaml, strictContext } from '@pollux/config';
 import { Labels } from '@pollux/model';
 import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  decodeLabels,
-  decodeWriteRequest,
-  RemoteWriter,
-  type RemoteWriterOptions,
-  remoteWriteConfigs,
-  snappyDecode,
-  type WalPort,
-  type WalPosition,
-  type WalRecord,
-  type WalSegmentReader,
-} from '../index.ts';
-
-type Line =
-  | { readonly series: readonly [ref: number, labels: Record<string, string>][] }
-  | { readonly samples: readonly [ref: number, timestampMs: number, value: number][] };
-
-const encoder = new TextEncoder();
-
-/** A log of JSON lines with the file layout of the real one: numbered segments, checkpoints, truncation. */
-class LineLog implements WalPort {
-  readonly directory: string;
-  readonly #listeners = new Set<() => void>();
-  readonly #hooks = new Set<() => void>();
-  readonly #series = new Map<number, Record<string, string>>();
-  segment = 0;
-
-  constructor(directory: string) {
-    this.directory = directory;
-    fs.mkdirSync(directory, { recursive: true });
-    fs.writeFileSync(this.#path(0), '');
-  }
-
-  append(...lines: Line[]): void {
-    for (const line of lines) {
-      if ('series' in line) for (const [ref, labels] of line.series) this.#series.set(ref, labels);
-      fs.appendFileSync(this.#path(this.segment), `${JSON.stringify(line)}\n`);
-    }
-    for (const listener of this.#listeners) listener();
-  }
-
-  cut(): void {
-    this.segment++;
-    fs.writeFileSync(this.#path(this.segment), '');
-  }
-
-  /** Writes checkpoint `index` with the living series and deletes what it replaces, as after a head truncation. */
-  truncate(index: number, dead: readonly number[] = []): void {
-    for (const ref of dead) this.#series.delete(ref);
-    const directory = `${this.directory}/checkpoint.${name(index)}`;
-    fs.mkdirSync(directory);
-    const line: Line = { series: [...this.#series] };
-    fs.writeFileSync(`${directory}/00000000`, `${JSON.stringify(line)}\n`);
-    for (const hook of this.#hooks) hook();
-    for (const file of fs.readdirSync(this.directory)) {
-      const isOldSegment = /^\d+$/.test(file) && Number(file) <= index;
-      const isOldCheckpoint = file.startsWith('checkpoint.') && file < `checkpoint.${name(index)}`;
-      if (isOldSegment || isOldCheckpoint) {
-        fs.rmSync(`${this.directory}/${file}`, { recursive: true });
-      }
-    }
-  }
-
-  tail(): WalPosition {
-    return { segment: this.segment, offset: fs.statSync(this.#path(this.segment)).size };
-  }
-
-  openSegment(file: string, offset: number): WalSegmentReader {
-    return new LineReader(file, offset);
-  }
-
-  /** The process that listened is dead. */
-  forgetListeners(): void {
-    this.#listeners.clear();
-    this.#hooks.clear();
-  }
-
-  onAppend(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  beforeDelete(hook: () => void): () => void {
-    this.#hooks.add(hook);
-    return () => this.#hooks.delete(hook);
-  }
-
-  #path(segment: number): string {
-    return `${this.directory}/${name(segment)}`;
-  }
-}
-
-class DamagedLine extends OperatingError {
-  constructor() {
-    super('TEST.DAMAGED', 'damaged line');
-  }
-}
-
-class LineReader implements WalSegmentReader {
-  readonly #file: string;
-  offset: number;
-
-  constructor(file: string, offset: number) {
-    this.#file = file;
-    this.offset = offset;
-  }
-
-  next(limit: number): WalRecord | null {
-    const data = fs.readFileSync(this.#file).subarray(this.offset, limit);
-    const end = data.indexOf(10);
-    if (end < 0) return null;
-    const text = data.subarray(0, end).toString();
-    if (text === 'damaged') throw new DamagedLine();
-    const line = JSON.parse(text) as Line;
-    this.offset += end + 1;
-    if ('series' in line) {
-      const series = line.series.map(([ref, labels]) => ({ ref, labels: Labels.from(labels) }));
-      return { kind: 'series', series };
-    }
-    const values = Float64Array.from(line.samples, ([, , value]) => value);
-    return {
-      kind: 'samples',
-      count: line.samples.length,
-      refs: Uint32Array.from(line.samples, ([ref]) => ref),
-      timestampsMs: Float64Array.from(line.samples, ([, timestampMs]) => timestampMs),
-      valueWords: new Uint32Array(values.buffer),
-    };
-  }
-
-  close(): void {}
-}
-
-function name(index: number): string {
-  return String(index).padStart(8, '0');
-}
-
-type Answer =
-  | { readonly status: number; readonly headers?: Record<string, string> }
-  | 'unreachable';
-
-/** An endpoint that keeps what it acknowledged. */
-class Endpoint {
-  readonly requests: HttpClientRequest[] = [];
-  /** Per series: `time=value` in order of arrival. */
-  readonly got = new Map<string, string[]>();
-  metadataCount = 0;
-  answer: (request: HttpClientRequest) => Answer = () => ({ status: 204 });
-
-  async take(request: HttpClientRequest) {
-    this.requests.push(request);
-    const answer = this.answer(request);
-    if (answer === 'unreachable') throw new Error('connect ECONNREFUSED');
-    if (answer.status < 300) await this.#keep(request.body as Uint8Array);
-    return {
-      status: answer.status,
-      headers: answer.headers ?? {},
-      body: encoder.encode(`status ${answer.status}\nmore`),
-    };
-  }
-
-  samples(series: string): string[] {
-    return this.got.get(series) ?? [];
-  }
-
-  async #keep(body: Uint8Array): Promise<void> {
-    const request = decodeWriteRequest(await snappyDecode(body));
-    this.metadataCount += request.metadata.length;
-    for (let j = 0; j < request.sampleCount; j++) {
-      const series = request.sampleSeries[j]!;
-      const { labelData, labelStarts, labelEnds } = request;
-      const { labels } = decodeLabels(labelData, labelStarts[series]!, labelEnds[series]!);
-      const key = labels.toMetricString();
-      const list = this.got.get(key) ?? [];
-      list.push(`${request.timestampsMs[j]}=${request.values[j]}`);
-      this.got.set(key, list);
-    }
-  }
-}
+import { RemoteWriter, type RemoteWriterOptions, remoteWriteConfigs } from '../index.ts';
+import { type Answer, Endpoint } from '../testing/endpoint.ts';
+import { type Line, LineLog, segmentName } from '../testing/line-log.ts';
 
 let directory: string;
 let log: LineLog;
@@ -593,7 +412,7 @@ describe('the durable queue', () => {
       else if (action === 1) log.cut();
       else if (action === 2 && log.segment > 0) {
         const upTo = random.below(log.segment);
-        if (fs.existsSync(`${directory}/wal/${name(upTo)}`)) log.truncate(upTo);
+        if (fs.existsSync(`${directory}/wal/${segmentName(upTo)}`)) log.truncate(upTo);
       } else if (action === 3) {
         kill(writer);
         writer = await start(yaml);
