@@ -66,6 +66,18 @@ export class ColumnBuilder {
     this.#budget.give((claimed - (this.#count - start)) * SAMPLE_BYTES);
   }
 
+  /** Adds samples in ascending order of time, without those outside the range. The columns are copied. */
+  addSamples(timestampsMs: Float64Array, words: Uint32Array, count: number): void {
+    this.#budget.take(count * SAMPLE_BYTES);
+    this.#reserve(count);
+    const start = this.#count;
+    this.#timestampsMs.set(timestampsMs.subarray(0, count), start);
+    this.#words.set(words.subarray(0, count * 2), start * 2);
+    this.#trim(start, start + count, []);
+    this.#join(start);
+    this.#budget.give((count - (this.#count - start)) * SAMPLE_BYTES);
+  }
+
   /** The collected columns, and a fresh start. */
   take(labels: Labels): SeriesColumns {
     const count = this.#count;
@@ -112,35 +124,37 @@ export class ColumnBuilder {
   }
 
   /**
-   * Samples from `start` on must come after those before it. Sources overlap only while a block has been written and the
-   * head not yet truncated, or where blocks overlap: then the two runs are merged, the earlier source winning a tie.
+   * Samples from `start` on must come after those before it. Sources overlap while a block has been written and the head
+   * not yet truncated, where blocks overlap, and where samples came out of order: then the two runs are merged, the
+   * earlier source winning a tie. What is older than the second run stays where it is, so that many overlapping blocks
+   * cost no more than what they overlap.
    */
   #join(start: number): void {
     const times = this.#timestampsMs;
     if (start === 0 || this.#count === start || times[start]! > times[start - 1]!) return;
     const words = this.#words;
-    const size = this.#count;
-    const mergedTimes = new Float64Array(size);
-    const mergedWords = new Uint32Array(size * 2);
+    const end = this.#count;
+    const from = lowerBound(times, start, times[start]!);
+    const mergedTimes = new Float64Array(end - from);
+    const mergedWords = new Uint32Array((end - from) * 2);
     let count = 0;
-    let i = 0;
+    let i = from;
     let j = start;
-    while (i < start || j < size) {
-      const takeFirst = j >= size || (i < start && times[i]! <= times[j]!);
-      const from = takeFirst ? i : j;
+    while (i < start || j < end) {
+      const takeFirst = j >= end || (i < start && times[i]! <= times[j]!);
+      const taken = takeFirst ? i : j;
       if (takeFirst) {
-        if (j < size && times[j] === times[i]) j++;
+        if (j < end && times[j] === times[i]) j++;
         i++;
       } else j++;
-      mergedTimes[count] = times[from]!;
-      mergedWords[count * 2] = words[from * 2]!;
-      mergedWords[count * 2 + 1] = words[from * 2 + 1]!;
+      mergedTimes[count] = times[taken]!;
+      mergedWords[count * 2] = words[taken * 2]!;
+      mergedWords[count * 2 + 1] = words[taken * 2 + 1]!;
       count++;
     }
-    this.#budget.give((size - count) * SAMPLE_BYTES);
-    times.set(mergedTimes.subarray(0, count));
-    words.set(mergedWords.subarray(0, count * 2));
-    this.#count = count;
+    times.set(mergedTimes.subarray(0, count), from);
+    words.set(mergedWords.subarray(0, count * 2), from * 2);
+    this.#count = from + count;
   }
 
   #reserve(more: number): void {
@@ -154,4 +168,16 @@ export class ColumnBuilder {
     this.#timestampsMs = times;
     this.#words = words;
   }
+}
+
+/** The first of the ascending `times[0, end)` that is not before `timeMs`, or `end`. */
+function lowerBound(times: Float64Array, end: number, timeMs: number): number {
+  let low = 0;
+  let high = end;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (times[middle]! < timeMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
