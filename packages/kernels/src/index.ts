@@ -1,3 +1,30 @@
+export { bucketIndexes, spansOfIndexes } from './histogram/bucket-layout.ts';
+export {
+  COUNTER_RESET_HEADERS,
+  type CounterResetHeader,
+  counterResetOf,
+  decodeHistograms,
+  HISTOGRAM_ENCODING,
+  HISTOGRAM_VALUE,
+  type HistogramColumns,
+  histogramCount,
+  isStaleSum,
+} from './histogram/histogram-decode.ts';
+export {
+  HistogramChunk,
+  type HistogramChunkOptions,
+  MAX_INTEGER_COUNT,
+} from './histogram/histogram-encode.ts';
+export {
+  type BucketSpan,
+  EMPTY_HISTOGRAM_LAYOUT,
+  type HistogramLayout,
+} from './histogram/histogram-layout.ts';
+export {
+  type HistogramSample,
+  HistogramWriter,
+  histogramValueCount,
+} from './histogram/histogram-writer.ts';
 export {
   intersectPostings,
   mergePostings,
