@@ -1,6 +1,7 @@
 import { ByteWriter, Closer, errorText, type Timer } from '@pollux/base';
 import { compareText, type Matcher } from '@pollux/model';
 import type {
+  Annotation,
   Appender,
   Engine,
   ExemplarQueryable,
@@ -15,6 +16,7 @@ import type { Block } from './block/block.ts';
 import { BlockCursor } from './block/block-cursor.ts';
 import { addBlockLabelNames, addBlockLabelValues } from './block/block-labels.ts';
 import { BlockSet } from './block/block-set.ts';
+import { DamageReport } from './block/damage-report.ts';
 import { FileCache } from './block/file-cache.ts';
 import { prepareDirectory } from './directory.ts';
 import { ClosedError } from './errors.ts';
@@ -31,6 +33,7 @@ import type { TsdbInit } from './init.ts';
 import { Maintenance } from './maintenance.ts';
 import { type TsdbMetrics, tsdbMetrics } from './metrics.ts';
 import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
+import { LabelReading } from './query/label-reading.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
 import { exposeState } from './state-metrics.ts';
@@ -155,8 +158,8 @@ export class Tsdb implements Engine, ExemplarQueryable {
   select(request: SelectRequest, context: ReadContext): SeriesSource {
     try {
       this.#checkOpen();
-      const cursors = this.#cursors(request.range, request.matchers);
-      return new MergeSelect(cursors, request, context, this.#parts.init.env.clock);
+      const source = this.#sourceOf(request.range, request.matchers);
+      return new MergeSelect(source, request, context, this.#parts.init.env.clock);
     } catch (error) {
       return new FailedSelect(error);
     }
@@ -166,13 +169,18 @@ export class Tsdb implements Engine, ExemplarQueryable {
     range: TimeRange,
     matchers: readonly Matcher[],
     limit: number,
-    _context: ReadContext,
+    context: ReadContext,
   ): Promise<NamesAnswer> {
     this.#checkOpen();
-    const { head } = this.#parts;
-    const names = overlapsHead(head, range) ? headLabelNames(head, matchers) : new Set<string>();
-    for (const block of this.#blocksIn(range)) addBlockLabelNames(names, block, matchers);
-    return namesAnswer(names, limit);
+    const { head, blocks } = this.#parts;
+    const reading = new LabelReading(range, context, this.#parts);
+    const names = overlapsHead(head, range)
+      ? headLabelNames(head, matchers, await reading.hiddenInHead())
+      : new Set<string>();
+    await reading.eachBlock(this.#blocksIn(range), (block, hidden) =>
+      addBlockLabelNames(names, block, matchers, hidden),
+    );
+    return namesAnswer(names, limit, [...blocks.warningsIn(range), ...reading.warnings]);
   }
 
   async labelValues(
@@ -180,15 +188,18 @@ export class Tsdb implements Engine, ExemplarQueryable {
     range: TimeRange,
     matchers: readonly Matcher[],
     limit: number,
-    _context: ReadContext,
+    context: ReadContext,
   ): Promise<NamesAnswer> {
     this.#checkOpen();
-    const { head } = this.#parts;
+    const { head, blocks } = this.#parts;
+    const reading = new LabelReading(range, context, this.#parts);
     const values = overlapsHead(head, range)
-      ? headLabelValues(head, name, matchers)
+      ? headLabelValues(head, name, matchers, await reading.hiddenInHead())
       : new Set<string>();
-    for (const block of this.#blocksIn(range)) addBlockLabelValues(values, block, name, matchers);
-    return namesAnswer(values, limit);
+    await reading.eachBlock(this.#blocksIn(range), (block, hidden) =>
+      addBlockLabelValues(values, block, name, { matchers, hidden }),
+    );
+    return namesAnswer(values, limit, [...blocks.warningsIn(range), ...reading.warnings]);
   }
 
   async selectExemplars(
@@ -236,19 +247,24 @@ export class Tsdb implements Engine, ExemplarQueryable {
     return this.#parts.blocks.blocks.filter((block) => block.overlaps(range));
   }
 
-  /** Oldest source first. */
-  #cursors(range: TimeRange, matchers: readonly Matcher[]): SeriesCursor[] {
-    const { head } = this.#parts;
+  /** Cursors, oldest source first, and what is known to be missing; what is found missing on the way is added. */
+  #sourceOf(
+    range: TimeRange,
+    matchers: readonly Matcher[],
+  ): { readonly cursors: SeriesCursor[]; readonly warnings: readonly Annotation[] } {
+    const { head, blocks } = this.#parts;
+    const damage = new DamageReport(blocks);
+    damage.warnings.push(...blocks.warningsIn(range));
     const cursors: SeriesCursor[] = [];
     try {
       for (const block of this.#blocksIn(range))
-        cursors.push(new BlockCursor(block, range, matchers));
+        cursors.push(new BlockCursor(block, range, matchers, damage.note));
       if (overlapsHead(head, range)) cursors.push(new HeadCursor(head, range, matchers));
     } catch (error) {
       for (const cursor of cursors) cursor.close();
       throw error;
     }
-    return cursors;
+    return { cursors, warnings: damage.warnings };
   }
 
   #scheduleSync(): void {
@@ -284,7 +300,11 @@ function overlapsHead(head: Head, range: TimeRange): boolean {
   return !head.isEmpty && range.maxMs >= head.minMs && range.minMs <= head.maxMs;
 }
 
-function namesAnswer(names: Set<string>, limit: number): NamesAnswer {
+function namesAnswer(
+  names: Set<string>,
+  limit: number,
+  warnings: readonly Annotation[],
+): NamesAnswer {
   const values = [...names].sort(compareText);
-  return { values: limit > 0 ? values.slice(0, limit) : values, warnings: [] };
+  return { values: limit > 0 ? values.slice(0, limit) : values, warnings };
 }

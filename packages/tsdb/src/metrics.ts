@@ -24,6 +24,7 @@ export type TsdbMetrics = {
   readonly walCorruptions: Counter;
   readonly reloads: Counter;
   readonly reloadFailures: Counter;
+  readonly blockCorruptions: Counter;
   readonly timeRetentions: Counter;
   readonly sizeRetentions: Counter;
   readonly cleanStart: Gauge;
@@ -118,6 +119,10 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
     reloadFailures: counter(
       'reloads_failures_total',
       'Number of times the database failed to reload block data from disk.',
+    ),
+    blockCorruptions: registry.counter(
+      'pollux_tsdb_block_corruptions_total',
+      'Parts of blocks that could not be read.',
     ),
     timeRetentions: counter(
       'time_retentions_total',

@@ -43,6 +43,11 @@ export function exposeState(
     Math.min(blocks.blocks[0]?.meta.minTime ?? Infinity, head.isEmpty ? Infinity : head.minMs),
   );
   gauge('blocks_loaded', 'Number of currently loaded data blocks.', () => blocks.blocks.length);
+  registry.gaugeFrom(
+    'pollux_tsdb_damaged_blocks',
+    'Blocks that cannot be opened, and open ones in which damage was found.',
+    () => blocks.damagedCount,
+  );
   gauge(
     'storage_blocks_bytes',
     'The number of bytes that are currently used for local storage by all blocks.',

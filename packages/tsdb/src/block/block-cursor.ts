@@ -1,6 +1,7 @@
+import { systemCode } from '@pollux/base';
 import type { Labels, Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
-import { NotSupportedError } from '../errors.ts';
+import { CorruptionError, NotSupportedError } from '../errors.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import type { ColumnBuilder } from '../query/column-builder.ts';
@@ -8,20 +9,33 @@ import { matchPostings } from '../query/label-index.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import { type Block, chunksIn } from './block.ts';
 
+/** Told of a part of a block that cannot be read; what it throws ends the reading, else the part is left out. */
+export type OnDamage = (block: Block, error: unknown) => void;
+
 /** The matching series of a block; references ascend in the order of the labels, so nothing is sorted. */
 export class BlockCursor implements SeriesCursor {
   readonly #block: Block;
   readonly #range: TimeRange;
+  readonly #onDamage: OnDamage;
   readonly #refs: Uint32Array;
   #index = -1;
   #labels: Labels | null = null;
   #chunks: readonly ChunkMeta[] = [];
   #isClosed = false;
 
-  constructor(block: Block, range: TimeRange, matchers: readonly Matcher[]) {
+  /** `select`: matchers, or the references themselves, ascending. */
+  constructor(
+    block: Block,
+    range: TimeRange,
+    select: readonly Matcher[] | Uint32Array,
+    onDamage: OnDamage,
+  ) {
     this.#block = block;
     this.#range = range;
-    this.#refs = matchPostings(block.index, matchers);
+    this.#onDamage = onDamage;
+    this.#refs = this.#guarded(new Uint32Array(0), () =>
+      select instanceof Uint32Array ? select : matchPostings(block.index, select),
+    );
     block.hold();
     try {
       this.advance();
@@ -35,38 +49,36 @@ export class BlockCursor implements SeriesCursor {
     return this.#labels;
   }
 
+  get ref(): number {
+    return this.#refs[this.#index]!;
+  }
+
+  get hasDeletions(): boolean {
+    return this.#block.tombstonesOf(this.ref).length > 0;
+  }
+
   advance(): void {
-    if (++this.#index >= this.#refs.length) {
-      this.#labels = null;
-      return;
+    this.#labels = null;
+    while (this.#labels === null && ++this.#index < this.#refs.length) {
+      const entry = this.#guarded(null, () => this.#block.index.series(this.ref));
+      if (entry === null) continue;
+      this.#labels = entry.labels;
+      this.#chunks = chunksIn(entry.chunks, this.#range);
     }
-    const { labels, chunks } = this.#block.index.series(this.#refs[this.#index]!);
-    this.#labels = labels;
-    this.#chunks = chunksIn(chunks, this.#range);
   }
 
   hasSamples(): boolean {
-    const deleted = this.#block.tombstonesOf(this.#refs[this.#index]!);
-    return this.#chunks.some(
-      (chunk) => !deleted.some(({ minMs, maxMs }) => minMs <= chunk.minMs && maxMs >= chunk.maxMs),
-    );
+    const deleted = this.#block.tombstonesOf(this.ref);
+    const { minMs, maxMs } = this.#range;
+    return this.#chunks.some((chunk) => {
+      const from = Math.max(chunk.minMs, minMs);
+      const to = Math.min(chunk.maxMs, maxMs);
+      return !deleted.some((interval) => interval.minMs <= from && interval.maxMs >= to);
+    });
   }
 
   read(target: ColumnBuilder): void {
-    const deleted = this.#block.tombstonesOf(this.#refs[this.#index]!);
-    for (const { ref } of this.#chunks) {
-      const { encoding, bytes } = this.#block.chunk(ref);
-      if (encoding !== CHUNK_ENCODING.xor) {
-        throw new NotSupportedError(
-          `reading chunks of encoding ${encoding} (block ${this.#block.ulid})`,
-        );
-      }
-      target.addXorChunk(
-        { bytes, offset: 0, length: bytes.length, hidden: 0 },
-        deleted,
-        () => `${this.#block.directory}/chunks, reference ${ref}`,
-      );
-    }
+    for (const { ref } of this.#chunks) this.#guarded(null, () => this.#readChunk(ref, target));
   }
 
   close(): void {
@@ -74,4 +86,35 @@ export class BlockCursor implements SeriesCursor {
     this.#isClosed = true;
     this.#block.release();
   }
+
+  #readChunk(ref: number, target: ColumnBuilder): null {
+    const { encoding, bytes } = this.#block.chunk(ref);
+    if (encoding !== CHUNK_ENCODING.xor) {
+      throw new NotSupportedError(
+        `reading chunks of encoding ${encoding} (block ${this.#block.ulid})`,
+      );
+    }
+    target.addXorChunk(
+      { bytes, offset: 0, length: bytes.length, hidden: 0 },
+      this.#block.tombstonesOf(this.ref),
+      () => `${this.#block.directory}/chunks, reference ${ref}`,
+    );
+    return null;
+  }
+
+  /** What `read` gives, or `otherwise` where the block is damaged. */
+  #guarded<T>(otherwise: T, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#onDamage(this.#block, error);
+      return otherwise;
+    }
+  }
+}
+
+/** True for what is wrong with the bytes or the disk below them, not with the program or the query. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof CorruptionError || systemCode(error) === 'EIO';
 }

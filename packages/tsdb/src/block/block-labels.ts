@@ -1,35 +1,60 @@
 import type { Matcher } from '@pollux/model';
+import { isLabelShown } from '../query/deleted-series.ts';
 import { matchPostings } from '../query/label-index.ts';
 import type { Block } from './block.ts';
 
-/** Adds the names of the labels of the block's matching series, or of all when there is no matcher. */
+/**
+ * Adds the names of the labels of the block's matching series, or of all when there is no matcher. Series in `hidden` do
+ * not count.
+ */
 export function addBlockLabelNames(
   names: Set<string>,
   block: Block,
   matchers: readonly Matcher[],
+  hidden: ReadonlySet<number>,
 ): void {
+  const { index } = block;
   if (matchers.length === 0) {
-    for (const name of block.index.names) names.add(name);
+    const doubtful = new Set<string>();
+    for (const ref of hidden) for (const [name] of index.series(ref).labels) doubtful.add(name);
+    const isHidden = (ref: number): boolean => hidden.has(ref);
+    for (const name of index.names) {
+      if (doubtful.has(name) && !isLabelShown(index, { name, value: null }, isHidden)) continue;
+      names.add(name);
+    }
     return;
   }
-  for (const ref of matchPostings(block.index, matchers)) {
-    for (const [name] of block.index.series(ref).labels) names.add(name);
+  for (const ref of matchPostings(index, matchers)) {
+    if (hidden.has(ref)) continue;
+    for (const [name] of index.series(ref).labels) names.add(name);
   }
 }
 
-/** Adds the values of one label over the block's matching series, or over all when there is no matcher. */
+/**
+ * Adds the values of one label over the block's matching series, or over all when there is no matcher. Series in `hidden`
+ * do not count.
+ */
 export function addBlockLabelValues(
   values: Set<string>,
   block: Block,
   name: string,
-  matchers: readonly Matcher[],
+  select: { readonly matchers: readonly Matcher[]; readonly hidden: ReadonlySet<number> },
 ): void {
+  const { index } = block;
+  const { matchers, hidden } = select;
   if (matchers.length === 0) {
-    block.index.forEachValue(name, (value) => values.add(value));
+    const doubtful = new Set<string>();
+    for (const ref of hidden) doubtful.add(index.series(ref).labels.get(name));
+    const isHidden = (ref: number): boolean => hidden.has(ref);
+    index.forEachValue(name, (value) => {
+      if (doubtful.has(value) && !isLabelShown(index, { name, value }, isHidden)) return;
+      values.add(value);
+    });
     return;
   }
-  for (const ref of matchPostings(block.index, matchers)) {
-    const value = block.index.series(ref).labels.get(name);
+  for (const ref of matchPostings(index, matchers)) {
+    if (hidden.has(ref)) continue;
+    const value = index.series(ref).labels.get(name);
     if (value !== '') values.add(value);
   }
 }

@@ -1,5 +1,7 @@
 import { errorText, type Files, OperatingError } from '@pollux/base';
+import type { Annotation, TimeRange } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
+import { decodeMeta } from '../format/meta.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { Block } from './block.ts';
 import type { FileCache } from './file-cache.ts';
@@ -17,11 +19,23 @@ export const TMP_FOR_DELETION = '.tmp-for-deletion';
 
 const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 
-/** The blocks of a data directory, oldest first. */
+/** A block that cannot be opened. Its time is null where not even that can be read. */
+type BrokenBlock = {
+  readonly name: string;
+  readonly reason: string;
+  readonly time: { readonly minTime: number; readonly maxTime: number } | null;
+};
+
+/**
+ * The blocks of a data directory, oldest first. A block that cannot be opened is quarantined: it stays where it is, is
+ * neither read nor compacted nor deleted, answers of its time name it, and each {@link reload} tries it again.
+ */
 export class BlockSet {
   readonly #options: BlockSetOptions;
   #blocks: readonly Block[] = [];
-  #broken: readonly string[] = [];
+  #broken: readonly BrokenBlock[] = [];
+  /** Blocks in which damage was found while they were read; each is logged once. */
+  readonly #damaged = new Set<string>();
 
   constructor(options: BlockSetOptions) {
     this.#options = options;
@@ -38,6 +52,35 @@ export class BlockSet {
   /** End (exclusive) of the newest block, −Infinity without blocks. */
   get maxTime(): number {
     return this.#blocks.reduce((max, { meta }) => Math.max(max, meta.maxTime), -Infinity);
+  }
+
+  /** Blocks that cannot be opened, and open ones in which damage was found. */
+  get damagedCount(): number {
+    return this.#broken.length + this.#damaged.size;
+  }
+
+  /** Names the quarantined blocks that may have had samples of the range. */
+  warningsIn(range: TimeRange): Annotation[] {
+    return this.#broken
+      .filter(
+        ({ time }) => time === null || (range.maxMs >= time.minTime && range.minMs < time.maxTime),
+      )
+      .map(({ name, reason }) => ({
+        kind: 'warning',
+        text: `block ${name} cannot be opened and its samples are missing: ${reason}`,
+      }));
+  }
+
+  /** To be told of each part of a block that could not be read. */
+  noteDamage(block: Block, error: unknown): void {
+    const { metrics, log } = this.#options;
+    metrics.blockCorruptions.inc();
+    if (this.#damaged.has(block.ulid)) return;
+    this.#damaged.add(block.ulid);
+    log.error('a block is damaged; what can be read of it is served', {
+      block: block.ulid,
+      err: errorText(error),
+    });
   }
 
   /** Removes what an interrupted creation or deletion has left. Only at start. */
@@ -60,18 +103,20 @@ export class BlockSet {
     const names = files.list(directory).filter((name) => ULID.test(name));
     const known = new Map(this.#blocks.map((block) => [block.directory, block]));
     const blocks: Block[] = [];
-    const broken: string[] = [];
+    const broken: BrokenBlock[] = [];
     for (const name of names) {
       const path = `${directory}/${name}`;
       try {
         blocks.push(known.get(path) ?? new Block(files, path, cache));
         known.delete(path);
       } catch (error) {
-        broken.push(name);
-        if (!this.#broken.includes(name)) {
+        const reason = OperatingError.is(error) ? error.message : errorText(error);
+        broken.push({ name, reason, time: this.#timeOf(path) });
+        if (!this.#broken.some((known) => known.name === name)) {
+          metrics.blockCorruptions.inc();
           log.error('a block cannot be opened; its samples are missing from answers', {
             block: name,
-            err: OperatingError.is(error) ? error.message : errorText(error),
+            err: reason,
           });
         }
       }
@@ -101,6 +146,15 @@ export class BlockSet {
     files.rename(block.directory, doomed);
     files.removeTree(doomed);
     block.release();
+  }
+
+  #timeOf(path: string): BrokenBlock['time'] {
+    try {
+      const file = `${path}/meta.json`;
+      return decodeMeta(new TextDecoder().decode(this.#options.files.readFile(file)), file);
+    } catch {
+      return null;
+    }
   }
 
   close(): void {

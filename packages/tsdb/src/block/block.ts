@@ -82,6 +82,11 @@ export class Block {
     return this.#tombstones.get(ref) ?? [];
   }
 
+  /** References of the series of which samples were deleted, ascending. */
+  seriesWithDeletions(): Uint32Array {
+    return Uint32Array.from(this.#tombstones.keys()).sort();
+  }
+
   /** Keeps the files open until the matching {@link release}. */
   hold(): void {
     this.#holders++;

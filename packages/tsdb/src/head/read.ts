@@ -3,6 +3,7 @@ import { xorByteLength } from '@pollux/kernels';
 import { compareText, type Labels, type Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import type { ColumnBuilder } from '../query/column-builder.ts';
+import { isLabelShown } from '../query/deleted-series.ts';
 import { type LabelIndex, matchPostings } from '../query/label-index.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import type { Head, HeadReader } from './head.ts';
@@ -65,12 +66,13 @@ export class HeadCursor implements SeriesCursor {
   #slot = -1;
   #labels: Labels | null = null;
 
-  constructor(head: Head, range: TimeRange, matchers: readonly Matcher[]) {
+  /** `select`: matchers, or references of live series. */
+  constructor(head: Head, range: TimeRange, select: readonly Matcher[] | Uint32Array) {
     this.#head = head;
     this.#minMs = Math.max(range.minMs, head.minMs);
     this.#registration = { minMs: this.#minMs, isExpired: false };
     const { table } = head;
-    this.#refs = matchHead(head, matchers);
+    this.#refs = select instanceof Uint32Array ? select : matchHead(head, select);
     this.#refs.sort((a, b) => table.compare(table.slotOf(a), table.slotOf(b), compareText));
     this.#appended = new Uint32Array(this.#refs.length);
     for (let i = 0; i < this.#refs.length; i++) {
@@ -82,6 +84,14 @@ export class HeadCursor implements SeriesCursor {
 
   get labels(): Labels | null {
     return this.#labels;
+  }
+
+  get ref(): number {
+    return this.#refs[this.#index]!;
+  }
+
+  get hasDeletions(): boolean {
+    return this.#head.tombstones.has(this.ref);
   }
 
   advance(): void {
@@ -146,37 +156,82 @@ export class HeadCursor implements SeriesCursor {
   }
 }
 
-/** Names of the labels of the matching series, or of all when there is no matcher. Unsorted. */
-export function headLabelNames(head: Head, matchers: readonly Matcher[]): Set<string> {
+/** References of the live series of which samples were deleted. */
+export function headSeriesWithDeletions(head: Head): Uint32Array {
+  return Uint32Array.from(head.tombstones.keys()).filter((ref) => head.table.slotOf(ref) >= 0);
+}
+
+/** Names of the labels of the matching series, or of all when there is no matcher, not counting `hidden` ones. Unsorted. */
+export function headLabelNames(
+  head: Head,
+  matchers: readonly Matcher[],
+  hidden: ReadonlySet<number>,
+): Set<string> {
   const { table } = head;
   const names = new Set<string>();
   if (matchers.length === 0) {
-    for (const name of table.postings.names()) names.add(table.symbols.text(name));
+    const index = new HeadLabelIndex(head);
+    const doubtful = new Set<string>();
+    for (const labels of labelsOf(head, hidden)) for (const [name] of labels) doubtful.add(name);
+    for (const id of table.postings.names()) {
+      const name = table.symbols.text(id);
+      if (
+        !doubtful.has(name) ||
+        isLabelShown(index, { name, value: null }, hiddenOrGone(head, hidden))
+      ) {
+        names.add(name);
+      }
+    }
     return names;
   }
   for (const ref of matchHead(head, matchers)) {
+    if (hidden.has(ref)) continue;
     for (const [name] of table.labelsOf(table.slotOf(ref))) names.add(name);
   }
   return names;
 }
 
-/** Values of one label over the matching series, or over all when there is no matcher. Unsorted. */
+/** Values of one label over the matching series, or over all when there is no matcher, as {@link headLabelNames}. */
 export function headLabelValues(
   head: Head,
   name: string,
   matchers: readonly Matcher[],
+  hidden: ReadonlySet<number>,
 ): Set<string> {
   const { table } = head;
   const values = new Set<string>();
   const nameId = table.symbols.find(name);
   if (nameId < 0) return values;
   if (matchers.length === 0) {
-    table.postings.forEachValue(nameId, (value) => values.add(table.symbols.text(value)));
+    const index = new HeadLabelIndex(head);
+    const doubtful = new Set<string>();
+    for (const labels of labelsOf(head, hidden)) doubtful.add(labels.get(name));
+    table.postings.forEachValue(nameId, (id) => {
+      const value = table.symbols.text(id);
+      if (
+        !doubtful.has(value) ||
+        isLabelShown(index, { name, value }, hiddenOrGone(head, hidden))
+      ) {
+        values.add(value);
+      }
+    });
     return values;
   }
   for (const ref of matchHead(head, matchers)) {
+    if (hidden.has(ref)) continue;
     const value = table.valueOf(table.slotOf(ref), nameId);
     if (value !== 0) values.add(table.symbols.text(value));
   }
   return values;
+}
+
+function* labelsOf(head: Head, refs: ReadonlySet<number>): IterableIterator<Labels> {
+  for (const ref of refs) {
+    const slot = head.table.slotOf(ref);
+    if (slot >= 0) yield head.table.labelsOf(slot);
+  }
+}
+
+function hiddenOrGone(head: Head, hidden: ReadonlySet<number>): (ref: number) => boolean {
+  return (ref) => hidden.has(ref) || head.table.slotOf(ref) < 0;
 }

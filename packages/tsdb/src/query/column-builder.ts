@@ -78,6 +78,14 @@ export class ColumnBuilder {
     this.#budget.give((count - (this.#count - start)) * SAMPLE_BYTES);
   }
 
+  /** Forgets what was collected and gives its memory back; returns how many samples that was. */
+  discard(): number {
+    const count = this.#count;
+    this.#budget.give(count * SAMPLE_BYTES);
+    this.#count = 0;
+    return count;
+  }
+
   /** The collected columns, and a fresh start. */
   take(labels: Labels): SeriesColumns {
     const count = this.#count;

@@ -9,6 +9,7 @@ import type {
 } from '@pollux/storage';
 import { Slices } from '../slices.ts';
 import { ColumnBuilder } from './column-builder.ts';
+import { hasLiveSamples } from './deleted-series.ts';
 import type { SeriesCursor } from './series-cursor.ts';
 
 /** Series of one batch. */
@@ -18,7 +19,7 @@ const BATCH_SAMPLES = 100_000;
 
 /** Merges cursors, oldest source first, into batches of series sorted by labels. */
 export class MergeSelect implements SeriesSource {
-  readonly warnings: readonly Annotation[] = [];
+  readonly warnings: readonly Annotation[];
   readonly #cursors: readonly SeriesCursor[];
   readonly #slices: Slices;
   readonly #context: ReadContext;
@@ -28,13 +29,18 @@ export class MergeSelect implements SeriesSource {
   #given = 0;
   #isDone = false;
 
+  /** `source.warnings` may grow while the cursors are read. */
   constructor(
-    cursors: readonly SeriesCursor[],
+    source: {
+      readonly cursors: readonly SeriesCursor[];
+      readonly warnings: readonly Annotation[];
+    },
     request: SelectRequest,
     context: ReadContext,
     clock: Clock,
   ) {
-    this.#cursors = cursors;
+    this.#cursors = source.cursors;
+    this.warnings = source.warnings;
     this.#slices = new Slices(clock, context.signal);
     this.#context = context;
     this.#builder = new ColumnBuilder(request.range, context.budget);
@@ -94,10 +100,8 @@ export class MergeSelect implements SeriesSource {
     let isPresent = false;
     for (const cursor of this.#cursors) {
       if (cursor.labels === null || !cursor.labels.equals(labels)) continue;
-      if (cursor.hasSamples()) {
-        isPresent = true;
-        if (!this.#wantsLabelsOnly) cursor.read(this.#builder);
-      }
+      if (this.#wantsLabelsOnly) isPresent ||= hasLiveSamples(cursor, this.#builder);
+      else if (cursor.hasSamples()) cursor.read(this.#builder);
       cursor.advance();
     }
     if (this.#wantsLabelsOnly) return isPresent ? this.#builder.take(labels) : null;

@@ -5,9 +5,13 @@ import type { ColumnBuilder } from './column-builder.ts';
 export interface SeriesCursor {
   /** Labels of the series it stands on, null at the end. */
   readonly labels: Labels | null;
+  /** The source's own reference of that series. */
+  readonly ref: number;
   advance(): void;
   /** True when the series may have samples in the range; reads no chunk. */
   hasSamples(): boolean;
+  /** True when some samples of the series are deleted, so that only {@link read} tells what is left. */
+  readonly hasDeletions: boolean;
   /** Adds the series' samples to the builder. */
   read(target: ColumnBuilder): void;
   /** Lets go of what keeps the source alive. Idempotent. */

@@ -1,0 +1,78 @@
+import type { Clock } from '@pollux/base';
+import type { Annotation, ReadContext, TimeRange } from '@pollux/storage';
+import type { Block } from '../block/block.ts';
+import { BlockCursor, isDamage } from '../block/block-cursor.ts';
+import type { BlockSet } from '../block/block-set.ts';
+import { DamageReport } from '../block/damage-report.ts';
+import type { Head } from '../head/head.ts';
+import { HeadCursor, headSeriesWithDeletions } from '../head/read.ts';
+import { Slices } from '../slices.ts';
+import { ColumnBuilder } from './column-builder.ts';
+import { seriesWithoutSamples } from './deleted-series.ts';
+
+const NOTHING: ReadonlySet<number> = new Set();
+
+/** One request for label names or values: finds which series deletions hide from it, and collects warnings. */
+export class LabelReading {
+  readonly #range: TimeRange;
+  readonly #builder: ColumnBuilder;
+  readonly #slices: Slices;
+  readonly #head: Head;
+  readonly #damage: DamageReport;
+
+  constructor(
+    range: TimeRange,
+    context: ReadContext,
+    parts: {
+      readonly head: Head;
+      readonly blocks: BlockSet;
+      readonly init: { readonly env: { readonly clock: Clock } };
+    },
+  ) {
+    this.#range = range;
+    this.#builder = new ColumnBuilder(range, context.budget);
+    this.#slices = new Slices(parts.init.env.clock, context.signal);
+    this.#head = parts.head;
+    this.#damage = new DamageReport(parts.blocks);
+  }
+
+  get warnings(): readonly Annotation[] {
+    return this.#damage.warnings;
+  }
+
+  async hiddenInHead(): Promise<ReadonlySet<number>> {
+    const refs = headSeriesWithDeletions(this.#head);
+    if (refs.length === 0) return NOTHING;
+    const cursor = new HeadCursor(this.#head, this.#range, refs);
+    return seriesWithoutSamples(cursor, this.#builder, this.#slices);
+  }
+
+  /** Calls `visit` for each block, with its hidden series. A damaged block gives what it can. */
+  async eachBlock(
+    blocks: readonly Block[],
+    visit: (block: Block, hidden: ReadonlySet<number>) => void,
+  ): Promise<void> {
+    for (const block of blocks) block.hold();
+    try {
+      for (const block of blocks) {
+        const hidden = await this.#hiddenIn(block);
+        try {
+          visit(block, hidden);
+        } catch (error) {
+          if (!isDamage(error)) throw error;
+          this.#damage.note(block, error);
+        }
+        if (this.#slices.isOver) await this.#slices.pause();
+      }
+    } finally {
+      for (const block of blocks) block.release();
+    }
+  }
+
+  async #hiddenIn(block: Block): Promise<ReadonlySet<number>> {
+    const refs = block.seriesWithDeletions();
+    if (refs.length === 0) return NOTHING;
+    const cursor = new BlockCursor(block, this.#range, refs, this.#damage.note);
+    return seriesWithoutSamples(cursor, this.#builder, this.#slices);
+  }
+}
