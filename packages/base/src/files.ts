@@ -1,7 +1,8 @@
 /**
  * The disk as the program sees it. Calls are synchronous where the caller must order them (logs, renames) and
  * asynchronous where they may take long (`datasync`). Paths are absolute or relative to the working directory. Errors are
- * Node's system errors (`code`: ENOENT, ENOSPC …). The simulator's implementation loses unsynced bytes on a crash.
+ * Node's system errors (`code`: ENOENT, ENOSPC …). Bytes survive a power loss when their file was synced, names when their
+ * directory was; the simulator's implementation holds programs to that.
  */
 export interface Files {
   /** `r` read, `r+` read and write an existing file, `w` truncate or create, `wx` create or EEXIST, `a` append or create. */
@@ -13,6 +14,7 @@ export interface Files {
   stat(path: string): FileStat;
   /** Names in the directory, sorted bytewise. */
   list(path: string): string[];
+  /** Makes a directory and those above it; they survive a power loss when this returns. Present is fine. */
   makeDirectory(path: string): void;
   rename(from: string, to: string): void;
   link(existing: string, created: string): void;

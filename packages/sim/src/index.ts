@@ -1,5 +1,14 @@
+export {
+  canHit,
+  DISK_FAULT_KINDS,
+  type DiskFault,
+  type DiskFaultKind,
+  type DiskOperation,
+} from './disk/disk-faults.ts';
+export type { DiskRecord } from './disk/disk-operations.ts';
+export { SimDisk } from './disk/sim-disk.ts';
+export type { SimFiles } from './disk/sim-files.ts';
 export { GOOD_LINK, type Link } from './link.ts';
-export { SimFiles } from './sim-files.ts';
 export type { SimNet } from './sim-net.ts';
 export { SimNetwork } from './sim-network.ts';
 export { type SimHost, SimWorld, type SimWorldOptions } from './sim-world.ts';

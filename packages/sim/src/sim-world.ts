@@ -8,8 +8,8 @@ import {
   type WorkerHandle,
   type Workers,
 } from '@pollux/base';
+import { SimDisk } from './disk/sim-disk.ts';
 import type { Link } from './link.ts';
-import { SimFiles } from './sim-files.ts';
 import type { SimNet } from './sim-net.ts';
 import { SimNetwork } from './sim-network.ts';
 
@@ -28,7 +28,7 @@ export type SimHost = {
   readonly env: Env;
 };
 
-type Machine = { files: SimFiles; clock: HostClock; host: SimHost };
+type Machine = { disk: SimDisk; clock: HostClock; host: SimHost };
 
 /**
  * Hosts that share one virtual clock, one network and one seed. The same seed and the same calls give the same run to the
@@ -51,7 +51,7 @@ export class SimWorld {
     const index = this.#machines.size + 1;
     const ip = `10.0.${index >> 8}.${index & 0xff}`;
     const net = this.network.addHost(name, ip);
-    return this.#boot(name, net, new SimFiles(this.clock));
+    return this.#boot(name, net, new SimDisk(this.clock));
   }
 
   /**
@@ -63,8 +63,8 @@ export class SimWorld {
     if (machine === undefined)
       throw new OperatingError('SIM.UNKNOWN_HOST', `no host is called ${name}`);
     machine.clock.stop();
-    machine.files.crash();
-    return this.#boot(name, this.network.restartHost(name), machine.files);
+    machine.disk.restart();
+    return this.#boot(name, this.network.restartHost(name), machine.disk);
   }
 
   /** Moves time; everything due on the way happens. */
@@ -72,11 +72,17 @@ export class SimWorld {
     return this.clock.advance(durationMs);
   }
 
-  #boot(name: string, net: SimNet, files: SimFiles): SimHost {
+  #boot(name: string, net: SimNet, disk: SimDisk): SimHost {
     const clock = new HostClock(this.clock);
-    const env: Env = { clock, random: this.#derive(), files, net, workers: new NoWorkers() };
+    const env: Env = {
+      clock,
+      random: this.#derive(),
+      files: disk.files,
+      net,
+      workers: new NoWorkers(),
+    };
     const host = { name, ip: net.ip, env };
-    this.#machines.set(name, { files, clock, host });
+    this.#machines.set(name, { disk, clock, host });
     return host;
   }
 

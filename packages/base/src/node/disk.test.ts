@@ -23,6 +23,20 @@ describe('files', () => {
     expect(files.list(directory)).toEqual(['a']);
   });
 
+  it('syncs every directory in which it makes another, and none when all are there', () => {
+    const synced: string[] = [];
+    class WatchedFiles extends NodeFiles {
+      override syncDirectory(synchronised: string): void {
+        super.syncDirectory(synchronised);
+        synced.push(path.relative(directory, synchronised));
+      }
+    }
+    const watched = new WatchedFiles();
+    watched.makeDirectory(path.join(directory, 'a', 'b', 'c'));
+    watched.makeDirectory(path.join(directory, 'a', 'b', 'c'));
+    expect(synced.sort()).toEqual(['', 'a', 'a/b']);
+  });
+
   it('leaves neither a temporary nor a change behind when the target cannot be replaced', () => {
     fs.mkdirSync(path.join(directory, 'a'));
     expect(() => files.replaceFile(path.join(directory, 'a'), 'x')).toThrow();

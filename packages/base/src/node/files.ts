@@ -47,7 +47,14 @@ export class NodeFiles implements Files {
   }
 
   makeDirectory(directory: string): void {
-    fs.mkdirSync(directory, { recursive: true });
+    const first = fs.mkdirSync(directory, { recursive: true });
+    if (first === undefined) return;
+    const top = path.dirname(path.resolve(first));
+    let parent = path.resolve(directory);
+    while (parent !== top) {
+      parent = path.dirname(parent);
+      this.syncDirectory(parent);
+    }
   }
 
   rename(from: string, to: string): void {

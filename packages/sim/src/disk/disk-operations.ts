@@ -1,0 +1,81 @@
+import { type Random, SeededRandom } from '@pollux/base';
+import { SimDiskError } from './disk-error.ts';
+import { canHit, type DiskFault, type DiskFaultKind, type DiskOperation } from './disk-faults.ts';
+
+/** One line of what a disk was asked and what became of it. */
+export type DiskRecord = {
+  readonly number: number;
+  readonly operation: DiskOperation;
+  readonly path: string;
+  readonly outcome: 'ok' | DiskFaultKind | 'no power';
+};
+
+const JOURNAL_RECORDS = 8192;
+
+/** Counts what a disk is asked and decides what fails. */
+export class DiskOperations {
+  readonly random: Random;
+  readonly #journal: DiskRecord[] = [];
+  #count = 0;
+  #faults = 0;
+  #fault: DiskFault | null = null;
+  #lastPowered = Number.POSITIVE_INFINITY;
+
+  constructor(seed: number) {
+    this.random = new SeededRandom(seed);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get faults(): number {
+    return this.#faults;
+  }
+
+  get isPowered(): boolean {
+    return this.#count <= this.#lastPowered;
+  }
+
+  get journal(): readonly DiskRecord[] {
+    return this.#journal;
+  }
+
+  inject(fault: DiskFault | null): void {
+    this.#fault = fault;
+  }
+
+  cutPowerAfter(operation: number): void {
+    this.#lastPowered = operation;
+  }
+
+  /**
+   * Counts an operation. Throws when it fails before it did anything; gives the kind of fault where it fails half-way, as
+   * writes, syncs and short reads do.
+   */
+  begin(operation: DiskOperation, path: string): DiskFaultKind | null {
+    const number = ++this.#count;
+    if (number > this.#lastPowered) {
+      this.#note({ number, operation, path, outcome: 'no power' });
+      throw new SimDiskError('EIO', `${path} (the power is off)`);
+    }
+    const fault = this.#fault;
+    const isHit =
+      fault !== null && number >= fault.from && number <= fault.to && canHit(fault.kind, operation);
+    this.#note({ number, operation, path, outcome: isHit ? fault.kind : 'ok' });
+    if (!isHit) return null;
+    this.#faults++;
+    if (operation === 'write' || operation === 'sync' || fault.kind === 'short') return fault.kind;
+    throw new SimDiskError(fault.kind, path);
+  }
+
+  /** How much of `length` a failing operation gets done. */
+  part(length: number): number {
+    return this.random.below(length + 1);
+  }
+
+  #note(record: DiskRecord): void {
+    if (this.#journal.length >= JOURNAL_RECORDS) this.#journal.splice(0, JOURNAL_RECORDS / 2);
+    this.#journal.push(record);
+  }
+}
