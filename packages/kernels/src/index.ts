@@ -50,3 +50,4 @@ export {
   xorByteLength,
 } from './xor/xor-append.ts';
 export { XOR_MALFORMED, xorCount, xorDecode } from './xor/xor-decode.ts';
+export { XOR2_ENCODING, type Xor2Columns, xor2Decode } from './xor/xor2-decode.ts';

@@ -1,8 +1,8 @@
 import { DecodeError } from '@pollux/base';
-import { BitReader } from './bit-reader.ts';
+import { BitReader } from '../bits/bit-reader.ts';
+import { readStartTime, type StartTimeState, startTimeState } from '../bits/start-time.ts';
+import { createXorValues, readXorValue, type XorValues } from '../bits/xor-value.ts';
 import { bucketsOf, type HistogramLayout, readLayout } from './histogram-layout.ts';
-import { readStartTime, type StartTimeState, startTimeState } from './start-time.ts';
-import { createXorValues, readXorValue, type XorValues } from './xor-value.ts';
 
 /** Encodings of Prometheus' chunks that hold native histograms; layout in `histogram-chunk.md`. */
 export const HISTOGRAM_ENCODING = {

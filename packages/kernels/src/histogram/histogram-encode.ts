@@ -1,5 +1,12 @@
 import { assert } from '@pollux/base';
-import { BitWriter } from './bit-writer.ts';
+import { BitWriter } from '../bits/bit-writer.ts';
+import {
+  type StartTimeState,
+  startTimeHeader,
+  startTimeState,
+  writeStartTime,
+} from '../bits/start-time.ts';
+import { createXorValues, writeXorValue, type XorValues } from '../bits/xor-value.ts';
 import {
   COUNTER_RESET_HEADERS,
   type CounterResetHeader,
@@ -12,13 +19,6 @@ import {
   type HistogramLayout,
   writeLayout,
 } from './histogram-layout.ts';
-import {
-  type StartTimeState,
-  startTimeHeader,
-  startTimeState,
-  writeStartTime,
-} from './start-time.ts';
-import { createXorValues, writeXorValue, type XorValues } from './xor-value.ts';
 
 /** Counts of integer chunks are at most this, so that the second differences of bucket differences stay exact. */
 export const MAX_INTEGER_COUNT = 2 ** 50;

@@ -1,6 +1,6 @@
 import { DecodeError } from '@pollux/base';
-import type { BitReader } from './bit-reader.ts';
-import type { BitWriter } from './bit-writer.ts';
+import type { BitReader } from '../bits/bit-reader.ts';
+import type { BitWriter } from '../bits/bit-writer.ts';
 
 /** A run of consecutive buckets: `offset` buckets after the end of the run before (or from 0), then `length` buckets. */
 export type BucketSpan = { readonly offset: number; readonly length: number };

@@ -1,8 +1,7 @@
 import { systemCode } from '@pollux/base';
 import type { Labels, Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
-import { CorruptionError, NotSupportedError } from '../errors.ts';
-import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import { CorruptionError } from '../errors.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import type { ColumnBuilder } from '../query/column-builder.ts';
 import { matchPostings } from '../query/label-index.ts';
@@ -89,13 +88,8 @@ export class BlockCursor implements SeriesCursor {
 
   #readChunk(ref: number, target: ColumnBuilder): null {
     const { encoding, bytes } = this.#block.chunk(ref);
-    if (encoding !== CHUNK_ENCODING.xor) {
-      throw new NotSupportedError(
-        `reading chunks of encoding ${encoding} (block ${this.#block.ulid})`,
-      );
-    }
-    target.addXorChunk(
-      { bytes, offset: 0, length: bytes.length, hidden: 0 },
+    target.addChunk(
+      { encoding, bytes, offset: 0, length: bytes.length, hidden: 0 },
       this.#block.tombstonesOf(this.ref),
       () => `${this.#block.directory}/chunks, reference ${ref}`,
     );

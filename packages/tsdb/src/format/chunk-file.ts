@@ -7,7 +7,15 @@ export const CHUNKS_VERSION = 1;
 export const CHUNKS_HEADER_BYTES = 8;
 const MAX_FILE_BYTES = 512 * 1024 * 1024;
 
-export const CHUNK_ENCODING = { none: 0, xor: 1, histogram: 2, floatHistogram: 3 } as const;
+export const CHUNK_ENCODING = {
+  none: 0,
+  xor: 1,
+  histogram: 2,
+  floatHistogram: 3,
+  xor2: 4,
+  histogramWithStart: 5,
+  floatHistogramWithStart: 6,
+} as const;
 
 /** A chunk's place in a block: file number from 0 × 2^32 + offset. Below 2^53, since files are few. */
 export type BlockChunkRef = number;

@@ -1,17 +1,10 @@
 import type { Env } from '@pollux/base';
-import {
-  createXorAppendState,
-  XOR_MAX_BYTES,
-  XOR_SAMPLE_MAX_BYTES,
-  xorAppend,
-  xorByteLength,
-  xorCount,
-  xorDecode,
-} from '@pollux/kernels';
+import { xorByteLength } from '@pollux/kernels';
 import { compareText } from '@pollux/model';
 import { BlockWriter } from '../block/block-writer.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
+import { chunkSampleCount, type EncodedChunk, rewriteChunk } from '../format/rewrite-chunk.ts';
 import { slicedSort } from '../sliced-sort.ts';
 import { Slices } from '../slices.ts';
 import type { Head } from './head.ts';
@@ -27,15 +20,6 @@ export type CutBlockOptions = {
   readonly minTime: number;
   readonly maxTime: number;
   readonly signal: AbortSignal;
-};
-
-/** A chunk to be written; `bytes` is lent. */
-type HeadChunk = {
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly length: number;
-  readonly minMs: number;
-  readonly maxMs: number;
 };
 
 /**
@@ -140,9 +124,10 @@ async function writeSeries(work: {
   for (const slot of slots) {
     const metas: ChunkMeta[] = [];
     for (const chunk of chunksOf(options, slot)) {
-      const { bytes, start, length, minMs, maxMs } = chunk;
+      const { encoding, bytes, start, length, minMs, maxMs } = chunk;
       const chunkBytes = { bytes, start, end: start + length };
-      const ref = await writer.addChunk(CHUNK_ENCODING.xor, chunkBytes, xorCount(bytes, start));
+      const samples = chunkSampleCount(bytes, start, encoding);
+      const ref = await writer.addChunk(encoding, chunkBytes, samples);
       metas.push({ minMs, maxMs, ref });
     }
     if (metas.length > 0) {
@@ -157,9 +142,9 @@ async function writeSeries(work: {
  * The chunks of a series in the block's time, oldest first. They are copies, since the series may get samples, and its
  * open chunk move, while they are written.
  */
-function chunksOf({ head, minTime, maxTime }: CutBlockOptions, slot: Slot): HeadChunk[] {
+function chunksOf({ head, minTime, maxTime }: CutBlockOptions, slot: Slot): EncodedChunk[] {
   const { table, sealed, pool } = head;
-  const chunks: HeadChunk[] = [];
+  const chunks: EncodedChunk[] = [];
   if (table.openRef[slot] !== 0 && table.xor.count[slot]! > 0) {
     const minMs = table.openMinMs[slot]!;
     const maxMs = table.maxMs[slot]!;
@@ -168,7 +153,7 @@ function chunksOf({ head, minTime, maxTime }: CutBlockOptions, slot: Slot): Head
       const start = offsetOf(ref);
       const length = xorByteLength(table.xor, slot);
       const bytes = pool.slabOf(ref).bytes.slice(start, start + length);
-      chunks.push({ bytes, start: 0, length, minMs, maxMs });
+      chunks.push({ encoding: CHUNK_ENCODING.xor, bytes, start: 0, length, minMs, maxMs });
     }
   }
   for (let ref = table.sealed[slot]!; ref !== 0; ref = sealed.olderOf(ref)) {
@@ -179,7 +164,7 @@ function chunksOf({ head, minTime, maxTime }: CutBlockOptions, slot: Slot): Head
     const start = sealed.startOf(ref);
     const length = sealed.lengthOf(ref);
     const bytes = sealed.bytesOf(ref).slice(start, start + length);
-    chunks.push({ bytes, start: 0, length, minMs, maxMs });
+    chunks.push({ encoding: sealed.encodingOf(ref), bytes, start: 0, length, minMs, maxMs });
   }
   chunks.reverse();
   const deleted = head.tombstones.get(table.refs[slot]!) ?? [];
@@ -189,31 +174,11 @@ function chunksOf({ head, minTime, maxTime }: CutBlockOptions, slot: Slot): Head
     const isTouched = deleted.some(
       (interval) => interval.maxMs >= chunk.minMs && interval.minMs <= chunk.maxMs,
     );
-    return isInside && !isTouched ? [chunk] : rewriteChunk(chunk, range, deleted);
+    if (isInside && !isTouched) return [chunk];
+    const kept = rewriteChunk(chunk, (timestampMs) => {
+      if (timestampMs < range.minMs || timestampMs > range.maxMs) return false;
+      return !deleted.some(({ minMs, maxMs }) => timestampMs >= minMs && timestampMs <= maxMs);
+    });
+    return kept === null ? [] : [kept];
   });
-}
-
-/** The chunk with only the samples of the range that are not deleted; nothing when none is left. */
-function rewriteChunk(
-  chunk: HeadChunk,
-  range: Interval,
-  deleted: readonly Interval[],
-): HeadChunk[] {
-  const count = xorCount(chunk.bytes, chunk.start);
-  const timestampsMs = new Float64Array(count);
-  const words = new Uint32Array(count * 2);
-  xorDecode(chunk.bytes, chunk.start, chunk.length, timestampsMs, words, 0);
-  const state = createXorAppendState(1);
-  const bytes = new Uint8Array(XOR_MAX_BYTES + XOR_SAMPLE_MAX_BYTES * 2);
-  let minMs = Number.NaN;
-  for (let i = 0; i < count; i++) {
-    const at = timestampsMs[i]!;
-    if (at < range.minMs || at > range.maxMs) continue;
-    if (deleted.some((interval) => at >= interval.minMs && at <= interval.maxMs)) continue;
-    if (Number.isNaN(minMs)) minMs = at;
-    xorAppend(state, 0, bytes, 0, at, words[i * 2]!, words[i * 2 + 1]!);
-  }
-  if (Number.isNaN(minMs)) return [];
-  const length = xorByteLength(state, 0);
-  return [{ bytes, start: 0, length, minMs, maxMs: state.lastTimestampMs[0]! }];
 }

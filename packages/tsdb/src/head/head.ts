@@ -7,6 +7,7 @@ import {
 } from '@pollux/kernels';
 import type { Metadata } from '@pollux/model';
 import { APPEND_OUTCOME } from '@pollux/storage';
+import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import type { ExemplarRing } from './exemplar-ring.ts';
 import { addInterval, type Interval } from './intervals.ts';
@@ -236,6 +237,7 @@ export class Head {
       xorByteLength(table.xor, slot),
       {
         older: table.sealed[slot]!,
+        encoding: CHUNK_ENCODING.xor,
         minMs: table.openMinMs[slot]!,
         maxMs: table.maxMs[slot]!,
       },

@@ -2,6 +2,7 @@ import { CanceledError } from '@pollux/base';
 import { xorByteLength } from '@pollux/kernels';
 import { compareText, type Labels, type Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
+import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { ColumnBuilder } from '../query/column-builder.ts';
 import { isLabelShown } from '../query/deleted-series.ts';
 import { type LabelIndex, matchPostings } from '../query/label-index.ts';
@@ -135,19 +136,25 @@ export class HeadCursor implements SeriesCursor {
     const place = (): string => `head series ${this.#labels}`;
     for (let i = chunks.length - 1; i >= 0; i--) {
       const { ref, hidden } = chunks[i]!;
-      const bytes = sealed.bytesOf(ref);
-      const chunk = { bytes, offset: sealed.startOf(ref), length: sealed.lengthOf(ref), hidden };
-      target.addXorChunk(chunk, deleted, place);
+      const chunk = {
+        encoding: sealed.encodingOf(ref),
+        bytes: sealed.bytesOf(ref),
+        offset: sealed.startOf(ref),
+        length: sealed.lengthOf(ref),
+        hidden,
+      };
+      target.addChunk(chunk, deleted, place);
     }
     if (openCount > openHidden && target.overlaps(table.openMinMs[slot]!, table.maxMs[slot]!)) {
       const ref = table.openRef[slot]!;
       const chunk = {
+        encoding: CHUNK_ENCODING.xor,
         bytes: pool.slabOf(ref).bytes,
         offset: offsetOf(ref),
         length: xorByteLength(table.xor, slot),
         hidden: openHidden,
       };
-      target.addXorChunk(chunk, deleted, place);
+      target.addChunk(chunk, deleted, place);
     }
   }
 

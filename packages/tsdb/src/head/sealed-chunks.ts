@@ -1,18 +1,21 @@
-import { xorCount } from '@pollux/kernels';
+import { assert } from '@pollux/base';
+import { chunkSampleCount } from '../format/rewrite-chunk.ts';
 import { type ChunkRef, chunkRef, offsetOf, type SlabPool, slabIndexOf } from './slabs.ts';
 
 /**
  * Header in front of a sealed chunk's bytes, 24 bytes:
  *
  * ```
- * ┌───────────────┬──────────────┬──────────────┬──────────────┬─ ─ ─ ─
- * │ older ref u32 │ length u32   │ minMs f64    │ maxMs f64    │ chunk …
- * └───────────────┴──────────────┴──────────────┴──────────────┴─ ─ ─ ─
+ * ┌───────────────┬─────────────┬────────────┬──────────────┬──────────────┬─ ─ ─ ─
+ * │ older ref u32 │ encoding 8b │ length 24b │ minMs f64    │ maxMs f64    │ chunk …
+ * └───────────────┴─────────────┴────────────┴──────────────┴──────────────┴─ ─ ─ ─
  * ```
  *
  * The chunks of a series form a list from the newest to the oldest; 0 ends it.
  */
 const HEADER_BYTES = 24;
+const LENGTH_BITS = 24;
+const LENGTH_MASK = 2 ** LENGTH_BITS - 1;
 
 /** Completed chunks, packed one after the other; a slab is free again when its last chunk has been dropped. */
 export class SealedChunks {
@@ -36,9 +39,15 @@ export class SealedChunks {
     source: Uint8Array,
     start: number,
     length: number,
-    meta: { readonly older: ChunkRef; readonly minMs: number; readonly maxMs: number },
+    meta: {
+      readonly older: ChunkRef;
+      readonly encoding: number;
+      readonly minMs: number;
+      readonly maxMs: number;
+    },
   ): ChunkRef {
     const size = HEADER_BYTES + ((length + 7) & ~7);
+    assert(8 + size <= this.#pool.slabBytes, 'a chunk is larger than a slab');
     if (this.#slab < 0 || this.#next + size > this.#pool.slabBytes) {
       const full = this.#slab;
       this.#slab = this.#pool.take();
@@ -50,7 +59,7 @@ export class SealedChunks {
     this.#next += size;
     const slab = this.#pool.slab(this.#slab);
     slab.words[offset >>> 2] = meta.older;
-    slab.words[(offset >>> 2) + 1] = length;
+    slab.words[(offset >>> 2) + 1] = (meta.encoding << LENGTH_BITS) | length;
     slab.doubles[(offset >>> 3) + 1] = meta.minMs;
     slab.doubles[(offset >>> 3) + 2] = meta.maxMs;
     slab.bytes.set(source.subarray(start, start + length), offset + HEADER_BYTES);
@@ -72,11 +81,15 @@ export class SealedChunks {
   }
 
   lengthOf(ref: ChunkRef): number {
-    return this.#pool.slabOf(ref).words[(offsetOf(ref) >>> 2) + 1]!;
+    return this.#pool.slabOf(ref).words[(offsetOf(ref) >>> 2) + 1]! & LENGTH_MASK;
+  }
+
+  encodingOf(ref: ChunkRef): number {
+    return this.#pool.slabOf(ref).words[(offsetOf(ref) >>> 2) + 1]! >>> LENGTH_BITS;
   }
 
   samplesOf(ref: ChunkRef): number {
-    return xorCount(this.#pool.slabOf(ref).bytes, offsetOf(ref) + HEADER_BYTES);
+    return chunkSampleCount(this.bytesOf(ref), this.startOf(ref), this.encodingOf(ref));
   }
 
   /** The slab's bytes; the chunk begins at {@link startOf}. Lent until the chunk is dropped. */

@@ -1,11 +1,21 @@
-import { XOR_MALFORMED, xorCount, xorDecode } from '@pollux/kernels';
-import type { Labels } from '@pollux/model';
+import { DecodeError } from '@pollux/base';
+import { XOR_MALFORMED, xor2Decode, xorCount, xorDecode } from '@pollux/kernels';
+import type { FloatHistogram, Labels } from '@pollux/model';
 import type { MemoryBudget, SeriesColumns, TimeRange } from '@pollux/storage';
-import { CorruptionError } from '../errors.ts';
+import { CorruptionError, NotSupportedError } from '../errors.ts';
+import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { Interval } from '../head/intervals.ts';
+import { HistogramRun } from './histogram-run.ts';
 
 /** Bytes of a sample in a query's columns. */
 const SAMPLE_BYTES = 16;
+
+type ChunkBytes = {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly length: number;
+  readonly hidden: number;
+};
 
 /**
  * Collects the samples of one series from its chunks, oldest source first, into columns that the receiver will own. The
@@ -17,6 +27,8 @@ export class ColumnBuilder {
   #timestampsMs = new Float64Array(1024);
   #words = new Uint32Array(2048);
   #count = 0;
+  /** Null while the series has shown none. */
+  #histograms: HistogramRun | null = null;
 
   constructor(range: TimeRange, budget: MemoryBudget) {
     this.#range = range;
@@ -24,7 +36,7 @@ export class ColumnBuilder {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#count + (this.#histograms?.count ?? 0);
   }
 
   /** True when a chunk of these bounds may hold samples of the range. */
@@ -33,19 +45,43 @@ export class ColumnBuilder {
   }
 
   /**
-   * Adds the XOR chunk at `bytes[offset]`, without its newest `hidden` samples, those outside the range, and those in
-   * `deleted`. `place` names the chunk in errors.
+   * Adds the chunk of any encoding at `bytes[offset]`, without its newest `hidden` samples, those outside the range, and
+   * those in `deleted`. `place` names the chunk in errors. Throws CorruptionError and NotSupportedError.
    */
-  addXorChunk(
-    chunk: {
-      readonly bytes: Uint8Array;
-      readonly offset: number;
-      readonly length: number;
-      readonly hidden: number;
-    },
+  addChunk(
+    chunk: ChunkBytes & { readonly encoding: number },
     deleted: readonly Interval[],
     place: () => string,
   ): void {
+    try {
+      switch (chunk.encoding) {
+        case CHUNK_ENCODING.xor:
+          this.addXorChunk(chunk, deleted, place);
+          return;
+        case CHUNK_ENCODING.xor2:
+          this.#addXor2Chunk(chunk, deleted);
+          return;
+        case CHUNK_ENCODING.histogram:
+        case CHUNK_ENCODING.floatHistogram:
+        case CHUNK_ENCODING.histogramWithStart:
+        case CHUNK_ENCODING.floatHistogramWithStart:
+          this.#histograms ??= new HistogramRun(this.#range, this.#budget);
+          this.#histograms.addChunk(chunk, deleted);
+          return;
+        default:
+          throw new NotSupportedError(`reading chunks of encoding ${chunk.encoding} (${place()})`);
+      }
+    } catch (cause) {
+      if (!(cause instanceof DecodeError)) throw cause;
+      throw new CorruptionError(place(), `malformed chunk: ${cause.message}`, { cause });
+    }
+  }
+
+  /**
+   * Adds the XOR chunk at `bytes[offset]`, without its newest `hidden` samples, those outside the range, and those in
+   * `deleted`. `place` names the chunk in errors.
+   */
+  addXorChunk(chunk: ChunkBytes, deleted: readonly Interval[], place: () => string): void {
     const claimed = chunk.length < 2 ? 0 : xorCount(chunk.bytes, chunk.offset);
     // Each sample after the first takes at least two bits, so a lying count is found before memory is taken for it.
     if (claimed > chunk.length * 8) throw new CorruptionError(place(), 'malformed chunk');
@@ -88,6 +124,7 @@ export class ColumnBuilder {
 
   /** The collected columns, and a fresh start. */
   take(labels: Labels): SeriesColumns {
+    if ((this.#histograms?.count ?? 0) > 0) return this.#takeMixed(labels);
     const count = this.#count;
     this.#count = 0;
     const values = new Float64Array(count);
@@ -101,6 +138,58 @@ export class ColumnBuilder {
       startTimestampsMs: null,
       replica: '',
     };
+  }
+
+  /** Floats and histograms by time; of two at one time the histogram is shown. */
+  #takeMixed(labels: Labels): SeriesColumns {
+    const entries = this.#histograms?.take() ?? [];
+    const floats = this.#count;
+    this.#count = 0;
+    const timestampsMs = new Float64Array(floats + entries.length);
+    const values = new Float64Array(floats + entries.length);
+    const words = new Uint32Array(values.buffer);
+    const histograms: (FloatHistogram | null)[] = [];
+    let i = 0;
+    let j = 0;
+    while (i < floats || j < entries.length) {
+      const at = histograms.length;
+      const floatMs = i < floats ? this.#timestampsMs[i]! : Number.POSITIVE_INFINITY;
+      const entry = entries[j];
+      if (entry !== undefined && entry.timestampMs <= floatMs) {
+        timestampsMs[at] = entry.timestampMs;
+        histograms.push(entry.histogram);
+        j++;
+        if (entry.timestampMs === floatMs) i++;
+      } else {
+        timestampsMs[at] = floatMs;
+        words[at * 2] = this.#words[i * 2]!;
+        words[at * 2 + 1] = this.#words[i * 2 + 1]!;
+        histograms.push(null);
+        i++;
+      }
+    }
+    const count = histograms.length;
+    return {
+      labels,
+      count,
+      timestampsMs,
+      values,
+      histograms,
+      startTimestampsMs: null,
+      replica: '',
+    };
+  }
+
+  #addXor2Chunk(chunk: ChunkBytes, deleted: readonly Interval[]): void {
+    const columns = xor2Decode(chunk.bytes, chunk.offset, chunk.length);
+    this.#budget.take(columns.count * SAMPLE_BYTES);
+    this.#reserve(columns.count);
+    const start = this.#count;
+    this.#timestampsMs.set(columns.timestampsMs, start);
+    this.#words.set(columns.valueWords, start * 2);
+    this.#trim(start, start + columns.count - chunk.hidden, deleted);
+    this.#join(start);
+    this.#budget.give((columns.count - (this.#count - start)) * SAMPLE_BYTES);
   }
 
   /** Keeps what is in the range and not deleted of the samples from `start` to `end`. */

@@ -1,0 +1,108 @@
+import { decodeHistograms } from '@pollux/kernels';
+import type { FloatHistogram } from '@pollux/model';
+import type { MemoryBudget, TimeRange } from '@pollux/storage';
+import type { Interval } from '../head/intervals.ts';
+import { histogramAt } from './histogram-values.ts';
+
+/** What an object for one histogram takes, its buckets apart. */
+const HISTOGRAM_BYTES = 320;
+
+type Entry = {
+  readonly timestampMs: number;
+  readonly histogram: FloatHistogram;
+  /** Number of the chunk that it came from. */
+  readonly chunk: number;
+};
+
+/**
+ * Collects the histograms of one series from its chunks, oldest source first. Within a chunk nothing is reset, so all but
+ * the first say so; what follows a histogram of another chunk says nothing, as in Prometheus: what lay between may have
+ * been deleted or have come later.
+ */
+export class HistogramRun {
+  readonly #range: TimeRange;
+  readonly #budget: MemoryBudget;
+  #entries: Entry[] = [];
+  #chunks = 0;
+
+  constructor(range: TimeRange, budget: MemoryBudget) {
+    this.#range = range;
+    this.#budget = budget;
+  }
+
+  get count(): number {
+    return this.#entries.length;
+  }
+
+  /** Adds the chunk without its newest `hidden` samples, those outside the range and the deleted ones. Throws DecodeError. */
+  addChunk(
+    chunk: {
+      readonly encoding: number;
+      readonly bytes: Uint8Array;
+      readonly offset: number;
+      readonly length: number;
+      readonly hidden: number;
+    },
+    deleted: readonly Interval[],
+  ): void {
+    const { encoding, bytes, offset, length, hidden } = chunk;
+    const { minMs, maxMs } = this.#range;
+    const columns = decodeHistograms(bytes, offset, length, encoding);
+    const isGauge = columns.counterReset === 'gauge';
+    const added: Entry[] = [];
+    this.#chunks++;
+    for (let i = 0; i < columns.count - hidden; i++) {
+      const timestampMs = columns.timestampsMs[i]!;
+      if (timestampMs < minMs || timestampMs > maxMs) continue;
+      if (deleted.some((gone) => timestampMs >= gone.minMs && timestampMs <= gone.maxMs)) continue;
+      const after = added.length === 0 ? 'unknown' : 'not-reset';
+      const histogram = histogramAt(columns, i, isGauge ? 'gauge' : after);
+      added.push({ timestampMs, histogram, chunk: this.#chunks });
+    }
+    this.#budget.take(added.length * HISTOGRAM_BYTES + columns.values.byteLength);
+    this.#join(added);
+  }
+
+  /** The collected histograms, ascending in time, and a fresh start. */
+  take(): readonly { readonly timestampMs: number; readonly histogram: FloatHistogram }[] {
+    const entries = this.#entries;
+    this.#entries = [];
+    return entries;
+  }
+
+  #join(added: readonly Entry[]): void {
+    const earlier = this.#entries;
+    const first = added[0];
+    const last = earlier.at(-1);
+    if (first === undefined) return;
+    if (last === undefined || first.timestampMs > last.timestampMs) {
+      for (const entry of added) earlier.push(entry);
+      return;
+    }
+    this.#entries = merge(earlier, added).map((entry, i, all) =>
+      i > 0 && all[i - 1]!.chunk !== entry.chunk && entry.histogram.counterResetHint === 'not-reset'
+        ? { ...entry, histogram: { ...entry.histogram, counterResetHint: 'unknown' } }
+        : entry,
+    );
+  }
+}
+
+/** Of two at one time the earlier source's stays. */
+function merge(earlier: readonly Entry[], later: readonly Entry[]): Entry[] {
+  const merged: Entry[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < earlier.length || j < later.length) {
+    const a = earlier[i];
+    const b = later[j];
+    if (b === undefined || (a !== undefined && a.timestampMs <= b.timestampMs)) {
+      merged.push(a!);
+      if (b !== undefined && b.timestampMs === a!.timestampMs) j++;
+      i++;
+    } else {
+      merged.push(b);
+      j++;
+    }
+  }
+  return merged;
+}
