@@ -81,7 +81,7 @@ export class ShardStore {
     this.#options = {
       memtableBytes: 128 * 1024 * 1024,
       pageCacheBytes: 64 * 1024 * 1024,
-      flushAfterMs: 2 * 60_000,
+      flushAfterMs: 60_000,
       ...options,
     };
     this.#env = options.env;
