@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import { type Env, LimitError } from '@pollux/base';
+import { lockDirectory } from '@pollux/base/node';
 import type { CommandContext, TextOutput } from '@pollux/roles';
 import { openTerminal } from './terminal.ts';
 
@@ -10,11 +11,30 @@ export function commandContext(env: Env): CommandContext {
     env,
     stdin: { isTerminal: process.stdin.isTTY === true, bytes: readStdin },
     stdout: outputOf(process.stdout),
-    stderr: outputOf(process.stderr),
+    stderr: { ...outputOf(process.stderr), isTerminal: process.stderr.isTTY === true },
+    interruptible,
+    lock: lockDirectory,
     variables: process.env,
     userName: userName(),
     openTerminal,
   };
+}
+
+/** Of a program that a signal ended, as shells count. */
+const INTERRUPTED_STATUS = 130;
+
+async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  const onSignal = (): void => {
+    if (stop.signal.aborted) process.exit(INTERRUPTED_STATUS);
+    stop.abort();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  try {
+    return await work(stop.signal);
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
 }
 
 function outputOf(stream: NodeJS.WriteStream): TextOutput {

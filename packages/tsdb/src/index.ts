@@ -1,3 +1,10 @@
+export type { Duplicates, RangeMerge, SampleBatch } from './backfill/range-merge.ts';
+export {
+  SampleSorter,
+  type SampleSorterOptions,
+  type SortedRange,
+} from './backfill/sample-sorter.ts';
+export { type WriteRangeOptions, writeRangeAsBlock } from './backfill/write-blocks.ts';
 export { Tsdb } from './db.ts';
 export {
   ClosedError,
@@ -16,8 +23,16 @@ export type {
 } from './format/wal-record.ts';
 export type { HeadStats, NamedCount } from './head/stats.ts';
 export type { TsdbInit } from './init.ts';
+export {
+  type AnalysedBlock,
+  type AnalyseOptions,
+  analyseBlock,
+  type CountedText,
+  type Spread,
+} from './inspect/analyse-block.ts';
+export { type BlockSummary, blockSummary } from './inspect/block-summary.ts';
 export { DEFAULT_TSDB_OPTIONS, type FsyncMode, type TsdbOptions } from './options.ts';
-export { type BlockSummary, ReadOnlyTsdb, type ReadOnlyTsdbInit } from './read-only-tsdb.ts';
+export { ReadOnlyTsdb, type ReadOnlyTsdbInit } from './read-only-tsdb.ts';
 export type { WalRecord } from './wal/records.ts';
 export { segmentName, type WalPosition } from './wal/segment.ts';
 export type { CheckpointInfo, WalDeletion, WalListener, WalTail } from './wal/wal.ts';

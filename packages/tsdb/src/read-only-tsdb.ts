@@ -9,23 +9,12 @@ import { ExemplarRing } from './head/exemplar-ring.ts';
 import { Head } from './head/head.ts';
 import { HeadCursor } from './head/read.ts';
 import { replayWal } from './head/replay.ts';
+import { type BlockSummary, summaryOf } from './inspect/block-summary.ts';
 import { tsdbMetrics } from './metrics.ts';
 import { DEFAULT_TSDB_OPTIONS } from './options.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
 import { Expiries } from './wal/expiries.ts';
-
-/** What a list of blocks shows. Times in ms, `maxMs` exclusive. */
-export type BlockSummary = {
-  readonly ulid: string;
-  readonly minMs: number;
-  readonly maxMs: number;
-  readonly sampleCount: number;
-  readonly chunkCount: number;
-  readonly seriesCount: number;
-  /** Index, chunks, tombstones and meta.json together. */
-  readonly sizeBytes: number;
-};
 
 export type ReadOnlyTsdbInit = {
   readonly directory: string;
@@ -85,17 +74,7 @@ export class ReadOnlyTsdb {
 
   /** Oldest first. */
   blocks(): readonly BlockSummary[] {
-    const { files } = this.#env;
-    const sizeOf = (path: string): number => (files.exists(path) ? files.stat(path).size : 0);
-    return this.#set.blocks.map(({ meta, ulid, sizeBytes, directory }) => ({
-      ulid,
-      minMs: meta.minTime,
-      maxMs: meta.maxTime,
-      sampleCount: meta.stats.numSamples,
-      chunkCount: meta.stats.numChunks,
-      seriesCount: meta.stats.numSeries,
-      sizeBytes: sizeBytes + sizeOf(`${directory}/tombstones`) + sizeOf(`${directory}/meta.json`),
-    }));
+    return this.#set.blocks.map((block) => summaryOf(this.#env.files, block));
   }
 
   select(request: SelectRequest, context: ReadContext): SeriesSource {

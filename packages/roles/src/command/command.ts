@@ -24,7 +24,14 @@ export type CommandContext = {
     bytes(limitBytes: number): Promise<Uint8Array>;
   };
   readonly stdout: TextOutput;
-  readonly stderr: TextOutput;
+  readonly stderr: TextOutput & { readonly isTerminal: boolean };
+  /**
+   * Runs the work with a signal that aborts when the person asks to end it (ctrl-c, SIGTERM); asked twice, the process ends
+   * at once. Only for commands that leave something half done; others end by the signal itself.
+   */
+  interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /** Takes a data directory for this process; the returned function gives it back. Throws OperatingError when it is in use. */
+  lock(directory: string): () => void;
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Login name of the person. */
   readonly userName: string;

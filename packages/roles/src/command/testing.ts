@@ -7,6 +7,9 @@ export type RunOptions = {
   readonly variables?: Readonly<Record<string, string>>;
   /** Lines typed at a terminal; standard input is one when given. */
   readonly typed?: readonly string[];
+  /** As ctrl-c. */
+  readonly signal?: AbortSignal;
+  readonly lock?: (directory: string) => () => void;
 };
 
 export type Ran = { readonly status: number; readonly stdout: string; readonly stderr: string };
@@ -37,11 +40,14 @@ export async function runInPlace(
       drained: async () => {},
     },
     stderr: {
+      isTerminal: false,
       write: (text) => {
         stderr += text;
       },
       drained: async () => {},
     },
+    interruptible: (work) => work(options.signal ?? new AbortController().signal),
+    lock: options.lock ?? (() => () => {}),
     variables: options.variables ?? {},
     userName: 'tester',
     openTerminal: (earlier) => {

@@ -7,7 +7,7 @@ import { checkRules } from './check-rules.ts';
 import { checkHealthy, checkReady } from './check-server.ts';
 import { QUERIES } from './query.ts';
 import { testRules } from './test-rules.ts';
-import { tsdbDump, tsdbList } from './tsdb-commands.ts';
+import { TSDB_COMMANDS } from './tsdb/index.ts';
 
 const PROGRAM: Program<CommandContext> = {
   name: 'promtool',
@@ -23,8 +23,7 @@ const PROGRAM: Program<CommandContext> = {
     checkHealthy,
     checkReady,
     ...QUERIES,
-    tsdbList,
-    tsdbDump,
+    ...TSDB_COMMANDS,
     testRules,
   ],
 };

@@ -273,10 +273,10 @@ describe('pollux tool query', () => {
 });
 
 it('names what is supported when a subcommand is not, with its own exit status', async () => {
-  const unknown = await tool(['tsdb', 'bench', 'write']);
+  const unknown = await tool(['tsdb', 'nosuch', 'write']);
   expect(unknown.status).toBe(2);
   expect(unknown.stderr).toContain(
-    'expected command but got "bench"; supported: tsdb list, tsdb dump',
+    'expected command but got "nosuch"; supported: tsdb analyze, tsdb list, tsdb dump',
   );
   expect((await tool([])).stdout).toContain('query instant <server> <expr>');
 });

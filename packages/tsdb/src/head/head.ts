@@ -256,7 +256,7 @@ export function rangeEndMs(timestampMs: number, rangeMs: number): number {
  * When a chunk that is a quarter full should end, so that chunks of equal length fill the time up to `maxMs`.
  * Source: Prometheus' computeChunkEndTime.
  */
-function chunkEndMs(startMs: number, currentMs: number, maxMs: number): number {
+export function chunkEndMs(startMs: number, currentMs: number, maxMs: number): number {
   const chunks = (maxMs - startMs) / ((currentMs - startMs + 1) * 4);
   if (chunks <= 1) return maxMs;
   return Math.trunc(startMs + (maxMs - startMs) / Math.floor(chunks));
