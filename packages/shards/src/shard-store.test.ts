@@ -349,14 +349,14 @@ describe('the shard store', () => {
     expect(dump(store)).toHaveLength(200);
   });
 
-  it('flushes a small memtable after two minutes, so that little memory waits for a full one', async () => {
+  it('flushes a small memtable after a minute, so that little memory waits for a full one', async () => {
     const clock = new VirtualClock();
     const opening = open({ ...nodeEnv(), clock });
     const store = await opening;
     store.start();
     await store.write(TARGET, batchOf([{ measurement: 'm', ms: 1, value: 1 }]));
     expect(listFiles(directory, /\.data$/)).toHaveLength(0);
-    await clock.advance(125_000);
+    await clock.advance(65_000);
     await expect.poll(() => listFiles(directory, /\.data$/)).toHaveLength(1);
     expect(listFiles(directory, /\.wal$/)).toHaveLength(0);
   });
