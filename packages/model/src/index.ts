@@ -5,6 +5,7 @@ export {
   type FloatHistogram,
   type Span,
 } from './histogram/histogram.ts';
+export { histogramFault } from './histogram/validate.ts';
 export { fingerprint, fnv1a64, hash32, hashableBytes } from './labels/hash.ts';
 export {
   ALERT_NAME,

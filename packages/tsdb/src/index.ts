@@ -14,6 +14,7 @@ export {
   WalSyncError,
   WalWriteError,
 } from './errors.ts';
+export type { HistogramRecord } from './format/wal-histograms.ts';
 export type {
   ExemplarRecord,
   MetadataRecord,

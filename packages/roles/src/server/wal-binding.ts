@@ -37,6 +37,8 @@ function openSegment(files: Files, path: string, offset: number): WalSegmentRead
           const { count, refs, timestampsMs, valueWords } = record.samples;
           return { kind: 'samples', count, refs, timestampsMs, valueWords };
         }
+        case 'histograms':
+          return { kind: 'histograms', histograms: record.histograms };
         case 'exemplars':
           return {
             kind: 'exemplars',

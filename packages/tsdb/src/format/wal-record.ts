@@ -1,5 +1,6 @@
 import { type ByteReader, ByteWriter } from '@pollux/base';
 import { Labels, type Metadata, type MetricType } from '@pollux/model';
+import { readStart, writeStart } from './wal-start-time.ts';
 
 /** First byte of a log record; layout in `wal-record.md`. */
 export const RECORD = {
@@ -9,10 +10,7 @@ export const RECORD = {
   exemplars: 4,
   mmapMarkers: 5,
   metadata: 6,
-  histograms: 7,
-  floatHistograms: 8,
-  customBucketHistograms: 9,
-  customBucketFloatHistograms: 10,
+  samplesWithStart: 11,
 } as const;
 
 export type SeriesRecord = { readonly ref: number; readonly labels: Labels };
@@ -35,6 +33,8 @@ export type SampleColumns = {
   refs: Uint32Array;
   timestampsMs: Float64Array;
   valueWords: Uint32Array;
+  /** 0 = unknown; null where none is kept. As long as the others. */
+  startTimestampsMs: Float64Array | null;
   count: number;
 };
 
@@ -43,6 +43,7 @@ export function createSampleColumns(capacity: number): SampleColumns {
     refs: new Uint32Array(capacity),
     timestampsMs: new Float64Array(capacity),
     valueWords: new Uint32Array(capacity * 2),
+    startTimestampsMs: null,
     count: 0,
   };
 }
@@ -58,6 +59,10 @@ export function growSampleColumns(columns: SampleColumns, capacity: number): voi
   columns.refs = grown.refs;
   columns.timestampsMs = grown.timestampsMs;
   columns.valueWords = grown.valueWords;
+  if (columns.startTimestampsMs === null) return;
+  const starts = new Float64Array(size);
+  starts.set(columns.startTimestampsMs);
+  columns.startTimestampsMs = starts;
 }
 
 function encodeLabels(target: ByteWriter, labels: Labels): void {
@@ -94,13 +99,17 @@ export function decodeSeries(source: ByteReader): SeriesRecord[] {
 const SAMPLE_MAX_BYTES = 28;
 const SAMPLES_PER_FLUSH = 256;
 
-/** Encodes samples `start` to `end` of the columns as one record. */
+/** Encodes samples `start` to `end` of the columns as one record, with their start timestamps if there are any. */
 export function encodeSamples(
   target: ByteWriter,
   columns: SampleColumns,
   start: number,
   end: number,
 ): void {
+  if (columns.startTimestampsMs !== null) {
+    encodeSamplesWithStart(target, columns, columns.startTimestampsMs, { start, end });
+    return;
+  }
   target.u8(RECORD.samples);
   if (start === end) return;
   const { refs, timestampsMs, valueWords } = columns;
@@ -121,6 +130,31 @@ export function encodeSamples(
     at = putWord(bytes, at, valueWords[i * 2]!);
   }
   target.raw(bytes, 0, at);
+}
+
+function encodeSamplesWithStart(
+  target: ByteWriter,
+  columns: SampleColumns,
+  startTimestampsMs: Float64Array,
+  range: { readonly start: number; readonly end: number },
+): void {
+  const { refs, timestampsMs, valueWords } = columns;
+  const { start, end } = range;
+  target.u8(RECORD.samplesWithStart);
+  for (let i = start; i < end; i++) {
+    if (i === start) {
+      target.varint(refs[i]!);
+      target.varint(timestampsMs[i]!);
+      target.varint(startTimestampsMs[i]!);
+    } else {
+      target.varint(refs[i]! - refs[i - 1]!);
+      target.varint(timestampsMs[i]! - timestampsMs[start]!);
+      const before = startTimestampsMs[i - 1]!;
+      writeStart(target, startTimestampsMs[i]!, startTimestampsMs[start]!, before);
+    }
+    target.u32(valueWords[i * 2 + 1]!);
+    target.u32(valueWords[i * 2]!);
+  }
 }
 
 function putVarint(bytes: Uint8Array, start: number, value: number): number {
@@ -154,6 +188,30 @@ export function decodeSamples(source: ByteReader, columns: SampleColumns): void 
     columns.timestampsMs[index] = baseTimestamp + source.varint();
     columns.valueWords[index * 2 + 1] = source.u32();
     columns.valueWords[index * 2] = source.u32();
+    columns.count++;
+  }
+}
+
+/** As {@link decodeSamples}, of a record with start timestamps. */
+export function decodeSamplesWithStart(source: ByteReader, columns: SampleColumns): void {
+  const first = columns.count;
+  columns.startTimestampsMs ??= new Float64Array(columns.refs.length);
+  while (source.remaining > 0) {
+    const index = columns.count;
+    if (index === columns.refs.length) growSampleColumns(columns, index + 1);
+    const { refs, timestampsMs, startTimestampsMs, valueWords } = columns;
+    const starts = startTimestampsMs ?? new Float64Array(refs.length);
+    if (index === first) {
+      refs[index] = source.varint();
+      timestampsMs[index] = source.varint();
+      starts[index] = source.varint();
+    } else {
+      refs[index] = refs[index - 1]! + source.varint();
+      timestampsMs[index] = timestampsMs[first]! + source.varint();
+      starts[index] = readStart(source, starts[first]!, starts[index - 1]!);
+    }
+    valueWords[index * 2 + 1] = source.u32();
+    valueWords[index * 2] = source.u32();
     columns.count++;
   }
 }

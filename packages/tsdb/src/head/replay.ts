@@ -199,6 +199,7 @@ function applyRecord(state: ReplayState, record: WalRecord): void {
         head.options.exemplars.add({ seriesLabels, exemplar, timestampMs });
       }
       return;
+    case 'histograms':
     case 'other':
       state.otherRecords++;
       return;

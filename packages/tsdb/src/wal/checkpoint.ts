@@ -1,4 +1,5 @@
 import { ByteWriter, type Clock, type Files } from '@pollux/base';
+import { encodeHistograms } from '../format/wal-histograms.ts';
 import {
   createSampleColumns,
   encodeExemplars,
@@ -128,7 +129,7 @@ function keepOf(
       return series.length === 0 ? null : encoded((target) => encodeSeries(target, series));
     }
     case 'samples': {
-      const { refs, timestampsMs, valueWords } = columns;
+      const { refs, timestampsMs, valueWords, startTimestampsMs } = columns;
       let count = 0;
       for (let i = 0; i < columns.count; i++) {
         if (timestampsMs[i]! < minMs) continue;
@@ -136,6 +137,7 @@ function keepOf(
         timestampsMs[count] = timestampsMs[i]!;
         valueWords[count * 2] = valueWords[i * 2]!;
         valueWords[count * 2 + 1] = valueWords[i * 2 + 1]!;
+        if (startTimestampsMs !== null) startTimestampsMs[count] = startTimestampsMs[i]!;
         count++;
       }
       return count === 0 ? null : encoded((target) => encodeSamples(target, columns, 0, count));
@@ -143,6 +145,13 @@ function keepOf(
     case 'tombstones': {
       const stones = record.tombstones.filter(({ maxMs }) => maxMs >= minMs);
       return stones.length === 0 ? null : encoded((target) => encodeTombstones(target, stones));
+    }
+    case 'histograms': {
+      const histograms = record.histograms.filter(({ timestampMs }) => timestampMs >= minMs);
+      // The type stays: what it says of integers and start timestamps is in its first byte.
+      return histograms.length === 0
+        ? null
+        : encoded((target) => encodeHistograms(target, bytes[0]!, histograms));
     }
     case 'exemplars': {
       const exemplars = record.exemplars.filter(({ timestampMs }) => timestampMs >= minMs);

@@ -1,9 +1,15 @@
 import { ByteReader, DecodeError } from '@pollux/base';
 import { CorruptionError } from '../errors.ts';
 import {
+  decodeHistogramRecords,
+  type HistogramRecord,
+  isHistogramRecord,
+} from '../format/wal-histograms.ts';
+import {
   decodeExemplars,
   decodeMetadata,
   decodeSamples,
+  decodeSamplesWithStart,
   decodeSeries,
   decodeTombstones,
   type ExemplarRecord,
@@ -22,7 +28,9 @@ export type WalRecord =
   | { readonly kind: 'tombstones'; readonly tombstones: readonly TombstoneRecord[] }
   | { readonly kind: 'exemplars'; readonly exemplars: readonly ExemplarRecord[] }
   | { readonly kind: 'metadata'; readonly metadata: readonly MetadataRecord[] }
-  /** A type that this version does not decode (native histograms, later additions). */
+  /** All of one type of record. */
+  | { readonly kind: 'histograms'; readonly histograms: readonly HistogramRecord[] }
+  /** A type that this version does not decode (later additions). */
   | { readonly kind: 'other'; readonly type: number };
 
 /** Decodes one record; samples go into `columns`, which is emptied first. Throws CorruptionError naming `place`. */
@@ -35,7 +43,12 @@ export function decodeRecord(bytes: Uint8Array, columns: SampleColumns, place: s
         return { kind: 'series', series: decodeSeries(source) };
       case RECORD.samples:
         columns.count = 0;
+        columns.startTimestampsMs = null;
         decodeSamples(source, columns);
+        return { kind: 'samples', samples: columns };
+      case RECORD.samplesWithStart:
+        columns.count = 0;
+        decodeSamplesWithStart(source, columns);
         return { kind: 'samples', samples: columns };
       case RECORD.tombstones:
         return { kind: 'tombstones', tombstones: decodeTombstones(source) };
@@ -44,7 +57,8 @@ export function decodeRecord(bytes: Uint8Array, columns: SampleColumns, place: s
       case RECORD.metadata:
         return { kind: 'metadata', metadata: decodeMetadata(source) };
       default:
-        return { kind: 'other', type };
+        if (!isHistogramRecord(type)) return { kind: 'other', type };
+        return { kind: 'histograms', histograms: decodeHistogramRecords(source, type) };
     }
   } catch (cause) {
     if (cause instanceof DecodeError) {
