@@ -1,3 +1,18 @@
+export {
+  denseCount,
+  denseDecode,
+  denseDecodeValues,
+  denseDecodeWhole,
+} from './dense/dense-decode.ts';
+export {
+  createDenseEncoder,
+  type DenseEncoder,
+  denseEncode,
+  denseEncodeValues,
+  denseEncodeWhole,
+  denseMaxBytes,
+} from './dense/dense-encode.ts';
+export { DENSE_MALFORMED, DENSE_MAX_SAMPLES, DENSE_UNFIT } from './dense/dense-format.ts';
 export { bucketIndexes, spansOfIndexes } from './histogram/bucket-layout.ts';
 export {
   COUNTER_RESET_HEADERS,
