@@ -32,6 +32,13 @@ export interface Appendable {
  */
 export interface Appender {
   /**
+   * While true, a sample older than the newest of its series is refused although an out-of-order window is open: stale
+   * markers and results of rules say how things stand, they do not fill in the past. Engines without such a window leave
+   * it alone.
+   */
+  refusesOutOfOrder?: boolean;
+
+  /**
    * The ref of the series with these labels; created when new. Throws LimitError at a series limit, InputError on an
    * invalid label set (empty, duplicate or invalid names).
    */

@@ -32,6 +32,9 @@ import { type HeadStats, headStats } from './head/stats.ts';
 import type { TsdbInit } from './init.ts';
 import { Maintenance } from './maintenance.ts';
 import { type TsdbMetrics, tsdbMetrics } from './metrics.ts';
+import { deleteOooSamples } from './ooo/delete.ts';
+import { OooCursor } from './ooo/ooo-cursor.ts';
+import { OooWindow } from './ooo/window.ts';
 import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
 import { LabelReading } from './query/label-reading.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
@@ -46,6 +49,7 @@ type Parts = {
   readonly metrics: TsdbMetrics;
   readonly head: Head;
   readonly wal: Wal;
+  readonly window: OooWindow;
   readonly blocks: BlockSet;
   readonly maintenance: Maintenance;
   readonly unlock: () => void;
@@ -80,6 +84,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     this.#closer.defer('directory lock', parts.unlock);
     this.#closer.defer('blocks', () => parts.blocks.close());
     this.#closer.defer('write-ahead log', () => parts.wal.close());
+    this.#closer.defer('out-of-order log', () => parts.window.close());
     this.#closer.defer('maintenance', () => parts.maintenance.close());
   }
 
@@ -104,9 +109,11 @@ export class Tsdb implements Engine, ExemplarQueryable {
       const blocks = new BlockSet({ files: env.files, directory, cache, metrics, log });
       blocks.removeLeftovers();
       blocks.reload();
-      if (blocks.maxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(blocks.maxTime);
+      const { inOrderMaxTime } = blocks;
+      if (inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(inOrderMaxTime);
       const expiries = new Expiries();
-      await replayWal({ ...replay, expiries });
+      const window = new OooWindow({ init, options, metrics, head });
+      await window.restore(await replayWal({ ...replay, expiries }));
       metrics.replaySeconds.set((env.clock.monotonic() - startedMs) / 1000);
       const wal = new Wal({
         files: env.files,
@@ -117,7 +124,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
         metrics,
         onListenerError: (error) => log.error('log follower failed', { err: errorText(error) }),
       });
-      const parts = { init, options, metrics, head, wal, blocks, expiries };
+      const parts = { init, options, metrics, head, wal, window, blocks, expiries };
       exposeState(registry, parts);
       metrics.cleanStart.set(options.lockDirectory === null ? -1 : 1);
       return new Tsdb({ ...parts, maintenance: new Maintenance(parts), unlock });
@@ -216,7 +223,17 @@ export class Tsdb implements Engine, ExemplarQueryable {
     const { head, wal, maintenance } = this.#parts;
     for (const block of this.#blocksIn(range)) block.deleteSamples(range, matchers);
     deleteHeadSamples(head, wal, range, matchers);
+    deleteOooSamples(head, range, matchers);
     maintenance.noteDeletion(range, matchers);
+  }
+
+  /**
+   * The first half of a change of `outOfOrderWindowMs`: everything that can fail. The returned function makes it hold for
+   * batches that begin later. With 0, samples that are there are answered and go to blocks all the same.
+   */
+  prepareOutOfOrderWindow(windowMs: number): () => void {
+    this.#checkOpen();
+    return this.#parts.window.prepare(windowMs);
   }
 
   /** Without looking through anything. Times in ms; infinite while there is no sample. */
@@ -225,7 +242,11 @@ export class Tsdb implements Engine, ExemplarQueryable {
     const headMinMs = head.isEmpty ? Number.POSITIVE_INFINITY : head.minMs;
     return {
       headSeries: head.table.count,
-      oldestMs: Math.min(blocks.blocks[0]?.meta.minTime ?? Number.POSITIVE_INFINITY, headMinMs),
+      oldestMs: Math.min(
+        blocks.blocks[0]?.meta.minTime ?? Number.POSITIVE_INFINITY,
+        headMinMs,
+        head.outOfOrder.minMs,
+      ),
       headNewestMs: head.isEmpty ? Number.NEGATIVE_INFINITY : head.maxMs,
     };
   }
@@ -259,7 +280,8 @@ export class Tsdb implements Engine, ExemplarQueryable {
     try {
       for (const block of this.#blocksIn(range))
         cursors.push(new BlockCursor(block, range, matchers, damage.note));
-      if (overlapsHead(head, range)) cursors.push(new HeadCursor(head, range, matchers));
+      if (overlapsInOrder(head, range)) cursors.push(new HeadCursor(head, range, matchers));
+      if (head.outOfOrder.overlaps(range)) cursors.push(new OooCursor(head, range, matchers));
     } catch (error) {
       for (const cursor of cursors) cursor.close();
       throw error;
@@ -268,10 +290,9 @@ export class Tsdb implements Engine, ExemplarQueryable {
   }
 
   #scheduleSync(): void {
-    const { init, options, wal } = this.#parts;
+    const { init, options, wal, window } = this.#parts;
     this.#syncTimer = init.env.clock.after(options.fsyncIntervalMs, () => {
-      wal
-        .sync()
+      Promise.all([wal.sync(), window.sync()])
         .catch((error: unknown) => init.log.error('syncing failed', { err: errorText(error) }))
         .finally(() => {
           if (!this.#isClosed) this.#scheduleSync();
@@ -297,6 +318,10 @@ export class Tsdb implements Engine, ExemplarQueryable {
 }
 
 function overlapsHead(head: Head, range: TimeRange): boolean {
+  return overlapsInOrder(head, range) || head.outOfOrder.overlaps(range);
+}
+
+function overlapsInOrder(head: Head, range: TimeRange): boolean {
   return !head.isEmpty && range.maxMs >= head.minMs && range.minMs <= head.maxMs;
 }
 

@@ -8,6 +8,7 @@ import { type Head, rangeEndMs } from './head/head.ts';
 import { truncateHead, waitForAppenders } from './head/truncate.ts';
 import type { TsdbInit } from './init.ts';
 import type { TsdbMetrics } from './metrics.ts';
+import { compactOoo } from './ooo/compact.ts';
 import type { TsdbOptions } from './options.ts';
 import { writeCheckpoint } from './wal/checkpoint.ts';
 import type { Expiries } from './wal/expiries.ts';
@@ -36,6 +37,8 @@ export class Maintenance {
   #lastReloadMs: number;
   /** Deletions that came while a block was being written: they are repeated on it before it is shown. */
   #deletions: Deletion[] | null = null;
+  /** Since a block was cut from the head, as in Prometheus, until the out-of-order samples are in blocks too. */
+  #isOutOfOrderDue = false;
 
   constructor(parts: MaintenanceParts) {
     this.#parts = parts;
@@ -68,6 +71,14 @@ export class Maintenance {
     } catch (error) {
       if (!this.#closing.signal.aborted) {
         log.error('moving the head to a block failed', { err: errorText(error) });
+      }
+    }
+    try {
+      if (this.#isOutOfOrderDue && !this.#closing.signal.aborted) await this.#moveOutOfOrder();
+    } catch (error) {
+      if (!this.#closing.signal.aborted) {
+        this.#parts.metrics.compactionFailures.inc();
+        log.error('moving out-of-order samples to blocks failed', { err: errorText(error) });
       }
     }
     try {
@@ -117,7 +128,43 @@ export class Maintenance {
       maxt: maxTime,
       duration_ms: Math.round(env.clock.monotonic() - startedMs),
     });
+    this.#isOutOfOrderDue = true;
     await this.#truncate(maxTime);
+  }
+
+  async #moveOutOfOrder(): Promise<void> {
+    const { head, options, metrics, init, blocks } = this.#parts;
+    const { env, directory, log } = init;
+    this.#deletions = [];
+    try {
+      const written = await compactOoo({
+        env,
+        directory,
+        head,
+        metrics,
+        maxReaderHoldMs: options.maxReaderHoldMs,
+        signal: this.#closing.signal,
+        show: (paths) => {
+          const opened = paths.map((path) => blocks.open(path));
+          for (const block of opened) {
+            for (const { range, matchers } of this.#deletions ?? []) {
+              block.deleteSamples(range, matchers);
+            }
+          }
+          for (const block of opened) blocks.add(block);
+          // From here on deletions find the blocks themselves.
+          this.#deletions = null;
+          return opened;
+        },
+      });
+      if (written.length > 0) {
+        const ulids = written.map(({ ulid }) => ulid).join(' ');
+        log.info('wrote blocks of out-of-order samples', { ulids });
+      }
+    } finally {
+      this.#deletions = null;
+    }
+    this.#isOutOfOrderDue = false;
   }
 
   async #truncate(minMs: number): Promise<void> {
@@ -177,7 +224,7 @@ export class Maintenance {
   }
 
   #enforceRetention(): void {
-    const { blocks, options, metrics, init, wal } = this.#parts;
+    const { blocks, options, metrics, init, wal, head } = this.#parts;
     const newest = blocks.maxTime;
     for (const block of blocks.blocks) {
       if (options.retentionMs === 0 || newest - block.meta.maxTime < options.retentionMs) continue;
@@ -186,7 +233,7 @@ export class Maintenance {
       init.log.info('deleted a block beyond the retention time', { ulid: block.ulid });
     }
     if (options.retentionBytes === 0) return;
-    let bytes = wal.sizeBytes() + blocks.sizeBytes;
+    let bytes = wal.sizeBytes() + (head.outOfOrder.log?.sizeBytes() ?? 0) + blocks.sizeBytes;
     for (const block of blocks.blocks) {
       if (bytes <= options.retentionBytes) break;
       bytes -= block.sizeBytes;

@@ -5,6 +5,17 @@ export type TsdbMetrics = {
   readonly samplesAppended: Counter;
   readonly outOfOrderSamples: Counter;
   readonly outOfBoundsSamples: Counter;
+  readonly tooOldSamples: Counter;
+  readonly outOfOrderAppended: Counter;
+  readonly outOfOrderDelta: Histogram;
+  readonly oooUnknownSamples: Counter;
+  /** Of the out-of-order log, under the names of its fellow. */
+  readonly wbl: {
+    readonly walSegment: Gauge;
+    readonly walWriteFailures: Counter;
+    readonly walFsyncFailures: Counter;
+    readonly walFsyncSeconds: Histogram;
+  };
   readonly duplicateSamples: Counter;
   readonly seriesCreated: Counter;
   readonly seriesRemoved: Counter;
@@ -31,6 +42,11 @@ export type TsdbMetrics = {
   readonly replaySeconds: Gauge;
 };
 
+/** Seconds. */
+const FSYNC_BUCKETS = [
+  0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4,
+];
+
 export function tsdbMetrics(registry: Registry): TsdbMetrics {
   const counter = (name: string, help: string): Counter =>
     registry.counter(`prometheus_tsdb_${name}`, help);
@@ -42,11 +58,24 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
     samplesAppended: typed('head_samples_appended_total', 'Total number of appended samples.'),
     outOfOrderSamples: typed(
       'out_of_order_samples_total',
-      'Total number of out of order samples ingestion failed attempts.',
+      'Total number of out of order samples ingestion failed attempts due to out of order being disabled.',
     ),
     outOfBoundsSamples: typed(
       'out_of_bound_samples_total',
-      'Total number of out of bound samples ingestion failed attempts.',
+      'Total number of out of bound samples ingestion failed attempts with out of order support disabled.',
+    ),
+    tooOldSamples: typed(
+      'too_old_samples_total',
+      'Total number of out of order samples ingestion failed attempts with out of support enabled, but sample outside of time window.',
+    ),
+    outOfOrderAppended: typed(
+      'head_out_of_order_samples_appended_total',
+      'Total number of appended out of order samples.',
+    ),
+    outOfOrderDelta: registry.histogram(
+      'prometheus_tsdb_sample_ooo_delta',
+      'Delta in seconds by which a sample is considered out of order (reported regardless of OOO time window and whether sample is accepted or not).',
+      [600, 1800, 3600, 7200, 10800, 21600, 43200],
     ),
     duplicateSamples: typed(
       'duplicate_samples_total',
@@ -109,8 +138,34 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
     walFsyncSeconds: registry.histogram(
       'prometheus_tsdb_wal_fsync_duration_seconds',
       'Duration of write log fsync.',
-      [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4],
+      FSYNC_BUCKETS,
     ),
+    oooUnknownSamples: registry
+      .counters(
+        'prometheus_tsdb_wbl_replay_unknown_refs_total',
+        'Total number of unknown series references encountered during WBL replay.',
+        ['type'],
+      )
+      .with('samples'),
+    wbl: {
+      walSegment: gauge(
+        'out_of_order_wbl_segment_current',
+        'Write log segment index that TSDB is currently writing to.',
+      ),
+      walWriteFailures: counter(
+        'out_of_order_wbl_writes_failed_total',
+        'Total number of write log writes that failed.',
+      ),
+      walFsyncFailures: counter(
+        'out_of_order_wbl_fsyncs_failed_total',
+        'Total number of write log syncs that failed.',
+      ),
+      walFsyncSeconds: registry.histogram(
+        'prometheus_tsdb_out_of_order_wbl_fsync_duration_seconds',
+        'Duration of write log fsync.',
+        FSYNC_BUCKETS,
+      ),
+    },
     walCorruptions: counter('wal_corruptions_total', 'Total number of WAL corruptions.'),
     reloads: counter(
       'reloads_total',

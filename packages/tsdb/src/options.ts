@@ -21,6 +21,8 @@ export type TsdbOptions = {
   readonly maxSeries: number;
   /** Exemplars kept in memory over all series; 0 = none are kept. */
   readonly maxExemplars: number;
+  /** How far behind the head's newest sample a sample may be and still be taken; 0 = out-of-order samples are refused. */
+  readonly outOfOrderWindowMs: number;
   readonly samplesPerChunk: number;
   readonly slabBytes: number;
   /** Pages of block files in memory, for all blocks together. */
@@ -43,6 +45,7 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   walCompression: true,
   maxSeries: 0,
   maxExemplars: 0,
+  outOfOrderWindowMs: 0,
   samplesPerChunk: 120,
   slabBytes: 16 * 1024 * 1024,
   fileCacheBytes: 64 * 1024 * 1024,

@@ -11,6 +11,9 @@ import { HeadCursor } from './head/read.ts';
 import { replayWal } from './head/replay.ts';
 import { type BlockSummary, summaryOf } from './inspect/block-summary.ts';
 import { tsdbMetrics } from './metrics.ts';
+import { OooCursor } from './ooo/ooo-cursor.ts';
+import { replayOooLog } from './ooo/replay-log.ts';
+import { OOO_LOG_DIRECTORY } from './ooo/window.ts';
 import { DEFAULT_TSDB_OPTIONS } from './options.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
@@ -60,10 +63,11 @@ export class ReadOnlyTsdb {
     set.reload();
     const walDirectory = `${directory}/wal`;
     try {
-      if (set.maxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(set.maxTime);
+      if (set.inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(set.inOrderMaxTime);
       if (init.readsLog !== false && files.exists(walDirectory)) {
-        const replay = { files, clock, log, metrics, walDirectory, head, isReadOnly: true };
-        await replayWal({ ...replay, expiries: new Expiries() });
+        const replay = { files, clock, log, metrics, head, isReadOnly: true };
+        const aliases = await replayWal({ ...replay, walDirectory, expiries: new Expiries() });
+        await replayOooLog({ ...replay, aliases, directory: `${directory}/${OOO_LOG_DIRECTORY}` });
       }
     } catch (error) {
       set.close();
@@ -87,6 +91,7 @@ export class ReadOnlyTsdb {
       const head = this.#head;
       if (!head.isEmpty && range.maxMs >= head.minMs && range.minMs <= head.maxMs)
         cursors.push(new HeadCursor(head, range, matchers));
+      if (head.outOfOrder.overlaps(range)) cursors.push(new OooCursor(head, range, matchers));
       return new MergeSelect({ cursors, warnings: [] }, request, context, this.#env.clock);
     } catch (error) {
       for (const cursor of cursors) cursor.close();

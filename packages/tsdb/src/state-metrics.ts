@@ -18,7 +18,11 @@ export function exposeState(
   const gauge = (name: string, help: string, read: () => number): void =>
     registry.gaugeFrom(`prometheus_tsdb_${name}`, help, read);
   gauge('head_series', 'Total number of series in the head block.', () => head.table.count);
-  gauge('head_chunks', 'Total number of chunks in the head block.', () => head.chunkCount);
+  gauge(
+    'head_chunks',
+    'Total number of chunks in the head block.',
+    () => head.chunkCount + head.outOfOrder.samples.chunkCount,
+  );
   gauge('head_min_time', 'Minimum time bound of the head block in milliseconds.', () =>
     head.isEmpty ? 0 : head.minMs,
   );
@@ -40,7 +44,11 @@ export function exposeState(
     blocks.blocks.reduce((sum, { index }) => sum + index.symbolOffsetsBytes, 0),
   );
   gauge('lowest_timestamp', 'Lowest timestamp value stored in the database.', () =>
-    Math.min(blocks.blocks[0]?.meta.minTime ?? Infinity, head.isEmpty ? Infinity : head.minMs),
+    Math.min(
+      blocks.blocks[0]?.meta.minTime ?? Infinity,
+      head.isEmpty ? Infinity : head.minMs,
+      head.outOfOrder.minMs,
+    ),
   );
   gauge('blocks_loaded', 'Number of currently loaded data blocks.', () => blocks.blocks.length);
   registry.gaugeFrom(
@@ -54,6 +62,11 @@ export function exposeState(
     () => blocks.sizeBytes,
   );
   gauge('wal_storage_size_bytes', 'Size of the write log directory.', () => wal.sizeBytes());
+  gauge(
+    'out_of_order_wbl_storage_size_bytes',
+    'Size of the write log directory.',
+    () => head.outOfOrder.log?.sizeBytes() ?? 0,
+  );
   gauge(
     'retention_limit_bytes',
     'Max number of bytes to be retained in the tsdb blocks, 0 means disabled.',

@@ -1,7 +1,7 @@
 import { errorText, type Files, OperatingError } from '@pollux/base';
 import type { Annotation, TimeRange } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
-import { decodeMeta } from '../format/meta.ts';
+import { decodeMeta, isFromOutOfOrder } from '../format/meta.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { Block } from './block.ts';
 import type { FileCache } from './file-cache.ts';
@@ -52,6 +52,17 @@ export class BlockSet {
   /** End (exclusive) of the newest block, −Infinity without blocks. */
   get maxTime(): number {
     return this.#blocks.reduce((max, { meta }) => Math.max(max, meta.maxTime), -Infinity);
+  }
+
+  /**
+   * End (exclusive) of the newest block that has samples which came in order, −Infinity without: the head begins there.
+   * Blocks of out-of-order samples alone may lie in the time of the head.
+   */
+  get inOrderMaxTime(): number {
+    return this.#blocks.reduce(
+      (max, { meta }) => (isFromOutOfOrder(meta) ? max : Math.max(max, meta.maxTime)),
+      -Infinity,
+    );
   }
 
   /** Blocks that cannot be opened, and open ones in which damage was found. */

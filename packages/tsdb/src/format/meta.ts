@@ -27,6 +27,13 @@ export type BlockMeta = {
   readonly rest?: Readonly<Record<string, unknown>>;
 };
 
+/** Hint of a block that holds out-of-order samples only: it may overlap others, and the head. */
+export const FROM_OUT_OF_ORDER = 'from-out-of-order';
+
+export function isFromOutOfOrder({ compaction }: BlockMeta): boolean {
+  return Array.isArray(compaction.hints) && compaction.hints.includes(FROM_OUT_OF_ORDER);
+}
+
 /** As Go's json.MarshalIndent with tabs; zero statistics are left out, as Prometheus does. */
 export function encodeMeta(meta: BlockMeta): string {
   const { ulid, minTime, maxTime, compaction } = meta;

@@ -21,8 +21,11 @@ import {
   type SeriesRecord,
 } from '../format/wal-record.ts';
 import type { TsdbMetrics } from '../metrics.ts';
+import { LateSamples } from '../ooo/late-samples.ts';
 import type { Wal } from '../wal/wal.ts';
-import type { Head } from './head.ts';
+import { type AppendBounds, appendBounds, LATE } from './append-bounds.ts';
+import type { Head, ValueWords } from './head.ts';
+import type { Slot } from './series-table.ts';
 
 export type AppenderOptions = {
   readonly head: Head;
@@ -49,11 +52,14 @@ const MAX_EXEMPLAR_CHARACTERS = 128;
 
 /** One batch for the head: staged in columns, then logged, then published. */
 export class HeadAppender implements Appender {
+  refusesOutOfOrder = false;
   readonly #options: AppenderOptions;
   readonly #id: number;
   readonly #staged: SampleColumns;
   readonly #exemplars: ExemplarRecord[] = [];
   readonly #metadata: MetadataRecord[] = [];
+  /** Null until the first sample. */
+  #bounds: AppendBounds | null = null;
   #isEnded = false;
 
   constructor(options: AppenderOptions) {
@@ -98,7 +104,9 @@ export class HeadAppender implements Appender {
     const words = wordsOf(values);
     const staged = this.#staged;
     growSampleColumns(staged, staged.count + count);
-    const minMs = head.appendableMinMs;
+    if (count === 0) return 0;
+    this.#bounds ??= appendBounds(head, timestampsMs[0]!);
+    const bounds = this.#bounds;
     let taken = 0;
     for (let i = 0; i < count; i++) {
       const slot = table.slotOf(refs[i]!);
@@ -111,12 +119,14 @@ export class HeadAppender implements Appender {
       const low = words[i * 2]!;
       const high = words[i * 2 + 1]!;
       // The usual sample is newer than the series and the bound: no call for it.
-      if (!(timestampMs > table.maxMs[slot]!) || timestampMs < minMs) {
-        const outcome = head.check(slot, timestampMs, low, high);
-        outcomes[i] = outcome;
-        if (outcome === APPEND_OUTCOME.ok) taken++;
-        else countRefusal(metrics, outcome);
-        continue;
+      if (!(timestampMs > table.maxMs[slot]!) || timestampMs < bounds.minValidMs) {
+        const outcome = this.#check(slot, bounds, timestampMs, { low, high });
+        if (outcome !== LATE) {
+          outcomes[i] = outcome;
+          if (outcome === APPEND_OUTCOME.ok) taken++;
+          else countRefusal(metrics, outcome);
+          continue;
+        }
       }
       outcomes[i] = APPEND_OUTCOME.ok;
       taken++;
@@ -197,8 +207,17 @@ export class HeadAppender implements Appender {
         const slot = table.slotOf(ref);
         if (slot >= 0) table.isLogged[slot] = 1;
       }
-      if (isSynced) await wal.sync();
-      this.#publish();
+      const late = this.#lateSamples();
+      if (late?.part()) late.log();
+      if (isSynced) {
+        await Promise.all([wal.sync(), late?.sync()]);
+        // Batches that were published meanwhile may have made more samples late.
+        while (late?.part()) {
+          late.log();
+          await late.sync();
+        }
+      }
+      this.#publish(late);
     } finally {
       this.#release();
     }
@@ -208,6 +227,24 @@ export class HeadAppender implements Appender {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#release();
+  }
+
+  #lateSamples(): LateSamples | null {
+    const bounds = this.#bounds;
+    if (bounds === null || bounds.windowMs === 0) return null;
+    const { head, metrics, scratch } = this.#options;
+    return new LateSamples({ head, metrics, scratch, staged: this.#staged, bounds });
+  }
+
+  /** An outcome, or {@link LATE}. */
+  #check(slot: Slot, bounds: AppendBounds, timestampMs: number, words: ValueWords): number {
+    const { head, metrics } = this.#options;
+    const outcome = head.check(slot, bounds, timestampMs, words);
+    const isBehind = outcome !== APPEND_OUTCOME.ok && outcome !== APPEND_OUTCOME.duplicate;
+    if (isBehind && bounds.newestMs > timestampMs) {
+      metrics.outOfOrderDelta.observe((bounds.newestMs - timestampMs) / 1000);
+    }
+    return outcome === LATE && this.refusesOutOfOrder ? APPEND_OUTCOME.outOfOrder : outcome;
   }
 
   /** The records of the batch; lent until the scratch is used again. */
@@ -250,18 +287,20 @@ export class HeadAppender implements Appender {
     return [...found].map((ref) => ({ ref, labels: table.labelsOf(table.slotOf(ref)) }));
   }
 
-  #publish(): void {
+  #publish(late: LateSamples | null): void {
     const { head, metrics } = this.#options;
     const { table } = head;
     const { refs, timestampsMs, valueWords, count } = this.#staged;
     let appended = 0;
     for (let i = 0; i < count; i++) {
       const slot = table.slotOf(refs[i]!);
-      if (slot < 0) continue;
+      if (slot < 0 || late?.isInOrder(i) === false) continue;
       // A sample of the same series that another batch, or this one, brought first wins, as in Prometheus.
       if (head.append(slot, timestampsMs[i]!, valueWords[i * 2]!, valueWords[i * 2 + 1]!))
         appended++;
+      else if (timestampsMs[i]! < table.maxMs[slot]!) metrics.outOfOrderSamples.inc();
     }
+    if (late !== null) appended += late.publish();
     metrics.samplesAppended.inc(appended);
     for (const { ref, metadata } of this.#metadata) head.metadata.set(ref, metadata);
     for (const { ref, timestampMs, value, labels } of this.#exemplars) {
@@ -288,6 +327,7 @@ export class HeadAppender implements Appender {
 function countRefusal(metrics: TsdbMetrics, outcome: number): void {
   if (outcome === APPEND_OUTCOME.outOfOrder) metrics.outOfOrderSamples.inc();
   else if (outcome === APPEND_OUTCOME.outOfBounds) metrics.outOfBoundsSamples.inc();
+  else if (outcome === APPEND_OUTCOME.tooOld) metrics.tooOldSamples.inc();
   else if (outcome === APPEND_OUTCOME.duplicate) metrics.duplicateSamples.inc();
 }
 

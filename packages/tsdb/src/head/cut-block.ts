@@ -85,7 +85,7 @@ function hasChunkWithin(head: Head, slot: Slot, minTime: number, maxTime: number
 }
 
 /** Texts of all labels of the series, ascending, and the place of each of the head's symbols among them. */
-async function collectSymbols(
+export async function collectSymbols(
   head: Head,
   slots: Uint32Array,
   slices: Slices,

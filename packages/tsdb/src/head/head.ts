@@ -9,12 +9,17 @@ import type { Metadata } from '@pollux/model';
 import { APPEND_OUTCOME } from '@pollux/storage';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { TsdbMetrics } from '../metrics.ts';
+import { OutOfOrder } from '../ooo/out-of-order.ts';
+import { type AppendBounds, LATE } from './append-bounds.ts';
 import type { ExemplarRing } from './exemplar-ring.ts';
 import { addInterval, type Interval } from './intervals.ts';
 import { OpenRegions, REGION_BYTES } from './open-regions.ts';
 import { SealedChunks } from './sealed-chunks.ts';
 import { SeriesTable, type Slot } from './series-table.ts';
 import { offsetOf, SlabPool } from './slabs.ts';
+
+/** The two halves of a value's bits. */
+export type ValueWords = { readonly low: number; readonly high: number };
 
 export type HeadOptions = {
   readonly chunkRangeMs: number;
@@ -41,6 +46,7 @@ export class Head {
   readonly pool: SlabPool;
   readonly open: OpenRegions;
   readonly sealed: SealedChunks;
+  readonly outOfOrder: OutOfOrder;
   readonly tombstones = new Map<number, Interval[]>();
   readonly metadata = new Map<number, Metadata>();
   readonly readers = new Set<HeadReader>();
@@ -58,6 +64,7 @@ export class Head {
     this.pool = new SlabPool(options.slabBytes);
     this.open = new OpenRegions(this.pool);
     this.sealed = new SealedChunks(this.pool);
+    this.outOfOrder = new OutOfOrder(this.pool);
   }
 
   /** Time of the oldest sample that the head answers for; +Infinity when it is empty. */
@@ -79,6 +86,7 @@ export class Head {
     return this.#minValidMs;
   }
 
+  /** Chunks of samples that came in order. */
   get chunkCount(): number {
     return this.sealed.count + this.#openChunks;
   }
@@ -132,15 +140,24 @@ export class Head {
     return this.#appenders + 1;
   }
 
-  /** What would become of the sample, by the rules of Prometheus without an out-of-order window. */
-  check(slot: Slot, timestampMs: number, valueLow: number, valueHigh: number): number {
-    if (timestampMs < this.appendableMinMs) return APPEND_OUTCOME.outOfBounds;
-    const newest = this.table.maxMs[slot]!;
-    if (timestampMs > newest) return APPEND_OUTCOME.ok;
-    if (timestampMs < newest) return APPEND_OUTCOME.outOfOrder;
-    return this.isLastValue(slot, valueLow, valueHigh)
-      ? APPEND_OUTCOME.ok
-      : APPEND_OUTCOME.duplicate;
+  /**
+   * What would become of the sample, by the rules of Prometheus: an {@link APPEND_OUTCOME}, or {@link LATE}. Only the
+   * newest sample of the series is compared for a duplicate.
+   */
+  check(slot: Slot, bounds: AppendBounds, timestampMs: number, words: ValueWords): number {
+    if (timestampMs >= bounds.minValidMs) {
+      const newest = this.table.maxMs[slot]!;
+      if (timestampMs > newest) return APPEND_OUTCOME.ok;
+      if (timestampMs === newest) {
+        return this.isLastValue(slot, words.low, words.high)
+          ? APPEND_OUTCOME.ok
+          : APPEND_OUTCOME.duplicate;
+      }
+    }
+    if (bounds.windowMs > 0) {
+      return timestampMs >= bounds.newestMs - bounds.windowMs ? LATE : APPEND_OUTCOME.tooOld;
+    }
+    return timestampMs < bounds.minValidMs ? APPEND_OUTCOME.outOfBounds : APPEND_OUTCOME.outOfOrder;
   }
 
   isLastValue(slot: Slot, valueLow: number, valueHigh: number): boolean {
@@ -174,6 +191,13 @@ export class Head {
     if (table.isIndexed[slot] === 0) table.index(slot);
     if (timestampMs > this.#maxMs) this.#maxMs = timestampMs;
     if (timestampMs < this.#minMs) this.#minMs = timestampMs;
+    return true;
+  }
+
+  /** Takes a logged sample that is not newer than the series; false when its open chunk has one of that time. */
+  appendLate(slot: Slot, timestampMs: number, valueLow: number, valueHigh: number): boolean {
+    if (!this.outOfOrder.insert(slot, timestampMs, valueLow, valueHigh)) return false;
+    if (this.table.isIndexed[slot] === 0) this.table.index(slot);
     return true;
   }
 

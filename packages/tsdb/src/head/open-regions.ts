@@ -7,33 +7,47 @@ import { type ChunkRef, chunkRef, offsetOf, type SlabPool } from './slabs.ts';
  */
 export const REGION_BYTES: readonly number[] = [160, 320, 640, 1056];
 
-/** Hands out regions of the sizes above from slabs of its own; a freed region is used again for its size. */
+/**
+ * Hands out regions of some sizes from slabs of its own; a freed region is used again for its size. When the last one is
+ * freed, the slabs go back to the pool.
+ */
 export class OpenRegions {
   readonly #pool: SlabPool;
-  readonly #free: ChunkRef[][] = REGION_BYTES.map(() => []);
-  #slab = -1;
+  readonly #sizes: readonly number[];
+  #free: ChunkRef[][];
+  /** The last one is being filled. */
+  #slabs: number[] = [];
   /** 8 bytes are left out at the start of each slab, so that no region has the reference 0. */
   #next = 8;
+  #count = 0;
 
-  constructor(pool: SlabPool) {
+  /** Sizes in bytes are multiples of eight. */
+  constructor(pool: SlabPool, sizes: readonly number[] = REGION_BYTES) {
     this.#pool = pool;
+    this.#sizes = sizes;
+    this.#free = sizes.map(() => []);
   }
 
   allocate(sizeClass: number): ChunkRef {
+    this.#count++;
     const reused = this.#free[sizeClass]!.pop();
     if (reused !== undefined) return reused;
-    const bytes = REGION_BYTES[sizeClass]!;
-    if (this.#slab < 0 || this.#next + bytes > this.#pool.slabBytes) {
-      this.#slab = this.#pool.take();
+    const bytes = this.#sizes[sizeClass]!;
+    if (this.#slabs.length === 0 || this.#next + bytes > this.#pool.slabBytes) {
+      this.#slabs.push(this.#pool.take());
       this.#next = 8;
     }
-    const ref = chunkRef(this.#slab, this.#next);
+    const ref = chunkRef(this.#slabs.at(-1)!, this.#next);
     this.#next += bytes;
     return ref;
   }
 
   release(ref: ChunkRef, sizeClass: number): void {
     this.#free[sizeClass]!.push(ref);
+    if (--this.#count > 0) return;
+    for (const slab of this.#slabs) this.#pool.give(slab);
+    this.#slabs = [];
+    this.#free = this.#sizes.map(() => []);
   }
 
   /** Moves `used` bytes into a region of the next size and frees the old one. */

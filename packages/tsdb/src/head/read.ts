@@ -165,7 +165,10 @@ export class HeadCursor implements SeriesCursor {
 
 /** References of the live series of which samples were deleted. */
 export function headSeriesWithDeletions(head: Head): Uint32Array {
-  return Uint32Array.from(head.tombstones.keys()).filter((ref) => head.table.slotOf(ref) >= 0);
+  const { table, tombstones, outOfOrder } = head;
+  const refs = new Set(tombstones.keys());
+  for (const slot of outOfOrder.samples.slotsWithDeletions()) refs.add(table.refs[slot]!);
+  return Uint32Array.from(refs).filter((ref) => table.slotOf(ref) >= 0);
 }
 
 /** Names of the labels of the matching series, or of all when there is no matcher, not counting `hidden` ones. Unsorted. */

@@ -37,9 +37,10 @@ type ReplayState = {
 
 /**
  * Rebuilds the head from the newest checkpoint and the segments behind it, one page at a time. A torn or damaged end is
- * cut off; damage further in drops what follows it, as Prometheus does, and says so.
+ * cut off; damage further in drops what follows it, as Prometheus does, and says so. Returns the references that stand in
+ * the log for a series which lives under another one, with that one.
  */
-export async function replayWal(options: ReplayOptions): Promise<void> {
+export async function replayWal(options: ReplayOptions): Promise<ReadonlyMap<number, number>> {
   const { files, log, walDirectory } = options;
   const checkpoint = lastCheckpoint(files, walDirectory);
   const segments = listSegments(files, walDirectory).filter(
@@ -78,6 +79,7 @@ export async function replayWal(options: ReplayOptions): Promise<void> {
       records: state.otherRecords,
     });
   }
+  return state.aliases;
 }
 
 /** A hole between segments would silently lose what was in it. */

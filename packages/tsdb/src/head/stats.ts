@@ -39,7 +39,7 @@ export function headStats(head: Head, top: number): HeadStats {
   return {
     numSeries: table.count,
     numLabelPairs: table.postings.pairCount,
-    chunkCount: head.chunkCount,
+    chunkCount: head.chunkCount + head.outOfOrder.samples.chunkCount,
     minTime: head.isEmpty ? EMPTY_MIN : head.minMs,
     maxTime: head.isEmpty ? -EMPTY_MIN : head.maxMs,
     seriesCountByMetricName: largest(metrics, top),

@@ -30,6 +30,7 @@ export async function truncateHead(options: TruncateOptions): Promise<void> {
   await waitForReaders(options);
   const slices = new Slices(clock, options.signal);
   const { table } = head;
+  const late = head.outOfOrder.samples;
   // Samples that arrive meanwhile are not older than this.
   let oldestMs = head.appendableMinMs;
   let removed = 0;
@@ -39,10 +40,12 @@ export async function truncateHead(options: TruncateOptions): Promise<void> {
     oldestMs = Math.min(oldestMs, seriesOldestMs);
     if (
       seriesOldestMs === Number.POSITIVE_INFINITY &&
+      !late.has(slot) &&
       table.touchedBy[slot]! < head.oldestAppender
     ) {
       const ref = table.refs[slot]!;
-      options.onRemoved(ref, table.maxMs[slot]!);
+      options.onRemoved(ref, Math.max(table.maxMs[slot]!, late.newestMsOf(slot)));
+      late.forget(slot);
       head.tombstones.delete(ref);
       head.metadata.delete(ref);
       table.remove(slot);

@@ -6,6 +6,7 @@ import type { BlockSet } from '../block/block-set.ts';
 import { DamageReport } from '../block/damage-report.ts';
 import type { Head } from '../head/head.ts';
 import { HeadCursor, headSeriesWithDeletions } from '../head/read.ts';
+import { OooCursor } from '../ooo/ooo-cursor.ts';
 import { Slices } from '../slices.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { seriesWithoutSamples } from './deleted-series.ts';
@@ -41,10 +42,18 @@ export class LabelReading {
   }
 
   async hiddenInHead(): Promise<ReadonlySet<number>> {
-    const refs = headSeriesWithDeletions(this.#head);
+    const head = this.#head;
+    const { samples } = head.outOfOrder;
+    const refs = headSeriesWithDeletions(head);
     if (refs.length === 0) return NOTHING;
-    const cursor = new HeadCursor(this.#head, this.#range, refs);
-    return seriesWithoutSamples(cursor, this.#builder, this.#slices);
+    const cursor = new HeadCursor(head, this.#range, refs);
+    const hidden = await seriesWithoutSamples(cursor, this.#builder, this.#slices);
+    const left = Uint32Array.from(hidden).filter((ref) => head.table.slotOf(ref) >= 0);
+    const late = new OooCursor(head, this.#range, left);
+    const hiddenLate = await seriesWithoutSamples(late, this.#builder, this.#slices);
+    const isHidden = (ref: number): boolean =>
+      hiddenLate.has(ref) || !samples.has(head.table.slotOf(ref));
+    return new Set([...hidden].filter(isHidden));
   }
 
   /** Calls `visit` for each block, with its hidden series. A damaged block gives what it can. */

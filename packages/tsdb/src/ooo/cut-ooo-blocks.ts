@@ -1,0 +1,160 @@
+import type { Env } from '@pollux/base';
+import {
+  createXorAppendState,
+  resetXorAppend,
+  XOR_CUT_BYTES,
+  XOR_MAX_BYTES,
+  XOR_SAMPLE_MAX_BYTES,
+  xorAppend,
+  xorByteLength,
+} from '@pollux/kernels';
+import { compareText } from '@pollux/model';
+import { BlockWriter } from '../block/block-writer.ts';
+import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import type { ChunkMeta } from '../format/index-write.ts';
+import { FROM_OUT_OF_ORDER } from '../format/meta.ts';
+import { collectSymbols } from '../head/cut-block.ts';
+import type { Head } from '../head/head.ts';
+import type { Interval } from '../head/intervals.ts';
+import type { Slot } from '../head/series-table.ts';
+import { slicedSort } from '../sliced-sort.ts';
+import { Slices } from '../slices.ts';
+import { SampleRun } from './sample-run.ts';
+
+export type CutOooOptions = {
+  readonly env: Env;
+  readonly directory: string;
+  readonly head: Head;
+  readonly signal: AbortSignal;
+};
+
+const EVER: Interval = { minMs: Number.NEGATIVE_INFINITY, maxMs: Number.POSITIVE_INFINITY };
+
+/** A time of one block, `maxTime` exclusive. */
+type BlockTime = { readonly minTime: number; readonly maxTime: number };
+
+/**
+ * Writes all out-of-order samples of the head as blocks, one for each block time that has some, and returns their
+ * directories. Each series is marked first: what arrives later is not in the blocks. Nothing is dropped. Yields between
+ * slices; after an error no block is left.
+ */
+export async function cutOooBlocks(options: CutOooOptions): Promise<string[]> {
+  const { env, head, signal } = options;
+  const { table, outOfOrder } = head;
+  const slices = new Slices(env.clock, signal);
+  const slots = Uint32Array.from(outOfOrder.samples.slots());
+  for (const slot of slots) {
+    outOfOrder.samples.mark(slot);
+    if (slices.isOver) await slices.pause();
+  }
+  await slicedSort(slots, (a, b) => table.compare(a, b, compareText), slices);
+  const times = await blockTimes(head, slots, slices);
+  const paths: string[] = [];
+  try {
+    for (const time of times) {
+      const path = await cutOooBlock(options, slots, time, slices);
+      if (path !== null) paths.push(path);
+    }
+  } catch (error) {
+    for (const path of paths) env.files.removeTree(path);
+    throw error;
+  }
+  return paths;
+}
+
+/** The block times that have samples, ascending. */
+async function blockTimes(head: Head, slots: Uint32Array, slices: Slices): Promise<BlockTime[]> {
+  const { chunkRangeMs } = head.options;
+  const starts = new Set<number>();
+  const run = new SampleRun();
+  for (const slot of slots) {
+    collectMarked(head, slot, EVER, run);
+    let endMs = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < run.count; i++) {
+      const at = run.timestampsMs[i]!;
+      if (at < endMs) continue;
+      const start = Math.floor(at / chunkRangeMs) * chunkRangeMs;
+      starts.add(start);
+      endMs = start + chunkRangeMs;
+    }
+    if (slices.isOver) await slices.pause();
+  }
+  return [...starts]
+    .sort((a, b) => a - b)
+    .map((minTime) => ({ minTime, maxTime: minTime + chunkRangeMs }));
+}
+
+/** The marked samples of the time, in order. */
+function collectMarked(head: Head, slot: Slot, time: Interval, run: SampleRun): void {
+  const { samples } = head.outOfOrder;
+  run.clear();
+  samples.collect(slot, { ...time, since: samples.markedOf(slot) }, run);
+  run.sort();
+}
+
+async function cutOooBlock(
+  { env, directory, head }: CutOooOptions,
+  sorted: Uint32Array,
+  { minTime, maxTime }: BlockTime,
+  slices: Slices,
+): Promise<string | null> {
+  const { table, outOfOrder } = head;
+  const { samples } = outOfOrder;
+  const time = { minMs: minTime, maxMs: maxTime - 1 };
+  const slots = sorted.filter((slot) =>
+    samples.mayHave(slot, { ...time, since: samples.markedOf(slot) }),
+  );
+  const { symbols, numbers } = await collectSymbols(head, slots, slices);
+  const compaction = { level: 1, sources: [], hints: [FROM_OUT_OF_ORDER] };
+  const writer = new BlockWriter({ env, directory, slices, minTime, maxTime, compaction });
+  const run = new SampleRun();
+  const encoder = new ChunkEncoder(writer, head.options.samplesPerChunk);
+  try {
+    await writer.writeSymbols(symbols);
+    for (const slot of slots) {
+      collectMarked(head, slot, time, run);
+      const chunks = await encoder.write(run);
+      if (chunks.length > 0) {
+        const labels = table.labelSymbols(slot).map((id) => numbers[id]!);
+        writer.addSeries(labels, labels.length, chunks);
+      }
+      if (slices.isOver) await slices.pause();
+    }
+    return await writer.finish();
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
+}
+
+/** Writes runs of samples as XOR chunks. */
+class ChunkEncoder {
+  readonly #writer: BlockWriter;
+  readonly #samplesPerChunk: number;
+  readonly #state = createXorAppendState(1);
+  readonly #bytes = new Uint8Array(XOR_MAX_BYTES + XOR_SAMPLE_MAX_BYTES);
+
+  constructor(writer: BlockWriter, samplesPerChunk: number) {
+    this.#writer = writer;
+    this.#samplesPerChunk = samplesPerChunk;
+  }
+
+  async write({ timestampsMs, words, count }: SampleRun): Promise<ChunkMeta[]> {
+    const metas: ChunkMeta[] = [];
+    const state = this.#state;
+    let start = 0;
+    resetXorAppend(state, 0);
+    for (let i = 0; i < count; i++) {
+      xorAppend(state, 0, this.#bytes, 0, timestampsMs[i]!, words[i * 2]!, words[i * 2 + 1]!);
+      const size = xorByteLength(state, 0);
+      const samples = i + 1 - start;
+      if (i + 1 < count && samples < this.#samplesPerChunk && size <= XOR_CUT_BYTES) continue;
+      const chunk = { bytes: this.#bytes, start: 0, end: size };
+      const ref = await this.#writer.addChunk(CHUNK_ENCODING.xor, chunk, samples);
+      metas.push({ minMs: timestampsMs[start]!, maxMs: timestampsMs[i]!, ref });
+      resetXorAppend(state, 0);
+      start = i + 1;
+    }
+    return metas;
+  }
+}

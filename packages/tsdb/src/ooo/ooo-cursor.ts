@@ -1,0 +1,91 @@
+import { CanceledError } from '@pollux/base';
+import { compareText, type Labels, type Matcher } from '@pollux/model';
+import type { TimeRange } from '@pollux/storage';
+import type { Head } from '../head/head.ts';
+import { matchHead } from '../head/read.ts';
+import type { ColumnBuilder } from '../query/column-builder.ts';
+import type { SeriesCursor } from '../query/series-cursor.ts';
+import type { OooView } from './ooo-samples.ts';
+import type { OooReader } from './out-of-order.ts';
+import { SampleRun } from './sample-run.ts';
+
+/**
+ * The matching series that have out-of-order samples, as they are at construction: what is committed later does not show.
+ * The samples are not dropped until {@link close}, also when they have gone to a block: both then answer alike.
+ */
+export class OooCursor implements SeriesCursor {
+  readonly #head: Head;
+  readonly #range: TimeRange;
+  readonly #registration: OooReader = { isExpired: false };
+  readonly #refs: Uint32Array;
+  /** Samples that each series had at construction. */
+  readonly #inserted: Uint32Array;
+  readonly #run = new SampleRun();
+  #index = -1;
+  #slot = -1;
+  #labels: Labels | null = null;
+
+  /** `select`: matchers, or references of live series. */
+  constructor(head: Head, range: TimeRange, select: readonly Matcher[] | Uint32Array) {
+    this.#head = head;
+    this.#range = range;
+    const { table, outOfOrder } = head;
+    const { samples } = outOfOrder;
+    const refs = select instanceof Uint32Array ? select : matchHead(head, select);
+    this.#refs = refs.filter((ref) => samples.has(table.slotOf(ref)));
+    this.#refs.sort((a, b) => table.compare(table.slotOf(a), table.slotOf(b), compareText));
+    this.#inserted = this.#refs.map((ref) => samples.insertedOf(table.slotOf(ref)));
+    outOfOrder.readers.add(this.#registration);
+    this.advance();
+  }
+
+  get labels(): Labels | null {
+    return this.#labels;
+  }
+
+  get ref(): number {
+    return this.#refs[this.#index]!;
+  }
+
+  get hasDeletions(): boolean {
+    return this.#head.outOfOrder.samples.hasDeletions(this.#slot);
+  }
+
+  advance(): void {
+    const { table } = this.#head;
+    this.#labels = null;
+    while (++this.#index < this.#refs.length) {
+      // A series that is gone had no sample that this cursor may show.
+      this.#slot = table.slotOf(this.#refs[this.#index]!);
+      if (this.#slot < 0) continue;
+      this.#labels = table.labelsOf(this.#slot);
+      return;
+    }
+  }
+
+  hasSamples(): boolean {
+    return this.#head.outOfOrder.samples.mayHave(this.#slot, this.#view());
+  }
+
+  read(target: ColumnBuilder): void {
+    if (this.#registration.isExpired) {
+      throw new CanceledError(
+        'query canceled: it held out-of-order samples for so long that their memory could not be given back',
+      );
+    }
+    const run = this.#run;
+    run.clear();
+    this.#head.outOfOrder.samples.collect(this.#slot, this.#view(), run);
+    run.sort();
+    target.addSamples(run.timestampsMs, run.words, run.count);
+  }
+
+  close(): void {
+    this.#head.outOfOrder.readers.delete(this.#registration);
+  }
+
+  #view(): OooView {
+    const { minMs, maxMs } = this.#range;
+    return { minMs, maxMs, since: this.#inserted[this.#index]! };
+  }
+}

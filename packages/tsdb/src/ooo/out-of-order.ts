@@ -1,0 +1,85 @@
+import type { Interval } from '../head/intervals.ts';
+import type { Slot } from '../head/series-table.ts';
+import type { SlabPool } from '../head/slabs.ts';
+import type { Wal } from '../wal/wal.ts';
+import { OooSamples } from './ooo-samples.ts';
+
+/** A query that reads out-of-order samples; they are not dropped under it. */
+export type OooReader = {
+  /** Set when the reader held them too long: its next step must fail. */
+  isExpired: boolean;
+};
+
+/**
+ * The out-of-order part of a head: what arrived behind the newest sample of its series, its log, and the window that
+ * says how far behind. The window may be closed while samples are left; they are answered and go to blocks all the same.
+ */
+export class OutOfOrder {
+  readonly samples: OooSamples;
+  readonly readers = new Set<OooReader>();
+  /** How far behind the newest sample of the head a sample may be; 0 = nothing is taken. */
+  windowMs = 0;
+  /** The write-behind log; null while the window has not been open and nothing was found on the disk. */
+  log: Wal | null = null;
+  #minMs = Number.POSITIVE_INFINITY;
+  #nextMinMs = Number.POSITIVE_INFINITY;
+  #nextMaxMs = Number.NEGATIVE_INFINITY;
+  #pendingMs = new Float64Array(0);
+  #maxMs = Number.NEGATIVE_INFINITY;
+
+  constructor(pool: SlabPool) {
+    this.samples = new OooSamples(pool);
+  }
+
+  /** Time that holds all samples, perhaps more; +Infinity when there is none. */
+  get minMs(): number {
+    return this.#minMs;
+  }
+
+  /** −Infinity when there is none. */
+  get maxMs(): number {
+    return this.#maxMs;
+  }
+
+  get isEmpty(): boolean {
+    return this.#minMs > this.#maxMs;
+  }
+
+  overlaps(range: Interval): boolean {
+    return range.maxMs >= this.#minMs && range.minMs <= this.#maxMs;
+  }
+
+  /** Takes a logged sample and makes it visible; false when the open chunk has one of that time. */
+  insert(slot: Slot, timestampMs: number, low: number, high: number): boolean {
+    if (!this.samples.insert(slot, timestampMs, low, high)) return false;
+    this.#minMs = Math.min(this.#minMs, timestampMs);
+    this.#maxMs = Math.max(this.#maxMs, timestampMs);
+    this.#nextMinMs = Math.min(this.#nextMinMs, timestampMs);
+    this.#nextMaxMs = Math.max(this.#nextMaxMs, timestampMs);
+    return true;
+  }
+
+  /** A number for each of the slots, −Infinity: scratch for one synchronous step, which puts back what it has changed. */
+  pendingMs(slots: number): Float64Array {
+    if (this.#pendingMs.length < slots) {
+      this.#pendingMs = new Float64Array(slots * 2).fill(Number.NEGATIVE_INFINITY);
+    }
+    return this.#pendingMs;
+  }
+
+  /** Begins new bounds, which {@link endBounds} takes into use: those of what is left, and of what arrives meanwhile. */
+  beginBounds(): void {
+    this.#nextMinMs = Number.POSITIVE_INFINITY;
+    this.#nextMaxMs = Number.NEGATIVE_INFINITY;
+  }
+
+  widenNext({ minMs, maxMs }: Interval): void {
+    this.#nextMinMs = Math.min(this.#nextMinMs, minMs);
+    this.#nextMaxMs = Math.max(this.#nextMaxMs, maxMs);
+  }
+
+  endBounds(): void {
+    this.#minMs = this.#nextMinMs;
+    this.#maxMs = this.#nextMaxMs;
+  }
+}

@@ -1,0 +1,94 @@
+import { errorText } from '@pollux/base';
+import { DirectoryError } from '../errors.ts';
+import type { Head } from '../head/head.ts';
+import type { TsdbInit } from '../init.ts';
+import type { TsdbMetrics } from '../metrics.ts';
+import type { TsdbOptions } from '../options.ts';
+import { segmentName } from '../wal/segment.ts';
+import { listSegments, Wal } from '../wal/wal.ts';
+import { replayOooLog } from './replay-log.ts';
+
+/** Prometheus' name for the directory of the log, below the data directory. */
+export const OOO_LOG_DIRECTORY = 'wbl';
+
+export type OooWindowOptions = {
+  readonly init: TsdbInit;
+  readonly options: TsdbOptions;
+  readonly metrics: TsdbMetrics;
+  readonly head: Head;
+};
+
+/** Opens and closes the out-of-order window of a head, and owns its log. */
+export class OooWindow {
+  readonly #options: OooWindowOptions;
+  readonly #directory: string;
+
+  constructor(options: OooWindowOptions) {
+    this.#options = options;
+    this.#directory = `${options.init.directory}/${OOO_LOG_DIRECTORY}`;
+  }
+
+  /** Brings back what the log holds, also when the window is shut now: it is answered and goes to blocks. */
+  async restore(aliases: ReadonlyMap<number, number>): Promise<void> {
+    const { init, options, metrics, head } = this.#options;
+    const { files, clock } = init.env;
+    const replay = { files, clock, log: init.log, metrics, head, aliases };
+    await replayOooLog({ ...replay, directory: this.#directory });
+    if (this.#storedBytes() > 0) head.outOfOrder.log = this.#openLog();
+    this.prepare(options.outOfOrderWindowMs)();
+  }
+
+  /**
+   * The first half of a change of the window: everything that can fail. The returned function makes it hold for batches
+   * that begin later. Shutting it (0) leaves what is there in place. Throws DirectoryError.
+   */
+  prepare(windowMs: number): () => void {
+    const { outOfOrder } = this.#options.head;
+    if (windowMs > 0 && outOfOrder.log === null) outOfOrder.log = this.#openLog();
+    return () => {
+      outOfOrder.windowMs = Math.max(0, windowMs);
+    };
+  }
+
+  async sync(): Promise<void> {
+    await this.#options.head.outOfOrder.log?.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.#options.head.outOfOrder.log?.close();
+  }
+
+  #openLog(): Wal {
+    const { init, options, metrics } = this.#options;
+    const { files, clock } = init.env;
+    const directory = this.#directory;
+    try {
+      files.makeDirectory(directory);
+      return new Wal({
+        files,
+        clock,
+        directory,
+        segmentBytes: options.walSegmentBytes,
+        compress: options.walCompression,
+        metrics: { ...metrics, ...metrics.wbl },
+        onListenerError: (error) =>
+          init.log.error('log follower failed', { err: errorText(error) }),
+      });
+    } catch (cause) {
+      throw new DirectoryError(
+        directory,
+        'the out-of-order log cannot be written; check owner, rights and free space',
+        { cause },
+      );
+    }
+  }
+
+  #storedBytes(): number {
+    const { files } = this.#options.init.env;
+    if (!files.exists(this.#directory)) return 0;
+    return listSegments(files, this.#directory).reduce(
+      (sum, index) => sum + files.stat(`${this.#directory}/${segmentName(index)}`).size,
+      0,
+    );
+  }
+}
