@@ -32,6 +32,12 @@ export {
   type Spread,
 } from './inspect/analyse-block.ts';
 export { type BlockSummary, blockSummary } from './inspect/block-summary.ts';
+export type { Finding } from './inspect/finding.ts';
+export {
+  type Verification,
+  type VerifyOptions,
+  verifyDirectory,
+} from './inspect/verify-directory.ts';
 export { DEFAULT_TSDB_OPTIONS, type FsyncMode, type TsdbOptions } from './options.ts';
 export { ReadOnlyTsdb, type ReadOnlyTsdbInit } from './read-only-tsdb.ts';
 export type { WalRecord } from './wal/records.ts';

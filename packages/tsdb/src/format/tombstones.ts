@@ -3,16 +3,16 @@ import { CorruptionError } from '../errors.ts';
 import { addInterval, type Interval } from '../head/intervals.ts';
 
 /** Layout in `tombstones.md`. */
-const MAGIC = 0x0130ba30;
-const VERSION = 1;
+export const TOMBSTONES_MAGIC = 0x0130ba30;
+export const TOMBSTONES_VERSION = 1;
 
 /** Deleted intervals by series reference. */
 export type Tombstones = Map<number, readonly Interval[]>;
 
 export function encodeTombstonesFile(tombstones: Tombstones): Uint8Array {
   const target = new ByteWriter();
-  target.u32(MAGIC);
-  target.u8(VERSION);
+  target.u32(TOMBSTONES_MAGIC);
+  target.u8(TOMBSTONES_VERSION);
   const start = target.size;
   const refs = [...tombstones.keys()].sort((a, b) => a - b);
   for (const ref of refs) {
@@ -31,8 +31,10 @@ export function decodeTombstonesFile(bytes: Uint8Array, place: string): Tombston
   try {
     const end = bytes.length - 4;
     const source = new ByteReader(bytes, 0, end);
-    if (source.u32() !== MAGIC) throw new CorruptionError(place, 'is no tombstones file');
-    if (source.u8() !== VERSION) throw new CorruptionError(place, 'has an unknown version');
+    if (source.u32() !== TOMBSTONES_MAGIC)
+      throw new CorruptionError(place, 'is no tombstones file');
+    if (source.u8() !== TOMBSTONES_VERSION)
+      throw new CorruptionError(place, 'has an unknown version');
     const crc = new ByteReader(bytes, end).u32();
     if (crc32c(bytes, source.offset, end) !== crc)
       throw new CorruptionError(place, 'wrong checksum');

@@ -3,6 +3,7 @@ import { compareText, type Labels, type Matcher, METRIC_NAME } from '@pollux/mod
 import { Block } from '../block/block.ts';
 import { FileCache } from '../block/file-cache.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import { chunkSampleCount } from '../format/rewrite-chunk.ts';
 import { DEFAULT_TSDB_OPTIONS } from '../options.ts';
 import { matchPostings } from '../query/label-index.ts';
 import { Slices } from '../slices.ts';
@@ -196,16 +197,12 @@ class ChunkCounts {
 
   add({ encoding, bytes }: { readonly encoding: number; readonly bytes: Uint8Array }): void {
     this.count++;
-    // Every encoding begins with the number of samples.
-    const samples = bytes.length < 2 ? 0 : (bytes[0]! << 8) | bytes[1]!;
-    const isFloat = encoding === CHUNK_ENCODING.xor || encoding === XOR2;
+    const samples = bytes.length < 2 ? 0 : chunkSampleCount(bytes, 0, encoding);
+    const isFloat = encoding === CHUNK_ENCODING.xor || encoding === CHUNK_ENCODING.xor2;
     bump(isFloat ? this.floatSamples : this.histogramSamples, samples);
     bump(isFloat ? this.floatBytes : this.histogramBytes, bytes.length);
   }
 }
-
-/** Prometheus' second encoding of floats. */
-const XOR2 = 4;
 
 function bump(spread: Map<number, number>, key: number): void {
   spread.set(key, (spread.get(key) ?? 0) + 1);

@@ -4,6 +4,7 @@ import { tsdbAnalyze } from './analyze.ts';
 import { blocksFromOpenMetrics } from './blocks-from-openmetrics.ts';
 import { tsdbDump, tsdbDumpOpenMetrics } from './dump.ts';
 import { tsdbList } from './list.ts';
+import { tsdbVerify } from './verify.ts';
 
 /** `pollux tool tsdb …`: promtool's commands and our own. */
 export const TSDB_COMMANDS: readonly Subcommand<CommandContext>[] = [
@@ -12,4 +13,5 @@ export const TSDB_COMMANDS: readonly Subcommand<CommandContext>[] = [
   tsdbDump,
   tsdbDumpOpenMetrics,
   blocksFromOpenMetrics,
+  tsdbVerify,
 ];

@@ -170,3 +170,30 @@ describe('pollux tool tsdb analyze', () => {
     expect((await tsdb('analyze', 'nosuch')).status).toBe(1);
   });
 });
+
+describe('pollux tool tsdb verify', () => {
+  it('says that nothing is wrong, or what is, in words and as JSON', async () => {
+    const data = await imported();
+    expect(await tsdb('verify', data)).toEqual({
+      status: 0,
+      stdout: '2 blocks, 0 head chunks, 0 log records: no fault\n',
+      stderr: '',
+    });
+    const [block = ''] = blocksIn(data);
+    const index = path.join(data, block, 'index');
+    const bytes = fs.readFileSync(index);
+    bytes[10] = bytes[10]! ^ 1;
+    fs.writeFileSync(index, bytes);
+    const lines = await tsdb('verify', data);
+    expect(lines.status).toBe(1);
+    expect(lines.stdout).toMatch(/^\S+index at 5: wrong checksum of the symbols\n/);
+    const json = JSON.parse((await tsdb('verify', '--json', data)).stdout);
+    expect(json.findings[0]).toEqual({
+      file: index,
+      offset: 5,
+      text: 'wrong checksum of the symbols',
+    });
+    expect(json.blocks).toBe(2);
+    expect((await tsdb('verify', 'nosuch')).stderr).toContain('no such directory');
+  });
+});
