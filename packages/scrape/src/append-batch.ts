@@ -1,3 +1,4 @@
+import { assert } from '@pollux/base';
 import { type Labels, setNormalNanAt, setStaleAt, wordsOf } from '@pollux/model';
 import { APPEND_OUTCOME, type Appender } from '@pollux/storage';
 
@@ -17,6 +18,8 @@ export type AppendCounts = { duplicates: number; outOfOrder: number; outOfBounds
  */
 export class AppendBatch {
   count = 0;
+  /** Stale markers lie together: `[from, to)`. */
+  #stale = { from: 0, to: 0 };
   #series = new Int32Array(0);
   #refs = new Uint32Array(0);
   #timestamps = new Float64Array(0);
@@ -26,6 +29,7 @@ export class AppendBatch {
 
   clear(): void {
     this.count = 0;
+    this.#stale = { from: 0, to: 0 };
   }
 
   /** Takes the value by its bits: words 2·index and 2·index + 1. */
@@ -41,9 +45,13 @@ export class AppendBatch {
     else this.#values[at] = value;
   }
 
+  /** All stale markers of a batch are added in a row. */
   addStale(series: number, timestampMs: number): void {
     const at = this.#add(series, timestampMs);
     setStaleAt(this.#words, at);
+    const { from, to } = this.#stale;
+    assert(from === to || to === at, 'stale markers lie together');
+    this.#stale = { from: from === to ? at : from, to: at + 1 };
   }
 
   /** Stages everything with `appender`. Throws what `appender.series` throws; the caller then rolls back. */
@@ -73,19 +81,47 @@ export class AppendBatch {
       this.#words[to * 2] = this.#words[from * 2]!;
       this.#words[to * 2 + 1] = this.#words[from * 2 + 1]!;
     }
+    const { from, to } = this.#stale;
+    this.#stale = {
+      from: unknown.filter((at) => at < from).length,
+      to: unknown.filter((at) => at < to).length,
+    };
     this.#append(appender, unknown.length);
     this.#tally(unknown.length, counts);
   }
 
   #append(appender: Appender, count: number): void {
-    if (count === 0) return;
-    appender.appendFloats(this.#refs, this.#timestamps, this.#values, null, count, this.#outcomes);
+    const { from, to } = this.#stale;
+    if (from === to) {
+      this.#appendPart(appender, 0, count);
+      return;
+    }
+    this.#appendPart(appender, 0, from);
+    // A marker says that a series has ended; where it already goes on, as with a target that came back, it must not fill in.
+    appender.refusesOutOfOrder = true;
+    this.#appendPart(appender, from, to);
+    appender.refusesOutOfOrder = false;
+    this.#appendPart(appender, to, count);
   }
 
-  /** Counts the refusals of the last append; gives the positions whose ref was unknown. */
+  #appendPart(appender: Appender, start: number, end: number): void {
+    if (start === end) return;
+    appender.appendFloats(
+      this.#refs.subarray(start, end),
+      this.#timestamps.subarray(start, end),
+      this.#values.subarray(start, end),
+      null,
+      end - start,
+      this.#outcomes.subarray(start, end),
+    );
+  }
+
+  /** Counts the refusals of the last append, without stale markers; gives the positions whose ref was unknown. */
   #tally(count: number, counts: AppendCounts): number[] {
     const unknown: number[] = [];
+    const { from, to } = this.#stale;
     for (let i = 0; i < count; i++) {
+      if (i >= from && i < to && this.#outcomes[i] !== APPEND_OUTCOME.unknownRef) continue;
       switch (this.#outcomes[i]) {
         case APPEND_OUTCOME.ok:
           break;

@@ -98,6 +98,17 @@ describe('a scrape', () => {
     expect(world.database.of(`n{${T}}`).map(([, value]) => value)).toEqual([1, 2, 3, 4]);
   });
 
+  it('lets stale markers, and only them, be refused where they would come out of order', async () => {
+    begin(ONE_JOB);
+    world.answer(URL_1, 'm 1\nn 1\n', 'n 2\n');
+    await world.clock.advance(firstMs() + 10_000);
+    world.load('[]');
+    await world.clock.advance(40_000);
+    const { samples } = world.database;
+    expect(samples.filter(({ isStale }) => isStale).length).toBeGreaterThan(2);
+    for (const { isStale, isNeverLate } of samples) expect(isNeverLate).toBe(isStale);
+  });
+
   it('does not mark series with timestamps of their own, unless asked to track them', async () => {
     begin(ONE_JOB);
     world.answer(URL_1, 'm 1 1600000000000\n', '');

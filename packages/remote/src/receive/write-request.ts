@@ -28,7 +28,7 @@ const REASONS: Readonly<Record<number, string>> = {
   [APPEND_OUTCOME.outOfOrder]: 'out of order sample',
   [APPEND_OUTCOME.outOfBounds]: 'out of bounds',
   [APPEND_OUTCOME.tooOld]: 'too old sample',
-  [APPEND_OUTCOME.tooFarAhead]: 'out of bounds: too far in the future',
+  [APPEND_OUTCOME.tooFarAhead]: 'out of bounds: timestamp is too far in the future',
 };
 
 /**

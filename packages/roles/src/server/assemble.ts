@@ -7,7 +7,7 @@ import { Engine } from '@pollux/promql';
 import { RemoteQueryable, RemoteWriter, readHandler, writeHandler } from '@pollux/remote';
 import { EngineRuleQuery, Notifier, RuleManager } from '@pollux/rules';
 import { ScrapeManager } from '@pollux/scrape';
-import { type Queryable, withRemotes } from '@pollux/storage';
+import { limitAhead, type Queryable, withRemotes } from '@pollux/storage';
 import { Tsdb } from '@pollux/tsdb';
 import type { FlagValues } from '../flags/flags.ts';
 import { registerConsole } from '../runtime/console.ts';
@@ -63,6 +63,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       retentionBytes: first.retentionBytes ?? sizeFlag(flags['storage.tsdb.retention.size']),
       walCompression: flags['storage.tsdb.wal-compression'],
       fsync: flags['storage.fsync'] as 'none' | 'interval' | 'always',
+      outOfOrderWindowMs: first.outOfOrderWindowMs,
       lockDirectory: context.lock,
     },
   });
@@ -94,7 +95,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     env,
     log,
     registry,
-    appendable: tsdb,
+    appendable: limitAhead(tsdb, env.clock),
     coverage: coverage.log,
     version: PROMETHEUS_VERSION,
     discoveryThrottleMs: flags['scrape.discovery-reload-interval'],
@@ -140,6 +141,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   closer.defer('rules', () => rules.close());
 
   const prepare = (config: ServerConfig): (() => Promise<void>) => {
+    const window = tsdb.prepareOutOfOrderWindow(config.outOfOrderWindowMs);
     const scrapes = scrape.prepare({
       jobs: config.jobs,
       seed: phaseSeed(context.hostname, config),
@@ -153,6 +155,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     const groups = rules.prepare(config);
     const storage = withRemoteReads(config, tsdb, coverage, { env, registry, resolvePath });
     return async () => {
+      window();
       queryable.current = storage;
       coverage.log.configIdentity = config.identity;
       scrapes.commit();
@@ -268,8 +271,9 @@ function registerRemote(
     maxConcurrent: flags['storage.remote.read-concurrent-limit'],
     maxMemoryBytes: REMOTE_MEMORY_BYTES,
   });
+  const received = limitAhead(tsdb, env.clock);
   const write = flags['web.enable-remote-write-receiver']
-    ? writeHandler({ ...common, random: env.random, appendable: () => tsdb })
+    ? writeHandler({ ...common, random: env.random, appendable: () => received })
     : null;
   const unavailable = { status: 503, headers: { 'retry-after': '1' }, body: 'Service Unavailable' };
   router.post('/api/v1/read', async (exchange) => (parts.isReady() ? read(exchange) : unavailable));

@@ -63,6 +63,8 @@ export type ServerConfig = {
   /** Null: the flags decide. */
   readonly retentionMs: number | null;
   readonly retentionBytes: number | null;
+  /** How far behind the newest sample of the database a sample may be; 0 = out-of-order samples are refused. */
+  readonly outOfOrderWindowMs: number;
   /** For `/api/v1/status/config`, secrets hidden. */
   readonly shownYaml: string;
   /** Hash of scrape and rule configuration without replica labels; equal on replicas of one pair. */
@@ -136,9 +138,6 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
     ),
   ];
   refuseDuplicateJobs(root, jobs);
-  if (section.storage.tsdb.out_of_order_time_window > 0) {
-    refuse(root, 'storage.tsdb.out_of_order_time_window', 'is not supported yet; remove it');
-  }
   if (section.storage.tsdb.retention.percentage !== null) {
     refuse(root, 'storage.tsdb.retention.percentage', 'is not supported yet; use size');
   }
@@ -155,6 +154,7 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
     remoteReads: section.remote_read,
     retentionMs: section.storage.tsdb.retention.time,
     retentionBytes: section.storage.tsdb.retention.size,
+    outOfOrderWindowMs: section.storage.tsdb.out_of_order_time_window,
     shownYaml: redactedYaml(root),
     identity: identityOf(root, ruleFiles, options),
   };

@@ -63,6 +63,7 @@ export class SeriesWriter {
     const previous = this.#previous[ruleIndex] ?? new Map<string, Labels>();
     const current = new Map<string, Labels>();
     const appender = this.#appendable.appender();
+    appender.refusesOutOfOrder = true;
     let fault: string | null = null;
     try {
       fault = appendSamples(appender, samples, atMs, current);
@@ -84,6 +85,7 @@ export class SeriesWriter {
     const ended = [...this.#orphans.values()];
     this.#orphans = new Map();
     const appender = this.#appendable.appender();
+    appender.refusesOutOfOrder = true;
     try {
       appendStale(appender, ended, atMs);
     } catch (error) {

@@ -5,7 +5,14 @@ import { APPEND_OUTCOME, type Appendable, type Appender } from '@pollux/storage'
 /** Times in results count from here. */
 export const START_MS = 1_700_000_000_000;
 
-type Stored = { labels: Labels; timestampMs: number; value: number; isStale: boolean };
+type Stored = {
+  labels: Labels;
+  timestampMs: number;
+  value: number;
+  isStale: boolean;
+  /** Whether it would have been refused had it come late. */
+  isNeverLate: boolean;
+};
 
 /** A database in memory: append semantics, refs that can be forgotten, a switch for failing commits. */
 export class FakeDatabase implements Appendable {
@@ -29,7 +36,8 @@ export class FakeDatabase implements Appendable {
 
   appender(): Appender {
     const staged: Stored[] = [];
-    return {
+    const appender: Appender = {
+      refusesOutOfOrder: false,
       series: (labels) => {
         const known = this.#refs.get(labels.key());
         if (known !== undefined) return known;
@@ -52,6 +60,7 @@ export class FakeDatabase implements Appendable {
             timestampMs: timestampsMs[i]!,
             value: values[i]!,
             isStale: isStaleAt(words, i),
+            isNeverLate: appender.refusesOutOfOrder === true,
           };
           if (labels === undefined) outcomes[i] = APPEND_OUTCOME.unknownRef;
           else if (newest !== undefined && newest.timestampMs > sample.timestampMs)
@@ -80,6 +89,7 @@ export class FakeDatabase implements Appendable {
         this.rollbacks++;
       },
     };
+    return appender;
   }
 
   /** `[time since START, value or 'stale']` of the series printed so. */
