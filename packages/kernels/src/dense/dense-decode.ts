@@ -1,14 +1,14 @@
 import { CHOSEN_LOOPS } from './chosen-loops.ts';
 import { DENSE_MALFORMED, DENSE_MAX_SAMPLES } from './dense-format.ts';
-import { type Cursor, readUvarint } from './number-bytes.ts';
+import type { Cursor } from './number-bytes.ts';
 import { decodeValues } from './values-decode.ts';
 import { decodeWhole } from './whole-decode.ts';
 
 /** Number of samples that the chunk says it holds, at most DENSE_MAX_SAMPLES, or {@link DENSE_MALFORMED}. */
 export function denseCount(bytes: Uint8Array, offset: number, length: number): number {
-  const cursor = cursorOn(bytes, offset, offset + length);
-  const count = readUvarint(cursor);
-  return !cursor.isBad && isCount(count) ? count : DENSE_MALFORMED;
+  if (length < 2) return DENSE_MALFORMED;
+  const count = (bytes[offset]! << 8) | bytes[offset + 1]!;
+  return isCount(count) ? count : DENSE_MALFORMED;
 }
 
 /**
@@ -25,10 +25,10 @@ export function denseDecode(
   at: number,
   loops = CHOSEN_LOOPS,
 ): number {
-  const cursor = cursorOn(bytes, offset, offset + length);
-  const count = readUvarint(cursor);
-  if (cursor.isBad || !isCount(count)) return DENSE_MALFORMED;
-  if (!decodeWhole(loops, cursor, count)) return DENSE_MALFORMED;
+  const count = denseCount(bytes, offset, length);
+  if (count === DENSE_MALFORMED) return DENSE_MALFORMED;
+  const cursor = cursorOn(bytes, offset + 2, offset + length);
+  if (cursor.isBad || !decodeWhole(loops, cursor, count)) return DENSE_MALFORMED;
   timestampsMs.set(loops.numbers.subarray(0, count), at);
   if (!decodeValues(loops, cursor, count, valueWords, at)) return DENSE_MALFORMED;
   return cursor.at === cursor.end ? count : DENSE_MALFORMED;

@@ -1,5 +1,4 @@
 import { DENSE_MAX_SAMPLES, DENSE_UNFIT, WHOLE_LIMIT } from './dense-format.ts';
-import { writeUvarint } from './number-bytes.ts';
 import {
   columnMaxBytes,
   createValueScratch,
@@ -35,8 +34,10 @@ export function denseEncode(
   at: number,
 ): number {
   if (!isCount(to - from)) return DENSE_UNFIT;
-  const start = writeUvarint(target, at, to - from);
-  const next = denseEncodeWhole(encoder, samples.timestampsMs, from, to, target, start);
+  // As all of Prometheus' chunks begin.
+  target[at] = (to - from) >>> 8;
+  target[at + 1] = to - from;
+  const next = denseEncodeWhole(encoder, samples.timestampsMs, from, to, target, at + 2);
   if (next === DENSE_UNFIT) return DENSE_UNFIT;
   return encodeValues(encoder, 'float', samples.values, from, to, target, next);
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ColumnData } from '../column-data.ts';
 import type { FieldKind } from '../field-kind.ts';
-import { decodeColumn, encodeColumn } from './column-codec.ts';
+import { ColumnEncoder, decodeColumn } from './column-codec.ts';
 
 /** Any 64 bits: floats with every NaN payload, and integers over the whole range. */
 const cell = fc.oneof(
@@ -34,6 +34,8 @@ function columnOf(
   return { kind, count, timesMs: Float64Array.from(sorted), nanos, cells: data, texts: null };
 }
 
+const encoder = new ColumnEncoder();
+
 describe('the coding of a column', () => {
   it('gives back every bit of times, nanoseconds and cells', () => {
     fc.assert(
@@ -45,7 +47,7 @@ describe('the coding of a column', () => {
         (kind, times, cells, hasNanos) => {
           const data = columnOf(kind, times, cells, hasNanos);
           const target = new ByteWriter();
-          encodeColumn(target, data, 0, data.count);
+          encoder.encode(target, data, 0, data.count);
           const back = decodeColumn(new ByteReader(target.bytes()), kind, data.count);
           expect([...back.timesMs]).toEqual([...data.timesMs]);
           expect(back.nanos === null ? null : [...back.nanos]).toEqual(
@@ -60,7 +62,7 @@ describe('the coding of a column', () => {
   it('refuses bytes cut short anywhere instead of making values up', () => {
     const data = columnOf('float', [1, 2, 30, 45], [1n, 2n ** 63n, 77n], true);
     const target = new ByteWriter();
-    encodeColumn(target, data, 0, data.count);
+    encoder.encode(target, data, 0, data.count);
     const whole = target.take();
     for (let size = 0; size < whole.length; size++) {
       expect(() =>

@@ -1,107 +1,70 @@
-import { type ByteReader, type ByteWriter, DecodeError } from '@pollux/base';
+import { assert, type ByteReader, type ByteWriter, DecodeError } from '@pollux/base';
+import {
+  createDenseEncoder,
+  DENSE_MALFORMED,
+  DENSE_MAX_SAMPLES,
+  DENSE_UNFIT,
+  type DenseEncoder,
+  denseDecodeValues,
+  denseDecodeWhole,
+  denseEncodeValues,
+  denseEncodeWhole,
+  denseMaxBytes,
+} from '@pollux/kernels';
 import { wordsOf } from '@pollux/model';
 import type { ColumnData } from '../column-data.ts';
 import type { FieldKind } from '../field-kind.ts';
 
-/** Codes in shards.md. */
+/** Rows that are encoded together at most. */
+export const MAX_ROWS = DENSE_MAX_SAMPLES;
+
+/** Codes in shards.md. Those without DENSE are of version 1: read, and texts written. */
 const TIMES_REGULAR = 0;
 const TIMES_SECOND_DELTA = 1;
+const TIMES_DENSE = 2;
+const NANOS_NONE = 0;
+const NANOS_VARINTS = 1;
+const NANOS_DENSE = 2;
 const CELLS_PLANES = 0;
 const CELLS_WHOLE = 1;
 const CELLS_CONSTANT = 2;
 const CELLS_INT64 = 3;
 const CELLS_TEXTS = 4;
-/** Differences of two such numbers still fit the varint writer. */
-const MAX_WHOLE = 2 ** 50;
+const CELLS_DENSE = 5;
 
-/** Appends rows [from, to) of the column. The caller compresses the page that they end up in. */
-export function encodeColumn(target: ByteWriter, data: ColumnData, from: number, to: number): void {
-  encodeTimes(target, data.timesMs, from, to);
-  if (data.nanos === null) {
-    target.u8(0);
-  } else {
-    target.u8(1);
-    for (let i = from; i < to; i++) target.uvarint(data.nanos[i]!);
-  }
-  if (data.kind === 'string') encodeTexts(target, data, from, to);
-  else if (data.kind === 'integer') encodeIntegers(target, data.cells, from, to);
-  else encodeFloats(target, data.cells, from, to);
-}
+/** Encodes columns; its working memory serves one after the other. */
+export class ColumnEncoder {
+  readonly #dense: DenseEncoder = createDenseEncoder();
+  #bytes = new Uint8Array(0);
 
-function encodeTimes(target: ByteWriter, timesMs: Float64Array, from: number, to: number): void {
-  const step = to - from > 1 ? timesMs[from + 1]! - timesMs[from]! : 0;
-  let isRegular = true;
-  for (let i = from + 1; i < to && isRegular; i++)
-    isRegular = timesMs[i]! - timesMs[i - 1]! === step;
-  target.u8(isRegular ? TIMES_REGULAR : TIMES_SECOND_DELTA);
-  target.varint(timesMs[from]!);
-  if (isRegular) {
-    target.varint(step);
-    return;
-  }
-  let last = 0;
-  for (let i = from + 1; i < to; i++) {
-    const delta = timesMs[i]! - timesMs[i - 1]!;
-    target.varint(delta - last);
-    last = delta;
-  }
-}
-
-function encodeFloats(target: ByteWriter, cells: Float64Array, from: number, to: number): void {
-  const words = wordsOf(cells);
-  if (isConstant(words, from, to)) {
-    target.u8(CELLS_CONSTANT);
-    target.u32le(words[from * 2]!);
-    target.u32le(words[from * 2 + 1]!);
-    return;
-  }
-  if (isWhole(cells, from, to)) {
-    target.u8(CELLS_WHOLE);
-    let last = 0;
-    for (let i = from; i < to; i++) {
-      target.varint(cells[i]! - last);
-      last = cells[i]!;
+  /** Appends rows [from, to), at most {@link MAX_ROWS}. The caller may compress the page that they end up in. */
+  encode(target: ByteWriter, data: ColumnData, from: number, to: number): void {
+    const most = denseMaxBytes(to - from);
+    if (this.#bytes.length < most) this.#bytes = new Uint8Array(most);
+    const bytes = this.#bytes;
+    target.u8(TIMES_DENSE);
+    target.raw(bytes, 0, checked(denseEncodeWhole(this.#dense, data.timesMs, from, to, bytes, 0)));
+    if (data.nanos === null) {
+      target.u8(NANOS_NONE);
+    } else {
+      target.u8(NANOS_DENSE);
+      target.raw(bytes, 0, checked(denseEncodeWhole(this.#dense, data.nanos, from, to, bytes, 0)));
     }
-    return;
-  }
-  target.u8(CELLS_PLANES);
-  encodePlanes(target, cells, from, to);
-}
-
-/** Byte k of all cells, then byte k+1: neighbours alike, which the page's compression needs. */
-function encodePlanes(target: ByteWriter, cells: Float64Array, from: number, to: number): void {
-  const bytes = new Uint8Array(cells.buffer, cells.byteOffset, cells.length * 8);
-  for (let plane = 7; plane >= 0; plane--) {
-    for (let i = from; i < to; i++) target.u8(bytes[i * 8 + plane]!);
+    if (data.kind === 'string') {
+      encodeTexts(target, data, from, to);
+      return;
+    }
+    const kind = data.kind === 'integer' ? 'integer' : 'float';
+    target.u8(CELLS_DENSE);
+    const end = denseEncodeValues(this.#dense, kind, data.cells, from, to, bytes, 0);
+    target.raw(bytes, 0, checked(end));
   }
 }
 
-function isConstant(words: Uint32Array, from: number, to: number): boolean {
-  for (let i = from + 1; i < to; i++) {
-    if (words[i * 2] !== words[from * 2] || words[i * 2 + 1] !== words[from * 2 + 1]) return false;
-  }
-  return true;
-}
-
-function isWhole(cells: Float64Array, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) {
-    const value = cells[i]!;
-    if (!Number.isInteger(value) || Math.abs(value) > MAX_WHOLE || Object.is(value, -0))
-      return false;
-  }
-  return true;
-}
-
-function encodeIntegers(target: ByteWriter, cells: Float64Array, from: number, to: number): void {
-  const integers = new BigInt64Array(cells.buffer, cells.byteOffset, cells.length);
-  target.u8(CELLS_INT64);
-  let last = 0n;
-  for (let i = from; i < to; i++) {
-    const value = integers[i]!;
-    const delta = BigInt.asIntN(64, value - last);
-    target.uvarint64(BigInt.asUintN(64, (delta << 1n) ^ (delta >> 63n)));
-    last = value;
-  }
+/** Times are whole milliseconds within the nanoseconds of an int64, so a column always fits. */
+function checked(end: number): number {
+  assert(end !== DENSE_UNFIT, 'a column has rows, not too many, and whole milliseconds');
+  return end;
 }
 
 function encodeTexts(target: ByteWriter, data: ColumnData, from: number, to: number): void {
@@ -109,17 +72,19 @@ function encodeTexts(target: ByteWriter, data: ColumnData, from: number, to: num
   for (let i = from; i < to; i++) target.uvarintText(data.texts![data.cells[i]!]!);
 }
 
-/** Reads back what {@link encodeColumn} wrote; throws DecodeError. `count` comes from the checked index. */
+/**
+ * Reads back what {@link ColumnEncoder} wrote, and the codings of version 1; throws DecodeError. `count` comes from the
+ * checked index.
+ */
 export function decodeColumn(reader: ByteReader, kind: FieldKind, count: number): ColumnData {
   const timesMs = decodeTimes(reader, count);
-  let nanos: Int32Array | null = null;
-  if (reader.u8() === 1) {
-    nanos = new Int32Array(count);
-    for (let i = 0; i < count; i++) nanos[i] = reader.uvarint();
-  }
+  const nanos = decodeNanos(reader, count);
   const cells = new Float64Array(count);
   const texts: string[] | null = kind === 'string' ? [] : null;
   const coding = reader.u8();
+  if ((kind === 'string') !== (coding === CELLS_TEXTS)) {
+    throw new DecodeError(`coding ${coding} is none of a ${kind}`, reader.offset);
+  }
   switch (coding) {
     case CELLS_PLANES:
       decodePlanes(reader, cells);
@@ -135,9 +100,15 @@ export function decodeColumn(reader: ByteReader, kind: FieldKind, count: number)
       break;
     case CELLS_TEXTS:
       for (let i = 0; i < count; i++) {
-        texts?.push(reader.uvarintText());
+        texts!.push(reader.uvarintText());
         cells[i] = i;
       }
+      break;
+    case CELLS_DENSE:
+      advance(
+        reader,
+        denseDecodeValues(reader.data, reader.offset, reader.end, wordsOf(cells), count),
+      );
       break;
     default:
       throw new DecodeError(`unknown coding ${coding}`, reader.offset);
@@ -148,6 +119,10 @@ export function decodeColumn(reader: ByteReader, kind: FieldKind, count: number)
 function decodeTimes(reader: ByteReader, count: number): Float64Array {
   const timesMs = new Float64Array(count);
   const coding = reader.u8();
+  if (coding === TIMES_DENSE) {
+    advance(reader, denseDecodeWhole(reader.data, reader.offset, reader.end, timesMs, count));
+    return timesMs;
+  }
   timesMs[0] = reader.varint();
   if (coding === TIMES_REGULAR) {
     const step = reader.varint();
@@ -162,6 +137,24 @@ function decodeTimes(reader: ByteReader, count: number): Float64Array {
     timesMs[i] = timesMs[i - 1]! + delta;
   }
   return timesMs;
+}
+
+function decodeNanos(reader: ByteReader, count: number): Int32Array | null {
+  const coding = reader.u8();
+  if (coding === NANOS_NONE) return null;
+  const nanos = new Int32Array(count);
+  if (coding === NANOS_DENSE) {
+    advance(reader, denseDecodeWhole(reader.data, reader.offset, reader.end, nanos, count));
+  } else if (coding === NANOS_VARINTS) {
+    for (let i = 0; i < count; i++) nanos[i] = reader.uvarint();
+  } else throw new DecodeError(`unknown coding ${coding} of nanoseconds`, reader.offset);
+  return nanos;
+}
+
+/** Goes on behind a dense column. */
+function advance(reader: ByteReader, end: number): void {
+  if (end === DENSE_MALFORMED) throw new DecodeError('malformed column', reader.offset);
+  reader.offset = end;
 }
 
 function decodePlanes(reader: ByteReader, cells: Float64Array): void {

@@ -3,7 +3,7 @@ import { ByteWriter, crc32c, type Env, type File } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type { ColumnData } from '../column-data.ts';
 import { KIND_CODES } from '../field-kind.ts';
-import { encodeColumn } from './column-codec.ts';
+import { ColumnEncoder, MAX_ROWS } from './column-codec.ts';
 import {
   DATA_MAGIC,
   DATA_VERSION,
@@ -16,7 +16,8 @@ import {
 
 /** Uncompressed size at which a page is closed; one column's rows are never spread over pages beyond a chunk. */
 const PAGE_BYTES = 64 * 1024;
-const CHUNK_ROWS = 8_192;
+/** Inflating a page costs more than reading its columns: it has to save this much. */
+const DEFLATE_PART = 0.9;
 
 export type ColumnName = {
   readonly measurement: string;
@@ -33,6 +34,7 @@ export class DataFileWriter {
   readonly #env: Env;
   readonly #path: string;
   readonly #file: File;
+  readonly #encoder = new ColumnEncoder();
   readonly #page = new ByteWriter(PAGE_BYTES * 2);
   readonly #pageOffsets: number[] = [];
   readonly #columns = new ByteWriter(4_096);
@@ -69,15 +71,15 @@ export class DataFileWriter {
     out.uvarint(this.#symbol(name.field));
     out.uvarint(this.#symbol(name.replica));
     out.u8(KIND_CODES[data.kind]);
-    out.uvarint(Math.ceil(data.count / CHUNK_ROWS));
-    for (let from = 0; from < data.count; from += CHUNK_ROWS) {
-      this.#addChunk(data, from, Math.min(data.count, from + CHUNK_ROWS));
+    out.uvarint(Math.ceil(data.count / MAX_ROWS));
+    for (let from = 0; from < data.count; from += MAX_ROWS) {
+      this.#addChunk(data, from, Math.min(data.count, from + MAX_ROWS));
     }
   }
 
   #addChunk(data: ColumnData, from: number, to: number): void {
     const start = this.#page.size;
-    encodeColumn(this.#page, data, from, to);
+    this.#encoder.encode(this.#page, data, from, to);
     const out = this.#columns;
     out.uvarint(this.#pageOffsets.length);
     out.uvarint(start);
@@ -106,7 +108,7 @@ export class DataFileWriter {
   /** A block: raw length, stored length, checksum of the stored bytes, codec, bytes. Returns its size. */
   #writeBlock(raw: Uint8Array): number {
     const packed = zlib.deflateRawSync(raw, { level: 1 });
-    const isSmaller = packed.length < raw.length;
+    const isSmaller = packed.length < raw.length * DEFLATE_PART;
     const stored = isSmaller ? packed : raw;
     const block = new ByteWriter(PAGE_HEADER_BYTES + stored.length);
     block.u32(raw.length);

@@ -13,6 +13,7 @@ import {
   FOOTER_BYTES,
   HEADER_BYTES,
   MAX_BLOCK_BYTES,
+  OLDEST_DATA_VERSION,
   PAGE_CODEC_DEFLATE,
   PAGE_HEADER_BYTES,
 } from './data-format.ts';
@@ -96,10 +97,11 @@ export class DataFile {
         throw new ShardCorruptionError(this.path, 'is no data file of this store');
       }
     }
-    if (head[8] !== DATA_VERSION) {
+    const version = head[8]!;
+    if (version < OLDEST_DATA_VERSION || version > DATA_VERSION) {
       throw new ShardCorruptionError(
         this.path,
-        `has format version ${head[8]}, this program reads ${DATA_VERSION}`,
+        `has format version ${version}, this program reads ${OLDEST_DATA_VERSION} to ${DATA_VERSION}`,
       );
     }
     return new ByteReader(foot).i64();

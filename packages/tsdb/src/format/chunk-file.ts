@@ -15,6 +15,8 @@ export const CHUNK_ENCODING = {
   xor2: 4,
   histogramWithStart: 5,
   floatHistogramWithStart: 6,
+  /** Our own; far from what Prometheus may number next. */
+  dense: 0xd0,
 } as const;
 
 /** A chunk's place in a block: file number from 0 × 2^32 + offset. Below 2^53, since files are few. */

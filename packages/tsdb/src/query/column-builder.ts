@@ -1,5 +1,13 @@
 import { DecodeError } from '@pollux/base';
-import { XOR_MALFORMED, xor2Decode, xorCount, xorDecode } from '@pollux/kernels';
+import {
+  DENSE_MALFORMED,
+  denseCount,
+  denseDecode,
+  XOR_MALFORMED,
+  xor2Decode,
+  xorCount,
+  xorDecode,
+} from '@pollux/kernels';
 import type { FloatHistogram, Labels } from '@pollux/model';
 import type { MemoryBudget, SeriesColumns, TimeRange } from '@pollux/storage';
 import { CorruptionError, NotSupportedError } from '../errors.ts';
@@ -60,6 +68,9 @@ export class ColumnBuilder {
           return;
         case CHUNK_ENCODING.xor2:
           this.#addXor2Chunk(chunk, deleted);
+          return;
+        case CHUNK_ENCODING.dense:
+          this.#addDenseChunk(chunk, deleted, place);
           return;
         case CHUNK_ENCODING.histogram:
         case CHUNK_ENCODING.floatHistogram:
@@ -178,6 +189,21 @@ export class ColumnBuilder {
       startTimestampsMs: null,
       replica: '',
     };
+  }
+
+  #addDenseChunk(chunk: ChunkBytes, deleted: readonly Interval[], place: () => string): void {
+    const { bytes, offset, length, hidden } = chunk;
+    // The format's limit on the count bounds what a lying chunk may take.
+    const claimed = denseCount(bytes, offset, length);
+    if (claimed === DENSE_MALFORMED) throw new CorruptionError(place(), 'malformed chunk');
+    this.#budget.take(claimed * SAMPLE_BYTES);
+    this.#reserve(claimed);
+    const start = this.#count;
+    const decoded = denseDecode(bytes, offset, length, this.#timestampsMs, this.#words, start);
+    if (decoded === DENSE_MALFORMED) throw new CorruptionError(place(), 'malformed chunk');
+    this.#trim(start, start + decoded - hidden, deleted);
+    this.#join(start);
+    this.#budget.give((claimed - (this.#count - start)) * SAMPLE_BYTES);
   }
 
   #addXor2Chunk(chunk: ChunkBytes, deleted: readonly Interval[]): void {
