@@ -102,6 +102,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
         slabBytes: options.slabBytes,
         metrics,
         exemplars: new ExemplarRing(options.maxExemplars),
+        hasStartTimes: options.startTimestamps,
       });
       const walDirectory = `${directory}/wal`;
       const replay = { files: env.files, clock: env.clock, log, metrics, walDirectory, head };
@@ -156,6 +157,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
       metrics,
       isSynced: options.fsync === 'always',
       maxSeries: options.maxSeries,
+      keepsStartTimes: options.startTimestamps,
       spareColumns: this.#spareColumns,
       scratch: this.#scratch,
       refusal: () => (this.#isClosed ? new ClosedError('the database') : null),

@@ -1,11 +1,17 @@
 import type { Counter, Gauge, Histogram, Registry } from '@pollux/telemetry';
 
-/** Self-metrics under Prometheus' names, so that its dashboards and alerts work. */
-export type TsdbMetrics = {
+/** What became of samples of one kind. */
+export type SampleMetrics = {
   readonly samplesAppended: Counter;
   readonly outOfOrderSamples: Counter;
   readonly outOfBoundsSamples: Counter;
   readonly tooOldSamples: Counter;
+  readonly duplicateSamples: Counter;
+};
+
+/** Self-metrics under Prometheus' names, so that its dashboards and alerts work. */
+export type TsdbMetrics = SampleMetrics & {
+  readonly histograms: SampleMetrics;
   readonly outOfOrderAppended: Counter;
   readonly outOfOrderDelta: Histogram;
   readonly oooUnknownSamples: Counter;
@@ -16,7 +22,6 @@ export type TsdbMetrics = {
     readonly walFsyncFailures: Counter;
     readonly walFsyncSeconds: Histogram;
   };
-  readonly duplicateSamples: Counter;
   readonly seriesCreated: Counter;
   readonly seriesRemoved: Counter;
   readonly chunksCreated: Counter;
@@ -52,34 +57,20 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
     registry.counter(`prometheus_tsdb_${name}`, help);
   const gauge = (name: string, help: string): Gauge =>
     registry.gauge(`prometheus_tsdb_${name}`, help);
-  const typed = (name: string, help: string): Counter =>
-    registry.counters(`prometheus_tsdb_${name}`, help, ['type']).with('float');
   return {
-    samplesAppended: typed('head_samples_appended_total', 'Total number of appended samples.'),
-    outOfOrderSamples: typed(
-      'out_of_order_samples_total',
-      'Total number of out of order samples ingestion failed attempts due to out of order being disabled.',
-    ),
-    outOfBoundsSamples: typed(
-      'out_of_bound_samples_total',
-      'Total number of out of bound samples ingestion failed attempts with out of order support disabled.',
-    ),
-    tooOldSamples: typed(
-      'too_old_samples_total',
-      'Total number of out of order samples ingestion failed attempts with out of support enabled, but sample outside of time window.',
-    ),
-    outOfOrderAppended: typed(
-      'head_out_of_order_samples_appended_total',
-      'Total number of appended out of order samples.',
-    ),
+    ...sampleMetrics(registry, 'float'),
+    histograms: sampleMetrics(registry, 'histogram'),
+    outOfOrderAppended: registry
+      .counters(
+        'prometheus_tsdb_head_out_of_order_samples_appended_total',
+        'Total number of appended out of order samples.',
+        ['type'],
+      )
+      .with('float'),
     outOfOrderDelta: registry.histogram(
       'prometheus_tsdb_sample_ooo_delta',
       'Delta in seconds by which a sample is considered out of order (reported regardless of OOO time window and whether sample is accepted or not).',
       [600, 1800, 3600, 7200, 10800, 21600, 43200],
-    ),
-    duplicateSamples: typed(
-      'duplicate_samples_total',
-      'Total number of samples refused for another value at the same time.',
     ),
     seriesCreated: counter(
       'head_series_created_total',
@@ -192,5 +183,29 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
       '-1: lockfile is disabled. 0: a lockfile from a previous execution was replaced. 1: lockfile creation was clean',
     ),
     replaySeconds: gauge('data_replay_duration_seconds', 'Time taken to replay the data on disk.'),
+  };
+}
+
+function sampleMetrics(registry: Registry, type: 'float' | 'histogram'): SampleMetrics {
+  const typed = (name: string, help: string): Counter =>
+    registry.counters(`prometheus_tsdb_${name}`, help, ['type']).with(type);
+  return {
+    samplesAppended: typed('head_samples_appended_total', 'Total number of appended samples.'),
+    outOfOrderSamples: typed(
+      'out_of_order_samples_total',
+      'Total number of out of order samples ingestion failed attempts due to out of order being disabled.',
+    ),
+    outOfBoundsSamples: typed(
+      'out_of_bound_samples_total',
+      'Total number of out of bound samples ingestion failed attempts with out of order support disabled.',
+    ),
+    tooOldSamples: typed(
+      'too_old_samples_total',
+      'Total number of out of order samples ingestion failed attempts with out of support enabled, but sample outside of time window.',
+    ),
+    duplicateSamples: typed(
+      'duplicate_samples_total',
+      'Total number of samples refused for another value at the same time.',
+    ),
   };
 }

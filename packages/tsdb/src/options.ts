@@ -23,6 +23,11 @@ export type TsdbOptions = {
   readonly maxExemplars: number;
   /** How far behind the head's newest sample a sample may be and still be taken; 0 = out-of-order samples are refused. */
   readonly outOfOrderWindowMs: number;
+  /**
+   * Keeps the start timestamps of samples: in the log, and in chunks of histograms (encodings 5 and 6), which Prometheus
+   * reads from 3.14 on. Off, they are taken and forgotten.
+   */
+  readonly startTimestamps: boolean;
   readonly samplesPerChunk: number;
   readonly slabBytes: number;
   /** Pages of block files in memory, for all blocks together. */
@@ -46,6 +51,7 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   maxSeries: 0,
   maxExemplars: 0,
   outOfOrderWindowMs: 0,
+  startTimestamps: false,
   samplesPerChunk: 120,
   slabBytes: 16 * 1024 * 1024,
   fileCacheBytes: 64 * 1024 * 1024,

@@ -59,6 +59,7 @@ export class ReadOnlyTsdb {
       slabBytes: options.slabBytes,
       metrics,
       exemplars: new ExemplarRing(0),
+      hasStartTimes: false,
     });
     set.reload();
     const walDirectory = `${directory}/wal`;

@@ -23,6 +23,11 @@ export function exposeState(
     'Total number of chunks in the head block.',
     () => head.chunkCount + head.outOfOrder.samples.chunkCount,
   );
+  gauge(
+    'head_native_histogram_series',
+    'Number of series in the head block whose most recent sample is a native histogram.',
+    () => head.histograms.count,
+  );
   gauge('head_min_time', 'Minimum time bound of the head block in milliseconds.', () =>
     head.isEmpty ? 0 : head.minMs,
   );

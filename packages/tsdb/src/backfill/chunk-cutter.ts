@@ -7,7 +7,7 @@ import {
   xorAppend,
   xorByteLength,
 } from '@pollux/kernels';
-import { chunkEndMs, rangeEndMs } from '../head/head.ts';
+import { chunkEndMs, rangeEndMs } from '../head/chunk-times.ts';
 
 export type ChunkCutterOptions = {
   /** No chunk crosses a multiple of it. */
@@ -46,7 +46,7 @@ export class ChunkCutter {
     if (count === 0) return false;
     const { samplesPerChunk } = this.#options;
     if (count === samplesPerChunk >> 2) {
-      this.#cutMs = chunkEndMs(this.#minMs, state.lastTimestampMs[0]!, this.#cutMs);
+      this.#cutMs = chunkEndMs(this.#minMs, state.lastTimestampMs[0]!, this.#cutMs, 4);
     }
     return (
       timestampMs >= this.#cutMs ||

@@ -2,12 +2,18 @@ import { type ByteWriter, InputError, LimitError } from '@pollux/base';
 import {
   type Exemplar,
   type FloatHistogram,
+  histogramFault,
   type Labels,
   type Metadata,
   wordsOf,
 } from '@pollux/model';
 import { APPEND_OUTCOME, type Appender, type SeriesRef } from '@pollux/storage';
-import { ClosedError, NotSupportedError } from '../errors.ts';
+import { ClosedError } from '../errors.ts';
+import {
+  encodeHistograms,
+  type HistogramRecord,
+  histogramRecordType,
+} from '../format/wal-histograms.ts';
 import {
   createSampleColumns,
   type ExemplarRecord,
@@ -20,8 +26,9 @@ import {
   type SampleColumns,
   type SeriesRecord,
 } from '../format/wal-record.ts';
-import type { TsdbMetrics } from '../metrics.ts';
+import type { SampleMetrics, TsdbMetrics } from '../metrics.ts';
 import { LateSamples } from '../ooo/late-samples.ts';
+import { sampleOf } from '../query/histogram-values.ts';
 import type { Wal } from '../wal/wal.ts';
 import { type AppendBounds, appendBounds, LATE } from './append-bounds.ts';
 import type { Head, ValueWords } from './head.ts';
@@ -34,6 +41,8 @@ export type AppenderOptions = {
   /** Whether a commit waits until its records are on the disk. */
   readonly isSynced: boolean;
   readonly maxSeries: number;
+  /** Whether start timestamps are kept. */
+  readonly keepsStartTimes: boolean;
   /** Staging memory of appenders that have ended, for the next ones. */
   readonly spareColumns: SampleColumns[];
   /** Shared by all appenders: a batch is encoded and written in one go. */
@@ -44,6 +53,8 @@ export type AppenderOptions = {
 
 /** Samples of one log record; keeps a record far below a segment's size. */
 const SAMPLES_PER_RECORD = 100_000;
+/** Histograms of one log record; a large one takes some hundred bytes. */
+const HISTOGRAMS_PER_RECORD = 10_000;
 const MAX_SPARE_COLUMNS = 8;
 /** Staging memory larger than this is not kept. */
 const MAX_SPARE_SAMPLES = 1_000_000;
@@ -56,6 +67,7 @@ export class HeadAppender implements Appender {
   readonly #options: AppenderOptions;
   readonly #id: number;
   readonly #staged: SampleColumns;
+  readonly #histograms: HistogramRecord[] = [];
   readonly #exemplars: ExemplarRecord[] = [];
   readonly #metadata: MetadataRecord[] = [];
   /** Null until the first sample. */
@@ -67,6 +79,7 @@ export class HeadAppender implements Appender {
     this.#id = options.head.beginAppender();
     this.#staged = options.spareColumns.pop() ?? createSampleColumns(256);
     this.#staged.count = 0;
+    this.#staged.startTimestampsMs = null;
   }
 
   series(labels: Labels): SeriesRef {
@@ -94,7 +107,7 @@ export class HeadAppender implements Appender {
     refs: Uint32Array,
     timestampsMs: Float64Array,
     values: Float64Array,
-    _startTimestampsMs: Float64Array | null,
+    startTimestampsMs: Float64Array | null,
     count: number,
     outcomes: Uint8Array,
   ): number {
@@ -107,6 +120,7 @@ export class HeadAppender implements Appender {
     if (count === 0) return 0;
     this.#bounds ??= appendBounds(head, timestampsMs[0]!);
     const bounds = this.#bounds;
+    const starts = this.#startColumn(startTimestampsMs);
     let taken = 0;
     for (let i = 0; i < count; i++) {
       const slot = table.slotOf(refs[i]!);
@@ -135,18 +149,46 @@ export class HeadAppender implements Appender {
       staged.timestampsMs[at] = timestampMs;
       staged.valueWords[at * 2] = low;
       staged.valueWords[at * 2 + 1] = high;
+      if (starts !== null) starts[at] = startTimestampsMs?.[i] ?? 0;
     }
     return taken;
   }
 
-  /** Refuses: this engine stores floats. */
+  /** Where start timestamps are staged; null while there are none, or none are kept. */
+  #startColumn(given: Float64Array | null): Float64Array | null {
+    const staged = this.#staged;
+    if (given !== null && this.#options.keepsStartTimes) {
+      staged.startTimestampsMs ??= new Float64Array(staged.refs.length);
+    }
+    return staged.startTimestampsMs;
+  }
+
   appendHistogram(
-    _ref: SeriesRef,
-    _timestampMs: number,
-    _histogram: FloatHistogram,
-    _startTimestampMs: number,
+    ref: SeriesRef,
+    timestampMs: number,
+    histogram: FloatHistogram,
+    startTimestampMs: number,
   ): number {
-    throw new NotSupportedError('writing native histograms');
+    this.#checkOpen();
+    const { head, metrics, keepsStartTimes } = this.#options;
+    const fault = histogramFault(histogram);
+    if (fault !== null) throw new InputError('TSDB.INVALID_HISTOGRAM', '', fault);
+    const slot = head.table.slotOf(ref);
+    if (slot < 0) return APPEND_OUTCOME.unknownRef;
+    head.table.touchedBy[slot] = this.#id;
+    const startMs = keepsStartTimes ? startTimestampMs : 0;
+    this.#bounds ??= appendBounds(head, timestampMs);
+    const bounds = this.#bounds;
+    if (!(timestampMs > head.table.maxMs[slot]!) || timestampMs < bounds.minValidMs) {
+      const sample = sampleOf(histogram, timestampMs, startMs);
+      const outcome = head.checkHistogram(slot, bounds, sample);
+      // Histograms of the past are not taken, whatever the window.
+      const refusal = outcome === LATE ? APPEND_OUTCOME.outOfOrder : outcome;
+      countRefusal(metrics.histograms, refusal);
+      return refusal;
+    }
+    this.#histograms.push({ ref, timestampMs, startTimestampMs: startMs, histogram });
+    return APPEND_OUTCOME.ok;
   }
 
   appendExemplar(ref: SeriesRef, exemplar: Exemplar): void {
@@ -247,6 +289,20 @@ export class HeadAppender implements Appender {
     return outcome === LATE && this.refusesOutOfOrder ? APPEND_OUTCOME.outOfOrder : outcome;
   }
 
+  /** The staged histograms in records of one type each, in the order in which they came. */
+  #histogramRecords(): { readonly type: number; readonly histograms: HistogramRecord[] }[] {
+    const records: { readonly type: number; readonly histograms: HistogramRecord[] }[] = [];
+    for (const entry of this.#histograms) {
+      const type = histogramRecordType(entry.histogram, entry.startTimestampMs !== 0);
+      const last = records.at(-1);
+      const isFull = (last?.histograms.length ?? 0) >= HISTOGRAMS_PER_RECORD;
+      if (last === undefined || last.type !== type || isFull) {
+        records.push({ type, histograms: [entry] });
+      } else last.histograms.push(entry);
+    }
+    return records;
+  }
+
   /** The records of the batch; lent until the scratch is used again. */
   #encode(): { records: Uint8Array[]; unlogged: SeriesRecord[] } {
     const staged = this.#staged;
@@ -263,6 +319,9 @@ export class HeadAppender implements Appender {
     for (let start = 0; start < staged.count; start += SAMPLES_PER_RECORD) {
       const end = Math.min(staged.count, start + SAMPLES_PER_RECORD);
       encode(() => encodeSamples(target, staged, start, end));
+    }
+    for (const { type, histograms } of this.#histogramRecords()) {
+      encode(() => encodeHistograms(target, type, histograms));
     }
     if (this.#exemplars.length > 0) {
       encode(() => encodeExemplars(target, this.#exemplars));
@@ -282,6 +341,7 @@ export class HeadAppender implements Appender {
       if (slot >= 0 && table.isLogged[slot] === 0) found.add(ref);
     };
     for (let i = 0; i < staged.count; i++) note(staged.refs[i]!);
+    for (const { ref } of this.#histograms) note(ref);
     for (const { ref } of this.#exemplars) note(ref);
     for (const { ref } of this.#metadata) note(ref);
     return [...found].map((ref) => ({ ref, labels: table.labelsOf(table.slotOf(ref)) }));
@@ -302,6 +362,14 @@ export class HeadAppender implements Appender {
     }
     if (late !== null) appended += late.publish();
     metrics.samplesAppended.inc(appended);
+    let histograms = 0;
+    for (const { ref, timestampMs, startTimestampMs, histogram } of this.#histograms) {
+      const slot = table.slotOf(ref);
+      if (slot < 0) continue;
+      const sample = sampleOf(histogram, timestampMs, startTimestampMs);
+      if (head.appendHistogram(slot, sample)) histograms++;
+    }
+    metrics.histograms.samplesAppended.inc(histograms);
     for (const { ref, metadata } of this.#metadata) head.metadata.set(ref, metadata);
     for (const { ref, timestampMs, value, labels } of this.#exemplars) {
       const slot = table.slotOf(ref);
@@ -324,7 +392,7 @@ export class HeadAppender implements Appender {
   }
 }
 
-function countRefusal(metrics: TsdbMetrics, outcome: number): void {
+function countRefusal(metrics: SampleMetrics, outcome: number): void {
   if (outcome === APPEND_OUTCOME.outOfOrder) metrics.outOfOrderSamples.inc();
   else if (outcome === APPEND_OUTCOME.outOfBounds) metrics.outOfBoundsSamples.inc();
   else if (outcome === APPEND_OUTCOME.tooOld) metrics.tooOldSamples.inc();

@@ -1,8 +1,6 @@
 import type { Env } from '@pollux/base';
-import { xorByteLength } from '@pollux/kernels';
 import { compareText } from '@pollux/model';
 import { BlockWriter } from '../block/block-writer.ts';
-import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import { chunkSampleCount, type EncodedChunk, rewriteChunk } from '../format/rewrite-chunk.ts';
 import { slicedSort } from '../sliced-sort.ts';
@@ -10,7 +8,6 @@ import { Slices } from '../slices.ts';
 import type { Head } from './head.ts';
 import type { Interval } from './intervals.ts';
 import type { Slot } from './series-table.ts';
-import { offsetOf } from './slabs.ts';
 
 export type CutBlockOptions = {
   readonly env: Env;
@@ -73,10 +70,8 @@ async function slotsWithin(
 
 function hasChunkWithin(head: Head, slot: Slot, minTime: number, maxTime: number): boolean {
   const { table, sealed } = head;
-  if (table.openRef[slot] !== 0 && table.xor.count[slot]! > 0) {
-    const openMinMs = table.openMinMs[slot]!;
-    if (openMinMs < maxTime && table.maxMs[slot]! >= minTime) return true;
-  }
+  const open = head.openChunkOf(slot);
+  if (open !== null && open.minMs < maxTime && open.maxMs >= minTime) return true;
   for (let ref = table.sealed[slot]!; ref !== 0; ref = sealed.olderOf(ref)) {
     if (sealed.maxMsOf(ref) < minTime) return false;
     if (sealed.minMsOf(ref) < maxTime) return true;
@@ -143,18 +138,12 @@ async function writeSeries(work: {
  * open chunk move, while they are written.
  */
 function chunksOf({ head, minTime, maxTime }: CutBlockOptions, slot: Slot): EncodedChunk[] {
-  const { table, sealed, pool } = head;
+  const { table, sealed } = head;
   const chunks: EncodedChunk[] = [];
-  if (table.openRef[slot] !== 0 && table.xor.count[slot]! > 0) {
-    const minMs = table.openMinMs[slot]!;
-    const maxMs = table.maxMs[slot]!;
-    if (minMs < maxTime && maxMs >= minTime) {
-      const ref = table.openRef[slot]!;
-      const start = offsetOf(ref);
-      const length = xorByteLength(table.xor, slot);
-      const bytes = pool.slabOf(ref).bytes.slice(start, start + length);
-      chunks.push({ encoding: CHUNK_ENCODING.xor, bytes, start: 0, length, minMs, maxMs });
-    }
+  const open = head.openChunkOf(slot);
+  if (open !== null && open.minMs < maxTime && open.maxMs >= minTime) {
+    const bytes = open.bytes.slice(open.start, open.start + open.length);
+    chunks.push({ ...open, bytes, start: 0 });
   }
   for (let ref = table.sealed[slot]!; ref !== 0; ref = sealed.olderOf(ref)) {
     const minMs = sealed.minMsOf(ref);

@@ -1,18 +1,23 @@
 import {
+  type HistogramSample,
   resetXorAppend,
   XOR_CUT_BYTES,
   XOR_SAMPLE_MAX_BYTES,
   xorAppend,
   xorByteLength,
 } from '@pollux/kernels';
-import type { Metadata } from '@pollux/model';
+import { type Metadata, STALE_NAN_HIGH, STALE_NAN_LOW } from '@pollux/model';
 import { APPEND_OUTCOME } from '@pollux/storage';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import type { EncodedChunk } from '../format/rewrite-chunk.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { OutOfOrder } from '../ooo/out-of-order.ts';
+import { sampleOf, staleHistogram } from '../query/histogram-values.ts';
 import { type AppendBounds, LATE } from './append-bounds.ts';
+import { chunkEndMs, rangeEndMs } from './chunk-times.ts';
 import type { ExemplarRing } from './exemplar-ring.ts';
 import { addInterval, type Interval } from './intervals.ts';
+import { OpenHistograms } from './open-histograms.ts';
 import { OpenRegions, REGION_BYTES } from './open-regions.ts';
 import { SealedChunks } from './sealed-chunks.ts';
 import { SeriesTable, type Slot } from './series-table.ts';
@@ -27,6 +32,8 @@ export type HeadOptions = {
   readonly slabBytes: number;
   readonly metrics: TsdbMetrics;
   readonly exemplars: ExemplarRing;
+  /** Whether chunks of histograms keep start timestamps. */
+  readonly hasStartTimes: boolean;
 };
 
 /** A query that reads the head; the head is not truncated under it. */
@@ -45,6 +52,7 @@ export class Head {
   readonly table = new SeriesTable();
   readonly pool: SlabPool;
   readonly open: OpenRegions;
+  readonly histograms: OpenHistograms;
   readonly sealed: SealedChunks;
   readonly outOfOrder: OutOfOrder;
   readonly tombstones = new Map<number, Interval[]>();
@@ -63,6 +71,7 @@ export class Head {
     this.#metrics = options.metrics;
     this.pool = new SlabPool(options.slabBytes);
     this.open = new OpenRegions(this.pool);
+    this.histograms = new OpenHistograms(options);
     this.sealed = new SealedChunks(this.pool);
     this.outOfOrder = new OutOfOrder(this.pool);
   }
@@ -88,7 +97,7 @@ export class Head {
 
   /** Chunks of samples that came in order. */
   get chunkCount(): number {
-    return this.sealed.count + this.#openChunks;
+    return this.sealed.count + this.#openChunks + this.histograms.count;
   }
 
   /** Samples before it are refused: half a range behind the newest the next block may be being cut. */
@@ -145,14 +154,19 @@ export class Head {
    * newest sample of the series is compared for a duplicate.
    */
   check(slot: Slot, bounds: AppendBounds, timestampMs: number, words: ValueWords): number {
+    const place = this.#placeOf(slot, bounds, timestampMs);
+    if (place !== null) return place;
+    return this.isLastValue(slot, words.low, words.high)
+      ? APPEND_OUTCOME.ok
+      : APPEND_OUTCOME.duplicate;
+  }
+
+  /** The outcome by the time alone; null when the series' newest sample has it. */
+  #placeOf(slot: Slot, bounds: AppendBounds, timestampMs: number): number | null {
     if (timestampMs >= bounds.minValidMs) {
       const newest = this.table.maxMs[slot]!;
       if (timestampMs > newest) return APPEND_OUTCOME.ok;
-      if (timestampMs === newest) {
-        return this.isLastValue(slot, words.low, words.high)
-          ? APPEND_OUTCOME.ok
-          : APPEND_OUTCOME.duplicate;
-      }
+      if (timestampMs === newest) return null;
     }
     if (bounds.windowMs > 0) {
       return timestampMs >= bounds.newestMs - bounds.windowMs ? LATE : APPEND_OUTCOME.tooOld;
@@ -160,7 +174,15 @@ export class Head {
     return timestampMs < bounds.minValidMs ? APPEND_OUTCOME.outOfBounds : APPEND_OUTCOME.outOfOrder;
   }
 
+  /** As {@link check}, for a histogram. */
+  checkHistogram(slot: Slot, bounds: AppendBounds, sample: HistogramSample): number {
+    const place = this.#placeOf(slot, bounds, sample.timestampMs);
+    if (place !== null) return place;
+    return this.histograms.isLast(slot, sample) ? APPEND_OUTCOME.ok : APPEND_OUTCOME.duplicate;
+  }
+
   isLastValue(slot: Slot, valueLow: number, valueHigh: number): boolean {
+    if (this.#endsInHistogram(slot)) return false;
     const words = this.table.xor.lastValueWords;
     return words[slot * 2] === valueLow && words[slot * 2 + 1] === valueHigh;
   }
@@ -169,6 +191,14 @@ export class Head {
   append(slot: Slot, timestampMs: number, valueLow: number, valueHigh: number): boolean {
     const { table } = this;
     if (!(timestampMs > table.maxMs[slot]!)) return false;
+    if (this.#endsInHistogram(slot)) {
+      // The end of a series of histograms is told by a histogram, as in Prometheus.
+      if (valueHigh === STALE_NAN_HIGH && valueLow === STALE_NAN_LOW) {
+        const stale = staleHistogram(this.histograms.isInteger(slot));
+        return this.appendHistogram(slot, sampleOf(stale, timestampMs, 0));
+      }
+      this.#sealHistograms(slot);
+    }
     const count = this.#prepareChunk(slot, timestampMs);
     const used = count === 0 ? 2 : xorByteLength(table.xor, slot);
     let sizeClass = table.openClass[slot]!;
@@ -186,12 +216,63 @@ export class Head {
       valueLow,
       valueHigh,
     );
+    this.#show(slot, timestampMs);
+    return true;
+  }
+
+  /** As {@link append}, for a histogram. */
+  appendHistogram(slot: Slot, sample: HistogramSample): boolean {
+    const { table } = this;
+    const { timestampMs } = sample;
+    if (!(timestampMs > table.maxMs[slot]!)) return false;
+    if (table.openRef[slot] !== 0) {
+      if (table.xor.count[slot]! > 0) this.#seal(slot);
+      this.#dropOpenFloats(slot);
+    }
+    const isFirst = !this.histograms.has(slot);
+    const completed = this.histograms.append(slot, sample);
+    if (completed !== null) this.#sealChunk(slot, completed);
+    if (isFirst || completed !== null) this.#metrics.chunksCreated.inc();
+    this.#show(slot, timestampMs);
+    return true;
+  }
+
+  /** Makes the appended sample visible. */
+  #show(slot: Slot, timestampMs: number): void {
+    const { table } = this;
     table.maxMs[slot] = timestampMs;
     table.appended[slot] = table.appended[slot]! + 1;
     if (table.isIndexed[slot] === 0) table.index(slot);
     if (timestampMs > this.#maxMs) this.#maxMs = timestampMs;
     if (timestampMs < this.#minMs) this.#minMs = timestampMs;
-    return true;
+  }
+
+  /** True when the series' open chunk is one of histograms; such a series has no region. */
+  #endsInHistogram(slot: Slot): boolean {
+    return this.table.openRef[slot] === 0 && this.histograms.has(slot);
+  }
+
+  #sealHistograms(slot: Slot): void {
+    const chunk = this.histograms.take(slot);
+    if (chunk !== null) this.#sealChunk(slot, chunk);
+  }
+
+  /** The chunk that takes the next sample; its bytes are lent until then. Null when there is none. */
+  openChunkOf(slot: Slot): (EncodedChunk & { readonly samples: number }) | null {
+    const { table, pool } = this;
+    const ref = table.openRef[slot]!;
+    if (ref === 0) return this.histograms.chunkOf(slot);
+    const samples = table.xor.count[slot]!;
+    if (samples === 0) return null;
+    return {
+      encoding: CHUNK_ENCODING.xor,
+      bytes: pool.slabOf(ref).bytes,
+      start: offsetOf(ref),
+      length: xorByteLength(table.xor, slot),
+      minMs: table.openMinMs[slot]!,
+      maxMs: table.maxMs[slot]!,
+      samples,
+    };
   }
 
   /** Takes a logged sample that is not newer than the series; false when its open chunk has one of that time. */
@@ -208,6 +289,11 @@ export class Head {
 
   /** Gives up the open chunk with its memory. */
   dropOpen(slot: Slot): void {
+    this.histograms.take(slot);
+    this.#dropOpenFloats(slot);
+  }
+
+  #dropOpenFloats(slot: Slot): void {
     const { table } = this;
     if (table.openRef[slot] === 0) return;
     this.open.release(table.openRef[slot]!, table.openClass[slot]!);
@@ -233,6 +319,7 @@ export class Head {
           table.openMinMs[slot]!,
           table.maxMs[slot]!,
           table.openCutMs[slot]!,
+          4,
         );
       }
       const isFull =
@@ -241,6 +328,7 @@ export class Head {
         xorByteLength(table.xor, slot) > XOR_CUT_BYTES;
       if (isFull) {
         this.#seal(slot);
+        this.#metrics.chunksCreated.inc();
         count = 0;
       }
     }
@@ -255,33 +343,21 @@ export class Head {
   #seal(slot: Slot): void {
     const { table } = this;
     const ref = table.openRef[slot]!;
-    table.sealed[slot] = this.sealed.add(
-      this.pool.slabOf(ref).bytes,
-      offsetOf(ref),
-      xorByteLength(table.xor, slot),
-      {
-        older: table.sealed[slot]!,
-        encoding: CHUNK_ENCODING.xor,
-        minMs: table.openMinMs[slot]!,
-        maxMs: table.maxMs[slot]!,
-      },
-    );
+    this.#sealChunk(slot, {
+      encoding: CHUNK_ENCODING.xor,
+      bytes: this.pool.slabOf(ref).bytes,
+      start: offsetOf(ref),
+      length: xorByteLength(table.xor, slot),
+      minMs: table.openMinMs[slot]!,
+      maxMs: table.maxMs[slot]!,
+    });
     resetXorAppend(table.xor, slot);
-    this.#metrics.chunksCreated.inc();
   }
-}
 
-/** The first multiple of `rangeMs` after `timestampMs`. */
-export function rangeEndMs(timestampMs: number, rangeMs: number): number {
-  return Math.floor(timestampMs / rangeMs) * rangeMs + rangeMs;
-}
-
-/**
- * When a chunk that is a quarter full should end, so that chunks of equal length fill the time up to `maxMs`.
- * Source: Prometheus' computeChunkEndTime.
- */
-export function chunkEndMs(startMs: number, currentMs: number, maxMs: number): number {
-  const chunks = (maxMs - startMs) / ((currentMs - startMs + 1) * 4);
-  if (chunks <= 1) return maxMs;
-  return Math.trunc(startMs + (maxMs - startMs) / Math.floor(chunks));
+  #sealChunk(slot: Slot, chunk: EncodedChunk): void {
+    const { table } = this;
+    const { encoding, bytes, start, length, minMs, maxMs } = chunk;
+    const older = table.sealed[slot]!;
+    table.sealed[slot] = this.sealed.add(bytes, start, length, { older, encoding, minMs, maxMs });
+  }
 }

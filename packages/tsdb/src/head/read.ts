@@ -1,14 +1,11 @@
 import { CanceledError } from '@pollux/base';
-import { xorByteLength } from '@pollux/kernels';
 import { compareText, type Labels, type Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
-import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { ColumnBuilder } from '../query/column-builder.ts';
 import { isLabelShown } from '../query/deleted-series.ts';
 import { type LabelIndex, matchPostings } from '../query/label-index.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import type { Head, HeadReader } from './head.ts';
-import { offsetOf } from './slabs.ts';
 
 /** The head's postings by texts. */
 export class HeadLabelIndex implements LabelIndex {
@@ -117,13 +114,13 @@ export class HeadCursor implements SeriesCursor {
         'query canceled: it held the head for so long that the next block could not be completed',
       );
     }
-    const { table, sealed, pool, tombstones } = this.#head;
+    const { table, sealed, tombstones } = this.#head;
     const slot = this.#slot;
     const deleted = tombstones.get(this.#refs[this.#index]!) ?? [];
     // What was appended since the cursor was made is the newest, whichever chunks it lies in.
     let later = (table.appended[slot]! - this.#appended[this.#index]!) >>> 0;
-    const openCount = table.openRef[slot] === 0 ? 0 : table.xor.count[slot]!;
-    const openHidden = Math.min(later, openCount);
+    const open = this.#head.openChunkOf(slot);
+    const openHidden = Math.min(later, open?.samples ?? 0);
     later -= openHidden;
 
     const chunks: { readonly ref: number; readonly hidden: number }[] = [];
@@ -145,16 +142,8 @@ export class HeadCursor implements SeriesCursor {
       };
       target.addChunk(chunk, deleted, place);
     }
-    if (openCount > openHidden && target.overlaps(table.openMinMs[slot]!, table.maxMs[slot]!)) {
-      const ref = table.openRef[slot]!;
-      const chunk = {
-        encoding: CHUNK_ENCODING.xor,
-        bytes: pool.slabOf(ref).bytes,
-        offset: offsetOf(ref),
-        length: xorByteLength(table.xor, slot),
-        hidden: openHidden,
-      };
-      target.addChunk(chunk, deleted, place);
+    if (open !== null && open.samples > openHidden && target.overlaps(open.minMs, open.maxMs)) {
+      target.addChunk({ ...open, offset: open.start, hidden: openHidden }, deleted, place);
     }
   }
 

@@ -2,8 +2,10 @@ import type { Clock, Files } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type { Log } from '@pollux/telemetry';
 import { CorruptionError } from '../errors.ts';
+import type { HistogramRecord } from '../format/wal-histograms.ts';
 import { createSampleColumns, type SampleColumns } from '../format/wal-record.ts';
 import type { TsdbMetrics } from '../metrics.ts';
+import { sampleOf } from '../query/histogram-values.ts';
 import { Slices } from '../slices.ts';
 import type { Expiries } from '../wal/expiries.ts';
 import { decodeRecord, type WalRecord } from '../wal/records.ts';
@@ -202,6 +204,8 @@ function applyRecord(state: ReplayState, record: WalRecord): void {
       }
       return;
     case 'histograms':
+      for (const entry of record.histograms) applyHistogram(state, entry);
+      return;
     case 'other':
       state.otherRecords++;
       return;
@@ -245,6 +249,19 @@ function applySamples(state: ReplayState, samples: SampleColumns): void {
     }
     head.append(slot, timestampsMs[i]!, valueWords[i * 2]!, valueWords[i * 2 + 1]!);
   }
+}
+
+function applyHistogram(state: ReplayState, entry: HistogramRecord): void {
+  const { head } = state.options;
+  const { ref, timestampMs, startTimestampMs, histogram } = entry;
+  if (timestampMs < head.minValidMs) return;
+  const slot = head.table.slotOf(liveRef(state, ref));
+  if (slot < 0) {
+    head.table.reserveRef(ref);
+    state.unknownRefs++;
+    return;
+  }
+  head.appendHistogram(slot, sampleOf(histogram, timestampMs, startTimestampMs));
 }
 
 /** The reference under which the series lives now, 0 when it is unknown. */

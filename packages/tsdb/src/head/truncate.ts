@@ -64,10 +64,9 @@ function truncateSeries(head: Head, slot: Slot, minMs: number, metrics: TsdbMetr
   const { table, sealed } = head;
   const before = head.chunkCount;
   if (table.sealed[slot] !== 0) table.sealed[slot] = sealed.dropBefore(table.sealed[slot]!, minMs);
-  if (table.openRef[slot] !== 0 && table.maxMs[slot]! < minMs) head.dropOpen(slot);
+  if (table.maxMs[slot]! < minMs) head.dropOpen(slot);
   metrics.chunksRemoved.inc(before - head.chunkCount);
-  let oldestMs = Number.POSITIVE_INFINITY;
-  if (table.openRef[slot] !== 0) oldestMs = table.openMinMs[slot]!;
+  let oldestMs = head.openChunkOf(slot)?.minMs ?? Number.POSITIVE_INFINITY;
   for (let ref = table.sealed[slot]!; ref !== 0; ref = sealed.olderOf(ref)) {
     oldestMs = sealed.minMsOf(ref);
   }
