@@ -27,7 +27,7 @@ import { ExemplarRing } from './head/exemplar-ring.ts';
 import { selectExemplars } from './head/exemplars.ts';
 import { Head } from './head/head.ts';
 import { HeadCursor, headLabelNames, headLabelValues } from './head/read.ts';
-import { replayWal } from './head/replay.ts';
+import { LogReplay } from './head/replay.ts';
 import { type HeadStats, headStats } from './head/stats.ts';
 import type { TsdbInit } from './init.ts';
 import { Maintenance } from './maintenance.ts';
@@ -42,6 +42,7 @@ import type { SeriesCursor } from './query/series-cursor.ts';
 import { exposeState } from './state-metrics.ts';
 import { Expiries } from './wal/expiries.ts';
 import { Wal, type WalTail } from './wal/wal.ts';
+import { Zstd } from './wal/zstd.ts';
 
 type Parts = {
   readonly init: TsdbInit;
@@ -105,7 +106,9 @@ export class Tsdb implements Engine, ExemplarQueryable {
         hasStartTimes: options.startTimestamps,
       });
       const walDirectory = `${directory}/wal`;
-      const replay = { files: env.files, clock: env.clock, log, metrics, walDirectory, head };
+      const zstd = new Zstd();
+      if (options.walCompression === 'zstd') await zstd.load();
+      const compression = options.walCompression === 'zstd' ? { zstd } : options.walCompression;
       const cache = new FileCache(options.fileCacheBytes);
       const blocks = new BlockSet({ files: env.files, directory, cache, metrics, log });
       blocks.removeLeftovers();
@@ -113,19 +116,43 @@ export class Tsdb implements Engine, ExemplarQueryable {
       const { inOrderMaxTime } = blocks;
       if (inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(inOrderMaxTime);
       const expiries = new Expiries();
-      const window = new OooWindow({ init, options, metrics, head });
-      await window.restore(await replayWal({ ...replay, expiries }));
+      const replay = new LogReplay({
+        files: env.files,
+        clock: env.clock,
+        log,
+        metrics,
+        walDirectory,
+        head,
+        zstd,
+        expiries,
+        signal: new AbortController().signal,
+      });
+      await replay.run();
+      const window = new OooWindow({ init, options, metrics, head, compression, zstd });
+      await window.restore((ref) => replay.slotOf(ref));
       metrics.replaySeconds.set((env.clock.monotonic() - startedMs) / 1000);
       const wal = new Wal({
         files: env.files,
         clock: env.clock,
         directory: walDirectory,
         segmentBytes: options.walSegmentBytes,
-        compress: options.walCompression,
+        compression,
+        zstd,
         metrics,
         onListenerError: (error) => log.error('log follower failed', { err: errorText(error) }),
       });
-      const parts = { init, options, metrics, head, wal, window, blocks, expiries };
+      const parts = {
+        init,
+        options,
+        metrics,
+        head,
+        wal,
+        window,
+        blocks,
+        expiries,
+        compression,
+        zstd,
+      };
       exposeState(registry, parts);
       metrics.cleanStart.set(options.lockDirectory === null ? -1 : 1);
       return new Tsdb({ ...parts, maintenance: new Maintenance(parts), unlock });

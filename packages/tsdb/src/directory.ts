@@ -1,7 +1,7 @@
 import { DirectoryError } from './errors.ts';
 import type { TsdbInit } from './init.ts';
 import type { TsdbOptions } from './options.ts';
-import { CHECKPOINT_TMP } from './wal/checkpoint.ts';
+import { CHECKPOINT_TMP } from './wal/wal.ts';
 
 /** Version of what this engine adds to Prometheus' layout. */
 const FORMAT_VERSION = 1;

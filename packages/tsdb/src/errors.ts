@@ -21,7 +21,10 @@ export class WalWriteError extends OperatingError {
   }
 }
 
-/** The log was written, but not confirmed to be on the disk: the samples are visible, but may not survive a power loss. */
+/**
+ * What was written to the log is not known to be on the disk. Under `fsync: 'always'` nothing of the commit is visible; under
+ * `'interval'` it is, and the log writes it again elsewhere before it takes anything new.
+ */
 export class WalSyncError extends OperatingError {
   constructor(path: string, options: { cause: unknown }) {
     super('TSDB.WAL_SYNC', `cannot sync the log ${path}`, options);
@@ -44,7 +47,7 @@ export class ClosedError extends OperatingError {
 
 /** Something of Prometheus' TSDB that this engine does not have. */
 export class NotSupportedError extends OperatingError {
-  constructor(what: string) {
-    super('TSDB.NOT_SUPPORTED', `${what} is not supported by this engine`);
+  constructor(what: string, options?: { cause?: unknown }) {
+    super('TSDB.NOT_SUPPORTED', `${what} is not supported by this engine`, options);
   }
 }

@@ -42,5 +42,7 @@ export { DEFAULT_TSDB_OPTIONS, type FsyncMode, type TsdbOptions } from './option
 export { ReadOnlyTsdb, type ReadOnlyTsdbInit } from './read-only-tsdb.ts';
 export type { WalRecord } from './wal/records.ts';
 export { segmentName, type WalPosition } from './wal/segment.ts';
+export type { Damage } from './wal/segment-reader.ts';
 export type { CheckpointInfo, WalDeletion, WalListener, WalTail } from './wal/wal.ts';
 export { WalReader, type WalReaderOptions } from './wal/wal-reader.ts';
+export { Zstd } from './wal/zstd.ts';

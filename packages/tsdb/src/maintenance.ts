@@ -13,7 +13,9 @@ import { compactOoo } from './ooo/compact.ts';
 import type { TsdbOptions } from './options.ts';
 import { writeCheckpoint } from './wal/checkpoint.ts';
 import type { Expiries } from './wal/expiries.ts';
+import type { WalCompression } from './wal/segment-writer.ts';
 import type { Wal } from './wal/wal.ts';
+import type { Zstd } from './wal/zstd.ts';
 
 export type MaintenanceParts = {
   readonly init: TsdbInit;
@@ -23,6 +25,8 @@ export type MaintenanceParts = {
   readonly wal: Wal;
   readonly blocks: BlockSet;
   readonly expiries: Expiries;
+  readonly compression: WalCompression;
+  readonly zstd: Zstd;
 };
 
 type Deletion = { readonly range: TimeRange; readonly matchers: readonly Matcher[] };
@@ -204,10 +208,21 @@ export class Maintenance {
         first,
         last,
         segmentBytes: options.walSegmentBytes,
-        compress: options.walCompression,
+        compression: this.#parts.compression,
+        zstd: this.#parts.zstd,
         minMs,
         signal: this.#closing.signal,
         keepSeries: (ref) => head.table.slotOf(ref) >= 0 || expiries.isNeeded(ref, last, minMs),
+        onDamage: ({ place, offset, endOffset, reason }) => {
+          metrics.walCorruptions.inc();
+          const bytes = endOffset - offset;
+          init.log.warn('damage in the log is left out of the checkpoint', {
+            file: place,
+            offset,
+            bytes,
+            err: reason,
+          });
+        },
       });
     } catch (error) {
       metrics.checkpointFailures.inc();

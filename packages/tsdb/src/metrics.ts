@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Histogram, Registry } from '@pollux/telemetry';
+import type { Counter, Family, Gauge, Histogram, Registry } from '@pollux/telemetry';
 
 /** What became of samples of one kind. */
 export type SampleMetrics = {
@@ -37,7 +37,13 @@ export type TsdbMetrics = SampleMetrics & {
   readonly walWriteFailures: Counter;
   readonly walFsyncFailures: Counter;
   readonly walFsyncSeconds: Histogram;
+  readonly walUnsureBytes: Counter;
   readonly walCorruptions: Counter;
+  readonly walLostBytes: Counter;
+  readonly walLostRecords: Counter;
+  readonly lostSeries: Counter;
+  /** By what the record holds: `series`, `samples` … */
+  readonly unknownRefs: Family<Counter>;
   readonly reloads: Counter;
   readonly reloadFailures: Counter;
   readonly blockCorruptions: Counter;
@@ -157,7 +163,28 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
         FSYNC_BUCKETS,
       ),
     },
+    walUnsureBytes: registry.counter(
+      'pollux_tsdb_wal_unsure_bytes_total',
+      'Bytes of the log that failed syncs left in doubt and that were too many to write again.',
+    ),
     walCorruptions: counter('wal_corruptions_total', 'Total number of WAL corruptions.'),
+    walLostBytes: registry.counter(
+      'pollux_tsdb_wal_lost_bytes_total',
+      'Bytes of the log that were passed over since they are damaged.',
+    ),
+    walLostRecords: registry.counter(
+      'pollux_tsdb_wal_lost_records_total',
+      'Records of the log that were whole but could not be decoded.',
+    ),
+    lostSeries: registry.counter(
+      'pollux_tsdb_wal_lost_series_total',
+      'Series of which the log has samples, but not the record that says who they are.',
+    ),
+    unknownRefs: registry.counters(
+      'prometheus_tsdb_wal_replay_unknown_refs_total',
+      'Total number of unknown series references encountered during WAL replay.',
+      ['type'],
+    ),
     reloads: counter(
       'reloads_total',
       'Number of times the database reloaded block data from disk.',

@@ -16,7 +16,7 @@ export type TsdbOptions = {
   readonly fsync: FsyncMode;
   readonly fsyncIntervalMs: number;
   readonly walSegmentBytes: number;
-  readonly walCompression: boolean;
+  readonly walCompression: 'none' | 'snappy' | 'zstd';
   /** At most so many series in the head; 0 = no limit. */
   readonly maxSeries: number;
   /** Exemplars kept in memory over all series; 0 = none are kept. */
@@ -47,7 +47,7 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   fsync: 'interval',
   fsyncIntervalMs: 1000,
   walSegmentBytes: 128 * 1024 * 1024,
-  walCompression: true,
+  walCompression: 'snappy',
   maxSeries: 0,
   maxExemplars: 0,
   outOfOrderWindowMs: 0,

@@ -8,7 +8,7 @@ import { DirectoryError } from './errors.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
 import { Head } from './head/head.ts';
 import { HeadCursor } from './head/read.ts';
-import { replayWal } from './head/replay.ts';
+import { LogReplay } from './head/replay.ts';
 import { type BlockSummary, summaryOf } from './inspect/block-summary.ts';
 import { tsdbMetrics } from './metrics.ts';
 import { OooCursor } from './ooo/ooo-cursor.ts';
@@ -18,6 +18,7 @@ import { DEFAULT_TSDB_OPTIONS } from './options.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
 import { Expiries } from './wal/expiries.ts';
+import { Zstd } from './wal/zstd.ts';
 
 export type ReadOnlyTsdbInit = {
   readonly directory: string;
@@ -66,9 +67,17 @@ export class ReadOnlyTsdb {
     try {
       if (set.inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(set.inOrderMaxTime);
       if (init.readsLog !== false && files.exists(walDirectory)) {
-        const replay = { files, clock, log, metrics, head, isReadOnly: true };
-        const aliases = await replayWal({ ...replay, walDirectory, expiries: new Expiries() });
-        await replayOooLog({ ...replay, aliases, directory: `${directory}/${OOO_LOG_DIRECTORY}` });
+        const zstd = new Zstd();
+        const common = { files, clock, log, metrics, head, zstd, isReadOnly: true };
+        const { signal } = new AbortController();
+        const expiries = new Expiries();
+        const replay = new LogReplay({ ...common, walDirectory, expiries, signal });
+        await replay.run();
+        await replayOooLog({
+          ...common,
+          slotOf: (ref) => replay.slotOf(ref),
+          directory: `${directory}/${OOO_LOG_DIRECTORY}`,
+        });
       }
     } catch (error) {
       set.close();

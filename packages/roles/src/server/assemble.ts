@@ -61,7 +61,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       minBlockDurationMs: flags['storage.tsdb.min-block-duration'],
       retentionMs,
       retentionBytes: first.retentionBytes ?? sizeFlag(flags['storage.tsdb.retention.size']),
-      walCompression: flags['storage.tsdb.wal-compression'],
+      walCompression: walCompression(flags),
       fsync: flags['storage.fsync'] as 'none' | 'interval' | 'always',
       outOfOrderWindowMs: first.outOfOrderWindowMs,
       lockDirectory: context.lock,
@@ -105,7 +105,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     env,
     log: log.with({ component: 'remote' }),
     registry,
-    wal: bindWal(tsdb.walTail, env.files),
+    wal: bindWal(tsdb.walTail, env.files, log.with({ component: 'remote' })),
     dataDirectory: directory,
     userAgent: USER_AGENT,
     resolvePath,
@@ -313,6 +313,11 @@ function withRemoteReads(
 /** Replicas of one pair differ in host or external labels, so they never scrape in step. */
 function phaseSeed(hostname: string, config: ServerConfig): bigint {
   return fnv1a64(new TextEncoder().encode(hostname + config.externalLabels.toString()));
+}
+
+function walCompression(flags: ServerFlags): 'none' | 'snappy' | 'zstd' {
+  if (!flags['storage.tsdb.wal-compression']) return 'none';
+  return flags['storage.tsdb.wal-compression-type'] === 'zstd' ? 'zstd' : 'snappy';
 }
 
 function sizeFlag(text: string): number {

@@ -77,6 +77,12 @@ export const SERVER_FLAGS = {
     fallback: true,
     help: 'Compress the tsdb WAL.',
   },
+  'storage.tsdb.wal-compression-type': {
+    kind: 'choice',
+    choices: ['snappy', 'zstd'],
+    fallback: 'snappy',
+    help: 'Compression algorithm for the tsdb WAL.',
+  },
   'storage.fsync': {
     kind: 'choice',
     choices: ['none', 'interval', 'always'],

@@ -1,23 +1,40 @@
 import type { Files } from '@pollux/base';
 import type { WalPort, WalSegmentReader } from '@pollux/remote';
-import { WalReader, type WalTail } from '@pollux/tsdb';
+import type { Log } from '@pollux/telemetry';
+import { type Damage, WalReader, type WalTail, type Zstd } from '@pollux/tsdb';
 
 /** Gives the remote room the log of the database in the form that it declares. */
-export function bindWal(tail: WalTail, files: Files): WalPort {
+export function bindWal(tail: WalTail, files: Files, log: Log): WalPort {
+  const onDamage = ({ place, offset, endOffset, reason }: Damage): void =>
+    log.warn('damage in the log is not sent', {
+      file: place,
+      offset,
+      bytes: endOffset - offset,
+      err: reason,
+    });
+  const means = { files, zstd: tail.zstd, onDamage };
   return {
     directory: tail.walDirectory,
     tail: () => tail.position(),
-    openSegment: (path, offset) => openSegment(files, path, offset),
+    openSegment: (path, offset) => openSegment(means, path, offset),
     onAppend: (listener) => tail.subscribe({ onFlush: listener, onCut: listener }),
     beforeDelete: (hook) => tail.subscribe({ beforeDelete: hook }),
   };
 }
 
 /** One file read as if it were a whole log of one segment; `limit` moves the watermark. */
-function openSegment(files: Files, path: string, offset: number): WalSegmentReader {
+function openSegment(
+  means: {
+    readonly files: Files;
+    readonly zstd: Zstd;
+    readonly onDamage: (damage: Damage) => void;
+  },
+  path: string,
+  offset: number,
+): WalSegmentReader {
   let limit = offset;
   const reader = new WalReader({
-    files,
+    ...means,
     from: { segment: 0, offset },
     pathOf: (segment) => (segment === 0 ? path : null),
     watermark: () => ({ segment: 0, offset: limit }),

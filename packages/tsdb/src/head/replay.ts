@@ -1,18 +1,23 @@
-import type { Clock, Files } from '@pollux/base';
-import type { Labels } from '@pollux/model';
+import { ByteReader, type Clock, DecodeError, errorText, type Files } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
-import { CorruptionError } from '../errors.ts';
+import { CorruptionError, NotSupportedError } from '../errors.ts';
 import type { HistogramRecord } from '../format/wal-histograms.ts';
-import { createSampleColumns, type SampleColumns } from '../format/wal-record.ts';
+import { createSampleColumns, RECORD, type SampleColumns } from '../format/wal-record.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { sampleOf } from '../query/histogram-values.ts';
 import { Slices } from '../slices.ts';
 import type { Expiries } from '../wal/expiries.ts';
+import { cutTorn, LogFile, type LogSource, logSources } from '../wal/log-sources.ts';
 import { decodeRecord, type WalRecord } from '../wal/records.ts';
-import { segmentName } from '../wal/segment.ts';
-import { SegmentReader } from '../wal/segment-reader.ts';
-import { lastCheckpoint, listSegments } from '../wal/wal.ts';
+import { segmentName, type WalPosition } from '../wal/segment.ts';
+import type { Damage } from '../wal/segment-reader.ts';
+import { surveyRefs } from '../wal/survey.ts';
+import type { Zstd } from '../wal/zstd.ts';
 import type { Head } from './head.ts';
+import { LogRefs } from './log-refs.ts';
+import { OrphanSamples } from './orphan-samples.ts';
+import { createSymbolLabels, readSymbolLabels } from './series-record.ts';
+import type { Slot } from './series-table.ts';
 
 export type ReplayOptions = {
   readonly files: Files;
@@ -21,252 +26,362 @@ export type ReplayOptions = {
   readonly metrics: TsdbMetrics;
   readonly walDirectory: string;
   readonly head: Head;
+  readonly zstd: Zstd;
   /** Takes the references that are not used any more but stand in records. */
   readonly expiries: Expiries;
-  /** Leaves the files as they are: damage ends the reading and is only reported. */
+  readonly signal: AbortSignal;
+  /** Leaves the files as they are. */
   readonly isReadOnly?: boolean;
 };
 
-type ReplayState = {
-  readonly options: ReplayOptions;
-  readonly columns: SampleColumns;
-  /** A series that was logged under several references lives under the first. */
-  readonly aliases: Map<number, number>;
-  readonly lastSegment: number;
-  unknownRefs: number;
-  otherRecords: number;
+/** The log that this process has begun to write behind the one that is replayed. */
+export type ReplayTail = {
+  position(): WalPosition;
+  /** Whether a commit is in the log but not acknowledged yet: the replay is not over before it is one or the other. */
+  hasOpenCommits(): boolean;
 };
 
+export type ReplayProgress = {
+  /** Numbers of segments; all 0 while there is no log. */
+  readonly firstSegment: number;
+  readonly lastSegment: number;
+  readonly currentSegment: number;
+  /** 0 to 1, by bytes. */
+  readonly fraction: number;
+};
+
+/** At most so often the log says how far the replay is. */
+const PROGRESS_INTERVAL_MS = 5_000;
+
 /**
- * Rebuilds the head from the newest checkpoint and the segments behind it, one page at a time. A torn or damaged end is
- * cut off; damage further in drops what follows it, as Prometheus does, and says so. Returns the references that stand in
- * the log for a series which lives under another one, with that one.
+ * Rebuilds the head from the newest checkpoint and the segments behind it, a page at a time. Damage is counted, logged and
+ * passed over: what follows it is used. A torn end of the last segment is cut off.
  */
-export async function replayWal(options: ReplayOptions): Promise<ReadonlyMap<number, number>> {
-  const { files, log, walDirectory } = options;
-  const checkpoint = lastCheckpoint(files, walDirectory);
-  const segments = listSegments(files, walDirectory).filter(
-    (index) => checkpoint === null || index > checkpoint.index,
-  );
-  checkContiguous(walDirectory, segments);
-  const state: ReplayState = {
-    options,
-    columns: createSampleColumns(4096),
-    aliases: new Map(),
-    lastSegment: segments.at(-1) ?? checkpoint?.index ?? 0,
-    unknownRefs: 0,
-    otherRecords: 0,
-  };
-  for (const path of checkpoint?.files ?? []) await replayCheckpoint(state, path);
-  for (const [position, index] of segments.entries()) {
-    const path = `${walDirectory}/${segmentName(index)}`;
-    const error = await replayRepairing(state, path);
-    if (error === null) continue;
-    if (options.isReadOnly === true) break;
-    const dropped = segments.slice(position + 1);
-    for (const later of dropped) files.remove(`${walDirectory}/${segmentName(later)}`);
-    if (dropped.length > 0) {
-      log.error('later segments of the damaged log were removed', { segments: dropped.length });
-    }
-    break;
-  }
-  for (const alias of state.aliases.keys()) {
-    options.expiries.note(alias, state.lastSegment, options.head.maxMs);
-  }
-  if (state.unknownRefs > 0) {
-    log.warn('log records without a series were skipped', { records: state.unknownRefs });
-  }
-  if (state.otherRecords > 0) {
-    log.warn('log records of kinds that are not supported were skipped', {
-      records: state.otherRecords,
-    });
-  }
-  return state.aliases;
-}
+export class LogReplay {
+  readonly #options: ReplayOptions;
+  readonly #sources: readonly LogSource[];
+  readonly #bytes: number;
+  readonly #refs = new LogRefs();
+  readonly #orphans = new OrphanSamples();
+  readonly #columns: SampleColumns = createSampleColumns(4096);
+  readonly #labels = createSymbolLabels();
+  readonly #slices: Slices;
+  #bytesBefore = 0;
+  #file: LogFile | null = null;
+  #segment = 0;
+  #lastDamage: Damage | null = null;
+  #otherRecords = 0;
+  #toldMs: number;
 
-/** A hole between segments would silently lose what was in it. */
-function checkContiguous(directory: string, segments: readonly number[]): void {
-  for (let i = 1; i < segments.length; i++) {
-    if (segments[i] !== segments[i - 1]! + 1) {
-      throw new CorruptionError(
-        directory,
-        `segment ${segmentName(segments[i - 1]! + 1)} of the log is missing; restore it, or remove the later ones to go on without them`,
-      );
-    }
+  /** Looks for the files; throws CorruptionError when a segment is missing. */
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+    this.#sources = logSources(options.files, options.walDirectory);
+    this.#bytes = this.#sources.reduce((sum, { size }) => sum + size, 0);
+    this.#slices = new Slices(options.clock, options.signal);
+    this.#toldMs = options.clock.monotonic();
   }
-}
 
-/** A checkpoint was complete when it got its name, so damage in it is not a torn end: nothing is cut, the user decides. */
-async function replayCheckpoint(state: ReplayState, path: string): Promise<void> {
-  try {
-    await replayFile(state, path);
-  } catch (error) {
-    throw error instanceof DamagedFile ? error.corruption : error;
+  get progress(): ReplayProgress {
+    const segments = this.#sources.filter(({ segment }) => segment >= 0);
+    const done = this.#bytesBefore + (this.#file?.offset ?? 0);
+    const firstSegment = segments[0]?.segment ?? 0;
+    return {
+      firstSegment,
+      lastSegment: segments.at(-1)?.segment ?? 0,
+      currentSegment: Math.max(firstSegment, this.#segment),
+      fraction: this.#bytes === 0 ? 1 : Math.min(1, done / this.#bytes),
+    };
   }
-}
 
-/** Replays a segment; on damage cuts the file behind the last good record (unless read-only) and returns the error. */
-async function replayRepairing(state: ReplayState, path: string): Promise<CorruptionError | null> {
-  const { files, log, metrics } = state.options;
-  try {
-    await replayFile(state, path);
-    return null;
-  } catch (error) {
-    if (!(error instanceof DamagedFile)) throw error;
-    metrics.walCorruptions.inc();
-    if (state.options.isReadOnly === true) {
-      log.warn('the log ends in a torn record', { file: path, offset: error.goodBytes });
-      return error.corruption;
+  /** The slot of the series that a reference in the log stands for, −1 for none; valid until a series is removed. */
+  slotOf(ref: number): Slot {
+    return this.#refs.get(ref);
+  }
+
+  /** Keeps the references that the log may use from being given to new series: to be awaited before any comes. */
+  async reserveRefs(): Promise<void> {
+    const { files, clock, zstd, signal, head } = this.#options;
+    head.table.reserveRef(await surveyRefs({ files, clock, zstd, signal, sources: this.#sources }));
+  }
+
+  /**
+   * Reads everything. With a tail it then follows that one; `onEnd` is called in the same turn in which nothing of it is
+   * left to read, so that from there on commits can be published directly.
+   */
+  async run(tail: ReplayTail | null = null, onEnd: () => void = () => {}): Promise<void> {
+    // The tail is the segment that was begun behind the last one.
+    const followed = tail?.position().segment ?? 0;
+    for (const [i, source] of this.#sources.entries()) {
+      await this.#replayFile(source, i === this.#sources.length - 1);
     }
-    log.warn('the log is torn; cutting off what follows the last whole record', {
-      file: path,
-      offset: error.goodBytes,
-      err: error.corruption.message,
-    });
-    const file = files.open(path, 'r+');
+    const end = (lastSegment: number): void => {
+      this.#finish(lastSegment);
+      onEnd();
+    };
+    if (tail === null) end(this.progress.lastSegment);
+    else await this.#follow(tail, followed, end);
+  }
+
+  async #replayFile(source: LogSource, isLast: boolean): Promise<void> {
+    const { files, zstd } = this.#options;
+    const { path, size } = source;
+    this.#lastDamage = null;
+    const file = new LogFile(files, path, zstd, (damage) => this.#noteDamage(damage));
+    this.#file = file;
+    this.#segment = source.segment;
     try {
-      file.truncate(error.goodBytes);
-      file.sync();
+      await this.#replayRecords(file, path, () => size);
     } finally {
       file.close();
+      this.#file = null;
+      this.#bytesBefore += size;
     }
-    return error.corruption;
+    const torn = this.#lastDamage as Damage | null;
+    if (torn === null || torn.endOffset < size || torn.isUnreadable) return;
+    if (isLast && source.segment >= 0) this.#cutTorn(torn);
   }
-}
 
-/** Carries how much of the file is good; never leaves this module. */
-class DamagedFile extends Error {
-  readonly corruption: CorruptionError;
-  readonly goodBytes: number;
-
-  constructor(corruption: CorruptionError, goodBytes: number) {
-    super(corruption.message);
-    this.corruption = corruption;
-    this.goodBytes = goodBytes;
-  }
-}
-
-async function replayFile(state: ReplayState, path: string): Promise<void> {
-  const { files, clock } = state.options;
-  const slices = new Slices(clock);
-  const file = files.open(path, 'r');
-  try {
-    const size = file.size();
-    const reader = new SegmentReader(file, path);
+  /** Applies records up to the limit, which is asked for again when it is reached. */
+  async #replayRecords(file: LogFile, path: string, limit: () => number): Promise<void> {
+    const slices = this.#slices;
     for (;;) {
-      const goodBytes = reader.offset;
-      let record: WalRecord;
+      const offset = file.offset;
+      const record = file.next(limit());
+      if (record === null) return;
+      if (record === 'load') {
+        await file.loadZstd();
+        continue;
+      }
       try {
-        const bytes = reader.next(size);
-        if (bytes === null) return;
-        record = decodeRecord(bytes, state.columns, path);
+        this.#apply(record, path);
       } catch (error) {
-        if (error instanceof CorruptionError) throw new DamagedFile(error, goodBytes);
-        throw error;
+        if (!(error instanceof CorruptionError || error instanceof DecodeError)) throw error;
+        this.#noteUndecodable(path, offset, error);
       }
-      // What a whole record says is never a reason to cut the log.
-      applyRecord(state, record);
-      if (slices.isOver) await slices.pause();
+      if (slices.isOver) {
+        this.#tellProgress();
+        await slices.pause();
+      }
     }
-  } finally {
-    file.close();
   }
-}
 
-function applyRecord(state: ReplayState, record: WalRecord): void {
-  const { head } = state.options;
-  switch (record.kind) {
-    case 'series':
-      for (const { ref, labels } of record.series) applySeries(state, ref, labels);
-      return;
-    case 'samples':
-      applySamples(state, record.samples);
-      return;
-    case 'tombstones':
-      for (const { ref, minMs, maxMs } of record.tombstones) {
-        const live = liveRef(state, ref);
-        if (live !== 0 && maxMs >= head.minValidMs) head.addTombstone(live, { minMs, maxMs });
+  async #follow(
+    tail: ReplayTail,
+    first: number,
+    onEnd: (lastSegment: number) => void,
+  ): Promise<void> {
+    const { files, walDirectory, zstd } = this.#options;
+    for (let segment = first; ; segment++) {
+      const path = `${walDirectory}/${segmentName(segment)}`;
+      const file = new LogFile(files, path, zstd, (damage) => this.#noteDamage(damage));
+      try {
+        for (;;) {
+          const { segment: newest, offset } = tail.position();
+          const isFinished = segment < newest;
+          const end = isFinished ? files.stat(path).size : offset;
+          await this.#replayRecords(file, path, () => end);
+          if (isFinished) break;
+          const now = tail.position();
+          if (now.segment !== segment || now.offset !== end) continue;
+          // Nothing has been written since, and until the call is over nothing can be.
+          if (!tail.hasOpenCommits()) return onEnd(segment);
+          await this.#slices.pause();
+        }
+      } finally {
+        file.close();
       }
-      return;
-    case 'metadata':
-      for (const { ref, metadata } of record.metadata) {
-        const live = liveRef(state, ref);
-        if (live !== 0) head.metadata.set(live, metadata);
-      }
-      return;
-    case 'exemplars':
-      for (const { ref, timestampMs, value, labels } of record.exemplars) {
-        const slot = head.table.slotOf(liveRef(state, ref));
-        if (slot < 0) continue;
-        const exemplar = { labels, value, timestampMs };
-        const seriesLabels = head.table.labelsOf(slot);
-        head.options.exemplars.add({ seriesLabels, exemplar, timestampMs });
-      }
-      return;
-    case 'histograms':
-      for (const entry of record.histograms) applyHistogram(state, entry);
-      return;
-    case 'other':
-      state.otherRecords++;
-      return;
-  }
-}
-
-function applySeries(state: ReplayState, ref: number, labels: Labels): void {
-  const { table } = state.options.head;
-  if (ref <= 0 || ref >= 2 ** 32) {
-    throw new CorruptionError(
-      state.options.walDirectory,
-      `series reference ${ref} is out of range; the log is not of this program or of Prometheus`,
-    );
-  }
-  table.reserveRef(ref);
-  const holder = table.slotOf(ref);
-  let slot = table.find(labels);
-  if (slot < 0) slot = holder < 0 ? table.create(labels, ref) : table.create(labels);
-  const live = table.refs[slot]!;
-  // The last record of a reference says what it means from here on.
-  if (live === ref) {
-    state.aliases.delete(ref);
-    table.isLogged[slot] = 1;
-    return;
-  }
-  state.aliases.set(ref, live);
-  // The series that had the reference needs a new record before its next sample.
-  if (holder >= 0) table.isLogged[holder] = 0;
-}
-
-function applySamples(state: ReplayState, samples: SampleColumns): void {
-  const { head } = state.options;
-  const { refs, timestampsMs, valueWords, count } = samples;
-  for (let i = 0; i < count; i++) {
-    if (timestampsMs[i]! < head.minValidMs) continue;
-    const slot = head.table.slotOf(liveRef(state, refs[i]!));
-    if (slot < 0) {
-      head.table.reserveRef(refs[i]!);
-      state.unknownRefs++;
-      continue;
     }
-    head.append(slot, timestampsMs[i]!, valueWords[i * 2]!, valueWords[i * 2 + 1]!);
   }
-}
 
-function applyHistogram(state: ReplayState, entry: HistogramRecord): void {
-  const { head } = state.options;
-  const { ref, timestampMs, startTimestampMs, histogram } = entry;
-  if (timestampMs < head.minValidMs) return;
-  const slot = head.table.slotOf(liveRef(state, ref));
-  if (slot < 0) {
+  #apply(bytes: Uint8Array, path: string): void {
+    if (bytes[0] === RECORD.series) this.#applySeries(bytes);
+    else this.#applyRecord(decodeRecord(bytes, this.#columns, path));
+  }
+
+  #applyRecord(record: WalRecord): void {
+    const { head } = this.#options;
+    switch (record.kind) {
+      case 'series':
+        // Read without making labels, above.
+        return;
+      case 'samples':
+        this.#applySamples(record.samples);
+        return;
+      case 'tombstones':
+        for (const { ref, minMs, maxMs } of record.tombstones) {
+          const live = this.#liveRef(ref, 'tombstones');
+          if (live !== 0 && maxMs >= head.minValidMs) head.addTombstone(live, { minMs, maxMs });
+        }
+        return;
+      case 'metadata':
+        for (const { ref, metadata } of record.metadata) {
+          const live = this.#liveRef(ref, 'metadata');
+          if (live !== 0) head.metadata.set(live, metadata);
+        }
+        return;
+      case 'exemplars':
+        for (const { ref, timestampMs, value, labels } of record.exemplars) {
+          const slot = head.table.slotOf(this.#liveRef(ref, 'exemplars'));
+          if (slot < 0) continue;
+          const exemplar = { labels, value, timestampMs };
+          const seriesLabels = head.table.labelsOf(slot);
+          head.options.exemplars.add({ seriesLabels, exemplar, timestampMs });
+        }
+        return;
+      case 'histograms':
+        for (const entry of record.histograms) this.#applyHistogram(entry);
+        return;
+      case 'other':
+        this.#otherRecords++;
+        return;
+    }
+  }
+
+  #applySeries(bytes: Uint8Array): void {
+    const { head, walDirectory } = this.#options;
+    const { table } = head;
+    const source = new ByteReader(bytes);
+    source.skip(1);
+    while (source.remaining > 0) {
+      const ref = source.i64();
+      if (ref <= 0 || ref >= 2 ** 32) {
+        // References are held in 32 bits: going on would give the samples of one series to another.
+        throw new NotSupportedError(`${walDirectory} with series reference ${ref}`);
+      }
+      readSymbolLabels(source, table.symbols, this.#labels);
+      table.reserveRef(ref);
+      const { symbols, size } = this.#labels;
+      const holder = table.slotOf(ref);
+      let slot = table.findSymbols(symbols, size);
+      if (slot < 0) {
+        slot =
+          holder < 0
+            ? table.createFromSymbols(symbols, size, ref)
+            : table.createFromSymbols(symbols, size);
+      }
+      this.#refs.set(ref, slot);
+      if (table.refs[slot] === ref) table.isLogged[slot] = 1;
+      // The series that had the reference needs a new record before its next sample.
+      else if (holder >= 0) table.isLogged[holder] = 0;
+      if (this.#orphans.refCount > 0) this.#adopt(ref);
+    }
+  }
+
+  /** Samples that stood before the record of their series. */
+  #adopt(ref: number): void {
+    const { head } = this.#options;
+    const slot = this.#refs.get(ref);
+    this.#orphans.take(ref, (timestampMs, low, high) => head.append(slot, timestampMs, low, high));
+  }
+
+  #applySamples(samples: SampleColumns): void {
+    const { head } = this.#options;
+    const { refs, timestampsMs, valueWords, count } = samples;
+    const minMs = head.minValidMs;
+    for (let i = 0; i < count; i++) {
+      const timestampMs = timestampsMs[i]!;
+      if (timestampMs < minMs) continue;
+      const slot = this.#refs.get(refs[i]!);
+      const low = valueWords[i * 2]!;
+      const high = valueWords[i * 2 + 1]!;
+      if (slot >= 0) head.append(slot, timestampMs, low, high);
+      else this.#setAside(refs[i]!, timestampMs, low, high);
+    }
+  }
+
+  #applyHistogram(entry: HistogramRecord): void {
+    const { head } = this.#options;
+    const { ref, timestampMs, startTimestampMs, histogram } = entry;
+    if (timestampMs < head.minValidMs) return;
+    const slot = this.#refs.get(ref);
+    if (slot >= 0) {
+      head.appendHistogram(slot, sampleOf(histogram, timestampMs, startTimestampMs));
+      return;
+    }
     head.table.reserveRef(ref);
-    state.unknownRefs++;
-    return;
+    this.#options.metrics.unknownRefs.with('histograms').inc();
   }
-  head.appendHistogram(slot, sampleOf(histogram, timestampMs, startTimestampMs));
-}
 
-/** The reference under which the series lives now, 0 when it is unknown. */
-function liveRef(state: ReplayState, ref: number): number {
-  const alias = state.aliases.size === 0 ? undefined : state.aliases.get(ref);
-  if (alias !== undefined) return alias;
-  return state.options.head.table.slotOf(ref) >= 0 ? ref : 0;
+  #setAside(ref: number, timestampMs: number, low: number, high: number): void {
+    const { head, metrics } = this.#options;
+    head.table.reserveRef(ref);
+    metrics.unknownRefs.with('samples').inc();
+    this.#orphans.add(ref, timestampMs, low, high);
+  }
+
+  /** The reference under which the series lives now, 0 when it is unknown. */
+  #liveRef(ref: number, type: string): number {
+    const { head, metrics } = this.#options;
+    const slot = this.#refs.get(ref);
+    if (slot >= 0) return head.table.refs[slot]!;
+    metrics.unknownRefs.with(type).inc();
+    return 0;
+  }
+
+  #finish(lastSegment: number): void {
+    const { head, expiries, log, metrics } = this.#options;
+    this.#refs.forEach((ref, slot) => {
+      if (head.table.refs[slot] !== ref) expiries.note(ref, lastSegment, head.maxMs);
+    });
+    if (this.#orphans.refCount > 0) {
+      metrics.lostSeries.inc(this.#orphans.refCount);
+      log.warn('samples of the log belong to series that it does not name; they are left out', {
+        series: this.#orphans.refCount,
+      });
+    }
+    if (this.#otherRecords > 0) {
+      log.warn('log records of kinds that are not supported were skipped', {
+        records: this.#otherRecords,
+      });
+    }
+  }
+
+  #noteDamage(damage: Damage): void {
+    const { log, metrics } = this.#options;
+    this.#lastDamage = damage;
+    metrics.walCorruptions.inc();
+    metrics.walLostBytes.inc(damage.endOffset - damage.offset);
+    log.warn('damage in the log was passed over', {
+      file: damage.place,
+      offset: damage.offset,
+      bytes: damage.endOffset - damage.offset,
+      err: damage.reason,
+    });
+  }
+
+  #noteUndecodable(path: string, offset: number, error: unknown): void {
+    const { log, metrics } = this.#options;
+    metrics.walCorruptions.inc();
+    metrics.walLostRecords.inc();
+    log.warn('a record of the log cannot be decoded and was left out', {
+      file: path,
+      offset,
+      err: errorText(error),
+    });
+  }
+
+  /** What a kill or a power loss left of the last write. */
+  #cutTorn(torn: Damage): void {
+    const { files, log, isReadOnly } = this.#options;
+    if (isReadOnly === true) return;
+    log.warn('the log is torn; what follows the last whole record is cut off', {
+      file: torn.place,
+      offset: torn.offset,
+    });
+    cutTorn(files, torn);
+  }
+
+  #tellProgress(): void {
+    const { clock, log } = this.#options;
+    const nowMs = clock.monotonic();
+    if (nowMs - this.#toldMs < PROGRESS_INTERVAL_MS) return;
+    this.#toldMs = nowMs;
+    const { currentSegment, lastSegment, fraction } = this.progress;
+    log.info('replaying the log', {
+      segment: currentSegment,
+      maxSegment: lastSegment,
+      percent: Math.round(fraction * 100),
+    });
+  }
 }

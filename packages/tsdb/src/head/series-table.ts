@@ -97,20 +97,34 @@ export class SeriesTable {
   /** The slot of the series with these labels, or −1. */
   find(labels: Labels): Slot {
     const size = this.#findSymbols(labels);
-    if (size < 0) return -1;
-    const slot = this.#table[this.#probe(this.#scratch, 0, size)]!;
+    return size < 0 ? -1 : this.findSymbols(this.#scratch, size);
+  }
+
+  /** As {@link find}, by `size` symbols: name, value, name, value … in the order of the names. */
+  findSymbols(symbols: Uint32Array, size: number): Slot {
+    const slot = this.#table[this.#probe(symbols, 0, size)]!;
     return slot === NONE ? -1 : slot;
   }
 
   /** Adds a series that is not there yet. `ref` is given when replaying, else the next one is taken. */
   create(labels: Labels, ref = this.#lastRef + 1): Slot {
+    const size = labels.size * 2;
+    this.#growScratch(size);
+    for (let i = 0; i < labels.size; i++) {
+      this.#scratch[i * 2] = this.symbols.idOf(labels.nameAt(i));
+      this.#scratch[i * 2 + 1] = this.symbols.idOf(labels.valueAt(i));
+    }
+    return this.createFromSymbols(this.#scratch, size, ref);
+  }
+
+  /** As {@link create}, by the symbols that {@link findSymbols} takes. */
+  createFromSymbols(symbols: Uint32Array, size: number, ref = this.#lastRef + 1): Slot {
     const slot = this.#free.pop() ?? this.#next++;
     if (slot >= this.refs.length) this.#growSlots();
-    const size = labels.size * 2;
     const start = this.#allocateLabels(size);
-    for (let i = 0; i < labels.size; i++) {
-      this.#labels[start + i * 2] = this.symbols.use(labels.nameAt(i));
-      this.#labels[start + i * 2 + 1] = this.symbols.use(labels.valueAt(i));
+    for (let i = 0; i < size; i++) {
+      this.#labels[start + i] = symbols[i]!;
+      this.symbols.retain(symbols[i]!);
     }
     this.#labelStart[slot] = start;
     this.#labelEnd[slot] = start + size;
@@ -219,7 +233,7 @@ export class SeriesTable {
   /** Writes the labels' symbols into the scratch; −1 when one is unknown. */
   #findSymbols(labels: Labels): number {
     const size = labels.size * 2;
-    if (size > this.#scratch.length) this.#scratch = new Uint32Array(size * 2);
+    this.#growScratch(size);
     for (let i = 0; i < labels.size; i++) {
       const name = this.symbols.find(labels.nameAt(i));
       const value = this.symbols.find(labels.valueAt(i));
@@ -228,6 +242,10 @@ export class SeriesTable {
       this.#scratch[i * 2 + 1] = value;
     }
     return size;
+  }
+
+  #growScratch(size: number): void {
+    if (size > this.#scratch.length) this.#scratch = new Uint32Array(size * 2);
   }
 
   #allocateLabels(size: number): number {

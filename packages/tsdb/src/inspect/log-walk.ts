@@ -2,6 +2,7 @@ import type { File } from '@pollux/base';
 import { CorruptionError } from '../errors.ts';
 import { FRAGMENT, FRAGMENT_HEADER_BYTES, PAGE_BYTES } from '../wal/segment.ts';
 import { SegmentReader } from '../wal/segment-reader.ts';
+import type { Zstd } from '../wal/zstd.ts';
 
 /** A whole record of a segment and where it begins, or damage and where the last whole record before it ended. */
 export type LogPiece =
@@ -15,10 +16,13 @@ export type LogPiece =
       readonly isTail: boolean;
     };
 
-/** Reads a segment to its end; behind damage it goes on at the first record that begins on a later page. */
-export function* walkSegment(file: File, path: string): Iterable<LogPiece> {
+/**
+ * Reads a segment to its end; behind damage it goes on at the first record that begins on a later page. Bytes of a record
+ * are lent until the next piece.
+ */
+export function* walkSegment(file: File, path: string, zstd: Zstd): Iterable<LogPiece> {
   const size = file.size();
-  let reader = new SegmentReader(file, path);
+  let reader = new SegmentReader(file, path, { zstd });
   for (;;) {
     const offset = reader.offset;
     let bytes: Uint8Array | null;
@@ -37,7 +41,7 @@ export function* walkSegment(file: File, path: string): Iterable<LogPiece> {
         isTail: next < 0,
       };
       if (next < 0) return;
-      reader = new SegmentReader(file, path, next);
+      reader = new SegmentReader(file, path, { offset: next, zstd });
       continue;
     }
     if (bytes === null) return;

@@ -5,6 +5,7 @@ import { createSampleColumns, type SampleColumns } from '../format/wal-record.ts
 import { decodeRecord, type WalRecord } from '../wal/records.ts';
 import { segmentName } from '../wal/segment.ts';
 import { lastCheckpoint, listSegments } from '../wal/wal.ts';
+import { Zstd } from '../wal/zstd.ts';
 import type { Findings } from './finding.ts';
 import { walkSegment } from './log-walk.ts';
 import { RefSet } from './ref-set.ts';
@@ -17,14 +18,21 @@ export type VerifyLogOptions = {
   readonly breathe: () => Promise<void>;
 };
 
-type State = VerifyLogOptions & { readonly known: RefSet; readonly columns: SampleColumns };
+type State = VerifyLogOptions & {
+  readonly known: RefSet;
+  readonly columns: SampleColumns;
+  readonly zstd: Zstd;
+};
 
 /**
  * Checks the log, its newest checkpoint, and the log of out-of-order samples: every fragment and record, and that each
  * reference was given to a series before it is used. Memory: bits for references, and one record.
  */
 export async function verifyLogs(options: VerifyLogOptions): Promise<number> {
-  const state = { ...options, known: new RefSet(), columns: createSampleColumns(4096) };
+  const zstd = new Zstd();
+  // Where it is not installed, a log that does not use it is verified all the same; a record that does says so.
+  await zstd.load().catch(() => {});
+  const state = { ...options, zstd, known: new RefSet(), columns: createSampleColumns(4096) };
   const { files, directory } = options;
   let records = 0;
   for (const name of ['wal', 'wbl']) {
@@ -54,11 +62,11 @@ async function verifyLog(state: State, directory: string): Promise<number> {
 }
 
 async function verifySegment(state: State, path: string, isLast: boolean): Promise<number> {
-  const { files, findings, columns, breathe } = state;
+  const { files, findings, columns, breathe, zstd } = state;
   const file = files.open(path, 'r');
   let records = 0;
   try {
-    for (const piece of walkSegment(file, path)) {
+    for (const piece of walkSegment(file, path, zstd)) {
       await breathe();
       if (piece.kind === 'damage') {
         const isTorn = piece.isTail && isLast;

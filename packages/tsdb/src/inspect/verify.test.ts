@@ -225,7 +225,7 @@ describe('verification of a data directory', () => {
   it('names damage of the log by file and offset and reads on behind it', async () => {
     const data = temporaryDirectory();
     try {
-      const db = await openTsdb(data, { options: { walCompression: false } });
+      const db = await openTsdb(data, { options: { walCompression: 'none' } });
       for (let i = 0; i < 3000; i++)
         await append(db, [{ labels: series(i % 7), timestampMs: T0 + i, value: i }]);
       await db.close();

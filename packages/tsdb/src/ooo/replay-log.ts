@@ -1,14 +1,17 @@
-import type { Clock, Files } from '@pollux/base';
+import { type Clock, errorText, type Files } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import { CorruptionError } from '../errors.ts';
 import { createSampleColumns, RECORD, type SampleColumns } from '../format/wal-record.ts';
 import type { Head } from '../head/head.ts';
+import type { Slot } from '../head/series-table.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { Slices } from '../slices.ts';
+import { cutTorn, LogFile } from '../wal/log-sources.ts';
 import { decodeRecord, type WalRecord } from '../wal/records.ts';
 import { segmentName } from '../wal/segment.ts';
-import { SegmentReader } from '../wal/segment-reader.ts';
+import type { Damage } from '../wal/segment-reader.ts';
 import { listSegments } from '../wal/wal.ts';
+import type { Zstd } from '../wal/zstd.ts';
 
 export type OooReplayOptions = {
   readonly files: Files;
@@ -18,9 +21,10 @@ export type OooReplayOptions = {
   readonly directory: string;
   /** Holds the series already: the write-ahead log was replayed before. */
   readonly head: Head;
-  /** References of the write-ahead log under which a series does not live any more, and the one under which it does. */
-  readonly aliases: ReadonlyMap<number, number>;
-  /** Leaves the files as they are: damage ends the reading and is only reported. */
+  readonly zstd: Zstd;
+  /** The slot of the series that a reference in the write-ahead log stands for, −1 for none. */
+  readonly slotOf: (ref: number) => Slot;
+  /** Leaves the files as they are. */
   readonly isReadOnly?: boolean;
 };
 
@@ -33,7 +37,7 @@ type ReplayState = {
 
 /**
  * Rebuilds the out-of-order samples from their log, whose every sample is in no block yet, or in one from which it was not
- * removed because the process ended: then both answer alike. A damaged end is cut off.
+ * removed because the process ended: then both answer alike. Damage is passed over, a torn end is cut off.
  */
 export async function replayOooLog(options: OooReplayOptions): Promise<void> {
   const { files, log, metrics, directory } = options;
@@ -45,18 +49,8 @@ export async function replayOooLog(options: OooReplayOptions): Promise<void> {
     otherRecords: 0,
   };
   const segments = listSegments(files, directory);
-  for (const [position, index] of segments.entries()) {
-    const path = `${directory}/${segmentName(index)}`;
-    if (await replaySegment(state, path)) continue;
-    if (options.isReadOnly === true) break;
-    const dropped = segments.slice(position + 1);
-    for (const later of dropped) files.remove(`${directory}/${segmentName(later)}`);
-    if (dropped.length > 0) {
-      log.error('later segments of the damaged out-of-order log were removed', {
-        segments: dropped.length,
-      });
-    }
-    break;
+  for (const index of segments) {
+    await replaySegment(state, `${directory}/${segmentName(index)}`, index === segments.at(-1));
   }
   if (state.unknownSamples > 0) {
     metrics.oooUnknownSamples.inc(state.unknownSamples);
@@ -71,38 +65,49 @@ export async function replayOooLog(options: OooReplayOptions): Promise<void> {
   }
 }
 
-/** False when the segment was damaged; it is cut behind the last good record (unless read-only). */
-async function replaySegment(state: ReplayState, path: string): Promise<boolean> {
-  const { files, clock, log, metrics, isReadOnly } = state.options;
+async function replaySegment(state: ReplayState, path: string, isLast: boolean): Promise<void> {
+  const { files, clock, zstd, isReadOnly } = state.options;
   const slices = new Slices(clock);
-  const file = files.open(path, isReadOnly === true ? 'r' : 'r+');
-  let goodBytes = 0;
+  const size = files.stat(path).size;
+  let torn: Damage | null = null;
+  const file = new LogFile(files, path, zstd, (damage) => {
+    noteDamage(state.options, damage);
+    if (damage.endOffset >= size && !damage.isUnreadable) torn = damage;
+  });
   try {
-    const size = file.size();
-    const reader = new SegmentReader(file, path);
     for (;;) {
-      goodBytes = reader.offset;
-      const bytes = reader.next(size);
-      if (bytes === null) return true;
-      applyRecord(state, decodeRecord(bytes, state.columns, path));
+      const { offset } = file;
+      const bytes = file.next(size);
+      if (bytes === null) break;
+      if (bytes === 'load') {
+        await file.loadZstd();
+        continue;
+      }
+      try {
+        applyRecord(state, decodeRecord(bytes, state.columns, path));
+      } catch (error) {
+        if (!(error instanceof CorruptionError)) throw error;
+        const endOffset = file.offset;
+        const reason = errorText(error);
+        noteDamage(state.options, { place: path, offset, endOffset, reason, isUnreadable: false });
+      }
       if (slices.isOver) await slices.pause();
     }
-  } catch (error) {
-    if (!(error instanceof CorruptionError)) throw error;
-    metrics.walCorruptions.inc();
-    log.warn('the out-of-order log is torn; what follows the last whole record is lost', {
-      file: path,
-      offset: goodBytes,
-      err: error.message,
-    });
-    if (isReadOnly !== true) {
-      file.truncate(goodBytes);
-      file.sync();
-    }
-    return false;
   } finally {
     file.close();
   }
+  if (torn !== null && isLast && isReadOnly !== true) cutTorn(files, torn);
+}
+
+function noteDamage({ log, metrics }: OooReplayOptions, damage: Damage): void {
+  metrics.walCorruptions.inc();
+  metrics.walLostBytes.inc(damage.endOffset - damage.offset);
+  log.warn('damage in the out-of-order log was passed over', {
+    file: damage.place,
+    offset: damage.offset,
+    bytes: damage.endOffset - damage.offset,
+    err: damage.reason,
+  });
 }
 
 function applyRecord(state: ReplayState, record: WalRecord): void {
@@ -141,6 +146,7 @@ function applySamples(state: ReplayState, samples: SampleColumns): void {
 }
 
 /** The slot of the series that the reference stands for now, −1 when there is none. */
-function liveSlot({ options: { head, aliases } }: ReplayState, ref: number): number {
-  return head.table.slotOf(aliases.get(ref) ?? ref);
+function liveSlot({ options: { head, slotOf } }: ReplayState, ref: number): Slot {
+  const slot = slotOf(ref);
+  return slot >= 0 ? slot : head.table.slotOf(ref);
 }

@@ -1,11 +1,14 @@
 import { errorText } from '@pollux/base';
 import { DirectoryError } from '../errors.ts';
 import type { Head } from '../head/head.ts';
+import type { Slot } from '../head/series-table.ts';
 import type { TsdbInit } from '../init.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import type { TsdbOptions } from '../options.ts';
 import { segmentName } from '../wal/segment.ts';
+import type { WalCompression } from '../wal/segment-writer.ts';
 import { listSegments, Wal } from '../wal/wal.ts';
+import type { Zstd } from '../wal/zstd.ts';
 import { replayOooLog } from './replay-log.ts';
 
 /** Prometheus' name for the directory of the log, below the data directory. */
@@ -16,6 +19,8 @@ export type OooWindowOptions = {
   readonly options: TsdbOptions;
   readonly metrics: TsdbMetrics;
   readonly head: Head;
+  readonly compression: WalCompression;
+  readonly zstd: Zstd;
 };
 
 /** Opens and closes the out-of-order window of a head, and owns its log. */
@@ -29,10 +34,10 @@ export class OooWindow {
   }
 
   /** Brings back what the log holds, also when the window is shut now: it is answered and goes to blocks. */
-  async restore(aliases: ReadonlyMap<number, number>): Promise<void> {
-    const { init, options, metrics, head } = this.#options;
+  async restore(slotOf: (ref: number) => Slot): Promise<void> {
+    const { init, options, metrics, head, zstd } = this.#options;
     const { files, clock } = init.env;
-    const replay = { files, clock, log: init.log, metrics, head, aliases };
+    const replay = { files, clock, log: init.log, metrics, head, zstd, slotOf };
     await replayOooLog({ ...replay, directory: this.#directory });
     if (this.#storedBytes() > 0) head.outOfOrder.log = this.#openLog();
     this.prepare(options.outOfOrderWindowMs)();
@@ -59,7 +64,7 @@ export class OooWindow {
   }
 
   #openLog(): Wal {
-    const { init, options, metrics } = this.#options;
+    const { init, options, metrics, compression, zstd } = this.#options;
     const { files, clock } = init.env;
     const directory = this.#directory;
     try {
@@ -69,7 +74,8 @@ export class OooWindow {
         clock,
         directory,
         segmentBytes: options.walSegmentBytes,
-        compress: options.walCompression,
+        compression,
+        zstd,
         metrics: { ...metrics, ...metrics.wbl },
         onListenerError: (error) =>
           init.log.error('log follower failed', { err: errorText(error) }),

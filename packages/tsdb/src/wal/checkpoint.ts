@@ -1,4 +1,5 @@
-import { ByteWriter, type Clock, type Files } from '@pollux/base';
+import { ByteWriter, type Clock, errorText, type Files } from '@pollux/base';
+import { CorruptionError } from '../errors.ts';
 import { encodeHistograms } from '../format/wal-histograms.ts';
 import {
   createSampleColumns,
@@ -13,9 +14,10 @@ import {
 import { Slices } from '../slices.ts';
 import { decodeRecord } from './records.ts';
 import { segmentName } from './segment.ts';
-import { SegmentReader } from './segment-reader.ts';
-import { SegmentWriter } from './segment-writer.ts';
-import { checkpointPath, lastCheckpoint } from './wal.ts';
+import { type Damage, SegmentReader } from './segment-reader.ts';
+import { SegmentWriter, type WalCompression } from './segment-writer.ts';
+import { CHECKPOINT_TMP, checkpointPath, lastCheckpoint } from './wal.ts';
+import type { Zstd } from './zstd.ts';
 
 export type CheckpointOptions = {
   readonly files: Files;
@@ -25,15 +27,17 @@ export type CheckpointOptions = {
   readonly first: number;
   readonly last: number;
   readonly segmentBytes: number;
-  readonly compress: boolean;
+  readonly compression: WalCompression;
+  readonly zstd: Zstd;
   /** Samples, exemplars and tombstones that end before it are left out. */
   readonly minMs: number;
   readonly signal: AbortSignal;
   /** Whether records of the series are still needed. */
   readonly keepSeries: (ref: number) => boolean;
+  /** Told of bytes that give no record and are left out. */
+  readonly onDamage: (damage: Damage) => void;
 };
 
-export const CHECKPOINT_TMP = '.tmp';
 const MAX_METADATA_PER_RECORD = 10_000;
 
 /**
@@ -42,6 +46,8 @@ const MAX_METADATA_PER_RECORD = 10_000;
  */
 export async function writeCheckpoint(options: CheckpointOptions): Promise<void> {
   const { files, clock, walDirectory, last } = options;
+  // A crash came between writing it and removing the segments. Replacing it would leave, for a moment, neither.
+  if ((lastCheckpoint(files, walDirectory)?.index ?? -1) >= last) return;
   const path = checkpointPath(walDirectory, last);
   const temporary = `${path}${CHECKPOINT_TMP}`;
   files.removeTree(temporary);
@@ -51,7 +57,7 @@ export async function writeCheckpoint(options: CheckpointOptions): Promise<void>
       files,
       directory: temporary,
       segmentBytes: options.segmentBytes,
-      compress: options.compress,
+      compression: options.compression,
     },
     0,
   );
@@ -72,7 +78,6 @@ export async function writeCheckpoint(options: CheckpointOptions): Promise<void>
     await writer.close();
   }
   files.syncDirectory(temporary);
-  files.removeTree(path);
   files.rename(temporary, path);
   files.syncDirectory(walDirectory);
 }
@@ -101,12 +106,21 @@ async function copyKept(work: {
   const file = options.files.open(source, 'r');
   try {
     const size = file.size();
-    const reader = new SegmentReader(file, source);
+    const { onDamage, zstd } = options;
+    const reader = new SegmentReader(file, source, { onDamage, zstd });
     for (;;) {
+      const offset = reader.offset;
       const bytes = reader.next(size);
       if (bytes === null) return;
-      const kept = keepOf(options, bytes, columns, metadata, source);
-      if (kept !== null) writer.write([kept]);
+      try {
+        const kept = keepOf(options, bytes, columns, metadata, source);
+        if (kept !== null) writer.write([kept]);
+      } catch (error) {
+        if (!(error instanceof CorruptionError)) throw error;
+        const reason = errorText(error);
+        const { offset: endOffset } = reader;
+        onDamage({ place: source, offset, endOffset, reason, isUnreadable: false });
+      }
       if (slices.isOver) await slices.pause();
     }
   } finally {

@@ -8,14 +8,20 @@ import {
   SNAPPY_FLAG,
   segmentName,
   type WalPosition,
+  ZSTD_FLAG,
 } from './segment.ts';
+import type { Zstd } from './zstd.ts';
+
+/** How records are compressed; with the codec, which has been loaded, where it needs one. */
+export type WalCompression = 'none' | 'snappy' | { readonly zstd: Zstd };
 
 export type SegmentWriterOptions = {
   readonly files: Files;
   readonly directory: string;
   /** A multiple of the page size. */
   readonly segmentBytes?: number;
-  readonly compress?: boolean;
+  /** Default `snappy`. */
+  readonly compression?: WalCompression;
   /** Called after a segment has been finished and the next one begun. */
   readonly onCut?: (finished: number) => void;
   /** A finished segment could not be synced. */
@@ -36,6 +42,10 @@ export class SegmentWriter {
   #segment: number;
   #offset = 0;
   readonly #retiring = new Set<Promise<void>>();
+  /** The newest sync of the current file; never rejects. */
+  #syncing: Promise<void> = Promise.resolve();
+  /** Why a finished segment could not be synced, until {@link datasync} has said so. */
+  #retiredError: unknown = null;
 
   /** Creates segment `first`, which must not exist. */
   constructor(options: SegmentWriterOptions, first: number) {
@@ -76,20 +86,30 @@ export class SegmentWriter {
   /** Ends the segment and begins the next; the finished one is synced in the background. */
   cut(): void {
     this.#pad();
-    const finished = this.#segment;
-    const next = this.#create(finished + 1);
+    const next = this.#create(this.#segment + 1);
     this.#retire(this.#file, this.path);
-    this.#file = next;
-    this.#segment = finished + 1;
-    this.#offset = 0;
-    this.#options.onCut?.(finished);
+    this.#begin(next);
   }
 
-  /** Resolves when everything written so far is on the disk. */
+  /** Resolves when everything written so far is on the disk, also what lies in segments that have been finished since. */
   async datasync(): Promise<void> {
-    const file = this.#file;
-    await Promise.all(this.#retiring);
-    await file.datasync();
+    const sync = this.#file.datasync();
+    this.#syncing = sync.catch(() => {});
+    await Promise.all([sync, ...this.#retiring]);
+    const error = this.#retiredError;
+    this.#retiredError = null;
+    if (error !== null) throw error;
+  }
+
+  /**
+   * Begins the next segment and leaves this one as it is, without writing to it or syncing it again: after a failed sync
+   * the system may have dropped what it could not write, and would call the next sync a success.
+   */
+  abandon(): void {
+    const next = this.#create(this.#segment + 1);
+    const left = this.#file;
+    this.#syncing.then(() => left.close());
+    this.#begin(next);
   }
 
   /** Fills the last page, syncs and closes; waits for the segments that are still being synced. */
@@ -104,14 +124,26 @@ export class SegmentWriter {
   }
 
   #retire(file: File, path: string): void {
-    const done = file
-      .datasync()
-      .catch((error: unknown) => this.#options.onSyncError?.(path, error))
+    // A sync of this file that is under way must not find it closed.
+    const done = this.#syncing
+      .then(() => file.datasync())
+      .catch((error: unknown) => {
+        this.#retiredError ??= error;
+        this.#options.onSyncError?.(path, error);
+      })
       .finally(() => {
         file.close();
         this.#retiring.delete(done);
       });
     this.#retiring.add(done);
+  }
+
+  #begin(file: File): void {
+    const finished = this.#segment;
+    this.#file = file;
+    this.#segment = finished + 1;
+    this.#offset = 0;
+    this.#options.onCut?.(finished);
   }
 
   #create(index: number): File {
@@ -120,7 +152,16 @@ export class SegmentWriter {
 
   /** Bodies, lent until the next call, with their flags: a record that does not get smaller stays as it is. */
   #compress(records: readonly Uint8Array[]): (readonly [Uint8Array, number])[] {
-    if (this.#options.compress === false) return records.map((record) => [record, 0]);
+    const compression = this.#options.compression ?? 'snappy';
+    if (compression === 'none') return records.map((record) => [record, 0]);
+    if (compression === 'snappy') return this.#compressSnappy(records);
+    return records.map((record) => {
+      const body = compression.zstd.encode(record);
+      return body.length < record.length ? [body, ZSTD_FLAG] : [record, 0];
+    });
+  }
+
+  #compressSnappy(records: readonly Uint8Array[]): (readonly [Uint8Array, number])[] {
     let room = 0;
     for (const { length } of records) room += snappyMaxEncodedBytes(length);
     if (room > this.#packed.length) this.#packed = new Uint8Array(room);

@@ -2,7 +2,8 @@ import type { File, Files } from '@pollux/base';
 import { createSampleColumns, type SampleColumns } from '../format/wal-record.ts';
 import { decodeRecord, type WalRecord } from './records.ts';
 import type { WalPosition } from './segment.ts';
-import { SegmentReader } from './segment-reader.ts';
+import { type Damage, SegmentReader } from './segment-reader.ts';
+import type { Zstd } from './zstd.ts';
 
 export type WalReaderOptions = {
   readonly files: Files;
@@ -15,6 +16,10 @@ export type WalReaderOptions = {
    * read. An offset of Infinity means the end of that file.
    */
   readonly watermark: () => WalPosition;
+  /** Default null: a record compressed with zstd is an error. */
+  readonly zstd?: Zstd | null;
+  /** Told of damage, behind which reading goes on. Without it damage is thrown. */
+  readonly onDamage?: ((damage: Damage) => void) | null;
 };
 
 /** Reads decoded records across segment files, also while the last one grows. Synchronous; holds one file open. */
@@ -79,7 +84,12 @@ export class WalReader {
     if (path === null) return false;
     this.#file = this.#options.files.open(path, 'r');
     this.#place = path;
-    this.#reader = new SegmentReader(this.#file, path, this.#startOffset);
+    const { zstd = null, onDamage = null } = this.#options;
+    this.#reader = new SegmentReader(this.#file, path, {
+      offset: this.#startOffset,
+      zstd,
+      onDamage,
+    });
     return true;
   }
 

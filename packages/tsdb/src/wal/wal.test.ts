@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { SeededRandom, VirtualClock } from '@pollux/base';
+import { type File, type Files, SeededRandom, VirtualClock } from '@pollux/base';
 import { NodeFiles } from '@pollux/base/node';
 import { Registry } from '@pollux/telemetry';
 import fc from 'fast-check';
@@ -9,6 +9,7 @@ import { tsdbMetrics } from '../metrics.ts';
 import {
   append,
   openTsdb,
+  query,
   removeDirectory,
   series,
   T0,
@@ -20,6 +21,7 @@ import { SegmentReader } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { Wal } from './wal.ts';
 import { WalReader } from './wal-reader.ts';
+import { Zstd } from './zstd.ts';
 
 const files = new NodeFiles();
 let directory: string;
@@ -28,9 +30,18 @@ beforeEach(() => {
 });
 afterEach(() => removeDirectory(directory));
 
+const zstd = new Zstd();
+/** Node 20 has none; the package is a dependency, but may not be installed yet. */
+const hasZstd = await zstd.load().then(
+  () => true,
+  () => false,
+);
+const NO_ZSTD = hasZstd ? '' : ' (without zstd: run npm install)';
+const codecs = fc.constantFrom('none', 'snappy', ...(hasZstd ? (['zstd'] as const) : []));
+
 function readAll(segment: number): Uint8Array[] {
   const file = files.open(path.join(directory, segmentName(segment)), 'r');
-  const reader = new SegmentReader(file, 'segment');
+  const reader = new SegmentReader(file, 'segment', { zstd });
   const records: Uint8Array[] = [];
   for (;;) {
     const record = reader.next(file.size());
@@ -52,9 +63,9 @@ const sizes = fc.array(
 );
 
 describe('segments', () => {
-  it('give back all records whatever their sizes, compressed or not, over as many segments as it takes', async () => {
+  it(`give back all records whatever their sizes and compression, over as many segments as it takes${NO_ZSTD}`, async () => {
     await fc.assert(
-      fc.asyncProperty(sizes, fc.boolean(), fc.nat(), async (lengths, compress, seed) => {
+      fc.asyncProperty(sizes, codecs, fc.nat(), async (lengths, codec, seed) => {
         removeDirectory(directory);
         fs.mkdirSync(directory);
         const random = new SeededRandom(seed);
@@ -65,7 +76,10 @@ describe('segments', () => {
           return record;
         });
         const segmentBytes = 4 * PAGE_BYTES;
-        const writer = new SegmentWriter({ files, directory, segmentBytes, compress }, 0);
+        const writer = new SegmentWriter(
+          { files, directory, segmentBytes, compression: codec === 'zstd' ? { zstd } : codec },
+          0,
+        );
         for (const record of records) writer.write([record]);
         await writer.close();
         const names = fs.readdirSync(directory).sort();
@@ -85,7 +99,7 @@ describe('segments', () => {
   });
 
   it('cut anywhere give a prefix of the records and then an error or the end', async () => {
-    const writer = new SegmentWriter({ files, directory, compress: false }, 0);
+    const writer = new SegmentWriter({ files, directory, compression: 'none' }, 0);
     const records = Array.from({ length: 30 }, (_, i) => new Uint8Array(i * 131).fill(i + 1));
     for (const record of records) writer.write([record]);
     const { offset } = writer.position;
@@ -220,37 +234,118 @@ describe('followers of the log', () => {
   });
 });
 
-describe('syncing', () => {
-  it('shares one sync between the commits that wait', async () => {
-    let syncs = 0;
-    const counting = new NodeFiles();
-    const open = counting.open.bind(counting);
-    counting.open = (name, mode) => {
-      const file = open(name, mode);
-      const datasync = file.datasync.bind(file);
-      file.datasync = () => {
-        syncs++;
-        return datasync();
-      };
-      return file;
+/** Files whose syncs can be made to fail, and that remember how often they were asked. */
+class FragileFiles extends NodeFiles {
+  syncs = 0;
+  failures = 0;
+
+  override open(name: string, mode: 'r' | 'r+' | 'w' | 'wx' | 'a'): File {
+    const file = super.open(name, mode);
+    const datasync = file.datasync.bind(file);
+    file.datasync = async () => {
+      this.syncs++;
+      if (this.failures > 0) {
+        this.failures--;
+        throw Object.assign(new Error('i/o error'), { code: 'EIO' });
+      }
+      await datasync();
     };
-    const wal = new Wal({
-      files: counting,
+    return file;
+  }
+}
+
+describe('syncing', () => {
+  const openWal = (fragile: Files, registry = new Registry()): Wal =>
+    new Wal({
+      files: fragile,
       clock: new VirtualClock(),
       directory,
       segmentBytes: 4 * PAGE_BYTES,
-      compress: true,
-      metrics: tsdbMetrics(new Registry()),
+      compression: 'snappy',
+      zstd,
+      metrics: tsdbMetrics(registry),
       onListenerError: () => {},
     });
+
+  it('shares one sync between the commits that wait', async () => {
+    const counting = new FragileFiles();
+    const wal = openWal(counting);
     const waits: Promise<void>[] = [];
     for (let i = 0; i < 50; i++) {
       wal.write([Uint8Array.of(1, 2, 3)]);
       waits.push(wal.sync());
     }
     await Promise.all(waits);
-    expect(syncs).toBe(2);
+    expect(counting.syncs).toBe(2);
     await wal.close();
+  });
+
+  it('that fails leaves the segment for good and writes again, in order, what it may have lost', async () => {
+    const fragile = new FragileFiles();
+    const wal = openWal(fragile);
+    wal.write([Uint8Array.of(1)]);
+    await wal.sync();
+    wal.write([Uint8Array.of(2)]);
+    fragile.failures = 1;
+    const failed = wal.sync();
+    wal.write([Uint8Array.of(3)]);
+    await expect(failed).rejects.toThrow('cannot sync the log');
+    // What the system dropped is gone: the second sync of the old file would have told a lie.
+    expect(wal.position().segment).toBe(1);
+    wal.write([Uint8Array.of(4)]);
+    await wal.sync();
+    expect(readAll(0).map((record) => record[0])).toEqual([1, 2, 3]);
+    expect(readAll(1).map((record) => record[0])).toEqual([2, 3, 4]);
+    await wal.close();
+  });
+
+  it('that fails for a finished segment is told to who waits, and repeated as well', async () => {
+    const fragile = new FragileFiles();
+    const wal = openWal(fragile);
+    fragile.failures = 1;
+    wal.write([Uint8Array.of(1)]);
+    wal.cut();
+    wal.write([Uint8Array.of(2)]);
+    await expect(wal.sync()).rejects.toThrow('cannot sync the log');
+    await wal.sync();
+    expect(readAll(wal.position().segment).map((record) => record[0])).toEqual([1, 2]);
+    await wal.close();
+  });
+
+  it('refuses writes until what a failed sync left in doubt has been written again', async () => {
+    const fragile = new FragileFiles();
+    let isFull = false;
+    const open = fragile.open.bind(fragile);
+    fragile.open = (name, mode) => {
+      if (isFull && mode === 'wx') throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+      return open(name, mode);
+    };
+    const wal = openWal(fragile);
+    wal.write([Uint8Array.of(1)]);
+    fragile.failures = 1;
+    isFull = true;
+    await expect(wal.sync()).rejects.toThrow('cannot sync');
+    expect(() => wal.write([Uint8Array.of(2)])).toThrow('cannot write the log');
+    await expect(wal.sync()).rejects.toThrow('cannot sync');
+    isFull = false;
+    wal.write([Uint8Array.of(3)]);
+    await wal.sync();
+    expect(readAll(1).map((record) => record[0])).toEqual([1, 3]);
+    await wal.close();
+  });
+
+  it('by commits: a failed one is not visible, the next is', async () => {
+    const fragile = new FragileFiles();
+    const db = await openTsdb(directory, { files: fragile, options: { fsync: 'always' } });
+    const write = (value: number): Promise<number[]> =>
+      append(db, [{ labels: series(1), timestampMs: T0 + value, value }]);
+    await write(1);
+    fragile.failures = 1;
+    await expect(write(2)).rejects.toThrow('cannot sync the log');
+    await write(3);
+    const points = (await query(db)).get(series(1).toString())!;
+    expect(points.map(({ timestampMs }) => timestampMs - T0)).toEqual([1, 3]);
+    await db.close();
   });
 });
 

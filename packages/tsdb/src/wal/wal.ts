@@ -8,7 +8,12 @@ import {
   segmentName,
   type WalPosition,
 } from './segment.ts';
-import { SegmentWriter } from './segment-writer.ts';
+import { SegmentReader } from './segment-reader.ts';
+import { SegmentWriter, type WalCompression } from './segment-writer.ts';
+import type { Zstd } from './zstd.ts';
+
+/** Ends the name of a checkpoint that is being written. */
+export const CHECKPOINT_TMP = '.tmp';
 
 /** A checkpoint on disk: all that is needed of the segments up to and including `index`. */
 export type CheckpointInfo = {
@@ -46,6 +51,8 @@ export interface WalTail {
   segmentPath(index: number): string | null;
   /** The newest checkpoint, or null. Its samples need not be sent: it is there for its series records. */
   checkpoint(): CheckpointInfo | null;
+  /** For reading records that were compressed with it; loaded when the log has or gets such. */
+  readonly zstd: Zstd;
   /** The returned function ends it. */
   subscribe(listener: WalListener): () => void;
 }
@@ -55,25 +62,39 @@ export type WalOptions = {
   readonly clock: Clock;
   readonly directory: string;
   readonly segmentBytes: number;
-  readonly compress: boolean;
+  readonly compression: WalCompression;
+  /** For reading back what was written. */
+  readonly zstd: Zstd;
   readonly metrics: TsdbMetrics;
   readonly onListenerError: (error: unknown) => void;
 };
 
+/** A stretch of a segment file between two ends of records. */
+type LogPart = { readonly path: string; readonly offset: number; readonly limit: number };
+
+/** After a failed sync no more than this is written again: a disk that fails for long must not be filled with repeats. */
+const MAX_REPEATED_BYTES = 64 * 1024 * 1024;
+
 /** The numbered segments in one directory: writing, syncing, deleting. */
 export class Wal implements WalTail {
   readonly walDirectory: string;
+  readonly zstd: Zstd;
   readonly #options: WalOptions;
   readonly #writer: SegmentWriter;
   readonly #listeners = new Set<WalListener>();
   #first: number;
   #isDirty = false;
   #syncing: Promise<void> | null = null;
+  /** Everything before it is on the disk, as far as it was written by this process. */
+  #synced: WalPosition;
+  /** After a failed sync: records from `#synced` up to here have to be written again before anything else. */
+  #unsure: WalPosition | null = null;
 
   /** Begins a new segment behind the ones that are there; call after replay and repair. */
   constructor(options: WalOptions) {
     this.#options = options;
     this.walDirectory = options.directory;
+    this.zstd = options.zstd;
     const present = listSegments(options.files, options.directory);
     const next =
       (present.at(-1) ?? lastCheckpoint(options.files, options.directory)?.index ?? -1) + 1;
@@ -83,12 +104,13 @@ export class Wal implements WalTail {
         files: options.files,
         directory: options.directory,
         segmentBytes: options.segmentBytes,
-        compress: options.compress,
+        compression: options.compression,
         onCut: (finished) => this.#announceCut(finished),
         onSyncError: () => options.metrics.walFsyncFailures.inc(),
       },
       next,
     );
+    this.#synced = this.#writer.position;
     options.metrics.walSegment.set(next);
   }
 
@@ -118,6 +140,7 @@ export class Wal implements WalTail {
   write(records: readonly Uint8Array[]): void {
     const { metrics } = this.#options;
     try {
+      this.#repeatUnsure();
       this.#writer.write(records);
     } catch (cause) {
       metrics.walWriteFailures.inc();
@@ -140,22 +163,82 @@ export class Wal implements WalTail {
         () => this.sync(),
       );
     }
-    this.#isDirty = false;
     const { metrics, clock } = this.#options;
     const startedMs = clock.monotonic();
-    const sync = this.#writer
-      .datasync()
-      .catch((cause: unknown) => {
-        this.#isDirty = true;
-        metrics.walFsyncFailures.inc();
-        throw new WalSyncError(this.#writer.path, { cause });
-      })
-      .finally(() => {
-        this.#syncing = null;
-        metrics.walFsyncSeconds.observe((clock.monotonic() - startedMs) / 1000);
-      });
+    const sync = this.#syncOnce().finally(() => {
+      this.#syncing = null;
+      metrics.walFsyncSeconds.observe((clock.monotonic() - startedMs) / 1000);
+    });
     this.#syncing = sync;
     return sync;
+  }
+
+  async #syncOnce(): Promise<void> {
+    this.#isDirty = false;
+    const { path } = this.#writer;
+    try {
+      this.#repeatUnsure();
+      const upTo = this.#writer.position;
+      await this.#writer.datasync();
+      this.#synced = upTo;
+    } catch (cause) {
+      this.#isDirty = true;
+      this.#options.metrics.walFsyncFailures.inc();
+      this.#unsure ??= this.#writer.position;
+      try {
+        this.#repeatUnsure();
+      } catch {
+        // The disk takes nothing at all: the next write or sync tries again before anything else, and fails with its error.
+      }
+      throw new WalSyncError(path, { cause });
+    }
+  }
+
+  /**
+   * A failed sync may have lost any byte since the last good one, also if the next one succeeds. So the segment is left, and
+   * its records since then are written again into a new one, before anything newer: samples have to stand in their order.
+   */
+  #repeatUnsure(): void {
+    const end = this.#unsure;
+    if (end === null) return;
+    if (this.#writer.position.segment === end.segment) this.#writer.abandon();
+    const begun = this.#writer.position;
+    const parts = this.#partsBetween(this.#synced, end);
+    const bytes = parts.reduce((sum, { offset, limit }) => sum + limit - offset, 0);
+    if (bytes > MAX_REPEATED_BYTES) this.#options.metrics.walUnsureBytes.inc(bytes);
+    else for (const part of parts) this.#copy(part);
+    this.#unsure = null;
+    this.#synced = begun;
+    this.#isDirty = true;
+  }
+
+  #partsBetween(start: WalPosition, end: WalPosition): LogPart[] {
+    const parts: LogPart[] = [];
+    for (let segment = start.segment; segment <= end.segment; segment++) {
+      const path = `${this.walDirectory}/${segmentName(segment)}`;
+      const offset = segment === start.segment ? start.offset : 0;
+      const { files } = this.#options;
+      parts.push({
+        path,
+        offset,
+        limit: segment === end.segment ? end.offset : files.stat(path).size,
+      });
+    }
+    return parts;
+  }
+
+  #copy({ path, offset, limit }: LogPart): void {
+    const file = this.#options.files.open(path, 'r');
+    try {
+      const reader = new SegmentReader(file, path, { offset, zstd: this.#options.zstd });
+      for (;;) {
+        const record = reader.next(limit);
+        if (record === null) return;
+        this.#writer.write([record]);
+      }
+    } finally {
+      file.close();
+    }
   }
 
   /** Ends the current segment. */
@@ -197,8 +280,19 @@ export class Wal implements WalTail {
     return bytes;
   }
 
-  close(): Promise<void> {
-    return this.#writer.close();
+  async close(): Promise<void> {
+    try {
+      this.#repeatUnsure();
+    } finally {
+      await this.#writer.close();
+    }
+  }
+
+  /** Closes and removes the segment that was begun, when nothing was written to it: the start failed. */
+  async discard(): Promise<void> {
+    const { segment, offset } = this.#writer.position;
+    await this.close();
+    if (offset === 0) this.#options.files.remove(`${this.walDirectory}/${segmentName(segment)}`);
   }
 
   #announceCut(finished: number): void {
