@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { DecodeError } from '@pollux/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -48,7 +49,8 @@ const layout: fc.Arbitrary<HistogramLayout> = fc.oneof(
     negativeSpans: fc.constant([]),
     customValues: fc
       .array(fc.oneof(fc.double(), fc.constantFrom(0.005, 33_554.43, 33_554.431, -1, 2.5)))
-      .map((bounds) => Float64Array.from(bounds)),
+      // The short form has no sign, so that −0 becomes 0, as with Prometheus.
+      .map((bounds) => Float64Array.from(bounds, (bound) => bound + 0)),
   }),
 );
 
@@ -114,6 +116,26 @@ describe('histogram chunks', () => {
         expect(rowsOf(decoded)).toEqual(expected);
       }),
     );
+  });
+
+  it('written by Prometheus 2.42 decode, and encode again to the same bytes', () => {
+    const file = new URL('../../testdata/histogram-chunks.json', import.meta.url);
+    const recorded = JSON.parse(readFileSync(file, 'utf8')) as { encoding: number; hex: string }[];
+    expect(new Set(recorded.map(({ encoding }) => encoding))).toEqual(new Set([2, 3]));
+    for (const { encoding, hex } of recorded) {
+      const bytes = Uint8Array.from(Buffer.from(hex, 'hex'));
+      const columns = decodeHistograms(bytes, 0, bytes.length, encoding);
+      const { isInteger, counterReset, timestampsMs, values, starts } = columns;
+      const again = new HistogramChunk({
+        isInteger,
+        hasStartTimes: false,
+        counterReset,
+        layout: columns.layout,
+      });
+      for (let i = 0; i < columns.count; i++) again.append(timestampsMs[i]!, values, starts[i]!, 0);
+      expect(again.encoding).toBe(encoding);
+      expect(again.bytes.slice(0, again.byteLength)).toEqual(bytes);
+    }
   });
 
   it('keep start timestamps that first change anywhere, also behind what the header can say', () => {
