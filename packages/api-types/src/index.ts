@@ -41,6 +41,7 @@ export type {
 } from './rules.ts';
 export type {
   BuildInfo,
+  CardinalityData,
   NameValue,
   RuntimeInfo,
   TsdbStatus,

@@ -40,6 +40,26 @@ export type TsdbStatus = {
   readonly labelValueCountByLabelName: readonly NameValue[];
   readonly memoryInBytesByLabelName: readonly NameValue[];
   readonly seriesCountByLabelValuePair: readonly NameValue[];
+  /** Beyond the peer: the head over the last day, oldest first; times in seconds. */
+  readonly history?: readonly {
+    readonly time: number;
+    readonly series: number;
+    readonly chunks: number;
+  }[];
+};
+
+/** `data` of /api/v1/pollux/cardinality: the largest names, or those that grew most since a time. */
+export type CardinalityData = {
+  readonly by: 'metric' | 'label' | 'job';
+  /** Time of the values in `before`, in seconds; null when none was asked for or nothing that old is kept. */
+  readonly since: number | null;
+  readonly entries: readonly {
+    readonly name: string;
+    /** Series; of a label its values. */
+    readonly value: number;
+    /** Null where it was not kept. */
+    readonly before: number | null;
+  }[];
 };
 
 /** `data` of /api/v1/status/walreplay. */

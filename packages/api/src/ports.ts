@@ -1,4 +1,10 @@
-import type { BuildInfo, RuntimeInfo, TsdbStatus, WalReplayStatus } from '@pollux/api-types';
+import type {
+  BuildInfo,
+  CardinalityData,
+  RuntimeInfo,
+  TsdbStatus,
+  WalReplayStatus,
+} from '@pollux/api-types';
 import type { Labels, Matcher, Metadata } from '@pollux/model';
 import type { Annotation, TimeRange } from '@pollux/storage';
 
@@ -131,6 +137,8 @@ export interface StatusPort {
   runtimeInfo(): RuntimeInfo;
   /** At most `limit` rows per table. */
   tsdb(limit: number): Promise<TsdbStatus>;
+  /** Given `sinceMs`, the names that have grown most since. */
+  cardinality(by: CardinalityData['by'], limit: number, sinceMs: number | null): CardinalityData;
   walReplay(): WalReplayStatus;
   /** Category → feature → on. */
   features(): Readonly<Record<string, Readonly<Record<string, boolean>>>>;

@@ -291,6 +291,21 @@ const CASES: readonly Case[] = [
   ['/api/v1/status/walreplay', 200, ok('{"min":1,"max":3,"current":2}')],
   ['/api/v1/status/tsdb?limit=0', 400, bad('limit must be a positive number')],
   ['/api/v1/status/tsdb?limit=10001', 400, bad('limit must not exceed 10000')],
+  [
+    '/api/v1/pollux/cardinality',
+    200,
+    ok('{"by":"metric","since":null,"entries":[{"name":"m","value":10,"before":null}]}'),
+  ],
+  [
+    '/api/v1/pollux/cardinality?by=job&limit=2&since=5',
+    200,
+    ok('{"by":"job","since":5,"entries":[{"name":"m","value":2,"before":null}]}'),
+  ],
+  [
+    '/api/v1/pollux/cardinality?by=size',
+    400,
+    bad('invalid parameter "by": "size" is none of metric, label, job'),
+  ],
   ['/api/v1/features', 200, ok('{"a":{},"b":{"a":false,"z":true}}')],
   ['/api/v1/notifications', 200, ok('[]')],
   [

@@ -13,6 +13,7 @@ import { instantQuery, rangeQuery } from './handlers/query.ts';
 import { alerts, rules } from './handlers/rules.ts';
 import { labelNames, labelValues, series } from './handlers/series.ts';
 import {
+  cardinality,
   coverage,
   details,
   features,
@@ -127,6 +128,7 @@ function registerViews(door: ApiDoor, options: ApiOptions): void {
   door.get('/status/walreplay', walReplay(status), { always: true });
   door.get('/features', features(status));
   door.get('/notifications', notifications, { always: true });
+  door.get('/pollux/cardinality', cardinality(status));
   door.get('/pollux/coverage', coverage(options.coverage));
   door.get('/pollux/status', details(status), { always: true });
   door.write('/admin/tsdb/delete_series', deleteSeries(admin));

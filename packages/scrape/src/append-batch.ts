@@ -10,7 +10,13 @@ export interface RefTable {
   labels(series: number): Labels | null;
 }
 
-export type AppendCounts = { duplicates: number; outOfOrder: number; outOfBounds: number };
+export type AppendCounts = {
+  duplicates: number;
+  outOfOrder: number;
+  outOfBounds: number;
+  /** Of series that a limit of the engine refused. */
+  limited: number;
+};
 
 /**
  * All samples of one scrape as columns, appended in one call. `series` numbers are the loop's own; which engine ref each has
@@ -57,9 +63,14 @@ export class AppendBatch {
   /** Stages everything with `appender`. Throws what `appender.series` throws; the caller then rolls back. */
   stage(appender: Appender, table: RefTable): AppendCounts {
     const { count } = this;
-    for (let i = 0; i < count; i++) this.#refs[i] = refOf(this.#series[i]!, appender, table);
+    // The loop's own series (`up` …) stand last and are asked for first: a target that brings more new series than the
+    // engine takes must not crowd out what tells of it.
+    let own = count;
+    while (own > 0 && this.#series[own - 1]! < 0) own--;
+    for (let i = own; i < count; i++) this.#refs[i] = refOf(this.#series[i]!, appender, table);
+    for (let i = 0; i < own; i++) this.#refs[i] = refOf(this.#series[i]!, appender, table);
     this.#append(appender, count);
-    const counts: AppendCounts = { duplicates: 0, outOfOrder: 0, outOfBounds: 0 };
+    const counts: AppendCounts = { duplicates: 0, outOfOrder: 0, outOfBounds: 0, limited: 0 };
     const unknown = this.#tally(count, counts);
     if (unknown.length > 0) this.#retry(unknown, appender, table, counts);
     return counts;
@@ -134,6 +145,9 @@ export class AppendBatch {
           break;
         case APPEND_OUTCOME.unknownRef:
           unknown.push(i);
+          break;
+        case APPEND_OUTCOME.seriesLimit:
+          counts.limited++;
           break;
         default:
           counts.outOfBounds++;

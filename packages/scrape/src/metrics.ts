@@ -97,6 +97,7 @@ export class RefusalMetrics {
   readonly duplicateTimestamp: Counter;
   readonly outOfOrder: Counter;
   readonly outOfBounds: Counter;
+  readonly seriesLimit: Counter;
 
   constructor(registry: Registry) {
     const scrapes = 'prometheus_target_scrapes';
@@ -123,6 +124,10 @@ export class RefusalMetrics {
     this.outOfBounds = registry.counter(
       `${scrapes}_sample_out_of_bounds_total`,
       'Total number of samples rejected due to timestamp falling outside of the time bounds.',
+    );
+    this.seriesLimit = registry.counter(
+      'pollux_target_scrapes_sample_series_limit_total',
+      'Samples left out because a limit of the database refused their series.',
     );
   }
 }

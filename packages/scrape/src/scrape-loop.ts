@@ -289,6 +289,7 @@ export class ScrapeLoop {
       metrics.refusals.duplicateTimestamp.inc(counts.duplicates);
       metrics.refusals.outOfOrder.inc(counts.outOfOrder);
       metrics.refusals.outOfBounds.inc(counts.outOfBounds);
+      metrics.refusals.seriesLimit.inc(counts.limited);
     } catch (error) {
       appender.rollback();
       throw error;

@@ -353,14 +353,32 @@ describe('limits', () => {
     ]);
   });
 
-  it('of the engine on series fails the scrape; up is still told', async () => {
+  it('of the engine on series lets the known series and those of the scrape go on', async () => {
     begin(ONE_JOB);
-    world.answer(URL_1, 'a 1\n', 'a 2\nb 2\n');
+    world.answer(URL_1, 'a 1\n', 'a 2\nb 2\n', 'a 3\nb 3\n');
     await world.clock.advance(firstMs());
     world.database.seriesLimit = 6;
     await world.clock.advance(10_000);
-    expect(world.database.of(`up{${T}}`).map(([, value]) => value)).toEqual([1, 0]);
-    expect(world.database.rollbacks).toBe(1);
+    expect(world.database.of(`a{${T}}`).map(([, value]) => value)).toEqual([1, 2]);
+    expect(world.database.of(`b{${T}}`)).toEqual([]);
+    expect(world.database.of(`up{${T}}`).map(([, value]) => value)).toEqual([1, 1]);
+    expect(world.metric('pollux_target_scrapes_sample_series_limit_total 1')).toBe(true);
+    world.database.seriesLimit = 7;
+    await world.clock.advance(10_000);
+    expect(world.database.of(`b{${T}}`).map(([, value]) => value)).toEqual([3]);
+  });
+
+  it('of the engine on series never crowd out what tells of the target', async () => {
+    begin(ONE_JOB);
+    world.database.seriesLimit = 6;
+    world.answer(URL_1, 'a 1\nb 1\nc 1\n');
+    await world.clock.advance(firstMs());
+    expect(world.database.of(`up{${T}}`).map(([, value]) => value)).toEqual([1]);
+    expect(world.database.of(`scrape_samples_scraped{${T}}`).map(([, value]) => value)).toEqual([
+      3,
+    ]);
+    expect(world.database.of(`a{${T}}`).length).toBe(1);
+    expect(world.database.of(`c{${T}}`)).toEqual([]);
   });
 });
 

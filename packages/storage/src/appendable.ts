@@ -19,6 +19,8 @@ export const APPEND_OUTCOME = {
   tooFarAhead: 5,
   /** The ref is not (or no longer) known: resolve the labels again with `series`. */
   unknownRef: 6,
+  /** The ref is 0: a limit on series has refused the series. */
+  seriesLimit: 7,
 } as const;
 
 /** Anything that takes samples: the head, a store's engine, a fan-out of several. */
@@ -39,8 +41,9 @@ export interface Appender {
   refusesOutOfOrder?: boolean;
 
   /**
-   * The ref of the series with these labels; created when new. Throws LimitError at a series limit, InputError on an
-   * invalid label set (empty, duplicate or invalid names).
+   * The ref of the series with these labels; created when new, or 0 when a limit on series refuses it: the engine counts
+   * and logs that, and the caller goes on with the others. Throws InputError on an invalid label set (empty, duplicate or
+   * invalid names).
    */
   series(labels: Labels): SeriesRef;
 

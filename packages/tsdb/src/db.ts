@@ -18,6 +18,14 @@ import { addBlockLabelNames, addBlockLabelValues } from './block/block-labels.ts
 import { BlockSet } from './block/block-set.ts';
 import { DamageReport } from './block/damage-report.ts';
 import { FileCache } from './block/file-cache.ts';
+import {
+  type CardinalityDimension,
+  CardinalityHistory,
+  type CardinalityReport,
+  type HistoryPoint,
+  SNAPSHOT_INTERVAL_MS,
+} from './cardinality/cardinality-history.ts';
+import { SeriesGuard, type SeriesLimits } from './cardinality/series-guard.ts';
 import { prepareDirectory } from './directory.ts';
 import { ClosedError } from './errors.ts';
 import type { SampleColumns } from './format/wal-record.ts';
@@ -53,6 +61,8 @@ type Parts = {
   readonly window: OooWindow;
   readonly blocks: BlockSet;
   readonly maintenance: Maintenance;
+  readonly guard: SeriesGuard;
+  readonly history: CardinalityHistory;
   readonly unlock: () => void;
 };
 
@@ -75,6 +85,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
   readonly #closer: Closer;
   #syncTimer: Timer | null = null;
   #maintenanceTimer: Timer | null = null;
+  #historyTimer: Timer | null = null;
   #isStarted = false;
   #isClosed = false;
 
@@ -141,6 +152,13 @@ export class Tsdb implements Engine, ExemplarQueryable {
         metrics,
         onListenerError: (error) => log.error('log follower failed', { err: errorText(error) }),
       });
+      const guard = new SeriesGuard(
+        head.table,
+        { clock: env.clock, log, metrics },
+        options.seriesLimits,
+      );
+      guard.recount();
+      const history = new CardinalityHistory(head, guard);
       const parts = {
         init,
         options,
@@ -152,6 +170,8 @@ export class Tsdb implements Engine, ExemplarQueryable {
         expiries,
         compression,
         zstd,
+        guard,
+        history,
       };
       exposeState(registry, parts);
       metrics.cleanStart.set(options.lockDirectory === null ? -1 : 1);
@@ -168,6 +188,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     this.#isStarted = true;
     if (this.#parts.options.fsync === 'interval') this.#scheduleSync();
     this.#scheduleMaintenance();
+    this.#recordHistory();
   }
 
   /** One round of maintenance now: blocks from the head, log, retention. The loop of `start` calls it too. */
@@ -177,13 +198,13 @@ export class Tsdb implements Engine, ExemplarQueryable {
   }
 
   appender(): Appender {
-    const { head, wal, metrics, options } = this.#parts;
+    const { head, wal, metrics, options, guard } = this.#parts;
     return new HeadAppender({
       head,
       wal,
       metrics,
       isSynced: options.fsync === 'always',
-      maxSeries: options.maxSeries,
+      guard,
       keepsStartTimes: options.startTimestamps,
       spareColumns: this.#spareColumns,
       scratch: this.#scratch,
@@ -285,8 +306,35 @@ export class Tsdb implements Engine, ExemplarQueryable {
     return headStats(this.#parts.head, top);
   }
 
+  /** How the head grew over the last day. */
+  get cardinalityHistory(): readonly HistoryPoint[] {
+    return this.#parts.history.points();
+  }
+
+  /**
+   * The `limit` names with the most series (of `label`: values); given `sinceMs`, those that have grown most since then. Time
+   * is proportional to the number of names.
+   */
+  cardinality(
+    dimension: CardinalityDimension,
+    limit: number,
+    sinceMs: number | null,
+  ): CardinalityReport {
+    return this.#parts.history.report(dimension, limit, sinceMs);
+  }
+
+  get seriesLimits(): SeriesLimits {
+    return this.#parts.guard.limits;
+  }
+
+  /** Takes effect at once; series that are there stay. */
+  setSeriesLimits(limits: SeriesLimits): void {
+    this.#parts.guard.setLimits(limits);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#historyTimer?.cancel();
     this.#syncTimer?.cancel();
     this.#maintenanceTimer?.cancel();
     const failures = await this.#closer.close();
@@ -327,6 +375,12 @@ export class Tsdb implements Engine, ExemplarQueryable {
           if (!this.#isClosed) this.#scheduleSync();
         });
     });
+  }
+
+  #recordHistory(): void {
+    const { init, history } = this.#parts;
+    history.record(init.env.clock.now());
+    this.#historyTimer = init.env.clock.after(SNAPSHOT_INTERVAL_MS, () => this.#recordHistory());
   }
 
   #scheduleMaintenance(): void {

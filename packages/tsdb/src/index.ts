@@ -5,6 +5,13 @@ export {
   type SortedRange,
 } from './backfill/sample-sorter.ts';
 export { type WriteRangeOptions, writeRangeAsBlock } from './backfill/write-blocks.ts';
+export type {
+  CardinalityDimension,
+  CardinalityEntry,
+  CardinalityReport,
+  HistoryPoint,
+} from './cardinality/cardinality-history.ts';
+export { NO_SERIES_LIMITS, type SeriesLimits } from './cardinality/series-guard.ts';
 export { Tsdb } from './db.ts';
 export {
   ClosedError,

@@ -3,6 +3,7 @@ import type { Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import type { Block } from './block/block.ts';
 import type { BlockSet } from './block/block-set.ts';
+import type { SeriesGuard } from './cardinality/series-guard.ts';
 import { rangeEndMs } from './head/chunk-times.ts';
 import { cutBlock } from './head/cut-block.ts';
 import type { Head } from './head/head.ts';
@@ -27,6 +28,7 @@ export type MaintenanceParts = {
   readonly expiries: Expiries;
   readonly compression: WalCompression;
   readonly zstd: Zstd;
+  readonly guard: SeriesGuard;
 };
 
 type Deletion = { readonly range: TimeRange; readonly matchers: readonly Matcher[] };
@@ -173,7 +175,7 @@ export class Maintenance {
   }
 
   async #truncate(minMs: number): Promise<void> {
-    const { head, metrics, init, options, wal, expiries } = this.#parts;
+    const { head, metrics, init, options, wal, expiries, guard } = this.#parts;
     try {
       await truncateHead({
         head,
@@ -182,7 +184,10 @@ export class Maintenance {
         minMs,
         maxReaderHoldMs: options.maxReaderHoldMs,
         signal: this.#closing.signal,
-        onRemoved: (ref, maxMs) => expiries.note(ref, wal.position().segment, maxMs),
+        onRemoved: (slot, maxMs) => {
+          guard.noteRemoved(slot);
+          expiries.note(head.table.refs[slot]!, wal.position().segment, maxMs);
+        },
       });
     } catch (error) {
       metrics.headTruncationFailures.inc();

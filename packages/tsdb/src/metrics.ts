@@ -23,6 +23,8 @@ export type TsdbMetrics = SampleMetrics & {
     readonly walFsyncSeconds: Histogram;
   };
   readonly seriesCreated: Counter;
+  /** By limit, job, and instance where the limit is the target's. */
+  readonly seriesRefused: Family<Counter>;
   readonly seriesRemoved: Counter;
   readonly chunksCreated: Counter;
   readonly chunksRemoved: Counter;
@@ -81,6 +83,11 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
     seriesCreated: counter(
       'head_series_created_total',
       'Total number of series created in the head.',
+    ),
+    seriesRefused: registry.counters(
+      'pollux_tsdb_series_refused_total',
+      'Times that a new series was refused, by the limit that was reached and whose series it was.',
+      ['limit', 'job', 'instance'],
     ),
     seriesRemoved: counter(
       'head_series_removed_total',

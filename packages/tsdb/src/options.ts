@@ -1,3 +1,5 @@
+import { NO_SERIES_LIMITS, type SeriesLimits } from './cardinality/series-guard.ts';
+
 export type FsyncMode =
   /** The operating system decides. */
   | 'none'
@@ -17,8 +19,7 @@ export type TsdbOptions = {
   readonly fsyncIntervalMs: number;
   readonly walSegmentBytes: number;
   readonly walCompression: 'none' | 'snappy' | 'zstd';
-  /** At most so many series in the head; 0 = no limit. */
-  readonly maxSeries: number;
+  readonly seriesLimits: SeriesLimits;
   /** Exemplars kept in memory over all series; 0 = none are kept. */
   readonly maxExemplars: number;
   /** How far behind the head's newest sample a sample may be and still be taken; 0 = out-of-order samples are refused. */
@@ -48,7 +49,7 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   fsyncIntervalMs: 1000,
   walSegmentBytes: 128 * 1024 * 1024,
   walCompression: 'snappy',
-  maxSeries: 0,
+  seriesLimits: NO_SERIES_LIMITS,
   maxExemplars: 0,
   outOfOrderWindowMs: 0,
   startTimestamps: false,

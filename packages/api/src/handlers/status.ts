@@ -1,7 +1,7 @@
 import { compareText } from '@pollux/model';
 import type { ApiHandler } from '../call.ts';
 import type { CoveragePort, StatusPort } from '../ports.ts';
-import { ApiError, badData } from '../wire/errors.ts';
+import { ApiError, badData, invalidParameter } from '../wire/errors.ts';
 import { parseInteger, timeParameter } from '../wire/parameters.ts';
 
 const DEFAULT_TSDB_LIMIT = 10;
@@ -34,6 +34,17 @@ export function features(status: StatusPort): ApiHandler {
 
 /** /api/v1/notifications: none are raised yet. */
 export const notifications: ApiHandler = () => ({ kind: 'data', data: [] });
+
+/** /api/v1/pollux/cardinality?by=metric|label|job&limit=&since= */
+export function cardinality(status: StatusPort): ApiHandler {
+  return ({ form }) => {
+    const by = form.get('by') ?? 'metric';
+    if (by !== 'metric' && by !== 'label' && by !== 'job')
+      throw invalidParameter('by', `${JSON.stringify(by)} is none of metric, label, job`);
+    const sinceMs = form.has('since') ? timeParameter(form, 'since') : null;
+    return { kind: 'data', data: status.cardinality(by, tsdbLimit(form), sinceMs) };
+  };
+}
 
 /** /api/v1/pollux/coverage */
 export function coverage(port: CoveragePort | null): ApiHandler {

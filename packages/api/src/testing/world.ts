@@ -75,6 +75,11 @@ export class World {
           memoryInBytesByLabelName: [],
           seriesCountByLabelValuePair: [],
         }),
+        cardinality: (by, limit, sinceMs) => ({
+          by,
+          since: sinceMs === null ? null : sinceMs / 1_000,
+          entries: [{ name: 'm', value: limit, before: null }],
+        }),
         walReplay: () => ({ min: 1, max: 3, current: 2 }),
         features: () => ({ b: { z: true, a: false }, a: {} }),
         details: () => ({ role: 'server' }),

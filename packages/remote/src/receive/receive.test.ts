@@ -25,6 +25,7 @@ class Memory implements Appendable {
   /** Refs below are forgotten. */
   firstKnown = 1;
   failure: Error | null = null;
+  maxSeries = Number.POSITIVE_INFINITY;
 
   appender(): Appender {
     this.open++;
@@ -33,6 +34,7 @@ class Memory implements Appendable {
     return {
       series: (labels) => {
         this.resolved++;
+        if (this.series.length >= this.maxSeries) return 0;
         this.series.push(labels);
         return this.series.length;
       },
@@ -214,6 +216,25 @@ describe('receiving remote write', () => {
     const answer = await receiver()(data);
     expect(answer.status).toBe(status);
     expect(answer.text).toContain(text);
+  });
+
+  it('stores what it can where a limit refuses new series, and says which with 400', async () => {
+    const memory = new Memory();
+    const send = receiver(memory);
+    await send(body([UP, 1_000, 1]));
+    memory.maxSeries = 1;
+    const answer = await send(
+      body([{ __name__: 'new' }, 2_000, 1], [UP, 2_000, 2], [{ __name__: 'newer' }, 2_000, 1]),
+    );
+    expect(answer.status).toBe(400);
+    expect(answer.text).toContain('refused 2 new series, the first new');
+    expect(memory.of('up{job="n"}')).toEqual([
+      [1_000, 1],
+      [2_000, 2],
+    ]);
+    expect(memory.open).toBe(0);
+    const invalid = 'prometheus_api_remote_write_invalid_labels_samples_total';
+    expect(answer.registry.counter(invalid, '').value).toBe(0);
   });
 
   it('answers 415 to other messages and encodings, and takes those without headers', async () => {

@@ -5,7 +5,7 @@ import type { Log, Registry } from '@pollux/telemetry';
 import { snappyDecode } from '../codec/snappy.ts';
 import { decodeWriteRequest } from '../codec/v1/decode-write.ts';
 import { SeriesCache } from './series-cache.ts';
-import { storeRequest } from './write-request.ts';
+import { type Stored, storeRequest } from './write-request.ts';
 
 /** Compressed bodies over this are refused before they are read whole. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -56,6 +56,8 @@ export function writeHandler(options: WriteHandlerOptions): RouteHandler {
         });
       }
       withoutMetadata.inc(stored.samples + stored.histograms);
+      // Sent again they would be refused again, and hold up the known series behind them: 400, as the field's receivers do.
+      if (stored.limitedSeries > 0) return text(400, `${limitText(stored)}\n`);
       return { status: 204 };
     } catch (error) {
       if (LimitError.is(error) && error.code === 'HTTP.BODY_TOO_LARGE') {
@@ -66,6 +68,10 @@ export function writeHandler(options: WriteHandlerOptions): RouteHandler {
       return text(500, `${errorText(error)}\n`);
     }
   };
+}
+
+function limitText({ limitedSeries, firstLimited }: Stored): string {
+  return `a limit on series refused ${limitedSeries} new series, the first ${firstLimited}; the rest of the request was stored. Raise storage.tsdb.series_limits, or send fewer series`;
 }
 
 /** What sending again cannot mend. A limit of the storage may be raised, so it stays a 500 and the sender tries again. */

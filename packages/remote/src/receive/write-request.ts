@@ -20,6 +20,10 @@ export type Stored = {
   readonly invalidLabels: number;
   /** The first of them, for the log; empty when there is none. */
   readonly invalidReason: string;
+  /** New series that a limit of the storage refused; the rest of the request was stored. */
+  readonly limitedSeries: number;
+  /** The first of them; empty when there is none. */
+  readonly firstLimited: string;
 };
 
 /** Prometheus' texts; senders and people look for them. */
@@ -70,20 +74,22 @@ function stage(
   cache: SeriesCache,
   mayRetry: boolean,
 ): Stored | 'stale-refs' {
-  const { refs, invalidReason } = resolve(request, appender, cache);
+  const { refs, invalidReason, limited, firstLimited } = resolve(request, appender, cache);
   const count = request.sampleCount;
   const sampleRefs = new Uint32Array(count);
   let timestampsMs = request.timestampsMs;
   let values = request.values;
   let kept = 0;
+  let invalidLabels = 0;
   for (let j = 0; j < count; j++) {
-    const ref = refs[request.sampleSeries[j]!]!;
+    const series = request.sampleSeries[j]!;
+    const ref = refs[series]!;
     if (ref !== 0) sampleRefs[kept++] = ref;
+    else if (!limited.has(series)) invalidLabels++;
   }
   if (kept < count) ({ timestampsMs, values } = compact(request, refs, kept));
   const outcomes = new Uint8Array(kept);
   const taken = appender.appendFloats(sampleRefs, timestampsMs, values, null, kept, outcomes);
-  let invalidLabels = count - kept;
   if (taken < kept) {
     const at = outcomes.findIndex((outcome) => outcome !== APPEND_OUTCOME.ok);
     const outcome = outcomes[at]!;
@@ -93,7 +99,7 @@ function stage(
   for (const { series, timestampMs, histogram } of request.histograms) {
     const ref = refs[series]!;
     if (ref === 0) {
-      invalidLabels++;
+      if (!limited.has(series)) invalidLabels++;
       continue;
     }
     const outcome = appender.appendHistogram(ref, timestampMs, histogram, 0);
@@ -109,18 +115,28 @@ function stage(
     exemplars: request.exemplars.length,
     invalidLabels,
     invalidReason,
+    limitedSeries: limited.size,
+    firstLimited,
   };
 }
 
-/** A ref per series of the request; 0 for those with invalid labels. */
+/** A ref per series of the request; 0 for those with invalid labels and those that a limit refused. */
 function resolve(
   request: WriteRequestColumns,
   appender: Appender,
   cache: SeriesCache,
-): { readonly refs: Uint32Array; readonly invalidReason: string } {
+): {
+  readonly refs: Uint32Array;
+  readonly invalidReason: string;
+  /** Numbers of the series that a limit refused. */
+  readonly limited: ReadonlySet<number>;
+  readonly firstLimited: string;
+} {
   const { labelData, labelStarts, labelEnds, seriesCount } = request;
   const refs = new Uint32Array(seriesCount);
   let invalidReason = '';
+  const limited = new Set<number>();
+  let firstLimited = '';
   for (let i = 0; i < seriesCount; i++) {
     const start = labelStarts[i]!;
     const end = labelEnds[i]!;
@@ -134,11 +150,16 @@ function resolve(
         continue;
       }
       ref = appender.series(decoded.labels);
+      if (ref === 0) {
+        limited.add(i);
+        if (firstLimited === '') firstLimited = decoded.labels.toMetricString();
+        continue;
+      }
       cache.set(labelData, start, end, ref);
     }
     refs[i] = ref;
   }
-  return { refs, invalidReason };
+  return { refs, invalidReason, limited, firstLimited };
 }
 
 /** The samples of valid series, moved together; values as bits. */

@@ -64,6 +64,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       walCompression: walCompression(flags),
       fsync: flags['storage.fsync'] as 'none' | 'interval' | 'always',
       outOfOrderWindowMs: first.outOfOrderWindowMs,
+      seriesLimits: first.seriesLimits,
       lockDirectory: context.lock,
     },
   });
@@ -156,6 +157,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     const storage = withRemoteReads(config, tsdb, coverage, { env, registry, resolvePath });
     return async () => {
       window();
+      tsdb.setSeriesLimits(config.seriesLimits);
       queryable.current = storage;
       coverage.log.configIdentity = config.identity;
       scrapes.commit();

@@ -32,3 +32,29 @@ describe('the identity of a configuration', () => {
     expect(identity(RULE.replace(from, to))).not.toBe(identity(RULE));
   });
 });
+
+describe('limits on series', () => {
+  const load = (yaml: string) => {
+    const file = join(mkdtempSync(join(tmpdir(), 'server-config-')), 'prometheus.yml');
+    writeFileSync(file, yaml);
+    return loadServerConfig({
+      files: new NodeFiles(),
+      file,
+      variables: {},
+      replicaLabels: [],
+    }).seriesLimits;
+  };
+
+  it('are off unless set', () => {
+    expect(load('{}')).toEqual({ total: 0, perJob: 0, perTarget: 0, newPerJobPerHour: 0 });
+    const yaml = 'storage: {tsdb: {series_limits: {total: 10, new_per_job_per_hour: 3}}}';
+    expect(load(yaml)).toEqual({ total: 10, perJob: 0, perTarget: 0, newPerJobPerHour: 3 });
+  });
+
+  it('refuse what is no number of series, with its place', () => {
+    expect(() => load('storage:\n  tsdb:\n    series_limits: {per_job: -1}\n')).toThrow(
+      /prometheus\.yml:3:\d+.*per_job/,
+    );
+    expect(() => load('storage:\n  tsdb:\n    series_limits: {per_jobs: 1}\n')).toThrow(/per_jobs/);
+  });
+});

@@ -7,6 +7,7 @@ import {
   entryOf,
   integer,
   list,
+  nonNegativeInteger,
   nullable,
   object,
   optional,
@@ -43,6 +44,7 @@ import {
   type ScrapeConfig,
   scrapeConfigs,
 } from '@pollux/scrape';
+import type { SeriesLimits } from '@pollux/tsdb';
 import { readTextFile } from '../runtime/read-file.ts';
 
 const duration = parsed(parseDuration);
@@ -65,6 +67,7 @@ export type ServerConfig = {
   readonly retentionBytes: number | null;
   /** How far behind the newest sample of the database a sample may be; 0 = out-of-order samples are refused. */
   readonly outOfOrderWindowMs: number;
+  readonly seriesLimits: SeriesLimits;
   /** For `/api/v1/status/config`, secrets hidden. */
   readonly shownYaml: string;
   /** Hash of scrape and rule configuration without replica labels; equal on replicas of one pair. */
@@ -85,13 +88,30 @@ const retention = object({
   percentage: optional(nullable(integer), null),
 });
 
+const NO_RETENTION = { time: null, size: null, percentage: null };
+
+/** Beyond Prometheus, which refuses the key. 0 = no limit. */
+const seriesLimits = object({
+  total: optional(nonNegativeInteger, 0),
+  per_job: optional(nonNegativeInteger, 0),
+  per_target: optional(nonNegativeInteger, 0),
+  new_per_job_per_hour: optional(nonNegativeInteger, 0),
+});
+
+const NO_LIMITS = { total: 0, per_job: 0, per_target: 0, new_per_job_per_hour: 0 };
+
+const NO_STORAGE = {
+  tsdb: { out_of_order_time_window: 0, retention: NO_RETENTION, series_limits: NO_LIMITS },
+};
+
 const storageSection = object({
   tsdb: optional(
     object({
       out_of_order_time_window: optional(duration, 0),
-      retention: optional(retention, { time: null, size: null, percentage: null }),
+      retention: optional(retention, NO_RETENTION),
+      series_limits: optional(seriesLimits, NO_LIMITS),
     }),
-    { out_of_order_time_window: 0, retention: { time: null, size: null, percentage: null } },
+    NO_STORAGE.tsdb,
   ),
 });
 
@@ -104,9 +124,7 @@ const rootSection = object({
   alerting: optional(alertingConfig(), NO_ALERTING),
   remote_write: optional(remoteWriteConfigs, []),
   remote_read: optional(remoteReadConfigs, []),
-  storage: optional(storageSection, {
-    tsdb: { out_of_order_time_window: 0, retention: { time: null, size: null, percentage: null } },
-  }),
+  storage: optional(storageSection, NO_STORAGE),
 });
 
 export type LoadOptions = {
@@ -155,8 +173,18 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
     retentionMs: section.storage.tsdb.retention.time,
     retentionBytes: section.storage.tsdb.retention.size,
     outOfOrderWindowMs: section.storage.tsdb.out_of_order_time_window,
+    seriesLimits: limitsOf(section.storage.tsdb.series_limits),
     shownYaml: redactedYaml(root),
     identity: identityOf(root, ruleFiles, options),
+  };
+}
+
+function limitsOf(limits: typeof NO_LIMITS): SeriesLimits {
+  return {
+    total: limits.total,
+    perJob: limits.per_job,
+    perTarget: limits.per_target,
+    newPerJobPerHour: limits.new_per_job_per_hour,
   };
 }
 

@@ -59,7 +59,24 @@ export function bindStatus(parts: StatusParts): StatusPort {
     tsdb: async (limit) => {
       const stats = tsdb.headStats(limit);
       const { numSeries, numLabelPairs, chunkCount, minTime, maxTime } = stats;
-      return { ...stats, headStats: { numSeries, numLabelPairs, chunkCount, minTime, maxTime } };
+      const history = tsdb.cardinalityHistory.map(({ timeMs, series, chunks }) => ({
+        time: timeMs / 1_000,
+        series,
+        chunks,
+      }));
+      return {
+        ...stats,
+        headStats: { numSeries, numLabelPairs, chunkCount, minTime, maxTime },
+        history,
+      };
+    },
+    cardinality: (by, limit, sinceMs) => {
+      const report = tsdb.cardinality(by, limit, sinceMs);
+      return {
+        by,
+        since: report.sinceMs === null ? null : report.sinceMs / 1_000,
+        entries: report.entries.map(({ name, count, before }) => ({ name, value: count, before })),
+      };
     },
     walReplay: () => ({ min: 0, max: 0, current: 0 }),
     features: () => ({

@@ -17,6 +17,7 @@ const OUTCOME_TEXT: Readonly<Record<number, string>> = {
   [APPEND_OUTCOME.tooOld]: 'too old sample',
   [APPEND_OUTCOME.tooFarAhead]: 'sample too far in the future',
   [APPEND_OUTCOME.unknownRef]: 'unknown series',
+  [APPEND_OUTCOME.seriesLimit]: 'a limit on series refuses the new series',
 };
 
 /**

@@ -1,4 +1,3 @@
-import { OperatingError } from '@pollux/base';
 import { isStaleAt, type Labels, wordsOf } from '@pollux/model';
 import { APPEND_OUTCOME, type Appendable, type Appender } from '@pollux/storage';
 
@@ -41,8 +40,7 @@ export class FakeDatabase implements Appendable {
       series: (labels) => {
         const known = this.#refs.get(labels.key());
         if (known !== undefined) return known;
-        if (this.#refs.size >= this.seriesLimit)
-          throw new OperatingError('TEST.SERIES_LIMIT', 'too many series');
+        if (this.#refs.size >= this.seriesLimit) return 0;
         const ref = this.#nextRef++;
         this.#refs.set(labels.key(), ref);
         this.#labels.set(ref, labels);
@@ -62,7 +60,8 @@ export class FakeDatabase implements Appendable {
             isStale: isStaleAt(words, i),
             isNeverLate: appender.refusesOutOfOrder === true,
           };
-          if (labels === undefined) outcomes[i] = APPEND_OUTCOME.unknownRef;
+          if (ref === 0) outcomes[i] = APPEND_OUTCOME.seriesLimit;
+          else if (labels === undefined) outcomes[i] = APPEND_OUTCOME.unknownRef;
           else if (newest !== undefined && newest.timestampMs > sample.timestampMs)
             outcomes[i] = APPEND_OUTCOME.outOfOrder;
           else if (newest !== undefined && newest.timestampMs === sample.timestampMs)

@@ -1,4 +1,4 @@
-import { type ByteWriter, InputError, LimitError } from '@pollux/base';
+import { type ByteWriter, InputError } from '@pollux/base';
 import {
   type Exemplar,
   type FloatHistogram,
@@ -8,6 +8,7 @@ import {
   wordsOf,
 } from '@pollux/model';
 import { APPEND_OUTCOME, type Appender, type SeriesRef } from '@pollux/storage';
+import type { SeriesGuard } from '../cardinality/series-guard.ts';
 import { ClosedError } from '../errors.ts';
 import {
   encodeHistograms,
@@ -40,7 +41,7 @@ export type AppenderOptions = {
   readonly metrics: TsdbMetrics;
   /** Whether a commit waits until its records are on the disk. */
   readonly isSynced: boolean;
-  readonly maxSeries: number;
+  readonly guard: SeriesGuard;
   /** Whether start timestamps are kept. */
   readonly keepsStartTimes: boolean;
   /** Staging memory of appenders that have ended, for the next ones. */
@@ -88,15 +89,10 @@ export class HeadAppender implements Appender {
     let slot = table.find(labels);
     if (slot < 0) {
       validate(labels);
-      const { maxSeries, metrics } = this.#options;
-      if (maxSeries > 0 && table.count >= maxSeries) {
-        throw new LimitError(
-          'TSDB.MAX_SERIES',
-          'maxSeries',
-          `the head holds ${table.count} series, the limit set by maxSeries`,
-        );
-      }
+      const { guard, metrics } = this.#options;
+      if (!guard.admits(labels)) return 0;
       slot = table.create(labels);
+      guard.noteCreated(labels);
       metrics.seriesCreated.inc();
     }
     table.touchedBy[slot] = this.#id;
@@ -125,7 +121,7 @@ export class HeadAppender implements Appender {
     for (let i = 0; i < count; i++) {
       const slot = table.slotOf(refs[i]!);
       if (slot < 0) {
-        outcomes[i] = APPEND_OUTCOME.unknownRef;
+        outcomes[i] = refs[i] === 0 ? APPEND_OUTCOME.seriesLimit : APPEND_OUTCOME.unknownRef;
         continue;
       }
       table.touchedBy[slot] = this.#id;

@@ -52,6 +52,11 @@ export class HeadPostings {
     return this.#pairs;
   }
 
+  /** Number of values of the name. */
+  valueCount(name: number): number {
+    return this.#pairsOfName.get(name)?.count ?? 0;
+  }
+
   names(): IterableIterator<number> {
     return this.#pairsOfName.keys();
   }

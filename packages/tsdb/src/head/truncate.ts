@@ -13,8 +13,8 @@ export type TruncateOptions = {
   /** How long queries that began before may go on. */
   readonly maxReaderHoldMs: number;
   readonly signal: AbortSignal;
-  /** Told of each removed series, whose records may still be in the log, and the time of its newest sample. */
-  readonly onRemoved: (ref: number, maxMs: number) => void;
+  /** Told of each series before its row is freed, and the time of its newest sample; its records may still be in the log. */
+  readonly onRemoved: (slot: Slot, maxMs: number) => void;
 };
 
 /** How often it is looked whether the last old query has ended. */
@@ -44,7 +44,7 @@ export async function truncateHead(options: TruncateOptions): Promise<void> {
       table.touchedBy[slot]! < head.oldestAppender
     ) {
       const ref = table.refs[slot]!;
-      options.onRemoved(ref, Math.max(table.maxMs[slot]!, late.newestMsOf(slot)));
+      options.onRemoved(slot, Math.max(table.maxMs[slot]!, late.newestMsOf(slot)));
       late.forget(slot);
       head.tombstones.delete(ref);
       head.metadata.delete(ref);
