@@ -15,6 +15,9 @@ export type {
   WriteTarget,
 } from './engine-port.ts';
 export { registerInflux } from './http/routes.ts';
+export { type ParsedLines, parseLines } from './line-protocol/parse.ts';
+export { type Precision, UNIT_NANOS } from './line-protocol/precision.ts';
+export { lineEnd } from './line-protocol/scan.ts';
 export { MetaError } from './meta/errors.ts';
 export { type InfluxOptions, InfluxService } from './service.ts';
 export { PartialWriteError } from './write/errors.ts';

@@ -23,6 +23,7 @@ export { SeriesCache } from './receive/series-cache.ts';
 export { type WriteHandlerOptions, writeHandler } from './receive/write-handler.ts';
 export { SamplesRefusedError, type Stored, storeRequest } from './receive/write-request.ts';
 export { relabelSteps } from './relabel-config.ts';
+export { Backoff } from './write/backoff.ts';
 export {
   type MetadataConfig,
   type QueueConfig,
@@ -38,3 +39,4 @@ export {
   type RemoteWriteSettings,
 } from './write/remote-writer.ts';
 export type { WalPort, WalPosition, WalRecord, WalSegmentReader } from './write/wal-port.ts';
+export { type SendOutcome, WriteClient } from './write/write-client.ts';

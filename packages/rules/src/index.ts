@@ -2,6 +2,7 @@ export { ALERTS_FOR_STATE_METRIC, ALERTS_METRIC } from './alerting-rule.ts';
 export { EngineRuleQuery } from './engine-rule-query.ts';
 export { RuleError, type RuleErrorCode } from './errors.ts';
 export { compileExpression, type RuleExpression } from './expression.ts';
+export { Schedule } from './group/schedule.ts';
 export { graphLink, tableLink } from './links.ts';
 export {
   type PreparedRules,

@@ -1,3 +1,4 @@
+export { type CopyBlockOptions, copyBlock } from './backfill/copy-block.ts';
 export type { Duplicates, RangeMerge, SampleBatch } from './backfill/range-merge.ts';
 export {
   SampleSorter,

@@ -1,6 +1,7 @@
 import type { Env } from '@pollux/base';
 import type { ReadContext, SelectRequest, SeriesSource } from '@pollux/storage';
 import { type Log, Registry } from '@pollux/telemetry';
+import type { Block } from './block/block.ts';
 import { BlockCursor } from './block/block-cursor.ts';
 import { BlockSet } from './block/block-set.ts';
 import { FileCache } from './block/file-cache.ts';
@@ -91,11 +92,25 @@ export class ReadOnlyTsdb {
     return this.#set.blocks.map((block) => summaryOf(this.#env.files, block));
   }
 
+  /** Where the log begins, as a server takes it: behind the blocks of samples in order. −Infinity without any. */
+  get inOrderMaxMs(): number {
+    return this.#set.inOrderMaxTime;
+  }
+
   select(request: SelectRequest, context: ReadContext): SeriesSource {
+    return this.#select(request, context, this.#set.blocks);
+  }
+
+  /** As {@link select}, of the logs alone: what no block has yet. */
+  selectFromLogs(request: SelectRequest, context: ReadContext): SeriesSource {
+    return this.#select(request, context, []);
+  }
+
+  #select(request: SelectRequest, context: ReadContext, blocks: readonly Block[]): SeriesSource {
     const { range, matchers } = request;
     const cursors: SeriesCursor[] = [];
     try {
-      for (const block of this.#set.blocks) {
+      for (const block of blocks) {
         if (block.overlaps(range)) cursors.push(new BlockCursor(block, range, matchers, refuse));
       }
       const head = this.#head;

@@ -160,7 +160,7 @@ async function ask(
   return answer;
 }
 
-function headersOf(call: Call): Record<string, string> {
+export function headersOf(call: Call): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const given of call.list('header')) {
     const at = given.indexOf('=');
@@ -183,7 +183,7 @@ function givenTimes(call: Call): Record<string, readonly string[]> {
 }
 
 /** Milliseconds since 1970 of a flag in seconds or RFC 3339. */
-function timeOf(call: Call, flag: string, what: string, fallbackMs: number): number {
+export function timeOf(call: Call, flag: string, what: string, fallbackMs: number): number {
   const text = call.text(flag);
   if (text === '') return fallbackMs;
   const number = Number(text);

@@ -3,6 +3,7 @@ import { compareText } from '@pollux/model';
 import { BlockWriter } from '../block/block-writer.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
+import { FROM_OUT_OF_ORDER } from '../format/meta.ts';
 import { DEFAULT_TSDB_OPTIONS } from '../options.ts';
 import { Slices } from '../slices.ts';
 import { ChunkCutter, type CutChunk } from './chunk-cutter.ts';
@@ -15,6 +16,11 @@ export type WriteRangeOptions = {
   readonly directory: string;
   /** No chunk crosses a multiple of it. */
   readonly chunkRangeMs: number;
+  /**
+   * Marks the block as one of out-of-order samples: it may overlap others and the time of the log, which a server would
+   * otherwise take for stored.
+   */
+  readonly isOutOfOrder?: boolean;
   readonly signal: AbortSignal;
 };
 
@@ -40,7 +46,11 @@ export async function writeRangeAsBlock(
     slices,
     minTime: range.minMs,
     maxTime: range.maxMs + 1,
-    compaction: { level: 1, sources: [] },
+    compaction: {
+      level: 1,
+      sources: [],
+      ...(options.isOutOfOrder === true ? { hints: [FROM_OUT_OF_ORDER] } : {}),
+    },
   });
   try {
     await writer.writeSymbols(symbols);

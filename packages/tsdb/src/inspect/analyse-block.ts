@@ -1,4 +1,5 @@
 import type { Clock, Files } from '@pollux/base';
+import { denseCount } from '@pollux/kernels';
 import { compareText, type Labels, type Matcher, METRIC_NAME } from '@pollux/model';
 import { Block } from '../block/block.ts';
 import { FileCache } from '../block/file-cache.ts';
@@ -7,6 +8,7 @@ import { chunkSampleCount } from '../format/rewrite-chunk.ts';
 import { DEFAULT_TSDB_OPTIONS } from '../options.ts';
 import { matchPostings } from '../query/label-index.ts';
 import { Slices } from '../slices.ts';
+import { isFloatEncoding } from './chunk-times.ts';
 
 export type AnalyseOptions = {
   readonly files: Files;
@@ -197,11 +199,16 @@ class ChunkCounts {
 
   add({ encoding, bytes }: { readonly encoding: number; readonly bytes: Uint8Array }): void {
     this.count++;
-    const samples = bytes.length < 2 ? 0 : chunkSampleCount(bytes, 0, encoding);
-    const isFloat = encoding === CHUNK_ENCODING.xor || encoding === CHUNK_ENCODING.xor2;
+    const samples = samplesIn(encoding, bytes);
+    const isFloat = isFloatEncoding(encoding);
     bump(isFloat ? this.floatSamples : this.histogramSamples, samples);
     bump(isFloat ? this.floatBytes : this.histogramBytes, bytes.length);
   }
+}
+
+function samplesIn(encoding: number, bytes: Uint8Array): number {
+  if (encoding === CHUNK_ENCODING.dense) return denseCount(bytes, 0, bytes.length);
+  return bytes.length < 2 ? 0 : chunkSampleCount(bytes, 0, encoding);
 }
 
 function bump(spread: Map<number, number>, key: number): void {

@@ -8,7 +8,7 @@ import {
   offsetOfRef,
 } from '../format/chunk-file.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
-import { chunkTimes } from './chunk-times.ts';
+import { chunkTimes, isFloatEncoding } from './chunk-times.ts';
 import type { Findings } from './finding.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { WindowReader } from './window-reader.ts';
@@ -133,7 +133,7 @@ export class ChunkChecker {
       if (times === null) return `has encoding ${encoding}, which is not known`;
       const { count, timestampsMs } = times;
       this.samples += count;
-      if (isFloat(encoding)) this.floatSamples += count;
+      if (isFloatEncoding(encoding)) this.floatSamples += count;
       if (count === 0) return 'has no sample';
       if (timestampsMs[0] !== chunk.minMs || timestampsMs[count - 1] !== chunk.maxMs)
         return `spans ${timestampsMs[0]}…${timestampsMs[count - 1]}, the index says ${chunk.minMs}…${chunk.maxMs}`;
@@ -172,9 +172,4 @@ function readChunk(reader: WindowReader): SoundChunk | null {
   const entry = reader.bytes(length + 5);
   if (crc32c(entry, 0, length + 1) !== new ByteReader(entry, length + 1).u32()) return null;
   return { encoding: entry[0]!, bytes: entry.subarray(1, length + 1) };
-}
-
-/** XOR and XOR2. */
-function isFloat(encoding: number): boolean {
-  return encoding === 1 || encoding === 4;
 }

@@ -1,5 +1,14 @@
 import { DecodeError } from '@pollux/base';
-import { decodeHistograms, XOR_MALFORMED, xor2Decode, xorCount, xorDecode } from '@pollux/kernels';
+import {
+  DENSE_MALFORMED,
+  decodeHistograms,
+  denseCount,
+  denseDecode,
+  XOR_MALFORMED,
+  xor2Decode,
+  xorCount,
+  xorDecode,
+} from '@pollux/kernels';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 
 /** When the samples of a chunk were; the array may be longer than `count`. */
@@ -17,6 +26,8 @@ export function chunkTimes(encoding: number, bytes: Uint8Array): ChunkTimes | nu
     case CHUNK_ENCODING.histogramWithStart:
     case CHUNK_ENCODING.floatHistogramWithStart:
       return decodeHistograms(bytes, 0, bytes.length, encoding);
+    case CHUNK_ENCODING.dense:
+      return denseTimes(bytes);
     default:
       return null;
   }
@@ -30,4 +41,21 @@ function xorTimes(bytes: Uint8Array): ChunkTimes {
   const count = xorDecode(bytes, 0, bytes.length, timestampsMs, new Uint32Array(claimed * 2), 0);
   if (count === XOR_MALFORMED) throw new DecodeError('malformed chunk', 0);
   return { count, timestampsMs };
+}
+
+function denseTimes(bytes: Uint8Array): ChunkTimes {
+  // The format's limit on the count bounds what a lying chunk may take.
+  const claimed = denseCount(bytes, 0, bytes.length);
+  if (claimed === DENSE_MALFORMED) throw new DecodeError('malformed chunk', 0);
+  const timestampsMs = new Float64Array(claimed);
+  const words = new Uint32Array(claimed * 2);
+  const count = denseDecode(bytes, 0, bytes.length, timestampsMs, words, 0);
+  if (count === DENSE_MALFORMED) throw new DecodeError('malformed chunk', 0);
+  return { count, timestampsMs };
+}
+
+/** True for encodings of plain numbers, false for native histograms. */
+export function isFloatEncoding(encoding: number): boolean {
+  const { xor, xor2, dense } = CHUNK_ENCODING;
+  return encoding === xor || encoding === xor2 || encoding === dense;
 }

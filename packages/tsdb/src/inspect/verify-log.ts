@@ -2,12 +2,12 @@ import type { Files } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import { CorruptionError } from '../errors.ts';
 import { createSampleColumns, type SampleColumns } from '../format/wal-record.ts';
+import { LogFile } from '../wal/log-sources.ts';
 import { decodeRecord, type WalRecord } from '../wal/records.ts';
 import { segmentName } from '../wal/segment.ts';
 import { lastCheckpoint, listSegments } from '../wal/wal.ts';
 import { Zstd } from '../wal/zstd.ts';
 import type { Findings } from './finding.ts';
-import { walkSegment } from './log-walk.ts';
 import { RefSet } from './ref-set.ts';
 
 export type VerifyLogOptions = {
@@ -62,31 +62,40 @@ async function verifyLog(state: State, directory: string): Promise<number> {
 }
 
 async function verifySegment(state: State, path: string, isLast: boolean): Promise<number> {
-  const { files, findings, columns, breathe, zstd } = state;
-  const file = files.open(path, 'r');
+  const { files, findings, zstd, breathe } = state;
+  const { size } = files.stat(path);
+  const file = new LogFile(files, path, zstd, ({ offset, endOffset, reason }) => {
+    const isTorn = isLast && endOffset >= size;
+    findings.add(path, offset, isTorn ? `${reason} (a torn end)` : reason);
+  });
   let records = 0;
   try {
-    for (const piece of walkSegment(file, path, zstd)) {
+    for (;;) {
+      const { offset } = file;
+      const bytes = file.next(size);
+      if (bytes === null) break;
+      if (bytes === 'load') await file.loadZstd();
+      else {
+        records++;
+        verifyRecord(state, bytes, path, offset);
+      }
       await breathe();
-      if (piece.kind === 'damage') {
-        const isTorn = piece.isTail && isLast;
-        findings.add(path, piece.offset, isTorn ? `${piece.text} (a torn end)` : piece.text);
-        continue;
-      }
-      records++;
-      try {
-        const record = decodeRecord(piece.bytes, columns, path);
-        const fault = faultOf(record, state.known);
-        if (fault !== null) findings.add(path, piece.offset, fault);
-      } catch (error) {
-        if (!(error instanceof CorruptionError)) throw error;
-        findings.add(path, piece.offset, 'a record does not decode');
-      }
     }
   } finally {
     file.close();
   }
   return records;
+}
+
+function verifyRecord(state: State, bytes: Uint8Array, path: string, offset: number): void {
+  const { findings, columns, known } = state;
+  try {
+    const fault = faultOf(decodeRecord(bytes, columns, path), known);
+    if (fault !== null) findings.add(path, offset, fault);
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error;
+    findings.add(path, offset, 'a record does not decode');
+  }
 }
 
 /** What is wrong with a decoded record; notes the series that it makes known. */

@@ -1,8 +1,11 @@
 import type { CommandContext } from '../../command/command.ts';
 import type { Subcommand } from '../../command/command-line.ts';
 import { tsdbAnalyze } from './analyze.ts';
+import { tsdbBenchWrite } from './bench-write.ts';
 import { blocksFromOpenMetrics } from './blocks-from-openmetrics.ts';
+import { blocksFromRules } from './blocks-from-rules.ts';
 import { tsdbDump, tsdbDumpOpenMetrics } from './dump.ts';
+import { IMPORTS } from './import.ts';
 import { tsdbList } from './list.ts';
 import { tsdbVerify } from './verify.ts';
 
@@ -13,5 +16,8 @@ export const TSDB_COMMANDS: readonly Subcommand<CommandContext>[] = [
   tsdbDump,
   tsdbDumpOpenMetrics,
   blocksFromOpenMetrics,
+  blocksFromRules,
+  tsdbBenchWrite,
   tsdbVerify,
+  ...IMPORTS,
 ];

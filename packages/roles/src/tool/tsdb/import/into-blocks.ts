@@ -18,8 +18,8 @@ export type IntoBlocksOptions = {
   readonly isQuiet: boolean;
   readonly isHuman: boolean;
   readonly signal: AbortSignal;
-  /** Called when the input has been read and before a block is written; may throw to refuse. */
-  readonly check?: (range: { readonly minMs: number; readonly maxMs: number }) => void;
+  /** Blocks that end at this time or later are marked as out of order. Default: none. */
+  readonly outOfOrderFromMs?: number;
 };
 
 /**
@@ -47,7 +47,6 @@ export async function importIntoBlocks(
   try {
     await source(intake);
     const ranges = await sorter.finish();
-    if (sorter.samples > 0) options.check?.({ minMs: sorter.minMs, maxMs: sorter.maxMs });
     let hasHeader = true;
     for (const [index, range] of ranges.entries()) {
       progress.at('writing blocks', index, ranges.length, () => `${index} of ${ranges.length}`);
@@ -56,6 +55,7 @@ export async function importIntoBlocks(
         env,
         directory,
         chunkRangeMs: 2 * blockMs,
+        isOutOfOrder: range.maxMs >= (options.outOfOrderFromMs ?? Number.POSITIVE_INFINITY),
         signal,
       });
       if (path === null || isQuiet) continue;
