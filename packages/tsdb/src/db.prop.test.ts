@@ -211,7 +211,7 @@ describe('the database', () => {
           removeDirectory(directory);
         },
       ),
-      { numRuns: Number(process.env.TSDB_RUNS ?? 15) },
+      { numRuns: Number(process.env.TSDB_RUNS ?? 15), endOnFailure: true },
     );
   });
 });

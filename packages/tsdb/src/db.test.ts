@@ -304,7 +304,7 @@ describe('blocks', () => {
     for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
     await db.close();
     await ticked;
-    expect(fs.readdirSync(directory).sort()).toEqual(['pollux.json', 'wal']);
+    expect(fs.readdirSync(directory).sort()).toEqual(['chunks_head', 'pollux.json', 'wal']);
     const again = await openTsdb(directory, { options });
     expect(await query(again)).toEqual(before);
     await again.close();

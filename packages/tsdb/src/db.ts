@@ -1,4 +1,4 @@
-import { ByteWriter, Closer, errorText, type Timer } from '@pollux/base';
+import { ByteWriter, Closer, errorText, InputError, type Timer } from '@pollux/base';
 import { compareText, type Matcher } from '@pollux/model';
 import type {
   Annotation,
@@ -27,16 +27,19 @@ import {
 } from './cardinality/cardinality-history.ts';
 import { SeriesGuard, type SeriesLimits } from './cardinality/series-guard.ts';
 import { prepareDirectory } from './directory.ts';
-import { ClosedError } from './errors.ts';
+import { ClosedError, HeadChunkWriteError } from './errors.ts';
 import type { SampleColumns } from './format/wal-record.ts';
 import { HeadAppender } from './head/appender.ts';
 import { deleteHeadSamples } from './head/delete.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
 import { selectExemplars } from './head/exemplars.ts';
+import { openHeadChunks } from './head/found-chunks.ts';
 import { Head } from './head/head.ts';
 import { HeadCursor, headLabelNames, headLabelValues } from './head/read.ts';
 import { LogReplay } from './head/replay.ts';
 import { type HeadStats, headStats } from './head/stats.ts';
+import { MAX_CHUNK_SPAN_MS } from './head-chunks/entry.ts';
+import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import type { TsdbInit } from './init.ts';
 import { Maintenance } from './maintenance.ts';
 import { type TsdbMetrics, tsdbMetrics } from './metrics.ts';
@@ -57,6 +60,7 @@ type Parts = {
   readonly options: TsdbOptions;
   readonly metrics: TsdbMetrics;
   readonly head: Head;
+  readonly chunkFiles: HeadChunkFiles;
   readonly wal: Wal;
   readonly window: OooWindow;
   readonly blocks: BlockSet;
@@ -96,6 +100,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     this.#closer.defer('directory lock', parts.unlock);
     this.#closer.defer('blocks', () => parts.blocks.close());
     this.#closer.defer('write-ahead log', () => parts.wal.close());
+    this.#closer.defer('head chunks', () => parts.chunkFiles.close());
     this.#closer.defer('out-of-order log', () => parts.window.close());
     this.#closer.defer('maintenance', () => parts.maintenance.close());
   }
@@ -104,10 +109,22 @@ export class Tsdb implements Engine, ExemplarQueryable {
   static async open(init: TsdbInit): Promise<Tsdb> {
     const { env, directory, registry, log } = init;
     const options: TsdbOptions = { ...DEFAULT_TSDB_OPTIONS, ...init.options };
+    if (!(options.minBlockDurationMs <= MAX_CHUNK_SPAN_MS)) {
+      const what = 'is longer than 49 days, the most that a chunk may span';
+      throw new InputError('TSDB.BAD_OPTION', 'minBlockDurationMs', what);
+    }
     const metrics = tsdbMetrics(registry);
     const unlock = prepareDirectory(init, options);
     try {
       const startedMs = env.clock.monotonic();
+      const { files, clock } = env;
+      const cache = new FileCache(options.fileCacheBytes);
+      const chunksDirectory = `${directory}/chunks_head`;
+      const chunkFiles = new HeadChunkFiles({
+        ...{ files, clock, log, metrics, cache },
+        directory: chunksDirectory,
+        fileBytes: options.headChunkFileBytes,
+      });
       const head = new Head({
         chunkRangeMs: options.minBlockDurationMs,
         samplesPerChunk: options.samplesPerChunk,
@@ -115,26 +132,29 @@ export class Tsdb implements Engine, ExemplarQueryable {
         metrics,
         exemplars: new ExemplarRing(options.maxExemplars),
         hasStartTimes: options.startTimestamps,
+        chunkFiles,
       });
       const walDirectory = `${directory}/wal`;
       const zstd = new Zstd();
       if (options.walCompression === 'zstd') await zstd.load();
       const compression = options.walCompression === 'zstd' ? { zstd } : options.walCompression;
-      const cache = new FileCache(options.fileCacheBytes);
-      const blocks = new BlockSet({ files: env.files, directory, cache, metrics, log });
+      const blocks = new BlockSet({ files, directory, cache, metrics, log });
       blocks.removeLeftovers();
       blocks.reload();
       const { inOrderMaxTime } = blocks;
       if (inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(inOrderMaxTime);
+      const chunkSource = { files, clock, log, metrics, directory: chunksDirectory };
+      const found = await openHeadChunks(chunkSource, head, chunkFiles);
       const expiries = new Expiries();
       const replay = new LogReplay({
-        files: env.files,
-        clock: env.clock,
+        files,
+        clock,
         log,
         metrics,
         walDirectory,
         head,
         zstd,
+        found,
         expiries,
         signal: new AbortController().signal,
       });
@@ -143,8 +163,8 @@ export class Tsdb implements Engine, ExemplarQueryable {
       await window.restore((ref) => replay.slotOf(ref));
       metrics.replaySeconds.set((env.clock.monotonic() - startedMs) / 1000);
       const wal = new Wal({
-        files: env.files,
-        clock: env.clock,
+        files,
+        clock,
         directory: walDirectory,
         segmentBytes: options.walSegmentBytes,
         compression,
@@ -164,6 +184,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
         options,
         metrics,
         head,
+        chunkFiles,
         wal,
         window,
         blocks,
@@ -208,7 +229,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
       keepsStartTimes: options.startTimestamps,
       spareColumns: this.#spareColumns,
       scratch: this.#scratch,
-      refusal: () => (this.#isClosed ? new ClosedError('the database') : null),
+      refusal: () => this.#refusal(),
     });
   }
 
@@ -339,6 +360,12 @@ export class Tsdb implements Engine, ExemplarQueryable {
     this.#maintenanceTimer?.cancel();
     const failures = await this.#closer.close();
     for (const failure of failures) this.#parts.init.log.error('closing failed', { err: failure });
+  }
+
+  #refusal(): Error | null {
+    if (this.#isClosed) return new ClosedError('the database');
+    const { chunkFiles } = this.#parts;
+    return chunkFiles.isStuck ? new HeadChunkWriteError(chunkFiles.waitingBytes) : null;
   }
 
   #blocksIn(range: TimeRange): Block[] {

@@ -31,6 +31,16 @@ export class WalSyncError extends OperatingError {
   }
 }
 
+/** So many head chunks wait for a disk that does not take them that the head must not grow. */
+export class HeadChunkWriteError extends OperatingError {
+  constructor(waitingBytes: number) {
+    super(
+      'TSDB.HEAD_CHUNK_WRITE',
+      `${waitingBytes} bytes of head chunks cannot be written; nothing of this commit was stored; free space or repair the disk`,
+    );
+  }
+}
+
 /** The data directory cannot be used. */
 export class DirectoryError extends OperatingError {
   constructor(directory: string, what: string, options?: { cause?: unknown }) {

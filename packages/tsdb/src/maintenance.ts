@@ -8,6 +8,7 @@ import { rangeEndMs } from './head/chunk-times.ts';
 import { cutBlock } from './head/cut-block.ts';
 import type { Head } from './head/head.ts';
 import { truncateHead, waitForAppenders } from './head/truncate.ts';
+import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import type { TsdbInit } from './init.ts';
 import type { TsdbMetrics } from './metrics.ts';
 import { compactOoo } from './ooo/compact.ts';
@@ -23,6 +24,7 @@ export type MaintenanceParts = {
   readonly options: TsdbOptions;
   readonly metrics: TsdbMetrics;
   readonly head: Head;
+  readonly chunkFiles: HeadChunkFiles;
   readonly wal: Wal;
   readonly blocks: BlockSet;
   readonly expiries: Expiries;
@@ -245,7 +247,7 @@ export class Maintenance {
   }
 
   #enforceRetention(): void {
-    const { blocks, options, metrics, init, wal, head } = this.#parts;
+    const { blocks, options, metrics, init, wal, head, chunkFiles } = this.#parts;
     const newest = blocks.maxTime;
     for (const block of blocks.blocks) {
       if (options.retentionMs === 0 || newest - block.meta.maxTime < options.retentionMs) continue;
@@ -254,7 +256,8 @@ export class Maintenance {
       init.log.info('deleted a block beyond the retention time', { ulid: block.ulid });
     }
     if (options.retentionBytes === 0) return;
-    let bytes = wal.sizeBytes() + (head.outOfOrder.log?.sizeBytes() ?? 0) + blocks.sizeBytes;
+    let bytes = wal.sizeBytes() + (head.outOfOrder.log?.sizeBytes() ?? 0);
+    bytes += chunkFiles.sizeBytes + blocks.sizeBytes;
     for (const block of blocks.blocks) {
       if (bytes <= options.retentionBytes) break;
       bytes -= block.sizeBytes;

@@ -35,6 +35,8 @@ export type TsdbMetrics = SampleMetrics & {
   readonly compactionSeconds: Histogram;
   readonly checkpoints: Counter;
   readonly checkpointFailures: Counter;
+  readonly headChunkWriteFailures: Counter;
+  readonly headChunkCorruptions: Counter;
   readonly walSegment: Gauge;
   readonly walWriteFailures: Counter;
   readonly walFsyncFailures: Counter;
@@ -126,6 +128,14 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
     checkpointFailures: counter(
       'checkpoint_creations_failed_total',
       'Total number of checkpoint creations that failed.',
+    ),
+    headChunkWriteFailures: counter(
+      'head_chunk_write_failures_total',
+      'Total number of writes or syncs of head chunk files that failed.',
+    ),
+    headChunkCorruptions: counter(
+      'mmap_chunk_corruptions_total',
+      'Total number of head chunk files that were damaged at start.',
     ),
     walSegment: gauge(
       'wal_segment_current',

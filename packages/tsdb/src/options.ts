@@ -31,6 +31,8 @@ export type TsdbOptions = {
   readonly startTimestamps: boolean;
   readonly samplesPerChunk: number;
   readonly slabBytes: number;
+  /** A file of head chunks is not made larger; Prometheus reads at most 128 MiB. */
+  readonly headChunkFileBytes: number;
   /** Pages of block files in memory, for all blocks together. */
   readonly fileCacheBytes: number;
   /** How often retention and the need for a block are checked. */
@@ -55,6 +57,7 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   startTimestamps: false,
   samplesPerChunk: 120,
   slabBytes: 16 * 1024 * 1024,
+  headChunkFileBytes: 128 * 1024 * 1024,
   fileCacheBytes: 64 * 1024 * 1024,
   maintenanceIntervalMs: 5_000,
   maxReaderHoldMs: 150_000,

@@ -48,6 +48,9 @@ it('sees blocks and log of a directory that is in use, and changes no file', asy
       .readdirSync(directory, { recursive: true, encoding: 'utf8' })
       .map((name) => `${name} ${fs.statSync(`${directory}/${name}`).mtimeMs}`)
       .sort();
+  // Head chunk files are written in the background.
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setTimeout(resolve, 50));
   const before = listing();
   const database = await open();
   expect(database.blocks().length).toBeGreaterThan(0);

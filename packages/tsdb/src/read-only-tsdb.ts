@@ -10,6 +10,7 @@ import { ExemplarRing } from './head/exemplar-ring.ts';
 import { Head } from './head/head.ts';
 import { HeadCursor } from './head/read.ts';
 import { LogReplay } from './head/replay.ts';
+import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import { type BlockSummary, summaryOf } from './inspect/block-summary.ts';
 import { tsdbMetrics } from './metrics.ts';
 import { OooCursor } from './ooo/ooo-cursor.ts';
@@ -62,6 +63,11 @@ export class ReadOnlyTsdb {
       metrics,
       exemplars: new ExemplarRing(0),
       hasStartTimes: false,
+      chunkFiles: new HeadChunkFiles({
+        ...{ files, clock, log, metrics, cache },
+        directory: null,
+        fileBytes: options.headChunkFileBytes,
+      }),
     });
     set.reload();
     const walDirectory = `${directory}/wal`;

@@ -1,6 +1,7 @@
 import type { Registry } from '@pollux/telemetry';
 import type { BlockSet } from './block/block-set.ts';
 import type { Head } from './head/head.ts';
+import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import type { TsdbOptions } from './options.ts';
 import type { Wal } from './wal/wal.ts';
 
@@ -9,12 +10,13 @@ export function exposeState(
   registry: Registry,
   parts: {
     readonly head: Head;
+    readonly chunkFiles: HeadChunkFiles;
     readonly wal: Wal;
     readonly blocks: BlockSet;
     readonly options: TsdbOptions;
   },
 ): void {
-  const { head, wal, blocks, options } = parts;
+  const { head, chunkFiles, wal, blocks, options } = parts;
   const gauge = (name: string, help: string, read: () => number): void =>
     registry.gaugeFrom(`prometheus_tsdb_${name}`, help, read);
   gauge('head_series', 'Total number of series in the head block.', () => head.table.count);
@@ -42,8 +44,18 @@ export function exposeState(
   );
   gauge(
     'head_slab_bytes',
-    'Bytes of shared memory that hold the chunks of the head, reusable ones included.',
+    'Bytes of shared memory that hold the open chunks of the head, reusable ones included.',
     () => head.pool.count * head.pool.slabBytes,
+  );
+  gauge(
+    'head_chunks_storage_size_bytes',
+    'Size of the chunks_head directory.',
+    () => chunkFiles.sizeBytes,
+  );
+  gauge(
+    'head_chunk_waiting_bytes',
+    'Bytes of completed head chunks in memory that are not yet in a file.',
+    () => chunkFiles.waitingBytes,
   );
   gauge('symbol_table_size_bytes', 'Size of symbol offsets of blocks in memory.', () =>
     blocks.blocks.reduce((sum, { index }) => sum + index.symbolOffsetsBytes, 0),

@@ -20,7 +20,12 @@ export class FileCache {
 
   /** `file` stays the caller's to close. */
   add(file: File): CachedFile {
-    return new CachedFile(this, file, this.#files++);
+    return new CachedFile(this, file, this.#files++, file.size());
+  }
+
+  /** A file that grows. The caller never reads a page of it that is not yet full. */
+  addGrowing(file: File): CachedFile {
+    return new CachedFile(this, file, this.#files++, Number.POSITIVE_INFINITY);
   }
 
   /** Pages of closed files age out by themselves, since no key comes twice. */
@@ -44,18 +49,18 @@ export class FileCache {
   }
 }
 
-/** A file that never changes, read by position through the cache. */
+/** A file of which what is read never changes, read by position through the cache. */
 export class CachedFile {
   readonly size: number;
   readonly #cache: FileCache;
   readonly #file: File;
   readonly #number: number;
 
-  constructor(cache: FileCache, file: File, number: number) {
+  constructor(cache: FileCache, file: File, number: number, size: number) {
     this.#cache = cache;
     this.#file = file;
     this.#number = number;
-    this.size = file.size();
+    this.size = size;
   }
 
   /** The bytes `[offset, offset + length)`, to be read only. Throws DecodeError behind the end of the file. */

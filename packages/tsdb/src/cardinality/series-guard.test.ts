@@ -9,6 +9,7 @@ import { Head } from '../head/head.ts';
 import { tsdbMetrics } from '../metrics.ts';
 import {
   append,
+  chunksInMemory,
   finish,
   openTsdb,
   query,
@@ -199,6 +200,7 @@ describe('the history of cardinality', () => {
       metrics,
       exemplars: new ExemplarRing(0),
       hasStartTimes: false,
+      chunkFiles: chunksInMemory(),
     });
     const guard = new SeriesGuard(
       head.table,

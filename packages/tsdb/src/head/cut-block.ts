@@ -150,10 +150,10 @@ function chunksOf({ head, minTime, maxTime }: CutBlockOptions, slot: Slot): Enco
     const maxMs = sealed.maxMsOf(ref);
     if (maxMs < minTime) break;
     if (minMs >= maxTime) continue;
-    const start = sealed.startOf(ref);
-    const length = sealed.lengthOf(ref);
-    const bytes = sealed.bytesOf(ref).slice(start, start + length);
-    chunks.push({ encoding: sealed.encodingOf(ref), bytes, start: 0, length, minMs, maxMs });
+    const chunk = sealed.readOnce(ref);
+    const { encoding, length } = chunk;
+    const bytes = chunk.bytes.slice(chunk.start, chunk.start + length);
+    chunks.push({ encoding, bytes, start: 0, length, minMs, maxMs });
   }
   chunks.reverse();
   const deleted = head.tombstones.get(table.refs[slot]!) ?? [];

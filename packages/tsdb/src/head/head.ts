@@ -10,6 +10,7 @@ import { type Metadata, STALE_NAN_HIGH, STALE_NAN_LOW } from '@pollux/model';
 import { APPEND_OUTCOME } from '@pollux/storage';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { EncodedChunk } from '../format/rewrite-chunk.ts';
+import type { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { OutOfOrder } from '../ooo/out-of-order.ts';
 import { sampleOf, staleHistogram } from '../query/histogram-values.ts';
@@ -19,7 +20,7 @@ import type { ExemplarRing } from './exemplar-ring.ts';
 import { addInterval, type Interval } from './intervals.ts';
 import { OpenHistograms } from './open-histograms.ts';
 import { OpenRegions, REGION_BYTES } from './open-regions.ts';
-import { SealedChunks } from './sealed-chunks.ts';
+import { SealedChunks, type SealedRef } from './sealed-chunks.ts';
 import { SeriesTable, type Slot } from './series-table.ts';
 import { offsetOf, SlabPool } from './slabs.ts';
 
@@ -34,6 +35,8 @@ export type HeadOptions = {
   readonly exemplars: ExemplarRing;
   /** Whether chunks of histograms keep start timestamps. */
   readonly hasStartTimes: boolean;
+  /** Where completed chunks go; its owner closes it. */
+  readonly chunkFiles: HeadChunkFiles;
 };
 
 /** A query that reads the head; the head is not truncated under it. */
@@ -44,7 +47,7 @@ export type HeadReader = {
 };
 
 /**
- * The newest samples, in memory. Holds committed samples only: appenders stage outside. Chunks never cross a multiple of
+ * The newest samples: open chunks in memory, completed ones in the head chunk files. Holds committed samples only: appenders stage outside. Chunks never cross a multiple of
  * the chunk range, so cutting a block and truncating moves whole chunks.
  */
 export class Head {
@@ -72,7 +75,7 @@ export class Head {
     this.pool = new SlabPool(options.slabBytes);
     this.open = new OpenRegions(this.pool);
     this.histograms = new OpenHistograms(options);
-    this.sealed = new SealedChunks(this.pool);
+    this.sealed = new SealedChunks(options.chunkFiles);
     this.outOfOrder = new OutOfOrder(this.pool);
   }
 
@@ -282,6 +285,22 @@ export class Head {
     return true;
   }
 
+  /** Gives the series the list of completed chunks `newest`, which were found on the disk. */
+  attach(slot: Slot, newest: SealedRef): void {
+    const { table, sealed } = this;
+    // The series lived under two references, and the log has begun to fill it under the first.
+    if (this.#endsInHistogram(slot)) this.#sealHistograms(slot);
+    else if (table.xor.count[slot]! > 0) this.#seal(slot);
+    const list = sealed.merge(table.sealed[slot]!, newest);
+    table.sealed[slot] = list.newest;
+    table.maxMs[slot] = Math.max(table.maxMs[slot]!, sealed.maxMsOf(list.newest));
+    // Readers compare it with what it is later; that there are samples is all they take from the figure itself.
+    table.appended[slot] = Math.max(1, table.appended[slot]!);
+    if (table.isIndexed[slot] === 0) table.index(slot);
+    this.#maxMs = Math.max(this.#maxMs, table.maxMs[slot]!);
+    this.#minMs = Math.min(this.#minMs, Math.max(list.minMs, this.#minValidMs));
+  }
+
   /** Hides samples of the series in the interval. */
   addTombstone(ref: number, interval: Interval): void {
     this.tombstones.set(ref, addInterval(this.tombstones.get(ref) ?? [], interval));
@@ -358,6 +377,7 @@ export class Head {
     const { table } = this;
     const { encoding, bytes, start, length, minMs, maxMs } = chunk;
     const older = table.sealed[slot]!;
-    table.sealed[slot] = this.sealed.add(bytes, start, length, { older, encoding, minMs, maxMs });
+    const meta = { older, series: table.refs[slot]!, encoding, minMs, maxMs };
+    table.sealed[slot] = this.sealed.add(bytes, start, length, meta);
   }
 }

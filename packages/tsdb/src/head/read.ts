@@ -133,14 +133,8 @@ export class HeadCursor implements SeriesCursor {
     const place = (): string => `head series ${this.#labels}`;
     for (let i = chunks.length - 1; i >= 0; i--) {
       const { ref, hidden } = chunks[i]!;
-      const chunk = {
-        encoding: sealed.encodingOf(ref),
-        bytes: sealed.bytesOf(ref),
-        offset: sealed.startOf(ref),
-        length: sealed.lengthOf(ref),
-        hidden,
-      };
-      target.addChunk(chunk, deleted, place);
+      const { encoding, bytes, start, length } = sealed.read(ref);
+      target.addChunk({ encoding, bytes, offset: start, length, hidden }, deleted, place);
     }
     if (open !== null && open.samples > openHidden && target.overlaps(open.minMs, open.maxMs)) {
       target.addChunk({ ...open, offset: open.start, hidden: openHidden }, deleted, place);

@@ -13,6 +13,7 @@ import { segmentName, type WalPosition } from '../wal/segment.ts';
 import type { Damage } from '../wal/segment-reader.ts';
 import { surveyRefs } from '../wal/survey.ts';
 import type { Zstd } from '../wal/zstd.ts';
+import type { FoundChunks } from './found-chunks.ts';
 import type { Head } from './head.ts';
 import { LogRefs } from './log-refs.ts';
 import { OrphanSamples } from './orphan-samples.ts';
@@ -27,6 +28,8 @@ export type ReplayOptions = {
   readonly walDirectory: string;
   readonly head: Head;
   readonly zstd: Zstd;
+  /** Chunks on the disk for the series that the log names; samples that they hold are passed over. */
+  readonly found?: FoundChunks;
   /** Takes the references that are not used any more but stand in records. */
   readonly expiries: Expiries;
   readonly signal: AbortSignal;
@@ -239,7 +242,7 @@ export class LogReplay {
   }
 
   #applySeries(bytes: Uint8Array): void {
-    const { head, walDirectory } = this.#options;
+    const { head, walDirectory, found } = this.#options;
     const { table } = head;
     const source = new ByteReader(bytes);
     source.skip(1);
@@ -261,6 +264,7 @@ export class LogReplay {
             : table.createFromSymbols(symbols, size);
       }
       this.#refs.set(ref, slot);
+      found?.claim(ref, slot);
       if (table.refs[slot] === ref) table.isLogged[slot] = 1;
       // The series that had the reference needs a new record before its next sample.
       else if (holder >= 0) table.isLogged[holder] = 0;
@@ -320,7 +324,10 @@ export class LogReplay {
   }
 
   #finish(lastSegment: number): void {
-    const { head, expiries, log, metrics } = this.#options;
+    const { head, expiries, log, metrics, found } = this.#options;
+    const strangers = found?.dropRest() ?? 0;
+    if (strangers > 0) log.warn('head chunks without a series in the log', { series: strangers });
+    head.sealed.releaseFiles();
     this.#refs.forEach((ref, slot) => {
       if (head.table.refs[slot] !== ref) expiries.note(ref, lastSegment, head.maxMs);
     });

@@ -1,136 +1,194 @@
-import { assert } from '@pollux/base';
 import { chunkSampleCount } from '../format/rewrite-chunk.ts';
-import { type ChunkRef, chunkRef, offsetOf, type SlabPool, slabIndexOf } from './slabs.ts';
+import type { HeadChunk, HeadChunkFiles, HeadChunkPlace } from '../head-chunks/head-chunk-files.ts';
+
+/** A chunk's row; 0 is none. */
+export type SealedRef = number;
+
+const PAGE_BITS = 13;
+const PAGE_ROWS = 2 ** PAGE_BITS;
+const PAGE_MASK = PAGE_ROWS - 1;
+
+/** 24 bytes a chunk. */
+type Page = {
+  /** The series' next older chunk; of a free row, the next free one. */
+  readonly older: Uint32Array;
+  readonly file: Uint32Array;
+  readonly offset: Uint32Array;
+  /** Newest time less oldest. */
+  readonly spanMs: Uint32Array;
+  readonly minMs: Float64Array;
+};
+
+export type SealedMeta = {
+  readonly older: SealedRef;
+  readonly series: number;
+  readonly encoding: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+};
 
 /**
- * Header in front of a sealed chunk's bytes, 24 bytes:
- *
- * ```
- * ┌───────────────┬─────────────┬────────────┬──────────────┬──────────────┬─ ─ ─ ─
- * │ older ref u32 │ encoding 8b │ length 24b │ minMs f64    │ maxMs f64    │ chunk …
- * └───────────────┴─────────────┴────────────┴──────────────┴──────────────┴─ ─ ─ ─
- * ```
- *
- * The chunks of a series form a list from the newest to the oldest; 0 ends it.
+ * Completed chunks of the head: where each lies in the head chunk files and what time it spans. The chunks of a series form
+ * a list from the newest to the oldest.
  */
-const HEADER_BYTES = 24;
-const LENGTH_BITS = 24;
-const LENGTH_MASK = 2 ** LENGTH_BITS - 1;
-
-/** Completed chunks, packed one after the other; a slab is free again when its last chunk has been dropped. */
 export class SealedChunks {
-  readonly #pool: SlabPool;
-  /** Chunks alive by slab number. */
+  readonly #store: HeadChunkFiles;
+  readonly #pages: Page[] = [];
+  /** Chunks alive by file number. */
   readonly #alive = new Map<number, number>();
-  #slab = -1;
-  #next = 8;
+  #rows = 1;
+  #free: SealedRef = 0;
   #count = 0;
 
-  constructor(pool: SlabPool) {
-    this.#pool = pool;
+  constructor(store: HeadChunkFiles) {
+    this.#store = store;
   }
 
   get count(): number {
     return this.#count;
   }
 
-  /** Copies the chunk in `source[start, start + length)`. */
-  add(
-    source: Uint8Array,
-    start: number,
-    length: number,
-    meta: {
-      readonly older: ChunkRef;
-      readonly encoding: number;
-      readonly minMs: number;
-      readonly maxMs: number;
-    },
-  ): ChunkRef {
-    const size = HEADER_BYTES + ((length + 7) & ~7);
-    assert(8 + size <= this.#pool.slabBytes, 'a chunk is larger than a slab');
-    if (this.#slab < 0 || this.#next + size > this.#pool.slabBytes) {
-      const full = this.#slab;
-      this.#slab = this.#pool.take();
-      this.#next = 8;
-      this.#alive.set(this.#slab, 0);
-      if (full >= 0) this.#reclaim(full);
+  /** True while the disk takes no chunks and so many wait that the head must not grow. */
+  get isStuck(): boolean {
+    return this.#store.isStuck;
+  }
+
+  /** Takes a copy of the chunk in `source[start, start + length)`. */
+  add(source: Uint8Array, start: number, length: number, meta: SealedMeta): SealedRef {
+    const { series, encoding, minMs, maxMs } = meta;
+    const place = this.#store.add(
+      { series, encoding, minMs, maxMs, isOutOfOrder: false },
+      { bytes: source, start, end: start + length },
+    );
+    return this.restore(meta, place);
+  }
+
+  /** Adds a chunk that is in the files already. */
+  restore(meta: Pick<SealedMeta, 'older' | 'minMs' | 'maxMs'>, place: HeadChunkPlace): SealedRef {
+    let ref = this.#free;
+    if (ref !== 0) this.#free = this.olderOf(ref);
+    else {
+      ref = this.#rows++;
+      if (ref >>> PAGE_BITS === this.#pages.length) this.#pages.push(createPage());
     }
-    const offset = this.#next;
-    this.#next += size;
-    const slab = this.#pool.slab(this.#slab);
-    slab.words[offset >>> 2] = meta.older;
-    slab.words[(offset >>> 2) + 1] = (meta.encoding << LENGTH_BITS) | length;
-    slab.doubles[(offset >>> 3) + 1] = meta.minMs;
-    slab.doubles[(offset >>> 3) + 2] = meta.maxMs;
-    slab.bytes.set(source.subarray(start, start + length), offset + HEADER_BYTES);
-    this.#alive.set(this.#slab, this.#alive.get(this.#slab)! + 1);
+    const page = this.#pageOf(ref);
+    const row = ref & PAGE_MASK;
+    page.older[row] = meta.older;
+    page.file[row] = place.file;
+    page.offset[row] = place.offset;
+    page.minMs[row] = meta.minMs;
+    page.spanMs[row] = meta.maxMs - meta.minMs;
+    this.#alive.set(place.file, (this.#alive.get(place.file) ?? 0) + 1);
     this.#count++;
-    return chunkRef(this.#slab, offset);
+    return ref;
   }
 
-  olderOf(ref: ChunkRef): ChunkRef {
-    return this.#pool.slabOf(ref).words[offsetOf(ref) >>> 2]!;
+  olderOf(ref: SealedRef): SealedRef {
+    return this.#pageOf(ref).older[ref & PAGE_MASK]!;
   }
 
-  minMsOf(ref: ChunkRef): number {
-    return this.#pool.slabOf(ref).doubles[(offsetOf(ref) >>> 3) + 1]!;
+  /** Makes one list of two (0 is an empty one; not both). Returns its newest chunk and the oldest time in it. */
+  merge(a: SealedRef, b: SealedRef): { readonly newest: SealedRef; readonly minMs: number } {
+    let left = a;
+    let right = b;
+    let newest: SealedRef = 0;
+    let last: SealedRef = 0;
+    while (left !== 0 || right !== 0) {
+      const takeLeft = right === 0 || (left !== 0 && this.minMsOf(left) > this.minMsOf(right));
+      const next = takeLeft ? left : right;
+      if (takeLeft) left = this.olderOf(left);
+      else right = this.olderOf(right);
+      if (last === 0) newest = next;
+      else this.#setOlder(last, next);
+      last = next;
+    }
+    return { newest, minMs: this.minMsOf(last) };
   }
 
-  maxMsOf(ref: ChunkRef): number {
-    return this.#pool.slabOf(ref).doubles[(offsetOf(ref) >>> 3) + 2]!;
+  minMsOf(ref: SealedRef): number {
+    return this.#pageOf(ref).minMs[ref & PAGE_MASK]!;
   }
 
-  lengthOf(ref: ChunkRef): number {
-    return this.#pool.slabOf(ref).words[(offsetOf(ref) >>> 2) + 1]! & LENGTH_MASK;
+  maxMsOf(ref: SealedRef): number {
+    const page = this.#pageOf(ref);
+    return page.minMs[ref & PAGE_MASK]! + page.spanMs[ref & PAGE_MASK]!;
   }
 
-  encodingOf(ref: ChunkRef): number {
-    return this.#pool.slabOf(ref).words[(offsetOf(ref) >>> 2) + 1]! >>> LENGTH_BITS;
+  /** Where the chunk lies; all of a file's earlier chunks lie before it. */
+  placeOf(ref: SealedRef): HeadChunkPlace {
+    const page = this.#pageOf(ref);
+    return { file: page.file[ref & PAGE_MASK]!, offset: page.offset[ref & PAGE_MASK]! };
   }
 
-  samplesOf(ref: ChunkRef): number {
-    return chunkSampleCount(this.bytesOf(ref), this.startOf(ref), this.encodingOf(ref));
+  /** The chunk's data, lent until the next call. Throws CorruptionError. */
+  read(ref: SealedRef): HeadChunk {
+    return this.#store.read(this.placeOf(ref));
   }
 
-  /** The slab's bytes; the chunk begins at {@link startOf}. Lent until the chunk is dropped. */
-  bytesOf(ref: ChunkRef): Uint8Array {
-    return this.#pool.slabOf(ref).bytes;
+  /** As {@link read}, for one walk over many chunks: what others read often stays in the cache. */
+  readOnce(ref: SealedRef): HeadChunk {
+    return this.#store.readOnce(this.placeOf(ref));
   }
 
-  startOf(ref: ChunkRef): number {
-    return offsetOf(ref) + HEADER_BYTES;
+  samplesOf(ref: SealedRef): number {
+    const { encoding, bytes, start } = this.read(ref);
+    return chunkSampleCount(bytes, start, encoding);
   }
 
   /**
    * Drops the chunks of the list `newest` that end before `minMs`, which are its tail. Returns the list's new head (0 when
    * nothing is left).
    */
-  dropBefore(newest: ChunkRef, minMs: number): ChunkRef {
-    let kept: ChunkRef = 0;
+  dropBefore(newest: SealedRef, minMs: number): SealedRef {
+    let kept: SealedRef = 0;
     let ref = newest;
     while (ref !== 0 && this.maxMsOf(ref) >= minMs) {
       kept = ref;
       ref = this.olderOf(ref);
     }
-    if (kept !== 0 && ref !== 0) this.#pool.slabOf(kept).words[offsetOf(kept) >>> 2] = 0;
-    while (ref !== 0) {
-      const older = this.olderOf(ref);
-      this.#drop(ref);
-      ref = older;
-    }
+    if (kept !== 0) this.#setOlder(kept, 0);
+    this.dropAll(ref);
     return kept === 0 ? 0 : newest;
   }
 
-  #drop(ref: ChunkRef): void {
-    const slab = slabIndexOf(ref);
-    this.#alive.set(slab, this.#alive.get(slab)! - 1);
-    this.#count--;
-    this.#reclaim(slab);
+  /** Drops the chunk and all older ones of its list. */
+  dropAll(newest: SealedRef): void {
+    let ref = newest;
+    while (ref !== 0) {
+      const older = this.olderOf(ref);
+      const { file } = this.placeOf(ref);
+      this.#alive.set(file, this.#alive.get(file)! - 1);
+      this.#setOlder(ref, this.#free);
+      this.#free = ref;
+      this.#count--;
+      ref = older;
+    }
   }
 
-  #reclaim(slab: number): void {
-    if (slab === this.#slab || this.#alive.get(slab) !== 0) return;
-    this.#alive.delete(slab);
-    this.#pool.give(slab);
+  /** Removes the oldest files as far as no chunk of theirs is left, and begins a new one, for the same reason later. */
+  releaseFiles(): void {
+    for (const [file, count] of this.#alive) if (count === 0) this.#alive.delete(file);
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const file of this.#alive.keys()) oldest = Math.min(oldest, file);
+    this.#store.cut();
+    this.#store.removeBefore(oldest);
   }
+
+  #setOlder(ref: SealedRef, older: SealedRef): void {
+    this.#pageOf(ref).older[ref & PAGE_MASK] = older;
+  }
+
+  #pageOf(ref: SealedRef): Page {
+    return this.#pages[ref >>> PAGE_BITS]!;
+  }
+}
+
+function createPage(): Page {
+  return {
+    older: new Uint32Array(PAGE_ROWS),
+    file: new Uint32Array(PAGE_ROWS),
+    offset: new Uint32Array(PAGE_ROWS),
+    spanMs: new Uint32Array(PAGE_ROWS),
+    minMs: new Float64Array(PAGE_ROWS),
+  };
 }

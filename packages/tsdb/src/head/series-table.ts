@@ -7,15 +7,12 @@ import {
 import { Labels } from '@pollux/model';
 import type { Slices } from '../slices.ts';
 import { enlarge, HeadPostings } from './head-postings.ts';
+import { RefTable } from './ref-table.ts';
 import { Symbols } from './symbols.ts';
 
 /** Entries of the hash table that are no slot. */
 const NONE = 0xffffffff;
 const REMOVED = 0xfffffffe;
-const REF_PAGE_BITS = 12;
-const REF_PAGE_SIZE = 2 ** REF_PAGE_BITS;
-
-type RefPage = { readonly slots: Uint32Array; live: number };
 
 /** A row of the table; below its capacity. Rows of removed series are used again. */
 export type Slot = number;
@@ -65,7 +62,8 @@ export class SeriesTable {
   #table = new Uint32Array(256).fill(NONE);
   /** Entries of the table that are not NONE. */
   #tableUsed = 0;
-  readonly #refPages: (RefPage | null)[] = [];
+  /** Slot + 1 by reference. */
+  readonly #slots = new RefTable();
   #scratch = new Uint32Array(64);
 
   /** Live series. */
@@ -89,9 +87,7 @@ export class SeriesTable {
 
   /** The slot of a live series, or −1. */
   slotOf(ref: number): Slot {
-    const page = this.#refPages[ref >>> REF_PAGE_BITS];
-    if (page === null || page === undefined) return -1;
-    return page.slots[ref & (REF_PAGE_SIZE - 1)]! - 1;
+    return this.#slots.get(ref) - 1;
   }
 
   /** The slot of the series with these labels, or −1. */
@@ -134,7 +130,7 @@ export class SeriesTable {
     this.#clear(slot);
     this.refs[slot] = ref;
     if (ref > this.#lastRef) this.#lastRef = ref;
-    this.#setRef(ref, slot);
+    this.#slots.set(ref, slot + 1);
     this.#count++;
     return slot;
   }
@@ -192,7 +188,7 @@ export class SeriesTable {
     const free = this.#freeLabels.get(end - start);
     if (free === undefined) this.#freeLabels.set(end - start, [start]);
     else free.push(start);
-    this.#clearRef(this.refs[slot]!);
+    this.#slots.delete(this.refs[slot]!);
     this.refs[slot] = 0;
     this.#free.push(slot);
     this.#count--;
@@ -296,25 +292,6 @@ export class SeriesTable {
       this.#table[this.#probe(this.#labels, this.#labelStart[slot]!, this.#labelEnd[slot]!)] = slot;
       this.#tableUsed++;
     }
-  }
-
-  #setRef(ref: number, slot: Slot): void {
-    const index = ref >>> REF_PAGE_BITS;
-    let page = this.#refPages[index];
-    if (page === undefined || page === null) {
-      page = { slots: new Uint32Array(REF_PAGE_SIZE), live: 0 };
-      while (this.#refPages.length < index) this.#refPages.push(null);
-      this.#refPages[index] = page;
-    }
-    page.slots[ref & (REF_PAGE_SIZE - 1)] = slot + 1;
-    page.live++;
-  }
-
-  #clearRef(ref: number): void {
-    const index = ref >>> REF_PAGE_BITS;
-    const page = this.#refPages[index]!;
-    page.slots[ref & (REF_PAGE_SIZE - 1)] = 0;
-    if (--page.live === 0) this.#refPages[index] = null;
   }
 
   #growSlots(): void {

@@ -55,6 +55,7 @@ export async function truncateHead(options: TruncateOptions): Promise<void> {
   }
   metrics.seriesRemoved.inc(removed);
   if (removed > 0) await table.rebuildPostings(slices);
+  head.sealed.releaseFiles();
   dropOldTombstones(head, minMs);
   head.setMinimum(head.chunkCount === 0 ? Number.POSITIVE_INFINITY : Math.max(oldestMs, minMs));
 }

@@ -13,7 +13,10 @@ import { NodeFiles, nodeEnv } from '@pollux/base/node';
 import { Labels, Matcher } from '@pollux/model';
 import { MemoryBudget, NO_HINTS, type SeriesColumns } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
+import { FileCache } from '../block/file-cache.ts';
 import { Tsdb } from '../db.ts';
+import { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
+import { tsdbMetrics } from '../metrics.ts';
 import type { TsdbOptions } from '../options.ts';
 
 const CONFORMANCE =
@@ -35,6 +38,19 @@ export function temporaryDirectory(): string {
 
 export function removeDirectory(directory: string): void {
   fs.rmSync(directory, { recursive: true, force: true });
+}
+
+/** Where a head without a directory keeps its completed chunks. */
+export function chunksInMemory(): HeadChunkFiles {
+  return new HeadChunkFiles({
+    files: new NodeFiles(),
+    clock: new VirtualClock(),
+    log: Log.silent(),
+    metrics: tsdbMetrics(new Registry()),
+    cache: new FileCache(1 << 20),
+    directory: null,
+    fileBytes: 1 << 27,
+  });
 }
 
 export type OpenOptions = {

@@ -1,0 +1,317 @@
+import {
+  ByteReader,
+  ByteWriter,
+  type Clock,
+  crc32c,
+  DecodeError,
+  errorText,
+  type Files,
+  type Timer,
+} from '@pollux/base';
+import type { Log } from '@pollux/telemetry';
+import type { FileCache } from '../block/file-cache.ts';
+import { CorruptionError } from '../errors.ts';
+import type { TsdbMetrics } from '../metrics.ts';
+import {
+  decodePrefix,
+  ENTRY_PREFIX_MAX_BYTES,
+  encodeEntry,
+  encodeFileHeader,
+  HEAD_CHUNKS_HEADER_BYTES,
+  type HeadChunkMeta,
+  headChunkFileName,
+} from './entry.ts';
+import { GrowingFile, PiecePool } from './growing-file.ts';
+
+/** Where a chunk lies. Numbers of files are from 1 on. */
+export type HeadChunkPlace = { readonly file: number; readonly offset: number };
+
+/** A chunk's data, lent until the next call. */
+export type HeadChunk = {
+  readonly encoding: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly length: number;
+};
+
+export type HeadChunkFilesOptions = {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: TsdbMetrics;
+  readonly cache: FileCache;
+  /** Of the files, there; null keeps all chunks in memory and writes nothing, as a reader of a foreign directory must. */
+  readonly directory: string | null;
+  /** A file is not begun with less room than this. */
+  readonly fileBytes: number;
+};
+
+/** With more than this waiting, whoever adds a chunk writes; below, it is done between other work. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+/** When this much cannot be written, as on a full disk, no samples are taken until it can. */
+const MAX_STUCK_BYTES = 256 * 1024 * 1024;
+/** A file is synced as it grows, so that little is left to do at its end. */
+const SYNC_BYTES = 16 * 1024 * 1024;
+const RETRY_MS = 1_000;
+/** Most entries are not longer. */
+const USUAL_ENTRY_BYTES = 512;
+/** A place is 32 bits wide elsewhere. */
+const MAX_FILE_BYTES = 2 ** 32;
+
+/**
+ * The head's completed chunks on the disk. A chunk has its place, and can be read, as soon as it is added; it is written in
+ * the background and its memory given back then. Layout in `head-chunk.md`.
+ */
+export class HeadChunkFiles {
+  readonly #options: HeadChunkFilesOptions;
+  readonly #pool = new PiecePool(MAX_WAITING_BYTES);
+  /** Oldest first, numbers without a hole. */
+  #files: GrowingFile[] = [];
+  readonly #entry = new ByteWriter(4096);
+  readonly #once = new Uint8Array(4096);
+  #nextNumber = 1;
+  #waitingBytes = 0;
+  #isScheduled = false;
+  #isClosed = false;
+  #isFailing = false;
+  #retry: Timer | null = null;
+  /** Ends with the error, if there was one. */
+  #syncing: Promise<unknown> | null = null;
+
+  constructor(options: HeadChunkFilesOptions) {
+    this.#options = { ...options, fileBytes: Math.min(options.fileBytes, MAX_FILE_BYTES) };
+  }
+
+  /** Takes over the files that were there at start, oldest first; call before the first {@link add}. */
+  restore(files: readonly { readonly number: number; readonly size: number }[]): void {
+    const { files: disk, directory, cache } = this.#options;
+    for (const { number, size } of files) {
+      const file = disk.open(`${directory}/${headChunkFileName(number)}`, 'r');
+      this.#files.push(GrowingFile.existing(number, { file, cache, size }));
+      this.#nextNumber = number + 1;
+    }
+  }
+
+  /** Bytes in memory that are not yet in a file. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** True while so much waits for a disk that does not take it that the head must not grow. */
+  get isStuck(): boolean {
+    return this.#isFailing && this.#waitingBytes > MAX_STUCK_BYTES;
+  }
+
+  get sizeBytes(): number {
+    let bytes = 0;
+    for (const file of this.#files) bytes += file.written;
+    return bytes;
+  }
+
+  /** Appends the chunk in `bytes[start, end)`. Never throws for the disk's sake: what cannot be written stays in memory. */
+  add(
+    meta: HeadChunkMeta,
+    chunk: { readonly bytes: Uint8Array; readonly start: number; readonly end: number },
+  ): HeadChunkPlace {
+    const entry = this.#entry;
+    entry.reset();
+    encodeEntry(entry, meta, chunk);
+    const file = this.#fileFor(entry.size);
+    const offset = file.end;
+    file.append(entry.bytes());
+    this.#waitingBytes += entry.size;
+    this.#schedule();
+    return { file: file.number, offset };
+  }
+
+  /** Throws CorruptionError. */
+  read(place: HeadChunkPlace): HeadChunk {
+    return this.#decode(place, ENTRY_PREFIX_MAX_BYTES, (file, offset, length) =>
+      file.read(offset, length),
+    );
+  }
+
+  /** As {@link read}, for one walk over many chunks: leaves the cache as it is. */
+  readOnce(place: HeadChunkPlace): HeadChunk {
+    return this.#decode(place, USUAL_ENTRY_BYTES, (file, offset, length) =>
+      file.readOnce(offset, length, this.#once),
+    );
+  }
+
+  /** Where the next chunk will lie. What lies before it is on the disk when a {@link flush} called now has resolved. */
+  position(): HeadChunkPlace {
+    const last = this.#files.at(-1);
+    if (last === undefined || last.isCut) return { file: this.#nextNumber, offset: 0 };
+    return { file: last.number, offset: last.end };
+  }
+
+  /** Ends the current file: the next chunk goes into a new one, and this one can be removed without it. */
+  cut(): void {
+    this.#files.at(-1)?.cut();
+    this.#schedule();
+  }
+
+  /** Resolves when all chunks added before are on the disk. Rejects with the system's error. */
+  async flush(): Promise<void> {
+    const { file: number, offset } = this.position();
+    for (;;) {
+      this.#write(true);
+      const file = this.#files.find((candidate) => !isOnDisk(candidate, number, offset));
+      if (file === undefined || this.#options.directory === null) return;
+      this.#syncing ??= this.#sync(file);
+      const error = await this.#syncing;
+      if (error !== null) throw error;
+    }
+  }
+
+  /** Removes the files before `number` that are complete. */
+  removeBefore(number: number): void {
+    const { files: disk, directory } = this.#options;
+    while (this.#files[0] !== undefined && this.#files[0].number < number) {
+      const file = this.#files[0];
+      if (directory !== null && !file.isComplete) return;
+      file.close();
+      if (directory !== null) disk.remove(`${directory}/${headChunkFileName(file.number)}`);
+      this.#files.shift();
+    }
+  }
+
+  /** Writes what waits, as far as the disk takes it, and closes the files. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    try {
+      await this.flush();
+    } catch (error) {
+      // The log has these samples too.
+      this.#options.log.warn('head chunks were left unwritten', { err: errorText(error) });
+    }
+    this.#isClosed = true;
+    this.#retry?.cancel();
+    await this.#syncing;
+    for (const file of this.#files) file.close();
+  }
+
+  #fileFor(size: number): GrowingFile {
+    const last = this.#files.at(-1);
+    if (last !== undefined && !last.isCut) {
+      const isEmpty = last.end <= HEAD_CHUNKS_HEADER_BYTES;
+      if (isEmpty || last.end + size <= this.#options.fileBytes) return last;
+      last.cut();
+    }
+    const file = new GrowingFile(this.#nextNumber++, this.#pool);
+    const header = new ByteWriter(HEAD_CHUNKS_HEADER_BYTES);
+    encodeFileHeader(header);
+    file.append(header.bytes());
+    this.#waitingBytes += HEAD_CHUNKS_HEADER_BYTES;
+    this.#files.push(file);
+    return file;
+  }
+
+  #schedule(): void {
+    if (this.#options.directory === null || this.#isClosed || this.#retry !== null) return;
+    if (this.#waitingBytes > MAX_WAITING_BYTES) {
+      this.#writeInBackground();
+      return;
+    }
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      if (!this.#isClosed) this.#writeInBackground();
+    });
+  }
+
+  #writeInBackground(): void {
+    try {
+      this.#write(false);
+      if (this.#isFailing) this.#options.log.info('head chunks are written again');
+      this.#isFailing = false;
+    } catch (error) {
+      this.#noteFailure(error);
+    }
+  }
+
+  /** Failures are counted, told once, and tried again: the chunks stay in memory. */
+  #noteFailure(error: unknown): void {
+    const { metrics, log, clock } = this.#options;
+    metrics.headChunkWriteFailures.inc();
+    if (!this.#isFailing) {
+      log.error('head chunks cannot be written; they stay in memory', { err: errorText(error) });
+    }
+    this.#isFailing = true;
+    this.#retry ??= clock.after(RETRY_MS, () => {
+      this.#retry = null;
+      if (!this.#isClosed) this.#writeInBackground();
+    });
+  }
+
+  /** Writes what may be written now. A file is begun only when the one before it is on the disk. */
+  #write(withTail: boolean): void {
+    const { directory, files: disk, cache } = this.#options;
+    if (directory === null || this.#isClosed) return;
+    let isPreviousOnDisk = true;
+    for (const file of this.#files) {
+      if (file.isComplete) continue;
+      if (!file.hasHandle) {
+        if (!isPreviousOnDisk) return;
+        file.attach(disk.open(`${directory}/${headChunkFileName(file.number)}`, 'w'), cache);
+        disk.syncDirectory(directory);
+      }
+      const before = file.written;
+      try {
+        file.write(withTail || file.isCut);
+      } finally {
+        this.#waitingBytes -= file.written - before;
+      }
+      const isDue = file.isCut || file.written - file.synced >= SYNC_BYTES;
+      if (isDue && this.#syncing === null) this.#syncing = this.#sync(file);
+      isPreviousOnDisk = file.isComplete;
+    }
+  }
+
+  async #sync(file: GrowingFile): Promise<unknown> {
+    try {
+      await file.sync();
+      return null;
+    } catch (error) {
+      this.#noteFailure(error);
+      return error;
+    } finally {
+      this.#syncing = null;
+      this.#schedule();
+    }
+  }
+
+  /** `guess` bytes are asked for at first: when they hold the whole entry, it is not read again. */
+  #decode(
+    place: HeadChunkPlace,
+    guess: number,
+    read: (file: GrowingFile, offset: number, length: number) => Uint8Array,
+  ): HeadChunk {
+    const { file: number, offset } = place;
+    const file = this.#files[number - (this.#files[0]?.number ?? 0)];
+    const name = `chunks_head/${headChunkFileName(number)} at ${offset}`;
+    if (file === undefined) throw new CorruptionError(name, 'no such head chunk file');
+    try {
+      const first = read(file, offset, Math.min(guess, file.end - offset));
+      const { encoding, start, end } = decodePrefix(new ByteReader(first));
+      const bytes = end + 4 <= first.length ? first : read(file, offset, end + 4);
+      if (crc32c(bytes, 0, end) !== new ByteReader(bytes, end).u32()) {
+        throw new CorruptionError(name, 'wrong checksum');
+      }
+      return { encoding, bytes, start, length: end - start };
+    } catch (cause) {
+      if (cause instanceof DecodeError) {
+        throw new CorruptionError(name, 'does not decode', { cause });
+      }
+      throw cause;
+    }
+  }
+}
+
+/** Whether the file's part of all that lies before the place is on the disk. */
+function isOnDisk(file: GrowingFile, number: number, offset: number): boolean {
+  if (file.number > number) return true;
+  if (file.number === number) return file.synced >= Math.min(offset, file.end);
+  return file.isComplete;
+}
