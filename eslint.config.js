@@ -2,7 +2,7 @@ import tseslint from 'typescript-eslint';
 
 /** Only what needs types: lost promises and missed cases are the dear mistakes in a server. The rest is Biome's. */
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/*.test.ts', '**/*.bench.ts', 'apps/console/**', '**/*.mjs', '**/*.js'] },
+  { ignores: ['**/dist/**', '**/*.test.ts', '**/*.bench.ts', 'apps/console/**', 'packages/kernels/assembly/**', '**/*.mjs', '**/*.js'] },
   {
     files: ['**/*.ts'],
     languageOptions: {

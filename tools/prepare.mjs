@@ -55,10 +55,13 @@ export function install() {
   writeFileSync(mark, hash);
 }
 
-/** Type-checks and builds the rooms, then the console. Both are incremental. */
+/** Type-checks and builds the rooms and their WebAssembly, then the console. All are incremental. */
 export function build() {
   const compiler = path.join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
   mustRun('building the program', process.execPath, [compiler, '-b']);
+  mustRun('building the kernels', process.execPath, [
+    path.join(root, 'packages', 'kernels', 'build-wasm.mjs'),
+  ]);
   if (!existsSync(path.join(root, 'apps', 'console', 'package.json'))) return;
   mustRun('building the console', process.execPath, [
     path.join(root, 'tools', 'build-console.mjs'),

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { loadNativeKernels } from '../native/native-kernels.ts';
 import { xorCount, xorDecode } from '../xor/xor-decode.ts';
 import { denseCount, denseDecode, denseDecodeValues, denseDecodeWhole } from './dense-decode.ts';
 import {
@@ -12,6 +13,8 @@ import {
   denseMaxBytes,
 } from './dense-encode.ts';
 import { DENSE_MALFORMED, DENSE_MAX_SAMPLES, DENSE_UNFIT } from './dense-format.ts';
+import { createReferenceLoops } from './dense-loops.ts';
+import { createNativeLoops } from './native-loops.ts';
 
 const CONFORMANCE =
   process.env.POLLUX_CONFORMANCE ??
@@ -20,6 +23,8 @@ const REAL_BLOCKS = path.join(CONFORMANCE, 'real/prometheus-2.42/blocks');
 const STALE_NAN = [2, 0x7ff00000] as const;
 
 const encoder = createDenseEncoder();
+const native = await loadNativeKernels();
+const LOOPS = [createReferenceLoops(), ...(native === null ? [] : [createNativeLoops(native)])];
 
 type Columns = { readonly timestampsMs: Float64Array; readonly values: Float64Array };
 
@@ -35,14 +40,23 @@ function encode({ timestampsMs, values }: Columns): Uint8Array {
   return target.slice(0, end);
 }
 
+/** Decodes with each implementation; they must agree, also on what is malformed. */
 function decode(bytes: Uint8Array): Columns | null {
   const count = denseCount(bytes, 0, bytes.length);
   if (count === DENSE_MALFORMED) return null;
-  const timestampsMs = new Float64Array(count);
-  const values = new Float64Array(count);
-  const got = denseDecode(bytes, 0, bytes.length, timestampsMs, wordsOf(values), 0);
-  expect(got === DENSE_MALFORMED || got === count).toBe(true);
-  return got === DENSE_MALFORMED ? null : { timestampsMs, values };
+  const answers = LOOPS.map((loops) => {
+    const timestampsMs = new Float64Array(count);
+    const values = new Float64Array(count);
+    const got = denseDecode(bytes, 0, bytes.length, timestampsMs, wordsOf(values), 0, loops);
+    expect(got === DENSE_MALFORMED || got === count).toBe(true);
+    return got === DENSE_MALFORMED ? null : { timestampsMs, values };
+  });
+  const [first = null, ...others] = answers;
+  for (const other of others) {
+    if (first === null) expect(other).toBeNull();
+    else expectSame(other, first);
+  }
+  return first;
 }
 
 function expectSame(actual: Columns | null, wanted: Columns): void {
@@ -133,6 +147,11 @@ const samples = fc.tuple(values, fc.nat(), walk).map(([column, start, gaps]): Co
 });
 
 describe('dense chunks', () => {
+  it.skipIf(native === null)(
+    `are decoded by WebAssembly too${native === null ? ' (skipped: it is not built; npm run build)' : ''}`,
+    () => expect(LOOPS).toHaveLength(2),
+  );
+
   it('give back every sample bit for bit, and keep to their bound', () => {
     fc.assert(
       fc.property(samples, (input) => expectSame(decode(encode(input)), input)),
@@ -218,6 +237,7 @@ describe('dense chunks', () => {
         (input, changes) => {
           const bytes = encode(input);
           for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
+          decode(bytes);
           const count = denseCount(bytes, 0, bytes.length);
           if (count === DENSE_MALFORMED) return;
           const times = new Float64Array(count + 2).fill(-7);
@@ -267,9 +287,11 @@ describe('dense columns', () => {
       fc.property(walk, (numbers) => {
         const target = new Uint8Array(denseMaxBytes(numbers.length));
         const end = denseEncodeWhole(encoder, numbers, 0, numbers.length, target, 3);
-        const back = new Float64Array(numbers.length);
-        expect(denseDecodeWhole(target, 3, end, back, back.length)).toBe(end);
-        expect(back).toEqual(numbers);
+        for (const loops of LOOPS) {
+          const back = new Float64Array(numbers.length);
+          expect(denseDecodeWhole(target, 3, end, back, back.length, loops)).toBe(end);
+          expect(back).toEqual(numbers);
+        }
       }),
       { numRuns: 400 },
     );

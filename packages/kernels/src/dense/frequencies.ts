@@ -9,6 +9,8 @@ import { MAX_SYMBOLS, RANGE_BITS, RANGE_SLOTS } from './dense-format.ts';
  */
 export const MAX_LEVEL = 31;
 const MAX_WEIGHT = 448;
+/** One more place in the symbol. */
+const SLOT_STEP = 1 << 20;
 
 export function weightOfLevel(level: number): number {
   return level < 4 ? level : (4 + (level & 3)) << ((level >>> 2) - 1);
@@ -63,17 +65,25 @@ export function frequenciesOfLevels(
   return true;
 }
 
-/** Fills `slots` with the symbol of each slot, and `starts` with each symbol's first slot. */
-export function fillSlots(
+/** First slot of each symbol. */
+export function startsOfFrequencies(
   frequencies: Uint32Array,
   symbols: number,
-  slots: Uint8Array,
   starts: Uint32Array,
 ): void {
   let at = 0;
   for (let symbol = 0; symbol < symbols; symbol++) {
     starts[symbol] = at;
-    const end = at + frequencies[symbol]!;
-    while (at < end) slots[at++] = symbol;
+    at += frequencies[symbol]!;
+  }
+}
+
+/** Fills `slots`, for each slot: its symbol (8 bits), the symbol's frequency (12), its place in the symbol (12). */
+export function fillSlots(frequencies: Uint32Array, symbols: number, slots: Uint32Array): void {
+  let at = 0;
+  for (let symbol = 0; symbol < symbols; symbol++) {
+    const frequency = frequencies[symbol]!;
+    const end = at + frequency;
+    for (let entry = symbol | (frequency << 8); at < end; entry += SLOT_STEP) slots[at++] = entry;
   }
 }

@@ -63,7 +63,7 @@ export function loadLanes(
 ): void {
   const laneBits = Math.ceil(count / 4) * width;
   const whole = Math.floor(laneBits / 32) * 16;
-  for (let i = 0; i < whole; i++) words[i] = bytes[at + i]!;
+  words.set(bytes.subarray(at, at + whole));
   words.fill(0, whole, whole + 32);
   const restBytes = Math.ceil((laneBits - whole * 2) / 8);
   for (let lane = 0; lane < 4; lane++) {

@@ -25,11 +25,13 @@ export function decodeValues(
 ): boolean {
   const kind = readByte(cursor);
   if (kind === VALUES_CONSTANT) {
-    const low = readWord(cursor);
-    const high = readWord(cursor);
-    for (let i = at; i < at + count; i++) {
-      words[i * 2] = low;
-      words[i * 2 + 1] = high;
+    words[at * 2] = readWord(cursor);
+    words[at * 2 + 1] = readWord(cursor);
+    const start = at * 2;
+    const end = start + count * 2;
+    // What is there is doubled until it fills the column.
+    for (let next = start + 2; next < end; next += next - start) {
+      words.copyWithin(next, start, Math.min(next, start + end - next));
     }
     return !cursor.isBad;
   }

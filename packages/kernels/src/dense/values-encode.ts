@@ -30,6 +30,8 @@ export type ValueScratch = {
 
 /** With more runs than this part of the values, storing lengths of runs is not tried. */
 const RUNS_PART = 0.8;
+/** Runs are decoded twice, lengths and heads: they have to save this part of the bytes. */
+const RUNS_GAIN = 0.04;
 /** With more values apart than one in so many, a column is not decimal. */
 const EXCEPTION_PART = 8;
 const MINUS_ZERO = 0x80000000;
@@ -75,7 +77,7 @@ export function encodeValues(
   if (runs > count * RUNS_PART) return end;
   const { spare } = scratch;
   const size = encodeRuns(scratch, kind, bits, count, spare);
-  if (size >= end - at) return end;
+  if (size > (end - at) * (1 - RUNS_GAIN)) return end;
   target.set(spare.subarray(0, size), at);
   return at + size;
 }

@@ -9,7 +9,7 @@ import {
 } from './dense-format.ts';
 import type { DenseLoops } from './dense-loops.ts';
 import { isExactSum } from './exact-sum.ts';
-import { fillSlots, frequenciesOfLevels } from './frequencies.ts';
+import { frequenciesOfLevels } from './frequencies.ts';
 import { lanesBytes, loadLanes } from './lanes.ts';
 import { type Cursor, readByte, readUvarint, readVarint, readWord } from './number-bytes.ts';
 
@@ -35,7 +35,7 @@ export function decodeWhole(loops: DenseLoops, cursor: Cursor, count: number): b
   if (!isExactSum({ order, first, delta, base, factor, greatestUnit, patches }, left)) return false;
   const { numbers } = loops;
   if (order === 1 && greatestUnit === 0 && patches === 0) {
-    for (let i = 0; i < count; i++) numbers[i] = first + i * base;
+    loops.line(count, first, base);
     return true;
   }
   if (order === 2) {
@@ -102,7 +102,7 @@ function readRange(loops: DenseLoops, cursor: Cursor, count: number, symbols: nu
   const { levels } = loops;
   if (!readLevels(cursor, symbols, levels)) return false;
   if (!frequenciesOfLevels(levels, symbols, loops.frequencies)) return false;
-  fillSlots(loops.frequencies, symbols, loops.slots, loops.starts);
+  loops.fillSlots(symbols);
   const wordCount = readUvarint(cursor);
   const even = readWord(cursor);
   const odd = readWord(cursor);

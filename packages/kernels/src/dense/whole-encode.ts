@@ -8,7 +8,7 @@ import {
   MAX_SYMBOLS,
 } from './dense-format.ts';
 import { isExactSum } from './exact-sum.ts';
-import { fillSlots, frequenciesOfLevels, levelsOfCounts } from './frequencies.ts';
+import { frequenciesOfLevels, levelsOfCounts, startsOfFrequencies } from './frequencies.ts';
 import { lanesBytes, packLanes } from './lanes.ts';
 import { varintBytes, writeUvarint, writeVarint } from './number-bytes.ts';
 import { encodeRange } from './range-encode.ts';
@@ -35,7 +35,6 @@ export type WholeScratch = {
   readonly levels: Uint8Array;
   readonly frequencies: Uint32Array;
   readonly starts: Uint32Array;
-  readonly slots: Uint8Array;
 };
 
 export function createWholeScratch(): WholeScratch {
@@ -49,7 +48,6 @@ export function createWholeScratch(): WholeScratch {
     levels: new Uint8Array(MAX_SYMBOLS),
     frequencies: new Uint32Array(MAX_SYMBOLS),
     starts: new Uint32Array(MAX_SYMBOLS),
-    slots: new Uint8Array(4096),
   };
 }
 
@@ -330,14 +328,14 @@ function writeRanged(
   target: Uint8Array,
   at: number,
 ): number {
-  const { counts, levels, frequencies, starts, slots, high, low, words } = scratch;
+  const { counts, levels, frequencies, starts, high, low, words } = scratch;
   let symbols = 0;
   for (let i = 0; i < left; i++) if (high[i]! >= symbols) symbols = high[i]! + 1;
   counts.fill(0, 0, symbols);
   for (let i = 0; i < left; i++) counts[high[i]!] = counts[high[i]!]! + 1;
   levelsOfCounts(counts, symbols, levels);
   frequenciesOfLevels(levels, symbols, frequencies);
-  fillSlots(frequencies, symbols, slots, starts);
+  startsOfFrequencies(frequencies, symbols, starts);
   target[at] = lowBits;
   let next = writeLevels(levels, symbols, target, at + 1);
   next = encodeRange(high, left, { frequencies, starts }, words, target, next);

@@ -1,0 +1,166 @@
+/**
+ * The loops that pay in WebAssembly, in AssemblyScript with SIMD. Each has its TypeScript reference in `src`, is equal to it
+ * bit for bit, and works on the fixed buffers below; who calls has checked every length and bound. Layout of names and sizes:
+ * `src/native/native-kernels.ts`.
+ */
+
+const input: usize = memory.data(8192 * 8, 16);
+const low: usize = memory.data(8208 * 4, 16);
+const high: usize = memory.data(8208 * 4, 16);
+const numbers: usize = memory.data(8208 * 8, 16);
+/** A spare of one vector: filling a symbol's slots writes past its end. */
+const slots: usize = memory.data(2048 * 4 + 16, 16);
+const frequencies: usize = memory.data(256 * 4, 16);
+
+export function inputAt(): usize {
+  return input;
+}
+export function lowAt(): usize {
+  return low;
+}
+export function highAt(): usize {
+  return high;
+}
+export function numbersAt(): usize {
+  return numbers;
+}
+export function frequenciesAt(): usize {
+  return frequencies;
+}
+
+/** `src/dense/lanes.ts`. */
+export function unpack(target: usize, count: i32, width: i32): void {
+  const mask = i32x4.splat(width === 32 ? -1 : (1 << width) - 1);
+  const end = target + ((<usize>count) << 2);
+  let shift = 0;
+  let word = input;
+  for (let at = target; at < end; at += 16) {
+    let four = i32x4.shr_u(v128.load(word), shift);
+    const next = shift + width;
+    if (next > 32) four = v128.or(four, i32x4.shl(v128.load(word, 16), 32 - shift));
+    v128.store(at, v128.and(four, mask));
+    shift = next & 31;
+    word += (<usize>(next >> 5)) << 4;
+  }
+}
+
+/** `src/dense/frequencies.ts`. */
+export function fillSlots(symbols: i32): void {
+  let at = slots;
+  for (let symbol = 0; symbol < symbols; symbol++) {
+    const frequency = load<u32>(frequencies + ((<usize>symbol) << 2));
+    const end = at + ((<usize>frequency) << 2);
+    let four = v128.add<i32>(
+      i32x4.splat(symbol | (frequency << 8)),
+      i32x4(0, 1 << 20, 2 << 20, 3 << 20),
+    );
+    const step = i32x4.splat(4 << 20);
+    for (let next = at; next < end; next += 16) {
+      v128.store(next, four);
+      four = i32x4.add(four, step);
+    }
+    at = end;
+  }
+}
+
+/** `src/dense/range-decode.ts`. */
+export function range(even: u32, odd: u32, wordCount: i32, count: i32): bool {
+  let state = even;
+  let other = odd;
+  let at = input;
+  const wordsEnd = input + ((<usize>wordCount) << 1);
+  const end = high + ((<usize>count) << 2);
+  for (let target = high; target < end; target += 4) {
+    const entry = load<u32>(slots + ((state & 2047) << 2));
+    store<u32>(target, entry & 0xff);
+    state = ((entry >> 8) & 0xfff) * (state >> 11) + (entry >> 20);
+    if (state < 0x10000) {
+      if (at === wordsEnd) return false;
+      state = (state << 16) | <u32>load<u16>(at);
+      at += 2;
+    }
+    const swapped = other;
+    other = state;
+    state = swapped;
+  }
+  return at === wordsEnd && state === 0x10000 && other === 0x10000;
+}
+
+/** numbers[from + i] = base + factor × (high[i] × highScale + low[i]); a `highScale` of 0 leaves `high` out. */
+export function join(from: i32, count: i32, base: f64, factor: f64, highScale: f64): void {
+  const bases = f64x2.splat(base);
+  const factors = f64x2.splat(factor);
+  const scales = f64x2.splat(highScale);
+  let target = numbers + ((<usize>from) << 3);
+  const bytes = (<usize>count) << 2;
+  if (highScale === 0) {
+    for (let at: usize = 0; at < bytes; at += 16) {
+      const four = v128.load(low + at);
+      const upper = v128.shuffle<i32>(four, four, 2, 3, 2, 3);
+      const first = f64x2.mul(factors, f64x2.convert_low_i32x4_u(four));
+      const second = f64x2.mul(factors, f64x2.convert_low_i32x4_u(upper));
+      v128.store(target, f64x2.add(bases, first));
+      v128.store(target, f64x2.add(bases, second), 16);
+      target += 32;
+    }
+    return;
+  }
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const lows = v128.load(low + at);
+    const highs = v128.load(high + at);
+    const first = f64x2.add(
+      f64x2.mul(f64x2.convert_low_i32x4_u(highs), scales),
+      f64x2.convert_low_i32x4_u(lows),
+    );
+    const second = f64x2.add(
+      f64x2.mul(f64x2.convert_low_i32x4_u(v128.shuffle<i32>(highs, highs, 2, 3, 2, 3)), scales),
+      f64x2.convert_low_i32x4_u(v128.shuffle<i32>(lows, lows, 2, 3, 2, 3)),
+    );
+    v128.store(target, f64x2.add(bases, f64x2.mul(factors, first)));
+    v128.store(target, f64x2.add(bases, f64x2.mul(factors, second)), 16);
+    target += 32;
+  }
+}
+
+/** numbers[i] = first + i × step. */
+export function line(count: i32, first: f64, step: f64): void {
+  const firsts = f64x2.splat(first);
+  const steps = f64x2.splat(step);
+  const two = f64x2.splat(2);
+  let places = f64x2(0, 1);
+  const end = numbers + ((<usize>count) << 3);
+  for (let at = numbers; at < end; at += 16) {
+    v128.store(at, f64x2.add(firsts, f64x2.mul(places, steps)));
+    places = f64x2.add(places, two);
+  }
+}
+
+/** Each of numbers[from, to) becomes the sum of itself and those before it from `from` on. All sums are exact. */
+export function sum(from: i32, to: i32): void {
+  let at = numbers + ((<usize>from) << 3);
+  const end = numbers + ((<usize>to) << 3);
+  const zero = f64x2.splat(0);
+  let carry = zero;
+  // Four at a time: only one addition of four waits for those before.
+  for (; at + 32 <= end; at += 32) {
+    const a = v128.load(at);
+    const b = v128.load(at, 16);
+    const first = f64x2.add(a, v128.shuffle<f64>(zero, a, 0, 2));
+    const pair = f64x2.add(b, v128.shuffle<f64>(zero, b, 0, 2));
+    const second = f64x2.add(pair, v128.shuffle<f64>(first, first, 1, 1));
+    v128.store(at, f64x2.add(first, carry));
+    v128.store(at, f64x2.add(second, carry), 16);
+    carry = f64x2.add(carry, v128.shuffle<f64>(second, second, 1, 1));
+  }
+  let last = f64x2.extract_lane(carry, 0);
+  for (; at < end; at += 8) {
+    last += load<f64>(at);
+    store<f64>(at, last);
+  }
+}
+
+export function divide(count: i32, divisor: f64): void {
+  const divisors = f64x2.splat(divisor);
+  const end = numbers + ((<usize>count) << 3);
+  for (let at = numbers; at < end; at += 16) v128.store(at, f64x2.div(v128.load(at), divisors));
+}

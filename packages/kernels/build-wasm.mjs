@@ -1,0 +1,32 @@
+// Compiles assembly/kernels.ts to WebAssembly, when it has changed, into a module that holds it as text: rooms read no
+// files. Run by the build of the workspace.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+const room = import.meta.dirname;
+const source = path.join(room, 'assembly', 'kernels.ts');
+const folder = path.join(room, 'dist', 'wasm');
+const binary = path.join(folder, 'kernels.wasm');
+const target = path.join(folder, 'kernels.js');
+const require = createRequire(import.meta.url);
+const manifest = require.resolve('assemblyscript/package.json');
+const compiler = path.join(path.dirname(manifest), 'bin', 'asc.js');
+const options = ['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--use', 'abort='];
+
+const hash = createHash('sha256')
+  .update(readFileSync(source))
+  .update(readFileSync(manifest))
+  .update(readFileSync(import.meta.filename))
+  .digest('hex');
+const head = `// Built of ${hash}\n`;
+if (!existsSync(target) || !readFileSync(target, 'utf8').startsWith(head)) {
+  mkdirSync(folder, { recursive: true });
+  const args = [compiler, source, '--outFile', binary, ...options];
+  const { status } = spawnSync(process.execPath, args, { stdio: ['ignore', 2, 2] });
+  if (status !== 0) process.exit(status ?? 1);
+  const wasm = readFileSync(binary).toString('base64');
+  writeFileSync(target, `${head}export const wasm = '${wasm}';\n`);
+}

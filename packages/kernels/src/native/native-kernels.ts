@@ -1,0 +1,39 @@
+/** What `assembly/kernels.ts` exports: addresses of its buffers, and loops on them. */
+export type NativeKernels = {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  inputAt(): number;
+  lowAt(): number;
+  highAt(): number;
+  numbersAt(): number;
+  frequenciesAt(): number;
+  unpack(target: number, count: number, width: number): void;
+  fillSlots(symbols: number): void;
+  range(even: number, odd: number, wordCount: number, count: number): number;
+  join(from: number, count: number, base: number, factor: number, highScale: number): void;
+  line(count: number, first: number, step: number): void;
+  sum(from: number, to: number): void;
+  divide(count: number, divisor: number): void;
+};
+
+/** The part of the runtime's WebAssembly that is used; Node's types have no values for it. */
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: unknown };
+};
+
+/** Where the build puts the module, seen from this folder in `src` and in `dist` alike. */
+const BUILT = '../../dist/wasm/kernels.js';
+
+/**
+ * The built module, or null where there is none: sources that were never built, or a runtime without WebAssembly SIMD. The
+ * TypeScript references then do the same work.
+ */
+export async function loadNativeKernels(): Promise<NativeKernels | null> {
+  try {
+    const { wasm } = (await import(/* @vite-ignore */ BUILT)) as { readonly wasm: string };
+    const module = new WebAssembly.Module(Buffer.from(wasm, 'base64'));
+    return new WebAssembly.Instance(module).exports as NativeKernels;
+  } catch {
+    return null;
+  }
+}
