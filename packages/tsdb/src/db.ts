@@ -322,6 +322,19 @@ export class Tsdb implements Engine, ExemplarQueryable {
     };
   }
 
+  /**
+   * Times, end exclusive, in which samples are known to be missing because blocks are damaged: who promises to cover a time
+   * must leave them out. A block whose time is unknown may have been any before the head.
+   */
+  lostTimes(): { readonly startMs: number; readonly endMs: number }[] {
+    const { blocks, head } = this.#parts;
+    const headMs = head.isEmpty ? Number.MAX_SAFE_INTEGER : head.minMs;
+    return blocks.damagedTimes().map((time) => ({
+      startMs: time?.minTime ?? 0,
+      endMs: time?.maxTime ?? headMs,
+    }));
+  }
+
   /** Figures for `/api/v1/status/tsdb`; `top` names a list. Time is proportional to the label index. */
   headStats(top = 10): HeadStats {
     return headStats(this.#parts.head, top);

@@ -126,6 +126,9 @@ describe('a damaged block', () => {
     expect(counts.extra1).toBeGreaterThan(400);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain(`block ${victim()} is damaged`);
+    const meta = path.join(directory, victim(), 'meta.json');
+    const { minTime, maxTime } = JSON.parse(fs.readFileSync(meta, 'utf8'));
+    expect(db.lostTimes()).toEqual([{ startMs: minTime, endMs: maxTime }]);
     await readAll(db);
     expect(lines.filter((line) => line.includes(victim()))).toHaveLength(1);
     await db.close();
@@ -138,6 +141,8 @@ describe('a damaged block', () => {
     const { counts, warnings } = await readAll(db);
     expect(counts.m0).toBeGreaterThan(400);
     expect(warnings.join()).toContain(`block ${victim()} cannot be opened`);
+    expect(db.lostTimes()).toHaveLength(1);
+    expect(db.lostTimes()[0]!.endMs).toBeLessThan(T0 + 400_000);
     const names = await db.labelNames(ALL_TIME, [], 0, context());
     expect(names.warnings).toHaveLength(1);
     const later = { minMs: T0 + 400_000, maxMs: T0 + 500_000 };

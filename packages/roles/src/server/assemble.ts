@@ -76,6 +76,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     startedMs: env.clock.now(),
     newestSampleMs: Math.max(tsdb.extent.headNewestMs, 0),
     oldestSampleMs: () => tsdb.extent.oldestMs,
+    lostTimes: () => tsdb.lostTimes(),
     retentionMs,
   });
   closer.defer('coverage', () => coverage.close());

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VirtualClock } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
+import type { Interval } from '@pollux/storage';
 import { Log } from '@pollux/telemetry';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ServerCoverage } from './coverage.ts';
@@ -23,6 +24,7 @@ describe('the coverage of a server', () => {
       startedMs: START_MS,
       newestSampleMs: 0,
       oldestSampleMs: () => oldestMs,
+      lostTimes: () => [],
       retentionMs: 60_000,
     });
     coverage.start();
@@ -33,6 +35,31 @@ describe('the coverage of a server', () => {
     expect(coverage.local().sinceMs).toBe(START_MS + 10_000);
     await clock.advance(89_000);
     expect(coverage.local().sinceMs).toBe(START_MS + 60_000);
+    expect(coverage.local().gaps).toEqual([]);
+  });
+
+  it('leaves out what was stored and is lost to damage', async () => {
+    const clock = new VirtualClock(START_MS);
+    const lost: Interval[] = [];
+    coverage = new ServerCoverage({
+      env: { ...nodeEnv(), clock },
+      log: Log.silent(),
+      directory: mkdtempSync(join(tmpdir(), 'server-coverage-')),
+      startedMs: START_MS,
+      newestSampleMs: 0,
+      oldestSampleMs: () => START_MS,
+      lostTimes: () => lost,
+      retentionMs: 0,
+    });
+    coverage.start();
+    await clock.advance(30_000);
+    const [startMs, endMs] = [START_MS + 5_000, START_MS + 8_000];
+    lost.push({ startMs, endMs });
+    expect(coverage.local().gaps).toEqual([{ startMs, endMs }]);
+    expect(coverage.report(startMs + 1_000, endMs + 9_000)).toMatchObject({
+      serverGaps: [startMs + 1_000, endMs],
+    });
+    lost.pop();
     expect(coverage.local().gaps).toEqual([]);
   });
 });

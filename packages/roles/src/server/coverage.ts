@@ -5,14 +5,19 @@ import {
   CoverageFile,
   CoverageLog,
   type CoverageRecorder,
+  type CoverageReport,
+  type CoverageSubject,
   encodeHeader,
   HEARTBEAT_INTERVAL_MS,
   type Interval,
+  intersect,
+  intervalSet,
   type LocalCoverage,
   mayMatchAny,
   readCoverageFile,
   summaryOf,
   toWire,
+  union,
 } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 
@@ -26,6 +31,7 @@ export class ServerCoverage implements CoveragePort {
   readonly #clock: Clock;
   readonly #retentionMs: number;
   readonly #oldestSampleMs: () => number;
+  readonly #lostTimes: () => readonly Interval[];
   #timer: Timer | null = null;
   #isClosed = false;
 
@@ -38,6 +44,8 @@ export class ServerCoverage implements CoveragePort {
     readonly newestSampleMs: number;
     /** Of all that is stored; infinite while nothing is. Retention by size moves it without regard to time. */
     readonly oldestSampleMs: () => number;
+    /** Times in which samples that were stored have been lost to damage. */
+    readonly lostTimes: () => readonly Interval[];
     readonly retentionMs: number;
   }) {
     const { env, directory, startedMs, newestSampleMs } = options;
@@ -45,6 +53,7 @@ export class ServerCoverage implements CoveragePort {
     this.#clock = env.clock;
     this.#retentionMs = options.retentionMs;
     this.#oldestSampleMs = options.oldestSampleMs;
+    this.#lostTimes = options.lostTimes;
     this.log = new CoverageLog(startedMs);
     this.log.restore(readCoverageFile(env.files, path, newestSampleMs));
     this.#file = new CoverageFile({ files: env.files, path, coverage: this.log, log: options.log });
@@ -84,21 +93,26 @@ export class ServerCoverage implements CoveragePort {
     maxMs: number,
   ): string {
     const window = { startMs: minMs, endMs: maxMs + 1 };
-    const report = this.log.report(window, this.#clock.now(), (subject) =>
-      mayMatchAny(subject, selectors),
-    );
+    const report = this.#report(window, (subject) => mayMatchAny(subject, selectors));
     return encodeHeader(summaryOf(report), `${REPORT_PATH}?start=${minMs}&end=${maxMs}`);
   }
 
   report(startMs: number | null, endMs: number | null): unknown {
     const window = { startMs: startMs ?? ALL_TIME.startMs, endMs: endMs ?? ALL_TIME.endMs };
-    return toWire(this.log.report(window, this.#clock.now()));
+    return toWire(this.#report(window));
   }
 
   /** What local storage has, for deciding what to ask remote storage for. */
   local(): LocalCoverage {
-    const { sinceMs, serverGaps } = this.log.report(ALL_TIME, this.#clock.now(), () => false);
+    const { sinceMs, serverGaps } = this.#report(ALL_TIME, () => false);
     return { sinceMs, gaps: serverGaps };
+  }
+
+  /** What took place and is still there: a damaged time counts as one in which the server was not. */
+  #report(window: Interval, mayMatch?: (subject: CoverageSubject) => boolean): CoverageReport {
+    const report = this.log.report(window, this.#clock.now(), mayMatch);
+    const lost = intersect([window], intervalSet(this.#lostTimes()));
+    return lost.length === 0 ? report : { ...report, serverGaps: union(report.serverGaps, lost) };
   }
 }
 

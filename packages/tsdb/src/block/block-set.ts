@@ -70,6 +70,12 @@ export class BlockSet {
     return this.#broken.length + this.#damaged.size;
   }
 
+  /** Times of the damaged blocks, end exclusive; null for one whose time cannot be read. */
+  damagedTimes(): ({ readonly minTime: number; readonly maxTime: number } | null)[] {
+    const damaged = this.#blocks.filter(({ ulid }) => this.#damaged.has(ulid));
+    return [...this.#broken.map(({ time }) => time), ...damaged.map(({ meta }) => meta)];
+  }
+
   /** Names the quarantined blocks that may have had samples of the range. */
   warningsIn(range: TimeRange): Annotation[] {
     return this.#broken
