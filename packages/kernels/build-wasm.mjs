@@ -11,8 +11,13 @@ const source = path.join(room, 'assembly', 'kernels.ts');
 const folder = path.join(room, 'dist', 'wasm');
 const binary = path.join(folder, 'kernels.wasm');
 const target = path.join(folder, 'kernels.js');
-const require = createRequire(import.meta.url);
-const manifest = require.resolve('assemblyscript/package.json');
+const manifest = compilerManifest();
+if (manifest === null) {
+  process.stderr.write(
+    'pollux: assemblyscript is not installed (npm install); until it is, the kernels run as TypeScript\n',
+  );
+  process.exit(0);
+}
 const compiler = path.join(path.dirname(manifest), 'bin', 'asc.js');
 const options = ['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--use', 'abort='];
 
@@ -29,4 +34,13 @@ if (!existsSync(target) || !readFileSync(target, 'utf8').startsWith(head)) {
   if (status !== 0) process.exit(status ?? 1);
   const wasm = readFileSync(binary).toString('base64');
   writeFileSync(target, `${head}export const wasm = '${wasm}';\n`);
+}
+
+function compilerManifest() {
+  try {
+    return createRequire(import.meta.url).resolve('assemblyscript/package.json');
+  } catch (error) {
+    if (error.code === 'MODULE_NOT_FOUND') return null;
+    throw error;
+  }
 }
