@@ -32,7 +32,6 @@ import type { SampleColumns } from './format/wal-record.ts';
 import { HeadAppender } from './head/appender.ts';
 import { deleteHeadSamples } from './head/delete.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
-import { selectExemplars } from './head/exemplars.ts';
 import { openHeadChunks } from './head/found-chunks.ts';
 import { Head } from './head/head.ts';
 import { HeadCursor, headLabelNames, headLabelValues } from './head/read.ts';
@@ -286,7 +285,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     _context: ReadContext,
   ): Promise<readonly ExemplarSeries[]> {
     this.#checkOpen();
-    return selectExemplars(this.#parts.head.options.exemplars, range, matcherSets);
+    return this.#parts.head.options.exemplars.select(range, matcherSets);
   }
 
   async deleteSamples(range: TimeRange, matchers: readonly Matcher[]): Promise<void> {
@@ -305,6 +304,11 @@ export class Tsdb implements Engine, ExemplarQueryable {
   prepareOutOfOrderWindow(windowMs: number): () => void {
     this.#checkOpen();
     return this.#parts.window.prepare(windowMs);
+  }
+
+  /** Changes `maxExemplars`; the newest that came are kept. Cannot fail. */
+  resizeExemplars(maxExemplars: number): void {
+    this.#parts.head.options.exemplars.resize(maxExemplars);
   }
 
   /** Without looking through anything. Times in ms; infinite while there is no sample. */

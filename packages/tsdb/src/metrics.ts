@@ -12,6 +12,8 @@ export type SampleMetrics = {
 /** Self-metrics under Prometheus' names, so that its dashboards and alerts work. */
 export type TsdbMetrics = SampleMetrics & {
   readonly histograms: SampleMetrics;
+  readonly exemplarsAppended: Counter;
+  readonly outOfOrderExemplars: Counter;
   readonly outOfOrderAppended: Counter;
   readonly outOfOrderDelta: Histogram;
   readonly oooUnknownSamples: Counter;
@@ -70,6 +72,14 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
   return {
     ...sampleMetrics(registry, 'float'),
     histograms: sampleMetrics(registry, 'histogram'),
+    exemplarsAppended: counter(
+      'exemplar_exemplars_appended_total',
+      'Total number of appended exemplars.',
+    ),
+    outOfOrderExemplars: counter(
+      'exemplar_out_of_order_exemplars_total',
+      'Total number of out of order exemplar ingestion failed attempts.',
+    ),
     outOfOrderAppended: registry
       .counters(
         'prometheus_tsdb_head_out_of_order_samples_appended_total',

@@ -1,5 +1,6 @@
 import type { Registry } from '@pollux/telemetry';
 import type { BlockSet } from './block/block-set.ts';
+import type { ExemplarRing } from './head/exemplar-ring.ts';
 import type { Head } from './head/head.ts';
 import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import type { TsdbOptions } from './options.ts';
@@ -94,9 +95,31 @@ export function exposeState(
     'How long to retain samples in storage.',
     () => options.retentionMs / 1000,
   );
+  exposeExemplars(gauge, head.options.exemplars);
+}
+
+function exposeExemplars(
+  gauge: (name: string, help: string, read: () => number) => void,
+  ring: ExemplarRing,
+): void {
   gauge(
     'exemplar_exemplars_in_storage',
     'Number of exemplars currently in circular storage.',
-    () => head.options.exemplars.count,
+    () => ring.count,
+  );
+  gauge(
+    'exemplar_series_with_exemplars_in_storage',
+    'Number of series with exemplars currently in circular storage.',
+    () => ring.seriesCount,
+  );
+  gauge(
+    'exemplar_last_exemplars_timestamp_seconds',
+    'The timestamp of the oldest exemplar stored in circular storage. Useful to check for what time range the current exemplar buffer limit allows.',
+    () => ring.firstTimestampMs / 1000,
+  );
+  gauge(
+    'exemplar_max_exemplars',
+    'Total number of exemplars the exemplar storage can store, resizeable.',
+    () => ring.capacity,
   );
 }

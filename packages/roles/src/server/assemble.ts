@@ -65,6 +65,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       fsync: flags['storage.fsync'] as 'none' | 'interval' | 'always',
       outOfOrderWindowMs: first.outOfOrderWindowMs,
       seriesLimits: first.seriesLimits,
+      maxExemplars: first.maxExemplars,
       lockDirectory: context.lock,
     },
   });
@@ -159,6 +160,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     return async () => {
       window();
       tsdb.setSeriesLimits(config.seriesLimits);
+      tsdb.resizeExemplars(config.maxExemplars);
       queryable.current = storage;
       coverage.log.configIdentity = config.identity;
       scrapes.commit();
@@ -186,6 +188,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     readiness: () => readiness,
     query: new EngineQueryPort(engine, queryable),
     queryable,
+    exemplars: tsdb,
     targets: bindTargets(scrape),
     rules: { groups: () => rules.groups() },
     alertmanagers: notifier,

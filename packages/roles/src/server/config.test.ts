@@ -58,3 +58,28 @@ describe('limits on series', () => {
     expect(() => load('storage:\n  tsdb:\n    series_limits: {per_jobs: 1}\n')).toThrow(/per_jobs/);
   });
 });
+
+describe('the number of exemplars kept', () => {
+  function maxExemplars(yaml: string): number {
+    const file = join(mkdtempSync(join(tmpdir(), 'server-config-')), 'prometheus.yml');
+    writeFileSync(file, yaml);
+    const options = { files: new NodeFiles(), variables: {}, replicaLabels: [], file };
+    return loadServerConfig(options).maxExemplars;
+  }
+
+  it.each([
+    ['', 0],
+    ['storage: {tsdb: {out_of_order_time_window: 1m}}', 0],
+    ['storage: {exemplars: {}}', 100_000],
+    ['storage: {exemplars: {max_exemplars: 7}}', 7],
+    ['storage: {exemplars: {max_exemplars: -1}}', 0],
+  ])('by "%s" is %i', (yaml, expected) => {
+    expect(maxExemplars(yaml)).toBe(expected);
+  });
+
+  it('beyond all memory is refused', () => {
+    expect(() => maxExemplars('storage: {exemplars: {max_exemplars: 1000000000}}')).toThrow(
+      'must be at most',
+    );
+  });
+});

@@ -68,6 +68,8 @@ export type ServerConfig = {
   /** How far behind the newest sample of the database a sample may be; 0 = out-of-order samples are refused. */
   readonly outOfOrderWindowMs: number;
   readonly seriesLimits: SeriesLimits;
+  /** Exemplars kept in memory over all series; 0 = none, which is so where `storage.exemplars` is not given. */
+  readonly maxExemplars: number;
   /** For `/api/v1/status/config`, secrets hidden. */
   readonly shownYaml: string;
   /** Hash of scrape and rule configuration without replica labels; equal on replicas of one pair. */
@@ -100,11 +102,17 @@ const seriesLimits = object({
 
 const NO_LIMITS = { total: 0, per_job: 0, per_target: 0, new_per_job_per_hour: 0 };
 
+/** They take some hundred bytes each. */
+const MAX_EXEMPLARS = 10_000_000;
+const NO_EXEMPLARS = { max_exemplars: 0 };
+
 const NO_STORAGE = {
+  exemplars: NO_EXEMPLARS,
   tsdb: { out_of_order_time_window: 0, retention: NO_RETENTION, series_limits: NO_LIMITS },
 };
 
 const storageSection = object({
+  exemplars: optional(object({ max_exemplars: optional(integer, 100_000) }), NO_EXEMPLARS),
   tsdb: optional(
     object({
       out_of_order_time_window: optional(duration, 0),
@@ -159,6 +167,9 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
   if (section.storage.tsdb.retention.percentage !== null) {
     refuse(root, 'storage.tsdb.retention.percentage', 'is not supported yet; use size');
   }
+  if (section.storage.exemplars.max_exemplars > MAX_EXEMPLARS) {
+    refuse(root, 'storage.exemplars.max_exemplars', `must be at most ${MAX_EXEMPLARS}`);
+  }
   return {
     file,
     scrape,
@@ -174,6 +185,8 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
     retentionBytes: section.storage.tsdb.retention.size,
     outOfOrderWindowMs: section.storage.tsdb.out_of_order_time_window,
     seriesLimits: limitsOf(section.storage.tsdb.series_limits),
+    // A negative number means none, as with Prometheus.
+    maxExemplars: Math.max(0, section.storage.exemplars.max_exemplars),
     shownYaml: redactedYaml(root),
     identity: identityOf(root, ruleFiles, options),
   };

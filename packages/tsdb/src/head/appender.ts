@@ -69,7 +69,8 @@ export class HeadAppender implements Appender {
   readonly #id: number;
   readonly #staged: SampleColumns;
   readonly #histograms: HistogramRecord[] = [];
-  readonly #exemplars: ExemplarRecord[] = [];
+  /** With each exemplar as it was given: whether it had a time is not logged. */
+  readonly #exemplars: (ExemplarRecord & { readonly exemplar: Exemplar })[] = [];
   readonly #metadata: MetadataRecord[] = [];
   /** Null until the first sample. */
   #bounds: AppendBounds | null = null;
@@ -189,7 +190,7 @@ export class HeadAppender implements Appender {
 
   appendExemplar(ref: SeriesRef, exemplar: Exemplar): void {
     this.#checkOpen();
-    const { head } = this.#options;
+    const { head, metrics } = this.#options;
     if (head.options.exemplars.capacity === 0) return;
     const slot = head.table.slotOf(ref);
     if (slot < 0) return;
@@ -203,12 +204,12 @@ export class HeadAppender implements Appender {
       );
     }
     head.table.touchedBy[slot] = this.#id;
-    this.#exemplars.push({
-      ref,
-      timestampMs: exemplar.timestampMs ?? Math.max(0, head.maxMs),
-      value: exemplar.value,
-      labels: exemplar.labels,
-    });
+    const { value, labels } = exemplar;
+    const timestampMs = exemplar.timestampMs ?? Math.max(0, head.maxMs);
+    const item = { seriesLabels: head.table.labelsOf(slot), exemplar, timestampMs };
+    const outcome = head.options.exemplars.check(item, head.outOfOrder.windowMs);
+    if (outcome === 'out-of-order') metrics.outOfOrderExemplars.inc();
+    if (outcome === 'taken') this.#exemplars.push({ ref, timestampMs, value, labels, exemplar });
   }
 
   setMetadata(ref: SeriesRef, metadata: Metadata): void {
@@ -367,11 +368,13 @@ export class HeadAppender implements Appender {
     }
     metrics.histograms.samplesAppended.inc(histograms);
     for (const { ref, metadata } of this.#metadata) head.metadata.set(ref, metadata);
-    for (const { ref, timestampMs, value, labels } of this.#exemplars) {
+    for (const { ref, timestampMs, exemplar } of this.#exemplars) {
       const slot = table.slotOf(ref);
       if (slot < 0) continue;
-      const exemplar = { labels, value, timestampMs };
-      head.options.exemplars.add({ seriesLabels: table.labelsOf(slot), exemplar, timestampMs });
+      const item = { seriesLabels: table.labelsOf(slot), exemplar, timestampMs };
+      const outcome = head.options.exemplars.add(item, head.outOfOrder.windowMs);
+      if (outcome === 'taken') metrics.exemplarsAppended.inc();
+      else if (outcome === 'out-of-order') metrics.outOfOrderExemplars.inc();
     }
   }
 

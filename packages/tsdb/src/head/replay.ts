@@ -227,9 +227,10 @@ export class LogReplay {
         for (const { ref, timestampMs, value, labels } of record.exemplars) {
           const slot = head.table.slotOf(this.#liveRef(ref, 'exemplars'));
           if (slot < 0) continue;
-          const exemplar = { labels, value, timestampMs };
-          const seriesLabels = head.table.labelsOf(slot);
-          head.options.exemplars.add({ seriesLabels, exemplar, timestampMs });
+          // The log does not tell whether the time was given.
+          const exemplar = { labels, value, timestampMs: null };
+          const item = { seriesLabels: head.table.labelsOf(slot), exemplar, timestampMs };
+          head.options.exemplars.add(item, head.outOfOrder.windowMs);
         }
         return;
       case 'histograms':
