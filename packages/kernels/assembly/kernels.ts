@@ -4,7 +4,8 @@
  * `src/native/native-kernels.ts`.
  */
 
-const input: usize = memory.data(8192 * 8, 16);
+const input: usize = memory.data(8192 * 8 + 16, 16);
+const words: usize = memory.data(8208 * 8, 16);
 const low: usize = memory.data(8208 * 4, 16);
 const high: usize = memory.data(8208 * 4, 16);
 const numbers: usize = memory.data(8208 * 8, 16);
@@ -20,6 +21,9 @@ export function lowAt(): usize {
 }
 export function highAt(): usize {
   return high;
+}
+export function wordsAt(): usize {
+  return words;
 }
 export function numbersAt(): usize {
   return numbers;
@@ -163,4 +167,79 @@ export function divide(count: i32, divisor: f64): void {
   const divisors = f64x2.splat(divisor);
   const end = numbers + ((<usize>count) << 3);
   for (let at = numbers; at < end; at += 16) v128.store(at, f64x2.div(v128.load(at), divisors));
+}
+
+/** At least 57 bits from `bit` of the input on, the first of them at the top. */
+function peek(bit: i32): u64 {
+  return bswap<u64>(load<u64>(input + (<usize>bit >> 3))) << (bit & 7);
+}
+
+/**
+ * `src/xor/xor-decode.ts`, from the second sample on: `bit` is behind the first difference of times. Fills `numbers` and
+ * `words` from their second element on; false when the chunk is malformed.
+ */
+export function xorSamples(
+  firstBit: i32,
+  endBit: i32,
+  count: i32,
+  firstTimestamp: f64,
+  firstDelta: f64,
+  valueLow: u32,
+  valueHigh: u32,
+): bool {
+  let bit = firstBit;
+  let timestamp = firstTimestamp;
+  let delta = firstDelta;
+  let value = ((<u64>valueHigh) << 32) | <u64>valueLow;
+  let trailing = 0;
+  let significant = 64;
+  for (let index = 1; index < count; index++) {
+    if (index > 1) {
+      const window = peek(bit);
+      if (<i64>window >= 0) bit += 1;
+      else if (window >> 62 === 0b10) {
+        const raw = <i32>((window >> 48) & 0x3fff);
+        delta += <f64>(raw > 0x2000 ? raw - 0x4000 : raw);
+        bit += 16;
+      } else if (window >> 61 === 0b110) {
+        const raw = <i32>((window >> 44) & 0x1ffff);
+        delta += <f64>(raw > 0x10000 ? raw - 0x20000 : raw);
+        bit += 20;
+      } else if (window >> 60 === 0b1110) {
+        const raw = <i32>((window >> 40) & 0xfffff);
+        delta += <f64>(raw > 0x80000 ? raw - 0x100000 : raw);
+        bit += 24;
+      } else {
+        delta += <f64>(<i32>(peek(bit + 4) >> 32)) * 4294967296;
+        delta += <f64>(<u32>(peek(bit + 36) >> 32));
+        bit += 68;
+      }
+    }
+    timestamp += delta;
+    const window = peek(bit);
+    if (<i64>window >= 0) bit += 1;
+    else {
+      if (window >> 62 === 0b10) bit += 2;
+      else {
+        const leading = <i32>((window >> 57) & 31);
+        significant = <i32>((window >> 51) & 63);
+        if (significant === 0) significant = 64;
+        trailing = 64 - leading - significant;
+        if (trailing < 0) return false;
+        bit += 13;
+      }
+      let bits: u64;
+      if (significant <= 57) bits = peek(bit) >> (64 - significant);
+      else {
+        bits = (peek(bit) >> 32) << (significant - 32);
+        bits |= peek(bit + 32) >> (96 - significant);
+      }
+      value ^= bits << trailing;
+      bit += significant;
+    }
+    if (bit > endBit) return false;
+    store<f64>(numbers + ((<usize>index) << 3), timestamp);
+    store<u64>(words + ((<usize>index) << 3), value);
+  }
+  return true;
 }

@@ -5,6 +5,7 @@ export type NativeKernels = {
   lowAt(): number;
   highAt(): number;
   numbersAt(): number;
+  wordsAt(): number;
   frequenciesAt(): number;
   unpack(target: number, count: number, width: number): void;
   fillSlots(symbols: number): void;
@@ -13,6 +14,15 @@ export type NativeKernels = {
   line(count: number, first: number, step: number): void;
   sum(from: number, to: number): void;
   divide(count: number, divisor: number): void;
+  xorSamples(
+    firstBit: number,
+    endBit: number,
+    count: number,
+    firstTimestamp: number,
+    firstDelta: number,
+    valueLow: number,
+    valueHigh: number,
+  ): number;
 };
 
 /** The part of the runtime's WebAssembly that is used; Node's types have no values for it. */

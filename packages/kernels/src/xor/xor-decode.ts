@@ -1,3 +1,5 @@
+import { CHOSEN_XOR, type NativeXor, XOR_NATIVE_MOST } from './native-xor.ts';
+
 /** Number of samples that the chunk at `bytes[offset]` says it holds. */
 export function xorCount(bytes: Uint8Array, offset: number): number {
   return (bytes[offset]! << 8) | bytes[offset + 1]!;
@@ -19,6 +21,7 @@ export function xorDecode(
   timestampsMs: Float64Array,
   valueWords: Uint32Array,
   at: number,
+  native: NativeXor | null = CHOSEN_XOR,
 ): number {
   if (length < 2) return XOR_MALFORMED;
   const count = xorCount(bytes, offset);
@@ -35,11 +38,11 @@ export function xorDecode(
     if (byte < 0x80) break;
     scale *= 128;
   }
-  let timestamp = first % 2 === 0 ? first / 2 : -(first + 1) / 2;
+  const timestamp = first % 2 === 0 ? first / 2 : -(first + 1) / 2;
   if (!Number.isSafeInteger(timestamp)) return XOR_MALFORMED;
   let bit = position * 8;
-  let high = peek32(bytes, offset, bit);
-  let low = peek32(bytes, offset, bit + 32);
+  const high = peek32(bytes, offset, bit);
+  const low = peek32(bytes, offset, bit + 32);
   bit += 64;
   if (bit > endBit) return XOR_MALFORMED;
   timestampsMs[at] = timestamp;
@@ -60,9 +63,58 @@ export function xorDecode(
   if (!Number.isSafeInteger(delta)) return XOR_MALFORMED;
   bit = position * 8;
 
+  const samples = { bit, endBit, count, timestamp, delta, low, high };
+  const isNative =
+    native !== null && count >= NATIVE_LEAST && count <= XOR_NATIVE_MOST && length <= native.room;
+  const isWhole = isNative
+    ? decodeNative(native, { bytes, offset, length }, samples, timestampsMs, valueWords, at)
+    : decodeSamples(bytes, offset, samples, timestampsMs, valueWords, at);
+  return isWhole ? count : XOR_MALFORMED;
+}
+
+/** What the head of a chunk and its first sample tell; `bit` is behind the first difference of times. */
+type Samples = {
+  readonly bit: number;
+  readonly endBit: number;
+  readonly count: number;
+  readonly timestamp: number;
+  readonly delta: number;
+  readonly low: number;
+  readonly high: number;
+};
+
+/** Below so many samples, copying to and from WebAssembly's memory costs more than it gains. */
+const NATIVE_LEAST = 32;
+
+function decodeNative(
+  native: NativeXor,
+  { bytes, offset, length }: { bytes: Uint8Array; offset: number; length: number },
+  { bit, endBit, count, timestamp, delta, low, high }: Samples,
+  timestampsMs: Float64Array,
+  valueWords: Uint32Array,
+  at: number,
+): boolean {
+  native.input.set(bytes.subarray(offset, offset + length));
+  if (!native.samples(bit, endBit, count, timestamp, delta, low, high)) return false;
+  timestampsMs.set(native.times.subarray(1, count), at + 1);
+  valueWords.set(native.words.subarray(2, count * 2), (at + 1) * 2);
+  return true;
+}
+
+/** The samples from the second on; false when the chunk is malformed. */
+function decodeSamples(
+  bytes: Uint8Array,
+  offset: number,
+  samples: Samples,
+  timestampsMs: Float64Array,
+  valueWords: Uint32Array,
+  at: number,
+): boolean {
+  const { endBit } = samples;
+  let { bit, timestamp, delta, low, high } = samples;
   let trailing = 0;
   let significant = 64;
-  const end = at + count;
+  const end = at + samples.count;
   for (let index = at + 1; index < end; index++) {
     if (index > at + 1) {
       const word = peek32(bytes, offset, bit);
@@ -97,7 +149,7 @@ export function xorDecode(
         significant = (word >>> 19) & 63;
         if (significant === 0) significant = 64;
         trailing = 64 - leading - significant;
-        if (trailing < 0) return XOR_MALFORMED;
+        if (trailing < 0) return false;
         bit += 13;
       }
       if (significant <= 32) {
@@ -116,12 +168,12 @@ export function xorDecode(
       }
       bit += significant;
     }
-    if (bit > endBit) return XOR_MALFORMED;
+    if (bit > endBit) return false;
     timestampsMs[index] = timestamp;
     valueWords[index * 2] = low;
     valueWords[index * 2 + 1] = high;
   }
-  return count;
+  return true;
 }
 
 /** The 32 bits from `bit` on, as an unsigned number. Behind the end of the array it reads zeros. */
