@@ -44,7 +44,7 @@ export async function truncateHead(options: TruncateOptions): Promise<void> {
       table.touchedBy[slot]! < head.oldestAppender
     ) {
       const ref = table.refs[slot]!;
-      options.onRemoved(slot, Math.max(table.maxMs[slot]!, late.newestMsOf(slot)));
+      options.onRemoved(slot, Math.max(table.maxMs[slot]!, late.pastOf(slot)?.maxMs ?? -Infinity));
       late.forget(slot);
       head.tombstones.delete(ref);
       head.metadata.delete(ref);

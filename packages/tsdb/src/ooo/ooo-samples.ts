@@ -64,7 +64,8 @@ export class OooSamples {
   /** Samples ever inserted, modulo 2^32; and how many those were at the mark. */
   #inserted = new Uint32Array(16);
   #insertedAtMark = new Uint32Array(16);
-  /** Newest sample that the row ever had. */
+  /** Oldest and newest sample that the row ever had. */
+  #oldestMs = new Float64Array(16);
   #newestMs = new Float64Array(16);
   readonly #deletions = new Map<number, Deletion[]>();
   readonly #freeRows: number[] = [];
@@ -100,10 +101,10 @@ export class OooSamples {
     return row < 0 ? 0 : this.#inserted[row]!;
   }
 
-  /** Newest sample that ever arrived, −Infinity when there was none. */
-  newestMsOf(slot: Slot): number {
+  /** Time of all that ever arrived since the series is in the head: the write-ahead log may hold it. Null for nothing. */
+  pastOf(slot: Slot): Interval | null {
     const row = this.#row(slot);
-    return row < 0 ? Number.NEGATIVE_INFINITY : this.#newestMs[row]!;
+    return row < 0 ? null : { minMs: this.#oldestMs[row]!, maxMs: this.#newestMs[row]! };
   }
 
   /** True when the open chunk has a sample of that time: {@link insert} would drop another. */
@@ -141,6 +142,7 @@ export class OooSamples {
     slab.words[(offset >>> 2) + 3] = high;
     this.#openCount[row] = count + 1;
     this.#inserted[row] = this.#inserted[row]! + 1;
+    if (timestampMs < this.#oldestMs[row]!) this.#oldestMs[row] = timestampMs;
     if (timestampMs > this.#newestMs[row]!) this.#newestMs[row] = timestampMs;
     return true;
   }
@@ -427,6 +429,7 @@ export class OooSamples {
     this.#sealed[row] = 0;
     this.#marked[row] = 0;
     this.#inserted[row] = 0;
+    this.#oldestMs[row] = Number.POSITIVE_INFINITY;
     this.#newestMs[row] = Number.NEGATIVE_INFINITY;
     return row;
   }
@@ -445,6 +448,9 @@ export class OooSamples {
     const counts = new Uint8Array(size);
     counts.set(this.#openCount);
     this.#openCount = counts;
+    const oldest = new Float64Array(size);
+    oldest.set(this.#oldestMs);
+    this.#oldestMs = oldest;
     const newest = new Float64Array(size);
     newest.set(this.#newestMs);
     this.#newestMs = newest;
