@@ -13,7 +13,6 @@ import type {
   TimeRange,
 } from '@pollux/storage';
 import type { Block } from './block/block.ts';
-import { BlockCursor } from './block/block-cursor.ts';
 import { addBlockLabelNames, addBlockLabelValues } from './block/block-labels.ts';
 import { BlockSet } from './block/block-set.ts';
 import { DamageReport } from './block/damage-report.ts';
@@ -34,7 +33,7 @@ import { deleteHeadSamples } from './head/delete.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
 import { openHeadChunks } from './head/found-chunks.ts';
 import { Head } from './head/head.ts';
-import { HeadCursor, headLabelNames, headLabelValues } from './head/read.ts';
+import { headLabelNames, headLabelValues } from './head/read.ts';
 import { LogReplay } from './head/replay.ts';
 import { type HeadStats, headStats } from './head/stats.ts';
 import { MAX_CHUNK_SPAN_MS } from './head-chunks/entry.ts';
@@ -43,11 +42,11 @@ import type { TsdbInit } from './init.ts';
 import { Maintenance } from './maintenance.ts';
 import { type TsdbMetrics, tsdbMetrics } from './metrics.ts';
 import { deleteOooSamples } from './ooo/delete.ts';
-import { OooCursor } from './ooo/ooo-cursor.ts';
 import { OooWindow } from './ooo/window.ts';
 import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
 import { LabelReading } from './query/label-reading.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
+import { openCursors, overlapsHead } from './query/open-cursors.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
 import { exposeState } from './state-metrics.ts';
 import { Expiries } from './wal/expiries.ts';
@@ -389,7 +388,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     return this.#parts.blocks.blocks.filter((block) => block.overlaps(range));
   }
 
-  /** Cursors, oldest source first, and what is known to be missing; what is found missing on the way is added. */
+  /** Cursors in the order in which they answer, and what is known to be missing; what is found missing on the way is added. */
   #sourceOf(
     range: TimeRange,
     matchers: readonly Matcher[],
@@ -397,16 +396,8 @@ export class Tsdb implements Engine, ExemplarQueryable {
     const { head, blocks } = this.#parts;
     const damage = new DamageReport(blocks);
     damage.warnings.push(...blocks.warningsIn(range));
-    const cursors: SeriesCursor[] = [];
-    try {
-      for (const block of this.#blocksIn(range))
-        cursors.push(new BlockCursor(block, range, matchers, damage.note));
-      if (overlapsInOrder(head, range)) cursors.push(new HeadCursor(head, range, matchers));
-      if (head.outOfOrder.overlaps(range)) cursors.push(new OooCursor(head, range, matchers));
-    } catch (error) {
-      for (const cursor of cursors) cursor.close();
-      throw error;
-    }
+    const parts = { blocks: blocks.blocks, head, onDamage: damage.note };
+    const cursors = openCursors(parts, range, matchers);
     return { cursors, warnings: damage.warnings };
   }
 
@@ -442,14 +433,6 @@ export class Tsdb implements Engine, ExemplarQueryable {
   #checkOpen(): void {
     if (this.#isClosed) throw new ClosedError('the database');
   }
-}
-
-function overlapsHead(head: Head, range: TimeRange): boolean {
-  return overlapsInOrder(head, range) || head.outOfOrder.overlaps(range);
-}
-
-function overlapsInOrder(head: Head, range: TimeRange): boolean {
-  return !head.isEmpty && range.maxMs >= head.minMs && range.minMs <= head.maxMs;
 }
 
 function namesAnswer(

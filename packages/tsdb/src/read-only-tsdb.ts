@@ -2,23 +2,20 @@ import type { Env } from '@pollux/base';
 import type { ReadContext, SelectRequest, SeriesSource } from '@pollux/storage';
 import { type Log, Registry } from '@pollux/telemetry';
 import type { Block } from './block/block.ts';
-import { BlockCursor } from './block/block-cursor.ts';
 import { BlockSet } from './block/block-set.ts';
 import { FileCache } from './block/file-cache.ts';
 import { DirectoryError } from './errors.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
 import { Head } from './head/head.ts';
-import { HeadCursor } from './head/read.ts';
 import { LogReplay } from './head/replay.ts';
 import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import { type BlockSummary, summaryOf } from './inspect/block-summary.ts';
 import { tsdbMetrics } from './metrics.ts';
-import { OooCursor } from './ooo/ooo-cursor.ts';
 import { replayOooLog } from './ooo/replay-log.ts';
 import { OOO_LOG_DIRECTORY } from './ooo/window.ts';
 import { DEFAULT_TSDB_OPTIONS } from './options.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
-import type { SeriesCursor } from './query/series-cursor.ts';
+import { openCursors } from './query/open-cursors.ts';
 import { Expiries } from './wal/expiries.ts';
 import { Zstd } from './wal/zstd.ts';
 
@@ -114,18 +111,11 @@ export class ReadOnlyTsdb {
 
   #select(request: SelectRequest, context: ReadContext, blocks: readonly Block[]): SeriesSource {
     const { range, matchers } = request;
-    const cursors: SeriesCursor[] = [];
     try {
-      for (const block of blocks) {
-        if (block.overlaps(range)) cursors.push(new BlockCursor(block, range, matchers, refuse));
-      }
-      const head = this.#head;
-      if (!head.isEmpty && range.maxMs >= head.minMs && range.minMs <= head.maxMs)
-        cursors.push(new HeadCursor(head, range, matchers));
-      if (head.outOfOrder.overlaps(range)) cursors.push(new OooCursor(head, range, matchers));
+      const parts = { blocks, head: this.#head, onDamage: refuse };
+      const cursors = openCursors(parts, range, matchers);
       return new MergeSelect({ cursors, warnings: [] }, request, context, this.#env.clock);
     } catch (error) {
-      for (const cursor of cursors) cursor.close();
       return new FailedSelect(error);
     }
   }

@@ -3,6 +3,7 @@ import type { Annotation, TimeRange } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import { decodeMeta, isFromOutOfOrder } from '../format/meta.ts';
 import type { TsdbMetrics } from '../metrics.ts';
+import { inAnswerOrder } from './answer-order.ts';
 import { Block } from './block.ts';
 import type { FileCache } from './file-cache.ts';
 
@@ -27,7 +28,7 @@ type BrokenBlock = {
 };
 
 /**
- * The blocks of a data directory, oldest first. A block that cannot be opened is quarantined: it stays where it is, is
+ * The blocks of a data directory, in the order in which they answer. A block that cannot be opened is quarantined: it stays where it is, is
  * neither read nor compacted nor deleted, answers of its time name it, and each {@link reload} tries it again.
  */
 export class BlockSet {
@@ -140,7 +141,7 @@ export class BlockSet {
     }
     if (broken.length > 0) metrics.reloadFailures.inc();
     this.#broken = broken;
-    this.#blocks = sorted(blocks);
+    this.#blocks = inAnswerOrder(blocks);
     for (const gone of known.values()) gone.release();
   }
 
@@ -151,7 +152,7 @@ export class BlockSet {
   }
 
   add(block: Block): void {
-    this.#blocks = sorted([...this.#blocks, block]);
+    this.#blocks = inAnswerOrder([...this.#blocks, block]);
   }
 
   /** Takes the block out of sight and removes its files; readers that hold it go on. */
@@ -178,8 +179,4 @@ export class BlockSet {
     for (const block of this.#blocks) block.release();
     this.#blocks = [];
   }
-}
-
-function sorted(blocks: readonly Block[]): Block[] {
-  return [...blocks].sort((a, b) => a.meta.minTime - b.meta.minTime || (a.ulid < b.ulid ? -1 : 1));
 }

@@ -222,6 +222,32 @@ describe('out-of-order samples and blocks', () => {
     await db.close();
   });
 
+  it('lose to one of the same time that was there before, wherever the two have gone', async () => {
+    const clock = new VirtualClock();
+    let db = await openTsdb(directory, { options: SMALL, clock });
+    // The first block begins behind the beginning of its time, its fellow of late samples at it.
+    await fill(db, 301_000, 346_000);
+    await append(db, [at(316_000, 1), at(316_001, 1)]);
+    await append(db, [at(400_000, 0)]);
+    await append(db, [at(396_000, 1)]);
+    await append(db, [at(396_000, 2)]);
+    const expected = [
+      [316_000, 316_000],
+      [316_001, 1],
+      [396_000, 1],
+    ];
+    const doubtful = async (): Promise<unknown> =>
+      (await samplesOf(db)).filter(([time]) => expected.some(([other]) => time === other));
+    expect(await doubtful()).toEqual(expected);
+    await finish(clock, db.tick());
+    expect(blocksIn().length).toBe(3);
+    expect(await doubtful()).toEqual(expected);
+    await db.close();
+    db = await openTsdb(directory, { options: SMALL, clock });
+    expect(await doubtful()).toEqual(expected);
+    await db.close();
+  });
+
   it('go to blocks also when the window was shut meanwhile', async () => {
     const clock = new VirtualClock();
     let db = await openTsdb(directory, { options: SMALL, clock });
