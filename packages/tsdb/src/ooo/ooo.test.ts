@@ -8,6 +8,7 @@ import { Registry, renderText } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Tsdb } from '../db.ts';
 import { WalWriteError } from '../errors.ts';
+import { RECORD } from '../format/wal-record.ts';
 import type { TsdbOptions } from '../options.ts';
 import {
   append,
@@ -24,6 +25,7 @@ import {
   temporaryDirectory,
   type Write,
 } from '../testing/fixtures.ts';
+import { SegmentWriter } from '../wal/segment-writer.ts';
 import { WalReader } from '../wal/wal-reader.ts';
 
 const { ok, duplicate, outOfOrder, outOfBounds, tooOld } = APPEND_OUTCOME;
@@ -372,6 +374,34 @@ describe('the out-of-order log', () => {
     expect(left.length).toBeLessThan(11);
     expect(lines.join('\n')).toContain('out-of-order log');
     expect(await append(db, [at(500, 2)])).toEqual([ok]);
+    await db.close();
+  });
+
+  it('of Prometheus is read whole, and left without the markers that send it to its chunk files', async () => {
+    let db = await openTsdb(directory, { options: OPEN });
+    await append(db, [at(1000, 1)]);
+    for (let i = 0; i < 5; i++) await append(db, [at(i, i)]);
+    await db.close();
+    // Series 1, chunk 2^32 + 8 in both markers.
+    const entry = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 8];
+    const marker = Uint8Array.from([RECORD.mmapMarkers, ...entry, ...entry]);
+    const writer = new SegmentWriter(
+      { files: new NodeFiles(), directory: path.join(directory, 'wbl') },
+      7,
+    );
+    writer.write([marker]);
+    await writer.close();
+    for (let name = 1; name < 7; name++) {
+      fs.writeFileSync(path.join(directory, 'wbl', `0000000${name}`), '');
+    }
+    db = await openTsdb(directory, { options: OPEN });
+    expect(await samplesOf(db)).toHaveLength(6);
+    expect(fs.readdirSync(path.join(directory, 'wbl'))).toEqual(['00000008']);
+    await db.close();
+    const lines: string[] = [];
+    db = await openTsdb(directory, { options: OPEN, lines });
+    expect(await samplesOf(db)).toHaveLength(6);
+    expect(lines.join('\n')).not.toContain('out-of-order');
     await db.close();
   });
 

@@ -33,20 +33,23 @@ type ReplayState = {
   readonly columns: SampleColumns;
   unknownSamples: number;
   otherRecords: number;
+  hasMarkers: boolean;
 };
 
 /**
  * Rebuilds the out-of-order samples from their log, whose every sample is in no block yet, or in one from which it was not
- * removed because the process ended: then both answer alike. Damage is passed over, a torn end is cut off.
+ * removed because the process ended: then both answer alike. Damage is passed over, a torn end is cut off. Returns whether
+ * the log has markers.
  */
-export async function replayOooLog(options: OooReplayOptions): Promise<void> {
+export async function replayOooLog(options: OooReplayOptions): Promise<boolean> {
   const { files, log, metrics, directory } = options;
-  if (!files.exists(directory)) return;
+  if (!files.exists(directory)) return false;
   const state: ReplayState = {
     options,
     columns: createSampleColumns(1024),
     unknownSamples: 0,
     otherRecords: 0,
+    hasMarkers: false,
   };
   const segments = listSegments(files, directory);
   for (const index of segments) {
@@ -63,6 +66,7 @@ export async function replayOooLog(options: OooReplayOptions): Promise<void> {
       records: state.otherRecords,
     });
   }
+  return state.hasMarkers;
 }
 
 async function replaySegment(state: ReplayState, path: string, isLast: boolean): Promise<void> {
@@ -124,7 +128,8 @@ function applyRecord(state: ReplayState, record: WalRecord): void {
       return;
     case 'other':
       // A marker says that earlier samples of its series lie in a head chunk file too. They are all here as well.
-      if (record.type !== RECORD.mmapMarkers) state.otherRecords++;
+      if (record.type === RECORD.mmapMarkers) state.hasMarkers = true;
+      else state.otherRecords++;
       return;
     default:
       state.otherRecords++;

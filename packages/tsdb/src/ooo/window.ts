@@ -9,6 +9,7 @@ import { segmentName } from '../wal/segment.ts';
 import type { WalCompression } from '../wal/segment-writer.ts';
 import { listSegments, Wal } from '../wal/wal.ts';
 import type { Zstd } from '../wal/zstd.ts';
+import { dropMarkers } from './drop-markers.ts';
 import { replayOooLog } from './replay-log.ts';
 
 /** Prometheus' name for the directory of the log, below the data directory. */
@@ -38,8 +39,10 @@ export class OooWindow {
     const { init, options, metrics, head, zstd } = this.#options;
     const { files, clock } = init.env;
     const replay = { files, clock, log: init.log, metrics, head, zstd, slotOf };
-    await replayOooLog({ ...replay, directory: this.#directory });
+    const hasMarkers = await replayOooLog({ ...replay, directory: this.#directory });
     if (this.#storedBytes() > 0) head.outOfOrder.log = this.#openLog();
+    const { log } = head.outOfOrder;
+    if (hasMarkers && log !== null) await dropMarkers(log, { files, clock, zstd });
     this.prepare(options.outOfOrderWindowMs)();
   }
 
