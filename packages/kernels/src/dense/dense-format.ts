@@ -27,7 +27,8 @@ export const VALUES_DECIMAL = 1;
 export const VALUES_WORDS = 2;
 export const VALUES_RUNS = 3;
 export const VALUES_INT64 = 4;
-/** Set beside VALUES_DECIMAL when some values are stored apart. */
+export const VALUES_NEAR = 5;
+/** Set beside VALUES_DECIMAL and VALUES_NEAR when some values are stored apart. */
 export const HAS_EXCEPTIONS = 0x80;
 
 export const MAX_EXPONENT = 18;

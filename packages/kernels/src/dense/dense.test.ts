@@ -123,10 +123,12 @@ const values = fc.oneof(
     .record({
       whole: walk,
       exponent: fc.constantFrom(0, 0, 1, 2, 6, 9),
+      summed: fc.boolean(),
       strange: fc.array(fc.tuple(fc.nat(), words, words), { maxLength: 6 }),
     })
-    .map(({ whole, exponent, strange }) => {
+    .map(({ whole, exponent, summed, strange }) => {
       const column = whole.map((number) => number / 10 ** exponent);
+      if (summed) for (let i = 1; i < column.length; i++) column[i] = column[i]! + column[i - 1]!;
       for (const [at, low, high] of strange)
         wordsOf(column).set([low, high], (at % column.length) * 2);
       return column;
@@ -199,6 +201,17 @@ describe('dense chunks', () => {
     expect(valueBytes(columns(1000, (i) => 1e12 + i * 1000 + jitter(i)))).toBeLessThan(660);
     expect(valueBytes(columns(1000, (i) => (5000 + jitter(i)) / 100))).toBeLessThan(530);
     expect(valueBytes(columns(1000, (i) => (5000 + jitter(i)) * 4096))).toBeLessThan(530);
+  });
+
+  it('take the digits and the error of a sum of decimals, not a whole mantissa', () => {
+    let sum = 1234.5;
+    const sums = columns(480, (i) => {
+      sum += ((i * 7_919) % 20) * 0.1;
+      return sum;
+    });
+    wordsOf(sums.values).set(STALE_NAN, 40);
+    expectSame(decode(encode(sums)), sums);
+    expect(valueBytes(sums)).toBeLessThan(480 * 1.5);
   });
 
   it('pay for a counter reset or a missed scrape once', () => {

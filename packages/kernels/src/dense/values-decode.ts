@@ -5,6 +5,7 @@ import {
   VALUES_CONSTANT,
   VALUES_DECIMAL,
   VALUES_INT64,
+  VALUES_NEAR,
   VALUES_RUNS,
   VALUES_WORDS,
 } from './dense-format.ts';
@@ -54,6 +55,12 @@ function decodeSingly(
       return (
         decodeDecimals(loops, cursor, count, words, at) && readExceptions(cursor, count, words, at)
       );
+    case VALUES_NEAR:
+      return decodeNear(loops, cursor, count, words, at);
+    case VALUES_NEAR | HAS_EXCEPTIONS:
+      return (
+        decodeNear(loops, cursor, count, words, at) && readExceptions(cursor, count, words, at)
+      );
     case VALUES_WORDS:
       return decodeWords(loops, cursor, count, words, at);
     case VALUES_INT64:
@@ -74,6 +81,24 @@ function decodeDecimals(
   if (exponent > MAX_EXPONENT || !decodeWhole(loops, cursor, count)) return false;
   if (exponent > 0) loops.divide(count, POWERS_OF_TEN[exponent]!);
   words.set(loops.numberWords.subarray(0, count * 2), at * 2);
+  return true;
+}
+
+function decodeNear(
+  loops: DenseLoops,
+  cursor: Cursor,
+  count: number,
+  words: Uint32Array,
+  at: number,
+): boolean {
+  if (!decodeDecimals(loops, cursor, count, words, at)) return false;
+  if (!decodeWhole(loops, cursor, count)) return false;
+  const { numbers } = loops;
+  for (let i = at * 2, k = 0; k < count; i += 2, k++) {
+    const sum = words[i]! + numbers[k]!;
+    words[i] = sum;
+    words[i + 1] = words[i + 1]! + Math.floor(sum / 4294967296);
+  }
   return true;
 }
 
