@@ -49,7 +49,7 @@ export interface Appender {
 
   /**
    * Stages `count` samples: sample i belongs to `refs[i]`, at `timestampsMs[i]` (whole ms), with `values[i]` taken by its
-   * bits, so stale markers and NaN payloads pass. `startTimestampsMs` (0 = unknown) may be null. Writes
+   * bits, so stale markers and NaN payloads pass. `startTimestampsMs` (0 = unknown) may be null; an engine may forget them. Writes
    * `outcomes[i]`, an {@link APPEND_OUTCOME}; refused samples are left out, the rest go on. Returns how many were taken.
    */
   appendFloats(
@@ -61,7 +61,11 @@ export interface Appender {
     outcomes: Uint8Array,
   ): number;
 
-  /** Stages one native histogram; returns an {@link APPEND_OUTCOME}. */
+  /**
+   * Stages one native histogram; returns an {@link APPEND_OUTCOME}. `isInteger` ones with whole counts are stored as
+   * integers; the hints `reset` and `gauge` are believed, otherwise resets are found out. Throws InputError for one that
+   * contradicts itself: nothing of it is staged, the batch goes on.
+   */
   appendHistogram(
     ref: SeriesRef,
     timestampMs: number,

@@ -1,4 +1,5 @@
 import { SeededRandom, VirtualClock } from '@pollux/base';
+import { NodeFiles } from '@pollux/base/node';
 import { type FloatHistogram, Labels, Matcher } from '@pollux/model';
 import { APPEND_OUTCOME, NO_HINTS, type SeriesColumns } from '@pollux/storage';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -14,6 +15,8 @@ import {
   temporaryDirectory,
 } from './testing/fixtures.ts';
 import { HistogramSource, sameHistogram } from './testing/histograms.ts';
+import { segmentName } from './wal/segment.ts';
+import { WalReader } from './wal/wal-reader.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -224,5 +227,67 @@ describe('native histograms', () => {
     await put(db, NAME, T0 + 400_001, source.next());
     expect((await read(db)).get(NAME.toString())?.count).toBe(2);
     await db.close();
+  });
+});
+
+describe('start timestamps', () => {
+  const FLOATS = Labels.from({ __name__: 'f' });
+
+  async function fill(db: Tsdb): Promise<void> {
+    const source = new HistogramSource(new SeededRandom(8), { isInteger: true });
+    for (let i = 0; i < 3; i++) {
+      const appender = db.appender();
+      const startMs = T0 - 1000 + (i >> 1);
+      appender.appendHistogram(appender.series(NAME), T0 + i, source.next(true), startMs);
+      const refs = Uint32Array.of(appender.series(FLOATS));
+      const times = Float64Array.of(T0 + i);
+      const starts = Float64Array.of(startMs);
+      appender.appendFloats(refs, times, Float64Array.of(i), starts, 1, new Uint8Array(1));
+      await appender.commit();
+    }
+  }
+
+  /** Start timestamps by the log's records. */
+  function logged(): number[] {
+    const pathOf = (segment: number): string => `${directory}/wal/${segmentName(segment)}`;
+    const reader = new WalReader({
+      files: new NodeFiles(),
+      from: { segment: 0, offset: 0 },
+      pathOf,
+      watermark: () => ({ segment: 0, offset: Number.POSITIVE_INFINITY }),
+    });
+    const starts: number[] = [];
+    for (;;) {
+      const record = reader.next();
+      if (record === null) break;
+      if (record.kind === 'samples') starts.push(record.samples.startTimestampsMs?.[0] ?? 0);
+      if (record.kind === 'histograms') starts.push(record.histograms[0]?.startTimestampMs ?? 0);
+    }
+    reader.close();
+    return starts.map((startMs) => (startMs === 0 ? 0 : startMs - T0));
+  }
+
+  it('are kept in the log, and of histograms for queries too, when asked for', async () => {
+    const options = { ...OPTIONS, startTimestamps: true };
+    let db = await openTsdb(directory, { options });
+    await fill(db);
+    for (let round = 0; round < 2; round++) {
+      const columns = (await read(db)).get(NAME.toString());
+      expect([...(columns?.startTimestampsMs ?? [])].map((startMs) => startMs - T0)).toEqual([
+        -1000, -1000, -999,
+      ]);
+      await db.close();
+      db = await openTsdb(directory, { options });
+    }
+    await db.close();
+    expect(logged()).toEqual([-1000, -1000, -1000, -1000, -999, -999]);
+  });
+
+  it('are forgotten otherwise', async () => {
+    const db = await openTsdb(directory, { options: OPTIONS });
+    await fill(db);
+    expect((await read(db)).get(NAME.toString())?.startTimestampsMs).toBeNull();
+    await db.close();
+    expect(logged()).toEqual([0, 0, 0, 0, 0, 0]);
   });
 });

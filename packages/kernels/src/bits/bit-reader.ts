@@ -81,8 +81,11 @@ export class BitReader {
 
   /** How many bits follow the prefix of ones, which is read. */
   #varbitWidth(): number {
-    let ones = 0;
-    while (ones < 8 && this.bits(1) === 1) ones++;
+    const at = this.#bit >>> 3;
+    const pair = ((this.#bytes[at]! << 8) | this.#bytes[at + 1]!) << (16 + (this.#bit & 7));
+    const ones = Math.min(8, Math.clz32(~pair));
+    this.#bit += Math.min(8, ones + 1);
+    if (this.#bit > this.#endBit) throw new DecodeError('chunk ends early', at);
     return VARBIT_WIDTHS[ones]!;
   }
 

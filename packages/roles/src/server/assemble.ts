@@ -66,6 +66,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       outOfOrderWindowMs: first.outOfOrderWindowMs,
       seriesLimits: first.seriesLimits,
       maxExemplars: first.maxExemplars,
+      startTimestamps: flags['storage.start-timestamps'],
       lockDirectory: context.lock,
     },
   });

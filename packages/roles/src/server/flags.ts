@@ -89,6 +89,11 @@ export const SERVER_FLAGS = {
     fallback: 'interval',
     help: 'When the log is synced: never, every second, or before each acknowledgement. Only a power loss can tell the difference.',
   },
+  'storage.start-timestamps': {
+    kind: 'boolean',
+    fallback: false,
+    help: 'Keep the start timestamps of samples in the log, and of native histograms in their chunks too. Prometheus reads such chunks from 3.14 on.',
+  },
   'storage.remote.max-pinned-bytes': {
     kind: 'integer',
     fallback: 0,

@@ -1,5 +1,5 @@
 import { type Env, type Files, ulid } from '@pollux/base';
-import { ChunkFileWriter } from '../format/chunk-file.ts';
+import { ChunkFileWriter, isHistogramEncoding } from '../format/chunk-file.ts';
 import { type ChunkMeta, IndexWriter } from '../format/index-write.ts';
 import { type BlockCompaction, encodeMeta } from '../format/meta.ts';
 import { encodeTombstonesFile } from '../format/tombstones.ts';
@@ -29,6 +29,7 @@ export class BlockWriter {
   readonly #chunks: ChunkFileWriter;
   readonly #index: IndexWriter;
   #samples = 0;
+  #histogramSamples = 0;
   #seriesCount = 0;
   #chunkCount = 0;
 
@@ -54,6 +55,7 @@ export class BlockWriter {
     samples: number,
   ): Promise<number> {
     this.#samples += samples;
+    if (isHistogramEncoding(encoding)) this.#histogramSamples += samples;
     this.#chunkCount++;
     return this.#chunks.add(encoding, chunk.bytes, chunk.start, chunk.end);
   }
@@ -81,6 +83,8 @@ export class BlockWriter {
       maxTime,
       stats: {
         numSamples: this.#samples,
+        numFloatSamples: this.#samples - this.#histogramSamples,
+        numHistogramSamples: this.#histogramSamples,
         numSeries: this.#seriesCount,
         numChunks: this.#chunkCount,
       },

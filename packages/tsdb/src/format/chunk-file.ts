@@ -1,4 +1,5 @@
 import { type ByteWriter, crc32c, type Files } from '@pollux/base';
+import { HISTOGRAM_ENCODING } from '@pollux/kernels';
 import { BufferedWriter } from './buffered-writer.ts';
 
 /** Layout in `chunk-file.md`. */
@@ -18,6 +19,10 @@ export const CHUNK_ENCODING = {
   /** Our own; far from what Prometheus may number next. */
   dense: 0xd0,
 } as const;
+
+export function isHistogramEncoding(encoding: number): boolean {
+  return Object.values<number>(HISTOGRAM_ENCODING).includes(encoding);
+}
 
 /** A chunk's place in a block: file number from 0 × 2^32 + offset. Below 2^53, since files are few. */
 export type BlockChunkRef = number;

@@ -4,6 +4,8 @@ export type BlockStats = {
   readonly numSamples: number;
   readonly numSeries: number;
   readonly numChunks: number;
+  readonly numFloatSamples?: number;
+  readonly numHistogramSamples?: number;
   readonly numTombstones?: number;
 };
 

@@ -12,7 +12,7 @@ import {
   xorDecode,
 } from '@pollux/kernels';
 import { NotSupportedError } from '../errors.ts';
-import { CHUNK_ENCODING } from './chunk-file.ts';
+import { CHUNK_ENCODING, isHistogramEncoding } from './chunk-file.ts';
 
 /** A chunk in `bytes[start, start + length)`, with the times of its first and last sample. */
 export type EncodedChunk = {
@@ -33,8 +33,7 @@ export function rewriteChunk(
   keeps: (timestampMs: number) => boolean,
 ): EncodedChunk | null {
   if (chunk.encoding === CHUNK_ENCODING.xor) return rewriteXor(chunk, keeps);
-  const isHistogram = Object.values<number>(HISTOGRAM_ENCODING).includes(chunk.encoding);
-  if (isHistogram) return rewriteHistograms(chunk, keeps);
+  if (isHistogramEncoding(chunk.encoding)) return rewriteHistograms(chunk, keeps);
   throw new NotSupportedError(`rewriting chunks of encoding ${chunk.encoding}`);
 }
 

@@ -130,7 +130,7 @@ export class ColumnBuilder {
     const count = this.#count;
     this.#budget.give(count * SAMPLE_BYTES);
     this.#count = 0;
-    return count;
+    return count + (this.#histograms?.discard() ?? 0);
   }
 
   /** The collected columns, and a fresh start. */
@@ -159,6 +159,7 @@ export class ColumnBuilder {
     const timestampsMs = new Float64Array(floats + entries.length);
     const values = new Float64Array(floats + entries.length);
     const words = new Uint32Array(values.buffer);
+    const startsMs = new Float64Array(floats + entries.length);
     const histograms: (FloatHistogram | null)[] = [];
     let i = 0;
     let j = 0;
@@ -168,6 +169,7 @@ export class ColumnBuilder {
       const entry = entries[j];
       if (entry !== undefined && entry.timestampMs <= floatMs) {
         timestampsMs[at] = entry.timestampMs;
+        startsMs[at] = entry.startTimestampMs;
         histograms.push(entry.histogram);
         j++;
         if (entry.timestampMs === floatMs) i++;
@@ -186,7 +188,7 @@ export class ColumnBuilder {
       timestampsMs,
       values,
       histograms,
-      startTimestampsMs: null,
+      startTimestampsMs: startsMs.some((startMs) => startMs !== 0) ? startsMs : null,
       replica: '',
     };
   }

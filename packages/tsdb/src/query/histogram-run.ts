@@ -9,6 +9,8 @@ const HISTOGRAM_BYTES = 320;
 
 type Entry = {
   readonly timestampMs: number;
+  /** 0 = unknown. */
+  readonly startTimestampMs: number;
   readonly histogram: FloatHistogram;
   /** Number of the chunk that it came from. */
   readonly chunk: number;
@@ -24,6 +26,7 @@ export class HistogramRun {
   readonly #budget: MemoryBudget;
   #entries: Entry[] = [];
   #chunks = 0;
+  #bytes = 0;
 
   constructor(range: TimeRange, budget: MemoryBudget) {
     this.#range = range;
@@ -57,17 +60,27 @@ export class HistogramRun {
       if (deleted.some((gone) => timestampMs >= gone.minMs && timestampMs <= gone.maxMs)) continue;
       const after = added.length === 0 ? 'unknown' : 'not-reset';
       const histogram = histogramAt(columns, i, isGauge ? 'gauge' : after);
-      added.push({ timestampMs, histogram, chunk: this.#chunks });
+      const startTimestampMs = columns.startTimestampsMs?.[i] ?? 0;
+      added.push({ timestampMs, startTimestampMs, histogram, chunk: this.#chunks });
     }
-    this.#budget.take(added.length * HISTOGRAM_BYTES + columns.values.byteLength);
+    const taken = added.length * HISTOGRAM_BYTES + columns.values.byteLength;
+    this.#budget.take(taken);
+    this.#bytes += taken;
     this.#join(added);
   }
 
   /** The collected histograms, ascending in time, and a fresh start. */
-  take(): readonly { readonly timestampMs: number; readonly histogram: FloatHistogram }[] {
+  take(): readonly Omit<Entry, 'chunk'>[] {
     const entries = this.#entries;
     this.#entries = [];
+    this.#bytes = 0;
     return entries;
+  }
+
+  /** Forgets what was collected and gives its memory back; returns how many histograms that was. */
+  discard(): number {
+    this.#budget.give(this.#bytes);
+    return this.take().length;
   }
 
   #join(added: readonly Entry[]): void {
