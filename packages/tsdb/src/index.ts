@@ -42,6 +42,11 @@ export {
 export { type BlockSummary, blockSummary } from './inspect/block-summary.ts';
 export type { Finding } from './inspect/finding.ts';
 export {
+  type RepairAction,
+  type RepairOptions,
+  repairDirectory,
+} from './inspect/repair-directory.ts';
+export {
   type Verification,
   type VerifyOptions,
   verifyDirectory,

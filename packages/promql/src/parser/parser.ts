@@ -45,12 +45,15 @@ export function parseExpr(query: string, options: ParserOptions = {}): Expr {
 }
 
 /** The matchers of a series selector such as `up{job="a"}`, as `match[]` parameters take it. Throws {@link ParseError}. */
-export function parseSeriesSelector(query: string): readonly Matcher[] {
+export function parseSeriesSelector(
+  query: string,
+  options: { readonly mayMatchAll?: boolean } = {},
+): readonly Matcher[] {
   const reader = openReader(query);
   if (reader.peek().type !== '{' && !isMetricName(reader.peek())) throw reader.unexpected('', '');
   const selector = parseVectorSelector(reader);
   if (reader.peek().group !== 'eof') throw reader.unexpected('', '');
-  checkExpr(selector, query);
+  if (options.mayMatchAll !== true) checkExpr(selector, query);
   return selector.matchers;
 }
 

@@ -7,7 +7,6 @@ import type { CommandContext } from '../../command/command.ts';
 import { type Call, UsageError } from '../../command/command-line.ts';
 
 export const DEFAULT_PATH = 'data/';
-/** As a selector it would be refused, since it matches the empty name. */
 export const EVERY_SERIES: readonly Matcher[] = [new Matcher(METRIC_NAME, '=~', '(?s:.*)')];
 
 /** The directory argument, without slashes at its end. */
@@ -17,7 +16,7 @@ export function directoryOf(call: Call, index: number): string {
 
 export function matchersOf(selector: string): readonly Matcher[] {
   try {
-    return parseSeriesSelector(selector);
+    return parseSeriesSelector(selector, { mayMatchAll: true });
   } catch (error) {
     if (error instanceof ParseError) throw new OperatingError('ROLES.SELECTOR', error.message);
     throw error;

@@ -7,6 +7,7 @@ import { blocksFromRules } from './blocks-from-rules.ts';
 import { tsdbDump, tsdbDumpOpenMetrics } from './dump.ts';
 import { IMPORTS } from './import.ts';
 import { tsdbList } from './list.ts';
+import { tsdbRepair } from './repair.ts';
 import { tsdbVerify } from './verify.ts';
 
 /** `pollux tool tsdb …`: promtool's commands and our own. */
@@ -19,5 +20,6 @@ export const TSDB_COMMANDS: readonly Subcommand<CommandContext>[] = [
   blocksFromRules,
   tsdbBenchWrite,
   tsdbVerify,
+  tsdbRepair,
   ...IMPORTS,
 ];

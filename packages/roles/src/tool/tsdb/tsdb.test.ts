@@ -197,3 +197,41 @@ describe('pollux tool tsdb verify', () => {
     expect((await tsdb('verify', 'nosuch')).stderr).toContain('no such directory');
   });
 });
+
+describe('pollux tool tsdb repair', () => {
+  it('says what it would do, does it under the lock when told to, and is done then', async () => {
+    const data = await imported();
+    expect(await tsdb('repair', data)).toEqual({
+      status: 0,
+      stdout: 'nothing to mend\n',
+      stderr: '',
+    });
+    const [block = ''] = blocksIn(data);
+    const meta = path.join(data, block, 'meta.json');
+    const before = fs.readFileSync(meta, 'utf8');
+    fs.writeFileSync(meta, before.replace('"numSeries": 3', '"numSeries": 4'));
+    const would = await tsdb('repair', data);
+    expect(would.status).toBe(1);
+    expect(would.stdout).toBe(
+      `${meta}: would write anew from the index and the chunks\nnothing was changed; --apply does it\n`,
+    );
+    const locked: string[] = [];
+    const lock = (at: string): (() => void) => {
+      locked.push(`lock ${at}`);
+      return () => locked.push('unlock');
+    };
+    const args = ['tsdb', 'repair', '--apply', data];
+    expect((await runInPlace(command, args, { env, lock })).status).toBe(0);
+    expect(locked).toEqual([`lock ${data}`, 'unlock']);
+    expect(fs.readFileSync(meta, 'utf8')).toBe(before);
+    expect((await tsdb('verify', data)).status).toBe(0);
+  });
+
+  it('tells what cannot be mended', async () => {
+    const data = await imported();
+    fs.writeFileSync(path.join(data, blocksIn(data)[0]!, 'index'), 'x');
+    const ran = await tsdb('repair', '--apply', data);
+    expect(ran.status).toBe(1);
+    expect(ran.stdout).toMatch(/index at 0: is too short \(cannot be mended\)\n/);
+  });
+});
