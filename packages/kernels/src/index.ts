@@ -15,26 +15,16 @@ export {
 export { DENSE_MALFORMED, DENSE_MAX_SAMPLES, DENSE_UNFIT } from './dense/dense-format.ts';
 export { bucketIndexes, spansOfIndexes } from './histogram/bucket-layout.ts';
 export {
-  COUNTER_RESET_HEADERS,
-  type CounterResetHeader,
-  counterResetOf,
   decodeHistograms,
   HISTOGRAM_ENCODING,
-  HISTOGRAM_VALUE,
   type HistogramColumns,
   histogramCount,
   isStaleSum,
 } from './histogram/histogram-decode.ts';
 export {
   HistogramChunk,
-  type HistogramChunkOptions,
   MAX_INTEGER_COUNT,
 } from './histogram/histogram-encode.ts';
-export {
-  type BucketSpan,
-  EMPTY_HISTOGRAM_LAYOUT,
-  type HistogramLayout,
-} from './histogram/histogram-layout.ts';
 export {
   type HistogramSample,
   HistogramWriter,
@@ -65,4 +55,4 @@ export {
   xorByteLength,
 } from './xor/xor-append.ts';
 export { XOR_MALFORMED, xorCount, xorDecode } from './xor/xor-decode.ts';
-export { XOR2_ENCODING, type Xor2Columns, xor2Decode } from './xor/xor2-decode.ts';
+export { xor2Decode } from './xor/xor2-decode.ts';

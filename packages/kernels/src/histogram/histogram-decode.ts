@@ -2,7 +2,12 @@ import { DecodeError } from '@pollux/base';
 import { BitReader } from '../bits/bit-reader.ts';
 import { readStartTime, type StartTimeState, startTimeState } from '../bits/start-time.ts';
 import { createXorValues, readXorValue, type XorValues } from '../bits/xor-value.ts';
-import { bucketsOf, type HistogramLayout, readLayout } from './histogram-layout.ts';
+import {
+  bucketsOf,
+  EMPTY_HISTOGRAM_LAYOUT,
+  type HistogramLayout,
+  readLayout,
+} from './histogram-layout.ts';
 
 /** Encodings of Prometheus' chunks that hold native histograms; layout in `histogram-chunk.md`. */
 export const HISTOGRAM_ENCODING = {
@@ -11,6 +16,11 @@ export const HISTOGRAM_ENCODING = {
   integerWithStart: 5,
   floatWithStart: 6,
 } as const;
+
+const INTEGER_ENCODINGS: ReadonlySet<number> = new Set([
+  HISTOGRAM_ENCODING.integer,
+  HISTOGRAM_ENCODING.integerWithStart,
+]);
 
 /** What a chunk's header says of the change from the chunk before. */
 export type CounterResetHeader = 'unknown' | 'reset' | 'not-reset' | 'gauge';
@@ -42,9 +52,6 @@ export type HistogramColumns = {
   readonly starts: Uint32Array;
 };
 
-/** Places within a sample's values. */
-export const HISTOGRAM_VALUE = { count: 0, zeroCount: 1, sum: 2, buckets: 3 } as const;
-
 /** Half of Prometheus' stale marker; the other half is 2. */
 const STALE_HIGH = 0x7ff00000;
 
@@ -57,14 +64,6 @@ export function isStaleSum(high: number, low: number): boolean {
 export function histogramCount(bytes: Uint8Array, offset: number, encoding: number): number {
   const count = (bytes[offset]! << 8) | bytes[offset + 1]!;
   return hasStartTimes(encoding) ? count & 0x3fff : count;
-}
-
-export function counterResetOf(
-  bytes: Uint8Array,
-  offset: number,
-  encoding: number,
-): CounterResetHeader {
-  return COUNTER_RESET_HEADERS[bytes[hasStartTimes(encoding) ? offset : offset + 2]! >>> 6]!;
 }
 
 /**
@@ -84,15 +83,15 @@ export function decodeHistograms(
   // A sample takes at least four bits.
   if (claimed > length * 2) throw new DecodeError('more samples than bits', offset);
   const reader = new BitReader(bytes, offset + HISTOGRAM_HEADER_BYTES, offset + length);
-  const isInteger = encoding === HISTOGRAM_ENCODING.integer || encoding === 5;
+  const isInteger = INTEGER_ENCODINGS.has(encoding);
   const timestampsMs = new Float64Array(claimed);
   const startTimestampsMs = hasStartTimes(encoding) ? new Float64Array(claimed) : null;
   const rows = new Rows(claimed);
   let layout: HistogramLayout | null = null;
   if (claimed > 0) {
     layout = readLayout(reader);
-    const buckets = bucketsOf(layout.positiveSpans) + bucketsOf(layout.negativeSpans);
     const positive = bucketsOf(layout.positiveSpans);
+    const buckets = positive + bucketsOf(layout.negativeSpans);
     const start = startTimestampsMs === null ? null : startTimeState(bytes[offset + 2]!);
     const times = { timestampsMs, startTimestampsMs, start };
     if (isInteger) readIntegers(reader, rows, times, { positive, buckets });
@@ -101,7 +100,7 @@ export function decodeHistograms(
   return {
     isInteger,
     counterReset: counterResetOf(bytes, offset, encoding),
-    layout: layout ?? NO_LAYOUT,
+    layout: layout ?? EMPTY_HISTOGRAM_LAYOUT,
     count: claimed,
     timestampsMs,
     startTimestampsMs,
@@ -110,17 +109,13 @@ export function decodeHistograms(
   };
 }
 
+function counterResetOf(bytes: Uint8Array, offset: number, encoding: number): CounterResetHeader {
+  return COUNTER_RESET_HEADERS[bytes[hasStartTimes(encoding) ? offset : offset + 2]! >>> 6]!;
+}
+
 function hasStartTimes(encoding: number): boolean {
   return encoding >= HISTOGRAM_ENCODING.integerWithStart;
 }
-
-const NO_LAYOUT: HistogramLayout = {
-  schema: 0,
-  zeroThreshold: 0,
-  positiveSpans: [],
-  negativeSpans: [],
-  customValues: null,
-};
 
 /** Rows of values that grow as they are read. */
 class Rows {

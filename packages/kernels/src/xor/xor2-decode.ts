@@ -3,8 +3,6 @@ import { BitReader } from '../bits/bit-reader.ts';
 import { readStartTime, startTimeState } from '../bits/start-time.ts';
 import { createXorValues, readXorWindow, type XorValues } from '../bits/xor-value.ts';
 
-export const XOR2_ENCODING = 4;
-
 /** The samples of one chunk; value i has its bits in words 2i (low) and 2i + 1 (high). */
 export type Xor2Columns = {
   readonly count: number;
