@@ -121,6 +121,23 @@ describe('the out-of-order window', () => {
     await db.close();
   });
 
+  it('logs a sample that became late while its batch waited for the disk', async () => {
+    const synced: Partial<TsdbOptions> = { ...OPEN, fsync: 'always' };
+    let db = await openTsdb(directory, { options: synced });
+    await append(db, [at(10, 1)]);
+    const fast = db.appender();
+    const slow = db.appender();
+    stage(fast, [at(50, 5)]);
+    stage(slow, [at(40, 4)]);
+    await Promise.all([fast.commit(), slow.commit()]);
+    const expected = [10, 40, 50].map((time) => [time, time / 10]);
+    expect(await samplesOf(db)).toEqual(expected);
+    await db.close();
+    db = await openTsdb(directory, { options: synced });
+    expect(await samplesOf(db)).toEqual(expected);
+    await db.close();
+  });
+
   it('refuses markers and results that are late when their writer asks for that', async () => {
     const db = await openTsdb(directory, { options: OPEN });
     await append(db, [at(1000, 1)]);
