@@ -39,7 +39,7 @@ import type {
   StatusPort,
   TargetsPort,
 } from './ports.ts';
-import { type Guard, type Readiness, readinessGuard } from './readiness.ts';
+import { type Guard, type Readiness, readGuard, readinessGuard } from './readiness.ts';
 import { respond, respondError } from './wire/answer.ts';
 import { apiErrorOf } from './wire/errors.ts';
 
@@ -143,7 +143,7 @@ function registerFederate(door: ApiDoor, options: ApiOptions): void {
     externalLabels: options.externalLabels ?? (() => Labels.EMPTY),
   };
   door.router.get('/federate', async (exchange) => {
-    const refusal = door.guard();
+    const refusal = door.readGuard();
     if (refusal !== null) return refusal;
     const limit = door.deadlineOf(exchange);
     const budget = new MemoryBudget(door.limits.maxBytes, 'api.read-max-bytes');
@@ -152,7 +152,7 @@ function registerFederate(door: ApiDoor, options: ApiOptions): void {
       return await federate(exchange, options.clock.now(), context, settings);
     } catch (error) {
       const known = apiErrorOf(error);
-      return text(known.type === 'bad_data' ? 400 : 500, `${known.message}\n`);
+      return text(known.status ?? (known.type === 'bad_data' ? 400 : 500), `${known.message}\n`);
     } finally {
       limit.release();
     }
@@ -163,6 +163,7 @@ function registerFederate(door: ApiDoor, options: ApiOptions): void {
 class ApiDoor {
   readonly router: Router;
   readonly guard: Guard;
+  readonly readGuard: Guard;
   readonly limits: ReadLimits;
   readonly #cors: CorsPolicy;
   readonly #log: Log;
@@ -170,6 +171,7 @@ class ApiDoor {
   constructor(router: Router, options: ApiOptions) {
     this.router = router;
     this.guard = readinessGuard(options.readiness);
+    this.readGuard = readGuard(options.readiness);
     this.limits = {
       clock: options.clock,
       timeoutMs: options.readTimeoutMs ?? DEFAULT_READ_TIMEOUT_MS,
@@ -180,16 +182,16 @@ class ApiDoor {
   }
 
   get(path: string, handler: ApiHandler, how: { readonly always?: boolean } = {}): void {
-    this.#on(['GET', 'HEAD'], path, handler, how.always ?? false);
+    this.#on(['GET', 'HEAD'], path, handler, how.always ? null : this.readGuard);
   }
 
   /** GET and POST: long queries do not fit a URL. */
   both(path: string, handler: ApiHandler): void {
-    this.#on(['GET', 'HEAD', 'POST'], path, handler, false);
+    this.#on(['GET', 'HEAD', 'POST'], path, handler, this.readGuard);
   }
 
   write(path: string, handler: ApiHandler): void {
-    this.#on(['POST', 'PUT'], path, handler, false);
+    this.#on(['POST', 'PUT'], path, handler, this.guard);
   }
 
   deadlineOf(exchange: Exchange): ReturnType<typeof deadline> {
@@ -198,9 +200,9 @@ class ApiDoor {
     return deadline(clock, timeoutMs, timeUp, exchange.signal);
   }
 
-  #on(methods: readonly string[], path: string, handler: ApiHandler, always: boolean): void {
+  #on(methods: readonly string[], path: string, handler: ApiHandler, guard: Guard | null): void {
     this.router.on(methods, API + path, async (exchange) => {
-      const answer = (always ? null : this.guard()) ?? (await this.#answer(exchange, handler));
+      const answer = guard?.() ?? (await this.#answer(exchange, handler));
       return this.#cors.apply(answer, exchange.request.headers.origin);
     });
     this.router.on('OPTIONS', API + path, async (exchange) =>
@@ -221,7 +223,7 @@ class ApiDoor {
       if (known.type === 'internal') {
         this.#log.error('API request failed', { path: exchange.path, err: known.message });
       }
-      return respondError(known.type, known.message, known.annotations);
+      return respondError(known.type, known.message, known);
     } finally {
       limit.release();
     }

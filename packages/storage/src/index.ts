@@ -67,3 +67,4 @@ export {
 } from './queryable.ts';
 export { type CopyChoice, chooseCopy, DEFAULT_COPY_CHOICE } from './replica/choose-copy.ts';
 export { splitReplica, splitReplicaLabels } from './replica/split-replica.ts';
+export { UnavailableError } from './unavailable-error.ts';

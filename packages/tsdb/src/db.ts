@@ -14,9 +14,8 @@ import type {
 } from '@pollux/storage';
 import type { Block } from './block/block.ts';
 import { addBlockLabelNames, addBlockLabelValues } from './block/block-labels.ts';
-import { BlockSet } from './block/block-set.ts';
+import type { BlockSet } from './block/block-set.ts';
 import { DamageReport } from './block/damage-report.ts';
-import { FileCache } from './block/file-cache.ts';
 import {
   type CardinalityDimension,
   CardinalityHistory,
@@ -30,28 +29,25 @@ import { ClosedError, HeadChunkWriteError } from './errors.ts';
 import type { SampleColumns } from './format/wal-record.ts';
 import { HeadAppender } from './head/appender.ts';
 import { deleteHeadSamples } from './head/delete.ts';
-import { ExemplarRing } from './head/exemplar-ring.ts';
-import { openHeadChunks } from './head/found-chunks.ts';
-import { Head } from './head/head.ts';
+import type { Head } from './head/head.ts';
 import { headLabelNames, headLabelValues } from './head/read.ts';
-import { LogReplay } from './head/replay.ts';
 import { type HeadStats, headStats } from './head/stats.ts';
 import { MAX_CHUNK_SPAN_MS } from './head-chunks/entry.ts';
-import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
+import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import type { TsdbInit } from './init.ts';
 import { Maintenance } from './maintenance.ts';
 import { type TsdbMetrics, tsdbMetrics } from './metrics.ts';
 import { deleteOooSamples } from './ooo/delete.ts';
-import { OooWindow } from './ooo/window.ts';
+import type { OooWindow } from './ooo/window.ts';
+import { openParts, openWal } from './open-parts.ts';
 import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
 import { LabelReading } from './query/label-reading.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import { openCursors, overlapsHead } from './query/open-cursors.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
+import { Recovery, type RecoveryStatus } from './recovery.ts';
 import { exposeState } from './state-metrics.ts';
-import { Expiries } from './wal/expiries.ts';
-import { Wal, type WalTail } from './wal/wal.ts';
-import { Zstd } from './wal/zstd.ts';
+import type { Wal, WalTail } from './wal/wal.ts';
 
 type Parts = {
   readonly init: TsdbInit;
@@ -65,6 +61,7 @@ type Parts = {
   readonly maintenance: Maintenance;
   readonly guard: SeriesGuard;
   readonly history: CardinalityHistory;
+  readonly recovery: Recovery;
   readonly unlock: () => void;
 };
 
@@ -97,108 +94,79 @@ export class Tsdb implements Engine, ExemplarQueryable {
     this.#closer = new Closer(parts.init.env.clock);
     this.#closer.defer('directory lock', parts.unlock);
     this.#closer.defer('blocks', () => parts.blocks.close());
-    this.#closer.defer('write-ahead log', () => parts.wal.close());
+    this.#closer.defer('write-ahead log', () =>
+      parts.recovery.status.state === 'ready' ? parts.wal.close() : parts.wal.closeUnused(),
+    );
     this.#closer.defer('head chunks', () => parts.chunkFiles.close());
     this.#closer.defer('out-of-order log', () => parts.window.close());
     this.#closer.defer('maintenance', () => parts.maintenance.close());
+    this.#closer.defer('replay', () => parts.recovery.close());
   }
 
-  /** Takes the directory, replays the log and opens the blocks. Throws DirectoryError, CorruptionError or a lock's error. */
+  /**
+   * Takes the directory, opens the blocks and replays the log; all is there when it resolves. Throws DirectoryError,
+   * CorruptionError or a lock's error.
+   */
   static async open(init: TsdbInit): Promise<Tsdb> {
-    const { env, directory, registry, log } = init;
+    const db = await Tsdb.#prepare(init, false);
+    try {
+      await db.recovered();
+      return db;
+    } catch (error) {
+      await db.close();
+      throw error;
+    }
+  }
+
+  /**
+   * As {@link open}, without waiting for the replay: it goes on in slices, {@link recovered} tells its end. Until then blocks
+   * are answered, all else fails with UnavailableError; batches are taken, acknowledged when they are in the log, and
+   * visible with all else at the end.
+   */
+  static async begin(init: TsdbInit): Promise<Tsdb> {
+    return Tsdb.#prepare(init, true);
+  }
+
+  static async #prepare(init: TsdbInit, takesBatches: boolean): Promise<Tsdb> {
     const options: TsdbOptions = { ...DEFAULT_TSDB_OPTIONS, ...init.options };
     if (!(options.minBlockDurationMs <= MAX_CHUNK_SPAN_MS)) {
       const what = 'is longer than 49 days, the most that a chunk may span';
       throw new InputError('TSDB.BAD_OPTION', 'minBlockDurationMs', what);
     }
-    const metrics = tsdbMetrics(registry);
+    const startedMs = init.env.clock.monotonic();
+    const metrics = tsdbMetrics(init.registry);
     const unlock = prepareDirectory(init, options);
     try {
-      const startedMs = env.clock.monotonic();
-      const { files, clock } = env;
-      const cache = new FileCache(options.fileCacheBytes);
-      const chunksDirectory = `${directory}/chunks_head`;
-      const chunkFiles = new HeadChunkFiles({
-        ...{ files, clock, log, metrics, cache },
-        directory: chunksDirectory,
-        fileBytes: options.headChunkFileBytes,
-      });
-      const head = new Head({
-        chunkRangeMs: options.minBlockDurationMs,
-        samplesPerChunk: options.samplesPerChunk,
-        slabBytes: options.slabBytes,
-        metrics,
-        exemplars: new ExemplarRing(options.maxExemplars),
-        hasStartTimes: options.startTimestamps,
-        chunkFiles,
-      });
-      const walDirectory = `${directory}/wal`;
-      const zstd = new Zstd();
-      if (options.walCompression === 'zstd') await zstd.load();
-      const compression = options.walCompression === 'zstd' ? { zstd } : options.walCompression;
-      const blocks = new BlockSet({ files, directory, cache, metrics, log });
-      blocks.removeLeftovers();
-      blocks.reload();
-      const { inOrderMaxTime } = blocks;
-      if (inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(inOrderMaxTime);
-      const chunkSource = { files, clock, log, metrics, directory: chunksDirectory };
-      const found = await openHeadChunks(chunkSource, head, chunkFiles);
-      const expiries = new Expiries();
-      const replay = new LogReplay({
-        files,
-        clock,
-        log,
-        metrics,
-        walDirectory,
-        head,
-        zstd,
-        found,
-        expiries,
-        signal: new AbortController().signal,
-      });
-      await replay.run();
-      const window = new OooWindow({ init, options, metrics, head, compression, zstd });
-      await window.restore((ref) => replay.slotOf(ref));
-      metrics.replaySeconds.set((env.clock.monotonic() - startedMs) / 1000);
-      const wal = new Wal({
-        files,
-        clock,
-        directory: walDirectory,
-        segmentBytes: options.walSegmentBytes,
-        compression,
-        zstd,
-        metrics,
-        onListenerError: (error) => log.error('log follower failed', { err: errorText(error) }),
-      });
+      const parts = await openParts({ init, options, metrics, startedMs });
+      if (takesBatches) await parts.replay.reserveRefs();
+      const { head, window, blocks, chunkFiles } = parts;
+      const wal = openWal(parts);
+      const { clock } = init.env;
       const guard = new SeriesGuard(
         head.table,
-        { clock: env.clock, log, metrics },
+        { clock, log: init.log, metrics },
         options.seriesLimits,
       );
-      guard.recount();
       const history = new CardinalityHistory(head, guard);
-      const parts = {
-        init,
-        options,
-        metrics,
-        head,
-        chunkFiles,
-        wal,
-        window,
-        blocks,
-        expiries,
-        compression,
-        zstd,
-        guard,
-        history,
-      };
-      exposeState(registry, parts);
+      const recovery = new Recovery({ ...parts, wal, guard });
+      exposeState(init.registry, { options, head, blocks, chunkFiles, wal, recovery });
       metrics.cleanStart.set(options.lockDirectory === null ? -1 : 1);
-      return new Tsdb({ ...parts, maintenance: new Maintenance(parts), unlock });
+      const maintenance = new Maintenance({ ...parts, wal, guard });
+      const own = { init, options, metrics, head, window, blocks, chunkFiles, unlock };
+      return new Tsdb({ ...own, wal, guard, history, recovery, maintenance });
     } catch (error) {
       unlock();
       throw error;
     }
+  }
+
+  /** Resolves when every acknowledged sample answers; rejects when the log cannot be replayed. */
+  recovered(): Promise<void> {
+    return this.#parts.recovery.run();
+  }
+
+  get recovery(): RecoveryStatus {
+    return this.#parts.recovery.status;
   }
 
   /** Begins syncing and maintenance. */
@@ -206,18 +174,26 @@ export class Tsdb implements Engine, ExemplarQueryable {
     if (this.#isStarted || this.#isClosed) return;
     this.#isStarted = true;
     if (this.#parts.options.fsync === 'interval') this.#scheduleSync();
-    this.#scheduleMaintenance();
-    this.#recordHistory();
+    // Who waits for the replay hears of its failure; here there is nothing left to maintain.
+    this.recovered().then(
+      () => {
+        this.#scheduleMaintenance();
+        this.#recordHistory();
+      },
+      () => {},
+    );
   }
 
   /** One round of maintenance now: blocks from the head, log, retention. The loop of `start` calls it too. */
   async tick(): Promise<void> {
     this.#checkOpen();
+    this.#parts.recovery.checkReady();
     await this.#parts.maintenance.run();
   }
 
   appender(): Appender {
-    const { head, wal, metrics, options, guard } = this.#parts;
+    const { head, wal, metrics, options, guard, recovery } = this.#parts;
+    recovery.checkTaking();
     return new HeadAppender({
       head,
       wal,
@@ -227,13 +203,14 @@ export class Tsdb implements Engine, ExemplarQueryable {
       keepsStartTimes: options.startTimestamps,
       spareColumns: this.#spareColumns,
       scratch: this.#scratch,
+      gate: recovery.gate,
       refusal: () => this.#refusal(),
     });
   }
 
   select(request: SelectRequest, context: ReadContext): SeriesSource {
     try {
-      this.#checkOpen();
+      this.#checkRange(request.range);
       const source = this.#sourceOf(request.range, request.matchers);
       return new MergeSelect(source, request, context, this.#parts.init.env.clock);
     } catch (error) {
@@ -247,7 +224,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     limit: number,
     context: ReadContext,
   ): Promise<NamesAnswer> {
-    this.#checkOpen();
+    this.#checkRange(range);
     const { head, blocks } = this.#parts;
     const reading = new LabelReading(range, context, this.#parts);
     const names = overlapsHead(head, range)
@@ -266,7 +243,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     limit: number,
     context: ReadContext,
   ): Promise<NamesAnswer> {
-    this.#checkOpen();
+    this.#checkRange(range);
     const { head, blocks } = this.#parts;
     const reading = new LabelReading(range, context, this.#parts);
     const values = overlapsHead(head, range)
@@ -283,12 +260,13 @@ export class Tsdb implements Engine, ExemplarQueryable {
     matcherSets: readonly (readonly Matcher[])[],
     _context: ReadContext,
   ): Promise<readonly ExemplarSeries[]> {
-    this.#checkOpen();
+    this.#checkRange(range);
     return this.#parts.head.options.exemplars.select(range, matcherSets);
   }
 
   async deleteSamples(range: TimeRange, matchers: readonly Matcher[]): Promise<void> {
     this.#checkOpen();
+    this.#parts.recovery.checkReady();
     const { head, wal, maintenance } = this.#parts;
     for (const block of this.#blocksIn(range)) block.deleteSamples(range, matchers);
     deleteHeadSamples(head, wal, range, matchers);
@@ -302,7 +280,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
    */
   prepareOutOfOrderWindow(windowMs: number): () => void {
     this.#checkOpen();
-    return this.#parts.window.prepare(windowMs);
+    return this.#parts.recovery.prepareWindow(windowMs);
   }
 
   /** Changes `maxExemplars`; the newest that came are kept. Cannot fail. */
@@ -413,6 +391,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
   }
 
   #recordHistory(): void {
+    if (this.#isClosed) return;
     const { init, history } = this.#parts;
     history.record(init.env.clock.now());
     this.#historyTimer = init.env.clock.after(SNAPSHOT_INTERVAL_MS, () => this.#recordHistory());
@@ -420,6 +399,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
 
   #scheduleMaintenance(): void {
     const { init, options, maintenance } = this.#parts;
+    if (this.#isClosed) return;
     this.#maintenanceTimer = init.env.clock.after(options.maintenanceIntervalMs, () => {
       maintenance
         .run()
@@ -428,6 +408,11 @@ export class Tsdb implements Engine, ExemplarQueryable {
           if (!this.#isClosed) this.#scheduleMaintenance();
         });
     });
+  }
+
+  #checkRange(range: TimeRange): void {
+    this.#checkOpen();
+    this.#parts.recovery.checkRange(range);
   }
 
   #checkOpen(): void {

@@ -53,6 +53,7 @@ export {
 } from './inspect/verify-directory.ts';
 export { DEFAULT_TSDB_OPTIONS, type FsyncMode, type TsdbOptions } from './options.ts';
 export { ReadOnlyTsdb, type ReadOnlyTsdbInit } from './read-only-tsdb.ts';
+export type { RecoveryStatus } from './recovery.ts';
 export type { WalRecord } from './wal/records.ts';
 export { segmentName, type WalPosition } from './wal/segment.ts';
 export type { Damage } from './wal/segment-reader.ts';

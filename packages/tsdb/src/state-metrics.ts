@@ -4,6 +4,7 @@ import type { ExemplarRing } from './head/exemplar-ring.ts';
 import type { Head } from './head/head.ts';
 import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import type { TsdbOptions } from './options.ts';
+import type { Recovery } from './recovery.ts';
 import type { Wal } from './wal/wal.ts';
 
 /** Registers metrics that are read from the parts when scraped. */
@@ -15,11 +16,20 @@ export function exposeState(
     readonly wal: Wal;
     readonly blocks: BlockSet;
     readonly options: TsdbOptions;
+    readonly recovery: Recovery;
   },
 ): void {
-  const { head, chunkFiles, wal, blocks, options } = parts;
+  const { head, chunkFiles, wal, blocks, options, recovery } = parts;
   const gauge = (name: string, help: string, read: () => number): void =>
     registry.gaugeFrom(`prometheus_tsdb_${name}`, help, read);
+  registry.gaugeFrom(
+    'pollux_tsdb_replay_ratio',
+    'How much of the log has been replayed since the start, 0 to 1; 1 once every acknowledged sample answers.',
+    () => {
+      const { state, fraction } = recovery.status;
+      return state === 'ready' ? 1 : Math.min(fraction, 0.99);
+    },
+  );
   gauge('head_series', 'Total number of series in the head block.', () => head.table.count);
   gauge(
     'head_chunks',

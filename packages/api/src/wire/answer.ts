@@ -48,11 +48,12 @@ export function respond(result: ApiResult): HttpResponse {
 export function respondError(
   type: ApiErrorType,
   message: string,
-  annotations: readonly Annotation[] = [],
+  how: { readonly annotations?: readonly Annotation[]; readonly status?: number | null } = {},
 ): HttpResponse {
+  const { annotations = [], status = null } = how;
   const { warnings, infos } = split(annotations);
   const body = encodeJson({ status: 'error', errorType: type, error: message, warnings, infos });
-  return { status: API_ERROR_STATUS[type], headers: JSON_HEADERS, body };
+  return { status: status ?? API_ERROR_STATUS[type], headers: JSON_HEADERS, body };
 }
 
 function success(

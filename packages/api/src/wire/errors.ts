@@ -1,21 +1,24 @@
 import type { ApiErrorType } from '@pollux/api-types';
 import { CanceledError, errorText, LimitError, OperatingError, TimeoutError } from '@pollux/base';
 import { QueryError } from '@pollux/promql';
-import type { Annotation } from '@pollux/storage';
+import { type Annotation, UnavailableError } from '@pollux/storage';
 
 /** A request refused or failed, with the API's own kind of error. */
 export class ApiError extends OperatingError {
   readonly type: ApiErrorType;
   readonly annotations: readonly Annotation[];
+  /** Where it is not the one that the kind of error has. */
+  readonly status: number | null;
 
   constructor(
     type: ApiErrorType,
     message: string,
-    options: { cause?: unknown; annotations?: readonly Annotation[] } = {},
+    options: { cause?: unknown; annotations?: readonly Annotation[]; status?: number } = {},
   ) {
     super(`API.${type.toUpperCase()}`, message, { cause: options.cause });
     this.type = type;
     this.annotations = options.annotations ?? [];
+    this.status = options.status ?? null;
   }
 }
 
@@ -31,6 +34,11 @@ export function invalidParameter(name: string, reason: string): ApiError {
 export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   const text = errorText(error);
+  const unavailable = UnavailableError.behind(error);
+  if (unavailable !== null) {
+    // Prometheus gives this kind 500 for what is switched off; 503 says that trying again, or elsewhere, helps.
+    return new ApiError('unavailable', unavailable.message, { cause: error, status: 503 });
+  }
   if (error instanceof QueryError) {
     switch (error.kind) {
       case 'bad_data':

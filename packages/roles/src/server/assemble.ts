@@ -26,11 +26,14 @@ import { bindWal } from './wal-binding.ts';
 export type ServerFlags = FlagValues<typeof SERVER_FLAGS>;
 
 const USER_AGENT = `Prometheus/${PROMETHEUS_VERSION}`;
+/** For an end that was asked for, and for one after a failed start. */
+const CLOSE_TIMEOUT_MS = 4_000;
 const REMOTE_MEMORY_BYTES = 1024 * 1024 * 1024;
 
 /**
  * Wires a server. Long: it is one straight line of construction, and cutting it would only hide the order, which is: what
- * can refuse the start first, storage before what reads or writes it, the door last and shut until all answers.
+ * can refuse the start first, storage before what reads or writes it, then the door. While the log is replayed blocks are
+ * answered and targets scraped; rules, notifications and remote storage wait.
  */
 export async function startServer(context: RoleContext, flags: ServerFlags): Promise<RunningRole> {
   const { env, log, registry } = context;
@@ -52,7 +55,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
 
   const directory = resolve(flags['storage.tsdb.path']);
   const retentionMs = first.retentionMs ?? flags['storage.tsdb.retention.time'];
-  const tsdb = await Tsdb.open({
+  const tsdb = await Tsdb.begin({
     directory,
     env,
     log: log.with({ component: 'tsdb' }),
@@ -76,7 +79,6 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     log: log.with({ component: 'coverage' }),
     directory,
     startedMs: env.clock.now(),
-    newestSampleMs: Math.max(tsdb.extent.headNewestMs, 0),
     oldestSampleMs: () => tsdb.extent.oldestMs,
     lostTimes: () => tsdb.lostTimes(),
     retentionMs,
@@ -100,7 +102,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     log,
     registry,
     appendable: limitAhead(tsdb, env.clock),
-    coverage: coverage.log,
+    coverage: coverage.recorder,
     version: PROMETHEUS_VERSION,
     discoveryThrottleMs: flags['scrape.discovery-reload-interval'],
   });
@@ -133,7 +135,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       query: new EngineRuleQuery(engine, queryable),
       queryable,
       appendable: tsdb,
-      coverage: withRelativeFiles(coverage.log, dirname(file)),
+      coverage: withRelativeFiles(coverage.recorder, dirname(file)),
       notifier,
       externalUrl,
       resendDelayMs: flags['rules.alert.resend-delay'],
@@ -225,10 +227,18 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   closer.defer('listener', () => listener.close());
 
   tsdb.start();
+  scrape.start();
+  readiness = 'replaying';
+  try {
+    await tsdb.recovered();
+  } catch (error) {
+    await closer.close(CLOSE_TIMEOUT_MS);
+    throw error;
+  }
+  coverage.restore(Math.max(tsdb.recovery.newestFoundMs, 0));
   coverage.start();
   writer.start();
   notifier.start();
-  scrape.start();
   rules.start();
   readiness = 'ready';
   registry
@@ -249,7 +259,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     reload: () => loaded.reload(),
     close: async () => {
       readiness = 'stopping';
-      for (const failure of await closer.close(4_000))
+      for (const failure of await closer.close(CLOSE_TIMEOUT_MS))
         log.error('closing failed', { err: failure });
     },
     quit,

@@ -22,11 +22,11 @@ describe('the coverage of a server', () => {
       log: Log.silent(),
       directory: mkdtempSync(join(tmpdir(), 'server-coverage-')),
       startedMs: START_MS,
-      newestSampleMs: 0,
       oldestSampleMs: () => oldestMs,
       lostTimes: () => [],
       retentionMs: 60_000,
     });
+    coverage.restore(0);
     coverage.start();
     await clock.advance(30_000);
     expect(coverage.local()).toEqual({ sinceMs: START_MS, gaps: [] });
@@ -46,11 +46,11 @@ describe('the coverage of a server', () => {
       log: Log.silent(),
       directory: mkdtempSync(join(tmpdir(), 'server-coverage-')),
       startedMs: START_MS,
-      newestSampleMs: 0,
       oldestSampleMs: () => START_MS,
       lostTimes: () => lost,
       retentionMs: 0,
     });
+    coverage.restore(0);
     coverage.start();
     await clock.advance(30_000);
     const [startMs, endMs] = [START_MS + 5_000, START_MS + 8_000];

@@ -17,17 +17,40 @@ import {
   readCoverageFile,
   summaryOf,
   toWire,
+  UnavailableError,
   union,
 } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 
+export type ServerCoverageOptions = {
+  readonly env: Env;
+  readonly log: Log;
+  readonly directory: string;
+  readonly startedMs: number;
+  /** Of all that is stored; infinite while nothing is. Retention by size moves it without regard to time. */
+  readonly oldestSampleMs: () => number;
+  /** Times in which samples that were stored have been lost to damage. */
+  readonly lostTimes: () => readonly Interval[];
+  readonly retentionMs: number;
+};
+
 const REPORT_PATH = '/api/v1/pollux/coverage';
 const ALL_TIME: Interval = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER };
 
-/** What this server covers: memory, disk and heartbeat together. */
+/** Calls of scrape loops that are kept for the time when the past has been restored. */
+const MAX_EARLY_CALLS = 100_000;
+
+/**
+ * What this server covers: memory, disk and heartbeat together. It claims nothing until the log has been replayed and
+ * {@link restore} was called: starting counts as down.
+ */
 export class ServerCoverage implements CoveragePort {
   readonly log: CoverageLog;
-  readonly #file: CoverageFile;
+  /** For scrape loops and rule groups, from the first moment on. */
+  readonly recorder: CoverageRecorder;
+  readonly #options: ServerCoverageOptions;
+  #early: (() => void)[] | null = [];
+  #file: CoverageFile | null = null;
   readonly #clock: Clock;
   readonly #retentionMs: number;
   readonly #oldestSampleMs: () => number;
@@ -35,28 +58,38 @@ export class ServerCoverage implements CoveragePort {
   #timer: Timer | null = null;
   #isClosed = false;
 
-  /** `newestSampleMs` is what the write-ahead log gave back: the file is cut to it. */
-  constructor(options: {
-    readonly env: Env;
-    readonly log: Log;
-    readonly directory: string;
-    readonly startedMs: number;
-    readonly newestSampleMs: number;
-    /** Of all that is stored; infinite while nothing is. Retention by size moves it without regard to time. */
-    readonly oldestSampleMs: () => number;
-    /** Times in which samples that were stored have been lost to damage. */
-    readonly lostTimes: () => readonly Interval[];
-    readonly retentionMs: number;
-  }) {
-    const { env, directory, startedMs, newestSampleMs } = options;
-    const path = join(directory, 'coverage');
+  constructor(options: ServerCoverageOptions) {
+    const { env, startedMs } = options;
+    this.#options = options;
     this.#clock = env.clock;
     this.#retentionMs = options.retentionMs;
     this.#oldestSampleMs = options.oldestSampleMs;
     this.#lostTimes = options.lostTimes;
     this.log = new CoverageLog(startedMs);
+    this.recorder = {
+      open: (subject, firstMs, intervalMs) =>
+        this.#call(() => this.log.open(subject, firstMs, intervalMs)),
+      record: (key, scheduledMs, state) =>
+        this.#call(() => this.log.record(key, scheduledMs, state)),
+      close: (key, atMs) => this.#call(() => this.log.close(key, atMs)),
+    };
+  }
+
+  /** `newestSampleMs`, the newest sample that the last process has left in the log: what it claimed is cut to it. */
+  restore(newestSampleMs: number): void {
+    const { env, directory, log } = this.#options;
+    const path = join(directory, 'coverage');
     this.log.restore(readCoverageFile(env.files, path, newestSampleMs));
-    this.#file = new CoverageFile({ files: env.files, path, coverage: this.log, log: options.log });
+    this.#file = new CoverageFile({ files: env.files, path, coverage: this.log, log });
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const call of early) call();
+  }
+
+  /** A schedule that is left out here counts as missed. */
+  #call(call: () => void): void {
+    if (this.#early === null) call();
+    else if (this.#early.length < MAX_EARLY_CALLS) this.#early.push(call);
   }
 
   start(): void {
@@ -65,7 +98,7 @@ export class ServerCoverage implements CoveragePort {
       const nowMs = this.#clock.now();
       this.log.heartbeat(nowMs);
       this.log.forget(this.#heldSinceMs(nowMs));
-      this.#file.flush();
+      this.#file?.flush();
       this.#timer = this.#clock.after(HEARTBEAT_INTERVAL_MS, beat);
     };
     beat();
@@ -84,20 +117,24 @@ export class ServerCoverage implements CoveragePort {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#timer?.cancel();
-    this.#file.close();
+    this.#file?.close();
   }
 
   describe(
     selectors: Parameters<CoveragePort['describe']>[0],
     minMs: number,
     maxMs: number,
-  ): string {
+  ): string | null {
+    if (this.#early !== null) return null;
     const window = { startMs: minMs, endMs: maxMs + 1 };
     const report = this.#report(window, (subject) => mayMatchAny(subject, selectors));
     return encodeHeader(summaryOf(report), `${REPORT_PATH}?start=${minMs}&end=${maxMs}`);
   }
 
   report(startMs: number | null, endMs: number | null): unknown {
+    if (this.#early !== null) {
+      throw new UnavailableError('the log is being replayed: nothing is covered yet');
+    }
     const window = { startMs: startMs ?? ALL_TIME.startMs, endMs: endMs ?? ALL_TIME.endMs };
     return toWire(this.#report(window));
   }

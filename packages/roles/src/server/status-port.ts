@@ -78,7 +78,10 @@ export function bindStatus(parts: StatusParts): StatusPort {
         entries: report.entries.map(({ name, count, before }) => ({ name, value: count, before })),
       };
     },
-    walReplay: () => ({ min: 0, max: 0, current: 0 }),
+    walReplay: () => {
+      const { firstSegment, lastSegment, currentSegment } = tsdb.recovery;
+      return { min: firstSegment, max: lastSegment, current: currentSegment };
+    },
     features: () => ({
       api: {
         admin: parts.flags['web.enable-admin-api'] === 'true',

@@ -17,6 +17,7 @@ import type { FoundChunks } from './found-chunks.ts';
 import type { Head } from './head.ts';
 import { LogRefs } from './log-refs.ts';
 import { OrphanSamples } from './orphan-samples.ts';
+import type { ReplayGate } from './replay-gate.ts';
 import { createSymbolLabels, readSymbolLabels } from './series-record.ts';
 import type { Slot } from './series-table.ts';
 
@@ -37,11 +38,13 @@ export type ReplayOptions = {
   readonly isReadOnly?: boolean;
 };
 
-/** The log that this process has begun to write behind the one that is replayed. */
-export type ReplayTail = {
-  position(): WalPosition;
-  /** Whether a commit is in the log but not acknowledged yet: the replay is not over before it is one or the other. */
-  hasOpenCommits(): boolean;
+/** What a replay does besides reading the log that it found. */
+export type ReplayAround = {
+  /** How far the log has been written that this process has begun behind the one that it found. */
+  readonly position: () => WalPosition;
+  readonly gate: ReplayGate;
+  /** Called between the log that was found and what has been written since. */
+  readonly onFoundRead: () => Promise<void>;
 };
 
 export type ReplayProgress = {
@@ -108,22 +111,27 @@ export class LogReplay {
     head.table.reserveRef(await surveyRefs({ files, clock, zstd, signal, sources: this.#sources }));
   }
 
+  /** Reads the log that was found. */
+  async run(): Promise<void> {
+    await this.#readFound();
+    this.#finish(this.progress.lastSegment);
+  }
+
   /**
-   * Reads everything. With a tail it then follows that one; `onEnd` is called in the same turn in which nothing of it is
-   * left to read, so that from there on commits can be published directly.
+   * Reads the log that was found and then follows the one that is being written. `onEnd` is called in the turn in which
+   * nothing is left to read and no commit is open: from there on commits make themselves visible.
    */
-  async run(tail: ReplayTail | null = null, onEnd: () => void = () => {}): Promise<void> {
-    // The tail is the segment that was begun behind the last one.
-    const followed = tail?.position().segment ?? 0;
+  async runAndFollow(around: ReplayAround, onEnd: () => void): Promise<void> {
+    const first = around.position().segment;
+    await this.#readFound();
+    await around.onFoundRead();
+    await this.#follow(around, first, onEnd);
+  }
+
+  async #readFound(): Promise<void> {
     for (const [i, source] of this.#sources.entries()) {
       await this.#replayFile(source, i === this.#sources.length - 1);
     }
-    const end = (lastSegment: number): void => {
-      this.#finish(lastSegment);
-      onEnd();
-    };
-    if (tail === null) end(this.progress.lastSegment);
-    else await this.#follow(tail, followed, end);
   }
 
   async #replayFile(source: LogSource, isLast: boolean): Promise<void> {
@@ -169,27 +177,28 @@ export class LogReplay {
     }
   }
 
-  async #follow(
-    tail: ReplayTail,
-    first: number,
-    onEnd: (lastSegment: number) => void,
-  ): Promise<void> {
+  async #follow(around: ReplayAround, first: number, onEnd: () => void): Promise<void> {
     const { files, walDirectory, zstd } = this.#options;
     for (let segment = first; ; segment++) {
       const path = `${walDirectory}/${segmentName(segment)}`;
       const file = new LogFile(files, path, zstd, (damage) => this.#noteDamage(damage));
       try {
         for (;;) {
-          const { segment: newest, offset } = tail.position();
+          const { segment: newest, offset } = around.position();
           const isFinished = segment < newest;
           const end = isFinished ? files.stat(path).size : offset;
           await this.#replayRecords(file, path, () => end);
           if (isFinished) break;
-          const now = tail.position();
+          const now = around.position();
           if (now.segment !== segment || now.offset !== end) continue;
-          // Nothing has been written since, and until the call is over nothing can be.
-          if (!tail.hasOpenCommits()) return onEnd(segment);
-          await this.#slices.pause();
+          if (around.gate.isAwaited) {
+            await this.#slices.pause();
+            continue;
+          }
+          // Nothing has been written since, and until these calls are over nothing can be.
+          this.#finish(segment);
+          onEnd();
+          return;
         }
       } finally {
         file.close();

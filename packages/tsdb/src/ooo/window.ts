@@ -34,16 +34,18 @@ export class OooWindow {
     this.#directory = `${options.init.directory}/${OOO_LOG_DIRECTORY}`;
   }
 
-  /** Brings back what the log holds, also when the window is shut now: it is answered and goes to blocks. */
+  /**
+   * Brings back what the log holds, also when the window is shut now: it is answered and goes to blocks. The window itself
+   * stays shut until {@link prepare}.
+   */
   async restore(slotOf: (ref: number) => Slot): Promise<void> {
-    const { init, options, metrics, head, zstd } = this.#options;
+    const { init, metrics, head, zstd } = this.#options;
     const { files, clock } = init.env;
     const replay = { files, clock, log: init.log, metrics, head, zstd, slotOf };
     const hasMarkers = await replayOooLog({ ...replay, directory: this.#directory });
-    if (this.#storedBytes() > 0) head.outOfOrder.log = this.#openLog();
+    if (this.storedBytes() > 0) head.outOfOrder.log = this.#openLog();
     const { log } = head.outOfOrder;
     if (hasMarkers && log !== null) await dropMarkers(log, { files, clock, zstd });
-    this.prepare(options.outOfOrderWindowMs)();
   }
 
   /**
@@ -92,7 +94,8 @@ export class OooWindow {
     }
   }
 
-  #storedBytes(): number {
+  /** Of the log on the disk. */
+  storedBytes(): number {
     const { files } = this.#options.init.env;
     if (!files.exists(this.#directory)) return 0;
     return listSegments(files, this.#directory).reduce(

@@ -288,8 +288,8 @@ export class Wal implements WalTail {
     }
   }
 
-  /** Closes and removes the segment that was begun, when nothing was written to it: the start failed. */
-  async discard(): Promise<void> {
+  /** As {@link close} after a start that failed: an empty segment is not left behind for each try. */
+  async closeUnused(): Promise<void> {
     const { segment, offset } = this.#writer.position;
     await this.close();
     if (offset === 0) this.#options.files.remove(`${this.walDirectory}/${segmentName(segment)}`);

@@ -1,0 +1,117 @@
+import { errorText } from '@pollux/base';
+import { BlockSet } from './block/block-set.ts';
+import { FileCache } from './block/file-cache.ts';
+import { ExemplarRing } from './head/exemplar-ring.ts';
+import { openHeadChunks } from './head/found-chunks.ts';
+import { Head } from './head/head.ts';
+import { LogReplay } from './head/replay.ts';
+import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
+import type { TsdbInit } from './init.ts';
+import type { TsdbMetrics } from './metrics.ts';
+import { OooWindow } from './ooo/window.ts';
+import type { TsdbOptions } from './options.ts';
+import { Expiries } from './wal/expiries.ts';
+import type { WalCompression } from './wal/segment-writer.ts';
+import { Wal } from './wal/wal.ts';
+import { Zstd } from './wal/zstd.ts';
+
+/** What a start is given and when it began, on the monotonic clock. */
+export type Opening = {
+  readonly init: TsdbInit;
+  readonly options: TsdbOptions;
+  readonly metrics: TsdbMetrics;
+  readonly startedMs: number;
+};
+
+/** A database before its log is replayed: the blocks are open, the head is empty. */
+export type OpenParts = Opening & {
+  readonly head: Head;
+  readonly blocks: BlockSet;
+  readonly chunkFiles: HeadChunkFiles;
+  readonly window: OooWindow;
+  readonly replay: LogReplay;
+  readonly abort: AbortController;
+  readonly expiries: Expiries;
+  readonly compression: WalCompression;
+  readonly zstd: Zstd;
+  readonly outOfOrderWindowMs: number;
+};
+
+export async function openParts(opening: Opening): Promise<OpenParts> {
+  const { init, options, metrics } = opening;
+  const { env, directory, log } = init;
+  const { files, clock } = env;
+  const cache = new FileCache(options.fileCacheBytes);
+  const chunks = { files, clock, log, metrics, directory: `${directory}/chunks_head` };
+  const chunkFiles = new HeadChunkFiles({
+    ...chunks,
+    cache,
+    fileBytes: options.headChunkFileBytes,
+  });
+  const head = new Head({
+    chunkRangeMs: options.minBlockDurationMs,
+    samplesPerChunk: options.samplesPerChunk,
+    slabBytes: options.slabBytes,
+    metrics,
+    exemplars: new ExemplarRing(options.maxExemplars),
+    hasStartTimes: options.startTimestamps,
+    chunkFiles,
+  });
+  const zstd = new Zstd();
+  if (options.walCompression === 'zstd') await zstd.load();
+  const compression = options.walCompression === 'zstd' ? { zstd } : options.walCompression;
+  const blocks = new BlockSet({ files, directory, cache, metrics, log });
+  blocks.removeLeftovers();
+  blocks.reload();
+  const { inOrderMaxTime } = blocks;
+  if (inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(inOrderMaxTime);
+  const found = await openHeadChunks(chunks, head, chunkFiles);
+  const expiries = new Expiries();
+  const abort = new AbortController();
+  const replay = new LogReplay({
+    files,
+    clock,
+    log,
+    metrics,
+    walDirectory: walDirectoryOf(init),
+    head,
+    zstd,
+    found,
+    expiries,
+    signal: abort.signal,
+  });
+  const window = new OooWindow({ init, options, metrics, head, compression, zstd });
+  const { outOfOrderWindowMs } = options;
+  return {
+    ...opening,
+    head,
+    blocks,
+    chunkFiles,
+    window,
+    replay,
+    abort,
+    expiries,
+    compression,
+    zstd,
+    outOfOrderWindowMs,
+  };
+}
+
+/** Begins the segment behind those that the replay reads. */
+export function openWal({ init, options, metrics, compression, zstd }: OpenParts): Wal {
+  const { env, log } = init;
+  return new Wal({
+    files: env.files,
+    clock: env.clock,
+    directory: walDirectoryOf(init),
+    segmentBytes: options.walSegmentBytes,
+    compression,
+    zstd,
+    metrics,
+    onListenerError: (error) => log.error('log follower failed', { err: errorText(error) }),
+  });
+}
+
+function walDirectoryOf({ directory }: TsdbInit): string {
+  return `${directory}/wal`;
+}
