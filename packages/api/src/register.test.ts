@@ -1,8 +1,11 @@
 import { InputError } from '@pollux/base';
+import { QueryError } from '@pollux/promql';
+import { UnavailableError } from '@pollux/storage';
 import { describe, expect, it } from 'vitest';
 import { bad, ok } from './testing/bodies.ts';
 import type { ListedSeries } from './testing/list-queryable.ts';
 import { NOW_MS, World } from './testing/world.ts';
+import { apiErrorOf } from './wire/errors.ts';
 
 const S = NOW_MS / 1000;
 
@@ -364,6 +367,27 @@ describe('the API', () => {
     const world = new World(SERIES);
     expect(await world.send('DELETE', '/api/v1/query')).toMatchObject({ status: 405 });
     expect(await world.post('/api/v1/targets', '')).toMatchObject({ status: 405 });
+  });
+
+  it('while the log is replayed answers what it can and says of the rest that it comes', async () => {
+    const world = new World(SERIES);
+    world.readiness = 'replaying';
+    for (const page of ['/-/ready', '/version']) {
+      expect(await world.get(page)).toMatchObject({ status: 503, body: 'Service Unavailable' });
+    }
+    const write = await world.post('/api/v1/admin/tsdb/clean_tombstones', '');
+    expect(write).toMatchObject({ status: 503, body: 'Service Unavailable' });
+    expect(await world.get('/api/v1/query?query=1')).toMatchObject({ status: 200 });
+    expect(await world.get('/api/v1/rules')).toMatchObject({ status: 200 });
+    // As the storage refuses times that it cannot answer yet, behind whatever is in between.
+    const refused = new QueryError('execution', 'expanding series: segment 3 of 12', {
+      cause: new UnavailableError('segment 3 of 12'),
+    });
+    expect(apiErrorOf(refused)).toMatchObject({
+      type: 'unavailable',
+      status: 503,
+      message: 'segment 3 of 12',
+    });
   });
 
   it('answers 503 until it is ready, and says when it is stopping', async () => {
