@@ -175,6 +175,30 @@ describe('native histograms', () => {
     await db.close();
   });
 
+  it('and floats of one series in one batch: a stale marker follows, another float is refused and nothing is lost', async () => {
+    let db = await openTsdb(directory, { options: OPTIONS });
+    const histogram = new HistogramSource(new SeededRandom(9), { isInteger: true }).next(true);
+    const appender = db.appender();
+    const ref = appender.series(NAME);
+    expect(appender.appendHistogram(ref, T0, histogram, 0)).toBe(APPEND_OUTCOME.ok);
+    const values = new Float64Array(new BigUint64Array([0n, 0x7ff0000000000002n]).buffer);
+    const times = Float64Array.of(T0 + 1, T0 + 2);
+    const outcomes = new Uint8Array(2);
+    expect(appender.appendFloats(Uint32Array.of(ref, ref), times, values, null, 2, outcomes)).toBe(
+      1,
+    );
+    expect([...outcomes]).toEqual([APPEND_OUTCOME.outOfOrder, APPEND_OUTCOME.ok]);
+    await appender.commit();
+    for (let round = 0; round < 2; round++) {
+      const columns = (await read(db)).get(NAME.toString());
+      expect([...(columns?.timestampsMs ?? [])]).toEqual([T0, T0 + 2]);
+      expect(columns?.histograms?.map((entry) => entry?.isStale)).toEqual([false, true]);
+      await db.close();
+      db = await openTsdb(directory, { options: OPTIONS });
+    }
+    await db.close();
+  });
+
   it('that contradict themselves are refused in words, and the batch goes on', async () => {
     const db = await openTsdb(directory, { options: OPTIONS });
     const histogram = new HistogramSource(new SeededRandom(4), { isInteger: true }).next(true);

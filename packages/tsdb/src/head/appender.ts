@@ -5,6 +5,8 @@ import {
   histogramFault,
   type Labels,
   type Metadata,
+  STALE_NAN_HIGH,
+  STALE_NAN_LOW,
   wordsOf,
 } from '@pollux/model';
 import { APPEND_OUTCOME, type Appender, type SeriesRef } from '@pollux/storage';
@@ -29,7 +31,7 @@ import {
 } from '../format/wal-record.ts';
 import type { SampleMetrics, TsdbMetrics } from '../metrics.ts';
 import { LateSamples } from '../ooo/late-samples.ts';
-import { sampleOf } from '../query/histogram-values.ts';
+import { sampleOf, staleHistogram } from '../query/histogram-values.ts';
 import type { Wal } from '../wal/wal.ts';
 import { type AppendBounds, appendBounds, LATE } from './append-bounds.ts';
 import type { Head, ValueWords } from './head.ts';
@@ -71,6 +73,8 @@ export class HeadAppender implements Appender {
   readonly #id: number;
   readonly #staged: SampleColumns;
   readonly #histograms: HistogramRecord[] = [];
+  /** Of series with a staged histogram, whether the last one is of integers. */
+  readonly #histogramKinds = new Map<SeriesRef, boolean>();
   /** With each exemplar as it was given: whether it had a time is not logged. */
   readonly #exemplars: (ExemplarRecord & { readonly exemplar: Exemplar })[] = [];
   readonly #metadata: MetadataRecord[] = [];
@@ -133,6 +137,11 @@ export class HeadAppender implements Appender {
       const timestampMs = timestampsMs[i]!;
       const low = words[i * 2]!;
       const high = words[i * 2 + 1]!;
+      if (this.#histogramKinds.size > 0 && this.#histogramKinds.has(refs[i]!)) {
+        outcomes[i] = this.#stageBehindHistogram(refs[i]!, timestampMs, { low, high });
+        if (outcomes[i] === APPEND_OUTCOME.ok) taken++;
+        continue;
+      }
       // The usual sample is newer than the series and the bound: no call for it.
       if (!(timestampMs > table.maxMs[slot]!) || timestampMs < bounds.minValidMs) {
         const outcome = this.#check(slot, bounds, timestampMs, { low, high });
@@ -189,7 +198,21 @@ export class HeadAppender implements Appender {
       return refusal;
     }
     this.#histograms.push({ ref, timestampMs, startTimestampMs: startMs, histogram });
+    this.#histogramKinds.set(ref, histogram.isInteger);
     return APPEND_OUTCOME.ok;
+  }
+
+  /**
+   * A float of a series that has a histogram staged. The log has a batch's floats before its histograms, so it is refused
+   * as out of order, unless it ends the series: that is told by a histogram.
+   */
+  #stageBehindHistogram(ref: SeriesRef, timestampMs: number, words: ValueWords): number {
+    if (words.high !== STALE_NAN_HIGH || words.low !== STALE_NAN_LOW) {
+      this.#options.metrics.outOfOrderSamples.inc();
+      return APPEND_OUTCOME.outOfOrder;
+    }
+    const histogram = staleHistogram(this.#histogramKinds.get(ref) ?? true);
+    return this.appendHistogram(ref, timestampMs, histogram, 0);
   }
 
   appendExemplar(ref: SeriesRef, exemplar: Exemplar): void {
@@ -378,6 +401,7 @@ export class HeadAppender implements Appender {
       if (slot < 0) continue;
       const sample = sampleOf(histogram, timestampMs, startTimestampMs);
       if (head.appendHistogram(slot, sample)) histograms++;
+      else if (timestampMs < table.maxMs[slot]!) metrics.histograms.outOfOrderSamples.inc();
     }
     metrics.histograms.samplesAppended.inc(histograms);
     for (const { ref, metadata } of this.#metadata) head.metadata.set(ref, metadata);
