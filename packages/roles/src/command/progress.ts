@@ -34,7 +34,9 @@ export class Progress {
     const percent = total > 0 ? `${Math.floor(share * 100)}%`.padStart(4) : '';
     const end = detail();
     if (!isTerminal) {
-      this.#stderr.write(`${what}:${percent}${end === '' ? '' : ` ${end}`}\n`);
+      this.#stderr.write(
+        `${what}: ${[percent.trimStart(), end].filter((part) => part !== '').join(' ')}\n`,
+      );
       return;
     }
     const filled = Math.round(share * BAR_CELLS);

@@ -73,6 +73,8 @@ export function decodeMeta(text: string, place: string): BlockMeta {
     maxTime: Number(maxTime),
     stats: {
       numSamples: count('numSamples'),
+      numFloatSamples: count('numFloatSamples'),
+      numHistogramSamples: count('numHistogramSamples'),
       numSeries: count('numSeries'),
       numChunks: count('numChunks'),
       numTombstones: count('numTombstones'),

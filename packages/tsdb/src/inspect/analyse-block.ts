@@ -1,9 +1,16 @@
 import type { Clock, Files } from '@pollux/base';
-import { denseCount } from '@pollux/kernels';
-import { compareText, type Labels, type Matcher, METRIC_NAME } from '@pollux/model';
+import { decodeHistograms, denseCount, histogramValueCount } from '@pollux/kernels';
+import {
+  compareText,
+  isStaleAt,
+  type Labels,
+  type Matcher,
+  METRIC_NAME,
+  wordsOf,
+} from '@pollux/model';
 import { Block } from '../block/block.ts';
 import { FileCache } from '../block/file-cache.ts';
-import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import { CHUNK_ENCODING, isHistogramEncoding } from '../format/chunk-file.ts';
 import { chunkSampleCount } from '../format/rewrite-chunk.ts';
 import { DEFAULT_TSDB_OPTIONS } from '../options.ts';
 import { matchPostings } from '../query/label-index.ts';
@@ -52,6 +59,8 @@ export type AnalysedBlock = {
     readonly floatBytes: Spread;
     readonly histogramSamples: Spread;
     readonly histogramBytes: Spread;
+    /** Of all histograms of a chunk together. */
+    readonly histogramBuckets: Spread;
   } | null;
 };
 
@@ -196,6 +205,7 @@ class ChunkCounts {
   readonly floatBytes = new Map<number, number>();
   readonly histogramSamples = new Map<number, number>();
   readonly histogramBytes = new Map<number, number>();
+  readonly histogramBuckets = new Map<number, number>();
 
   add({ encoding, bytes }: { readonly encoding: number; readonly bytes: Uint8Array }): void {
     this.count++;
@@ -203,12 +213,29 @@ class ChunkCounts {
     const isFloat = isFloatEncoding(encoding);
     bump(isFloat ? this.floatSamples : this.histogramSamples, samples);
     bump(isFloat ? this.floatBytes : this.histogramBytes, bytes.length);
+    if (isHistogramEncoding(encoding)) bump(this.histogramBuckets, bucketsIn(encoding, bytes));
   }
 }
 
 function samplesIn(encoding: number, bytes: Uint8Array): number {
   if (encoding === CHUNK_ENCODING.dense) return denseCount(bytes, 0, bytes.length);
   return bytes.length < 2 ? 0 : chunkSampleCount(bytes, 0, encoding);
+}
+
+/** Values of a histogram before those of its buckets: count, count of the zero bucket, sum. */
+const HISTOGRAM_HEAD_VALUES = 3;
+const HISTOGRAM_SUM = 2;
+
+/** Buckets of the histograms of a chunk, all counted; a stale marker has none. */
+function bucketsIn(encoding: number, bytes: Uint8Array): number {
+  const { count, layout, values, starts } = decodeHistograms(bytes, 0, bytes.length, encoding);
+  const buckets = histogramValueCount(layout) - HISTOGRAM_HEAD_VALUES;
+  const words = wordsOf(values);
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    if (!isStaleAt(words, starts[i]! + HISTOGRAM_SUM)) total += buckets;
+  }
+  return total;
 }
 
 function bump(spread: Map<number, number>, key: number): void {

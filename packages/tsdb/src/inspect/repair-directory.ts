@@ -9,6 +9,7 @@ import {
   encodeTombstonesFile,
   type Tombstones,
 } from '../format/tombstones.ts';
+import { dropDamage, scanHeadChunks } from '../head-chunks/scan.ts';
 import { Slices } from '../slices.ts';
 import { cutTorn, LogFile } from '../wal/log-sources.ts';
 import { segmentName } from '../wal/segment.ts';
@@ -16,12 +17,7 @@ import type { Damage } from '../wal/segment-reader.ts';
 import { listSegments } from '../wal/wal.ts';
 import { Zstd } from '../wal/zstd.ts';
 import { type Finding, Findings } from './finding.ts';
-import {
-  type Salvage,
-  type SalvagedSeries,
-  salvageSeries,
-  salvageSymbols,
-} from './salvage-block.ts';
+import { Salvage, type SalvagedSeries, salvageSeries, salvageSymbols } from './salvage-block.ts';
 import { verifyBlock } from './verify-block.ts';
 import { BLOCK_NAME } from './verify-directory.ts';
 
@@ -68,6 +64,7 @@ export async function repairDirectory(options: RepairOptions): Promise<readonly 
   for (const name of ['wal', 'wbl']) {
     if (files.exists(`${directory}/${name}`)) await repairLog(state, `${directory}/${name}`);
   }
+  await repairHeadChunks(state, `${directory}/chunks_head`);
   return state.unmended.list;
 }
 
@@ -132,7 +129,7 @@ async function rebuildMeta(state: State, directory: string, symbols: number): Pr
   const { files, breathe } = state;
   const tombstones = tombstonesOf(files, directory);
   const counted = newCount();
-  const salvage: Salvage = { lostSeries: 0, lostChunks: 0, samples: 0 };
+  const salvage = new Salvage();
   const all = { files, directory, tombstones: new Map(), breathe };
   for await (const series of salvageSeries(all, symbols, salvage)) count(counted, series);
   const old = metaOf(files, directory);
@@ -144,6 +141,8 @@ async function rebuildMeta(state: State, directory: string, symbols: number): Pr
     ...timeOf(old, counted),
     stats: {
       numSamples: salvage.samples,
+      numFloatSamples: salvage.samples - salvage.histogramSamples,
+      numHistogramSamples: salvage.histogramSamples,
       numSeries: counted.series,
       numChunks: counted.chunks,
       numTombstones,
@@ -163,7 +162,7 @@ async function rewriteBlock(
 ): Promise<void> {
   const { env, files, slices, breathe, isApplied } = state;
   const source = { files, directory, tombstones: tombstonesOf(files, directory), breathe };
-  const salvage: Salvage = { lostSeries: 0, lostChunks: 0, samples: 0 };
+  const salvage = new Salvage();
   const counted = newCount();
   for await (const series of salvageSeries(source, symbols.length, salvage)) count(counted, series);
   if (counted.series === 0) throw new CorruptionError(directory, 'no sample can be read');
@@ -185,7 +184,7 @@ async function rewriteBlock(
   });
   try {
     await writer.writeSymbols(symbols);
-    const again: Salvage = { lostSeries: 0, lostChunks: 0, samples: 0 };
+    const again = new Salvage();
     for await (const { labels, chunks } of salvageSeries(source, symbols.length, again)) {
       const metas: ChunkMeta[] = [];
       for (const { encoding, bytes, start, length, minMs, maxMs, count: inChunk } of chunks) {
@@ -263,4 +262,15 @@ async function repairLog(state: State, directory: string): Promise<void> {
     for (const damage of torn)
       act(state, path, `cut the torn end at ${damage.offset}`, () => cutTorn(files, damage));
   }
+}
+
+/** Head chunks are copies of what the log holds: a start takes from the log what is dropped here. */
+async function repairHeadChunks(state: State, directory: string): Promise<void> {
+  const { files, slices } = state;
+  if (!files.exists(directory)) return;
+  const scanned = await scanHeadChunks({ files, directory, slices, onChunk: () => {} });
+  if (scanned.damage === null) return;
+  act(state, directory, `drop what follows damage (${scanned.damage.message})`, () =>
+    dropDamage(files, directory, scanned),
+  );
 }

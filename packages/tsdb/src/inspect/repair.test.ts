@@ -169,6 +169,16 @@ describe('repair', () => {
     expect(fs.readFileSync(`${block}/index`).equals(before)).toBe(true);
   });
 
+  it('drops head chunks behind damage, which the log has too', async () => {
+    const header = Uint8Array.of(0x01, 0x30, 0xbc, 0x91, 1, 0, 0, 0);
+    fs.mkdirSync(`${directory}/chunks_head`);
+    fs.writeFileSync(`${directory}/chunks_head/000001`, Uint8Array.of(...header, 1, 2, 3));
+    const { actions } = await repaired();
+    expect(actions).toEqual([expect.stringMatching(/^chunks_head: drop what follows damage/)]);
+    expect(fs.readFileSync(`${directory}/chunks_head/000001`)).toHaveLength(8);
+    expect(await faults()).toBe(0);
+  });
+
   it('removes leftovers and cuts the torn end of a log', async () => {
     fs.mkdirSync(`${directory}/01ARZ3NDEKTSV4RRFFQ69G5FAV.tmp-for-creation/chunks`, {
       recursive: true,

@@ -1,5 +1,6 @@
 import { DecodeError, type Files } from '@pollux/base';
 import { NotSupportedError } from '../errors.ts';
+import { isHistogramEncoding } from '../format/chunk-file.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import { type EncodedChunk, rewriteChunk } from '../format/rewrite-chunk.ts';
 import type { Tombstones } from '../format/tombstones.ts';
@@ -26,8 +27,13 @@ export type SalvageOptions = {
   readonly breathe: () => Promise<void>;
 };
 
-/** What could not be saved. */
-export type Salvage = { lostSeries: number; lostChunks: number; samples: number };
+/** What was saved, and what was not. */
+export class Salvage {
+  lostSeries = 0;
+  lostChunks = 0;
+  samples = 0;
+  histogramSamples = 0;
+}
 
 /** All symbols of a block, ascending. Null when they cannot be trusted: then nothing of the block can be told. */
 export function salvageSymbols(files: Files, directory: string): readonly string[] | null {
@@ -124,6 +130,7 @@ function soundChunks(
     if (saved === 'lost' || saved === null) continue;
     behindMs = saved.maxMs;
     lost.samples += saved.count;
+    if (isHistogramEncoding(saved.encoding)) lost.histogramSamples += saved.count;
     sound.push(saved);
   }
   return sound;

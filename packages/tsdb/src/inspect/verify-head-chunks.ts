@@ -1,21 +1,20 @@
-import { crc32c, DecodeError, type Files } from '@pollux/base';
+import { ByteReader, crc32c, DecodeError, type Files } from '@pollux/base';
+import {
+  decodePrefix,
+  ENTRY_PREFIX_MAX_BYTES,
+  HEAD_CHUNKS_HEADER_BYTES,
+  headChunkFileNumber,
+  isFileHeader,
+} from '../head-chunks/entry.ts';
 import { chunkTimes } from './chunk-times.ts';
 import type { Findings } from './finding.ts';
 import { WindowReader } from './window-reader.ts';
 
-const MAGIC = 0x0130bc91;
-const VERSION = 1;
-const HEADER_BYTES = 8;
-/** Reference, first and last time, encoding. */
-const FIXED_BYTES = 25;
-/** Set in the encoding of a chunk of out-of-order samples. */
-const OUT_OF_ORDER_FLAG = 0x80;
+/** Magic number and version. */
+const FILE_PREFIX_BYTES = 5;
+const CRC_BYTES = 4;
 
-/**
- * Checks the files of full head chunks (`chunks_head`): each a header, then chunks of a series reference u64, first and
- * last time i64, encoding u8, length uvarint, data and a CRC-32C of all that. Zeros at the end of a file are room that was
- * taken in advance. Gives the number of chunks.
- */
+/** Checks the files of head chunks (layout in `head-chunk.md`), each chunk against its entry. Gives their number. */
 export async function verifyHeadChunks(
   files: Files,
   directory: string,
@@ -24,16 +23,17 @@ export async function verifyHeadChunks(
 ): Promise<number> {
   if (!files.exists(directory)) return 0;
   let chunks = 0;
-  for (const name of files.list(directory).filter((file) => /^\d{6}$/.test(file))) {
+  for (const name of files.list(directory).filter((file) => headChunkFileNumber(file) >= 0)) {
     const path = `${directory}/${name}`;
     const file = files.open(path, 'r');
     try {
       const reader = new WindowReader(file);
       // A crash may leave a file that was made and not written.
       if (reader.size === 0) continue;
-      if (reader.u32() !== MAGIC) findings.add(path, 0, 'is no file of head chunks');
-      if (reader.u8() !== VERSION) findings.add(path, 4, 'has an unknown version');
-      const padding = reader.zeros(HEADER_BYTES - reader.offset);
+      if (!isFileHeader(new ByteReader(reader.bytes(HEAD_CHUNKS_HEADER_BYTES))))
+        findings.add(path, 0, 'is no head chunk file of version 1');
+      reader.offset = FILE_PREFIX_BYTES;
+      const padding = reader.zeros(HEAD_CHUNKS_HEADER_BYTES - FILE_PREFIX_BYTES);
       if (padding >= 0) findings.add(path, padding, 'padding is not zero');
       while (reader.remaining > 0) {
         if (isEmptyRest(reader)) break;
@@ -61,27 +61,24 @@ function isEmptyRest(reader: WindowReader): boolean {
 }
 
 function checkChunk(reader: WindowReader, path: string, findings: Findings): void {
-  const start = reader.offset;
-  reader.bytes(FIXED_BYTES);
-  const dataLength = reader.uvarint();
-  const dataAt = reader.offset - start;
-  reader.offset = start;
-  const bytes = reader.bytes(dataAt + dataLength + 4);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const end = dataAt + dataLength;
-  if (crc32c(bytes, 0, end) !== view.getUint32(end)) {
-    findings.add(path, start, 'wrong checksum of a head chunk');
+  const at = reader.offset;
+  const start = Math.min(ENTRY_PREFIX_MAX_BYTES, reader.remaining);
+  const { end } = decodePrefix(new ByteReader(reader.bytes(start)));
+  reader.offset = at;
+  const bytes = reader.bytes(end + CRC_BYTES);
+  if (crc32c(bytes, 0, end) !== new ByteReader(bytes, end).u32()) {
+    findings.add(path, at, 'wrong checksum of a head chunk');
     return;
   }
-  const minMs = Number(view.getBigInt64(8));
-  const maxMs = Number(view.getBigInt64(16));
+  const entry = decodePrefix(new ByteReader(bytes));
+  const { minMs, maxMs, encoding } = entry;
   try {
-    const times = chunkTimes(bytes[24]! & ~OUT_OF_ORDER_FLAG, bytes.slice(dataAt, end));
-    if (times === null) findings.add(path, start, `has encoding ${bytes[24]}, which is not known`);
+    const times = chunkTimes(encoding, bytes.slice(entry.start, end));
+    if (times === null) findings.add(path, at, `has encoding ${encoding}, which is not known`);
     else if (times.timestampsMs[0] !== minMs || times.timestampsMs[times.count - 1] !== maxMs)
-      findings.add(path, start, `does not span ${minMs}…${maxMs} as it says`);
+      findings.add(path, at, `does not span ${minMs}…${maxMs} as it says`);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    findings.add(path, start, `does not decode: ${error.message}`);
+    findings.add(path, at, `does not decode: ${error.message}`);
   }
 }

@@ -90,6 +90,7 @@ function compaction(chunks: NonNullable<AnalysedBlock['chunks']>): string {
     ['bytes per float chunk', chunks.floatBytes],
     ['samples per histogram chunk', chunks.histogramSamples],
     ['bytes per histogram chunk', chunks.histogramBytes],
+    ['buckets per histogram chunk', chunks.histogramBuckets],
   ];
   const shown = parts.map(([what, spread]) => spreadText(what, spread, chunks.count));
   return `\nCompaction analysis:\n\n${shown.join('')}`;
