@@ -34,6 +34,7 @@ import { headLabelNames, headLabelValues } from './head/read.ts';
 import { type HeadStats, headStats } from './head/stats.ts';
 import { MAX_CHUNK_SPAN_MS } from './head-chunks/entry.ts';
 import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
+import { SnapshotSchedule } from './head-snapshot/snapshot-schedule.ts';
 import type { TsdbInit } from './init.ts';
 import { Maintenance } from './maintenance.ts';
 import { type TsdbMetrics, tsdbMetrics } from './metrics.ts';
@@ -99,7 +100,9 @@ export class Tsdb implements Engine, ExemplarQueryable {
     );
     this.#closer.defer('head chunks', () => parts.chunkFiles.close());
     this.#closer.defer('out-of-order log', () => parts.window.close());
-    this.#closer.defer('maintenance', () => parts.maintenance.close());
+    this.#closer.defer('maintenance', () =>
+      parts.maintenance.close(parts.recovery.status.state === 'ready'),
+    );
     this.#closer.defer('replay', () => parts.recovery.close());
   }
 
@@ -151,7 +154,14 @@ export class Tsdb implements Engine, ExemplarQueryable {
       const recovery = new Recovery({ ...parts, wal, guard });
       exposeState(init.registry, { options, head, blocks, chunkFiles, wal, recovery });
       metrics.cleanStart.set(options.lockDirectory === null ? -1 : 1);
-      const maintenance = new Maintenance({ ...parts, wal, guard });
+      const snapshots = new SnapshotSchedule({
+        source: { ...parts, ...init.env, directory: init.directory, wal },
+        options,
+        metrics,
+        log: init.log,
+        loaded: parts.snapshot,
+      });
+      const maintenance = new Maintenance({ ...parts, wal, guard, snapshots });
       const own = { init, options, metrics, head, window, blocks, chunkFiles, unlock };
       return new Tsdb({ ...own, wal, guard, history, recovery, maintenance });
     } catch (error) {

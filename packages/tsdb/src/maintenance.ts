@@ -9,6 +9,7 @@ import { cutBlock } from './head/cut-block.ts';
 import type { Head } from './head/head.ts';
 import { truncateHead, waitForAppenders } from './head/truncate.ts';
 import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
+import type { SnapshotSchedule } from './head-snapshot/snapshot-schedule.ts';
 import type { TsdbInit } from './init.ts';
 import type { TsdbMetrics } from './metrics.ts';
 import { compactOoo } from './ooo/compact.ts';
@@ -31,6 +32,7 @@ export type MaintenanceParts = {
   readonly compression: WalCompression;
   readonly zstd: Zstd;
   readonly guard: SeriesGuard;
+  readonly snapshots: SnapshotSchedule;
 };
 
 type Deletion = { readonly range: TimeRange; readonly matchers: readonly Matcher[] };
@@ -62,10 +64,15 @@ export class Maintenance {
     return this.#running;
   }
 
-  /** Ends waiting and resolves when no run is under way. */
-  async close(): Promise<void> {
+  /**
+   * Ends waiting and resolves when no run is under way. If the head is whole, its last snapshot is written then; one that
+   * is still being replayed must leave none.
+   */
+  async close(isHeadWhole: boolean): Promise<void> {
+    if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     await this.#running;
+    if (isHeadWhole) await this.#parts.snapshots.runAtClose(new AbortController().signal);
   }
 
   /** To be called for each deletion, at the same time as it is applied to the head and the blocks. */
@@ -90,6 +97,7 @@ export class Maintenance {
         log.error('moving out-of-order samples to blocks failed', { err: errorText(error) });
       }
     }
+    if (!this.#closing.signal.aborted) await this.#parts.snapshots.runIfDue(this.#closing.signal);
     try {
       this.#reloadIfDue();
       this.#enforceRetention();

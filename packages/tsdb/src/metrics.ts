@@ -39,6 +39,9 @@ export type TsdbMetrics = SampleMetrics & {
   readonly checkpointFailures: Counter;
   readonly headChunkWriteFailures: Counter;
   readonly headChunkCorruptions: Counter;
+  readonly snapshots: Counter;
+  readonly snapshotFailures: Counter;
+  readonly snapshotErrors: Counter;
   readonly walSegment: Gauge;
   readonly walWriteFailures: Counter;
   readonly walFsyncFailures: Counter;
@@ -146,6 +149,15 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
     headChunkCorruptions: counter(
       'mmap_chunk_corruptions_total',
       'Total number of head chunk files that were damaged at start.',
+    ),
+    snapshots: counter('head_snapshots_total', 'Total number of head snapshots that were written.'),
+    snapshotFailures: counter(
+      'head_snapshots_failed_total',
+      'Total number of head snapshots that could not be written.',
+    ),
+    snapshotErrors: counter(
+      'snapshot_replay_error_total',
+      'Total number of head snapshots that could not be used at start.',
     ),
     walSegment: gauge(
       'wal_segment_current',

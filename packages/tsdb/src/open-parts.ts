@@ -6,6 +6,7 @@ import { openHeadChunks } from './head/found-chunks.ts';
 import { Head } from './head/head.ts';
 import { LogReplay } from './head/replay.ts';
 import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
+import { type LoadedSnapshot, loadHeadSnapshot } from './head-snapshot/load-head-snapshot.ts';
 import type { TsdbInit } from './init.ts';
 import type { TsdbMetrics } from './metrics.ts';
 import { OooWindow } from './ooo/window.ts';
@@ -23,13 +24,15 @@ export type Opening = {
   readonly startedMs: number;
 };
 
-/** A database before its log is replayed: the blocks are open, the head is empty. */
+/** A database before its log is replayed: the blocks are open, the head is as its snapshot was. */
 export type OpenParts = Opening & {
   readonly head: Head;
   readonly blocks: BlockSet;
   readonly chunkFiles: HeadChunkFiles;
   readonly window: OooWindow;
   readonly replay: LogReplay;
+  /** What the head was filled with already. */
+  readonly snapshot: LoadedSnapshot | null;
   readonly abort: AbortController;
   readonly expiries: Expiries;
   readonly compression: WalCompression;
@@ -68,18 +71,11 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
   const found = await openHeadChunks(chunks, head, chunkFiles);
   const expiries = new Expiries();
   const abort = new AbortController();
-  const replay = new LogReplay({
-    files,
-    clock,
-    log,
-    metrics,
-    walDirectory: walDirectoryOf(init),
-    head,
-    zstd,
-    found,
-    expiries,
-    signal: abort.signal,
-  });
+  const walDirectory = walDirectoryOf(init);
+  const { signal } = abort;
+  const start = { files, clock, log, metrics, walDirectory, head, found, expiries, signal };
+  const snapshot = await loadHeadSnapshot({ ...start, directory });
+  const replay = new LogReplay({ ...start, zstd, snapshot });
   const window = new OooWindow({ init, options, metrics, head, compression, zstd });
   const { outOfOrderWindowMs } = options;
   return {
@@ -89,6 +85,7 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
     chunkFiles,
     window,
     replay,
+    snapshot,
     abort,
     expiries,
     compression,

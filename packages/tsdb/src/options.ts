@@ -35,6 +35,10 @@ export type TsdbOptions = {
   readonly headChunkFileBytes: number;
   /** Pages of block files in memory, for all blocks together. */
   readonly fileCacheBytes: number;
+  /** A head snapshot is not written sooner after the last one; 0 = never, also not at the close. */
+  readonly snapshotIntervalMs: number;
+  /** ... nor before the log has grown by this much, which a start without a new snapshot would read. */
+  readonly snapshotLogBytes: number;
   /** How often retention and the need for a block are checked. */
   readonly maintenanceIntervalMs: number;
   /** A query or batch that is open for longer than this while the head waits to be moved to a block is ended. */
@@ -59,6 +63,8 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   slabBytes: 16 * 1024 * 1024,
   headChunkFileBytes: 128 * 1024 * 1024,
   fileCacheBytes: 64 * 1024 * 1024,
+  snapshotIntervalMs: 5 * 60 * 1000,
+  snapshotLogBytes: 4 * 1024 * 1024,
   maintenanceIntervalMs: 5_000,
   maxReaderHoldMs: 150_000,
   lockDirectory: null,

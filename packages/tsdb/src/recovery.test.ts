@@ -260,4 +260,29 @@ describe('the references of a damaged log', () => {
     await starting.recovered();
     await starting.close();
   });
+
+  it('that is closed on the way leaves no snapshot of half a head', async () => {
+    await leaveLog(50);
+    const options = { snapshotIntervalMs: 1, snapshotLogBytes: 0 };
+    // Its slices are over at once, but nothing is ever late.
+    const clock = Object.assign(new HastyClock(), { after: () => ({ cancel: () => {} }) });
+    const starting = await begin(options, new NodeFiles(), clock);
+    const recovered = starting.recovered();
+    await append(starting, [sample(0, 51)]);
+    await Promise.all([starting.close(), expect(recovered).rejects.toThrow()]);
+    expect(fs.existsSync(path.join(directory, 'head_snapshot'))).toBe(false);
+    const db = await openTsdb(directory, { options });
+    expect(timesOf(await query(db), 0)).toEqual(Array.from({ length: 51 }, (_, i) => i + 1));
+    await db.close();
+    // The next start has a snapshot, and takes batches while it reads the log behind it.
+    expect(fs.existsSync(path.join(directory, 'head_snapshot'))).toBe(true);
+    const next = await begin(options);
+    await append(next, [sample(0, 52), sample(77, 52)]);
+    await next.recovered();
+    const answer = await query(next);
+    expect(timesOf(answer, 0)).toEqual(Array.from({ length: 52 }, (_, i) => i + 1));
+    expect(timesOf(answer, 9)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
+    expect(timesOf(answer, 77)).toEqual([52]);
+    await next.close();
+  });
 });

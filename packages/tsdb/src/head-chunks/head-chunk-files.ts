@@ -145,6 +145,12 @@ export class HeadChunkFiles {
     return { file: last.number, offset: last.end };
   }
 
+  /** The end of the newest chunk; file 0 when there is none. As {@link position}, but never of a file that is yet to come. */
+  lastPlace(): HeadChunkPlace {
+    const last = this.#files.at(-1);
+    return { file: last?.number ?? 0, offset: last?.end ?? 0 };
+  }
+
   /** Ends the current file: the next chunk goes into a new one, and this one can be removed without it. */
   cut(): void {
     this.#files.at(-1)?.cut();

@@ -268,26 +268,37 @@ export class HeadAppender implements Appender {
       const { records, unlogged } = this.#encode();
       if (records.length === 0) return;
       wal.write(records);
-      const { table } = this.#options.head;
-      for (const { ref } of unlogged) {
-        const slot = table.slotOf(ref);
-        if (slot >= 0) table.isLogged[slot] = 1;
+      head.openCommits++;
+      try {
+        await this.#showLogged(unlogged, isSynced);
+      } finally {
+        head.openCommits--;
       }
-      if (this.#options.gate.isReplaying) return await this.#leaveToReplay();
-      const late = this.#lateSamples();
-      if (late?.part()) late.log();
-      if (isSynced) {
-        await Promise.all([wal.sync(), late?.sync()]);
-        // Batches that were published meanwhile may have made more samples late.
-        while (late?.part()) {
-          late.log();
-          await late.sync();
-        }
-      }
-      this.#publish(late);
     } finally {
       this.#release();
     }
+  }
+
+  /** Makes the batch visible, whose records are in the log. Waits only when it is to be synced first. */
+  async #showLogged(unlogged: readonly SeriesRecord[], isSynced: boolean): Promise<void> {
+    const { wal, head } = this.#options;
+    const { table } = head;
+    for (const { ref } of unlogged) {
+      const slot = table.slotOf(ref);
+      if (slot >= 0) table.isLogged[slot] = 1;
+    }
+    if (this.#options.gate.isReplaying) return await this.#leaveToReplay();
+    const late = this.#lateSamples();
+    if (late?.part()) late.log();
+    if (isSynced) {
+      await Promise.all([wal.sync(), late?.sync()]);
+      // Batches that were published meanwhile may have made more samples late.
+      while (late?.part()) {
+        late.log();
+        await late.sync();
+      }
+    }
+    this.#publish(late);
   }
 
   rollback(): void {

@@ -80,7 +80,7 @@ export class ExemplarRing {
   /** Keeps the newest that came, as many as there is room for. */
   resize(capacity: number): void {
     if (capacity === this.capacity) return;
-    const kept = this.#inOrderOfArrival();
+    const kept = this.inOrderOfArrival();
     this.#entries = new Array<Entry | null>(capacity).fill(null);
     this.#later = new Int32Array(capacity);
     this.#earlier = new Int32Array(capacity);
@@ -105,6 +105,17 @@ export class ExemplarRing {
       if (exemplars.length > 0) found.push({ labels, exemplars });
     }
     return found.sort((a, b) => a.labels.compare(b.labels));
+  }
+
+  /** All of them, those that came first in front. */
+  inOrderOfArrival(): StoredExemplar[] {
+    const { length } = this.#entries;
+    const entries: StoredExemplar[] = [];
+    for (let i = 0; i < length; i++) {
+      const entry = this.#entries[(this.#next + i) % length] ?? null;
+      if (entry !== null) entries.push(entry);
+    }
+    return entries;
   }
 
   #at(position: number): Entry {
@@ -161,16 +172,6 @@ export class ExemplarRing {
     if (series.oldest === NONE) this.#series.delete(series.labels.key());
     this.#entries[position] = null;
     this.#count--;
-  }
-
-  #inOrderOfArrival(): Entry[] {
-    const { length } = this.#entries;
-    const entries: Entry[] = [];
-    for (let i = 0; i < length; i++) {
-      const entry = this.#entries[(this.#next + i) % length] ?? null;
-      if (entry !== null) entries.push(entry);
-    }
-    return entries;
   }
 }
 

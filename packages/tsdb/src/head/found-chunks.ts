@@ -54,6 +54,7 @@ export async function openHeadChunks(
       dropDamage(files, directory, result);
     }
     chunkFiles.restore(result.files);
+    found.end = result.end;
   } catch (error) {
     if (!(error instanceof UnusableChunks)) throw error;
     metrics.headChunkCorruptions.inc();
@@ -70,6 +71,8 @@ export async function openHeadChunks(
 export class FoundChunks {
   readonly #head: Head;
   readonly #newest = new RefTable();
+  /** Behind the last of them; file 0 when there are none. */
+  end: HeadChunkPlace = { file: 0, offset: 0 };
 
   constructor(head: Head) {
     this.#head = head;

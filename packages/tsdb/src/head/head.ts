@@ -5,6 +5,7 @@ import {
   XOR_SAMPLE_MAX_BYTES,
   xorAppend,
   xorByteLength,
+  xorCount,
 } from '@pollux/kernels';
 import { type Metadata, STALE_NAN_HIGH, STALE_NAN_LOW } from '@pollux/model';
 import { APPEND_OUTCOME } from '@pollux/storage';
@@ -39,6 +40,22 @@ export type HeadOptions = {
   readonly chunkFiles: HeadChunkFiles;
 };
 
+/** An open chunk of floats with the state of its writer. */
+export type RestoredFloats = {
+  readonly minMs: number;
+  readonly cutMs: number;
+  readonly maxMs: number;
+  readonly deltaMs: number;
+  readonly valueLow: number;
+  readonly valueHigh: number;
+  readonly window: {
+    readonly bitLength: number;
+    readonly leading: number;
+    readonly trailing: number;
+  };
+  readonly bytes: Uint8Array;
+};
+
 /** A query that reads the head; the head is not truncated under it. */
 export type HeadReader = {
   readonly minMs: number;
@@ -61,6 +78,8 @@ export class Head {
   readonly tombstones = new Map<number, Interval[]>();
   readonly metadata = new Map<number, Metadata>();
   readonly readers = new Set<HeadReader>();
+  /** Commits that are in the log, but not visible yet. */
+  openCommits = 0;
   readonly #metrics: TsdbMetrics;
   #minMs = Number.POSITIVE_INFINITY;
   #maxMs = Number.NEGATIVE_INFINITY;
@@ -293,12 +312,49 @@ export class Head {
     else if (table.xor.count[slot]! > 0) this.#seal(slot);
     const list = sealed.merge(table.sealed[slot]!, newest);
     table.sealed[slot] = list.newest;
-    table.maxMs[slot] = Math.max(table.maxMs[slot]!, sealed.maxMsOf(list.newest));
+    this.#showRestored(slot, list.minMs, sealed.maxMsOf(list.newest));
+  }
+
+  /** Gives the series, which has no open chunk, the one that it had in an earlier life. */
+  restoreOpen(slot: Slot, chunk: RestoredFloats): void {
+    const { table } = this;
+    const { minMs, cutMs, maxMs, deltaMs, valueLow, valueHigh, window, bytes } = chunk;
+    let sizeClass = 0;
+    while (bytes.length > REGION_BYTES[sizeClass]!) sizeClass++;
+    const ref = this.open.allocate(sizeClass);
+    this.pool.slabOf(ref).bytes.set(bytes, offsetOf(ref));
+    this.#openChunks++;
+    this.#metrics.chunksCreated.inc();
+    table.openRef[slot] = ref;
+    table.openClass[slot] = sizeClass;
+    table.openMinMs[slot] = minMs;
+    table.openCutMs[slot] = cutMs;
+    const { xor } = table;
+    xor.lastTimestampMs[slot] = maxMs;
+    xor.lastDeltaMs[slot] = deltaMs;
+    xor.lastValueWords[slot * 2] = valueLow;
+    xor.lastValueWords[slot * 2 + 1] = valueHigh;
+    xor.bitLength[slot] = window.bitLength;
+    xor.leading[slot] = window.leading;
+    xor.trailing[slot] = window.trailing;
+    xor.count[slot] = xorCount(bytes, 0);
+    this.#showRestored(slot, minMs, maxMs);
+  }
+
+  /** Gives the series a completed chunk, newer than all that it has, which no head chunk file has. */
+  restoreCompleted(slot: Slot, chunk: EncodedChunk): void {
+    this.#sealChunk(slot, chunk);
+    this.#showRestored(slot, chunk.minMs, chunk.maxMs);
+  }
+
+  #showRestored(slot: Slot, minMs: number, maxMs: number): void {
+    const { table } = this;
+    table.maxMs[slot] = Math.max(table.maxMs[slot]!, maxMs);
     // Readers compare it with what it is later; that there are samples is all they take from the figure itself.
     table.appended[slot] = Math.max(1, table.appended[slot]!);
     if (table.isIndexed[slot] === 0) table.index(slot);
-    this.#maxMs = Math.max(this.#maxMs, table.maxMs[slot]!);
-    this.#minMs = Math.min(this.#minMs, Math.max(list.minMs, this.#minValidMs));
+    this.#maxMs = Math.max(this.#maxMs, maxMs);
+    this.#minMs = Math.min(this.#minMs, Math.max(minMs, this.#minValidMs));
   }
 
   /** Hides samples of the series in the interval. */

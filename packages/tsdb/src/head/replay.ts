@@ -3,6 +3,7 @@ import type { Log } from '@pollux/telemetry';
 import { CorruptionError, NotSupportedError } from '../errors.ts';
 import type { HistogramRecord } from '../format/wal-histograms.ts';
 import { createSampleColumns, RECORD, type SampleColumns } from '../format/wal-record.ts';
+import type { LoadedSnapshot } from '../head-snapshot/load-head-snapshot.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { sampleOf } from '../query/histogram-values.ts';
 import { Slices } from '../slices.ts';
@@ -31,6 +32,8 @@ export type ReplayOptions = {
   readonly zstd: Zstd;
   /** Chunks on the disk for the series that the log names; samples that they hold are passed over. */
   readonly found?: FoundChunks;
+  /** What the head was filled with: the log is read from its position on. */
+  readonly snapshot?: LoadedSnapshot | null;
   /** Takes the references that are not used any more but stand in records. */
   readonly expiries: Expiries;
   readonly signal: AbortSignal;
@@ -67,12 +70,13 @@ export class LogReplay {
   readonly #options: ReplayOptions;
   readonly #sources: readonly LogSource[];
   readonly #bytes: number;
-  readonly #refs = new LogRefs();
+  readonly #refs: LogRefs;
   readonly #orphans = new OrphanSamples();
   readonly #columns: SampleColumns = createSampleColumns(4096);
   readonly #labels = createSymbolLabels();
   readonly #slices: Slices;
   #bytesBefore = 0;
+  #fileStart = 0;
   #file: LogFile | null = null;
   #segment = 0;
   #lastDamage: Damage | null = null;
@@ -82,15 +86,17 @@ export class LogReplay {
   /** Looks for the files; throws CorruptionError when a segment is missing. */
   constructor(options: ReplayOptions) {
     this.#options = options;
-    this.#sources = logSources(options.files, options.walDirectory);
-    this.#bytes = this.#sources.reduce((sum, { size }) => sum + size, 0);
+    const { snapshot = null } = options;
+    this.#refs = snapshot?.refs ?? new LogRefs();
+    this.#sources = logSources(options.files, options.walDirectory, snapshot?.position);
+    this.#bytes = this.#sources.reduce((sum, { size, offset }) => sum + size - offset, 0);
     this.#slices = new Slices(options.clock, options.signal);
     this.#toldMs = options.clock.monotonic();
   }
 
   get progress(): ReplayProgress {
     const segments = this.#sources.filter(({ segment }) => segment >= 0);
-    const done = this.#bytesBefore + (this.#file?.offset ?? 0);
+    const done = this.#bytesBefore + (this.#file?.offset ?? 0) - this.#fileStart;
     const firstSegment = segments[0]?.segment ?? 0;
     return {
       firstSegment,
@@ -136,9 +142,10 @@ export class LogReplay {
 
   async #replayFile(source: LogSource, isLast: boolean): Promise<void> {
     const { files, zstd } = this.#options;
-    const { path, size } = source;
+    const { path, size, offset } = source;
     this.#lastDamage = null;
-    const file = new LogFile(files, path, zstd, (damage) => this.#noteDamage(damage));
+    const file = new LogFile(files, source, zstd, (damage) => this.#noteDamage(damage));
+    this.#fileStart = offset;
     this.#file = file;
     this.#segment = source.segment;
     try {
@@ -146,7 +153,8 @@ export class LogReplay {
     } finally {
       file.close();
       this.#file = null;
-      this.#bytesBefore += size;
+      this.#fileStart = 0;
+      this.#bytesBefore += size - offset;
     }
     const torn = this.#lastDamage as Damage | null;
     if (torn === null || torn.endOffset < size || torn.isUnreadable) return;
@@ -339,7 +347,8 @@ export class LogReplay {
     if (strangers > 0) log.warn('head chunks without a series in the log', { series: strangers });
     head.sealed.releaseFiles();
     this.#refs.forEach((ref, slot) => {
-      if (head.table.refs[slot] !== ref) expiries.note(ref, lastSegment, head.maxMs);
+      const live = head.table.refs[slot]!;
+      if (live !== ref) expiries.note(ref, lastSegment, head.maxMs, live);
     });
     if (this.#orphans.refCount > 0) {
       metrics.lostSeries.inc(this.#orphans.refCount);

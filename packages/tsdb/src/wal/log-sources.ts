@@ -1,6 +1,6 @@
 import type { File, Files } from '@pollux/base';
 import { CorruptionError } from '../errors.ts';
-import { segmentName } from './segment.ts';
+import { segmentName, type WalPosition } from './segment.ts';
 import type { Damage } from './segment-reader.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { lastCheckpoint, listSegments } from './wal.ts';
@@ -12,24 +12,38 @@ export type LogSource = {
   readonly size: number;
   /** −1: a file of the checkpoint. */
   readonly segment: number;
+  /** Where to begin: the end of a record. */
+  readonly offset: number;
 };
 
-/** The newest checkpoint's files and the segments behind it, in order. Throws CorruptionError when a segment is missing. */
-export function logSources(files: Files, walDirectory: string): LogSource[] {
+/**
+ * The newest checkpoint's files and the segments behind it, in order; with `from` only what may have records behind it.
+ * Throws CorruptionError when a segment is missing.
+ */
+export function logSources(
+  files: Files,
+  walDirectory: string,
+  from: WalPosition | null = null,
+): LogSource[] {
   const checkpoint = lastCheckpoint(files, walDirectory);
   const segments = listSegments(files, walDirectory).filter(
     (index) => checkpoint === null || index > checkpoint.index,
   );
   checkContiguous(walDirectory, segments);
+  const isCheckpointNews = from === null || (checkpoint?.index ?? -1) >= from.segment;
+  const checkpointFiles = isCheckpointNews ? (checkpoint?.files ?? []) : [];
+  const news = segments.filter((segment) => segment >= (from?.segment ?? 0));
   return [
-    ...(checkpoint?.files ?? []).map((path) => ({
+    ...checkpointFiles.map((path) => ({
       path,
       size: files.stat(path).size,
       segment: -1,
+      offset: 0,
     })),
-    ...segments.map((segment) => {
+    ...news.map((segment) => {
       const path = `${walDirectory}/${segmentName(segment)}`;
-      return { path, size: files.stat(path).size, segment };
+      const offset = segment === from?.segment ? from.offset : 0;
+      return { path, size: files.stat(path).size, segment, offset };
     }),
   ];
 }
@@ -57,16 +71,23 @@ export function cutTorn(files: Files, torn: Damage): void {
   }
 }
 
-/** One file of the log read from its beginning, damage passed over, zstd loaded when the first record needs it. */
+/** One file of the log read from an offset on, damage passed over, zstd loaded when the first record needs it. */
 export class LogFile {
   readonly #file: File;
   readonly #reader: SegmentReader;
   readonly #zstd: Zstd;
 
-  constructor(files: Files, path: string, zstd: Zstd, onDamage: (damage: Damage) => void) {
+  constructor(
+    files: Files,
+    /** A path stands for its beginning. */
+    source: string | Pick<LogSource, 'path' | 'offset'>,
+    zstd: Zstd,
+    onDamage: (damage: Damage) => void,
+  ) {
+    const { path, offset } = typeof source === 'string' ? { path: source, offset: 0 } : source;
     this.#file = files.open(path, 'r');
     this.#zstd = zstd;
-    this.#reader = new SegmentReader(this.#file, path, { zstd, onDamage });
+    this.#reader = new SegmentReader(this.#file, path, { zstd, onDamage, offset });
   }
 
   /** The end of the last record. */

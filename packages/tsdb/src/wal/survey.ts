@@ -29,8 +29,9 @@ export async function surveyRefs(options: SurveyOptions): Promise<number> {
   const slices = new Slices(clock, signal);
   let highest = 0;
   let lost = 0;
-  for (const { path, size } of sources) {
-    const file = new LogFile(files, path, zstd, ({ offset, endOffset }) => {
+  for (const source of sources) {
+    const { size } = source;
+    const file = new LogFile(files, source, zstd, ({ offset, endOffset }) => {
       lost += (endOffset - offset) * LOST_REFS_PER_BYTE + LOST_REFS_PER_DAMAGE;
     });
     try {

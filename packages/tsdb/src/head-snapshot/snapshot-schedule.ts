@@ -1,0 +1,96 @@
+import { errorText } from '@pollux/base';
+import type { Log } from '@pollux/telemetry';
+import type { TsdbMetrics } from '../metrics.ts';
+import type { TsdbOptions } from '../options.ts';
+import { segmentName, type WalPosition } from '../wal/segment.ts';
+import {
+  type HeadSnapshotSource,
+  type WrittenSnapshot,
+  writeHeadSnapshot,
+} from './write-head-snapshot.ts';
+
+/** A snapshot is worth writing when the log has grown by this part of the last one: both cost a start much the same time. */
+const WORTH = 1 / 4;
+/** Turns of the event loop in which a moment without an open commit is looked for. */
+const MAX_TURNS = 1000;
+
+export type SnapshotScheduleParts = {
+  readonly source: Omit<HeadSnapshotSource, 'signal'>;
+  readonly options: TsdbOptions;
+  readonly metrics: TsdbMetrics;
+  readonly log: Log;
+  /** The one that the head was restored from. */
+  readonly loaded: WrittenSnapshot | null;
+};
+
+/** Decides when the head snapshot is replaced. Calls must not overlap each other or a truncation of the head. */
+export class SnapshotSchedule {
+  readonly #parts: SnapshotScheduleParts;
+  #last: WrittenSnapshot | null;
+  #triedMs: number;
+
+  constructor(parts: SnapshotScheduleParts) {
+    this.#parts = parts;
+    this.#last = parts.loaded;
+    this.#triedMs = parts.source.clock.monotonic();
+  }
+
+  /** Writes a snapshot if it is time for one. Failures are logged and counted. */
+  async runIfDue(signal: AbortSignal): Promise<void> {
+    const { options, source } = this.#parts;
+    const nowMs = source.clock.monotonic();
+    if (options.snapshotIntervalMs === 0) return;
+    if (nowMs - this.#triedMs < options.snapshotIntervalMs) return;
+    this.#triedMs = nowMs;
+    if (this.#isWorthwhile()) await this.#write(signal);
+  }
+
+  /** The last one, when nothing is appended any more. */
+  async runAtClose(signal: AbortSignal): Promise<void> {
+    if (this.#parts.options.snapshotIntervalMs > 0 && this.#isWorthwhile()) {
+      await this.#write(signal);
+    }
+  }
+
+  #isWorthwhile(): boolean {
+    const bytes = this.#logBytes(this.#last?.position ?? null);
+    return (
+      bytes >= Math.max(this.#parts.options.snapshotLogBytes, (this.#last?.bytes ?? 0) * WORTH)
+    );
+  }
+
+  /** Bytes of the log from the position on. */
+  #logBytes(from: WalPosition | null): number {
+    const { files, wal } = this.#parts.source;
+    const { first, last } = wal.segments();
+    let bytes = 0;
+    for (let segment = Math.max(first, from?.segment ?? 0); segment <= last; segment++) {
+      const path = `${wal.walDirectory}/${segmentName(segment)}`;
+      if (files.exists(path)) bytes += files.stat(path).size;
+    }
+    return bytes - (from !== null && from.segment >= first ? from.offset : 0);
+  }
+
+  async #write(signal: AbortSignal): Promise<void> {
+    const { source, metrics, log } = this.#parts;
+    const { head, clock } = source;
+    const startedMs = clock.monotonic();
+    try {
+      for (let turn = 0; head.openCommits > 0; turn++) {
+        if (turn === MAX_TURNS) return;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+      this.#last = await writeHeadSnapshot({ ...source, signal });
+      metrics.snapshots.inc();
+      log.info('wrote a head snapshot', {
+        segment: this.#last.position.segment,
+        bytes: this.#last.bytes,
+        duration_ms: Math.round(clock.monotonic() - startedMs),
+      });
+    } catch (error) {
+      if (signal.aborted) return;
+      metrics.snapshotFailures.inc();
+      log.error('writing a head snapshot failed', { err: errorText(error) });
+    }
+  }
+}
