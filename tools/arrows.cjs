@@ -45,7 +45,7 @@ module.exports = {
       comment: 'time, disk, network and threads come in through Env',
       from: {
         path: '^packages/',
-        pathNot: `^packages/base/src/node/|${TEST_CODE}|\\.bench\\.ts$|^packages/(roles|testkit|sim)/`,
+        pathNot: `^packages/base/src/node/|${TEST_CODE}|\\.bench\\.ts$|^packages/(roles|testkit|sim)/|^packages/kernels/build-wasm\\.mjs$`,
       },
       to: {
         path: '^(node:)?(fs|fs/promises|net|dgram|http|https|tls|dns|dns/promises|worker_threads|child_process|cluster|os|process)$',

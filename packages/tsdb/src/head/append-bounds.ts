@@ -1,4 +1,10 @@
-import type { Head } from './head.ts';
+/** What the bounds are taken from: the head, which itself imports this file. */
+type Bounded = {
+  readonly appendableMinMs: number;
+  readonly isEmpty: boolean;
+  readonly maxMs: number;
+  readonly outOfOrder: { readonly windowMs: number };
+};
 
 /** Against what the samples of a batch are checked, fixed with its first sample as in Prometheus. */
 export type AppendBounds = {
@@ -13,7 +19,7 @@ export type AppendBounds = {
 /** Beside the outcomes of an append: the sample is taken out of order. */
 export const LATE = 255;
 
-export function appendBounds(head: Head, firstMs: number): AppendBounds {
+export function appendBounds(head: Bounded, firstMs: number): AppendBounds {
   return {
     minValidMs: head.appendableMinMs,
     newestMs: head.isEmpty ? firstMs : head.maxMs,

@@ -108,7 +108,7 @@ export class SegmentWriter {
   abandon(): void {
     const next = this.#create(this.#segment + 1);
     const left = this.#file;
-    this.#syncing.then(() => left.close());
+    void this.#syncing.then(() => left.close());
     this.#begin(next);
   }
 

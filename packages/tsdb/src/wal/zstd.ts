@@ -1,8 +1,6 @@
 import { OperatingError } from '@pollux/base';
 import { NotSupportedError } from '../errors.ts';
 
-/** By a constant: who never uses zstd needs the package neither to compile nor to run. */
-const LIBRARY = '@bokuweb/zstd-wasm';
 /** Decoded records are no larger than this unless their frame says so. */
 const UNKNOWN_SIZE_BYTES = 1024 * 1024;
 /** Prometheus uses its library's default; the fastest level comes within a few percent of it on records. */
@@ -42,11 +40,14 @@ export class Zstd {
   async #load(): Promise<void> {
     let library: Library;
     try {
-      library = (await import(LIBRARY)) as Library;
+      library = await import('@bokuweb/zstd-wasm');
     } catch (cause) {
-      throw new NotSupportedError(`zstd without the package ${LIBRARY} (npm install brings it)`, {
-        cause,
-      });
+      throw new NotSupportedError(
+        'zstd without the package @bokuweb/zstd-wasm (npm install brings it)',
+        {
+          cause,
+        },
+      );
     }
     await library.init();
     this.#library = library;
