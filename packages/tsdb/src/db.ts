@@ -63,7 +63,8 @@ type Parts = {
   readonly guard: SeriesGuard;
   readonly history: CardinalityHistory;
   readonly recovery: Recovery;
-  readonly unlock: () => void;
+  /** Of all that is open; also when the start fails half-way. */
+  readonly closer: Closer;
 };
 
 /** How much a database holds, in figures that are at hand. */
@@ -92,18 +93,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
   private constructor(parts: Parts) {
     this.#parts = parts;
     this.walTail = parts.wal;
-    this.#closer = new Closer(parts.init.env.clock);
-    this.#closer.defer('directory lock', parts.unlock);
-    this.#closer.defer('blocks', () => parts.blocks.close());
-    this.#closer.defer('write-ahead log', () =>
-      parts.recovery.status.state === 'ready' ? parts.wal.close() : parts.wal.closeUnused(),
-    );
-    this.#closer.defer('head chunks', () => parts.chunkFiles.close());
-    this.#closer.defer('out-of-order log', () => parts.window.close());
-    this.#closer.defer('maintenance', () =>
-      parts.maintenance.close(parts.recovery.status.state === 'ready'),
-    );
-    this.#closer.defer('replay', () => parts.recovery.close());
+    this.#closer = parts.closer;
   }
 
   /**
@@ -138,9 +128,10 @@ export class Tsdb implements Engine, ExemplarQueryable {
     }
     const startedMs = init.env.clock.monotonic();
     const metrics = tsdbMetrics(init.registry);
-    const unlock = prepareDirectory(init, options);
+    const closer = new Closer(init.env.clock);
+    closer.defer('directory lock', prepareDirectory(init, options));
     try {
-      const parts = await openParts({ init, options, metrics, startedMs });
+      const parts = await openParts({ init, options, metrics, startedMs, closer });
       if (takesBatches) await parts.replay.reserveRefs();
       const { head, window, blocks, chunkFiles } = parts;
       const wal = openWal(parts);
@@ -152,6 +143,9 @@ export class Tsdb implements Engine, ExemplarQueryable {
       );
       const history = new CardinalityHistory(head, guard);
       const recovery = new Recovery({ ...parts, wal, guard });
+      closer.defer('write-ahead log', () =>
+        recovery.status.state === 'ready' ? wal.close() : wal.closeUnused(),
+      );
       exposeState(init.registry, { options, head, blocks, chunkFiles, wal, recovery });
       metrics.cleanStart.set(options.lockDirectory === null ? -1 : 1);
       const snapshots = new SnapshotSchedule({
@@ -162,10 +156,12 @@ export class Tsdb implements Engine, ExemplarQueryable {
         loaded: parts.snapshot,
       });
       const maintenance = new Maintenance({ ...parts, wal, guard, snapshots });
-      const own = { init, options, metrics, head, window, blocks, chunkFiles, unlock };
+      closer.defer('maintenance', () => maintenance.close(recovery.status.state === 'ready'));
+      closer.defer('replay', () => recovery.close());
+      const own = { init, options, metrics, head, window, blocks, chunkFiles, closer };
       return new Tsdb({ ...own, wal, guard, history, recovery, maintenance });
     } catch (error) {
-      unlock();
+      await closer.close();
       throw error;
     }
   }
@@ -277,11 +273,12 @@ export class Tsdb implements Engine, ExemplarQueryable {
   async deleteSamples(range: TimeRange, matchers: readonly Matcher[]): Promise<void> {
     this.#checkOpen();
     this.#parts.recovery.checkReady();
-    const { head, wal, maintenance } = this.#parts;
-    for (const block of this.#blocksIn(range)) block.deleteSamples(range, matchers);
+    const { head, wal, window, blocks, maintenance, options } = this.#parts;
+    for (const block of blocks.forDeletion(range)) block.deleteSamples(range, matchers);
     deleteHeadSamples(head, wal, range, matchers);
     deleteOooSamples(head, range, matchers);
     maintenance.noteDeletion(range, matchers);
+    if (options.fsync === 'always') await Promise.all([wal.sync(), window.sync()]);
   }
 
   /**

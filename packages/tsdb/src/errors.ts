@@ -48,6 +48,16 @@ export class DirectoryError extends OperatingError {
   }
 }
 
+/** Something needs a block that cannot be opened now. */
+export class BlockUnavailableError extends OperatingError {
+  constructor(block: string, reason: string) {
+    super(
+      'TSDB.BLOCK_UNAVAILABLE',
+      `block ${block} cannot be opened, so nothing can be deleted from its time; repair or remove it: ${reason}`,
+    );
+  }
+}
+
 /** A door was used after `close`, or an appender after its end. */
 export class ClosedError extends OperatingError {
   constructor(what: string) {

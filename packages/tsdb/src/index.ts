@@ -15,6 +15,7 @@ export type {
 export { NO_SERIES_LIMITS, type SeriesLimits } from './cardinality/series-guard.ts';
 export { Tsdb } from './db.ts';
 export {
+  BlockUnavailableError,
   ClosedError,
   CorruptionError,
   DirectoryError,

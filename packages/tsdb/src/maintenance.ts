@@ -130,6 +130,8 @@ export class Maintenance {
         metrics.compactions.inc();
       }
     } catch (error) {
+      blocks.noteStale();
+      block?.release();
       if (!signal.aborted) metrics.compactionFailures.inc();
       throw error;
     } finally {
@@ -153,6 +155,8 @@ export class Maintenance {
     const { head, options, metrics, init, blocks } = this.#parts;
     const { env, directory, log } = init;
     this.#deletions = [];
+    /** Blocks that are open and not shown. */
+    const opened: Block[] = [];
     try {
       const written = await compactOoo({
         env,
@@ -162,8 +166,9 @@ export class Maintenance {
         maxReaderHoldMs: options.maxReaderHoldMs,
         signal: this.#closing.signal,
         show: (paths) => {
-          const opened = paths.map((path) => blocks.open(path));
-          for (const block of opened) {
+          for (const path of paths) {
+            const block = blocks.open(path);
+            opened.push(block);
             for (const { range, matchers } of this.#deletions ?? []) {
               block.deleteSamples(range, matchers);
             }
@@ -171,13 +176,17 @@ export class Maintenance {
           for (const block of opened) blocks.add(block);
           // From here on deletions find the blocks themselves.
           this.#deletions = null;
-          return opened;
+          return opened.splice(0);
         },
       });
       if (written.length > 0) {
         const ulids = written.map(({ ulid }) => ulid).join(' ');
         log.info('wrote blocks of out-of-order samples', { ulids });
       }
+    } catch (error) {
+      blocks.noteStale();
+      for (const block of opened) block.release();
+      throw error;
     } finally {
       this.#deletions = null;
     }
@@ -248,10 +257,11 @@ export class Maintenance {
   }
 
   #reloadIfDue(): void {
-    const nowMs = this.#parts.init.env.clock.monotonic();
-    if (nowMs - this.#lastReloadMs < RELOAD_INTERVAL_MS) return;
+    const { init, blocks } = this.#parts;
+    const nowMs = init.env.clock.monotonic();
+    if (!blocks.isStale && nowMs - this.#lastReloadMs < RELOAD_INTERVAL_MS) return;
     this.#lastReloadMs = nowMs;
-    this.#parts.blocks.reload();
+    blocks.reload();
   }
 
   #enforceRetention(): void {

@@ -1,4 +1,4 @@
-import { errorText } from '@pollux/base';
+import { type Closer, errorText } from '@pollux/base';
 import { BlockSet } from './block/block-set.ts';
 import { FileCache } from './block/file-cache.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
@@ -22,6 +22,8 @@ export type Opening = {
   readonly options: TsdbOptions;
   readonly metrics: TsdbMetrics;
   readonly startedMs: number;
+  /** Takes what is opened. */
+  readonly closer: Closer;
 };
 
 /** A database before its log is replayed: the blocks are open, the head is as its snapshot was. */
@@ -41,7 +43,7 @@ export type OpenParts = Opening & {
 };
 
 export async function openParts(opening: Opening): Promise<OpenParts> {
-  const { init, options, metrics } = opening;
+  const { init, options, metrics, closer } = opening;
   const { env, directory, log } = init;
   const { files, clock } = env;
   const cache = new FileCache(options.fileCacheBytes);
@@ -51,6 +53,7 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
     cache,
     fileBytes: options.headChunkFileBytes,
   });
+  closer.defer('head chunks', () => chunkFiles.close());
   const head = new Head({
     chunkRangeMs: options.minBlockDurationMs,
     samplesPerChunk: options.samplesPerChunk,
@@ -64,6 +67,7 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
   if (options.walCompression === 'zstd') await zstd.load();
   const compression = options.walCompression === 'zstd' ? { zstd } : options.walCompression;
   const blocks = new BlockSet({ files, directory, cache, metrics, log });
+  closer.defer('blocks', () => blocks.close());
   blocks.removeLeftovers();
   blocks.reload();
   const { inOrderMaxTime } = blocks;
@@ -77,6 +81,7 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
   const snapshot = await loadHeadSnapshot({ ...start, directory });
   const replay = new LogReplay({ ...start, zstd, snapshot });
   const window = new OooWindow({ init, options, metrics, head, compression, zstd });
+  closer.defer('out-of-order log', () => window.close());
   const { outOfOrderWindowMs } = options;
   return {
     ...opening,

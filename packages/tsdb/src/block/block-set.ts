@@ -1,6 +1,7 @@
 import { errorText, type Files, OperatingError } from '@pollux/base';
 import type { Annotation, TimeRange } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
+import { BlockUnavailableError } from '../errors.ts';
 import { decodeMeta, isFromOutOfOrder } from '../format/meta.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { inAnswerOrder } from './answer-order.ts';
@@ -18,6 +19,8 @@ export type BlockSetOptions = {
 export const TMP_FOR_CREATION = '.tmp-for-creation';
 export const TMP_FOR_DELETION = '.tmp-for-deletion';
 
+/** What an interrupted `replaceFile` leaves. */
+const TEMPORARY_FILE = /\.tmp-/;
 const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 
 /** A block that cannot be opened. Its time is null where not even that can be read. */
@@ -37,6 +40,10 @@ export class BlockSet {
   #broken: readonly BrokenBlock[] = [];
   /** Blocks in which damage was found while they were read; each is logged once. */
   readonly #damaged = new Set<string>();
+  /** Directories of deleted blocks whose files are not removed yet. */
+  readonly #doomed = new Set<string>();
+  /** A block may have got its name without being shown. */
+  #isStale = false;
 
   constructor(options: BlockSetOptions) {
     this.#options = options;
@@ -79,14 +86,10 @@ export class BlockSet {
 
   /** Names the quarantined blocks that may have had samples of the range. */
   warningsIn(range: TimeRange): Annotation[] {
-    return this.#broken
-      .filter(
-        ({ time }) => time === null || (range.maxMs >= time.minTime && range.minMs < time.maxTime),
-      )
-      .map(({ name, reason }) => ({
-        kind: 'warning',
-        text: `block ${name} cannot be opened and its samples are missing: ${reason}`,
-      }));
+    return this.#brokenIn(range).map(({ name, reason }) => ({
+      kind: 'warning',
+      text: `block ${name} cannot be opened and its samples are missing: ${reason}`,
+    }));
   }
 
   /** To be told of each part of a block that could not be read. */
@@ -101,13 +104,39 @@ export class BlockSet {
     });
   }
 
+  /** To be called when a block may be in the directory that is not shown, since its making failed at the end. */
+  noteStale(): void {
+    this.#isStale = true;
+  }
+
+  get isStale(): boolean {
+    return this.#isStale;
+  }
+
+  /**
+   * The blocks of the range for a deletion. Throws BlockUnavailableError when one cannot be opened: what it holds would be
+   * back as soon as it can.
+   */
+  forDeletion(range: TimeRange): readonly Block[] {
+    if (this.#isStale || this.#broken.length > 0) this.reload();
+    const broken = this.#brokenIn(range)[0];
+    if (broken !== undefined) throw new BlockUnavailableError(broken.name, broken.reason);
+    return this.#blocks.filter((block) => block.overlaps(range));
+  }
+
   /** Removes what an interrupted creation or deletion has left. Only at start. */
   removeLeftovers(): void {
     const { files, directory, log } = this.#options;
     for (const name of files.list(directory)) {
-      if (!name.endsWith(TMP_FOR_CREATION) && !name.endsWith(TMP_FOR_DELETION)) continue;
-      log.warn('removing an unfinished block', { directory: name });
-      files.removeTree(`${directory}/${name}`);
+      const path = `${directory}/${name}`;
+      if (name.endsWith(TMP_FOR_CREATION) || name.endsWith(TMP_FOR_DELETION)) {
+        log.warn('removing an unfinished block', { directory: name });
+        files.removeTree(path);
+      } else if (ULID.test(name)) {
+        for (const file of files.list(path).filter((entry) => TEMPORARY_FILE.test(entry))) {
+          files.remove(`${path}/${file}`);
+        }
+      }
     }
   }
 
@@ -118,6 +147,7 @@ export class BlockSet {
   reload(): void {
     const { files, directory, cache, metrics, log } = this.#options;
     metrics.reloads.inc();
+    this.#removeDoomed();
     const names = files.list(directory).filter((name) => ULID.test(name));
     const known = new Map(this.#blocks.map((block) => [block.directory, block]));
     const blocks: Block[] = [];
@@ -141,6 +171,7 @@ export class BlockSet {
     }
     if (broken.length > 0) metrics.reloadFailures.inc();
     this.#broken = broken;
+    this.#isStale = false;
     this.#blocks = inAnswerOrder(blocks);
     for (const gone of known.values()) gone.release();
   }
@@ -158,12 +189,30 @@ export class BlockSet {
   /** Takes the block out of sight and removes its files; readers that hold it go on. */
   delete(block: Block): void {
     const { files, directory } = this.#options;
-    this.#blocks = this.#blocks.filter((other) => other !== block);
     const doomed = `${directory}/${block.ulid}${TMP_FOR_DELETION}`;
     // First the name, so that an interrupted removal leaves no half block.
     files.rename(block.directory, doomed);
-    files.removeTree(doomed);
+    this.#blocks = this.#blocks.filter((other) => other !== block);
     block.release();
+    this.#doomed.add(doomed);
+    this.#removeDoomed();
+  }
+
+  #removeDoomed(): void {
+    if (this.#doomed.size === 0) return;
+    const { files, directory } = this.#options;
+    // Else a power loss might leave the old name with a part of the files.
+    files.syncDirectory(directory);
+    for (const doomed of this.#doomed) {
+      files.removeTree(doomed);
+      this.#doomed.delete(doomed);
+    }
+  }
+
+  #brokenIn(range: TimeRange): BrokenBlock[] {
+    return this.#broken.filter(
+      ({ time }) => time === null || (range.maxMs >= time.minTime && range.minMs < time.maxTime),
+    );
   }
 
   #timeOf(path: string): BrokenBlock['time'] {

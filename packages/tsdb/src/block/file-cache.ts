@@ -39,6 +39,13 @@ export class FileCache {
     }
     const buffer = new Uint8Array(PAGE_BYTES);
     const filled = file.read(buffer, 0, PAGE_BYTES, index * PAGE_BYTES);
+    // A page that came short of the file's end must not be kept: the disk may be well again at the next attempt.
+    if (filled < PAGE_BYTES && index * PAGE_BYTES + filled < file.size()) {
+      throw new DecodeError(
+        'the disk gave fewer bytes than the file has',
+        index * PAGE_BYTES + filled,
+      );
+    }
     const page = filled === PAGE_BYTES ? buffer : buffer.slice(0, filled);
     if (this.#pages.size >= this.#maxPages) {
       const oldest = this.#pages.keys().next().value;

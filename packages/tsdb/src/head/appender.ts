@@ -266,7 +266,11 @@ export class HeadAppender implements Appender {
       if (error !== null) throw error;
       if (!head.isLive(this.#id)) throw new ClosedError('this appender, held for too long,');
       const { records, unlogged } = this.#encode();
-      if (records.length === 0) return;
+      if (records.length === 0) {
+        // All of it is stored already, but perhaps by a commit whose sync failed.
+        if (isSynced) await wal.sync();
+        return;
+      }
       wal.write(records);
       head.openCommits++;
       try {
@@ -281,8 +285,7 @@ export class HeadAppender implements Appender {
 
   /** Makes the batch visible, whose records are in the log. Waits only when it is to be synced first. */
   async #showLogged(unlogged: readonly SeriesRecord[], isSynced: boolean): Promise<void> {
-    const { wal, head } = this.#options;
-    const { table } = head;
+    const { table } = this.#options.head;
     for (const { ref } of unlogged) {
       const slot = table.slotOf(ref);
       if (slot >= 0) table.isLogged[slot] = 1;
@@ -290,15 +293,26 @@ export class HeadAppender implements Appender {
     if (this.#options.gate.isReplaying) return await this.#leaveToReplay();
     const late = this.#lateSamples();
     if (late?.part()) late.log();
-    if (isSynced) {
-      await Promise.all([wal.sync(), late?.sync()]);
+    const failure = isSynced ? await this.#sync(late) : null;
+    // Also after a failed sync: what is in the log must be in the head, or a restart would show what was not there.
+    this.#publish(late);
+    if (failure !== null) throw failure.error;
+  }
+
+  /** Waits until the batch is on the disk; returns why it may not be. Throws WalWriteError. */
+  async #sync(late: LateSamples | null): Promise<{ readonly error: unknown } | null> {
+    try {
+      await Promise.all([this.#options.wal.sync(), late?.sync()]);
       // Batches that were published meanwhile may have made more samples late.
       while (late?.part()) {
         late.log();
         await late.sync();
       }
+      return null;
+    } catch (error) {
+      while (late?.part()) late.log();
+      return { error };
     }
-    this.#publish(late);
   }
 
   rollback(): void {

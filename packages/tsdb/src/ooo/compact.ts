@@ -24,6 +24,7 @@ const READER_POLL_MS = 20;
 export async function compactOoo(options: CompactOooOptions): Promise<readonly Block[]> {
   const { env, head, signal, metrics, maxReaderHoldMs } = options;
   const { outOfOrder } = head;
+  outOfOrder.shortenLog();
   const log = outOfOrder.log;
   if (log === null || outOfOrder.isEmpty) return [];
   // What is logged before the cut is marked below; what is logged later may be, and then it is stored twice after a crash.
@@ -34,7 +35,7 @@ export async function compactOoo(options: CompactOooOptions): Promise<readonly B
   metrics.compactions.inc(blocks.length);
   await waitForOooReaders(head, env.clock, maxReaderHoldMs, signal);
   await dropMarked(head, new Slices(env.clock, signal), metrics);
-  log.truncate(lastSegment);
+  outOfOrder.noteMoved(lastSegment);
   return blocks;
 }
 

@@ -6,10 +6,11 @@ import { matchHead } from '../head/read.ts';
 
 /**
  * Hides the out-of-order samples of matching series in the range, logged first. Samples that come later are not hidden.
- * Throws WalWriteError, after which nothing is hidden.
+ * Throws WalWriteError or the system's error, after which nothing is hidden.
  */
 export function deleteOooSamples(head: Head, range: TimeRange, matchers: readonly Matcher[]): void {
   const { log, samples } = head.outOfOrder;
+  head.outOfOrder.shortenLog();
   if (log === null || !head.outOfOrder.overlaps(range)) return;
   const stones: TombstoneRecord[] = [];
   for (const ref of matchHead(head, matchers)) {

@@ -21,6 +21,8 @@ export class OutOfOrder {
   windowMs = 0;
   /** The write-behind log; null while the window has not been open and nothing was found on the disk. */
   log: Wal | null = null;
+  /** Blocks hold all samples of the log's segments up to this one; −1 when there are no such segments. */
+  #lastMovedSegment = -1;
   #minMs = Number.POSITIVE_INFINITY;
   #nextMinMs = Number.POSITIVE_INFINITY;
   #nextMaxMs = Number.NEGATIVE_INFINITY;
@@ -43,6 +45,22 @@ export class OutOfOrder {
 
   get isEmpty(): boolean {
     return this.#minMs > this.#maxMs;
+  }
+
+  /** Removes the log's segments up to this one, whose samples are in blocks. After an error call {@link shortenLog} again. */
+  noteMoved(lastSegment: number): void {
+    this.#lastMovedSegment = lastSegment;
+    this.shortenLog();
+  }
+
+  /**
+   * Removes segments that an earlier attempt has left: what is deleted from blocks would come back from them with the next
+   * start. Throws the system's error.
+   */
+  shortenLog(): void {
+    if (this.#lastMovedSegment < 0) return;
+    this.log?.truncate(this.#lastMovedSegment);
+    this.#lastMovedSegment = -1;
   }
 
   overlaps(range: Interval): boolean {

@@ -46,6 +46,8 @@ export class SegmentWriter {
   #syncing: Promise<void> = Promise.resolve();
   /** Why a finished segment could not be synced, until {@link datasync} has said so. */
   #retiredError: unknown = null;
+  /** Number of a segment that was created but could not be begun. */
+  #unused = -1;
 
   /** Creates segment `first`, which must not exist. */
   constructor(options: SegmentWriterOptions, first: number) {
@@ -147,7 +149,19 @@ export class SegmentWriter {
   }
 
   #create(index: number): File {
-    return this.#options.files.open(`${this.#options.directory}/${segmentName(index)}`, 'wx');
+    const { files, directory } = this.#options;
+    const path = `${directory}/${segmentName(index)}`;
+    // What an own attempt has left may be taken; another file of this name may not.
+    const file = files.open(path, index === this.#unused ? 'w' : 'wx');
+    try {
+      // Without its name a segment is lost in a power loss, however well it is synced.
+      files.syncDirectory(directory);
+    } catch (error) {
+      file.close();
+      this.#unused = index;
+      throw error;
+    }
+    return file;
   }
 
   /** Bodies, lent until the next call, with their flags: a record that does not get smaller stays as it is. */

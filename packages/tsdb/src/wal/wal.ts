@@ -250,7 +250,10 @@ export class Wal implements WalTail {
     }
   }
 
-  /** Removes segments up to and including `last` and checkpoints older than `last`, after telling the listeners. */
+  /**
+   * Removes segments up to and including `last` and checkpoints older than `last`, after telling the listeners. Throws the
+   * system's error; then some may be left.
+   */
   truncate(last: number): void {
     const { files } = this.#options;
     const segments = listSegments(files, this.walDirectory)
@@ -264,6 +267,8 @@ export class Wal implements WalTail {
     }
     for (const { path } of segments) files.remove(path);
     for (const { directory } of checkpoints) files.removeTree(directory);
+    // What comes back after a power loss must not bring back what was deleted since.
+    files.syncDirectory(this.walDirectory);
     this.#first = listSegments(files, this.walDirectory)[0] ?? this.#writer.position.segment;
   }
 
