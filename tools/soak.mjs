@@ -1,8 +1,8 @@
-// `npm run soak -- ledger` and `npm run soak -- memory`: long proofs on real processes, minutes each. `--help` after the name.
+// `npm run soak -- NAME`: long proofs, minutes each. `--help` after the name.
 import path from 'node:path';
 import { build, checkNode, install, root, run, step } from './prepare.mjs';
 
-const PROGRAMS = ['ledger', 'memory'];
+const PROGRAMS = ['disk', 'ledger', 'memory'];
 const [name = '', ...rest] = process.argv.slice(2);
 if (!PROGRAMS.includes(name)) {
   step(`name what to run: npm run soak -- ${PROGRAMS.join('|')}`);

@@ -8,6 +8,16 @@ export {
 export type { DiskRecord } from './disk/disk-operations.ts';
 export { SimDisk } from './disk/sim-disk.ts';
 export type { SimFiles } from './disk/sim-files.ts';
+export {
+  allCases,
+  caseName,
+  caseOfName,
+  type FaultCase,
+  type FaultSubject,
+  runCase,
+  sampleCases,
+} from './faults/fault-run.ts';
+export { tsdbSubject } from './faults/tsdb-subject.ts';
 export { GOOD_LINK, type Link } from './link.ts';
 export type { SimNet } from './sim-net.ts';
 export { SimNetwork } from './sim-network.ts';

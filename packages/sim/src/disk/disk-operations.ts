@@ -10,6 +10,8 @@ export type DiskRecord = {
   readonly outcome: 'ok' | DiskFaultKind | 'no power';
 };
 
+export type DiskPredicate = (operation: DiskOperation, path: string) => boolean;
+
 const JOURNAL_RECORDS = 8192;
 
 /** Counts what a disk is asked and decides what fails. */
@@ -19,6 +21,7 @@ export class DiskOperations {
   #count = 0;
   #faults = 0;
   #fault: DiskFault | null = null;
+  #next: { readonly kind: DiskFaultKind; readonly matches: DiskPredicate } | null = null;
   #lastPowered = Number.POSITIVE_INFINITY;
 
   constructor(seed: number) {
@@ -43,6 +46,11 @@ export class DiskOperations {
 
   inject(fault: DiskFault | null): void {
     this.#fault = fault;
+    this.#next = null;
+  }
+
+  injectNext(kind: DiskFaultKind, matches: DiskPredicate): void {
+    this.#next = { kind, matches };
   }
 
   cutPowerAfter(operation: number): void {
@@ -59,14 +67,23 @@ export class DiskOperations {
       this.#note({ number, operation, path, outcome: 'no power' });
       throw new SimDiskError('EIO', `${path} (the power is off)`);
     }
-    const fault = this.#fault;
-    const isHit =
-      fault !== null && number >= fault.from && number <= fault.to && canHit(fault.kind, operation);
-    this.#note({ number, operation, path, outcome: isHit ? fault.kind : 'ok' });
-    if (!isHit) return null;
+    const kind = this.#faultFor(number, operation, path);
+    this.#note({ number, operation, path, outcome: kind ?? 'ok' });
+    if (kind === null) return null;
     this.#faults++;
-    if (operation === 'write' || operation === 'sync' || fault.kind === 'short') return fault.kind;
-    throw new SimDiskError(fault.kind, path);
+    if (operation === 'write' || operation === 'sync' || kind === 'short') return kind;
+    throw new SimDiskError(kind, path);
+  }
+
+  #faultFor(number: number, operation: DiskOperation, path: string): DiskFaultKind | null {
+    const next = this.#next;
+    if (next !== null && canHit(next.kind, operation) && next.matches(operation, path)) {
+      this.#next = null;
+      return next.kind;
+    }
+    const fault = this.#fault;
+    if (fault === null || number < fault.from || number > fault.to) return null;
+    return canHit(fault.kind, operation) ? fault.kind : null;
   }
 
   /** How much of `length` a failing operation gets done. */

@@ -1,6 +1,6 @@
 import type { Clock } from '@pollux/base';
-import type { DiskFault } from './disk-faults.ts';
-import { DiskOperations, type DiskRecord } from './disk-operations.ts';
+import type { DiskFault, DiskFaultKind } from './disk-faults.ts';
+import { DiskOperations, type DiskPredicate, type DiskRecord } from './disk-operations.ts';
 import { SimFiles } from './sim-files.ts';
 import type { Survival } from './sim-inode.ts';
 import { SimNames } from './sim-names.ts';
@@ -32,7 +32,7 @@ export class SimDisk {
     return this.#operations.count;
   }
 
-  /** How many operations failed by {@link inject}. */
+  /** How many operations failed by what was injected. */
   get faults(): number {
     return this.#operations.faults;
   }
@@ -49,6 +49,11 @@ export class SimDisk {
   /** In place of a fault that was injected before. */
   inject(fault: DiskFault): void {
     this.#operations.inject(fault);
+  }
+
+  /** Fails, once, the next operation that `matches` and that the kind can hit. */
+  injectNext(kind: DiskFaultKind, matches: DiskPredicate): void {
+    this.#operations.injectNext(kind, matches);
   }
 
   heal(): void {

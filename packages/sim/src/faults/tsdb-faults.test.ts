@@ -1,0 +1,208 @@
+import { Labels, Matcher } from '@pollux/model';
+import { NO_HINTS } from '@pollux/storage';
+import type { Tsdb } from '@pollux/tsdb';
+import { describe, expect, it } from 'vitest';
+import type { DiskFaultKind, DiskOperation } from '../disk/disk-faults.ts';
+import { type FaultWorld, faultWorld } from './fault-world.ts';
+import { contentsOf, tsdbSubject } from './tsdb-subject.ts';
+
+const T0 = 1_700_006_400_000;
+const BLOCK_MS = 20_000;
+const M = [new Matcher('__name__', '=', 'm')];
+
+/** A database on a disk that does what the test tells it. */
+class Story {
+  readonly world: FaultWorld = faultWorld(1);
+  readonly #subject = tsdbSubject('always', { outOfOrderWindowMs: 15_000 });
+  #db: Tsdb | null = null;
+
+  get db(): Tsdb {
+    if (this.#db === null) throw new Error('not open');
+    return this.#db;
+  }
+
+  async open(): Promise<void> {
+    this.#db = await this.#subject.open(this.world);
+  }
+
+  async reopen(): Promise<void> {
+    await this.db.close();
+    await this.open();
+  }
+
+  async cutPower(survives: 'none' | 'all' = 'none'): Promise<void> {
+    this.world.restart(survives);
+    await this.open();
+  }
+
+  async append(atMs: number, value = atMs): Promise<void> {
+    const appender = this.db.appender();
+    const ref = appender.series(Labels.from({ __name__: 'm' }));
+    const outcomes = new Uint8Array(1);
+    appender.appendFloats(
+      Uint32Array.of(ref),
+      Float64Array.of(T0 + atMs),
+      Float64Array.of(value),
+      null,
+      1,
+      outcomes,
+    );
+    await appender.commit();
+    if (outcomes[0] !== 0) throw new Error(`refused: ${outcomes[0]}`);
+  }
+
+  async appendRange(fromMs: number, toMs: number): Promise<void> {
+    for (let atMs = fromMs; atMs <= toMs; atMs += 1_000) await this.append(atMs);
+  }
+
+  /** Times of all samples since T0. */
+  async times(): Promise<number[]> {
+    const { series, isPartial } = await contentsOf(this.db);
+    if (isPartial) throw new Error('a partial answer');
+    return [...series.values()].flat().map(({ timeMs }) => timeMs - T0);
+  }
+
+  /** Fails the next operation of this kind on a path that ends so, once. */
+  failNext(kind: DiskFaultKind, operation: DiskOperation, path: RegExp): void {
+    this.world.disk.injectNext(kind, (asked, at) => asked === operation && path.test(at));
+  }
+}
+
+async function open(): Promise<Story> {
+  const story = new Story();
+  await story.open();
+  return story;
+}
+
+describe('after a power cut', () => {
+  it('the segments of the log are there by name', async () => {
+    const story = await open();
+    await story.append(0);
+    await story.cutPower();
+    expect(await story.times()).toEqual([0]);
+  });
+
+  it('what was deleted from the head stays deleted', async () => {
+    const story = await open();
+    await story.appendRange(0, 3_000);
+    await story.append(1_500);
+    await story.db.deleteSamples({ minMs: T0, maxMs: T0 + 2_000 }, M);
+    await story.cutPower();
+    expect(await story.times()).toEqual([3_000]);
+  });
+
+  it('what was deleted from blocks of late samples does not come back from their log', async () => {
+    const story = await open();
+    await story.appendRange(0, 20_000);
+    await story.append(10_500);
+    await story.appendRange(21_000, 35_000);
+    await story.db.tick();
+    await story.db.deleteSamples({ minMs: T0, maxMs: T0 + 19_999 }, M);
+    await story.cutPower();
+    expect((await story.times())[0]).toBe(20_000);
+  });
+});
+
+describe('a failing disk', () => {
+  it('does not make deletions forget a block that cannot be opened for a moment', async () => {
+    const story = await open();
+    await story.appendRange(0, 35_000);
+    await story.db.tick();
+    story.failNext('EIO', 'open', /index$/);
+    await story.reopen();
+    await story.db.deleteSamples({ minMs: T0, maxMs: T0 + 4_000 }, M);
+    await story.reopen();
+    expect((await story.times())[0]).toBe(5_000);
+  });
+
+  it('refuses a deletion from a block that cannot be opened, and says which', async () => {
+    const story = await open();
+    await story.appendRange(0, 35_000);
+    await story.db.tick();
+    const [block = ''] = story.world.env.files.list('/data').filter((name) => name.length === 26);
+    story.world.env.files.open(`/data/${block}/meta.json`, 'w').close();
+    await story.reopen();
+    const deletion = story.db.deleteSamples({ minMs: T0, maxMs: T0 + 4_000 }, M);
+    await expect(deletion).rejects.toMatchObject({
+      code: 'TSDB.BLOCK_UNAVAILABLE',
+      message: expect.stringContaining(block),
+    });
+  });
+
+  it('does not bring back what was deleted after a block got its name but could not be shown', async () => {
+    for (const operation of ['syncDirectory', 'open'] as const) {
+      const story = await open();
+      await story.appendRange(0, 35_000);
+      story.failNext('EIO', operation, operation === 'open' ? /[0-9A-Z]{26}\/index$/ : /^\/data$/);
+      await story.db.tick();
+      expect(story.world.disk.faults).toBe(1);
+      await story.db.deleteSamples({ minMs: T0, maxMs: T0 + 4_000 }, M);
+      await story.cutPower('all');
+      expect((await story.times())[0]).toBe(5_000);
+    }
+  });
+
+  it('that cannot remove an expired block leaves it in answers or takes it whole, and the rest goes later', async () => {
+    for (const operation of ['rename', 'remove'] as const) {
+      const story = await open();
+      for (let block = 0; block < 6; block++) {
+        await story.appendRange(block * BLOCK_MS, block * BLOCK_MS + 19_000);
+        if (block === 4) story.failNext('EIO', operation, /^\/data\/[0-9A-Z]{26}/);
+        await story.db.tick();
+      }
+      await story.db.tick();
+      expect(story.world.disk.faults).toBe(1);
+      await story.world.clock.advance(61_000);
+      await story.db.tick();
+      const names = story.world.env.files.list('/data');
+      expect(names.filter((name) => name.includes('tmp'))).toEqual([]);
+      expect((await story.times())[0]).toBe(
+        names.filter((n) => n.length === 26).length === 3 ? 40_000 : 20_000,
+      );
+    }
+  });
+
+  it('leaves no file open when the start fails, wherever it fails', async () => {
+    const story = await open();
+    await story.appendRange(0, 50_000);
+    await story.append(40_500);
+    await story.db.tick();
+    await story.db.close();
+    const { disk } = story.world;
+    const before = disk.operations;
+    await story.open();
+    const operations = disk.operations - before;
+    await story.db.close();
+    let failures = 0;
+    for (let operation = 1; operation <= operations; operation++) {
+      const at = disk.operations + operation;
+      disk.inject({ kind: 'EIO', from: at, to: at });
+      try {
+        await story.open();
+        await story.db.close();
+      } catch {
+        failures++;
+      }
+      expect(disk.files.openPaths).toEqual([]);
+    }
+    expect(failures).toBeGreaterThan(5);
+  });
+
+  it('that reads short for a moment does not spoil later answers', async () => {
+    const story = await open();
+    await story.appendRange(0, 35_000);
+    await story.db.tick();
+    await story.reopen();
+    story.failNext('short', 'read', /chunks\/000001$/);
+    const request = {
+      range: { minMs: T0, maxMs: T0 + 5_000 },
+      matchers: M,
+      hints: NO_HINTS,
+      sorted: true,
+    };
+    const source = story.db.select(request, story.world.readContext());
+    while ((await source.next()) !== null);
+    expect(source.warnings).toHaveLength(1);
+    expect(await story.times()).toHaveLength(36);
+  });
+});
