@@ -22,8 +22,8 @@ export class WalWriteError extends OperatingError {
 }
 
 /**
- * What was written to the log is not known to be on the disk. Under `fsync: 'always'` nothing of the commit is visible; under
- * `'interval'` it is, and the log writes it again elsewhere before it takes anything new.
+ * What was written to the log is not known to be on the disk. The samples are visible, as the log holds them; the log writes
+ * them again elsewhere before it takes anything new. Under `fsync: 'always'` the commit is refused with this.
  */
 export class WalSyncError extends OperatingError {
   constructor(path: string, options: { cause: unknown }) {

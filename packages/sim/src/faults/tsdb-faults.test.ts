@@ -103,6 +103,53 @@ describe('after a power cut', () => {
   });
 });
 
+describe('a failing sync', () => {
+  it('refuses the commit, shows what the log has, and the same commit again is safe', async () => {
+    for (const log of ['wal', 'wbl']) {
+      const story = await open();
+      await story.appendRange(0, 10_000);
+      const atMs = log === 'wal' ? 11_000 : 5_500;
+      story.failNext('EIO', 'sync', new RegExp(`/${log}/`));
+      await expect(story.append(atMs)).rejects.toMatchObject({ code: 'TSDB.WAL_SYNC' });
+      expect(await story.times()).toContain(atMs);
+      await story.append(atMs);
+      await story.cutPower();
+      expect(await story.times()).toContain(atMs);
+    }
+  });
+
+  it('does not stop the log when its segments were removed meanwhile', async () => {
+    const story = await open();
+    await story.appendRange(0, 20_000);
+    await story.append(10_500);
+    await story.appendRange(21_000, 35_000);
+    story.failNext('EIO', 'sync', /\/wbl\//);
+    await story.db.tick();
+    expect(story.world.disk.faults).toBe(1);
+    await story.append(30_500);
+    await story.cutPower();
+    expect(await story.times()).toContain(30_500);
+  });
+});
+
+describe('a page of the log that cannot be read for a moment', () => {
+  it('is not taken for damage by a checkpoint or a start', async () => {
+    const story = await open();
+    for (let block = 0; block < 4; block++) {
+      await story.appendRange(block * BLOCK_MS, block * BLOCK_MS + 19_000);
+      story.failNext('EIO', 'read', /\/wal\/0000/);
+      await story.db.tick();
+    }
+    const times = await story.times();
+    for (const kind of ['EIO', 'short'] as const) {
+      story.failNext(kind, 'read', /\/wal\/0000/);
+      await story.reopen();
+      expect(await story.times()).toEqual(times);
+    }
+    expect(story.world.disk.faults).toBeGreaterThan(2);
+  });
+});
+
 describe('a failing disk', () => {
   it('does not make deletions forget a block that cannot be opened for a moment', async () => {
     const story = await open();

@@ -48,7 +48,7 @@ export function tsdbSubject(
           minBlockDurationMs: BLOCK_MS,
           retentionMs: RETENTION_MS,
           walSegmentBytes: 32 * 1024,
-          walCompression: false,
+          walCompression: 'none',
           slabBytes: 64 * 1024,
           samplesPerChunk: 12,
           ...options,

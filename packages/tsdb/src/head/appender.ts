@@ -268,7 +268,7 @@ export class HeadAppender implements Appender {
       const { records, unlogged } = this.#encode();
       if (records.length === 0) {
         // All of it is stored already, but perhaps by a commit whose sync failed.
-        if (isSynced) await wal.sync();
+        if (isSynced) await Promise.all([wal.sync(), head.outOfOrder.log?.sync()]);
         return;
       }
       wal.write(records);

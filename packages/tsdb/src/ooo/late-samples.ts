@@ -102,9 +102,9 @@ export class LateSamples {
     this.#logged = this.#late.count;
   }
 
-  /** Resolves when what was logged is on the disk. */
+  /** Resolves when what was logged is on the disk, also what an earlier batch logged of the same samples. */
   async sync(): Promise<void> {
-    if (this.#logged > 0) await this.#options.head.outOfOrder.log?.sync();
+    await this.#options.head.outOfOrder.log?.sync();
   }
 
   /** Makes the late samples visible; returns how many. */

@@ -14,6 +14,9 @@ import { type Zstd, ZstdNotLoaded } from './zstd.ts';
 /** A record may be no larger than a segment, before and after compression. */
 const MAX_RECORD_BYTES = SEGMENT_BYTES;
 
+/** How often a page is asked for that the disk does not give. */
+const READ_ATTEMPTS = 3;
+
 /** Bytes of a segment that give no record: `[offset, endOffset)`. */
 export type Damage = {
   readonly place: string;
@@ -238,12 +241,19 @@ export class SegmentReader {
     if (start === this.#pageStart && this.#pageFilled >= wanted) return;
     this.#pageStart = -1;
     this.#page.fill(0);
-    try {
-      this.#pageFilled = this.#file.read(this.#page, 0, wanted, start);
-    } catch (cause) {
-      // A page that the disk does not give back is lost like one with wrong bytes.
-      if (this.#onDamage === null) throw cause;
-      throw new Fault(at, start + PAGE_BYTES, 'the page cannot be read', { cause });
+    // A passing fault must not count as damage: who reads may then remove the segment.
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#pageFilled = this.#file.read(this.#page, 0, wanted, start);
+        if (this.#pageFilled >= wanted) break;
+        if (attempt === READ_ATTEMPTS)
+          throw new Fault(at, start + PAGE_BYTES, 'the page is cut short');
+      } catch (cause) {
+        if (attempt < READ_ATTEMPTS) continue;
+        // A page that the disk does not give back is lost like one with wrong bytes.
+        if (this.#onDamage === null || cause instanceof Fault) throw cause;
+        throw new Fault(at, start + PAGE_BYTES, 'the page cannot be read', { cause });
+      }
     }
     this.#pageStart = start;
   }

@@ -44,7 +44,7 @@ export class SegmentWriter {
   readonly #retiring = new Set<Promise<void>>();
   /** The newest sync of the current file; never rejects. */
   #syncing: Promise<void> = Promise.resolve();
-  /** Why a finished segment could not be synced, until {@link datasync} has said so. */
+  /** Why a finished segment could not be synced, until somebody was told. */
   #retiredError: unknown = null;
   /** Number of a segment that was created but could not be begun. */
   #unused = -1;
@@ -98,9 +98,15 @@ export class SegmentWriter {
     const sync = this.#file.datasync();
     this.#syncing = sync.catch(() => {});
     await Promise.all([sync, ...this.#retiring]);
+    const error = this.takeRetiredError();
+    if (error !== null) throw error;
+  }
+
+  /** Why a finished segment could not be synced since the last call or {@link datasync}; null when none failed. */
+  takeRetiredError(): unknown {
     const error = this.#retiredError;
     this.#retiredError = null;
-    if (error !== null) throw error;
+    return error;
   }
 
   /**

@@ -177,6 +177,8 @@ export class Wal implements WalTail {
     this.#isDirty = false;
     const { path } = this.#writer;
     try {
+      // A finished segment may have failed to reach the disk since: with its records written again this sync can be good.
+      if (this.#writer.takeRetiredError() !== null) this.#unsure ??= this.#writer.position;
       this.#repeatUnsure();
       const upTo = this.#writer.position;
       await this.#writer.datasync();
@@ -265,11 +267,18 @@ export class Wal implements WalTail {
     for (const listener of this.#listeners) {
       this.#call(() => listener.beforeDelete?.({ segments, checkpoints, replacement }));
     }
+    this.#forgetUnsynced(last);
     for (const { path } of segments) files.remove(path);
     for (const { directory } of checkpoints) files.removeTree(directory);
     // What comes back after a power loss must not bring back what was deleted since.
     files.syncDirectory(this.walDirectory);
     this.#first = listSegments(files, this.walDirectory)[0] ?? this.#writer.position.segment;
+  }
+
+  /** What was in segments up to `last` is kept elsewhere now: it need not be synced or written again. */
+  #forgetUnsynced(last: number): void {
+    if (this.#unsure !== null && this.#unsure.segment <= last) this.#unsure = null;
+    if (this.#synced.segment <= last) this.#synced = { segment: last + 1, offset: 0 };
   }
 
   /** Bytes of segments and checkpoints on disk. */
