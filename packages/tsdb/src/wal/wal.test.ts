@@ -334,7 +334,7 @@ describe('syncing', () => {
     await wal.close();
   });
 
-  it('by commits: a failed one is not visible, the next is', async () => {
+  it('by commits: a failed one shows what the log has, after a restart too, and other values for it are refused', async () => {
     const fragile = new FragileFiles();
     const db = await openTsdb(directory, { files: fragile, options: { fsync: 'always' } });
     const write = (value: number): Promise<number[]> =>
@@ -343,9 +343,15 @@ describe('syncing', () => {
     fragile.failures = 1;
     await expect(write(2)).rejects.toThrow('cannot sync the log');
     await write(3);
-    const points = (await query(db)).get(series(1).toString())!;
-    expect(points.map(({ timestampMs }) => timestampMs - T0)).toEqual([1, 3]);
+    const answer = await query(db);
+    const points = answer.get(series(1).toString())!;
+    expect(points.map(({ timestampMs }) => timestampMs - T0)).toEqual([1, 2, 3]);
+    const other = [{ labels: series(1), timestampMs: T0 + 2, value: 7 }];
+    expect(await append(db, other)).not.toEqual([0]);
     await db.close();
+    const again = await openTsdb(directory);
+    expect(await query(again)).toEqual(answer);
+    await again.close();
   });
 });
 
