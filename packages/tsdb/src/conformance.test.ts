@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Block } from './block/block.ts';
 import { FileCache } from './block/file-cache.ts';
 import { IndexReader } from './format/index-read.ts';
-import { IndexWriter } from './format/index-write.ts';
+import { IndexWriter, symbolsOf } from './format/index-write.ts';
 import { decodeMeta, encodeMeta } from './format/meta.ts';
 import { decodeTombstonesFile, encodeTombstonesFile } from './format/tombstones.ts';
 import * as record from './format/wal-record.ts';
@@ -53,7 +53,7 @@ describe.skipIf(!hasConformance)(`data of Prometheus 2.42${NO_CONFORMANCE}`, () 
   it('takes no room in the cache when a block is only opened', () => {
     const cache = new FileCache(1 << 24);
     const [name = ''] = fs.readdirSync(BLOCKS);
-    const block = new Block(files, path.join(BLOCKS, name), cache);
+    const block = Block.open(files, path.join(BLOCKS, name), cache);
     expect(cache.bytes).toBe(0);
     expect(block.index.all().length).toBeGreaterThan(0);
     expect(cache.bytes).toBeGreaterThan(0);
@@ -151,12 +151,13 @@ function reencode(bytes: Uint8Array): Uint8Array | null {
 async function rewriteIndex(source: string, target: string): Promise<Buffer> {
   const file = files.open(source, 'r');
   const reader = new IndexReader(new FileCache(1 << 20).add(file), source);
+  for (const _ of reader.open());
   const writer = new IndexWriter(files, target, new Slices(new VirtualClock()));
   const all = [...reader.all()].map((ref) => reader.series(ref));
   const texts = new Set(['']);
   for (const { labels } of all) for (const [name, value] of labels) texts.add(name).add(value);
   const symbols = [...texts].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  await writer.writeSymbols(symbols);
+  await writer.writeSymbols(symbolsOf(symbols));
   for (const { labels, chunks } of all) {
     const words = Uint32Array.from([...labels].flat(), (text) => symbols.indexOf(text));
     writer.addSeries(words, words.length, chunks);

@@ -211,7 +211,7 @@ describe('the database', () => {
           removeDirectory(directory);
         },
       ),
-      { numRuns: Number(process.env.TSDB_RUNS ?? 15), endOnFailure: true },
+      { numRuns: Number(process.env.TSDB_RUNS ?? 10), endOnFailure: true },
     );
-  });
+  }, 60_000);
 });

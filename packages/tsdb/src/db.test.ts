@@ -234,7 +234,7 @@ describe('reading', () => {
 });
 
 describe('blocks', () => {
-  const options = { minBlockDurationMs: RANGE_MS, retentionMs: 0 };
+  const options = { minBlockDurationMs: RANGE_MS, maxBlockDurationMs: RANGE_MS, retentionMs: 0 };
 
   it('take over from the head without a change in answers, and are read after a restart', async () => {
     const db = await openTsdb(directory, { options });

@@ -47,6 +47,8 @@ import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import { openCursors, overlapsHead } from './query/open-cursors.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
 import { Recovery, type RecoveryStatus } from './recovery.ts';
+import { Retention } from './retention/retention.ts';
+import type { RetentionSettings } from './retention/settings.ts';
 import { exposeState } from './state-metrics.ts';
 import type { Wal, WalTail } from './wal/wal.ts';
 
@@ -59,6 +61,7 @@ type Parts = {
   readonly wal: Wal;
   readonly window: OooWindow;
   readonly blocks: BlockSet;
+  readonly retention: Retention;
   readonly maintenance: Maintenance;
   readonly guard: SeriesGuard;
   readonly history: CardinalityHistory;
@@ -146,7 +149,13 @@ export class Tsdb implements Engine, ExemplarQueryable {
       closer.defer('write-ahead log', () =>
         recovery.status.state === 'ready' ? wal.close() : wal.closeUnused(),
       );
-      exposeState(init.registry, { options, head, blocks, chunkFiles, wal, recovery });
+      const retention = new Retention(init.env.files, init.directory, {
+        timeMs: options.retentionMs,
+        bytes: options.retentionBytes,
+        percentage: options.retentionPercentage,
+        rules: options.retentionRules,
+      });
+      exposeState(init.registry, { retention, head, blocks, chunkFiles, wal, recovery });
       metrics.cleanStart.set(options.lockDirectory === null ? -1 : 1);
       const snapshots = new SnapshotSchedule({
         source: { ...parts, ...init.env, directory: init.directory, wal },
@@ -155,10 +164,10 @@ export class Tsdb implements Engine, ExemplarQueryable {
         log: init.log,
         loaded: parts.snapshot,
       });
-      const maintenance = new Maintenance({ ...parts, wal, guard, snapshots });
+      const maintenance = new Maintenance({ ...parts, wal, guard, retention, snapshots });
       closer.defer('maintenance', () => maintenance.close(recovery.status.state === 'ready'));
       closer.defer('replay', () => recovery.close());
-      const own = { init, options, metrics, head, window, blocks, chunkFiles, closer };
+      const own = { init, options, metrics, head, window, blocks, chunkFiles, retention, closer };
       return new Tsdb({ ...own, wal, guard, history, recovery, maintenance });
     } catch (error) {
       await closer.close();
@@ -190,7 +199,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     );
   }
 
-  /** One round of maintenance now: blocks from the head, log, retention. The loop of `start` calls it too. */
+  /** One round of maintenance now: blocks from the head, log, compaction, retention. The loop of `start` calls it too. */
   async tick(): Promise<void> {
     this.#checkOpen();
     this.#parts.recovery.checkReady();
@@ -274,11 +283,35 @@ export class Tsdb implements Engine, ExemplarQueryable {
     this.#checkOpen();
     this.#parts.recovery.checkReady();
     const { head, wal, window, blocks, maintenance, options } = this.#parts;
+    await blocks.retry();
     for (const block of blocks.forDeletion(range)) block.deleteSamples(range, matchers);
     deleteHeadSamples(head, wal, range, matchers);
     deleteOooSamples(head, range, matchers);
     maintenance.noteDeletion(range, matchers);
     if (options.fsync === 'always') await Promise.all([wal.sync(), window.sync()]);
+  }
+
+  /** Frees the space of deleted samples in all blocks now, instead of in the background. */
+  async cleanTombstones(): Promise<void> {
+    this.#checkOpen();
+    this.#parts.recovery.checkReady();
+    await this.#parts.maintenance.cleanTombstones();
+  }
+
+  /** Makes `snapshots/<name>` below the data directory, a data directory of its own; gives the name. */
+  async snapshot(skipHead: boolean): Promise<string> {
+    this.#checkOpen();
+    this.#parts.recovery.checkReady();
+    return this.#parts.maintenance.snapshot(skipHead);
+  }
+
+  /** Holds from the next round of maintenance on. */
+  set retention(settings: RetentionSettings) {
+    this.#parts.retention.settings = settings;
+  }
+
+  get retention(): RetentionSettings {
+    return this.#parts.retention.settings;
   }
 
   /**
@@ -408,12 +441,12 @@ export class Tsdb implements Engine, ExemplarQueryable {
     const { init, options, maintenance } = this.#parts;
     if (this.#isClosed) return;
     this.#maintenanceTimer = init.env.clock.after(options.maintenanceIntervalMs, () => {
+      if (this.#isClosed) return;
+      // Not waited for: a block due from the head must not wait for the end of a long compaction.
       maintenance
         .run()
-        .catch((error: unknown) => init.log.error('maintenance failed', { err: errorText(error) }))
-        .finally(() => {
-          if (!this.#isClosed) this.#scheduleMaintenance();
-        });
+        .catch((error: unknown) => init.log.error('maintenance failed', { err: errorText(error) }));
+      this.#scheduleMaintenance();
     });
   }
 

@@ -19,7 +19,7 @@ import {
 } from './testing/fixtures.ts';
 
 const RANGE_MS = 120_000;
-const OPTIONS = { minBlockDurationMs: RANGE_MS, retentionMs: 0 };
+const OPTIONS = { minBlockDurationMs: RANGE_MS, maxBlockDurationMs: RANGE_MS, retentionMs: 0 };
 
 let directory: string;
 beforeEach(() => {

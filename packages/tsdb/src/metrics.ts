@@ -34,7 +34,15 @@ export type TsdbMetrics = SampleMetrics & {
   readonly headTruncationFailures: Counter;
   readonly compactions: Counter;
   readonly compactionFailures: Counter;
+  readonly compactionsTriggered: Counter;
+  readonly compactionsSkipped: Counter;
+  readonly verticalCompactions: Counter;
   readonly compactionSeconds: Histogram;
+  readonly populatingBlock: Gauge;
+  readonly chunkSizeBytes: Histogram;
+  readonly chunkSamples: Histogram;
+  readonly chunkRangeSeconds: Histogram;
+  readonly tombstoneCleanupSeconds: Histogram;
   readonly checkpoints: Counter;
   readonly checkpointFailures: Counter;
   readonly headChunkWriteFailures: Counter;
@@ -72,6 +80,8 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
     registry.counter(`prometheus_tsdb_${name}`, help);
   const gauge = (name: string, help: string): Gauge =>
     registry.gauge(`prometheus_tsdb_${name}`, help);
+  const histogram = (name: string, help: string, bounds: readonly number[]): Histogram =>
+    registry.histogram(`prometheus_tsdb_${name}`, help, bounds);
   return {
     ...sampleMetrics(registry, 'float'),
     histograms: sampleMetrics(registry, 'histogram'),
@@ -129,10 +139,46 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
       'compactions_failed_total',
       'Total number of compactions that failed.',
     ),
-    compactionSeconds: registry.histogram(
-      'prometheus_tsdb_compaction_duration_seconds',
+    compactionsTriggered: counter(
+      'compactions_triggered_total',
+      'Total number of triggered compactions for the partition.',
+    ),
+    compactionsSkipped: counter(
+      'compactions_skipped_total',
+      'Compactions left out for want of room.',
+    ),
+    verticalCompactions: counter(
+      'vertical_compactions_total',
+      'Total number of compactions done on overlapping blocks.',
+    ),
+    compactionSeconds: histogram(
+      'compaction_duration_seconds',
       'Duration of compaction runs.',
-      [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
+      exponential(1, 2, 14),
+    ),
+    populatingBlock: gauge(
+      'compaction_populating_block',
+      'Set to 1 when a block is currently being written to the disk.',
+    ),
+    chunkSizeBytes: histogram(
+      'compaction_chunk_size_bytes',
+      'Final size of chunks on their first compaction',
+      exponential(32, 1.5, 12),
+    ),
+    chunkSamples: histogram(
+      'compaction_chunk_samples',
+      'Final number of samples on their first compaction',
+      exponential(4, 1.5, 12),
+    ),
+    chunkRangeSeconds: histogram(
+      'compaction_chunk_range_seconds',
+      'Final time range of chunks on their first compaction',
+      exponential(100, 4, 10),
+    ),
+    tombstoneCleanupSeconds: histogram(
+      'tombstone_cleanup_seconds',
+      'The time taken to recompact blocks to remove tombstones.',
+      exponential(0.001, 10, 8),
     ),
     checkpoints: counter(
       'checkpoint_creations_total',
@@ -274,4 +320,9 @@ function sampleMetrics(registry: Registry, type: 'float' | 'histogram'): SampleM
       'Total number of samples refused for another value at the same time.',
     ),
   };
+}
+
+/** `count` bounds from `first` on, each `factor` times the one before. */
+function exponential(first: number, factor: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first * factor ** i);
 }

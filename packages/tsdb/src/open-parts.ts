@@ -11,6 +11,7 @@ import type { TsdbInit } from './init.ts';
 import type { TsdbMetrics } from './metrics.ts';
 import { OooWindow } from './ooo/window.ts';
 import type { TsdbOptions } from './options.ts';
+import { removeUnfinishedSnapshots } from './snapshot.ts';
 import { Expiries } from './wal/expiries.ts';
 import type { WalCompression } from './wal/segment-writer.ts';
 import { Wal } from './wal/wal.ts';
@@ -69,7 +70,8 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
   const blocks = new BlockSet({ files, directory, cache, metrics, log });
   closer.defer('blocks', () => blocks.close());
   blocks.removeLeftovers();
-  blocks.reload();
+  removeUnfinishedSnapshots(init);
+  await blocks.reload(null);
   const { inOrderMaxTime } = blocks;
   if (inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(inOrderMaxTime);
   const found = await openHeadChunks(chunks, head, chunkFiles);

@@ -1,4 +1,5 @@
 import { NO_SERIES_LIMITS, type SeriesLimits } from './cardinality/series-guard.ts';
+import type { RetentionRule } from './retention/settings.ts';
 
 export type FsyncMode =
   /** The operating system decides. */
@@ -9,12 +10,15 @@ export type FsyncMode =
   | 'always';
 
 export type TsdbOptions = {
-  /** Time that one block covers; blocks and chunks are aligned to it. */
+  /** Time that a block covers which is cut from the head; blocks and chunks are aligned to it. */
   readonly minBlockDurationMs: number;
-  /** Blocks older than this behind the newest are deleted; 0 = never. */
+  /** Longest time that a compacted block covers; 0 = a tenth of what is kept longest, at most 31 days. */
+  readonly maxBlockDurationMs: number;
+  /** See RetentionSettings, for this and the next three. */
   readonly retentionMs: number;
-  /** Blocks and log together take at most this; 0 = no limit. */
   readonly retentionBytes: number;
+  readonly retentionPercentage: number;
+  readonly retentionRules: readonly RetentionRule[];
   readonly fsync: FsyncMode;
   readonly fsyncIntervalMs: number;
   readonly walSegmentBytes: number;
@@ -49,8 +53,11 @@ export type TsdbOptions = {
 
 export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   minBlockDurationMs: 2 * 60 * 60 * 1000,
+  maxBlockDurationMs: 0,
   retentionMs: 15 * 24 * 60 * 60 * 1000,
   retentionBytes: 0,
+  retentionPercentage: 0,
+  retentionRules: [],
   fsync: 'interval',
   fsyncIntervalMs: 1000,
   walSegmentBytes: 128 * 1024 * 1024,

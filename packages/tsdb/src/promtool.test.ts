@@ -38,7 +38,7 @@ describe.skipIf(!hasPromtool)(`promtool${REASON}`, () => {
   it('dumps our blocks and log as the ledger says, bit for bit, and analyses the blocks', async () => {
     const random = new SeededRandom(7);
     const db = await openTsdb(directory, {
-      options: { minBlockDurationMs: 120_000, retentionMs: 0 },
+      options: { minBlockDurationMs: 120_000, maxBlockDurationMs: 120_000, retentionMs: 0 },
     });
     const ledger: string[] = [];
     for (let second = 0; second < 800; second++) {

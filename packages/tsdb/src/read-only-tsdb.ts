@@ -52,7 +52,7 @@ export class ReadOnlyTsdb {
     const metrics = tsdbMetrics(new Registry());
     const options = DEFAULT_TSDB_OPTIONS;
     const cache = new FileCache(options.fileCacheBytes);
-    const set = new BlockSet({ files, directory, cache, metrics, log });
+    const set = new BlockSet({ files, directory, cache, metrics, log, isReadOnly: true });
     const head = new Head({
       chunkRangeMs: options.minBlockDurationMs,
       samplesPerChunk: options.samplesPerChunk,
@@ -66,7 +66,7 @@ export class ReadOnlyTsdb {
         fileBytes: options.headChunkFileBytes,
       }),
     });
-    set.reload();
+    await set.reload(null);
     const walDirectory = `${directory}/wal`;
     try {
       if (set.inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(set.inOrderMaxTime);
@@ -92,7 +92,7 @@ export class ReadOnlyTsdb {
 
   /** Oldest first. */
   blocks(): readonly BlockSummary[] {
-    return this.#set.blocks.map((block) => summaryOf(this.#env.files, block));
+    return this.#set.blocks.map(summaryOf);
   }
 
   /** Where the log begins, as a server takes it: behind the blocks of samples in order. −Infinity without any. */

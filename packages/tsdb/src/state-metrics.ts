@@ -3,8 +3,8 @@ import type { BlockSet } from './block/block-set.ts';
 import type { ExemplarRing } from './head/exemplar-ring.ts';
 import type { Head } from './head/head.ts';
 import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
-import type { TsdbOptions } from './options.ts';
 import type { Recovery } from './recovery.ts';
+import type { Retention } from './retention/retention.ts';
 import type { Wal } from './wal/wal.ts';
 
 /** Registers metrics that are read from the parts when scraped. */
@@ -15,11 +15,11 @@ export function exposeState(
     readonly chunkFiles: HeadChunkFiles;
     readonly wal: Wal;
     readonly blocks: BlockSet;
-    readonly options: TsdbOptions;
+    readonly retention: Retention;
     readonly recovery: Recovery;
   },
 ): void {
-  const { head, chunkFiles, wal, blocks, options, recovery } = parts;
+  const { head, chunkFiles, wal, blocks, retention, recovery } = parts;
   const gauge = (name: string, help: string, read: () => number): void =>
     registry.gaugeFrom(`prometheus_tsdb_${name}`, help, read);
   registry.gaugeFrom(
@@ -98,12 +98,22 @@ export function exposeState(
   gauge(
     'retention_limit_bytes',
     'Max number of bytes to be retained in the tsdb blocks, 0 means disabled.',
-    () => options.retentionBytes,
+    () => retention.settings.bytes,
+  );
+  gauge(
+    'retention_limit_percentage',
+    'Max percentage of total storage space to be retained in the tsdb blocks, configured 0 means disabled.',
+    () => retention.settings.percentage,
+  );
+  registry.gaugeFrom(
+    'pollux_tsdb_blocks_with_deletions',
+    'Blocks that still hold samples which were deleted; they are rewritten one after the other.',
+    () => blocks.blocks.filter(({ deletionCount }) => deletionCount > 0).length,
   );
   gauge(
     'retention_limit_seconds',
     'How long to retain samples in storage.',
-    () => options.retentionMs / 1000,
+    () => retention.settings.timeMs / 1000,
   );
   exposeExemplars(gauge, head.options.exemplars);
 }

@@ -24,7 +24,7 @@ export type CopyBlockOptions = {
 export async function copyBlock(options: CopyBlockOptions): Promise<string> {
   const { env, source, directory } = options;
   const { files } = env;
-  const block = new Block(files, source, new FileCache(0));
+  const block = Block.open(files, source, new FileCache(0));
   block.release();
   const name = source.slice(source.lastIndexOf('/') + 1);
   const temporary = `${directory}/${name}${TMP_FOR_CREATION}`;

@@ -1,9 +1,10 @@
-import { errorText, type Files, OperatingError } from '@pollux/base';
+import { errorText, type Files } from '@pollux/base';
 import type { Annotation, TimeRange } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import { BlockUnavailableError } from '../errors.ts';
 import { decodeMeta, isFromOutOfOrder } from '../format/meta.ts';
 import type { TsdbMetrics } from '../metrics.ts';
+import type { Slices } from '../slices.ts';
 import { inAnswerOrder } from './answer-order.ts';
 import { Block } from './block.ts';
 import type { FileCache } from './file-cache.ts';
@@ -14,6 +15,8 @@ export type BlockSetOptions = {
   readonly cache: FileCache;
   readonly metrics: TsdbMetrics;
   readonly log: Log;
+  /** Nothing on the disk is changed. */
+  readonly isReadOnly?: boolean;
 };
 
 export const TMP_FOR_CREATION = '.tmp-for-creation';
@@ -40,8 +43,8 @@ export class BlockSet {
   #broken: readonly BrokenBlock[] = [];
   /** Blocks in which damage was found while they were read; each is logged once. */
   readonly #damaged = new Set<string>();
-  /** Directories of deleted blocks whose files are not removed yet. */
-  readonly #doomed = new Set<string>();
+  /** Directories that have lost their names as blocks and are to be removed. */
+  readonly #doomed: string[] = [];
   /** A block may have got its name without being shown. */
   #isStale = false;
 
@@ -104,13 +107,14 @@ export class BlockSet {
     });
   }
 
-  /** To be called when a block may be in the directory that is not shown, since its making failed at the end. */
-  noteStale(): void {
-    this.#isStale = true;
-  }
-
+  /** True when a block may be in the directory that is not shown, since its making failed at the end. */
   get isStale(): boolean {
     return this.#isStale;
+  }
+
+  /** Tries again to open what {@link forDeletion} would refuse. */
+  async retry(): Promise<void> {
+    if (this.#isStale || this.#broken.length > 0) await this.reload(null);
   }
 
   /**
@@ -118,7 +122,6 @@ export class BlockSet {
    * back as soon as it can.
    */
   forDeletion(range: TimeRange): readonly Block[] {
-    if (this.#isStale || this.#broken.length > 0) this.reload();
     const broken = this.#brokenIn(range)[0];
     if (broken !== undefined) throw new BlockUnavailableError(broken.name, broken.reason);
     return this.#blocks.filter((block) => block.overlaps(range));
@@ -142,71 +145,139 @@ export class BlockSet {
 
   /**
    * Opens blocks that have appeared and lets go of those that have vanished. A block that cannot be opened is left out,
-   * logged once and counted; the others are used.
+   * logged once and counted; the others are used. Blocks that were made into another, as its `meta.json` says, are deleted:
+   * a crash may have come between. `slices` null holds the thread.
    */
-  reload(): void {
-    const { files, directory, cache, metrics, log } = this.#options;
+  async reload(slices: Slices | null): Promise<void> {
+    const { files, directory, metrics } = this.#options;
     metrics.reloads.inc();
-    this.#removeDoomed();
     const names = files.list(directory).filter((name) => ULID.test(name));
-    const known = new Map(this.#blocks.map((block) => [block.directory, block]));
-    const blocks: Block[] = [];
+    const before = new Map(this.#blocks.map((block) => [block.ulid, block]));
     const broken: BrokenBlock[] = [];
+    const opened: Block[] = [];
     for (const name of names) {
+      if (before.has(name)) continue;
       const path = `${directory}/${name}`;
       try {
-        blocks.push(known.get(path) ?? new Block(files, path, cache));
-        known.delete(path);
+        opened.push(await this.open(path, slices));
       } catch (error) {
-        const reason = OperatingError.is(error) ? error.message : errorText(error);
-        broken.push({ name, reason, time: this.#timeOf(path) });
-        if (!this.#broken.some((known) => known.name === name)) {
-          metrics.blockCorruptions.inc();
-          log.error('a block cannot be opened; its samples are missing from answers', {
-            block: name,
-            err: reason,
-          });
-        }
+        if (slices !== null && !files.exists(path)) continue;
+        broken.push({ name, reason: errorText(error), time: this.#timeOf(path) });
       }
     }
-    if (broken.length > 0) metrics.reloadFailures.inc();
-    this.#broken = broken;
+    // Blocks may have come while others were being opened.
+    const listed = new Set(names);
+    const known = this.#blocks.filter(({ ulid }) => !before.has(ulid) || listed.has(ulid));
+    const gone = this.#blocks.filter((block) => !known.includes(block));
+    const fresh = opened.filter(({ ulid }) => !known.some((block) => block.ulid === ulid));
+    for (const block of opened) if (!fresh.includes(block)) block.release();
+    this.#blocks = inAnswerOrder([...known, ...fresh]);
+    for (const block of gone) block.release();
     this.#isStale = false;
-    this.#blocks = inAnswerOrder(blocks);
-    for (const gone of known.values()) gone.release();
+    this.#quarantine(this.#withoutReplaced(broken));
   }
 
-  /** Opens the block in `path` without showing it yet; {@link add} does. */
-  open(path: string): Block {
+  /** Opens the block in `path` without showing it yet; {@link replace} does. `slices` null holds the thread. */
+  async open(path: string, slices: Slices | null): Promise<Block> {
     const { files, cache } = this.#options;
-    return new Block(files, path, cache);
+    return slices === null
+      ? Block.open(files, path, cache)
+      : Block.openSliced(files, path, cache, slices);
   }
 
-  add(block: Block): void {
-    this.#blocks = inAnswerOrder([...this.#blocks, block]);
-  }
-
-  /** Takes the block out of sight and removes its files; readers that hold it go on. */
-  delete(block: Block): void {
+  /** Gives a complete block its name and shows it instead of its parents, in one step for readers. Their files go later. */
+  publish(block: Block, parents: readonly Block[]): void {
     const { files, directory } = this.#options;
-    const doomed = `${directory}/${block.ulid}${TMP_FOR_DELETION}`;
-    // First the name, so that an interrupted removal leaves no half block.
-    files.rename(block.directory, doomed);
-    this.#blocks = this.#blocks.filter((other) => other !== block);
-    block.release();
-    this.#doomed.add(doomed);
-    this.#removeDoomed();
+    try {
+      block.moveTo(`${directory}/${block.ulid}`);
+      files.syncDirectory(directory);
+    } catch (error) {
+      // The block may have its name all the same; the next reload finds it.
+      this.#isStale = true;
+      throw error;
+    }
+    this.#blocks = inAnswerOrder([
+      ...this.#blocks.filter((other) => !parents.includes(other)),
+      block,
+    ]);
+    for (const parent of parents) this.#doom(parent);
   }
 
-  #removeDoomed(): void {
-    if (this.#doomed.size === 0) return;
+  /** Takes the block out of sight; readers that hold it go on. Its files go with {@link sweep}. */
+  delete(block: Block): void {
+    this.#blocks = this.#blocks.filter((other) => other !== block);
+    this.#doom(block);
+  }
+
+  /** Removes the files of deleted blocks, one at a time: freeing a large file takes long. */
+  async sweep(slices: Slices): Promise<void> {
+    if (this.#doomed.length === 0) return;
     const { files, directory } = this.#options;
     // Else a power loss might leave the old name with a part of the files.
     files.syncDirectory(directory);
-    for (const doomed of this.#doomed) {
-      files.removeTree(doomed);
-      this.#doomed.delete(doomed);
+    for (let path = this.#doomed[0]; path !== undefined; path = this.#doomed[0]) {
+      for (const folder of [`${path}/chunks`, path]) {
+        for (const name of files.exists(folder) ? files.list(folder) : []) {
+          if (files.stat(`${folder}/${name}`).isDirectory) continue;
+          files.remove(`${folder}/${name}`);
+          await slices.pause();
+        }
+      }
+      files.removeTree(path);
+      this.#doomed.shift();
     }
+  }
+
+  /** First the name, so that an interrupted removal leaves no half block; while it has the name it says whose parent it is. */
+  #doom(block: Block): void {
+    const { files, directory, log } = this.#options;
+    const path = `${directory}/${block.ulid}${TMP_FOR_DELETION}`;
+    try {
+      files.rename(block.directory, path);
+      this.#doomed.push(path);
+    } catch (error) {
+      log.error('a block cannot be deleted', { block: block.ulid, err: errorText(error) });
+    }
+    block.release();
+  }
+
+  /** Deletes or, when nothing may be changed, hides the parents of the blocks that are open. Returns the other broken ones. */
+  #withoutReplaced(broken: readonly BrokenBlock[]): BrokenBlock[] {
+    const { files, directory, log, isReadOnly = false } = this.#options;
+    const parents = new Set(
+      this.#blocks.flatMap(({ meta }) => meta.compaction.parents?.map(({ ulid }) => ulid) ?? []),
+    );
+    for (const block of this.#blocks) {
+      if (!parents.has(block.ulid) && block.meta.compaction.deletable !== true) continue;
+      if (!isReadOnly) {
+        log.info('deleting a block that was made into another', { block: block.ulid });
+        this.delete(block);
+        continue;
+      }
+      this.#blocks = this.#blocks.filter((other) => other !== block);
+      block.release();
+    }
+    for (const { name } of broken) {
+      if (!parents.has(name) || isReadOnly) continue;
+      log.warn('deleting a broken block that was made into another', { block: name });
+      files.rename(`${directory}/${name}`, `${directory}/${name}${TMP_FOR_DELETION}`);
+      this.#doomed.push(`${directory}/${name}${TMP_FOR_DELETION}`);
+    }
+    return broken.filter(({ name }) => !parents.has(name));
+  }
+
+  #quarantine(broken: readonly BrokenBlock[]): void {
+    const { metrics, log } = this.#options;
+    if (broken.length > 0) metrics.reloadFailures.inc();
+    for (const { name, reason } of broken) {
+      if (this.#broken.some((known) => known.name === name)) continue;
+      metrics.blockCorruptions.inc();
+      log.error('a block cannot be opened; its samples are missing from answers', {
+        block: name,
+        err: reason,
+      });
+    }
+    this.#broken = broken;
   }
 
   #brokenIn(range: TimeRange): BrokenBlock[] {

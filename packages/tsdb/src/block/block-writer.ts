@@ -1,8 +1,14 @@
 import { type Env, type Files, ulid } from '@pollux/base';
 import { ChunkFileWriter, isHistogramEncoding } from '../format/chunk-file.ts';
-import { type ChunkMeta, IndexWriter } from '../format/index-write.ts';
+import {
+  type ChunkMeta,
+  IndexWriter,
+  type SymbolSource,
+  symbolsOf,
+} from '../format/index-write.ts';
 import { type BlockCompaction, encodeMeta } from '../format/meta.ts';
 import { encodeTombstonesFile } from '../format/tombstones.ts';
+import type { TsdbMetrics } from '../metrics.ts';
 import type { Slices } from '../slices.ts';
 import { TMP_FOR_CREATION } from './block-set.ts';
 
@@ -16,6 +22,8 @@ export type BlockWriterOptions = {
   readonly maxTime: number;
   /** `sources` empty: the block is its own source, as one cut from a head. */
   readonly compaction: BlockCompaction;
+  /** Where sizes of chunks are noted that are stored for the first time. */
+  readonly metrics?: TsdbMetrics;
 };
 
 /**
@@ -43,9 +51,9 @@ export class BlockWriter {
     this.#index = new IndexWriter(env.files, `${this.#temporary}/index`, slices);
   }
 
-  /** `symbols` ascend bytewise and hold every name and value of the series, and the empty string first. */
-  writeSymbols(symbols: readonly string[]): Promise<void> {
-    return this.#index.writeSymbols(symbols);
+  /** The symbols ascend bytewise and hold every name and value of the series, and the empty string first. */
+  writeSymbols(symbols: readonly string[] | SymbolSource): Promise<void> {
+    return this.#index.writeSymbols('symbols' in symbols ? symbols : symbolsOf(symbols));
   }
 
   /** Appends the chunk in `bytes[start, end)`, of `samples` samples. Returns its reference for the series' entry. */
@@ -57,6 +65,8 @@ export class BlockWriter {
     this.#samples += samples;
     if (isHistogramEncoding(encoding)) this.#histogramSamples += samples;
     this.#chunkCount++;
+    this.#options.metrics?.chunkSizeBytes.observe(chunk.end - chunk.start);
+    this.#options.metrics?.chunkSamples.observe(samples);
     return this.#chunks.add(encoding, chunk.bytes, chunk.start, chunk.end);
   }
 
@@ -64,11 +74,26 @@ export class BlockWriter {
   addSeries(labels: Uint32Array, labelWords: number, chunks: readonly ChunkMeta[]): void {
     this.#index.addSeries(labels, labelWords, chunks);
     this.#seriesCount++;
+    const { metrics } = this.#options;
+    if (metrics === undefined) return;
+    for (const { minMs, maxMs } of chunks)
+      metrics.chunkRangeSeconds.observe((maxMs - minMs) / 1000);
   }
 
   /** Completes the block and returns its directory; null, and nothing left on the disk, when no sample was added. */
   async finish(): Promise<string | null> {
-    const { env, directory, minTime, maxTime, compaction } = this.#options;
+    const { env, directory } = this.#options;
+    const temporary = await this.complete();
+    if (temporary === null) return null;
+    const path = `${directory}/${this.ulid}`;
+    env.files.rename(temporary, path);
+    env.files.syncDirectory(directory);
+    return path;
+  }
+
+  /** As {@link finish}, but the block keeps its temporary directory, which is returned: who renames it makes it a block. */
+  async complete(): Promise<string | null> {
+    const { env, minTime, maxTime, compaction } = this.#options;
     const { files } = env;
     if (this.#samples === 0) {
       this.abandon();
@@ -94,10 +119,7 @@ export class BlockWriter {
     await writeSynced(files, `${this.#temporary}/tombstones`, encodeTombstonesFile(new Map()));
     files.syncDirectory(`${this.#temporary}/chunks`);
     files.syncDirectory(this.#temporary);
-    const path = `${directory}/${this.ulid}`;
-    files.rename(this.#temporary, path);
-    files.syncDirectory(directory);
-    return path;
+    return this.#temporary;
   }
 
   /** Removes what was written. */

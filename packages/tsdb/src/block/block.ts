@@ -7,6 +7,7 @@ import {
   CHUNKS_HEADER_BYTES,
   CHUNKS_MAGIC,
   fileOfRef,
+  MAX_CHUNK_BYTES,
   offsetOfRef,
 } from '../format/chunk-file.ts';
 import { IndexReader } from '../format/index-read.ts';
@@ -19,20 +20,18 @@ import {
 } from '../format/tombstones.ts';
 import { addInterval } from '../head/intervals.ts';
 import { matchPostings } from '../query/label-index.ts';
+import type { Slices } from '../slices.ts';
+import { ChunkScan, type StoredChunk } from './chunk-scan.ts';
 import type { CachedFile, FileCache } from './file-cache.ts';
-
-/** A chunk as it lies in its file; `bytes` is lent and must not be changed. */
-export type StoredChunk = { readonly encoding: number; readonly bytes: Uint8Array };
 
 /** Longest encoding of a chunk's length. */
 const LENGTH_BYTES = 5;
-const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
 
 /** One block on disk, open for reading. Its files stay open until it is released by the set and by all readers. */
 export class Block {
-  readonly directory: string;
   readonly sizeBytes: number;
   readonly index: IndexReader;
+  #directory: string;
   readonly #files: Files;
   readonly #open: File[] = [];
   readonly #chunkFiles: readonly CachedFile[];
@@ -42,16 +41,45 @@ export class Block {
   #holders = 1;
 
   /** Throws CorruptionError or the system's error. */
-  constructor(files: Files, directory: string, cache: FileCache) {
-    this.directory = directory;
+  static open(files: Files, directory: string, cache: FileCache): Block {
+    const block = new Block(files, directory, cache);
+    try {
+      for (const _ of block.index.open());
+      return block;
+    } catch (error) {
+      block.release();
+      throw error;
+    }
+  }
+
+  /** As {@link open}, giving the thread away between slices: the index of a large block takes long to read. */
+  static async openSliced(
+    files: Files,
+    directory: string,
+    cache: FileCache,
+    slices: Slices,
+  ): Promise<Block> {
+    const block = new Block(files, directory, cache);
+    try {
+      for (const _ of block.index.open()) if (slices.isOver) await slices.pause();
+      return block;
+    } catch (error) {
+      block.release();
+      throw error;
+    }
+  }
+
+  private constructor(files: Files, directory: string, cache: FileCache) {
+    this.#directory = directory;
     this.#files = files;
     try {
       const metaPath = `${directory}/meta.json`;
-      this.#meta = decodeMeta(new TextDecoder().decode(files.readFile(metaPath)), metaPath);
+      const metaBytes = files.readFile(metaPath);
+      this.#meta = decodeMeta(new TextDecoder().decode(metaBytes), metaPath);
       const tombstonesPath = `${directory}/tombstones`;
-      this.#tombstones = files.exists(tombstonesPath)
-        ? decodeTombstonesFile(files.readFile(tombstonesPath), tombstonesPath)
-        : new Map();
+      const tombstones = files.exists(tombstonesPath) ? files.readFile(tombstonesPath) : null;
+      this.#tombstones =
+        tombstones === null ? new Map() : decodeTombstonesFile(tombstones, tombstonesPath);
       const indexPath = `${directory}/index`;
       const indexFile = this.#openFile(indexPath, cache);
       this.index = new IndexReader(indexFile, indexPath);
@@ -59,11 +87,18 @@ export class Block {
       this.#chunkFiles = names.map((name) =>
         this.#openChunkFile(`${directory}/chunks/${name}`, cache),
       );
-      this.sizeBytes = this.#chunkFiles.reduce((sum, { size }) => sum + size, indexFile.size);
+      this.sizeBytes = this.#chunkFiles.reduce(
+        (sum, { size }) => sum + size,
+        indexFile.size + metaBytes.length + (tombstones?.length ?? 0),
+      );
     } catch (error) {
       for (const file of this.#open) file.close();
       throw error;
     }
+  }
+
+  get directory(): string {
+    return this.#directory;
   }
 
   get meta(): BlockMeta {
@@ -72,6 +107,11 @@ export class Block {
 
   get ulid(): string {
     return this.#meta.ulid;
+  }
+
+  /** Number of series of which samples were deleted, and not yet removed from the files. */
+  get deletionCount(): number {
+    return this.#tombstones.size;
   }
 
   overlaps(range: TimeRange): boolean {
@@ -94,6 +134,38 @@ export class Block {
 
   release(): void {
     if (--this.#holders === 0) for (const file of this.#open) file.close();
+  }
+
+  /** Renames the block's directory; its files stay open. */
+  moveTo(directory: string): void {
+    this.#files.rename(this.#directory, directory);
+    this.#directory = directory;
+  }
+
+  /** Changes what the block says of its compaction, on the disk too. */
+  setCompaction(changed: Readonly<Record<string, unknown>>): void {
+    this.#meta = { ...this.#meta, compaction: { ...this.#meta.compaction, ...changed } };
+    this.#files.replaceFile(`${this.directory}/meta.json`, encodeMeta(this.#meta));
+  }
+
+  /** A walk over the chunks for who reads all of them. */
+  scanChunks(): ChunkScan {
+    return new ChunkScan(this.#chunkFiles, `${this.directory}/chunks`);
+  }
+
+  /** Makes hard links of all files in the new directory `target`. */
+  linkInto(target: string): void {
+    const files = this.#files;
+    files.makeDirectory(`${target}/chunks`);
+    for (const name of ['meta.json', 'index', 'tombstones']) {
+      const path = `${this.directory}/${name}`;
+      if (files.exists(path)) files.link(path, `${target}/${name}`);
+    }
+    for (const name of files.list(`${this.directory}/chunks`)) {
+      files.link(`${this.directory}/chunks/${name}`, `${target}/chunks/${name}`);
+    }
+    files.syncDirectory(`${target}/chunks`);
+    files.syncDirectory(target);
   }
 
   /** Reads and checks a chunk. Throws CorruptionError. */

@@ -105,6 +105,11 @@ export class CachedFile {
     return whole;
   }
 
+  /** Reads past the cache into the caller's memory; returns the bytes read, fewer only at the end. */
+  readInto(target: Uint8Array, length: number, position: number): number {
+    return this.#file.read(target, 0, length, position);
+  }
+
   /** As {@link read}, for what is needed once, as when a block is opened: nothing stays in the cache. */
   readOnce(offset: number, length: number): Uint8Array {
     if (offset < 0 || length < 0 || offset + length > this.size) {

@@ -1,4 +1,5 @@
 import { ByteWriter, crc32c, type File, type Files } from '@pollux/base';
+import type { ScanSource } from './file-scan.ts';
 
 const BUFFER_BYTES = 256 * 1024;
 
@@ -36,10 +37,35 @@ export class BufferedWriter {
     if (this.#buffer.size >= BUFFER_BYTES) this.#flush();
   }
 
+  /** As {@link fields}; returns `crc` continued over what was written. */
+  summed(crc: number, encode: (target: ByteWriter) => void): number {
+    const start = this.#buffer.size;
+    encode(this.#buffer);
+    const sum = crc32c(this.#buffer.bytes(), start, this.#buffer.size, crc);
+    if (this.#buffer.size >= BUFFER_BYTES) this.#flush();
+    return sum;
+  }
+
   /** Zero bytes up to the next multiple of `unit`. */
   align(unit: number): void {
     const rest = this.position % unit;
     if (rest !== 0) this.#buffer.zeros(unit - rest);
+  }
+
+  /** Overwrites four bytes that were written before. */
+  patchU32(position: number, value: number): void {
+    this.#flush();
+    const bytes = Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+    this.#file.write(bytes, 0, bytes.length, position);
+  }
+
+  /** What has been written so far, to be read back while more is written. */
+  written(): ScanSource {
+    this.#flush();
+    return {
+      size: this.#flushed,
+      readInto: (target, length, position) => this.#file.read(target, 0, length, position),
+    };
   }
 
   /** Flushes, syncs without holding the thread, and closes. */

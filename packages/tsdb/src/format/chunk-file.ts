@@ -6,6 +6,7 @@ import { BufferedWriter } from './buffered-writer.ts';
 export const CHUNKS_MAGIC = 0x85bd40dd;
 export const CHUNKS_VERSION = 1;
 export const CHUNKS_HEADER_BYTES = 8;
+export const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
 const MAX_FILE_BYTES = 512 * 1024 * 1024;
 
 export const CHUNK_ENCODING = {

@@ -3,15 +3,19 @@ import { compareText, Labels } from '@pollux/model';
 import type { CachedFile } from '../block/file-cache.ts';
 import { CorruptionError } from '../errors.ts';
 import type { LabelIndex } from '../query/label-index.ts';
-import { type ChunkMeta, INDEX_MAGIC } from './index-write.ts';
+import { FileScan } from './file-scan.ts';
+import { decodeChunkMetas, IndexScan, MAX_SERIES_ENTRY_BYTES } from './index-scan.ts';
+import { type ChunkMeta, INDEX_MAGIC, SERIES_ALIGN } from './index-write.ts';
 
 /** Of so many symbols, and of so many values of a name, one offset is kept in memory. */
 const SPARSE = 32;
 const TOC_BYTES = 52;
-const SERIES_ALIGN = 16;
+/** Entries read between two steps of an opening. */
+const STEP = 256;
 /** Decoded symbols kept; the map starts anew when it is full. */
 const MAX_CACHED_SYMBOLS = 16_384;
-const MAX_SERIES_ENTRY_BYTES = 16 * 1024 * 1024;
+
+const TEXT = new TextDecoder();
 
 export type SeriesEntry = { readonly labels: Labels; readonly chunks: readonly ChunkMeta[] };
 
@@ -29,11 +33,33 @@ export class IndexReader implements LabelIndex {
   #allOffset = -1;
   readonly #cachedSymbols = new Map<number, string>();
 
-  /** Throws CorruptionError. `place` names the file. */
+  /** `place` names the file. To be used only when {@link open} has run to its end. */
   constructor(file: CachedFile, place: string) {
     this.#file = file;
     this.#place = place;
-    this.#guard(() => this.#open());
+  }
+
+  /**
+   * Reads what is kept in memory, in steps short enough for a thread that has other work; leaves nothing in the cache.
+   * Throws CorruptionError.
+   */
+  *open(): Generator<void> {
+    try {
+      yield* this.#open();
+    } catch (cause) {
+      throw this.#damage(cause);
+    }
+  }
+
+  /** A walk over symbols and series from front to back, past the cache. */
+  scan(): IndexScan {
+    return new IndexScan({
+      source: this.#file,
+      place: this.#place,
+      symbolsAt: this.#symbolOffsets[0] ?? 0,
+      symbolCount: this.#symbolCount,
+      refs: this.all(),
+    });
   }
 
   /** Memory of the sparse symbol table. */
@@ -85,11 +111,11 @@ export class IndexReader implements LabelIndex {
     return this.#guard(() => this.#readSeries(ref));
   }
 
-  #open(): void {
+  *#open(): Generator<void> {
     const file = this.#file;
-    const head = new ByteReader(file.readOnce(0, 5));
-    if (head.u32() !== INDEX_MAGIC) throw new CorruptionError(this.#place, 'is no index file');
-    const version = head.u8();
+    const scan = new FileScan(file);
+    if (scan.u32() !== INDEX_MAGIC) throw new CorruptionError(this.#place, 'is no index file');
+    const version = scan.bytes(1)[0]!;
     if (version !== 2) {
       throw new CorruptionError(this.#place, `index version ${version} is not supported`);
     }
@@ -101,66 +127,75 @@ export class IndexReader implements LabelIndex {
     if (crc32c(tocBytes, 0, TOC_BYTES - 4) !== toc.u32()) {
       throw new CorruptionError(this.#place, 'wrong checksum of the table of contents');
     }
-    this.#openSymbols(symbolsAt);
-    this.#openTable(tableAt);
+    yield* this.#checkedSection(scan, symbolsAt, () => this.#openSymbols(scan));
+    yield* this.#checkedSection(scan, tableAt, () => this.#openTable(scan));
   }
 
-  #openSymbols(at: number): void {
-    const section = this.#sectionOnce(at);
-    const base = at + 4;
-    this.#symbolCount = section.u32();
+  /** Has `read` pass over a section that has its length in front and a checksum behind. */
+  *#checkedSection(scan: FileScan, at: number, read: () => Generator<void>): Generator<void> {
+    scan.seek(at);
+    const length = scan.u32();
+    const end = scan.position + length;
+    if (end + 4 > this.#file.size) throw new CorruptionError(this.#place, 'a section is too long');
+    scan.beginChecksum();
+    yield* read();
+    scan.skip(end - scan.position);
+    const sum = scan.endChecksum();
+    if (scan.u32() !== sum) throw new CorruptionError(`${this.#place} at ${at}`, 'wrong checksum');
+  }
+
+  *#openSymbols(scan: FileScan): Generator<void> {
+    this.#symbolCount = scan.u32();
     for (let i = 0; i < this.#symbolCount; i++) {
-      if (i % SPARSE === 0) this.#symbolOffsets.push(base + section.offset);
-      section.skip(section.uvarint());
+      if (i % SPARSE === 0) this.#symbolOffsets.push(scan.position);
+      scan.skip(scan.uvarint());
+      if (i % STEP === 0) yield;
     }
-    this.#symbolsEnd = base + section.offset;
+    this.#symbolsEnd = scan.position;
   }
 
-  #openTable(at: number): void {
-    const section = this.#sectionOnce(at);
-    const base = at + 4;
-    const count = section.u32();
+  *#openTable(scan: FileScan): Generator<void> {
+    const count = scan.u32();
     let name = '';
+    let nameBytes = new Uint8Array(0);
     let sparse: SparseValues | null = null;
     let sinceKept = 0;
     for (let i = 0; i < count; i++) {
-      const entryAt = base + section.offset;
-      if (section.uvarint() !== 2) throw new CorruptionError(this.#place, 'bad postings table');
-      const entryName = section.uvarintText();
-      const value = section.uvarintText();
-      const postingsOffset = section.uvarint();
-      if (entryName === '' && value === '') {
+      const entryAt = scan.position;
+      if (scan.uvarint() !== 2) throw new CorruptionError(this.#place, 'bad postings table');
+      const entryName = scan.bytes(scan.uvarint());
+      if (sparse === null || Buffer.compare(nameBytes, entryName) !== 0) {
+        nameBytes = entryName.slice();
+        name = TEXT.decode(nameBytes);
+        sparse = null;
+      }
+      const valueBytes = scan.bytes(scan.uvarint());
+      const isKept = sparse === null || sinceKept % SPARSE === 0;
+      const value = isKept ? TEXT.decode(valueBytes) : null;
+      const postingsOffset = scan.uvarint();
+      if (name === '' && value === '') {
         this.#allOffset = postingsOffset;
         continue;
       }
-      if (sparse === null || entryName !== name) {
-        name = entryName;
+      if (sparse === null) {
         sparse = { values: [], offsets: [], endOffset: 0 };
         this.#names.set(name, sparse);
         sinceKept = 0;
       }
-      if (sinceKept % SPARSE === 0) {
+      if (value !== null) {
         sparse.values.push(value);
         sparse.offsets.push(entryAt);
       }
       sinceKept++;
-      sparse.endOffset = base + section.offset;
+      sparse.endOffset = scan.position;
+      if (i % STEP === 0) yield;
     }
   }
 
   /** The content of a section with a length in front and a checksum behind. */
   #section(at: number): ByteReader {
     const length = new ByteReader(this.#file.read(at, 4)).u32();
-    return this.#checked(at, this.#file.read(at + 4, length + 4), length);
-  }
-
-  /** As {@link #section}, leaving nothing in the cache. */
-  #sectionOnce(at: number): ByteReader {
-    const length = new ByteReader(this.#file.readOnce(at, 4)).u32();
-    return this.#checked(at, this.#file.readOnce(at + 4, length + 4), length);
-  }
-
-  #checked(at: number, bytes: Uint8Array, length: number): ByteReader {
+    const bytes = this.#file.read(at + 4, length + 4);
     if (crc32c(bytes, 0, length) !== new ByteReader(bytes, length).u32()) {
       throw new CorruptionError(`${this.#place} at ${at}`, 'wrong checksum');
     }
@@ -247,19 +282,7 @@ export class IndexReader implements LabelIndex {
     const flat: string[] = [];
     const labelCount = source.uvarint();
     for (let i = 0; i < labelCount * 2; i++) flat.push(this.#symbol(source.uvarint()));
-    const chunks: ChunkMeta[] = [];
-    const chunkCount = source.uvarint();
-    let previousMaxMs = 0;
-    let previousRef = 0;
-    for (let i = 0; i < chunkCount; i++) {
-      const minMs = i === 0 ? source.varint() : previousMaxMs + source.uvarint();
-      const maxMs = minMs + source.uvarint();
-      const chunk = i === 0 ? source.uvarint() : previousRef + source.varint();
-      chunks.push({ minMs, maxMs, ref: chunk });
-      previousMaxMs = maxMs;
-      previousRef = chunk;
-    }
-    return { labels: Labels.fromSortedFlat(flat), chunks };
+    return { labels: Labels.fromSortedFlat(flat), chunks: decodeChunkMetas(source) };
   }
 
   /** Turns "the bytes ended" into damage of this file. */
@@ -267,10 +290,13 @@ export class IndexReader implements LabelIndex {
     try {
       return read();
     } catch (cause) {
-      if (cause instanceof DecodeError) {
-        throw new CorruptionError(this.#place, 'does not decode', { cause });
-      }
-      throw cause;
+      throw this.#damage(cause);
     }
+  }
+
+  #damage(cause: unknown): unknown {
+    return cause instanceof DecodeError
+      ? new CorruptionError(this.#place, 'does not decode', { cause })
+      : cause;
   }
 }

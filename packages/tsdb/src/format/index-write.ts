@@ -1,13 +1,20 @@
 import { type ByteWriter, crc32c, type Files } from '@pollux/base';
-import { slicedSort } from '../sliced-sort.ts';
 import type { Slices } from '../slices.ts';
 import { BufferedWriter } from './buffered-writer.ts';
 import type { BlockChunkRef } from './chunk-file.ts';
+import { FileScan } from './file-scan.ts';
+import { GrowingDoubles, GrowingWords } from './growing-column.ts';
+import { type NamePostings, postingsByValue } from './postings-by-value.ts';
 
 /** Layout in `index.md`. */
 export const INDEX_MAGIC = 0xbaaad700;
 export const INDEX_VERSION = 2;
-const SERIES_ALIGN = 16;
+export const SERIES_ALIGN = 16;
+
+/** Of so many symbols the place of one is kept while the file is written. */
+const SPARSE = 32;
+/** Labels of series that are sorted by value at a time: 8 bytes each. */
+const LABELS_AT_ONCE = 2 ** 21;
 
 export type ChunkMeta = {
   readonly minMs: number;
@@ -15,20 +22,31 @@ export type ChunkMeta = {
   readonly ref: BlockChunkRef;
 };
 
-/** Values and series of one label name, in the order of the series. */
-type NamePostings = { values: Uint32Array; refs: Uint32Array; count: number };
+/** The symbols of an index as UTF-8, ascending bytewise, the empty one first; lent one at a time. */
+export type SymbolSource = { readonly count: number; readonly symbols: Iterable<Uint8Array> };
+
+/** The texts, which ascend bytewise and begin with the empty one. */
+export function symbolsOf(texts: readonly string[]): SymbolSource {
+  const encoder = new TextEncoder();
+  function* symbols(): IterableIterator<Uint8Array> {
+    for (const text of texts) yield encoder.encode(text);
+  }
+  return { count: texts.length, symbols: symbols() };
+}
 
 /**
  * Writes an index file, in order: the symbols, each series sorted by labels, then {@link finish}. Long parts yield through
- * `slices`.
+ * `slices`. In memory are four bytes a series and a symbol, twelve for each pair of name and value, and a bounded rest:
+ * what postings need is read back from the file.
  */
 export class IndexWriter {
   readonly #writer: BufferedWriter;
   readonly #slices: Slices;
-  readonly #byName = new Map<number, NamePostings>();
-  #symbols: readonly string[] = [];
-  #all = new Uint32Array(256);
-  #seriesCount = 0;
+  /** How many series have each label name. */
+  readonly #seriesOfName = new Map<number, number>();
+  readonly #refs = new GrowingWords();
+  readonly #symbolOffsets = new GrowingDoubles();
+  #symbolCount = 0;
   #symbolsAt = 0;
   #seriesAt = 0;
 
@@ -41,46 +59,39 @@ export class IndexWriter {
     });
   }
 
-  /** `symbols` ascend bytewise and hold every name and value of the series, and the empty string first. */
-  async writeSymbols(symbols: readonly string[]): Promise<void> {
-    this.#symbols = symbols;
-    this.#symbolsAt = this.#writer.position;
-    let length = 4;
+  async writeSymbols({ count, symbols }: SymbolSource): Promise<void> {
+    const writer = this.#writer;
+    this.#symbolsAt = writer.position;
+    this.#symbolCount = count;
+    writer.fields((target) => target.u32(0));
+    let crc = writer.summed(0, (target) => target.u32(count));
+    let index = 0;
     for (const symbol of symbols) {
-      length += textBytes(symbol);
-      if (this.#slices.isOver) await this.#slices.pause();
-    }
-    this.#writer.fields((target) => target.u32(length));
-    let crc = 0;
-    const put = (encode: (target: ByteWriter) => void): void => {
-      this.#writer.fields((target) => {
-        const start = target.size;
-        encode(target);
-        crc = crc32c(target.bytes(), start, target.size, crc);
+      if (index++ % SPARSE === 0) this.#symbolOffsets.push(writer.position);
+      crc = writer.summed(crc, (target) => {
+        target.uvarint(symbol.length);
+        target.raw(symbol);
       });
-    };
-    put((target) => target.u32(symbols.length));
-    for (const symbol of symbols) {
-      put((target) => target.uvarintText(symbol));
       if (this.#slices.isOver) await this.#slices.pause();
     }
-    this.#writer.fields((target) => target.u32(crc));
-    this.#writer.align(SERIES_ALIGN);
-    this.#seriesAt = this.#writer.position;
+    writer.patchU32(this.#symbolsAt, writer.position - this.#symbolsAt - 4);
+    writer.fields((target) => target.u32(crc));
+    writer.align(SERIES_ALIGN);
+    this.#seriesAt = writer.position;
   }
 
   /** `labels[0, labelWords)` are symbol numbers: name, value, name, value …; chunks ascend in time. */
   addSeries(labels: Uint32Array, labelWords: number, chunks: readonly ChunkMeta[]): void {
     this.#writer.align(SERIES_ALIGN);
-    const ref = this.#writer.position / SERIES_ALIGN;
+    this.#refs.push(this.#writer.position / SERIES_ALIGN);
     this.#writer.fields((target) => {
       const start = target.size;
       encodeSeriesEntry(target, labels, labelWords, chunks);
       prefixLengthAndCheck(target, start);
     });
-    if (this.#seriesCount === this.#all.length) this.#all = doubled(this.#all);
-    this.#all[this.#seriesCount++] = ref;
-    for (let i = 0; i < labelWords; i += 2) this.#note(labels[i]!, labels[i + 1]!, ref);
+    for (let i = 0; i < labelWords; i += 2) {
+      this.#seriesOfName.set(labels[i]!, (this.#seriesOfName.get(labels[i]!) ?? 0) + 1);
+    }
   }
 
   /** Writes postings, tables and the table of contents, and syncs. */
@@ -88,23 +99,20 @@ export class IndexWriter {
     const writer = this.#writer;
     writer.align(4);
     const postingsAt = writer.position;
-    /** Entries of the postings table: name, value, offset. */
-    const table: [number, number, number][] = [];
-    table.push([-1, -1, this.#writePostings(this.#all.subarray(0, this.#seriesCount))]);
-    const names = [...this.#byName.keys()].sort((a, b) => a - b);
-    const counts = new Uint32Array(this.#symbols.length);
-    for (const name of names) {
-      for await (const [value, refs] of groupByValue(
-        this.#byName.get(name)!,
-        counts,
-        this.#slices,
-      )) {
-        table.push([name, value, this.#writePostings(refs)]);
-        if (this.#slices.isOver) await this.#slices.pause();
+    const allAt = await this.#writePostings(this.#refs.view());
+    const table = new PostingsTable();
+    const counts = new Uint32Array(this.#symbolCount);
+    for (const batch of this.#batchesOfNames()) {
+      await this.#collect(batch);
+      for (const [name, postings] of batch) {
+        table.beginName(name);
+        for await (const [value, refs] of postingsByValue(postings, counts, this.#slices)) {
+          table.add(value, await this.#writePostings(refs));
+        }
       }
     }
     const tableAt = writer.position;
-    await this.#writeTable(table);
+    await this.#writeTable(table, allAt);
     writer.checked((target) => {
       // There are no label indices; readers of version 2 do not look for them.
       const offsets = [this.#symbolsAt, this.#seriesAt, postingsAt, tableAt, postingsAt, tableAt];
@@ -117,59 +125,152 @@ export class IndexWriter {
     this.#writer.abandon();
   }
 
-  #note(name: number, value: number, ref: number): void {
-    let entry = this.#byName.get(name);
-    if (entry === undefined) {
-      entry = { values: new Uint32Array(16), refs: new Uint32Array(16), count: 0 };
-      this.#byName.set(name, entry);
+  /** All names in order, in groups that together fit into memory. */
+  *#batchesOfNames(): IterableIterator<Map<number, NamePostings>> {
+    let batch = new Map<number, NamePostings>();
+    let labels = 0;
+    for (const name of [...this.#seriesOfName.keys()].sort((a, b) => a - b)) {
+      const size = this.#seriesOfName.get(name)!;
+      if (labels > 0 && labels + size > LABELS_AT_ONCE) {
+        yield batch;
+        batch = new Map();
+        labels = 0;
+      }
+      labels += size;
+      batch.set(name, { values: new Uint32Array(size), refs: new Uint32Array(size), count: 0 });
     }
-    if (entry.count === entry.values.length) {
-      entry.values = doubled(entry.values);
-      entry.refs = doubled(entry.refs);
-    }
-    entry.values[entry.count] = value;
-    entry.refs[entry.count++] = ref;
+    if (batch.size > 0) yield batch;
   }
 
-  #writePostings(refs: Uint32Array): number {
-    this.#writer.align(4);
-    const at = this.#writer.position;
-    this.#writer.checked((target) => {
-      target.u32(4 + refs.length * 4);
-      target.u32(refs.length);
-      for (const ref of refs) target.u32(ref);
-    }, 4);
+  /** Reads the labels of the batch's names back from the series. */
+  async #collect(batch: ReadonlyMap<number, NamePostings>): Promise<void> {
+    const scan = new FileScan(this.#writer.written());
+    for (const ref of this.#refs.view()) {
+      scan.seek(ref * SERIES_ALIGN);
+      // The length of the entry.
+      scan.uvarint();
+      for (let left = scan.uvarint(); left > 0; left--) {
+        const postings = batch.get(scan.uvarint());
+        const value = scan.uvarint();
+        if (postings === undefined) continue;
+        postings.values[postings.count] = value;
+        postings.refs[postings.count++] = ref;
+      }
+      if (this.#slices.isOver) await this.#slices.pause();
+    }
+  }
+
+  async #writePostings(refs: Uint32Array): Promise<number> {
+    const writer = this.#writer;
+    writer.align(4);
+    const at = writer.position;
+    writer.fields((target) => target.u32(4 + refs.length * 4));
+    let crc = writer.summed(0, (target) => target.u32(refs.length));
+    for (let start = 0; start < refs.length; start += 4096) {
+      const end = Math.min(refs.length, start + 4096);
+      crc = writer.summed(crc, (target) => {
+        for (let i = start; i < end; i++) target.u32(refs[i]!);
+      });
+      if (this.#slices.isOver) await this.#slices.pause();
+    }
+    writer.fields((target) => target.u32(crc));
     return at;
   }
 
-  async #writeTable(table: readonly (readonly [number, number, number])[]): Promise<void> {
-    const text = (symbol: number): string => (symbol < 0 ? '' : this.#symbols[symbol]!);
-    let length = 4;
-    for (const [name, value, offset] of table) {
-      length += 1 + textBytes(text(name)) + textBytes(text(value)) + uvarintBytes(offset);
-      if (this.#slices.isOver) await this.#slices.pause();
+  async #writeTable(table: PostingsTable, allAt: number): Promise<void> {
+    const writer = this.#writer;
+    const symbols = new SymbolTexts(writer, this.#symbolOffsets.view());
+    const at = writer.position;
+    writer.fields((target) => target.u32(0));
+    let crc = writer.summed(0, (target) => target.u32(table.count + 1));
+    const empty = new Uint8Array(0);
+    crc = writer.summed(crc, (target) => encodeTableEntry(target, empty, empty, allAt));
+    for (const { name, start, end } of table.names()) {
+      const nameText = symbols.read(name).slice();
+      for (let i = start; i < end; i++) {
+        const valueText = symbols.read(table.values[i]!);
+        const offset = table.offsets[i]!;
+        crc = writer.summed(crc, (target) => encodeTableEntry(target, nameText, valueText, offset));
+        if (this.#slices.isOver) await this.#slices.pause();
+      }
     }
-    let crc = 0;
-    const put = (encode: (target: ByteWriter) => void): void => {
-      this.#writer.fields((target) => {
-        const start = target.size;
-        encode(target);
-        crc = crc32c(target.bytes(), start, target.size, crc);
-      });
-    };
-    this.#writer.fields((target) => target.u32(length));
-    put((target) => target.u32(table.length));
-    for (const [name, value, offset] of table) {
-      put((target) => {
-        target.u8(2);
-        target.uvarintText(text(name));
-        target.uvarintText(text(value));
-        target.uvarint(offset);
-      });
-      if (this.#slices.isOver) await this.#slices.pause();
-    }
-    this.#writer.fields((target) => target.u32(crc));
+    writer.patchU32(at, writer.position - at - 4);
+    writer.fields((target) => target.u32(crc));
   }
+}
+
+/** Where the postings of each name and value lie, in the order of the table. */
+class PostingsTable {
+  readonly #names: number[] = [];
+  readonly #starts: number[] = [];
+  readonly #values = new GrowingWords();
+  readonly #offsets = new GrowingDoubles();
+
+  get count(): number {
+    return this.#values.count;
+  }
+
+  get values(): Uint32Array {
+    return this.#values.view();
+  }
+
+  get offsets(): Float64Array {
+    return this.#offsets.view();
+  }
+
+  beginName(name: number): void {
+    this.#names.push(name);
+    this.#starts.push(this.count);
+  }
+
+  add(value: number, offset: number): void {
+    this.#values.push(value);
+    this.#offsets.push(offset);
+  }
+
+  *names(): IterableIterator<{ name: number; start: number; end: number }> {
+    for (const [i, name] of this.#names.entries()) {
+      yield { name, start: this.#starts[i]!, end: this.#starts[i + 1] ?? this.count };
+    }
+  }
+}
+
+/** Reads symbols back from the file that is being written; cheap when their numbers ascend. */
+class SymbolTexts {
+  readonly #scan: FileScan;
+  readonly #offsets: Float64Array;
+  #next = -1;
+
+  constructor(writer: BufferedWriter, offsets: Float64Array) {
+    this.#scan = new FileScan(writer.written());
+    this.#offsets = offsets;
+  }
+
+  /** Lent until the next call. */
+  read(symbol: number): Uint8Array {
+    const group = Math.floor(symbol / SPARSE);
+    if (this.#next < 0 || this.#next > symbol || this.#next < group * SPARSE) {
+      this.#next = group * SPARSE;
+      this.#scan.seek(this.#offsets[group]!);
+    }
+    for (; this.#next < symbol; this.#next++) this.#scan.skip(this.#scan.uvarint());
+    this.#next++;
+    return this.#scan.bytes(this.#scan.uvarint());
+  }
+}
+
+function encodeTableEntry(
+  target: ByteWriter,
+  name: Uint8Array,
+  value: Uint8Array,
+  offset: number,
+): void {
+  target.u8(2);
+  target.uvarint(name.length);
+  target.raw(name);
+  target.uvarint(value.length);
+  target.raw(value);
+  target.uvarint(offset);
 }
 
 function encodeSeriesEntry(
@@ -203,59 +304,4 @@ function prefixLengthAndCheck(target: ByteWriter, start: number): void {
   target.uvarint(body.length);
   target.raw(body);
   target.u32(crc32c(body));
-}
-
-/** Series by value, values ascending; a stable counting sort. `counts` has an element for each symbol, all 0 between uses. */
-async function* groupByValue(
-  { values, refs, count }: NamePostings,
-  counts: Uint32Array,
-  slices: Slices,
-): AsyncIterableIterator<[number, Uint32Array]> {
-  let distinctCount = 0;
-  const distinct = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    const value = values[i]!;
-    if (counts[value] === 0) distinct[distinctCount++] = value;
-    counts[value] = counts[value]! + 1;
-  }
-  if (slices.isOver) await slices.pause();
-  const order = distinct.subarray(0, distinctCount);
-  await slicedSort(order, (a, b) => a - b, slices);
-  let next = 0;
-  for (const value of order) {
-    const size = counts[value]!;
-    counts[value] = next;
-    next += size;
-  }
-  const sorted = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    const value = values[i]!;
-    sorted[counts[value]!] = refs[i]!;
-    counts[value] = counts[value]! + 1;
-  }
-  if (slices.isOver) await slices.pause();
-  let start = 0;
-  for (const value of order) {
-    const end = counts[value]!;
-    counts[value] = 0;
-    yield [value, sorted.subarray(start, end)];
-    start = end;
-  }
-}
-
-function doubled(source: Uint32Array): Uint32Array<ArrayBuffer> {
-  const grown = new Uint32Array(source.length * 2);
-  grown.set(source);
-  return grown;
-}
-
-function textBytes(text: string): number {
-  const size = Buffer.byteLength(text);
-  return uvarintBytes(size) + size;
-}
-
-function uvarintBytes(value: number): number {
-  let size = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) size++;
-  return size;
 }

@@ -7,14 +7,30 @@ export type BlockStats = {
   readonly numFloatSamples?: number;
   readonly numHistogramSamples?: number;
   readonly numTombstones?: number;
+  /** What this program does not use (`numFloatSamples` …) is kept as it was. */
+  readonly [field: string]: number | undefined;
 };
 
-/** How a block came to be. What this program does not use (`failed`, `hints` …) is kept as it was. */
+/** What is known of a block from which another was made. */
+export type BlockParent = {
+  readonly ulid: string;
+  readonly minTime: number;
+  readonly maxTime: number;
+};
+
+/** How a block came to be. What this program does not use is kept as it was. */
 export type BlockCompaction = {
   /** 1 for a block cut from a head; a compacted block is one above its highest parent. */
   readonly level: number;
   /** The level-1 blocks whose samples are in it. */
   readonly sources: readonly string[];
+  readonly parents?: readonly BlockParent[];
+  /** It holds nothing that is still wanted. */
+  readonly deletable?: boolean;
+  /** Compacting it failed for a reason that lies in it; it is not tried again. */
+  readonly failed?: boolean;
+  /** Which part of a head it was made from (`from-out-of-order`, `from-stale-series` …). */
+  readonly hints?: readonly string[];
   readonly [field: string]: unknown;
 };
 
@@ -72,6 +88,7 @@ export function decodeMeta(text: string, place: string): BlockMeta {
     minTime: Number(minTime),
     maxTime: Number(maxTime),
     stats: {
+      ...Object.fromEntries(Object.keys(counts).map((name) => [name, count(name)])),
       numSamples: count('numSamples'),
       numFloatSamples: count('numFloatSamples'),
       numHistogramSamples: count('numHistogramSamples'),
@@ -79,13 +96,27 @@ export function decodeMeta(text: string, place: string): BlockMeta {
       numChunks: count('numChunks'),
       numTombstones: count('numTombstones'),
     },
-    compaction: {
-      ...compaction,
-      level: typeof compaction.level === 'number' ? compaction.level : 1,
-      sources: Array.isArray(compaction.sources) ? compaction.sources.map(String) : [],
-    },
+    compaction: decodeCompaction(compaction),
     rest,
   };
+}
+
+/** Fields of a wrong type are taken as missing: a block is not lost for them. */
+function decodeCompaction(raw: Readonly<Record<string, unknown>>): BlockCompaction {
+  const { level, sources, parents, deletable, failed, hints, ...rest } = raw;
+  return {
+    level: typeof level === 'number' ? level : 1,
+    sources: Array.isArray(sources) ? sources.map(String) : [],
+    ...(deletable === true ? { deletable } : {}),
+    ...(Array.isArray(parents) ? { parents: parents.filter(isParent) } : {}),
+    ...(failed === true ? { failed } : {}),
+    ...(Array.isArray(hints) ? { hints: hints.map(String) } : {}),
+    ...rest,
+  };
+}
+
+function isParent(value: unknown): value is BlockParent {
+  return isRecord(value) && typeof value.ulid === 'string';
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

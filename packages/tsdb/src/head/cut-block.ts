@@ -3,6 +3,7 @@ import { compareText } from '@pollux/model';
 import { BlockWriter } from '../block/block-writer.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import { chunkSampleCount, type EncodedChunk, rewriteChunk } from '../format/rewrite-chunk.ts';
+import type { TsdbMetrics } from '../metrics.ts';
 import { slicedSort } from '../sliced-sort.ts';
 import { Slices } from '../slices.ts';
 import type { Head } from './head.ts';
@@ -17,11 +18,12 @@ export type CutBlockOptions = {
   readonly minTime: number;
   readonly maxTime: number;
   readonly signal: AbortSignal;
+  readonly metrics: TsdbMetrics;
 };
 
 /**
- * Writes the head's samples of the time as a block and returns its directory, or null when there are none. Nothing of the
- * head changes; no sample of that time can come any more. Yields between slices.
+ * Writes the head's samples of the time as a block that is complete but for its name, and returns its temporary directory,
+ * or null when there are none. Nothing of the head changes; no sample of that time can come any more. Yields between slices.
  */
 export async function cutBlock(options: CutBlockOptions): Promise<string | null> {
   const { env, directory, head, minTime, maxTime } = options;
@@ -39,11 +41,12 @@ export async function cutBlock(options: CutBlockOptions): Promise<string | null>
     minTime,
     maxTime,
     compaction: { level: 1, sources: [] },
+    metrics: options.metrics,
   });
   try {
     await writer.writeSymbols(symbols);
     await writeSeries({ options, slots, numbers, writer, slices });
-    return await writer.finish();
+    return await writer.complete();
   } catch (error) {
     writer.abandon();
     throw error;

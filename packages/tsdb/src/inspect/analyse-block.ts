@@ -67,7 +67,7 @@ export type AnalysedBlock = {
 /** Which labels fill the index of a block, which churn, and how full its chunks are. Throws CorruptionError. */
 export async function analyseBlock(options: AnalyseOptions): Promise<AnalysedBlock> {
   const { files, clock, directory, matchers, top } = options;
-  const block = new Block(files, directory, new FileCache(DEFAULT_TSDB_OPTIONS.fileCacheBytes));
+  const block = Block.open(files, directory, new FileCache(DEFAULT_TSDB_OPTIONS.fileCacheBytes));
   try {
     const slices = new Slices(clock);
     const { meta, index } = block;

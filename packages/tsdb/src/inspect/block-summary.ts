@@ -16,17 +16,15 @@ export type BlockSummary = {
 
 /** The summary of the block in `directory`. Throws CorruptionError or the system's error. */
 export function blockSummary(files: Files, directory: string): BlockSummary {
-  const block = new Block(files, directory, new FileCache(0));
+  const block = Block.open(files, directory, new FileCache(0));
   try {
-    return summaryOf(files, block);
+    return summaryOf(block);
   } finally {
     block.release();
   }
 }
 
-export function summaryOf(files: Files, block: Block): BlockSummary {
-  const { meta, ulid, sizeBytes, directory } = block;
-  const sizeOf = (path: string): number => (files.exists(path) ? files.stat(path).size : 0);
+export function summaryOf({ meta, ulid, sizeBytes }: Block): BlockSummary {
   return {
     ulid,
     minMs: meta.minTime,
@@ -34,6 +32,6 @@ export function summaryOf(files: Files, block: Block): BlockSummary {
     sampleCount: meta.stats.numSamples,
     chunkCount: meta.stats.numChunks,
     seriesCount: meta.stats.numSeries,
-    sizeBytes: sizeBytes + sizeOf(`${directory}/tombstones`) + sizeOf(`${directory}/meta.json`),
+    sizeBytes,
   };
 }

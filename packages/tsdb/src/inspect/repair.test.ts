@@ -49,7 +49,7 @@ beforeEach(async () => {
   const options = { env, directory, chunkRangeMs: 14_400_000, signal };
   block = (await writeRangeAsBlock(sorter, range!, options))!;
   sorter.close();
-  const opened = new Block(env.files, block, new FileCache(1e6));
+  const opened = Block.open(env.files, block, new FileCache(1e6));
   opened.deleteSamples({ minMs: T0, maxMs: T0 + 99_000 }, [new Matcher('i', '=', '2')]);
   opened.release();
 });

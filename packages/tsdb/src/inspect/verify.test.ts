@@ -95,7 +95,7 @@ beforeAll(async () => {
   const options = { env, directory, chunkRangeMs: 14_400_000, signal };
   block = (await writeRangeAsBlock(sorter, range!, options))!;
   sorter.close();
-  const opened = new Block(env.files, block, new FileCache(1e6));
+  const opened = Block.open(env.files, block, new FileCache(1e6));
   const matchers = [new Matcher('i', '=', '1')];
   opened.deleteSamples({ minMs: T0, maxMs: T0 + 5_000 }, matchers);
   opened.release();

@@ -10,8 +10,8 @@ export type CompactOooOptions = CutOooOptions & {
   readonly metrics: TsdbMetrics;
   /** How long batches and queries that began before may go on. */
   readonly maxReaderHoldMs: number;
-  /** Makes the written blocks answer, all in one step. */
-  readonly show: (paths: readonly string[]) => readonly Block[];
+  /** Names the complete blocks and makes them answer, all in one step. */
+  readonly show: (paths: readonly string[]) => Promise<readonly Block[]>;
 };
 
 /** How often it is looked whether the last old query has ended. */
@@ -31,7 +31,7 @@ export async function compactOoo(options: CompactOooOptions): Promise<readonly B
   log.cut();
   const lastSegment = log.segments().last - 1;
   await waitForAppenders(head, env.clock, maxReaderHoldMs, signal);
-  const blocks = options.show(await cutOooBlocks(options));
+  const blocks = await options.show(await cutOooBlocks(options));
   metrics.compactions.inc(blocks.length);
   await waitForOooReaders(head, env.clock, maxReaderHoldMs, signal);
   await dropMarked(head, new Slices(env.clock, signal), metrics);

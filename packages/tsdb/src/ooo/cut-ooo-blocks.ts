@@ -34,8 +34,8 @@ const EVER: Interval = { minMs: Number.NEGATIVE_INFINITY, maxMs: Number.POSITIVE
 type BlockTime = { readonly minTime: number; readonly maxTime: number };
 
 /**
- * Writes all out-of-order samples of the head as blocks, one for each block time that has some, and returns their
- * directories. Each series is marked first: what arrives later is not in the blocks. Nothing is dropped. Yields between
+ * Writes all out-of-order samples of the head as blocks, one for each block time that has some, complete but for their
+ * names, and returns their temporary directories. Each series is marked first: what arrives later is not in the blocks. Nothing is dropped. Yields between
  * slices; after an error no block is left.
  */
 export async function cutOooBlocks(options: CutOooOptions): Promise<string[]> {
@@ -120,7 +120,7 @@ async function cutOooBlock(
       }
       if (slices.isOver) await slices.pause();
     }
-    return await writer.finish();
+    return await writer.complete();
   } catch (error) {
     writer.abandon();
     throw error;

@@ -9,7 +9,7 @@ import {
   type Timer,
   VirtualClock,
 } from '@pollux/base';
-import { NodeFiles, nodeEnv } from '@pollux/base/node';
+import { nodeEnv } from '@pollux/base/node';
 import { Labels, Matcher } from '@pollux/model';
 import { MemoryBudget, NO_HINTS, type SeriesColumns } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
@@ -18,6 +18,7 @@ import { Tsdb } from '../db.ts';
 import { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
 import { tsdbMetrics } from '../metrics.ts';
 import type { TsdbOptions } from '../options.ts';
+import { QuickFiles } from './quick-files.ts';
 
 const CONFORMANCE =
   process.env.POLLUX_CONFORMANCE ??
@@ -43,7 +44,7 @@ export function removeDirectory(directory: string): void {
 /** Where a head without a directory keeps its completed chunks. */
 export function chunksInMemory(): HeadChunkFiles {
   return new HeadChunkFiles({
-    files: new NodeFiles(),
+    files: new QuickFiles(),
     clock: new VirtualClock(),
     log: Log.silent(),
     metrics: tsdbMetrics(new Registry()),
@@ -62,13 +63,16 @@ export type OpenOptions = {
   readonly seed?: number;
 };
 
+/** Block names are random and never come twice; a restarted process does not draw the same numbers again. */
+const seeds = { next: 1 };
+
 export async function openTsdb(directory: string, settings: OpenOptions = {}): Promise<Tsdb> {
   const clock = settings.clock ?? new VirtualClock();
   const env: Env = {
     ...nodeEnv(),
     clock,
-    random: new SeededRandom(settings.seed ?? 1),
-    files: settings.files ?? new NodeFiles(),
+    random: new SeededRandom(settings.seed ?? seeds.next++),
+    files: settings.files ?? new QuickFiles(),
   };
   const log = new Log({
     level: 'info',

@@ -1,0 +1,294 @@
+import { errorText } from '@pollux/base';
+import type { Block } from './block/block.ts';
+import { isDamage } from './block/block-cursor.ts';
+import { compactBlocks } from './compaction/compact-blocks.ts';
+import { mergedCompaction } from './compaction/merged-meta.ts';
+import { planCompaction } from './compaction/plan.ts';
+import { NotSupportedError } from './errors.ts';
+import type { BlockCompaction } from './format/meta.ts';
+import type { MaintenanceContext } from './maintenance-context.ts';
+import { Slices } from './slices.ts';
+
+/** How often the directory is searched for blocks that somebody else has put there or taken away. */
+const RELOAD_INTERVAL_MS = 60_000;
+/** Blocks made in one round; the next round comes soon. */
+const MAX_COMPACTIONS = 100;
+/** For a compaction of this share of the size limit the oldest blocks make room; a larger one is not done. */
+const SCRATCH_SHARE = 0.1;
+/** Deleted samples are removed from the files when no deletion came for so long, so that many cause one rewrite. */
+const RECLAIM_QUIET_MS = 5 * 60_000;
+/** A block with a smaller share of deleted series is rewritten only when it is a day old. */
+const RECLAIM_SHARE = 0.05;
+const RECLAIM_AGE_MS = 24 * 60 * 60_000;
+/** After a failure for want of space or of a sound disk. */
+const RETRY_MIN_MS = 60_000;
+const RETRY_MAX_MS = 60 * 60_000;
+
+/** Compacts blocks, frees what was deleted and enforces retention. */
+export class BlockMaintenance {
+  readonly #context: MaintenanceContext;
+  #lastReloadMs: number;
+  #lastDeletionMs = Number.NEGATIVE_INFINITY;
+  #retryAtMs = Number.NEGATIVE_INFINITY;
+  #retryDelayMs = RETRY_MIN_MS;
+
+  constructor(context: MaintenanceContext) {
+    this.#context = context;
+    this.#lastReloadMs = context.init.env.clock.monotonic();
+  }
+
+  noteDeletion(): void {
+    this.#lastDeletionMs = this.#nowMs;
+  }
+
+  async run(): Promise<void> {
+    const { blocks } = this.#context;
+    await this.#reloadIfDue();
+    await this.#deleteExpired();
+    this.#enforceSize(0);
+    await blocks.sweep(this.#slices());
+    if (this.#nowMs < this.#retryAtMs) return;
+    try {
+      await this.#compact();
+      await this.#reclaim();
+      this.#retryDelayMs = RETRY_MIN_MS;
+    } catch (error) {
+      if (this.#context.signal.aborted) return;
+      this.#retryAtMs = this.#nowMs + this.#retryDelayMs;
+      this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, RETRY_MAX_MS);
+      throw error;
+    }
+  }
+
+  /** Removes deleted samples from the files of all blocks. As in Prometheus the blocks begin anew at level 1. */
+  async cleanTombstones(): Promise<void> {
+    const { blocks, metrics } = this.#context;
+    const startedMs = this.#nowMs;
+    for (const block of blocks.blocks.filter(({ deletionCount }) => deletionCount > 0)) {
+      const { parents, hints } = mergedCompaction([block.meta]);
+      await this.#make([block], {
+        level: 1,
+        sources: [],
+        ...(parents === undefined ? {} : { parents }),
+        ...(hints === undefined ? {} : { hints }),
+      });
+    }
+    metrics.tombstoneCleanupSeconds.observe((this.#nowMs - startedMs) / 1000);
+    await blocks.sweep(this.#slices());
+  }
+
+  async #reloadIfDue(): Promise<void> {
+    const { blocks } = this.#context;
+    if (!blocks.isStale && this.#nowMs - this.#lastReloadMs < RELOAD_INTERVAL_MS) return;
+    this.#lastReloadMs = this.#nowMs;
+    await blocks.reload(this.#slices());
+  }
+
+  /** Blocks of which everything is too old go; of those with some series too old one a round is rewritten, in {@link #reclaim}. */
+  async #deleteExpired(): Promise<void> {
+    const { blocks, metrics, init, retention } = this.#context;
+    const newestMs = blocks.maxTime;
+    const slices = this.#slices();
+    let deleted = 0;
+    for (const block of blocks.blocks) {
+      if (retention.isUnknown(block)) await slices.pause();
+      if (this.#verdict(block, newestMs) !== 'drop') continue;
+      blocks.delete(block);
+      deleted++;
+      init.log.info('deleted a block beyond the retention time', { ulid: block.ulid });
+    }
+    if (deleted > 0) metrics.timeRetentions.inc();
+  }
+
+  /** What is damaged too much to say which series it has is left alone. */
+  #verdict(block: Block, newestMs: number): 'keep' | 'rewrite' | 'drop' {
+    const { retention, blocks } = this.#context;
+    try {
+      return retention.verdict(block, newestMs);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      blocks.noteDamage(block, error);
+      return 'keep';
+    }
+  }
+
+  /** Deletes the oldest blocks until head, blocks and `scratchBytes` together keep the limit. */
+  #enforceSize(scratchBytes: number): void {
+    const { blocks, metrics, init, retention } = this.#context;
+    const limit = retention.limitBytes;
+    if (limit === 0) return;
+    let bytes = this.#headBytes + scratchBytes;
+    let isFull = false;
+    for (const block of blocks.blocks.toSorted((a, b) => b.meta.maxTime - a.meta.maxTime)) {
+      bytes += block.sizeBytes;
+      isFull ||= bytes > limit;
+      if (!isFull) continue;
+      blocks.delete(block);
+      init.log.info('deleted a block beyond the retention size', { ulid: block.ulid });
+    }
+    if (isFull) metrics.sizeRetentions.inc();
+  }
+
+  async #compact(): Promise<void> {
+    const { blocks, options, retention, metrics, signal } = this.#context;
+    for (let made = 0; made < MAX_COMPACTIONS && !signal.aborted; made++) {
+      const newestMs = blocks.maxTime;
+      const metas = planCompaction(
+        blocks.blocks.map(({ meta }) => meta),
+        {
+          rangesMs: retention.ranges(options.minBlockDurationMs, options.maxBlockDurationMs),
+          mayFill: (rangeMs, maxTime) => retention.mayFill(rangeMs, maxTime, newestMs),
+        },
+      );
+      if (metas.length === 0) return;
+      const parents = blocks.blocks.filter(({ meta }) => metas.includes(meta));
+      if (!this.#makeRoom(parents)) return;
+      metrics.compactionsTriggered.inc();
+      if (isOverlapping(parents)) metrics.verticalCompactions.inc();
+      await this.#make(parents, mergedCompaction(parents.map(({ meta }) => meta)));
+    }
+  }
+
+  /** Rewrites one block for what was deleted or has expired in it. */
+  async #reclaim(): Promise<void> {
+    const { blocks, signal } = this.#context;
+    const newestMs = blocks.maxTime;
+    const block = blocks.blocks.find(
+      (candidate) =>
+        candidate.meta.maxTime < newestMs &&
+        candidate.meta.compaction.failed !== true &&
+        (this.#isReclaimDue(candidate) || this.#verdict(candidate, newestMs) === 'rewrite'),
+    );
+    if (block === undefined || signal.aborted || !this.#makeRoom([block])) return;
+    await this.#make([block], mergedCompaction([block.meta]));
+  }
+
+  #isReclaimDue({ deletionCount, meta, ulid }: Block): boolean {
+    if (deletionCount === 0 || this.#nowMs - this.#lastDeletionMs < RECLAIM_QUIET_MS) return false;
+    const ageMs = this.#context.init.env.clock.now() - ulidTimeMs(ulid);
+    return deletionCount > meta.stats.numSeries * RECLAIM_SHARE || ageMs >= RECLAIM_AGE_MS;
+  }
+
+  /** True when a block as large as the parents together can be written beside them. */
+  #makeRoom(parents: readonly Block[]): boolean {
+    const { blocks, retention, init, options, metrics } = this.#context;
+    const { log, env, directory } = init;
+    const scratch = parents.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const skip = (why: string): boolean => {
+      metrics.compactionsSkipped.inc();
+      log.warn('a compaction is left out', { reason: why, bytes: scratch });
+      this.#retryAtMs = this.#nowMs + RETRY_MAX_MS / 4;
+      return false;
+    };
+    const limit = retention.limitBytes;
+    if (limit > 0 && this.#headBytes + blocks.sizeBytes + scratch > limit) {
+      if (scratch > limit * SCRATCH_SHARE) return skip('it would exceed the retention size');
+      this.#enforceSize(scratch);
+      // What was to be compacted may itself have been the oldest.
+      if (!parents.every((parent) => blocks.blocks.includes(parent))) return false;
+    }
+    const { freeBytes } = env.files.space(directory);
+    // The log must never lack the room that a compaction takes.
+    if (freeBytes < scratch + options.walSegmentBytes) return skip('too little free space');
+    return true;
+  }
+
+  /** Writes one block from the parents and shows it in their place, or nothing when no sample is left. */
+  async #make(parents: readonly Block[], compaction: BlockCompaction): Promise<void> {
+    const { metrics, init, signal } = this.#context;
+    const startedMs = this.#nowMs;
+    metrics.populatingBlock.set(1);
+    for (const parent of parents) parent.hold();
+    try {
+      const block = await this.#write(parents, compaction);
+      metrics.compactions.inc();
+      metrics.compactionSeconds.observe((this.#nowMs - startedMs) / 1000);
+      init.log.info('compacted blocks', {
+        ulid: block?.ulid ?? 'none',
+        sources: parents.map(({ ulid }) => ulid).join(','),
+        duration_ms: Math.round(this.#nowMs - startedMs),
+      });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      metrics.compactionFailures.inc();
+      if (!isDamage(error) && !(error instanceof NotSupportedError)) throw error;
+      this.#markFailed(parents, error);
+    } finally {
+      metrics.populatingBlock.set(0);
+      for (const parent of parents) parent.release();
+    }
+    await this.#context.blocks.sweep(this.#slices());
+  }
+
+  async #write(parents: readonly Block[], compaction: BlockCompaction): Promise<Block | null> {
+    const { init, blocks, deletions, retention } = this.#context;
+    const { env, directory } = init;
+    const slices = this.#slices();
+    const expiry = retention.expiry(blocks.maxTime);
+    const deleted = deletions.follow();
+    try {
+      const path = await compactBlocks({ env, directory, parents, compaction, expiry, slices });
+      if (path === null) {
+        for (const parent of parents) {
+          parent.setCompaction({ deletable: true });
+          blocks.delete(parent);
+        }
+        return null;
+      }
+      let block: Block | null = null;
+      try {
+        block = await blocks.open(path, slices);
+        deleted.repeatOn(block);
+        blocks.publish(block, parents);
+        return block;
+      } catch (error) {
+        block?.release();
+        env.files.removeTree(path);
+        throw error;
+      }
+    } finally {
+      deleted.end();
+    }
+  }
+
+  /** Blocks that cannot be compacted for what is in them are not tried again; they are read as before. */
+  #markFailed(parents: readonly Block[], error: unknown): void {
+    const text = errorText(error);
+    const named = parents.filter(({ ulid }) => text.includes(ulid));
+    const failed = named.length > 0 ? named : parents;
+    for (const block of failed) block.setCompaction({ failed: true });
+    this.#context.init.log.error('blocks cannot be compacted and are left as they are', {
+      blocks: failed.map(({ ulid }) => ulid).join(','),
+      err: text,
+    });
+  }
+
+  /** What the head takes on the disk. */
+  get #headBytes(): number {
+    const { wal, head, chunkFiles } = this.#context;
+    return wal.sizeBytes() + (head.outOfOrder.log?.sizeBytes() ?? 0) + chunkFiles.sizeBytes;
+  }
+
+  get #nowMs(): number {
+    return this.#context.init.env.clock.monotonic();
+  }
+
+  #slices(): Slices {
+    return new Slices(this.#context.init.env.clock, this.#context.signal);
+  }
+}
+
+function isOverlapping(parents: readonly Block[]): boolean {
+  return parents.some((block, i) =>
+    parents.slice(0, i).some(({ meta }) => meta.maxTime > block.meta.minTime),
+  );
+}
+
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** When a block was made: the first ten characters of its name. */
+function ulidTimeMs(ulid: string): number {
+  let timeMs = 0;
+  for (const character of ulid.slice(0, 10)) timeMs = timeMs * 32 + CROCKFORD.indexOf(character);
+  return timeMs;
+}

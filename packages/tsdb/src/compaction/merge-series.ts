@@ -1,0 +1,215 @@
+import type { BlockWriter } from '../block/block-writer.ts';
+import type { ChunkScan } from '../block/chunk-scan.ts';
+import type { ChunkMeta } from '../format/index-write.ts';
+import { chunkSampleCount } from '../format/rewrite-chunk.ts';
+import type { Interval } from '../head/intervals.ts';
+import type { Slices } from '../slices.ts';
+import {
+  type ChunkEncoder,
+  type ChunkFamily,
+  type EncodedChunk,
+  familyOf,
+  type SampleRun,
+} from './chunk-families.ts';
+
+/** One parent's part of a series. */
+export type SeriesPart = {
+  readonly chunks: readonly ChunkMeta[];
+  readonly deleted: readonly Interval[];
+  readonly scan: ChunkScan;
+  /** Names the parent in errors. */
+  readonly place: string;
+};
+
+/** A chunk and the part that it comes from. */
+type PartChunk = ChunkMeta & { readonly part: SeriesPart };
+
+/**
+ * Writes the chunks of one series after the other into a block. A chunk that overlaps no other and has no deleted sample
+ * is copied as bytes; all others are decoded and encoded anew, one chunk of each part at a time. Of samples at the same
+ * time the one of the first part stays, as in a query.
+ */
+export class SeriesMerger {
+  readonly #writer: BlockWriter;
+  readonly #slices: Slices;
+  readonly #encoders = new Map<ChunkFamily, ChunkEncoder>();
+  #metas: ChunkMeta[] = [];
+
+  constructor(writer: BlockWriter, slices: Slices) {
+    this.#writer = writer;
+    this.#slices = slices;
+  }
+
+  /** Parts in the order of precedence. Returns what the series' entry says; empty when no sample is left. */
+  async merge(parts: readonly SeriesPart[]): Promise<readonly ChunkMeta[]> {
+    this.#metas = [];
+    for (const group of overlapGroups(parts)) {
+      const [only, ...others] = withoutCopies(group);
+      if (only !== undefined && others.length === 0 && !isTouched(only)) await this.#copy(only);
+      else if (!group.every(isDeleted)) await this.#rewrite(group, parts);
+      if (this.#slices.isOver) await this.#slices.pause();
+    }
+    return this.#metas;
+  }
+
+  async #copy({ part, ref, minMs, maxMs }: PartChunk): Promise<void> {
+    const { encoding, bytes } = part.scan.read(ref);
+    const chunk = { bytes, start: 0, end: bytes.length };
+    const written = await this.#writer.addChunk(
+      encoding,
+      chunk,
+      chunkSampleCount(bytes, 0, encoding),
+    );
+    this.#metas.push({ minMs, maxMs, ref: written });
+  }
+
+  async #rewrite(group: readonly PartChunk[], parts: readonly SeriesPart[]): Promise<void> {
+    const cursors: SampleCursor[] = [];
+    for (const part of parts) {
+      const cursor = new SampleCursor(
+        part,
+        group.filter((chunk) => chunk.part === part),
+      );
+      if (cursor.advance()) cursors.push(cursor);
+    }
+    let encoder: ChunkEncoder | null = null;
+    let family: ChunkFamily | null = null;
+    let lastMs = Number.NEGATIVE_INFINITY;
+    while (cursors.length > 0) {
+      const least = leastOf(cursors);
+      const atMs = least.timestampMs;
+      if (atMs > lastMs) {
+        if (least.run.family !== family) {
+          await this.#write(encoder?.finish() ?? null);
+          family = least.run.family;
+          encoder = this.#encoderOf(family);
+        }
+        const full: EncodedChunk | null = encoder!.add(least.run, least.index);
+        if (full !== null) await this.#write(full);
+        lastMs = atMs;
+      }
+      for (let i = cursors.length - 1; i >= 0; i--) {
+        const cursor = cursors[i]!;
+        if (cursor.timestampMs <= atMs && !cursor.advance()) cursors.splice(i, 1);
+      }
+      if (this.#slices.isOver) await this.#slices.pause();
+    }
+    await this.#write(encoder?.finish() ?? null);
+  }
+
+  #encoderOf(family: ChunkFamily): ChunkEncoder {
+    const known = this.#encoders.get(family) ?? family.createEncoder();
+    this.#encoders.set(family, known);
+    return known;
+  }
+
+  async #write(chunk: EncodedChunk | null): Promise<void> {
+    if (chunk === null) return;
+    const { encoding, samples, minMs, maxMs } = chunk;
+    this.#metas.push({ minMs, maxMs, ref: await this.#writer.addChunk(encoding, chunk, samples) });
+  }
+}
+
+/** Walks the samples of one part's chunks that are not deleted. */
+class SampleCursor {
+  readonly #part: SeriesPart;
+  readonly #chunks: readonly PartChunk[];
+  #nextChunk = 0;
+  #run: SampleRun | null = null;
+  #interval = 0;
+  index = -1;
+
+  constructor(part: SeriesPart, chunks: readonly PartChunk[]) {
+    this.#part = part;
+    this.#chunks = chunks;
+  }
+
+  /** Of the current sample; only after {@link advance} gave true. */
+  get run(): SampleRun {
+    return this.#run!;
+  }
+
+  get timestampMs(): number {
+    return this.#run!.timestampsMs[this.index]!;
+  }
+
+  advance(): boolean {
+    for (;;) {
+      this.index++;
+      if (this.#run === null || this.index >= this.#run.count) {
+        if (!this.#load()) return false;
+        continue;
+      }
+      if (!this.#isDeleted(this.timestampMs)) return true;
+    }
+  }
+
+  /** Decodes the next chunk that has samples, and stands before its first. */
+  #load(): boolean {
+    const { scan, place } = this.#part;
+    const chunk = this.#chunks[this.#nextChunk++];
+    if (chunk === undefined) return false;
+    const { encoding, bytes } = scan.read(chunk.ref);
+    const where = (): string => `${place}, reference ${chunk.ref}`;
+    this.#run = familyOf(encoding, where).decode(encoding, bytes, where);
+    this.index = -1;
+    this.#interval = 0;
+    return true;
+  }
+
+  #isDeleted(timestampMs: number): boolean {
+    const { deleted } = this.#part;
+    while (this.#interval < deleted.length && deleted[this.#interval]!.maxMs < timestampMs) {
+      this.#interval++;
+    }
+    return this.#interval < deleted.length && deleted[this.#interval]!.minMs <= timestampMs;
+  }
+}
+
+/** The one with the oldest sample; of equal ones the first. */
+function leastOf(cursors: readonly SampleCursor[]): SampleCursor {
+  let least = cursors[0]!;
+  for (const cursor of cursors) if (cursor.timestampMs < least.timestampMs) least = cursor;
+  return least;
+}
+
+/** All chunks by time, those together that overlap directly or in a chain. */
+function overlapGroups(parts: readonly SeriesPart[]): PartChunk[][] {
+  const all = parts.flatMap((part) => part.chunks.map((chunk) => ({ ...chunk, part })));
+  // Stable: of equal times the first part's chunk stays first.
+  if (parts.length > 1) all.sort((a, b) => a.minMs - b.minMs);
+  const groups: PartChunk[][] = [];
+  let maxMs = Number.NEGATIVE_INFINITY;
+  for (const chunk of all) {
+    if (chunk.minMs > maxMs) groups.push([chunk]);
+    else groups.at(-1)!.push(chunk);
+    maxMs = Math.max(maxMs, chunk.maxMs);
+  }
+  return groups;
+}
+
+/** The group without chunks that are the same as the one before them, as after the same data was put in twice. */
+function withoutCopies(group: readonly PartChunk[]): PartChunk[] {
+  const kept: PartChunk[] = [];
+  for (const chunk of group) {
+    const last = kept.at(-1);
+    if (last === undefined || !isCopy(last, chunk)) kept.push(chunk);
+  }
+  return kept;
+}
+
+function isCopy(a: PartChunk, b: PartChunk): boolean {
+  if (a.part === b.part || a.minMs !== b.minMs || a.maxMs !== b.maxMs) return false;
+  if (isTouched(a) || isTouched(b)) return false;
+  const one = a.part.scan.read(a.ref);
+  const other = b.part.scan.read(b.ref);
+  return one.encoding === other.encoding && Buffer.compare(one.bytes, other.bytes) === 0;
+}
+
+function isTouched({ part, minMs, maxMs }: PartChunk): boolean {
+  return part.deleted.some((interval) => interval.maxMs >= minMs && interval.minMs <= maxMs);
+}
+
+function isDeleted({ part, minMs, maxMs }: ChunkMeta & { readonly part: SeriesPart }): boolean {
+  return part.deleted.some((interval) => interval.minMs <= minMs && interval.maxMs >= maxMs);
+}
