@@ -52,6 +52,9 @@ import type { RetentionSettings } from './retention/settings.ts';
 import { exposeState } from './state-metrics.ts';
 import type { Wal, WalTail } from './wal/wal.ts';
 
+/** After failures syncs are no further apart. */
+const MAX_SYNC_DELAY_MS = 60_000;
+
 type Parts = {
   readonly init: TsdbInit;
   readonly options: TsdbOptions;
@@ -88,6 +91,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
   readonly #scratch = new ByteWriter(64 * 1024);
   readonly #closer: Closer;
   #syncTimer: Timer | null = null;
+  #syncDelayMs: number;
   #maintenanceTimer: Timer | null = null;
   #historyTimer: Timer | null = null;
   #isStarted = false;
@@ -96,6 +100,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
   private constructor(parts: Parts) {
     this.#parts = parts;
     this.walTail = parts.wal;
+    this.#syncDelayMs = parts.options.fsyncIntervalMs;
     this.#closer = parts.closer;
   }
 
@@ -344,16 +349,17 @@ export class Tsdb implements Engine, ExemplarQueryable {
   }
 
   /**
-   * Times, end exclusive, in which samples are known to be missing because blocks are damaged: who promises to cover a time
-   * must leave them out. A block whose time is unknown may have been any before the head.
+   * Times, end exclusive, in which samples are known to be missing because blocks or the log are damaged: who promises to
+   * cover a time must leave them out. A block whose time is unknown may have been any before the head.
    */
   lostTimes(): { readonly startMs: number; readonly endMs: number }[] {
-    const { blocks, head } = this.#parts;
+    const { blocks, head, recovery } = this.#parts;
     const headMs = head.isEmpty ? Number.MAX_SAFE_INTEGER : head.minMs;
-    return blocks.damagedTimes().map((time) => ({
+    const ofBlocks = blocks.damagedTimes().map((time) => ({
       startMs: time?.minTime ?? 0,
       endMs: time?.maxTime ?? headMs,
     }));
+    return [...ofBlocks, ...recovery.lostTimes];
   }
 
   /** Figures for `/api/v1/status/tsdb`; `top` names a list. Time is proportional to the label index. */
@@ -421,9 +427,18 @@ export class Tsdb implements Engine, ExemplarQueryable {
 
   #scheduleSync(): void {
     const { init, options, wal, window } = this.#parts;
-    this.#syncTimer = init.env.clock.after(options.fsyncIntervalMs, () => {
+    this.#syncTimer = init.env.clock.after(this.#syncDelayMs, () => {
       Promise.all([wal.sync(), window.sync()])
-        .catch((error: unknown) => init.log.error('syncing failed', { err: errorText(error) }))
+        .then(
+          () => {
+            this.#syncDelayMs = options.fsyncIntervalMs;
+          },
+          (error: unknown) => {
+            // Each failure leaves a segment: a disk that is dying gets fewer of them.
+            this.#syncDelayMs = Math.min(this.#syncDelayMs * 2, MAX_SYNC_DELAY_MS);
+            init.log.error('syncing failed', { err: errorText(error) });
+          },
+        )
         .finally(() => {
           if (!this.#isClosed) this.#scheduleSync();
         });

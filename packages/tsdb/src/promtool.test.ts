@@ -15,7 +15,12 @@ import {
   type Write,
 } from './testing/fixtures.ts';
 
-const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
+const version = spawnSync('promtool', ['--version'], { encoding: 'utf8' });
+const hasPromtool = version.status === 0;
+const [, major = 0, minor = 0] =
+  /version (\d+)\.(\d+)/.exec(version.stdout ?? '')?.map(Number) ?? [];
+/** Prometheus 3 reads zstd in its log; 2.42 does not. */
+const readsZstd = major >= 3;
 const REASON = hasPromtool
   ? ''
   : ' (skipped: no promtool on the PATH; install Debian package prometheus)';
@@ -74,6 +79,20 @@ describe.skipIf(!hasPromtool)(`promtool${REASON}`, () => {
     }
   });
 });
+
+describe.skipIf(!hasPromtool || !readsZstd)(
+  `promtool ${major}.${minor}${readsZstd ? '' : ' (skipped: zstd in the log is read by version 3)'}`,
+  () => {
+    it('dumps our log compressed with zstd', async () => {
+      const db = await openTsdb(directory, { options: { walCompression: 'zstd' } });
+      const writes = LABELS.map((labels, i) => ({ labels, timestampMs: T0, value: i }));
+      await append(db, writes);
+      await db.close();
+      const dump = execFileSync('promtool', ['tsdb', 'dump', directory]).toString();
+      expect(dumpLines(dump)).toHaveLength(writes.length);
+    });
+  },
+);
 
 /** promtool prints every NaN alike, so NaNs are left to other tests. */
 function anyValue(random: SeededRandom, kind: number): bigint {

@@ -2,6 +2,7 @@ import { errorText, type OperatingError } from '@pollux/base';
 import { type TimeRange, UnavailableError } from '@pollux/storage';
 import type { SeriesGuard } from './cardinality/series-guard.ts';
 import type { Head } from './head/head.ts';
+import type { TimeSpan } from './head/lost-times.ts';
 import type { LogReplay, ReplayProgress } from './head/replay.ts';
 import { ReplayGate } from './head/replay-gate.ts';
 import type { TsdbInit } from './init.ts';
@@ -52,6 +53,11 @@ export class Recovery {
   get status(): RecoveryStatus {
     const { replay } = this.#parts;
     return { state: this.#state, newestFoundMs: this.#newestFoundMs, ...replay.progress };
+  }
+
+  /** Times in which samples of the log were lost to damage. */
+  get lostTimes(): readonly TimeSpan[] {
+    return this.#parts.replay.lostTimes;
   }
 
   /** Resolves when everything acknowledged answers; rejects with why it never will. Begins with the first call. */

@@ -17,6 +17,7 @@ import type { Zstd } from '../wal/zstd.ts';
 import type { FoundChunks } from './found-chunks.ts';
 import type { Head } from './head.ts';
 import { LogRefs } from './log-refs.ts';
+import { LostTimes, type TimeSpan } from './lost-times.ts';
 import { OrphanSamples } from './orphan-samples.ts';
 import type { ReplayGate } from './replay-gate.ts';
 import { createSymbolLabels, readSymbolLabels } from './series-record.ts';
@@ -80,6 +81,7 @@ export class LogReplay {
   #file: LogFile | null = null;
   #segment = 0;
   #lastDamage: Damage | null = null;
+  readonly #lost = new LostTimes();
   #otherRecords = 0;
   #toldMs: number;
 
@@ -109,6 +111,11 @@ export class LogReplay {
   /** The slot of the series that a reference in the log stands for, −1 for none; valid until a series is removed. */
   slotOf(ref: number): Slot {
     return this.#refs.get(ref);
+  }
+
+  /** Times in which samples were lost to damage, as far as what stood around them tells. */
+  get lostTimes(): readonly TimeSpan[] {
+    return this.#lost.spans;
   }
 
   /** Keeps the references that the log may use from being given to new series: to be awaited before any comes. */
@@ -300,6 +307,8 @@ export class LogReplay {
   #applySamples(samples: SampleColumns): void {
     const { head } = this.#options;
     const { refs, timestampsMs, valueWords, count } = samples;
+    if (count === 0) return;
+    this.#lost.passSamples(timestampsMs[0]!, timestampsMs[count - 1]!);
     const minMs = head.minValidMs;
     for (let i = 0; i < count; i++) {
       const timestampMs = timestampsMs[i]!;
@@ -329,6 +338,7 @@ export class LogReplay {
     const { head, metrics } = this.#options;
     head.table.reserveRef(ref);
     metrics.unknownRefs.with('samples').inc();
+    this.#lost.passOrphan(timestampMs);
     this.#orphans.add(ref, timestampMs, low, high);
   }
 
@@ -351,6 +361,7 @@ export class LogReplay {
       if (live !== ref) expiries.note(ref, lastSegment, head.maxMs, live);
     });
     if (this.#orphans.refCount > 0) {
+      this.#lost.loseOrphans();
       metrics.lostSeries.inc(this.#orphans.refCount);
       log.warn('samples of the log belong to series that it does not name; they are left out', {
         series: this.#orphans.refCount,
@@ -366,6 +377,7 @@ export class LogReplay {
   #noteDamage(damage: Damage): void {
     const { log, metrics } = this.#options;
     this.#lastDamage = damage;
+    this.#lost.passDamage();
     metrics.walCorruptions.inc();
     metrics.walLostBytes.inc(damage.endOffset - damage.offset);
     log.warn('damage in the log was passed over', {
@@ -378,6 +390,7 @@ export class LogReplay {
 
   #noteUndecodable(path: string, offset: number, error: unknown): void {
     const { log, metrics } = this.#options;
+    this.#lost.passDamage();
     metrics.walCorruptions.inc();
     metrics.walLostRecords.inc();
     log.warn('a record of the log cannot be decoded and was left out', {

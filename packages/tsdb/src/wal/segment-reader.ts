@@ -129,7 +129,7 @@ export class SegmentReader {
         this.#checkPadding(at, limit);
         const nextPage = at - inPage + PAGE_BYTES;
         if (joined >= 0) throw new Fault(at, nextPage, 'a record is broken off by empty bytes');
-        at = this.#passEmpty(nextPage, limit);
+        at = this.#passEmpty(at, nextPage, limit);
         this.#offset = Math.min(at, limit);
         continue;
       }
@@ -159,10 +159,10 @@ export class SegmentReader {
   }
 
   /**
-   * Where to go on behind empty bytes that end at `end`. They are normal at the end of a segment, whose last page is filled
-   * up; a writer never leaves them before other records, so there they are lost pages.
+   * Where to go on behind empty bytes from `start` to the page's `end`. They are normal at the end of a segment, whose last page is filled
+   * up; a writer leaves neither whole empty pages nor empty bytes before other records, so these are lost.
    */
-  #passEmpty(end: number, limit: number): number {
+  #passEmpty(start: number, end: number, limit: number): number {
     if (this.#onDamage === null) return end;
     for (let at = end; at < limit; at += PAGE_BYTES) {
       this.#load(at, limit);
@@ -170,6 +170,7 @@ export class SegmentReader {
       this.#lose('empty bytes between records');
       return at;
     }
+    if (start % PAGE_BYTES === 0 || end < limit) this.#lose('empty pages');
     return limit;
   }
 

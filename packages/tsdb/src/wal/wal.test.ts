@@ -17,7 +17,7 @@ import {
 } from '../testing/fixtures.ts';
 import type { WalRecord } from './records.ts';
 import { PAGE_BYTES, segmentName, type WalPosition } from './segment.ts';
-import { SegmentReader } from './segment-reader.ts';
+import { type Damage, SegmentReader } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { Wal } from './wal.ts';
 import { WalReader } from './wal-reader.ts';
@@ -123,6 +123,33 @@ describe('segments', () => {
       }),
     );
     file.close();
+  });
+
+  it('are not taken to be whole when pages of them are empty, wherever records end', async () => {
+    const writer = new SegmentWriter({ files, directory, compression: 'none' }, 0);
+    // Each record fills a page, so that no other tells of its loss.
+    for (let i = 1; i <= 4; i++) writer.write([new Uint8Array(PAGE_BYTES - 7).fill(i)]);
+    await writer.close();
+    const name = path.join(directory, segmentName(0));
+    const whole = fs.readFileSync(name);
+    for (let page = 0; page < 4; page++) {
+      const bytes = Uint8Array.from(whole);
+      bytes.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+      fs.writeFileSync(name, bytes);
+      const damages: Damage[] = [];
+      const file = files.open(name, 'r');
+      const onDamage = (damage: Damage): void => void damages.push(damage);
+      const reader = new SegmentReader(file, 'segment', { onDamage });
+      const found: number[] = [];
+      for (let record = reader.next(file.size()); record !== null; ) {
+        found.push(record[0]!);
+        record = reader.next(file.size());
+      }
+      file.close();
+      expect(found).toEqual([1, 2, 3, 4].filter((i) => i !== page + 1));
+      const [offset, endOffset] = [page * PAGE_BYTES, (page + 1) * PAGE_BYTES];
+      expect(damages).toMatchObject([{ offset, endOffset }]);
+    }
   });
 
   it('with a flipped bit never give a wrong record', async () => {
