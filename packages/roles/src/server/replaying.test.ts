@@ -12,7 +12,9 @@ import type { RunningRole } from '../runtime/role.ts';
 import { role } from './index.ts';
 
 const HOUR_MS = 3_600_000;
-const SERIES = 200;
+/** So many that the log has hundreds of pages: at {@link READ_MS} each, its reading outlasts what the test looks at. */
+const SERIES = 2_000;
+const READ_MS = 40;
 const folder = mkdtempSync(join(tmpdir(), 'server-replaying-'));
 
 /** Files whose log is read at a pace at which a test can look on. The thread sleeps; other work has its turn in between. */
@@ -25,7 +27,7 @@ class SlowLog extends NodeFiles {
     const read = file.read.bind(file);
     const never = new Int32Array(new SharedArrayBuffer(4));
     file.read = (target, offset, length, position) => {
-      if (this.isSlow) Atomics.wait(never, 0, 0, 20);
+      if (this.isSlow) Atomics.wait(never, 0, 0, READ_MS);
       return read(target, offset, length, position);
     };
     return file;
