@@ -7,6 +7,7 @@ import {
   type FaultSubject,
   runCase,
   sampleCases,
+  shardsSubject,
   tsdbSubject,
 } from '@pollux/sim';
 
@@ -27,6 +28,8 @@ const SUBJECTS = [
   plan(tsdbSubject('always')),
   plan(tsdbSubject('interval')),
   plan(tsdbSubject('always', { outOfOrderWindowMs: 15_000 })),
+  plan(shardsSubject(null)),
+  plan(shardsSubject('/wal')),
 ];
 type Plan = (typeof SUBJECTS)[number];
 

@@ -22,6 +22,8 @@ import { listSegments, type StagedRows, WriteAheadLog } from './wal/wal.ts';
 
 /** Columns written between two turns of the event loop while a file is written. */
 const COLUMNS_PER_SLICE = 256;
+/** What an interrupted write leaves. */
+const UNFINISHED = /\.tmp(-|$)/;
 /** This many files of like size are merged into one. */
 const MERGE_FILES = 4;
 
@@ -55,6 +57,8 @@ export class ShardGroup {
   readonly identity: GroupIdentity;
   readonly catalogue = new Catalogue();
   readonly #place: GroupPlace;
+  /** Files that must not be read again but may still be there: each file that is written takes their place, too. */
+  readonly #discarded = new Set<number>();
   readonly #wal: WriteAheadLog;
   #active = new Memtable();
   #frozen: Frozen | null = null;
@@ -69,42 +73,55 @@ export class ShardGroup {
   constructor(identity: GroupIdentity, place: GroupPlace) {
     this.identity = identity;
     this.#place = place;
+    // What a start before found here may never have reached the disk by name, as the group's own description.
+    place.env.files.syncDirectory(place.directory);
+    place.env.files.makeDirectory(place.walDirectory);
+    try {
+      this.#wal = this.#open();
+    } catch (error) {
+      for (const file of this.#files) file.release();
+      throw error;
+    }
+  }
+
+  /** Returns the log behind those that it has read. */
+  #open(): WriteAheadLog {
+    const place = this.#place;
     const walThrough = this.#openFiles();
     const segments = listSegments(place.env, place.walDirectory);
-    this.#wal = new WriteAheadLog(place.env, place.walDirectory, (segments.at(-1) ?? 0) + 1);
-    this.#wal.remove(walThrough);
+    // Numbers that a data file contains are never used again: what is in them counts as done with.
+    const lastSegment = Math.max(walThrough, segments.at(-1) ?? 0);
+    const wal = new WriteAheadLog(place.env, place.walDirectory, lastSegment + 1);
+    wal.remove(walThrough);
     const replay = new GroupReplay(this.catalogue, this.#active, this.newestMs);
     for (const problem of replay.run(
       place.env,
       place.walDirectory,
       segments.filter((n) => n > walThrough),
     )) {
-      place.log.warn('repaired the log of a shard group', { group: identity.id, problem });
+      place.log.warn('repaired the log of a shard group', { group: this.identity.id, problem });
     }
+    return wal;
   }
 
   #openFiles(): number {
     const { env, cache, directory } = this.#place;
     const replaced = new Set<number>();
-    const files: DataFile[] = [];
     for (const name of env.files.list(directory)) {
-      if (name.endsWith('.tmp')) env.files.remove(`${directory}/${name}`);
+      if (UNFINISHED.test(name)) env.files.remove(`${directory}/${name}`);
       const match = /^(\d{8})\.data$/.exec(name);
       if (match === null) continue;
       const file = DataFile.open(env, `${directory}/${name}`, Number(match[1]), {
         catalogue: this.catalogue,
         cache,
       });
-      files.push(file);
+      this.#files.push(file);
       for (const id of file.replaces) replaced.add(id);
       this.#nextFile = Math.max(this.#nextFile, file.id + 1);
     }
     let walThrough = 0;
-    for (const file of files) {
-      walThrough = Math.max(walThrough, file.walThrough);
-      if (replaced.has(file.id)) file.retire();
-      else this.#files.push(file);
-    }
+    for (const file of this.#files) walThrough = Math.max(walThrough, file.walThrough);
+    this.#retire(this.#files.filter(({ id }) => replaced.has(id)));
     this.#refreshData(0);
     for (const file of this.#files) {
       for (const column of file.columns())
@@ -343,11 +360,36 @@ export class ShardGroup {
         replaces: inputs.map((input) => input.id),
       },
     );
-    const gone = new Set(inputs);
-    this.#files = this.#files.filter((known) => !gone.has(known));
     if (file !== null) this.#files.push(file);
-    for (const input of inputs) input.retire();
+    this.#retire(inputs);
     this.#refreshData(0);
+  }
+
+  /** Lets go of files whose content others have taken over. */
+  #retire(files: readonly DataFile[]): void {
+    this.#files = this.#files.filter((file) => !files.includes(file));
+    for (const file of files) {
+      file.release();
+      this.#discarded.add(file.id);
+    }
+    this.#removeDiscarded();
+  }
+
+  #removeDiscarded(): void {
+    const { env, cache } = this.#place;
+    for (const id of this.#discarded) {
+      cache.forget(`${this.#pathOf(id)}\n`);
+      try {
+        env.files.remove(this.#pathOf(id));
+        this.#discarded.delete(id);
+      } catch {
+        // It stays noted: the next file that is written says that it is done with, and it is tried again.
+      }
+    }
+  }
+
+  #pathOf(id: number): string {
+    return `${this.#place.directory}/${String(id).padStart(8, '0')}.data`;
   }
 
   /** Recomputes from column `first` on which columns hold data. */
@@ -365,9 +407,9 @@ export class ShardGroup {
     read: (column: ColumnRef) => ColumnData | null,
     meta: { readonly walThrough: number; readonly replaces: readonly number[] },
   ): Promise<DataFile | null> {
-    const { env, directory } = this.#place;
+    const { env, cache } = this.#place;
     const id = this.#nextFile++;
-    const path = `${directory}/${String(id).padStart(8, '0')}.data`;
+    const path = this.#pathOf(id);
     const writer = new DataFileWriter(env, path);
     try {
       // Series of one measurement stand together in the file, as they are read together.
@@ -394,12 +436,16 @@ export class ShardGroup {
         }
       }
       // A file without columns is still written: it tells that log segments and older files are done with.
-      await writer.finish(meta.walThrough, meta.replaces);
+      await writer.finish(meta.walThrough, [...meta.replaces, ...this.#discarded]);
+      const file = DataFile.open(env, path, id, { catalogue: this.catalogue, cache });
+      this.#removeDiscarded();
+      return file;
     } catch (error) {
+      // It may have got its name: what is deleted later from other files would come back from it.
+      this.#discarded.add(id);
       writer.discard();
       throw error;
     }
-    return DataFile.open(env, path, id, { catalogue: this.catalogue, cache: this.#place.cache });
   }
 
   /** The group as it is now; its files stay readable until {@link letGo}. */

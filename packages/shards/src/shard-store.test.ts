@@ -170,6 +170,20 @@ describe('the shard store', () => {
     expect(bits(again)).toEqual([2, 0x7ff00000]);
   });
 
+  it('keeps what is written after a flush and a restart through the next restart', async () => {
+    let lines: string[] = [];
+    for (let life = 0; life < 4; life++) {
+      const store = await open();
+      expect(dump(store)).toEqual(lines);
+      await store.write(TARGET, batchOf([{ measurement: 'm', ms: life, value: life }]));
+      lines = dump(store);
+      if (life % 2 === 0) await store.flush();
+      await store.close();
+    }
+    expect(lines).toHaveLength(4);
+    expect(dump(await open())).toEqual(lines);
+  });
+
   it('lets the last write of a field and time win, in any order of times, also across files', async () => {
     const random = new SeededRandom(7);
     const store = await open();

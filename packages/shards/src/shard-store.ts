@@ -44,6 +44,8 @@ type Slot = {
 const YEAR_ONE_MS = -62_135_596_800_000;
 const MAINTENANCE_MS = 1_000;
 const TRASH = '.trash-';
+/** Temporaries of `replaceFile`. */
+const UNFINISHED = /\.tmp-/;
 /** Memtables may grow to this many times their limit while flushes run; then writes are refused. */
 const MEMORY_OVERDRAFT = 4;
 
@@ -60,19 +62,28 @@ export class ShardStore {
   /** database → retention policy → groups by time. */
   readonly #slots = new Map<string, Map<string, Slot[]>>();
   readonly #stop = new AbortController();
+  /** Dropped groups whose files are still there. */
+  readonly #trash = new Set<Slot>();
+  /** Directories in which names have changed that a power loss could bring back. */
+  readonly #unsynced = new Set<string>();
   #nextId = 1;
   #maintenance: Promise<void> | null = null;
 
   /** Reads which groups there are and opens the newest of each retention policy. */
   static async open(options: ShardStoreOptions): Promise<ShardStore> {
     const store = new ShardStore(options);
-    store.#scan();
-    for (const policies of store.#slots.values()) {
-      for (const slots of policies.values()) {
-        const newest = slots.at(-1);
-        if (newest !== undefined) store.#groupOf(newest);
-        await sleep(store.#env.clock, 0);
+    try {
+      store.#scan();
+      for (const policies of store.#slots.values()) {
+        for (const slots of policies.values()) {
+          const newest = slots.at(-1);
+          if (newest !== undefined) store.#groupOf(newest);
+          await sleep(store.#env.clock, 0);
+        }
       }
+    } catch (error) {
+      await store.close();
+      throw error;
     }
     return store;
   }
@@ -220,6 +231,7 @@ export class ShardStore {
     await this.#commits.close();
     await this.#maintenance;
     for (const group of this.#opened()) await group.close();
+    for (const { group } of this.#trash) await group?.close();
   }
 
   #scan(): void {
@@ -247,7 +259,10 @@ export class ShardStore {
       if (!files.stat(policyPath).isDirectory) continue;
       for (const group of files.list(policyPath)) {
         const identity = readIdentity(this.#env, `${policyPath}/${group}`);
-        if (identity === null) continue;
+        if (identity === null) {
+          this.#removeUnfinished(`${policyPath}/${group}`);
+          continue;
+        }
         const walDirectory = this.#walDirectory(
           `${name}/${policy}/${group}`,
           `${policyPath}/${group}`,
@@ -262,6 +277,14 @@ export class ShardStore {
         this.#nextId = Math.max(this.#nextId, identity.id + 1);
       }
     }
+  }
+
+  /** Removes what a creation that was cut short has left, and nothing else. */
+  #removeUnfinished(directory: string): void {
+    const { files } = this.#env;
+    if (!files.stat(directory).isDirectory) return;
+    const isUnfinished = files.list(directory).every((name) => UNFINISHED.test(name));
+    if (isUnfinished) files.removeTree(directory);
   }
 
   #walDirectory(relative: string, directory: string): string {
@@ -342,31 +365,57 @@ export class ShardStore {
     }
   }
 
+  /** Gives up the matching groups for good; returns how many. What fails is done by the next call. */
   async #drop(matches: (identity: GroupIdentity) => boolean): Promise<number> {
-    const dropped: Slot[] = [];
+    let dropped = 0;
     // No commit is on its way while the groups leave the table, so none is acknowledged into a group that is gone.
     await this.#commits.between(() => {
-      for (const [database, policies] of this.#slots) {
-        for (const [policy, slots] of policies) {
-          const kept = slots.filter((slot) => !matches(slot.identity));
-          for (const slot of slots) if (!kept.includes(slot)) dropped.push(slot);
-          if (kept.length === 0) policies.delete(policy);
-          else policies.set(policy, kept);
+      for (const policies of [...this.#slots.values()]) {
+        for (const slots of [...policies.values()]) {
+          for (const slot of slots.filter(({ identity }) => matches(identity))) {
+            this.#discard(slot);
+            dropped++;
+          }
         }
-        if (policies.size === 0) this.#slots.delete(database);
       }
-      for (const slot of dropped) {
-        // A rename is one step: a crash leaves the whole group or none, and the rest is swept at the next start.
-        const trash = `${this.#options.directory}/${TRASH}${slot.identity.id}`;
-        this.#env.files.rename(slot.directory, trash);
+      for (const directory of this.#unsynced) {
+        this.#env.files.syncDirectory(directory);
+        this.#unsynced.delete(directory);
       }
     });
-    for (const slot of dropped) {
+    await this.#removeTrash();
+    return dropped;
+  }
+
+  /** A rename is one step: a crash leaves the whole group or none, and the rest is swept at the next start. */
+  #discard(slot: Slot): void {
+    const { database, retentionPolicy, id } = slot.identity;
+    this.#env.files.rename(slot.directory, `${this.#options.directory}/${TRASH}${id}`);
+    this.#unsynced.add(this.#options.directory);
+    this.#unsynced.add(slot.directory.slice(0, slot.directory.lastIndexOf('/')));
+    this.#trash.add(slot);
+    const policies = this.#slots.get(database);
+    const kept = this.#slotsOf(database, retentionPolicy).filter((other) => other !== slot);
+    if (kept.length > 0) policies?.set(retentionPolicy, kept);
+    else policies?.delete(retentionPolicy);
+    if (policies?.size === 0) this.#slots.delete(database);
+  }
+
+  async #removeTrash(): Promise<void> {
+    for (const slot of this.#trash) {
       await slot.group?.close();
-      this.#env.files.removeTree(`${this.#options.directory}/${TRASH}${slot.identity.id}`);
-      this.#env.files.removeTree(slot.walDirectory);
+      try {
+        this.#env.files.removeTree(`${this.#options.directory}/${TRASH}${slot.identity.id}`);
+        this.#env.files.removeTree(slot.walDirectory);
+        this.#trash.delete(slot);
+      } catch (error) {
+        // The group is dropped all the same; its files go with the next drop or the next start.
+        this.#options.log.warn('cannot remove the files of a dropped shard group', {
+          group: slot.identity.id,
+          error: errorText(error),
+        });
+      }
     }
-    return dropped.length;
   }
 
   *#openSlots(): Generator<Slot> {

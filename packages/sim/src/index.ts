@@ -17,6 +17,7 @@ export {
   runCase,
   sampleCases,
 } from './faults/fault-run.ts';
+export { shardsSubject } from './faults/shards-subject.ts';
 export { tsdbSubject } from './faults/tsdb-subject.ts';
 export { GOOD_LINK, type Link } from './link.ts';
 export type { SimNet } from './sim-net.ts';

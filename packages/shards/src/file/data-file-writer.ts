@@ -50,7 +50,12 @@ export class DataFileWriter {
     head.raw(DATA_MAGIC);
     head.u8(DATA_VERSION);
     head.zeros(HEADER_BYTES - head.size);
-    this.#file.write(head.bytes(), 0, HEADER_BYTES, 0);
+    try {
+      this.#file.write(head.bytes(), 0, HEADER_BYTES, 0);
+    } catch (error) {
+      this.discard();
+      throw error;
+    }
   }
 
   get columnCount(): number {
@@ -145,9 +150,13 @@ export class DataFileWriter {
     this.#env.files.syncDirectory(this.#path.slice(0, this.#path.lastIndexOf('/')));
   }
 
-  /** Throws the unfinished file away. */
+  /** Throws the unfinished file away; what cannot be removed now is cleared at the next start. */
   discard(): void {
     this.#file.close();
-    this.#env.files.remove(`${this.#path}.tmp`);
+    try {
+      this.#env.files.remove(`${this.#path}.tmp`);
+    } catch {
+      // Why it is thrown away is the error to tell.
+    }
   }
 }

@@ -31,7 +31,6 @@ export class DataFile {
   readonly walThrough: number;
   /** Files whose content this one took over. */
   readonly replaces: readonly number[];
-  readonly #env: Env;
   readonly #file: File;
   readonly #cache: PageCache;
   readonly #pages: readonly number[];
@@ -55,7 +54,7 @@ export class DataFile {
   ): DataFile {
     const file = env.files.open(path, 'r');
     try {
-      return new DataFile(env, file, { path, id }, place);
+      return new DataFile(file, { path, id }, place);
     } catch (error) {
       file.close();
       if (error instanceof ShardCorruptionError) throw error;
@@ -64,12 +63,10 @@ export class DataFile {
   }
 
   private constructor(
-    env: Env,
     file: File,
     name: { readonly path: string; readonly id: number },
     place: { readonly catalogue: Catalogue; readonly cache: PageCache },
   ) {
-    this.#env = env;
     this.#file = file;
     this.path = name.path;
     this.id = name.id;
@@ -90,8 +87,8 @@ export class DataFile {
     const foot = new Uint8Array(FOOTER_BYTES);
     if (this.sizeBytes < HEADER_BYTES + FOOTER_BYTES)
       throw new ShardCorruptionError(this.path, 'is too short');
-    this.#file.read(head, 0, HEADER_BYTES, 0);
-    this.#file.read(foot, 0, FOOTER_BYTES, this.sizeBytes - FOOTER_BYTES);
+    this.#readFully(head, 0, HEADER_BYTES, 0);
+    this.#readFully(foot, 0, FOOTER_BYTES, this.sizeBytes - FOOTER_BYTES);
     for (let i = 0; i < DATA_MAGIC.length; i++) {
       if (head[i] !== DATA_MAGIC[i] || foot[8 + i] !== DATA_MAGIC[i]) {
         throw new ShardCorruptionError(this.path, 'is no data file of this store');
@@ -189,7 +186,7 @@ export class DataFile {
 
   #readBlock(offset: number): Uint8Array {
     const head = new Uint8Array(PAGE_HEADER_BYTES);
-    this.#file.read(head, 0, PAGE_HEADER_BYTES, offset);
+    this.#readFully(head, 0, PAGE_HEADER_BYTES, offset);
     const reader = new ByteReader(head);
     const rawLength = reader.u32();
     const storedLength = reader.u32();
@@ -199,11 +196,20 @@ export class DataFile {
       throw new ShardCorruptionError(this.path, `block at byte ${offset} has impossible lengths`);
     }
     const stored = new Uint8Array(storedLength);
-    this.#file.read(stored, 0, storedLength, offset + PAGE_HEADER_BYTES);
+    this.#readFully(stored, 0, storedLength, offset + PAGE_HEADER_BYTES);
     if (crc32c(stored) !== checksum)
       throw new ShardCorruptionError(this.path, `checksum of the block at byte ${offset} is wrong`);
     if (codec !== PAGE_CODEC_DEFLATE) return stored;
     return zlib.inflateRawSync(stored, { maxOutputLength: Math.max(1, rawLength) });
+  }
+
+  #readFully(target: Uint8Array, offset: number, length: number, position: number): void {
+    const count = this.#file.read(target, offset, length, position);
+    if (count === length) return;
+    throw new ShardCorruptionError(
+      this.path,
+      `the disk gave ${count} of ${length} bytes at byte ${position}`,
+    );
   }
 
   acquire(): void {
@@ -213,13 +219,6 @@ export class DataFile {
   release(): void {
     this.#holders--;
     if (this.#holders === 0) this.#file.close();
-  }
-
-  /** Unlinks the file and gives up the group's own hold. */
-  retire(): void {
-    this.#env.files.remove(this.path);
-    this.#cache.forget(`${this.path}\n`);
-    this.release();
   }
 }
 

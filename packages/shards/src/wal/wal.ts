@@ -194,6 +194,8 @@ export function replaySegment(
   const data = env.files.readFile(path);
   if (data.length < HEADER_BYTES) return data.length === 0 ? null : `${path}: torn header`;
   const view = new DataView(data.buffer, data.byteOffset, data.length);
+  // A power loss can leave the length of a segment without its bytes; nothing of it was acknowledged.
+  if (data.subarray(0, HEADER_BYTES).every((byte) => byte === 0)) return `${path}: torn header`;
   if (view.getUint32(0) !== MAGIC) throw new ShardCorruptionError(path, 'is no log of this store');
   if (data[4] !== VERSION)
     throw new ShardCorruptionError(

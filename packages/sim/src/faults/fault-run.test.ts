@@ -7,6 +7,7 @@ import {
   runCase,
   sampleCases,
 } from './fault-run.ts';
+import { shardsSubject } from './shards-subject.ts';
 import { tsdbSubject } from './tsdb-subject.ts';
 
 /** The whole is `npm run soak -- disk`; here a part of it, another one by POLLUX_FAULT_SEED. */
@@ -30,6 +31,12 @@ describe('at any operation of its disk a fault or a power cut loses nothing ackn
     tsdbSubject('interval'),
     tsdbSubject('always', { outOfOrderWindowMs: 15_000 }),
   ]) {
+    it(subject.name, async () => {
+      expect(await problemsOf(subject, CASES)).toEqual([]);
+    });
+  }
+
+  for (const subject of [shardsSubject(null), shardsSubject('/wal')]) {
     it(subject.name, async () => {
       expect(await problemsOf(subject, CASES)).toEqual([]);
     });

@@ -92,6 +92,13 @@ export class SampleLedger {
     );
   }
 
+  /** What is older is not looked at any more. */
+  forgetBefore(boundMs: number): void {
+    for (const cells of this.#series.values()) {
+      for (const timeMs of cells.keys()) if (timeMs < boundMs) cells.delete(timeMs);
+    }
+  }
+
   /** What is wrong with the answer; at most a few. */
   check(contents: Contents): string[] {
     const problems: string[] = [];
