@@ -221,13 +221,22 @@ export class BlockMaintenance {
   }
 
   async #write(parents: readonly Block[], compaction: BlockCompaction): Promise<Block | null> {
-    const { init, blocks, deletions, retention } = this.#context;
+    const { init, blocks, deletions, retention, options } = this.#context;
     const { env, directory } = init;
+    const floats = options.compactedFloats;
     const slices = this.#slices();
     const expiry = retention.expiry(blocks.maxTime);
     const deleted = deletions.follow();
     try {
-      const path = await compactBlocks({ env, directory, parents, compaction, expiry, slices });
+      const path = await compactBlocks({
+        env,
+        directory,
+        parents,
+        compaction,
+        expiry,
+        slices,
+        floats,
+      });
       if (path === null) {
         for (const parent of parents) {
           parent.setCompaction({ deletable: true });

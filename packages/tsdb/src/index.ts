@@ -13,6 +13,8 @@ export type {
   HistoryPoint,
 } from './cardinality/cardinality-history.ts';
 export { NO_SERIES_LIMITS, type SeriesLimits } from './cardinality/series-guard.ts';
+export type { FloatEncoding } from './compaction/float-families.ts';
+export { type RewriteBlockOptions, rewriteBlock } from './compaction/rewrite-block.ts';
 export { Tsdb } from './db.ts';
 export {
   BlockUnavailableError,

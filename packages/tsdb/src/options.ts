@@ -33,6 +33,11 @@ export type TsdbOptions = {
    * reads from 3.14 on. Off, they are taken and forgotten.
    */
   readonly startTimestamps: boolean;
+  /**
+   * In which encoding compaction writes floats; null leaves them as they are in the blocks that it takes. Prometheus cannot
+   * read dense ones.
+   */
+  readonly compactedFloats: 'dense' | null;
   readonly samplesPerChunk: number;
   readonly slabBytes: number;
   /** A file of head chunks is not made larger; Prometheus reads at most 128 MiB. */
@@ -66,6 +71,7 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   maxExemplars: 0,
   outOfOrderWindowMs: 0,
   startTimestamps: false,
+  compactedFloats: null,
   samplesPerChunk: 120,
   slabBytes: 16 * 1024 * 1024,
   headChunkFileBytes: 128 * 1024 * 1024,

@@ -65,6 +65,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       retentionMs,
       retentionBytes: first.retentionBytes ?? sizeFlag(flags['storage.tsdb.retention.size']),
       walCompression: walCompression(flags),
+      compactedFloats: flags['storage.tsdb.chunk-encoding'] === 'dense' ? 'dense' : null,
       fsync: flags['storage.fsync'] as 'none' | 'interval' | 'always',
       outOfOrderWindowMs: first.outOfOrderWindowMs,
       seriesLimits: first.seriesLimits,

@@ -83,6 +83,12 @@ export const SERVER_FLAGS = {
     fallback: 'snappy',
     help: 'Compression algorithm for the tsdb WAL.',
   },
+  'storage.tsdb.chunk-encoding': {
+    kind: 'choice',
+    choices: ['xor', 'dense'],
+    fallback: 'xor',
+    help: 'Experimental. How compaction writes floats: dense blocks are three to four times smaller, but Prometheus cannot read them; `pollux tool tsdb rewrite --encoding=xor` turns them back. xor leaves blocks as they are.',
+  },
   'storage.fsync': {
     kind: 'choice',
     choices: ['none', 'interval', 'always'],

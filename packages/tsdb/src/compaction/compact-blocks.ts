@@ -7,6 +7,7 @@ import type { ChunkMeta } from '../format/index-write.ts';
 import type { BlockCompaction } from '../format/meta.ts';
 import type { Interval } from '../head/intervals.ts';
 import type { Slices } from '../slices.ts';
+import type { FloatEncoding } from './float-families.ts';
 import { SeriesMerger, type SeriesPart } from './merge-series.ts';
 import { mergeSymbols } from './merge-symbols.ts';
 
@@ -23,6 +24,8 @@ export type CompactOptions = {
    */
   readonly expiry: ((parent: Block) => (seriesIndex: number) => number) | null;
   readonly slices: Slices;
+  /** How floats are written; null leaves them as they are in the parents. Default null. */
+  readonly floats?: FloatEncoding | null;
 };
 
 /**
@@ -52,7 +55,8 @@ export async function compactBlocks(options: CompactOptions): Promise<string | n
   try {
     await writer.writeSymbols(source);
     for (const [i, front] of fronts.entries()) front.begin(numbers[i]!);
-    await writeSeries(fronts, writer, slices);
+    const merger = new SeriesMerger(writer, slices, options.floats ?? null);
+    await writeSeries(fronts, merger, writer, slices);
     return await writer.complete();
   } catch (error) {
     writer.abandon();
@@ -62,10 +66,10 @@ export async function compactBlocks(options: CompactOptions): Promise<string | n
 
 async function writeSeries(
   fronts: readonly Front[],
+  merger: SeriesMerger,
   writer: BlockWriter,
   slices: Slices,
 ): Promise<void> {
-  const merger = new SeriesMerger(writer, slices);
   for (;;) {
     let least: Front | null = null;
     for (const front of fronts) {

@@ -1,16 +1,13 @@
 import type { BlockWriter } from '../block/block-writer.ts';
 import type { ChunkScan } from '../block/chunk-scan.ts';
+import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import { chunkSampleCount } from '../format/rewrite-chunk.ts';
 import type { Interval } from '../head/intervals.ts';
 import type { Slices } from '../slices.ts';
-import {
-  type ChunkEncoder,
-  type ChunkFamily,
-  type EncodedChunk,
-  familyOf,
-  type SampleRun,
-} from './chunk-families.ts';
+import { familyOf } from './chunk-families.ts';
+import type { ChunkEncoder, ChunkFamily, EncodedChunk, SampleRun } from './chunk-family.ts';
+import { FLOAT_FAMILIES, type FloatEncoding } from './float-families.ts';
 
 /** One parent's part of a series. */
 export type SeriesPart = {
@@ -26,30 +23,42 @@ type PartChunk = ChunkMeta & { readonly part: SeriesPart };
 
 /**
  * Writes the chunks of one series after the other into a block. A chunk that overlaps no other and has no deleted sample
- * is copied as bytes; all others are decoded and encoded anew, one chunk of each part at a time. Of samples at the same
- * time the one of the first part stays, as in a query.
+ * is copied as bytes, unless its floats are wanted in another encoding; all others are decoded and encoded anew, one chunk
+ * of each part at a time. Of samples at the same time the one of the first part stays, as in a query.
  */
 export class SeriesMerger {
   readonly #writer: BlockWriter;
   readonly #slices: Slices;
   readonly #encoders = new Map<ChunkFamily, ChunkEncoder>();
+  readonly #floats: FloatEncoding | null;
   #metas: ChunkMeta[] = [];
 
-  constructor(writer: BlockWriter, slices: Slices) {
+  /** `floats`: how floats are written; null writes them as they were. */
+  constructor(writer: BlockWriter, slices: Slices, floats: FloatEncoding | null) {
     this.#writer = writer;
     this.#slices = slices;
+    this.#floats = floats;
   }
 
   /** Parts in the order of precedence. Returns what the series' entry says; empty when no sample is left. */
   async merge(parts: readonly SeriesPart[]): Promise<readonly ChunkMeta[]> {
     this.#metas = [];
-    for (const group of overlapGroups(parts)) {
+    const groups = overlapGroups(parts);
+    for (const group of this.#floats === 'dense' ? joinFloats(groups) : groups) {
       const [only, ...others] = withoutCopies(group);
-      if (only !== undefined && others.length === 0 && !isTouched(only)) await this.#copy(only);
+      const isAlone = only !== undefined && others.length === 0 && !isTouched(only);
+      if (isAlone && !this.#isForeign(only)) await this.#copy(only);
       else if (!group.every(isDeleted)) await this.#rewrite(group, parts);
       if (this.#slices.isOver) await this.#slices.pause();
     }
     return this.#metas;
+  }
+
+  /** True for a chunk of floats in another encoding than the one wanted. */
+  #isForeign(chunk: PartChunk): boolean {
+    return (
+      this.#floats !== null && isFloats(chunk) && encodingOf(chunk) !== CHUNK_ENCODING[this.#floats]
+    );
   }
 
   async #copy({ part, ref, minMs, maxMs }: PartChunk): Promise<void> {
@@ -79,9 +88,10 @@ export class SeriesMerger {
       const least = leastOf(cursors);
       const atMs = least.timestampMs;
       if (atMs > lastMs) {
-        if (least.run.family !== family) {
+        const wanted = this.#familyOf(least.run);
+        if (wanted !== family) {
           await this.#write(encoder?.finish() ?? null);
-          family = least.run.family;
+          family = wanted;
           encoder = this.#encoderOf(family);
         }
         const full: EncodedChunk | null = encoder!.add(least.run, least.index);
@@ -95,6 +105,12 @@ export class SeriesMerger {
       if (this.#slices.isOver) await this.#slices.pause();
     }
     await this.#write(encoder?.finish() ?? null);
+  }
+
+  /** Who encodes the run. */
+  #familyOf({ family }: SampleRun): ChunkFamily {
+    const isFloat = Object.values(FLOAT_FAMILIES).includes(family);
+    return isFloat && this.#floats !== null ? FLOAT_FAMILIES[this.#floats] : family;
   }
 
   #encoderOf(family: ChunkFamily): ChunkEncoder {
@@ -186,6 +202,28 @@ function overlapGroups(parts: readonly SeriesPart[]): PartChunk[][] {
     maxMs = Math.max(maxMs, chunk.maxMs);
   }
   return groups;
+}
+
+/** Groups that follow each other and have nothing but floats become one, so that their samples fill whole chunks. */
+function joinFloats(groups: readonly PartChunk[][]): PartChunk[][] {
+  const joined: PartChunk[][] = [];
+  let isOpen = false;
+  for (const group of groups) {
+    const isFloat = group.every(isFloats);
+    if (isFloat && isOpen) joined.at(-1)!.push(...group);
+    else joined.push([...group]);
+    isOpen = isFloat;
+  }
+  return joined;
+}
+
+function isFloats(chunk: PartChunk): boolean {
+  const encoding = encodingOf(chunk);
+  return encoding === CHUNK_ENCODING.xor || encoding === CHUNK_ENCODING.dense;
+}
+
+function encodingOf({ part, ref }: PartChunk): number {
+  return part.scan.read(ref).encoding;
 }
 
 /** The group without chunks that are the same as the one before them, as after the same data was put in twice. */

@@ -8,6 +8,7 @@ import { tsdbDump, tsdbDumpOpenMetrics } from './dump.ts';
 import { IMPORTS } from './import.ts';
 import { tsdbList } from './list.ts';
 import { tsdbRepair } from './repair.ts';
+import { tsdbRewrite } from './rewrite.ts';
 import { tsdbVerify } from './verify.ts';
 
 /** `pollux tool tsdb …`: promtool's commands and our own. */
@@ -21,5 +22,6 @@ export const TSDB_COMMANDS: readonly Subcommand<CommandContext>[] = [
   tsdbBenchWrite,
   tsdbVerify,
   tsdbRepair,
+  tsdbRewrite,
   ...IMPORTS,
 ];

@@ -1,0 +1,148 @@
+import {
+  createDenseEncoder,
+  createXorAppendState,
+  DENSE_MALFORMED,
+  DENSE_UNFIT,
+  denseCount,
+  denseDecode,
+  denseEncode,
+  denseMaxBytes,
+  resetXorAppend,
+  XOR_CUT_BYTES,
+  XOR_MALFORMED,
+  XOR_MAX_BYTES,
+  XOR_SAMPLE_MAX_BYTES,
+  xorAppend,
+  xorByteLength,
+  xorCount,
+  xorDecode,
+} from '@pollux/kernels';
+import { CorruptionError, NotSupportedError } from '../errors.ts';
+import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import type { ChunkEncoder, ChunkFamily, EncodedChunk, SampleRun } from './chunk-family.ts';
+
+/** Encodings in which floats are written. */
+export type FloatEncoding = 'xor' | 'dense';
+
+/** Samples of a chunk, as Prometheus has them. */
+const XOR_SAMPLES = 120;
+/** More make a chunk smaller, but all of it is decoded for each of its samples: this is half a day at 15 s. */
+const DENSE_SAMPLES = 2_880;
+
+type FloatRun = SampleRun & { readonly words: Uint32Array };
+
+const xorFloats: ChunkFamily = {
+  encodings: [CHUNK_ENCODING.xor],
+  decode(_encoding, bytes, place): FloatRun {
+    const claimed = bytes.length < 2 ? 0 : xorCount(bytes, 0);
+    // Each sample after the first takes at least two bits.
+    if (claimed > bytes.length * 8) throw new CorruptionError(place(), 'malformed chunk');
+    const timestampsMs = new Float64Array(claimed);
+    const words = new Uint32Array(claimed * 2);
+    const count = xorDecode(bytes, 0, bytes.length, timestampsMs, words, 0);
+    if (count === XOR_MALFORMED) throw new CorruptionError(place(), 'malformed chunk');
+    return { family: xorFloats, count, timestampsMs, words };
+  },
+  createEncoder: () => new XorEncoder(),
+};
+
+class XorEncoder implements ChunkEncoder {
+  readonly #state = createXorAppendState(1);
+  /** Two chunks by turns: one is lent while the next is begun. */
+  readonly #buffers = [0, 1].map(() => new Uint8Array(XOR_MAX_BYTES + XOR_SAMPLE_MAX_BYTES * 2));
+  #turn = 0;
+  #minMs = 0;
+
+  add(run: SampleRun, index: number): EncodedChunk | null {
+    const { words } = run as FloatRun;
+    const timestampMs = run.timestampsMs[index]!;
+    const state = this.#state;
+    const isFull =
+      state.count[0]! >= XOR_SAMPLES ||
+      (state.count[0]! > 0 && xorByteLength(state, 0) > XOR_CUT_BYTES);
+    const closed = isFull ? this.finish() : null;
+    if (state.count[0] === 0) this.#minMs = timestampMs;
+    xorAppend(
+      state,
+      0,
+      this.#buffers[this.#turn]!,
+      0,
+      timestampMs,
+      words[index * 2]!,
+      words[index * 2 + 1]!,
+    );
+    return closed;
+  }
+
+  finish(): EncodedChunk | null {
+    const state = this.#state;
+    const samples = state.count[0]!;
+    if (samples === 0) return null;
+    const chunk: EncodedChunk = {
+      encoding: CHUNK_ENCODING.xor,
+      bytes: this.#buffers[this.#turn]!,
+      start: 0,
+      end: xorByteLength(state, 0),
+      samples,
+      minMs: this.#minMs,
+      maxMs: state.lastTimestampMs[0]!,
+    };
+    resetXorAppend(state, 0);
+    this.#turn = 1 - this.#turn;
+    return chunk;
+  }
+}
+
+const denseFloats: ChunkFamily = {
+  encodings: [CHUNK_ENCODING.dense],
+  decode(_encoding, bytes, place): FloatRun {
+    const count = denseCount(bytes, 0, bytes.length);
+    if (count === DENSE_MALFORMED) throw new CorruptionError(place(), 'malformed chunk');
+    const timestampsMs = new Float64Array(count);
+    const words = new Uint32Array(count * 2);
+    if (denseDecode(bytes, 0, bytes.length, timestampsMs, words, 0) === DENSE_MALFORMED) {
+      throw new CorruptionError(place(), 'malformed chunk');
+    }
+    return { family: denseFloats, count, timestampsMs, words };
+  },
+  createEncoder: () => new DenseFloatEncoder(),
+};
+
+/** Holds the samples of a chunk until they are all there: the form of a dense chunk depends on all of them. */
+class DenseFloatEncoder implements ChunkEncoder {
+  readonly #encoder = createDenseEncoder();
+  readonly #timestampsMs = new Float64Array(DENSE_SAMPLES);
+  readonly #values = new Float64Array(DENSE_SAMPLES);
+  readonly #words = new Uint32Array(this.#values.buffer);
+  readonly #bytes = new Uint8Array(denseMaxBytes(DENSE_SAMPLES));
+  #count = 0;
+
+  add(run: SampleRun, index: number): EncodedChunk | null {
+    const { words } = run as FloatRun;
+    const closed = this.#count === DENSE_SAMPLES ? this.finish() : null;
+    this.#timestampsMs[this.#count] = run.timestampsMs[index]!;
+    this.#words[this.#count * 2] = words[index * 2]!;
+    this.#words[this.#count * 2 + 1] = words[index * 2 + 1]!;
+    this.#count++;
+    return closed;
+  }
+
+  finish(): EncodedChunk | null {
+    const samples = this.#count;
+    if (samples === 0) return null;
+    this.#count = 0;
+    const bytes = this.#bytes;
+    const columns = { timestampsMs: this.#timestampsMs, values: this.#values };
+    const end = denseEncode(this.#encoder, columns, 0, samples, bytes, 0);
+    if (end === DENSE_UNFIT) throw new NotSupportedError('a time beyond 2^50 ms in a dense chunk');
+    const minMs = this.#timestampsMs[0]!;
+    const maxMs = this.#timestampsMs[samples - 1]!;
+    return { encoding: CHUNK_ENCODING.dense, bytes, start: 0, end, samples, minMs, maxMs };
+  }
+}
+
+/** Each writes floats, and decodes its own encoding. */
+export const FLOAT_FAMILIES: Readonly<Record<FloatEncoding, ChunkFamily>> = {
+  xor: xorFloats,
+  dense: denseFloats,
+};
