@@ -66,9 +66,9 @@ async function replay(): Promise<void> {
   const startedMs = performance.now();
   const db = await open();
   const seconds = (performance.now() - startedMs) / 1000;
-  const stats = db.headStats(1);
   const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
   const cpuSeconds = ((userCPUTime + systemCPUTime) / 1e6).toFixed(2);
+  const stats = db.headStats(1);
   process.stdout.write(
     `replayed ${stats.numSeries} series, ${stats.chunkCount} chunks in ${seconds.toFixed(2)} s (${cpuSeconds} s of processor time with the start of the program); peak rss ${megabytes(maxRSS * 1024)}, then ${megabytes(process.memoryUsage.rss())}\n`,
   );
