@@ -57,6 +57,8 @@ export {
 export { DEFAULT_TSDB_OPTIONS, type FsyncMode, type TsdbOptions } from './options.ts';
 export { ReadOnlyTsdb, type ReadOnlyTsdbInit } from './read-only-tsdb.ts';
 export type { RecoveryStatus } from './recovery.ts';
+export { MAX_RETENTION_RULES } from './retention/series-classes.ts';
+export type { RetentionRule, RetentionSettings } from './retention/settings.ts';
 export type { WalRecord } from './wal/records.ts';
 export { segmentName, type WalPosition } from './wal/segment.ts';
 export type { Damage } from './wal/segment-reader.ts';

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { EngineQueryPort, type Readiness, registerApi } from '@pollux/api';
-import { Closer, type Env, InputError } from '@pollux/base';
+import { Closer, type Env } from '@pollux/base';
 import { parseAddress, type Router } from '@pollux/http';
 import { fnv1a64, formatDuration } from '@pollux/model';
 import { Engine } from '@pollux/promql';
@@ -19,6 +19,7 @@ import { loadServerConfig, resolverOf, type ServerConfig } from './config.ts';
 import { ServerCoverage, withRelativeFiles } from './coverage.ts';
 import { CurrentQueryable } from './current-queryable.ts';
 import { SERVER_FLAGS } from './flags.ts';
+import { retentionSettings } from './retention-config.ts';
 import { bindStatus } from './status-port.ts';
 import { bindTargets } from './targets-port.ts';
 import { bindWal } from './wal-binding.ts';
@@ -54,7 +55,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   let readiness: Readiness = 'starting';
 
   const directory = resolve(flags['storage.tsdb.path']);
-  const retentionMs = first.retentionMs ?? flags['storage.tsdb.retention.time'];
+  const retention = retentionSettings(flags, first);
   const tsdb = await Tsdb.begin({
     directory,
     env,
@@ -62,8 +63,11 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     registry,
     options: {
       minBlockDurationMs: flags['storage.tsdb.min-block-duration'],
-      retentionMs,
-      retentionBytes: first.retentionBytes ?? sizeFlag(flags['storage.tsdb.retention.size']),
+      maxBlockDurationMs: flags['storage.tsdb.max-block-duration'],
+      retentionMs: retention.timeMs,
+      retentionBytes: retention.bytes,
+      retentionPercentage: retention.percentage,
+      retentionRules: retention.rules,
       walCompression: walCompression(flags),
       compactedFloats: flags['storage.tsdb.chunk-encoding'] === 'dense' ? 'dense' : null,
       fsync: flags['storage.fsync'] as 'none' | 'interval' | 'always',
@@ -82,7 +86,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     startedMs: env.clock.now(),
     oldestSampleMs: () => tsdb.extent.oldestMs,
     lostTimes: () => tsdb.lostTimes(),
-    retentionMs,
+    retentionMs: () => tsdb.retention.timeMs,
   });
   closer.defer('coverage', () => coverage.close());
 
@@ -149,6 +153,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
 
   const prepare = (config: ServerConfig): (() => Promise<void>) => {
     const window = tsdb.prepareOutOfOrderWindow(config.outOfOrderWindowMs);
+    const kept = retentionSettings(flags, config);
     const scrapes = scrape.prepare({
       jobs: config.jobs,
       seed: phaseSeed(context.hostname, config),
@@ -165,6 +170,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       window();
       tsdb.setSeriesLimits(config.seriesLimits);
       tsdb.resizeExemplars(config.maxExemplars);
+      tsdb.retention = kept;
       queryable.current = storage;
       coverage.log.configIdentity = config.identity;
       scrapes.commit();
@@ -201,7 +207,6 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       hostname: context.hostname,
       now: () => env.clock.now(),
       flags: shownFlags(flags),
-      retentionMs,
       tsdb,
       scrape,
       writer,
@@ -210,8 +215,8 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     admin: flags['web.enable-admin-api']
       ? {
           deleteSeries: (range, matchers) => tsdb.deleteSamples(range, matchers),
-          cleanTombstones: () => notServed('clean_tombstones'),
-          snapshot: () => notServed('snapshot'),
+          cleanTombstones: () => tsdb.cleanTombstones(),
+          snapshot: (skipHead) => tsdb.snapshot(skipHead),
         }
       : null,
     lifecycle: flags['web.enable-lifecycle']
@@ -338,20 +343,6 @@ function walCompression(flags: ServerFlags): 'none' | 'snappy' | 'zstd' {
   return flags['storage.tsdb.wal-compression-type'] === 'zstd' ? 'zstd' : 'snappy';
 }
 
-function sizeFlag(text: string): number {
-  const match = /^(\d+)(B|KB|MB|GB|TB|PB|EB)$/.exec(text);
-  if (match === null) {
-    throw new InputError(
-      'ROLES.BAD_FLAG',
-      '--storage.tsdb.retention.size',
-      `"${text}" is no size; write for example 50GB`,
-    );
-  }
-  return (
-    Number(match[1]) * 1024 ** ['B', 'KB', 'MB', 'GB', 'TB', 'PB', 'EB'].indexOf(match[2] ?? 'B')
-  );
-}
-
 /** Flags as `/api/v1/status/flags` shows them: durations in Prometheus' form. */
 function shownFlags(flags: ServerFlags): Record<string, string> {
   return Object.fromEntries(
@@ -362,8 +353,4 @@ function shownFlags(flags: ServerFlags): Record<string, string> {
         : String(value),
     ]),
   );
-}
-
-async function notServed(what: string): Promise<never> {
-  throw new InputError('ROLES.NOT_SUPPORTED', what, 'is not supported yet');
 }

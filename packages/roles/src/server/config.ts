@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { dirname, isAbsolute, join } from 'node:path';
 import { type Files, InputError } from '@pollux/base';
 import {
-  byteSize,
   type ConfigNode,
   entryOf,
   integer,
@@ -44,8 +43,9 @@ import {
   type ScrapeConfig,
   scrapeConfigs,
 } from '@pollux/scrape';
-import type { SeriesLimits } from '@pollux/tsdb';
+import type { RetentionRule, SeriesLimits } from '@pollux/tsdb';
 import { readTextFile } from '../runtime/read-file.ts';
+import { type RetentionSection, retentionRules, retentionSection } from './retention-config.ts';
 
 const duration = parsed(parseDuration);
 
@@ -63,8 +63,8 @@ export type ServerConfig = {
   readonly remoteWrites: readonly RemoteWriteConfig[];
   readonly remoteReads: readonly RemoteReadConfig[];
   /** Null: the flags decide. */
-  readonly retentionMs: number | null;
-  readonly retentionBytes: number | null;
+  readonly retention: RetentionSection | null;
+  readonly retentionRules: readonly RetentionRule[];
   /** How far behind the newest sample of the database a sample may be; 0 = out-of-order samples are refused. */
   readonly outOfOrderWindowMs: number;
   readonly seriesLimits: SeriesLimits;
@@ -84,14 +84,6 @@ const globalSection = object({
   query_log_file: optional(string, ''),
 });
 
-const retention = object({
-  time: optional(nullable(duration), null),
-  size: optional(nullable(byteSize), null),
-  percentage: optional(nullable(integer), null),
-});
-
-const NO_RETENTION = { time: null, size: null, percentage: null };
-
 /** Beyond Prometheus, which refuses the key. 0 = no limit. */
 const seriesLimits = object({
   total: optional(nonNegativeInteger, 0),
@@ -108,7 +100,12 @@ const NO_EXEMPLARS = { max_exemplars: 0 };
 
 const NO_STORAGE = {
   exemplars: NO_EXEMPLARS,
-  tsdb: { out_of_order_time_window: 0, retention: NO_RETENTION, series_limits: NO_LIMITS },
+  tsdb: {
+    out_of_order_time_window: 0,
+    retention: null,
+    retention_rules: [],
+    series_limits: NO_LIMITS,
+  },
 };
 
 const storageSection = object({
@@ -116,7 +113,8 @@ const storageSection = object({
   tsdb: optional(
     object({
       out_of_order_time_window: optional(duration, 0),
-      retention: optional(retention, NO_RETENTION),
+      retention: optional(nullable(retentionSection), null),
+      retention_rules: optional(retentionRules, []),
       series_limits: optional(seriesLimits, NO_LIMITS),
     }),
     NO_STORAGE.tsdb,
@@ -164,9 +162,6 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
     ),
   ];
   refuseDuplicateJobs(root, jobs);
-  if (section.storage.tsdb.retention.percentage !== null) {
-    refuse(root, 'storage.tsdb.retention.percentage', 'is not supported yet; use size');
-  }
   if (section.storage.exemplars.max_exemplars > MAX_EXEMPLARS) {
     refuse(root, 'storage.exemplars.max_exemplars', `must be at most ${MAX_EXEMPLARS}`);
   }
@@ -181,8 +176,8 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
     alerting: section.alerting,
     remoteWrites: section.remote_write,
     remoteReads: section.remote_read,
-    retentionMs: section.storage.tsdb.retention.time,
-    retentionBytes: section.storage.tsdb.retention.size,
+    retention: section.storage.tsdb.retention,
+    retentionRules: section.storage.tsdb.retention_rules,
     outOfOrderWindowMs: section.storage.tsdb.out_of_order_time_window,
     seriesLimits: limitsOf(section.storage.tsdb.series_limits),
     // A negative number means none, as with Prometheus.

@@ -24,7 +24,7 @@ describe('the coverage of a server', () => {
       startedMs: START_MS,
       oldestSampleMs: () => oldestMs,
       lostTimes: () => [],
-      retentionMs: 60_000,
+      retentionMs: () => 60_000,
     });
     coverage.restore(0);
     coverage.start();
@@ -48,7 +48,7 @@ describe('the coverage of a server', () => {
       startedMs: START_MS,
       oldestSampleMs: () => START_MS,
       lostTimes: () => lost,
-      retentionMs: 0,
+      retentionMs: () => 0,
     });
     coverage.restore(0);
     coverage.start();

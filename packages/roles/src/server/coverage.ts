@@ -31,7 +31,8 @@ export type ServerCoverageOptions = {
   readonly oldestSampleMs: () => number;
   /** Times in which samples that were stored have been lost to damage. */
   readonly lostTimes: () => readonly Interval[];
-  readonly retentionMs: number;
+  /** 0 = for ever. */
+  readonly retentionMs: () => number;
 };
 
 const REPORT_PATH = '/api/v1/pollux/coverage';
@@ -52,7 +53,7 @@ export class ServerCoverage implements CoveragePort {
   #early: (() => void)[] | null = [];
   #file: CoverageFile | null = null;
   readonly #clock: Clock;
-  readonly #retentionMs: number;
+  readonly #retentionMs: () => number;
   readonly #oldestSampleMs: () => number;
   readonly #lostTimes: () => readonly Interval[];
   #timer: Timer | null = null;
@@ -106,9 +107,10 @@ export class ServerCoverage implements CoveragePort {
 
   /** What is older may be gone, and is for remote storage or the other replica to answer. */
   #heldSinceMs(nowMs: number): number {
+    const retentionMs = this.#retentionMs();
     const oldestMs = this.#oldestSampleMs();
     return Math.max(
-      this.#retentionMs > 0 ? nowMs - this.#retentionMs : 0,
+      retentionMs > 0 ? nowMs - retentionMs : 0,
       Number.isFinite(oldestMs) ? oldestMs : 0,
     );
   }

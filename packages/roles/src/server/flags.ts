@@ -54,8 +54,8 @@ export const SERVER_FLAGS = {
   },
   'storage.tsdb.retention.time': {
     kind: 'duration',
-    fallback: '15d',
-    help: 'How long to retain samples in storage.',
+    fallback: '0s',
+    help: 'How long to retain samples in storage. 15d when neither this nor a size is set.',
   },
   'storage.tsdb.retention.size': {
     kind: 'string',
@@ -69,8 +69,8 @@ export const SERVER_FLAGS = {
   },
   'storage.tsdb.max-block-duration': {
     kind: 'duration',
-    fallback: '1d',
-    help: 'Largest time that one block may cover after compaction.',
+    fallback: '0s',
+    help: 'Largest time that one block may cover after compaction. 0s: a tenth of the retention time, at most 31d.',
   },
   'storage.tsdb.wal-compression': {
     kind: 'boolean',

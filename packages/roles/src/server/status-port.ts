@@ -1,19 +1,18 @@
 import { arch, platform } from 'node:os';
 import type { StatusPort } from '@pollux/api';
 import type { ServerStatus } from '@pollux/api-types/pair';
-import { formatDuration } from '@pollux/model';
 import type { RemoteWriter } from '@pollux/remote';
 import type { ScrapeManager } from '@pollux/scrape';
 import type { Tsdb } from '@pollux/tsdb';
 import { PROMETHEUS_VERSION, VERSION } from '../runtime/role.ts';
 import type { ServerConfig } from './config.ts';
+import { retentionText } from './retention-config.ts';
 
 export type StatusParts = {
   readonly startedMs: number;
   readonly hostname: string;
   readonly now: () => number;
   readonly flags: Readonly<Record<string, string>>;
-  readonly retentionMs: number;
   readonly tsdb: Tsdb;
   readonly scrape: ScrapeManager;
   readonly writer: RemoteWriter;
@@ -54,7 +53,7 @@ export function bindStatus(parts: StatusParts): StatusPort {
       GOMEMLIMIT: 0,
       GOGC: '',
       GODEBUG: '',
-      storageRetention: parts.retentionMs > 0 ? formatDuration(parts.retentionMs) : '',
+      storageRetention: retentionText(tsdb.retention),
     }),
     tsdb: async (limit) => {
       const stats = tsdb.headStats(limit);
