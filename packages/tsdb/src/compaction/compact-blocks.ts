@@ -35,7 +35,12 @@ export type CompactOptions = {
  */
 export async function compactBlocks(options: CompactOptions): Promise<string | null> {
   const { env, directory, parents, compaction, slices } = options;
-  const fronts = parents.map((block) => new Front(block, options));
+  const fronts: Front[] = [];
+  for (const block of parents) {
+    // Each reads the list of all series of its parent at once.
+    await slices.pause();
+    fronts.push(new Front(block, options));
+  }
   const isFiltered =
     options.expiry !== null || parents.some(({ deletionCount }) => deletionCount > 0);
   const used = isFiltered ? await usedSymbols(fronts, slices) : null;
