@@ -1,9 +1,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { VirtualClock } from '@pollux/base';
 import { Labels, Matcher } from '@pollux/model';
 import { NO_HINTS } from '@pollux/storage';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Tsdb } from './db.ts';
+import { writeTestBlock } from './testing/block-fixtures.ts';
 import {
   ALL_TIME,
   append,
@@ -26,6 +28,8 @@ beforeEach(() => {
   directory = temporaryDirectory();
 });
 afterEach(() => removeDirectory(directory));
+
+type Meta = { readonly minTime: number; readonly stats: { readonly numSeries: number } };
 
 const EXTRA = Labels.from({ __name__: 'extra', only_here: 'x', i: '1' });
 
@@ -90,6 +94,45 @@ describe('a series that was deleted as a whole', () => {
     expect(await namesIn(db, { ...within, minMs: T0 + 130_000 })).toEqual(everything);
     expect(await namesIn(db, { ...within, maxMs: T0 + 429_999 })).toEqual(withoutExtra);
     expect(await namesIn(db, { ...within, maxMs: T0 + 430_000 })).toEqual(everything);
+    await db.close();
+  });
+});
+
+describe('the space of deleted samples', () => {
+  it('is freed by itself when no deletion came for five minutes, in all blocks but the newest', async () => {
+    const clock = new VirtualClock();
+    // Too small for Prometheus' plan to rewrite them, and too far apart to be merged.
+    for (let i = 0; i < 4; i++) {
+      const minTime = i * 3 * RANGE_MS;
+      const points = [{ timestampMs: minTime, bits: 1n }];
+      const rows = [series(0), series(1), EXTRA].map((labels) => ({ labels, points }));
+      const spec = { minTime, maxTime: minTime + RANGE_MS, rows, seed: i + 1 };
+      await writeTestBlock(directory, spec);
+    }
+    const options = { ...OPTIONS, maxBlockDurationMs: 3 * RANGE_MS };
+    const db = await openTsdb(directory, { options, clock });
+    await db.deleteSamples(ALL_TIME, [new Matcher('only_here', '=', 'x')]);
+    const seriesOf = (): number[] =>
+      fs
+        .readdirSync(directory)
+        .filter((name) => name.length === 26)
+        .map(
+          (name): Meta =>
+            JSON.parse(fs.readFileSync(path.join(directory, name, 'meta.json'), 'utf8')),
+        )
+        .sort((a, b) => a.minTime - b.minTime)
+        .map(({ stats }) => stats.numSeries);
+    await clock.advance(290_000);
+    await db.tick();
+    expect(seriesOf()).toEqual([3, 3, 3, 3]);
+    await clock.advance(10_000);
+    await db.tick();
+    expect(seriesOf()).toEqual([2, 3, 3, 3]);
+    await db.tick();
+    await db.tick();
+    await db.tick();
+    expect(seriesOf()).toEqual([2, 2, 2, 3]);
+    expect(await namesIn(db, ALL_TIME)).toEqual(withoutExtra);
     await db.close();
   });
 });
