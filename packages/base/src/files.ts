@@ -24,6 +24,8 @@ export interface Files {
   removeTree(path: string): void;
   /** Makes renames, links and removals inside the directory durable. */
   syncDirectory(path: string): void;
+  /** As {@link syncDirectory}, without holding the thread: a file system may first write much else. */
+  datasyncDirectory(path: string): Promise<void>;
   /** What is free on the volume of `path`. */
   space(path: string): FileSpace;
   /** Calls back after a change of an entry of the directory `path`; best effort. The returned function ends it. */

@@ -82,6 +82,15 @@ export class NodeFiles implements Files {
     }
   }
 
+  async datasyncDirectory(directory: string): Promise<void> {
+    const handle = await fs.promises.open(directory, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
   space(directory: string): FileSpace {
     const stat = fs.statfsSync(directory);
     return {

@@ -173,6 +173,10 @@ export class SimFiles implements Files {
     this.#names.sync(directory);
   }
 
+  async datasyncDirectory(path: string): Promise<void> {
+    this.syncDirectory(path);
+  }
+
   space(): { freeBytes: number; totalBytes: number } {
     const used = usedBytes(this.#names.root);
     return { freeBytes: TOTAL_BYTES - used, totalBytes: TOTAL_BYTES };

@@ -87,7 +87,7 @@ export class BlockWriter {
     if (temporary === null) return null;
     const path = `${directory}/${this.ulid}`;
     env.files.rename(temporary, path);
-    env.files.syncDirectory(directory);
+    await env.files.datasyncDirectory(directory);
     return path;
   }
 
@@ -117,8 +117,8 @@ export class BlockWriter {
     });
     await writeSynced(files, `${this.#temporary}/meta.json`, new TextEncoder().encode(meta));
     await writeSynced(files, `${this.#temporary}/tombstones`, encodeTombstonesFile(new Map()));
-    files.syncDirectory(`${this.#temporary}/chunks`);
-    files.syncDirectory(this.#temporary);
+    await files.datasyncDirectory(`${this.#temporary}/chunks`);
+    await files.datasyncDirectory(this.#temporary);
     return this.#temporary;
   }
 

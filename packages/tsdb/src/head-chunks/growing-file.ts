@@ -131,10 +131,11 @@ export class GrowingFile {
     this.#release();
   }
 
-  /** Resolves when what has been written before the call is on the disk. */
-  async sync(): Promise<void> {
+  /** Resolves when what has been written before the call is on the disk; for a new file, `syncName` sees to its name. */
+  async sync(syncName: () => Promise<void>): Promise<void> {
     const upTo = this.#written;
     await this.#handle?.datasync();
+    if (this.#synced === 0) await syncName();
     this.#synced = Math.max(this.#synced, upTo);
   }
 

@@ -300,7 +300,7 @@ function touched(chunks: readonly Added[], name: string, offset: number): number
 
 /** The machine does not lose power here. */
 class LazyFiles extends NodeFiles {
-  override syncDirectory(): void {}
+  override async datasyncDirectory(): Promise<void> {}
 
   override open(path: string, mode: 'r' | 'r+' | 'w' | 'wx' | 'a'): File {
     const file = super.open(path, mode);
@@ -310,7 +310,7 @@ class LazyFiles extends NodeFiles {
 }
 
 /** Syncs end when {@link finish} is called. */
-class SlowSyncFiles extends NodeFiles {
+class SlowSyncFiles extends LazyFiles {
   isSlow = true;
   #waiting: (() => void)[] = [];
 
@@ -321,10 +321,8 @@ class SlowSyncFiles extends NodeFiles {
 
   override open(path: string, mode: 'r' | 'r+' | 'w' | 'wx' | 'a'): File {
     const file = super.open(path, mode);
-    const datasync = file.datasync.bind(file);
     file.datasync = async () => {
       if (this.isSlow) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      else await datasync();
     };
     return file;
   }

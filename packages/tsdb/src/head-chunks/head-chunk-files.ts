@@ -261,7 +261,6 @@ export class HeadChunkFiles {
       if (!file.hasHandle) {
         if (!isPreviousOnDisk) return;
         file.attach(disk.open(`${directory}/${headChunkFileName(file.number)}`, 'w'), cache);
-        disk.syncDirectory(directory);
       }
       const before = file.written;
       try {
@@ -277,7 +276,10 @@ export class HeadChunkFiles {
 
   async #sync(file: GrowingFile): Promise<unknown> {
     try {
-      await file.sync();
+      const { files: disk, directory } = this.#options;
+      await file.sync(async () => {
+        if (directory !== null) await disk.datasyncDirectory(directory);
+      });
       return null;
     } catch (error) {
       this.#noteFailure(error);

@@ -53,12 +53,12 @@ export async function writeHeadSnapshot(source: HeadSnapshotSource): Promise<Wri
   try {
     writeStart(source, writer, position);
     const seriesCount = await writeSeries(source, writer);
-    writeRest(source, writer, exemplars);
+    await writeRest(source, writer, exemplars);
     // What the snapshot leaves to the other files must be on the disk before it is.
     const end = chunkFiles.lastPlace();
     await chunkFiles.flush();
     await wal.sync();
-    files.syncDirectory(wal.walDirectory);
+    await files.datasyncDirectory(wal.walDirectory);
     writer.small(FRAME.end, (target) => {
       target.uvarint(seriesCount);
       target.uvarint(source.head.table.lastRef);
@@ -68,7 +68,7 @@ export async function writeHeadSnapshot(source: HeadSnapshotSource): Promise<Wri
     const bytes = writer.size;
     await writer.finish();
     files.rename(temporary, path);
-    files.syncDirectory(directory);
+    await files.datasyncDirectory(directory);
     return { position, bytes };
   } catch (error) {
     writer.abandon();
@@ -205,30 +205,21 @@ function encodeSeriesRow(target: ByteWriter, head: Head, slot: Slot, symbols: Sy
   target.raw(bytes, start, start + length);
 }
 
-/** What is small: in one go. */
-function writeRest(
-  { head, expiries }: HeadSnapshotSource,
+async function writeRest(
+  { head, expiries, clock, signal }: HeadSnapshotSource,
   writer: FrameWriter,
   exemplars: readonly StoredExemplar[],
-): void {
-  const { table } = head;
-  const metadata: MetadataRecord[] = [];
-  for (const [ref, entry] of head.metadata) metadata.push({ ref, metadata: entry });
-  inParts(metadata, (part) => writer.small(FRAME.record, (to) => encodeMetadata(to, part)));
-  const stones: TombstoneRecord[] = [];
-  for (const [ref, intervals] of head.tombstones) {
-    for (const { minMs, maxMs } of intervals) stones.push({ ref, minMs, maxMs });
-  }
-  inParts(stones, (part) => writer.small(FRAME.record, (to) => encodeTombstones(to, part)));
-  const records: ExemplarRecord[] = [];
-  for (const { seriesLabels, exemplar, timestampMs } of exemplars) {
-    const slot = table.find(seriesLabels);
-    if (slot < 0) continue;
-    const { value, labels } = exemplar;
-    records.push({ ref: table.refs[slot]!, timestampMs, value, labels });
-  }
-  inParts(records, (part) => writer.small(FRAME.record, (to) => encodeExemplars(to, part)));
-  inParts([...expiries.entries()], (part) =>
+): Promise<void> {
+  const slices = new Slices(clock, signal);
+  const record = (encode: (target: ByteWriter) => void): void => {
+    writer.small(FRAME.record, encode);
+  };
+  await inParts(metadataOf(head), slices, (part) => record((to) => encodeMetadata(to, part)));
+  await inParts(stonesOf(head), slices, (part) => record((to) => encodeTombstones(to, part)));
+  await inParts(exemplarsOf(head, exemplars), slices, (part) =>
+    record((to) => encodeExemplars(to, part)),
+  );
+  await inParts(expiries.entries(), slices, (part) =>
     writer.small(FRAME.expiries, (target) => {
       for (const { ref, segment, maxMs, standsFor } of part) {
         target.uvarint(ref);
@@ -240,6 +231,40 @@ function writeRest(
   );
 }
 
-function inParts<T>(items: readonly T[], write: (part: readonly T[]) => void): void {
-  for (let i = 0; i < items.length; i += RECORD_ENTRIES) write(items.slice(i, i + RECORD_ENTRIES));
+function* metadataOf({ metadata }: Head): Generator<MetadataRecord> {
+  for (const [ref, entry] of metadata) yield { ref, metadata: entry };
+}
+
+function* stonesOf({ tombstones }: Head): Generator<TombstoneRecord> {
+  for (const [ref, intervals] of tombstones) {
+    for (const { minMs, maxMs } of intervals) yield { ref, minMs, maxMs };
+  }
+}
+
+function* exemplarsOf(
+  { table }: Head,
+  exemplars: readonly StoredExemplar[],
+): Generator<ExemplarRecord> {
+  for (const { seriesLabels, exemplar, timestampMs } of exemplars) {
+    const slot = table.find(seriesLabels);
+    if (slot < 0) continue;
+    const { value, labels } = exemplar;
+    yield { ref: table.refs[slot]!, timestampMs, value, labels };
+  }
+}
+
+async function inParts<T>(
+  items: Iterable<T>,
+  slices: Slices,
+  write: (part: readonly T[]) => void,
+): Promise<void> {
+  let part: T[] = [];
+  for (const item of items) {
+    part.push(item);
+    if (part.length < RECORD_ENTRIES) continue;
+    write(part);
+    part = [];
+    if (slices.isOver) await slices.pause();
+  }
+  if (part.length > 0) write(part);
 }

@@ -106,7 +106,10 @@ export async function collectSymbols(
   await slicedSort(order, compare, slices);
   const symbols: string[] = [];
   const numbers = new Uint32Array(limit);
-  for (const id of order) numbers[id] = symbols.push(table.symbols.text(id)) - 1;
+  for (const id of order) {
+    numbers[id] = symbols.push(table.symbols.text(id)) - 1;
+    if (symbols.length % 1024 === 0 && slices.isOver) await slices.pause();
+  }
   return { symbols, numbers };
 }
 

@@ -33,15 +33,26 @@ const NONE = 0xffffffff;
  */
 export class HeadPostings {
   #all = new RefList();
-  #pairName = new Uint32Array(64);
-  #pairValue = new Uint32Array(64);
-  #pairCount = new Uint32Array(64);
-  #pairFirst = new Uint32Array(64);
+  #pairName: Uint32Array;
+  #pairValue: Uint32Array;
+  #pairCount: Uint32Array;
+  #pairFirst: Uint32Array;
   #pairs = 0;
   /** References of pairs with more than one. */
   readonly #lists = new Map<number, RefList>();
   readonly #pairsOfName = new Map<number, RefList>();
-  #table = new Uint32Array(256).fill(NONE);
+  #table: Uint32Array;
+
+  /** With room for `pairs` before anything has to be moved. */
+  constructor(pairs = 64) {
+    let size = 64;
+    while (size < pairs) size *= 2;
+    this.#pairName = new Uint32Array(size);
+    this.#pairValue = new Uint32Array(size);
+    this.#pairCount = new Uint32Array(size);
+    this.#pairFirst = new Uint32Array(size);
+    this.#table = new Uint32Array(size * 2).fill(NONE);
+  }
 
   /** All references, ascending; lent until the next change. */
   all(): Uint32Array {

@@ -196,7 +196,7 @@ export class SeriesTable {
 
   /** Leaves the removed series out of the postings. Yields between slices; the old ones answer until the new are ready. */
   async rebuildPostings(slices: Slices): Promise<void> {
-    const next = new HeadPostings();
+    const next = new HeadPostings(this.postings.pairCount);
     const refs = this.postings.all().slice();
     this.#nextPostings = next;
     for (let i = 0; i < refs.length; i++) {
@@ -207,7 +207,7 @@ export class SeriesTable {
     this.postings = next;
     this.#nextPostings = null;
     // The old postings named symbols of removed series; nothing does any more.
-    this.symbols.releaseUnused();
+    await this.symbols.releaseUnused(slices);
   }
 
   #addTo(postings: HeadPostings, slot: Slot): void {

@@ -1,3 +1,5 @@
+import type { Slices } from '../slices.ts';
+
 /** Entries of the hash table that are no symbol. */
 const NONE = 0xffffffff;
 const REMOVED = 0xfffffffe;
@@ -88,9 +90,12 @@ export class Symbols {
     return this.#texts[id]!;
   }
 
-  /** Forgets symbols without uses; their numbers are given out again. */
-  releaseUnused(): void {
-    for (const id of this.#unused) {
+  /** Forgets symbols without uses; their numbers are given out again. Yields between slices. */
+  async releaseUnused(slices: Slices): Promise<void> {
+    const unused = this.#unused;
+    this.#unused = [];
+    for (const [i, id] of unused.entries()) {
+      if (i % 256 === 0 && slices.isOver) await slices.pause();
       const text = this.#texts[id]!;
       // A symbol may be listed twice, or be in use again.
       if (this.#uses[id] !== 0 || id === 0 || text === '') continue;
@@ -99,7 +104,6 @@ export class Symbols {
       this.#free.push(id);
       this.#count--;
     }
-    this.#unused = [];
   }
 
   /** The table's place of the text, or the NONE where its search ends. */

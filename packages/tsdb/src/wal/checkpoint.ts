@@ -77,9 +77,9 @@ export async function writeCheckpoint(options: CheckpointOptions): Promise<void>
   } finally {
     await writer.close();
   }
-  files.syncDirectory(temporary);
+  await files.datasyncDirectory(temporary);
   files.rename(temporary, path);
-  files.syncDirectory(walDirectory);
+  await files.datasyncDirectory(walDirectory);
 }
 
 /** Files of the previous checkpoint, then the segments behind it. */
