@@ -20,6 +20,8 @@ export interface Files {
   link(existing: string, created: string): void;
   /** Removes a file; missing is fine. */
   remove(path: string): void;
+  /** As {@link remove}, without holding the thread: to give back a large file takes the system a while. */
+  unlink(path: string): Promise<void>;
   /** Removes a directory and all below it; missing is fine. */
   removeTree(path: string): void;
   /** Makes renames, links and removals inside the directory durable. */

@@ -193,7 +193,7 @@ export class HeadMaintenance {
       metrics.checkpointFailures.inc();
       throw error;
     }
-    wal.truncate(last);
+    await wal.shorten(last);
     expiries.prune(last, minMs);
   }
 }

@@ -69,6 +69,10 @@ export class NodeFiles implements Files {
     fs.rmSync(filePath, { force: true });
   }
 
+  async unlink(filePath: string): Promise<void> {
+    await fs.promises.rm(filePath, { force: true });
+  }
+
   removeTree(directory: string): void {
     fs.rmSync(directory, { recursive: true, force: true });
   }

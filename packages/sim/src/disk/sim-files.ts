@@ -155,6 +155,10 @@ export class SimFiles implements Files {
     this.#unlink(place);
   }
 
+  async unlink(path: string): Promise<void> {
+    this.remove(path);
+  }
+
   /** One operation for each name, from the leaves up. */
   removeTree(path: string): void {
     const place = this.#placeOrNull(path);

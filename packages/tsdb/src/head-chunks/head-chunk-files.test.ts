@@ -178,7 +178,7 @@ describe('head chunks', () => {
     const chunks = Array.from({ length: 100 }, () => add(target, random));
     await target.flush();
     const { file } = chunks[60]!.place;
-    target.removeBefore(file);
+    await target.removeBefore(file);
     const kept = chunks.filter(({ place }) => place.file >= file);
     expectReadable(target, kept);
     expect(() => target.read(chunks[0]!.place)).toThrow('no such head chunk file');

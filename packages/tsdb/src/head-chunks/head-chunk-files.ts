@@ -170,15 +170,15 @@ export class HeadChunkFiles {
     }
   }
 
-  /** Removes the files before `number` that are complete. */
-  removeBefore(number: number): void {
+  /** Removes the files before `number` that are complete, oldest first. Rejects with the system's error. */
+  async removeBefore(number: number): Promise<void> {
     const { files: disk, directory } = this.#options;
     while (this.#files[0] !== undefined && this.#files[0].number < number) {
       const file = this.#files[0];
       if (directory !== null && !file.isComplete) return;
-      file.close();
-      if (directory !== null) disk.remove(`${directory}/${headChunkFileName(file.number)}`);
       this.#files.shift();
+      file.close();
+      if (directory !== null) await disk.unlink(`${directory}/${headChunkFileName(file.number)}`);
     }
   }
 

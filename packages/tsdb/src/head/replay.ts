@@ -355,7 +355,6 @@ export class LogReplay {
     const { head, expiries, log, metrics, found } = this.#options;
     const strangers = found?.dropRest() ?? 0;
     if (strangers > 0) log.warn('head chunks without a series in the log', { series: strangers });
-    head.sealed.releaseFiles();
     this.#refs.forEach((ref, slot) => {
       const live = head.table.refs[slot]!;
       if (live !== ref) expiries.note(ref, lastSegment, head.maxMs, live);

@@ -166,12 +166,12 @@ export class SealedChunks {
   }
 
   /** Removes the oldest files as far as no chunk of theirs is left, and begins a new one, for the same reason later. */
-  releaseFiles(): void {
+  async releaseFiles(): Promise<void> {
     for (const [file, count] of this.#alive) if (count === 0) this.#alive.delete(file);
     let oldest = Number.POSITIVE_INFINITY;
     for (const file of this.#alive.keys()) oldest = Math.min(oldest, file);
     this.#store.cut();
-    this.#store.removeBefore(oldest);
+    await this.#store.removeBefore(oldest);
   }
 
   #setOlder(ref: SealedRef, older: SealedRef): void {

@@ -55,9 +55,9 @@ export async function truncateHead(options: TruncateOptions): Promise<void> {
   }
   metrics.seriesRemoved.inc(removed);
   if (removed > 0) await table.rebuildPostings(slices);
-  head.sealed.releaseFiles();
   dropOldTombstones(head, minMs);
   head.setMinimum(head.chunkCount === 0 ? Number.POSITIVE_INFINITY : Math.max(oldestMs, minMs));
+  await head.sealed.releaseFiles();
 }
 
 /** Drops the series' chunks before `minMs`; returns the time of its oldest sample that is left, or Infinity. */

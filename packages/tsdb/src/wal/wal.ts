@@ -258,21 +258,42 @@ export class Wal implements WalTail {
    */
   truncate(last: number): void {
     const { files } = this.#options;
+    const { segments, checkpoints } = this.#giveUp(last);
+    for (const { path } of segments) files.remove(path);
+    for (const { directory } of checkpoints) files.removeTree(directory);
+    // What comes back after a power loss must not bring back what was deleted since.
+    files.syncDirectory(this.walDirectory);
+    this.#first = listSegments(files, this.walDirectory)[0] ?? this.#writer.position.segment;
+  }
+
+  /** As {@link truncate}, without holding the thread, as the removal of large segments would. */
+  async shorten(last: number): Promise<void> {
+    const { files } = this.#options;
+    const { segments, checkpoints } = this.#giveUp(last);
+    for (const { path } of segments) await files.unlink(path);
+    for (const { directory, files: paths } of checkpoints) {
+      for (const path of paths) await files.unlink(path);
+      files.removeTree(directory);
+    }
+    await files.datasyncDirectory(this.walDirectory);
+    this.#first = listSegments(files, this.walDirectory)[0] ?? this.#writer.position.segment;
+  }
+
+  /** Tells the listeners what is about to be removed, and returns it. */
+  #giveUp(last: number): WalDeletion {
+    const { files } = this.#options;
     const segments = listSegments(files, this.walDirectory)
       .filter((index) => index <= last)
       .map((index) => ({ index, path: `${this.walDirectory}/${segmentName(index)}` }));
     const all = listCheckpoints(files, this.walDirectory);
     const checkpoints = all.filter((checkpoint) => checkpoint.index < last);
     const replacement = all.find((checkpoint) => checkpoint.index === last) ?? null;
+    const deletion = { segments, checkpoints, replacement };
     for (const listener of this.#listeners) {
-      this.#call(() => listener.beforeDelete?.({ segments, checkpoints, replacement }));
+      this.#call(() => listener.beforeDelete?.(deletion));
     }
     this.#forgetUnsynced(last);
-    for (const { path } of segments) files.remove(path);
-    for (const { directory } of checkpoints) files.removeTree(directory);
-    // What comes back after a power loss must not bring back what was deleted since.
-    files.syncDirectory(this.walDirectory);
-    this.#first = listSegments(files, this.walDirectory)[0] ?? this.#writer.position.segment;
+    return deletion;
   }
 
   /** What was in segments up to `last` is kept elsewhere now: it need not be synced or written again. */
