@@ -13,7 +13,12 @@ const M = [new Matcher('__name__', '=', 'm')];
 /** A database on a disk that does what the test tells it. */
 class Story {
   readonly world: FaultWorld = faultWorld(1);
-  readonly #subject = tsdbSubject('always', { outOfOrderWindowMs: 15_000 });
+  readonly #subject = tsdbSubject('always', {
+    outOfOrderWindowMs: 15_000,
+    retentionMs: 3 * BLOCK_MS,
+    maxBlockDurationMs: BLOCK_MS,
+    snapshotIntervalMs: 0,
+  });
   #db: Tsdb | null = null;
 
   get db(): Tsdb {
@@ -150,13 +155,34 @@ describe('a page of the log that cannot be read for a moment', () => {
   });
 });
 
+describe('a block that was made into another', () => {
+  it('does not come back when it could not be removed, however often the other was made anew', async () => {
+    const story = await open();
+    await story.appendRange(0, 35_000);
+    await story.db.tick();
+    await story.db.deleteSamples({ minMs: T0 + 1_000, maxMs: T0 + 2_000 }, M);
+    story.failNext('EIO', 'rename', /tmp-for-deletion$/);
+    await story.db.cleanTombstones();
+    expect(story.world.disk.faults).toBe(1);
+    for (const fromMs of [3_000, 6_000]) {
+      await story.db.deleteSamples({ minMs: T0 + fromMs, maxMs: T0 + fromMs + 1_000 }, M);
+      await story.db.cleanTombstones();
+    }
+    await story.reopen();
+    expect((await story.times()).slice(0, 4)).toEqual([0, 5_000, 8_000, 9_000]);
+  });
+});
+
 describe('a failing disk', () => {
   it('does not make deletions forget a block that cannot be opened for a moment', async () => {
     const story = await open();
     await story.appendRange(0, 35_000);
     await story.db.tick();
+    await story.db.deleteSamples({ minMs: T0, maxMs: T0 + 1_000 }, M);
     story.failNext('EIO', 'open', /index$/);
     await story.reopen();
+    // Not what the log still has of the block's time.
+    expect((await story.times())[0]).toBe(2_000);
     await story.db.deleteSamples({ minMs: T0, maxMs: T0 + 4_000 }, M);
     await story.reopen();
     expect((await story.times())[0]).toBe(5_000);

@@ -7,7 +7,8 @@ import type { FaultWorld } from './fault-world.ts';
 import type { Contents, Offer, SampleAt } from './sample-ledger.ts';
 
 const BLOCK_MS = 20_000;
-const RETENTION_MS = 60_000;
+const MAX_BLOCK_MS = 60_000;
+const RETENTION_MS = 120_000;
 const SYNC_INTERVAL_MS = 1_000;
 /** Longer than the database waits between two looks at its directory. */
 const RELOAD_MS = 61_000;
@@ -23,8 +24,8 @@ type Batch = {
 };
 
 /**
- * The server's database under a script that appends, deletes, cuts blocks and the log, writes checkpoints, reloads, restarts
- * and outlives its retention time. Small sizes make each of these happen within some hundred operations of the disk.
+ * The server's database under a script that appends, deletes, cuts blocks and the log, writes checkpoints, head chunks and
+ * snapshots, compacts, reloads, restarts and outlives its retention time. Small sizes make each of these happen within some hundred operations of the disk.
  * `promised` is what it is held to, when that is another mode of syncing than it runs with.
  */
 export function tsdbSubject(
@@ -46,6 +47,9 @@ export function tsdbSubject(
           fsyncIntervalMs: SYNC_INTERVAL_MS,
           maintenanceIntervalMs: 2 ** 40,
           minBlockDurationMs: BLOCK_MS,
+          maxBlockDurationMs: MAX_BLOCK_MS,
+          snapshotIntervalMs: 1_000,
+          snapshotLogBytes: 1_024,
           retentionMs: RETENTION_MS,
           walSegmentBytes: 32 * 1024,
           walCompression: 'none',
@@ -130,6 +134,24 @@ function script(isSynced: boolean): Step<Tsdb>[] {
     tick,
     'restart',
     append(120_000, 126_000, few),
+    remove(isSynced, 4, 30_000, 121_000),
+    step('clean tombstones', (db) => db.cleanTombstones()),
+    append(126_000, 164_000, few),
+    step('compact while appending and deleting', async (db, world) => {
+      expire(world);
+      const compacting = db.tick();
+      await write(db, world, { atMs: 165_000, series: many }, isSynced);
+      await deleteRange(db, world, isSynced, { index: 2, fromMs: 50_000, toMs: 140_000 });
+      await compacting;
+    }),
+    step('snapshot', async (db) => {
+      await db.snapshot(false);
+    }),
+    'restart',
+    append(166_000, 204_000, few),
+    tick,
+    step('query', query),
+    append(204_000, 208_000, few),
   ].map((entry) => (entry === 'restart' ? { name: 'restart', run: entry } : entry)) as Step<Tsdb>[];
 }
 

@@ -22,6 +22,7 @@ export type BlockSetOptions = {
 export const TMP_FOR_CREATION = '.tmp-for-creation';
 export const TMP_FOR_DELETION = '.tmp-for-deletion';
 
+const OPEN_ATTEMPTS = 3;
 /** What an interrupted `replaceFile` leaves. */
 const TEMPORARY_FILE = /\.tmp-/;
 const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
@@ -45,6 +46,8 @@ export class BlockSet {
   readonly #damaged = new Set<string>();
   /** Directories that have lost their names as blocks and are to be removed. */
   readonly #doomed: string[] = [];
+  /** Deleted blocks that still have their names. */
+  readonly #named = new Set<string>();
   /** A block may have got its name without being shown. */
   #isStale = false;
 
@@ -151,7 +154,7 @@ export class BlockSet {
   async reload(slices: Slices | null): Promise<void> {
     const { files, directory, metrics } = this.#options;
     metrics.reloads.inc();
-    const names = files.list(directory).filter((name) => ULID.test(name));
+    const names = files.list(directory).filter((name) => ULID.test(name) && !this.#named.has(name));
     const before = new Map(this.#blocks.map((block) => [block.ulid, block]));
     const broken: BrokenBlock[] = [];
     const opened: Block[] = [];
@@ -159,7 +162,7 @@ export class BlockSet {
       if (before.has(name)) continue;
       const path = `${directory}/${name}`;
       try {
-        opened.push(await this.open(path, slices));
+        opened.push(await this.#openPatiently(path, slices));
       } catch (error) {
         if (slices !== null && !files.exists(path)) continue;
         broken.push({ name, reason: errorText(error), time: this.#timeOf(path) });
@@ -177,6 +180,20 @@ export class BlockSet {
     this.#quarantine(this.#withoutReplaced(broken));
   }
 
+  /**
+   * A passing fault must not hide a block: at a start the log would answer for its time, with samples that were deleted from
+   * the block.
+   */
+  async #openPatiently(path: string, slices: Slices | null): Promise<Block> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.open(path, slices);
+      } catch (error) {
+        if (attempt === OPEN_ATTEMPTS) throw error;
+      }
+    }
+  }
+
   /** Opens the block in `path` without showing it yet; {@link replace} does. `slices` null holds the thread. */
   async open(path: string, slices: Slices | null): Promise<Block> {
     const { files, cache } = this.#options;
@@ -188,6 +205,8 @@ export class BlockSet {
   /** Gives a complete block its name and shows it instead of its parents, in one step for readers. Their files go later. */
   publish(block: Block, parents: readonly Block[]): void {
     const { files, directory } = this.#options;
+    // Else the last block that names those as its parents might go before them.
+    if (parents.length > 0) this.#takeNames();
     try {
       block.moveTo(`${directory}/${block.ulid}`);
       files.syncDirectory(directory);
@@ -203,14 +222,23 @@ export class BlockSet {
     for (const parent of parents) this.#doom(parent);
   }
 
-  /** Takes the block out of sight; readers that hold it go on. Its files go with {@link sweep}. */
+  /**
+   * Takes the block out of sight; readers that hold it go on. Its files go with {@link sweep}. Throws the system's error, and
+   * does nothing, while blocks that were deleted before still have their names.
+   */
   delete(block: Block): void {
+    this.#takeNames();
+    this.#drop(block);
+  }
+
+  #drop(block: Block): void {
     this.#blocks = this.#blocks.filter((other) => other !== block);
     this.#doom(block);
   }
 
   /** Removes the files of deleted blocks, one at a time: freeing a large file takes long. */
   async sweep(slices: Slices): Promise<void> {
+    this.#takeNames();
     if (this.#doomed.length === 0) return;
     const { files, directory } = this.#options;
     // Else a power loss might leave the old name with a part of the files.
@@ -228,17 +256,29 @@ export class BlockSet {
     }
   }
 
-  /** First the name, so that an interrupted removal leaves no half block; while it has the name it says whose parent it is. */
   #doom(block: Block): void {
-    const { files, directory, log } = this.#options;
-    const path = `${directory}/${block.ulid}${TMP_FOR_DELETION}`;
-    try {
-      files.rename(block.directory, path);
-      this.#doomed.push(path);
-    } catch (error) {
-      log.error('a block cannot be deleted', { block: block.ulid, err: errorText(error) });
-    }
+    this.#named.add(block.ulid);
     block.release();
+    try {
+      this.#takeNames();
+    } catch (error) {
+      const err = errorText(error);
+      this.#options.log.error('a block cannot be deleted yet', { block: block.ulid, err });
+    }
+  }
+
+  /**
+   * Takes the names of deleted blocks, before their files: an interrupted removal then leaves no half block. While a block
+   * has its name, only the block that was made from it tells the next start that it is not to be shown.
+   */
+  #takeNames(): void {
+    const { files, directory } = this.#options;
+    for (const ulid of this.#named) {
+      const path = `${directory}/${ulid}${TMP_FOR_DELETION}`;
+      if (files.exists(`${directory}/${ulid}`)) files.rename(`${directory}/${ulid}`, path);
+      this.#doomed.push(path);
+      this.#named.delete(ulid);
+    }
   }
 
   /** Deletes or, when nothing may be changed, hides the parents of the blocks that are open. Returns the other broken ones. */
@@ -251,7 +291,7 @@ export class BlockSet {
       if (!parents.has(block.ulid) && block.meta.compaction.deletable !== true) continue;
       if (!isReadOnly) {
         log.info('deleting a block that was made into another', { block: block.ulid });
-        this.delete(block);
+        this.#drop(block);
         continue;
       }
       this.#blocks = this.#blocks.filter((other) => other !== block);
