@@ -69,6 +69,7 @@ export class Recovery {
   /** Ends it where it stands and resolves then. */
   async close(): Promise<void> {
     this.#parts.abort.abort();
+    // Who waits for the recovery is told how it failed.
     await this.#run?.catch(() => {});
   }
 

@@ -4,6 +4,7 @@ export class Turns {
 
   take<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work);
+    // Its failure is the caller's, not the next one's.
     this.#last = turn.catch(() => {});
     return turn;
   }

@@ -331,6 +331,7 @@ export class BlockSet {
       const file = `${path}/meta.json`;
       return decodeMeta(new TextDecoder().decode(this.#options.files.readFile(file)), file);
     } catch {
+      // Why the block cannot be opened has been told; then its time is not known either.
       return null;
     }
   }

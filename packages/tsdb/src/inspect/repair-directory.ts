@@ -108,6 +108,7 @@ function metaOf(files: Files, directory: string): BlockMeta | null {
     const meta = decodeMeta(new TextDecoder().decode(files.readFile(path)), path);
     return meta.minTime < meta.maxTime ? meta : null;
   } catch {
+    // Verifying has told what is wrong with it.
     return null;
   }
 }

@@ -96,6 +96,7 @@ export class SegmentWriter {
   /** Resolves when everything written so far is on the disk, also what lies in segments that have been finished since. */
   async datasync(): Promise<void> {
     const sync = this.#file.datasync();
+    // Who closes the file only waits for it; the failure is told below.
     this.#syncing = sync.catch(() => {});
     await Promise.all([sync, ...this.#retiring]);
     const error = this.takeRetiredError();
