@@ -1,4 +1,5 @@
 import { wordsOf } from '@pollux/model';
+import { type ColumnSpace, OWN_ARRAYS } from './column-space.ts';
 import type { FieldKind } from './field-kind.ts';
 
 /**
@@ -61,7 +62,11 @@ export function sliceRange(data: ColumnData, range: NanoRange): ColumnData {
 }
 
 /** Without the rows inside the range. */
-export function cutRange(data: ColumnData, range: NanoRange): ColumnData {
+export function cutRange(
+  data: ColumnData,
+  range: NanoRange,
+  space: ColumnSpace = OWN_ARRAYS,
+): ColumnData {
   const from = lowerBound(data, range.minMs, range.minNanos);
   const to = lowerBound(data, range.maxMs, range.maxNanos + 1);
   if (from >= to) return data;
@@ -74,34 +79,42 @@ export function cutRange(data: ColumnData, range: NanoRange): ColumnData {
     cells: data.cells.subarray(to),
     texts: data.texts,
   };
-  return mergeColumns(data.kind, [before, after]);
+  return mergeColumns(data.kind, [before, after], space);
 }
 
 /**
  * One column of several, given oldest write first: sorted, and of equal times the value of the last part wins. Parts need
- * not be sorted in themselves; inside a part a later row wins.
+ * not be sorted in themselves; inside a part a later row wins. A part that stands alone may be returned as it is.
  */
-export function mergeColumns(kind: FieldKind, parts: readonly ColumnData[]): ColumnData {
+export function mergeColumns(
+  kind: FieldKind,
+  parts: readonly ColumnData[],
+  space: ColumnSpace = OWN_ARRAYS,
+): ColumnData {
   const filled = parts.filter((part) => part.count > 0);
   const [first] = filled;
   if (filled.length === 1 && first !== undefined && isAscending(first)) return first;
-  return inOrder(concatenate(kind, filled));
+  return inOrder(concatenate(kind, filled, space), space);
 }
 
 export function emptyColumn(kind: FieldKind): ColumnData {
-  return concatenate(kind, []);
+  return concatenate(kind, [], OWN_ARRAYS);
 }
 
-function concatenate(kind: FieldKind, parts: readonly ColumnData[]): ColumnData {
+function concatenate(
+  kind: FieldKind,
+  parts: readonly ColumnData[],
+  space: ColumnSpace,
+): ColumnData {
   let count = 0;
   let hasNanos = false;
   for (const part of parts) {
     count += part.count;
     hasNanos ||= part.nanos !== null;
   }
-  const timesMs = new Float64Array(count);
-  const nanos = hasNanos ? new Int32Array(count) : null;
-  const cells = new Float64Array(count);
+  const timesMs = space.floats(count);
+  const nanos = hasNanos ? space.integers(count) : null;
+  const cells = space.floats(count);
   const texts: string[] = [];
   let at = 0;
   for (const part of parts) {
@@ -128,17 +141,17 @@ function isAscending(data: ColumnData): boolean {
   return true;
 }
 
-function inOrder(data: ColumnData): ColumnData {
+function inOrder(data: ColumnData, space: ColumnSpace): ColumnData {
   if (isAscending(data)) return data;
   const { timesMs, nanos, count } = data;
-  const order = new Uint32Array(count);
+  const order = space.integers(count);
   for (let i = 0; i < count; i++) order[i] = i;
-  const rest = nanos ?? new Int32Array(count);
+  const rest = nanos ?? space.integers(count);
   // The index is the last key, so that of equal times the latest write stands last.
   order.sort((a, b) => timesMs[a]! - timesMs[b]! || rest[a]! - rest[b]! || a - b);
-  const sortedMs = new Float64Array(count);
-  const sortedNanos = nanos === null ? null : new Int32Array(count);
-  const cells = new Float64Array(count);
+  const sortedMs = space.floats(count);
+  const sortedNanos = nanos === null ? null : space.integers(count);
+  const cells = space.floats(count);
   const source = wordsOf(data.cells);
   const target = wordsOf(cells);
   let size = 0;

@@ -1,5 +1,6 @@
 import { wordsOf } from '@pollux/model';
 import { type ColumnData, mergeColumns } from './column-data.ts';
+import { type ColumnSpace, OWN_ARRAYS } from './column-space.ts';
 import type { FieldKind } from './field-kind.ts';
 
 /**
@@ -74,12 +75,12 @@ export class Memtable {
   }
 
   /** The column's rows, sorted, last write winning; null when it has none. */
-  read(column: number, kind: FieldKind): ColumnData | null {
+  read(column: number, kind: FieldKind, space: ColumnSpace = OWN_ARRAYS): ColumnData | null {
     if (!this.has(column)) return null;
     let count = 0;
     for (let row = this.#heads[column]!; row !== 0; row = this.#previous(row)) count++;
-    const timesMs = new Float64Array(count);
-    const cells = new Float64Array(count);
+    const timesMs = space.floats(count);
+    const cells = space.floats(count);
     const words = wordsOf(cells);
     let nanos: Int32Array | null = null;
     let at = count - 1;
@@ -91,14 +92,14 @@ export class Memtable {
       words[at * 2 + 1] = slab.words[index * 2 + 1]!;
       const rest = slab.nanos === null ? 0 : slab.nanos[index]!;
       if (rest !== 0) {
-        nanos ??= new Int32Array(count);
+        nanos ??= space.integers(count);
         nanos[at] = rest;
       }
       row = slab.previous[index]!;
     }
 
     const texts = kind === 'string' ? this.#pickTexts(cells) : null;
-    return mergeColumns(kind, [{ kind, count, timesMs, nanos, cells, texts }]);
+    return mergeColumns(kind, [{ kind, count, timesMs, nanos, cells, texts }], space);
   }
 
   #pickTexts(cells: Float64Array): string[] {

@@ -11,6 +11,7 @@ import {
   type NanoRange,
   sliceRange,
 } from './column-data.ts';
+import { ColumnArena, type ColumnSpace } from './column-space.ts';
 import { DataFile } from './file/data-file.ts';
 import { DataFileWriter } from './file/data-file-writer.ts';
 import type { PageCache } from './file/page-cache.ts';
@@ -285,10 +286,7 @@ export class ShardGroup {
     const frozen = this.#frozen;
     if (frozen === null) return;
     const file = await this.#writeFile(
-      (column) =>
-        frozen.memtable.has(column)
-          ? frozen.memtable.read(column, this.catalogue.kindOf(column))
-          : null,
+      (column, space) => frozen.memtable.read(column, this.catalogue.kindOf(column), space),
       { walThrough: frozen.walThrough, replaces: [] },
     );
     if (file !== null) this.#files.push(file);
@@ -332,8 +330,8 @@ export class ShardGroup {
       const [oldest] = touched;
       if (oldest === undefined) return;
       // Files must stay in the order of their writing, so all from the oldest one concerned are rewritten as one.
-      await this.#rewrite(this.#files.slice(this.#files.indexOf(oldest)), (column, data) =>
-        targets.has(this.catalogue.seriesOf(column)) ? cutRange(data, range) : data,
+      await this.#rewrite(this.#files.slice(this.#files.indexOf(oldest)), (column, data, space) =>
+        targets.has(this.catalogue.seriesOf(column)) ? cutRange(data, range, space) : data,
       );
       this.catalogue.forgetEmptyFields();
     });
@@ -341,19 +339,19 @@ export class ShardGroup {
 
   async #rewrite(
     inputs: readonly DataFile[],
-    change: (column: ColumnRef, data: ColumnData) => ColumnData,
+    change: (column: ColumnRef, data: ColumnData, space: ColumnSpace) => ColumnData,
   ): Promise<void> {
     const everything = { minMs: -Infinity, minNanos: 0, maxMs: Infinity, maxNanos: 999_999 };
     const file = await this.#writeFile(
-      (column) => {
+      (column, space) => {
         const parts: ColumnData[] = [];
         for (const input of inputs) {
-          const part = input.read(column, this.catalogue, everything);
+          const part = input.read(column, this.catalogue, everything, space);
           if (part !== null) parts.push(part);
         }
         return parts.length === 0
           ? null
-          : change(column, mergeColumns(this.catalogue.kindOf(column), parts));
+          : change(column, mergeColumns(this.catalogue.kindOf(column), parts, space), space);
       },
       {
         walThrough: Math.max(...inputs.map((input) => input.walThrough)),
@@ -404,13 +402,14 @@ export class ShardGroup {
   }
 
   async #writeFile(
-    read: (column: ColumnRef) => ColumnData | null,
+    read: (column: ColumnRef, space: ColumnSpace) => ColumnData | null,
     meta: { readonly walThrough: number; readonly replaces: readonly number[] },
   ): Promise<DataFile | null> {
     const { env, cache } = this.#place;
     const id = this.#nextFile++;
     const path = this.#pathOf(id);
     const writer = new DataFileWriter(env, path);
+    const space = new ColumnArena();
     try {
       // Series of one measurement stand together in the file, as they are read together.
       let sinceYield = 0;
@@ -418,7 +417,8 @@ export class ShardGroup {
         for (const series of this.catalogue.seriesOfMeasurement(measurement)) {
           const tags = this.catalogue.tagsOf(series);
           for (const column of this.catalogue.columnsOf(series)) {
-            const data = read(column);
+            space.reset();
+            const data = read(column, space);
             if (data === null) continue;
             writer.add(
               {

@@ -3,6 +3,7 @@ import { wordsOf } from '@pollux/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ColumnData } from '../column-data.ts';
+import { ColumnArena, OWN_ARRAYS } from '../column-space.ts';
 import type { FieldKind } from '../field-kind.ts';
 import { ColumnEncoder, decodeColumn } from './column-codec.ts';
 
@@ -35,6 +36,8 @@ function columnOf(
 }
 
 const encoder = new ColumnEncoder();
+/** One for all cases, so that each meets what the case before left in it. */
+const arena = new ColumnArena(64);
 
 describe('the coding of a column', () => {
   it('gives back every bit of times, nanoseconds and cells', () => {
@@ -44,11 +47,14 @@ describe('the coding of a column', () => {
         fc.array(time, { minLength: 1, maxLength: 200 }),
         fc.array(cell, { minLength: 1, maxLength: 200 }),
         fc.boolean(),
-        (kind, times, cells, hasNanos) => {
+        fc.boolean(),
+        (kind, times, cells, hasNanos, isReused) => {
           const data = columnOf(kind, times, cells, hasNanos);
+          const space = isReused ? arena : OWN_ARRAYS;
+          arena.reset();
           const target = new ByteWriter();
           encoder.encode(target, data, 0, data.count);
-          const back = decodeColumn(new ByteReader(target.bytes()), kind, data.count);
+          const back = decodeColumn(new ByteReader(target.bytes()), kind, data.count, space);
           expect([...back.timesMs]).toEqual([...data.timesMs]);
           expect(back.nanos === null ? null : [...back.nanos]).toEqual(
             data.nanos === null ? null : [...data.nanos],
@@ -66,7 +72,7 @@ describe('the coding of a column', () => {
     const whole = target.take();
     for (let size = 0; size < whole.length; size++) {
       expect(() =>
-        decodeColumn(new ByteReader(whole.subarray(0, size)), 'float', data.count),
+        decodeColumn(new ByteReader(whole.subarray(0, size)), 'float', data.count, OWN_ARRAYS),
       ).toThrow();
     }
   });

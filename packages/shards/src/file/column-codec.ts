@@ -13,6 +13,7 @@ import {
 } from '@pollux/kernels';
 import { wordsOf } from '@pollux/model';
 import type { ColumnData } from '../column-data.ts';
+import type { ColumnSpace } from '../column-space.ts';
 import type { FieldKind } from '../field-kind.ts';
 
 /** Rows that are encoded together at most. */
@@ -76,10 +77,15 @@ function encodeTexts(target: ByteWriter, data: ColumnData, from: number, to: num
  * Reads back what {@link ColumnEncoder} wrote, and the codings of version 1; throws DecodeError. `count` comes from the
  * checked index.
  */
-export function decodeColumn(reader: ByteReader, kind: FieldKind, count: number): ColumnData {
-  const timesMs = decodeTimes(reader, count);
-  const nanos = decodeNanos(reader, count);
-  const cells = new Float64Array(count);
+export function decodeColumn(
+  reader: ByteReader,
+  kind: FieldKind,
+  count: number,
+  space: ColumnSpace,
+): ColumnData {
+  const timesMs = decodeTimes(reader, space.floats(count));
+  const nanos = decodeNanos(reader, count, space);
+  const cells = space.floats(count);
   const texts: string[] | null = kind === 'string' ? [] : null;
   const coding = reader.u8();
   if ((kind === 'string') !== (coding === CELLS_TEXTS)) {
@@ -116,8 +122,8 @@ export function decodeColumn(reader: ByteReader, kind: FieldKind, count: number)
   return { kind, count, timesMs, nanos, cells, texts };
 }
 
-function decodeTimes(reader: ByteReader, count: number): Float64Array {
-  const timesMs = new Float64Array(count);
+function decodeTimes(reader: ByteReader, timesMs: Float64Array): Float64Array {
+  const count = timesMs.length;
   const coding = reader.u8();
   if (coding === TIMES_DENSE) {
     advance(reader, denseDecodeWhole(reader.data, reader.offset, reader.end, timesMs, count));
@@ -139,10 +145,10 @@ function decodeTimes(reader: ByteReader, count: number): Float64Array {
   return timesMs;
 }
 
-function decodeNanos(reader: ByteReader, count: number): Int32Array | null {
+function decodeNanos(reader: ByteReader, count: number, space: ColumnSpace): Int32Array | null {
   const coding = reader.u8();
   if (coding === NANOS_NONE) return null;
-  const nanos = new Int32Array(count);
+  const nanos = space.integers(count);
   if (coding === NANOS_DENSE) {
     advance(reader, denseDecodeWhole(reader.data, reader.offset, reader.end, nanos, count));
   } else if (coding === NANOS_VARINTS) {
@@ -158,7 +164,7 @@ function advance(reader: ByteReader, end: number): void {
 }
 
 function decodePlanes(reader: ByteReader, cells: Float64Array): void {
-  const bytes = new Uint8Array(cells.buffer);
+  const bytes = new Uint8Array(cells.buffer, cells.byteOffset, cells.byteLength);
   const source = reader.raw(cells.length * 8);
   let at = 0;
   for (let plane = 7; plane >= 0; plane--) {
@@ -183,7 +189,7 @@ function fillConstant(cells: Float64Array, low: number, high: number): void {
 }
 
 function decodeIntegers(reader: ByteReader, cells: Float64Array): void {
-  const integers = new BigInt64Array(cells.buffer);
+  const integers = new BigInt64Array(cells.buffer, cells.byteOffset, cells.length);
   let last = 0n;
   for (let i = 0; i < cells.length; i++) {
     last = BigInt.asIntN(64, last + reader.varint64());

@@ -6,6 +6,7 @@ import { Labels } from '@pollux/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Catalogue } from '../catalogue.ts';
 import { ALL_TIME, type ColumnData } from '../column-data.ts';
+import { ColumnArena } from '../column-space.ts';
 import { ShardCorruptionError } from '../errors.ts';
 import { DataFile } from './data-file.ts';
 import { DataFileWriter } from './data-file-writer.ts';
@@ -34,11 +35,15 @@ function openOld(change: (bytes: Buffer) => void = () => {}): [DataFile, Catalog
   return [DataFile.open(env, `${directory}/1.data`, 1, { catalogue, cache }), catalogue];
 }
 
+/** One for all columns, as a merge of files has it. */
+const arena = new ColumnArena(64);
+
 /** All columns with what they hold. */
 function contentOf(file: DataFile, catalogue: Catalogue): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   for (const column of file.columns()) {
-    const data = file.read(column, catalogue, ALL_TIME)!;
+    arena.reset();
+    const data = file.read(column, catalogue, ALL_TIME, arena)!;
     const name = catalogue.fieldOf(column) + catalogue.replicaOf(column);
     found[name] = [
       [...data.timesMs],
@@ -50,7 +55,9 @@ function contentOf(file: DataFile, catalogue: Catalogue): Record<string, unknown
 }
 
 function cellsOf({ kind, cells }: ColumnData): unknown {
-  return kind === 'integer' ? [...new BigInt64Array(cells.buffer)] : [...cells];
+  return kind === 'integer'
+    ? [...new BigInt64Array(cells.buffer, cells.byteOffset, cells.length)]
+    : [...cells];
 }
 
 const REGULAR = [-5, 10, 25, 40];

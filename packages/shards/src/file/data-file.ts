@@ -3,6 +3,7 @@ import { ByteReader, crc32c, type Env, errorText, type File } from '@pollux/base
 import { Labels } from '@pollux/model';
 import type { Catalogue, ColumnRef } from '../catalogue.ts';
 import { type ColumnData, mergeColumns, type NanoRange } from '../column-data.ts';
+import { type ColumnSpace, OWN_ARRAYS } from '../column-space.ts';
 import { ShardCorruptionError } from '../errors.ts';
 import { kindOf } from '../field-kind.ts';
 import { U32List } from '../u32-list.ts';
@@ -151,7 +152,12 @@ export class DataFile {
   }
 
   /** The column's chunks that touch the range; null when there is none. Rows outside the range may be among them. */
-  read(column: ColumnRef, catalogue: Catalogue, range: NanoRange): ColumnData | null {
+  read(
+    column: ColumnRef,
+    catalogue: Catalogue,
+    range: NanoRange,
+    space: ColumnSpace = OWN_ARRAYS,
+  ): ColumnData | null {
     const first = this.#firstChunk.get(column);
     if (first === undefined) return null;
     const kind = catalogue.kindOf(column);
@@ -167,9 +173,9 @@ export class DataFile {
         from,
         Math.min(page.length, from + this.#chunkLength.at(chunk)),
       );
-      parts.push(decodeColumn(reader, kind, this.#chunkRows.at(chunk)));
+      parts.push(decodeColumn(reader, kind, this.#chunkRows.at(chunk), space));
     }
-    return parts.length === 0 ? null : mergeColumns(kind, parts);
+    return parts.length === 0 ? null : mergeColumns(kind, parts, space);
   }
 
   #page(number: number): Uint8Array {
