@@ -10,19 +10,22 @@ export class Child {
   readonly #child: ChildProcess;
   readonly #ended: Promise<number | null>;
 
-  constructor(command: string, args: readonly string[]) {
+  /** `onLine` is told each line at once. */
+  constructor(command: string, args: readonly string[], onLine?: (line: string) => void) {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
-    let rest = '';
     for (const stream of [child.stdout, child.stderr]) {
+      let rest = '';
       stream.setEncoding('utf8').on('data', (chunk: string) => {
         const lines = (rest + chunk).split('\n');
         rest = lines.pop() ?? '';
         this.lines.push(...lines);
+        if (onLine !== undefined) for (const line of lines) onLine(line);
       });
     }
     this.#ended = new Promise((resolve) => {
-      child.once('exit', (code) => resolve(code));
+      // After its last line, not only after its end.
+      child.once('close', (code) => resolve(code));
       child.once('error', (error) => {
         this.lines.push(error.message);
         resolve(null);

@@ -197,6 +197,9 @@ export class BlockMaintenance {
   async #make(parents: readonly Block[], compaction: BlockCompaction): Promise<void> {
     const { metrics, init, signal } = this.#context;
     const startedMs = this.#nowMs;
+    const sources = parents.map(({ ulid }) => ulid).join(',');
+    // Of large blocks it may take hours, or be what the process ends in.
+    init.log.info('compacting blocks', { sources });
     metrics.populatingBlock.set(1);
     for (const parent of parents) parent.hold();
     try {
@@ -205,7 +208,7 @@ export class BlockMaintenance {
       metrics.compactionSeconds.observe((this.#nowMs - startedMs) / 1000);
       init.log.info('compacted blocks', {
         ulid: block?.ulid ?? 'none',
-        sources: parents.map(({ ulid }) => ulid).join(','),
+        sources,
         duration_ms: Math.round(this.#nowMs - startedMs),
       });
     } catch (error) {

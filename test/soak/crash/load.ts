@@ -48,8 +48,9 @@ export class Load {
     return this.#isDeleting;
   }
 
-  get newestMs(): number {
-    return this.#newestMs;
+  /** Resolves when a write has gone out and has no answer yet. */
+  async writes(): Promise<void> {
+    while (!this.#isWriting) await new Promise<void>((resolve) => setImmediate(resolve));
   }
 
   /** Writes that were acknowledged. */

@@ -1,4 +1,4 @@
-import { existsSync, type FSWatcher, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs';
+import { existsSync, type FSWatcher, mkdirSync, readdirSync, watch } from 'node:fs';
 import path from 'node:path';
 
 /** What a server was doing when it was killed. */
@@ -15,33 +15,63 @@ export const PHASES: readonly Phase[] = [
 /** What can be seen of a phase in the directory while it lasts. */
 const TRACES: Readonly<Partial<Record<Phase, RegExp>>> = {
   cut: /\.tmp-for-creation$/,
-  compaction: /\.tmp-for-creation$/,
   checkpoint: /^checkpoint\.\d+\.tmp$/,
   delete: /\.tmp-for-deletion$/,
 };
+
+const COMPACTION_BEGINS = 'msg="compacting blocks"';
+const COMPACTION_ENDS = [
+  'msg="compacted blocks"',
+  'msg="blocks cannot be compacted',
+  'msg="maintenance of blocks failed',
+];
+
+/** Follows, by a server's log, whether it is compacting blocks. */
+export class CompactionWatch {
+  #isCompacting = false;
+  #waiting: (() => void) | null = null;
+
+  get isCompacting(): boolean {
+    return this.#isCompacting;
+  }
+
+  note(line: string): void {
+    if (line.includes(COMPACTION_BEGINS)) {
+      this.#isCompacting = true;
+      this.#waiting?.();
+    } else if (COMPACTION_ENDS.some((text) => line.includes(text))) this.#isCompacting = false;
+  }
+
+  /** Resolves when a compaction begins, with false when none has after `timeoutMs`. */
+  begins(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), timeoutMs);
+      this.#waiting = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+}
 
 export type Moment = {
   /** A write without an answer. */
   readonly isWriting: boolean;
   /** A deletion without an answer. */
   readonly isDeleting: boolean;
-  /** Time of the newest sample that was written, ms. */
-  readonly newestMs: number;
-  readonly blockMs: number;
+  /** Blocks were being compacted, by the log. */
+  readonly isCompacting: boolean;
 };
 
 /**
  * The phase in which a process ended, by what it left in its directory: unfinished directories have names of their own and
- * vanish with the next start. The head is cut before blocks are compacted: a head that is still too long was being cut.
+ * vanish with the next start.
  */
 export function phaseLeft(directory: string, moment: Moment): Phase {
   const wal = path.join(directory, 'wal');
   if (has(wal, TRACES.checkpoint)) return 'checkpoint';
   if (has(directory, TRACES.delete)) return 'delete';
-  if (has(directory, TRACES.cut)) {
-    const head = moment.newestMs - newestBlockEndMs(directory);
-    return head > 1.5 * moment.blockMs ? 'cut' : 'compaction';
-  }
+  if (has(directory, TRACES.cut)) return moment.isCompacting ? 'compaction' : 'cut';
   if (moment.isDeleting) return 'delete';
   return moment.isWriting ? 'append' : 'idle';
 }
@@ -68,14 +98,4 @@ export function phaseSeen(directory: string, phase: Phase, timeoutMs: number): P
 
 function has(directory: string, trace: RegExp | undefined): boolean {
   return trace !== undefined && readdirSync(directory).some((name) => trace.test(name));
-}
-
-function newestBlockEndMs(directory: string): number {
-  let newestMs = 0;
-  for (const name of readdirSync(directory)) {
-    if (name.length !== 26) continue;
-    const meta: unknown = JSON.parse(readFileSync(path.join(directory, name, 'meta.json'), 'utf8'));
-    newestMs = Math.max(newestMs, (meta as { readonly maxTime: number }).maxTime);
-  }
-  return newestMs;
 }

@@ -10,7 +10,7 @@ import { Child, freePort } from '../child-process.ts';
 import { apiData } from '../witnesses.ts';
 import { EarlyProxy } from './early-proxy.ts';
 import { JOB, Load } from './load.ts';
-import { type Phase, phaseLeft, phaseSeen } from './phases.ts';
+import { CompactionWatch, type Phase, phaseLeft, phaseSeen } from './phases.ts';
 
 export type RoundsOptions = {
   readonly directory: string;
@@ -44,7 +44,7 @@ const RETENTION_MS = 40_000;
 const SERIES = 30;
 /** What is older than this behind the newest sample may be past the retention time. */
 const CHECKED_MS = RETENTION_MS - 5_000;
-const AWAITED: readonly Phase[] = ['cut', 'checkpoint', 'compaction', 'delete'];
+const AWAITED: readonly Phase[] = ['append', 'cut', 'checkpoint', 'compaction', 'delete'];
 /** Maintenance comes every five seconds. */
 const PHASE_TIMEOUT_MS = 11_000;
 /** A phase is killed so long after it was seen to begin, at most. */
@@ -71,6 +71,7 @@ class Rounds {
   readonly #proxy: EarlyProxy | null;
   readonly #data: string;
   #server: Child | null = null;
+  #compactions = new CompactionWatch();
   #base = '';
   /** Scraped values that a query has shown, by time. */
   #seen = new Map<number, string>();
@@ -134,7 +135,9 @@ scrape_configs:
     const port = await freePort();
     this.#base = `http://127.0.0.1:${port}`;
     const startMs = performance.now();
-    this.#server = new Child(process.execPath, [
+    this.#compactions = new CompactionWatch();
+    const compactions = this.#compactions;
+    const flags = [
       programPath(),
       'server',
       `--config.file=${config}`,
@@ -145,7 +148,8 @@ scrape_configs:
       '--web.enable-remote-write-receiver',
       '--web.enable-admin-api',
       `--web.listen-address=127.0.0.1:${port}`,
-    ]);
+    ];
+    this.#server = new Child(process.execPath, flags, (line) => compactions.note(line));
     await this.#server.ready(this.#base);
     return performance.now() - startMs;
   }
@@ -170,21 +174,27 @@ scrape_configs:
     const momentMs = this.#random.below(lifeMs);
     const looking = this.#lookAtScrapes();
     if (!isAwaiting) await pause(momentMs);
-    else if (await phaseSeen(this.#data, awaited, PHASE_TIMEOUT_MS)) {
+    else if (awaited === 'append') await pause(momentMs / 4);
+    if (isAwaiting && (await this.#isIn(awaited, load))) {
       await pause(this.#random.below(INTO_PHASE_MS));
     }
     this.#server?.signal('SIGKILL');
-    const moment = {
-      isWriting: load.isWriting,
-      isDeleting: load.isDeleting,
-      newestMs: load.newestMs,
-      blockMs: BLOCK_MS,
-    };
+    const { isWriting, isDeleting } = load;
     await this.#server?.stop();
     this.#server = null;
     await load.stop();
     await looking.stop();
-    return phaseLeft(this.#data, moment);
+    // Its last lines have come by now.
+    const { isCompacting } = this.#compactions;
+    return phaseLeft(this.#data, { isWriting, isDeleting, isCompacting });
+  }
+
+  /** Waits until the server is in the phase; false when that took too long. */
+  async #isIn(phase: Phase, load: Load): Promise<boolean> {
+    if (phase === 'compaction') return this.#compactions.begins(PHASE_TIMEOUT_MS);
+    if (phase !== 'append') return phaseSeen(this.#data, phase, PHASE_TIMEOUT_MS);
+    await load.writes();
+    return true;
   }
 
   /** What a query has shown of the scrapes must be there after the kill, too. */
