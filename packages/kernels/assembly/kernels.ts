@@ -12,6 +12,8 @@ const numbers: usize = memory.data(8208 * 8, 16);
 /** A spare of one vector: filling a symbol's slots writes past its end. */
 const slots: usize = memory.data(2048 * 4 + 16, 16);
 const frequencies: usize = memory.data(256 * 4, 16);
+/** Four words of state for each of four keys that are hashed at once. */
+const hashState: usize = memory.data(4 * 16, 16);
 
 export function inputAt(): usize {
   return input;
@@ -242,4 +244,131 @@ export function xorSamples(
     store<u64>(words + ((<usize>index) << 3), value);
   }
   return true;
+}
+
+/**
+ * `src/hash/hash-reference.ts` for `count` keys of the input: pairs of start and end in `words`, low words of the results to
+ * `low`, high words to `high`. Four keys at a time, one in each lane, as far as the shortest of them goes; what is left of
+ * each goes alone. A key's last word is read whole: the input has a spare behind it; results have one of three.
+ */
+export function hashKeys(count: i32, seedLow: u32, seedHigh: u32): void {
+  for (let index = 0; index < count; index += 4) {
+    const pairs = words + ((<usize>index) << 3);
+    const lanes = min(4, count - index);
+    // Bytes that the four have in common, in whole words.
+    let common: u32 = 0;
+    if (lanes === 4) {
+      common = load<u32>(pairs, 4) - load<u32>(pairs);
+      common = min(common, load<u32>(pairs, 12) - load<u32>(pairs, 8));
+      common = min(common, load<u32>(pairs, 20) - load<u32>(pairs, 16));
+      common = min(common, load<u32>(pairs, 28) - load<u32>(pairs, 24)) & ~3;
+    }
+    hashCommon(pairs, common, seedLow, seedHigh);
+    for (let lane = 0; lane < lanes; lane++) {
+      const pair = pairs + ((<usize>lane) << 3);
+      const start = load<u32>(pair);
+      hashRest(hashState + ((<usize>lane) << 2), start, load<u32>(pair, 4) - start, common);
+    }
+    hashFinish(index);
+  }
+}
+
+function hashCommon(pairs: usize, common: u32, seedLow: u32, seedHigh: u32): void {
+  let v0 = i32x4.splat(seedLow);
+  let v1 = i32x4.splat(seedHigh ^ 0xee);
+  let v2 = i32x4.splat(seedLow ^ 0x6c796765);
+  let v3 = i32x4.splat(seedHigh ^ 0x74656462);
+  if (common > 0) {
+    let a = input + <usize>load<u32>(pairs);
+    let b = input + <usize>load<u32>(pairs, 8);
+    let c = input + <usize>load<u32>(pairs, 16);
+    let d = input + <usize>load<u32>(pairs, 24);
+    for (const end = a + <usize>common; a < end; a += 4, b += 4, c += 4, d += 4) {
+      let word = v128.load32_zero(a);
+      word = v128.load_lane<u32>(b, word, 1);
+      word = v128.load_lane<u32>(c, word, 2);
+      word = v128.load_lane<u32>(d, word, 3);
+      v3 = v128.xor(v3, word);
+      v0 = i32x4.add(v0, v1);
+      v1 = v128.xor(turned(v1, 5), v0);
+      v0 = turned16(v0);
+      v2 = i32x4.add(v2, v3);
+      v3 = v128.xor(turned8(v3), v2);
+      v0 = i32x4.add(v0, v3);
+      v3 = v128.xor(turned(v3, 7), v0);
+      v2 = i32x4.add(v2, v1);
+      v1 = v128.xor(turned(v1, 13), v2);
+      v2 = turned16(v2);
+      v0 = v128.xor(v0, word);
+    }
+  }
+  v128.store(hashState, v0);
+  v128.store(hashState, v1, 16);
+  v128.store(hashState, v2, 32);
+  v128.store(hashState, v3, 48);
+}
+
+/** Takes in what is behind the first `done` bytes of a key, and its last word, into the state of one lane. */
+function hashRest(state: usize, start: u32, size: u32, done: u32): void {
+  let v0 = load<u32>(state);
+  let v1 = load<u32>(state, 16);
+  let v2 = load<u32>(state, 32);
+  let v3 = load<u32>(state, 48);
+  const wholeEnd = input + <usize>start + <usize>(size & ~3);
+  const last = (load<u32>(wholeEnd) & ((1 << ((size & 3) << 3)) - 1)) | (size << 24);
+  for (let at = input + <usize>start + <usize>done; at <= wholeEnd; at += 4) {
+    const word = at < wholeEnd ? load<u32>(at) : last;
+    v3 ^= word;
+    v0 += v1;
+    v1 = rotl<u32>(v1, 5) ^ v0;
+    v0 = rotl<u32>(v0, 16);
+    v2 += v3;
+    v3 = rotl<u32>(v3, 8) ^ v2;
+    v0 += v3;
+    v3 = rotl<u32>(v3, 7) ^ v0;
+    v2 += v1;
+    v1 = rotl<u32>(v1, 13) ^ v2;
+    v2 = rotl<u32>(v2, 16);
+    v0 ^= word;
+  }
+  store<u32>(state, v0);
+  store<u32>(state, v1, 16);
+  store<u32>(state, v2, 32);
+  store<u32>(state, v3, 48);
+}
+
+function hashFinish(index: i32): void {
+  let v0 = v128.load(hashState);
+  let v1 = v128.load(hashState, 16);
+  let v2 = v128.xor(v128.load(hashState, 32), i32x4.splat(0xee));
+  let v3 = v128.load(hashState, 48);
+  const target = (<usize>index) << 2;
+  for (let round = 0; round < 6; round++) {
+    if (round === 3) {
+      v128.store(low + target, v128.xor(v1, v3));
+      v1 = v128.xor(v1, i32x4.splat(0xdd));
+    }
+    v0 = i32x4.add(v0, v1);
+    v1 = v128.xor(turned(v1, 5), v0);
+    v0 = turned16(v0);
+    v2 = i32x4.add(v2, v3);
+    v3 = v128.xor(turned8(v3), v2);
+    v0 = i32x4.add(v0, v3);
+    v3 = v128.xor(turned(v3, 7), v0);
+    v2 = i32x4.add(v2, v1);
+    v1 = v128.xor(turned(v1, 13), v2);
+    v2 = turned16(v2);
+  }
+  v128.store(high + target, v128.xor(v1, v3));
+}
+
+/** Each lane rotated to the left. The compiler puts these in place. */
+function turned(lanes: v128, by: i32): v128 {
+  return v128.or(i32x4.shl(lanes, by), i32x4.shr_u(lanes, 32 - by));
+}
+function turned8(lanes: v128): v128 {
+  return v128.shuffle<u8>(lanes, lanes, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14);
+}
+function turned16(lanes: v128): v128 {
+  return v128.shuffle<u16>(lanes, lanes, 1, 0, 3, 2, 5, 4, 7, 6);
 }

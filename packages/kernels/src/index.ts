@@ -13,6 +13,13 @@ export {
   denseMaxBytes,
 } from './dense/dense-encode.ts';
 export { DENSE_MALFORMED, DENSE_MAX_SAMPLES, DENSE_UNFIT } from './dense/dense-format.ts';
+export {
+  createKeyHashes,
+  type HashSeed,
+  hashKey,
+  hashKeys,
+  type KeyHashes,
+} from './hash/key-hash.ts';
 export { bucketIndexes, spansOfIndexes } from './histogram/bucket-layout.ts';
 export {
   decodeHistograms,

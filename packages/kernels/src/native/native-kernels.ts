@@ -14,6 +14,7 @@ export type NativeKernels = {
   line(count: number, first: number, step: number): void;
   sum(from: number, to: number): void;
   divide(count: number, divisor: number): void;
+  hashKeys(count: number, seedLow: number, seedHigh: number): void;
   xorSamples(
     firstBit: number,
     endBit: number,
