@@ -120,6 +120,8 @@ const http = object(httpFields);
 /** Settings that influxdb.conf does not have; `[ha]` is ours. */
 const haFields = {
   'replica-labels': optional(list(string), ['prometheus_replica']),
+  /** Takes `5u` in line protocol, which released builds of InfluxDB 1.x refuse. */
+  'unsigned-integers': optional(boolean, false),
 };
 const ha = object(haFields);
 

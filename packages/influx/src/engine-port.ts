@@ -4,7 +4,7 @@ import type { Engine } from '@pollux/storage';
 /**
  * What this room asks of the engine below it; `roles` binds `ShardStore` of the shards room, whose types these are equal to.
  */
-export type FieldKind = 'float' | 'integer' | 'boolean' | 'string';
+export type FieldKind = 'float' | 'integer' | 'boolean' | 'string' | 'unsigned';
 
 export type SeriesKey = {
   readonly measurement: string;
@@ -15,8 +15,8 @@ export type SeriesKey = {
 
 /**
  * A batch of writes as columns: row i is one value of field `fields[fieldOf[i]]` of series `series[seriesOf[i]]`, at whole
- * milliseconds plus `nanos` (0..999,999). Cells are 64 bits: a float's, an int64's (BigInt64Array over the same buffer), 0 or 1
- * for a boolean, an index into `texts` for a string. Rows of one point stand together and share their `pointOf`.
+ * milliseconds plus `nanos` (0..999,999). Cells are 64 bits: a float's, an int64's or uint64's (BigInt64Array or BigUint64Array
+ * over the same buffer), 0 or 1 for a boolean, an index into `texts` for a string. Rows of one point stand together and share their `pointOf`.
  */
 export type PointColumns = {
   readonly count: number;
@@ -80,7 +80,7 @@ export interface View {
   fields(measurement: string): { readonly name: string; readonly kind: FieldKind }[];
   series(measurement: string, matches?: (tags: Labels) => boolean): ViewSeries[];
   fieldsOf(series: ViewSeries): { readonly name: string; readonly kind: FieldKind }[];
-  /** One column per replica; integers are converted when floats are asked for, other types are left out. */
+  /** One column per replica; whole numbers are converted when floats are asked for, other types are left out. */
   read(
     series: ViewSeries,
     field: string,

@@ -127,6 +127,39 @@ describe('the store for Prometheus', () => {
   });
 });
 
+describe('unsigned integers', () => {
+  it('are refused in line protocol, as released builds of InfluxDB do, unless the configuration takes them', async () => {
+    const largest = '18446744073709551615';
+    const closed = await new TestStore().open();
+    await closed.query('create database db');
+    expect((await closed.write('db', `m u=${largest}u 1`)).text).toContain('invalid number');
+    await closed.close();
+    const store = await new TestStore().open({ INFLUXDB_HA_UNSIGNED_INTEGERS: 'true' });
+    await store.query('create database db');
+    expect((await store.write('db', `m u=${largest}u,i=-5i 1\nm u=0u 2`)).status).toBe(204);
+    for (const bad of ['-1u', '1.5u', '1e3u', '1iu', 'u']) {
+      expect((await store.write('db', `m u=${bad} 3`)).status, bad).toBe(400);
+    }
+    expect((await store.write('db', 'm u=18446744073709551616u 3')).text).toContain(
+      'unable to parse unsigned 18446744073709551616',
+    );
+    expect(await store.query('show field keys', { db: 'db' })).toContain('["u","unsigned"]');
+    expect(await store.query('select u, i from m', { db: 'db', epoch: 'ns' })).toContain(
+      `"values":[[1,${largest},-5],[2,0,null]]`,
+    );
+    expect(await store.query('select max(u), min(u), count(u) from m', { db: 'db' })).toContain(
+      `${largest},0,2`,
+    );
+    expect(await store.query('select max(u) as u into copy from m', { db: 'db' })).not.toContain(
+      'error',
+    );
+    expect(await store.query('select max(u) from copy', { db: 'db' })).toContain(largest);
+    // Another type for the same field is a conflict like any other.
+    expect((await store.write('db', 'm u=5i 4')).text).toContain('already exists as type unsigned');
+    await store.close();
+  });
+});
+
 describe('the hand-made set-up', () => {
   it('drops whole shard groups, Monday-aligned, once ALTER RETENTION POLICY and the clock say so', async () => {
     const clock = new VirtualClock(Date.UTC(2024, 1, 15));

@@ -79,6 +79,7 @@ export class InfluxService {
         queryErrors: registry.counter('influxdb_query_errors_total', 'Statements that failed.'),
       },
       maxBodyBytes: config.http['max-body-size'],
+      acceptsUnsigned: config.ha['unsigned-integers'],
       maxRowLimit: config.http['max-row-limit'],
       replicaLabels: config.ha['replica-labels'],
       version: options.version,

@@ -11,7 +11,8 @@ export type SeriesKey = {
 /**
  * A batch of writes as columns: row i is one value of field `fields[fieldOf[i]]` of series `series[seriesOf[i]]` at
  * `timesMs[i]` milliseconds plus `nanos[i]` (0..999,999) nanoseconds. A cell is 64 bits in `cells`: a float by its bits; an
- * integer by the bits of an int64 (a BigInt64Array over the same buffer); a boolean as 0 or 1; a string as index into `texts`.
+ * integer by the bits of an int64 (a BigInt64Array over the same buffer), an unsigned one by those of a uint64; a boolean as 0
+ * or 1; a string as index into `texts`.
  */
 export type PointColumns = {
   readonly count: number;

@@ -23,6 +23,8 @@ type Row = {
   readonly ms: number;
   readonly nanos?: number;
   readonly value: number | bigint | boolean | string;
+  /** Of the value when its JavaScript type does not tell. */
+  readonly kind?: FieldKind;
 };
 
 const HOUR = 3_600_000;
@@ -55,7 +57,10 @@ function batchOf(rows: readonly Row[]): PointColumns {
       tags: Labels.from(row.tags ?? {}),
       replica: row.replica ?? '',
     })),
-    fields: rows.map((row) => ({ name: row.field ?? 'value', kind: kindOf(row.value) })),
+    fields: rows.map((row) => ({
+      name: row.field ?? 'value',
+      kind: row.kind ?? kindOf(row.value),
+    })),
     seriesOf: Uint32Array.from(rows, (_, i) => i),
     fieldOf: Uint32Array.from(rows, (_, i) => i),
     timesMs: Float64Array.from(rows, (row) => row.ms),
@@ -85,9 +90,11 @@ function dump(store: ShardStore, range = ALL_TIME): string[] {
               const value =
                 kind === 'integer'
                   ? `${integers[i]}i`
-                  : kind === 'string'
-                    ? data.texts![cell]!
-                    : cell;
+                  : kind === 'unsigned'
+                    ? `${BigInt.asUintN(64, integers[i]!)}u`
+                    : kind === 'string'
+                      ? data.texts![cell]!
+                      : cell;
               const head = `${measurement}${series.tags} ${name} ${replica}`;
               lines.push(`${head} @${data.timesMs[i]}+${data.nanos?.[i] ?? 0} = ${value}`);
             }
@@ -133,6 +140,12 @@ describe('the shard store', () => {
       { measurement: 'm', tags: { a: 'C:\\', b: 'x y,=' }, ms: 1, nanos: 999_999, value: 1.5 },
       { measurement: 'm', field: 'i', ms: 2, value: 9_223_372_036_854_775_807n },
       { measurement: 'm', field: 'i', ms: 3, value: -9_223_372_036_854_775_808n },
+      { measurement: 'm', field: 'u', ms: 2, value: 18_446_744_073_709_551_615n, kind: 'unsigned' },
+      { measurement: 'm', field: 'u', ms: 3, value: 0n, kind: 'unsigned' },
+      { measurement: 'm', field: 'u', ms: 4, value: 9_223_372_036_854_775_808n, kind: 'unsigned' },
+      // The first and the last nanosecond that an int64 counts.
+      { measurement: 'first', ms: -9_223_372_036_855, nanos: 224_192, value: -1 },
+      { measurement: 'last', ms: 9_223_372_036_854, nanos: 775_807, value: 1 },
       { measurement: 'm', field: 's', ms: 2, value: 'text "with" \n all' },
       { measurement: 'm', field: 'b', ms: 2, value: true },
       { measurement: 'old', ms: -9_000_000_000_000, value: -0 },
@@ -142,6 +155,10 @@ describe('the shard store', () => {
     const before = dump(store);
     expect(before).toHaveLength(rows.length);
     expect(before).toContain('m{} i  @2+0 = 9223372036854775807i');
+    expect(before).toContain('m{} u  @2+0 = 18446744073709551615u');
+    expect(before).toContain('m{} u  @4+0 = 9223372036854775808u');
+    expect(before).toContain('first{} value  @-9223372036855+224192 = -1');
+    expect(before).toContain('last{} value  @9223372036854+775807 = 1');
     expect(before).toContain('m{a="C:\\\\", b="x y,="} value  @1+999999 = 1.5');
     await store.flush();
     expect(dump(store)).toEqual(before);
@@ -182,6 +199,33 @@ describe('the shard store', () => {
     }
     expect(lines).toHaveLength(4);
     expect(dump(await open())).toEqual(lines);
+  });
+
+  it('overwrites a point field by field, to the nanosecond, in memtable, file and log alike', async () => {
+    const store = await open();
+    const at = { measurement: 'm', ms: 7, nanos: 1 };
+    await store.write(
+      TARGET,
+      batchOf([
+        { ...at, field: 'a', value: 1 },
+        { ...at, field: 'b', value: 1n },
+        { ...at, field: 'c', value: 'old' },
+        { ...at, nanos: 2, field: 'a', value: 10 },
+      ]),
+    );
+    await store.flush();
+    await store.write(TARGET, batchOf([{ ...at, field: 'a', value: 2 }]));
+    await store.flush();
+    await store.write(TARGET, batchOf([{ ...at, field: 'c', value: 'new' }]));
+    const expected = [
+      'm{} a  @7+1 = 2',
+      'm{} a  @7+2 = 10',
+      'm{} b  @7+1 = 1i',
+      'm{} c  @7+1 = new',
+    ];
+    expect(dump(store)).toEqual(expected);
+    await store.close();
+    expect(dump(await open())).toEqual(expected);
   });
 
   it('lets the last write of a field and time win, in any order of times, also across files', async () => {

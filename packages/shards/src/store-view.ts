@@ -1,7 +1,7 @@
 import { compareText, type Labels } from '@pollux/model';
 import type { SeriesRef } from './catalogue.ts';
 import { type ColumnData, mergeColumns, type NanoRange } from './column-data.ts';
-import type { FieldKind } from './field-kind.ts';
+import { type FieldKind, isWhole } from './field-kind.ts';
 import type { GroupSnapshot, ShardGroup } from './shard-group.ts';
 
 /** A series over the groups of a view. */
@@ -90,8 +90,8 @@ export class StoreView {
   }
 
   /**
-   * The field's values as `kind`, one column per replica (sorted by name). Where a group holds the field as integer and
-   * `kind` is float, they are converted; other types are left out.
+   * The field's values as `kind`, one column per replica (sorted by name). Where a group holds the field as integer or
+   * unsigned and `kind` is float, they are converted; other types are left out.
    */
   read(series: ViewSeries, field: string, kind: FieldKind): ReplicaColumn[] {
     const parts = new Map<string, ColumnData[]>();
@@ -127,9 +127,13 @@ export class StoreView {
 
 function converted(data: ColumnData, kind: FieldKind): ColumnData | null {
   if (data.kind === kind) return data;
-  if (data.kind !== 'integer' || kind !== 'float') return null;
+  if (!isWhole(data.kind) || kind !== 'float') return null;
   const cells = new Float64Array(data.count);
-  const integers = new BigInt64Array(data.cells.buffer, data.cells.byteOffset, data.count);
+  const { buffer, byteOffset, length } = data.cells;
+  const integers =
+    data.kind === 'integer'
+      ? new BigInt64Array(buffer, byteOffset, length)
+      : new BigUint64Array(buffer, byteOffset, length);
   for (let i = 0; i < data.count; i++) cells[i] = Number(integers[i]!);
   return { ...data, kind, cells };
 }

@@ -27,6 +27,7 @@ export type HttpContext = {
   readonly access: Access;
   readonly metrics: HttpMetrics;
   readonly maxBodyBytes: number;
+  readonly acceptsUnsigned: boolean;
   readonly maxRowLimit: number;
   readonly replicaLabels: readonly string[];
   readonly version: string;

@@ -31,9 +31,17 @@ export type ParsedLines = {
   readonly dropReason: string | null;
 };
 
-/** Parses a whole body. `defaultMs` is the time of points without one, cut to the precision. */
-export function parseLines(body: string, precision: Precision, defaultMs: number): ParsedLines {
-  const parser = new LineParser(precision, defaultMs);
+/**
+ * Parses a whole body. `defaultMs` is the time of points without one, cut to the precision. `5u` is a number only where
+ * unsigned ones are accepted.
+ */
+export function parseLines(
+  body: string,
+  precision: Precision,
+  defaultMs: number,
+  acceptsUnsigned = false,
+): ParsedLines {
+  const parser = new LineParser(precision, defaultMs, acceptsUnsigned);
   for (let at = 0; at < body.length; ) {
     const end = lineEnd(body, at);
     const start = skipBlanks(body, at);
@@ -46,6 +54,7 @@ export function parseLines(body: string, precision: Precision, defaultMs: number
 class LineParser {
   readonly #precision: Precision;
   readonly #defaultMs: number;
+  readonly #acceptsUnsigned: boolean;
   readonly #failures: string[] = [];
   readonly #series: SeriesKey[] = [];
   /** By the text of the key section, so that repeated series are parsed once. */
@@ -67,8 +76,9 @@ class LineParser {
   #cells = new Float64Array(this.#capacity);
   #integers = new BigInt64Array(this.#cells.buffer);
 
-  constructor(precision: Precision, defaultMs: number) {
+  constructor(precision: Precision, defaultMs: number, acceptsUnsigned: boolean) {
     this.#precision = precision;
+    this.#acceptsUnsigned = acceptsUnsigned;
     const unitMs = Number(UNIT_NANOS[precision]) / 1e6;
     this.#defaultMs = unitMs > 1 ? Math.floor(defaultMs / unitMs) * unitMs : defaultMs;
   }
@@ -95,7 +105,7 @@ class LineParser {
     let parsed: SeriesKey | null = null;
     if (series === undefined) parsed = seriesOf(line, key.measurementEnd, key.tags);
     const fieldsStart = skipBlanks(line, key.end);
-    const fieldsEnd = scanFields(line, fieldsStart);
+    const fieldsEnd = scanFields(line, fieldsStart, this.#acceptsUnsigned);
     const timeStart = skipBlanks(line, fieldsEnd);
     const timeEnd = scanTime(line, timeStart);
     const time = this.#time(line.slice(timeStart, timeEnd));
@@ -164,6 +174,10 @@ class LineParser {
       this.#cells[row] = this.#texts.push(unescapeString(text.slice(1, -1))) - 1;
     } else if (text.endsWith('i') && first !== 116 && first !== 102) {
       kind = 'integer';
+      this.#integers[row] = BigInt(text.slice(0, -1));
+    } else if (text.endsWith('u')) {
+      kind = 'unsigned';
+      // The array wraps what is above an int64 to the same 64 bits.
       this.#integers[row] = BigInt(text.slice(0, -1));
     } else if (first === 116 || first === 84 || first === 102 || first === 70) {
       kind = 'boolean';

@@ -109,7 +109,7 @@ function scanTagValue(line: string, from: number): number {
 }
 
 /** field=value[,…] from `from` (behind blanks) up to the blank before the time. */
-export function scanFields(line: string, from: number): number {
+export function scanFields(line: string, from: number, acceptsUnsigned = false): number {
   let isQuoted = false;
   let equals = 0;
   let commas = 0;
@@ -130,7 +130,7 @@ export function scanFields(line: string, from: number): number {
       checkFieldKey(line, i);
       const next = line.charCodeAt(i + 1);
       if (isNumeric(next) || next === MINUS || next === 78 || next === 110) {
-        i = scanNumber(line, i + 1);
+        i = scanNumber(line, i + 1, acceptsUnsigned);
         continue;
       }
       if (next !== QUOTE) {
@@ -164,11 +164,13 @@ function isNumeric(c: number): boolean {
 
 const MIN_INTEGER = -(2n ** 63n);
 const MAX_INTEGER = 2n ** 63n - 1n;
+const MAX_UNSIGNED = 2n ** 64n - 1n;
 
-function scanNumber(line: string, from: number): number {
+function scanNumber(line: string, from: number, acceptsUnsigned: boolean): number {
   let i = from;
   if (line.charCodeAt(i) === MINUS) i++;
   let isInteger = false;
+  let isUnsigned = false;
   let hasPoint = false;
   let hasExponent = false;
   for (; i < line.length; i++) {
@@ -176,6 +178,10 @@ function scanNumber(line: string, from: number): number {
     if (c === COMMA || c === SPACE) break;
     if (c === 105 && i > from && !isInteger) {
       isInteger = true;
+      continue;
+    }
+    if (c === 117 && i > from && !isInteger && !isUnsigned && acceptsUnsigned) {
+      isUnsigned = true;
       continue;
     }
     if (c === DOT) {
@@ -190,8 +196,19 @@ function scanNumber(line: string, from: number): number {
     if ((c === PLUS || c === MINUS) && (before === 101 || before === 69)) continue;
     if (!isNumeric(c)) throw new LineError('invalid number');
   }
-  checkNumber(line.slice(from, i), isInteger, hasPoint, hasExponent);
+  const text = line.slice(from, i);
+  if (isUnsigned) checkUnsigned(text);
+  else checkNumber(text, isInteger, hasPoint, hasExponent);
   return i;
+}
+
+function checkUnsigned(text: string): void {
+  if (!/^\d+u$/.test(text)) throw new LineError('invalid number');
+  const number = text.slice(0, -1);
+  if (number.length < 20 || BigInt(number) <= MAX_UNSIGNED) return;
+  throw new LineError(
+    `unable to parse unsigned ${number}: strconv.ParseUint: parsing "${number}": value out of range`,
+  );
 }
 
 function checkNumber(

@@ -101,10 +101,10 @@ function replaceInnermost(
 }
 
 function acceptedKinds(name: string): readonly FieldKind[] {
-  if (name === 'elapsed') return ['float', 'integer', 'string', 'boolean'];
-  const rule = FUNCTIONS[name];
-  if (rule?.types === 'any') return ['float', 'integer', 'string', 'boolean'];
-  return rule?.types === 'ordered' ? ['float', 'integer', 'boolean'] : ['float', 'integer'];
+  const numbers: readonly FieldKind[] = ['float', 'integer', 'unsigned'];
+  const types = FUNCTIONS[name]?.types;
+  if (name === 'elapsed' || types === 'any') return [...numbers, 'string', 'boolean'];
+  return types === 'ordered' ? [...numbers, 'boolean'] : numbers;
 }
 
 /** The name a field has when it is given none. */

@@ -3,6 +3,9 @@ import type { FieldKind, PointColumns } from '../engine-port.ts';
 import type { ResultSeries } from './result.ts';
 import { splitNanos } from './table.ts';
 
+/** A larger whole number comes from an unsigned field. */
+const MAX_INTEGER = 2n ** 63n - 1n;
+
 /** The rows of an answer as points of `measurement`: columns become fields, tags those of GROUP BY; nulls are left out. */
 export function intoPoints(series: ResultSeries, measurement: string): PointColumns {
   const capacity = series.rows.length * (series.columns.length - 1);
@@ -54,7 +57,7 @@ export function intoPoints(series: ResultSeries, measurement: string): PointColu
 function kindOf(cell: number | bigint | string | boolean): FieldKind {
   switch (typeof cell) {
     case 'bigint':
-      return 'integer';
+      return cell > MAX_INTEGER ? 'unsigned' : 'integer';
     case 'string':
       return 'string';
     case 'boolean':

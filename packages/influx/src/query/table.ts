@@ -33,7 +33,7 @@ export type Schema = {
 };
 
 /** Types in the order in which one is chosen when shard groups differ. */
-const PRIORITY: readonly FieldKind[] = ['float', 'integer', 'string', 'boolean'];
+const PRIORITY: readonly FieldKind[] = ['float', 'integer', 'unsigned', 'string', 'boolean'];
 const SERIES_PER_TURN = 64;
 
 export function nanoRange(bounds: TimeBounds): NanoRange {
@@ -168,8 +168,11 @@ function timesOf(data: ColumnData): bigint[] {
 function cellsOf(data: ColumnData): Cell[] {
   const { kind, count, cells } = data;
   const out = new Array<Cell>(count);
-  if (kind === 'integer') {
-    const integers = new BigInt64Array(cells.buffer, cells.byteOffset, count);
+  if (kind === 'integer' || kind === 'unsigned') {
+    const integers =
+      kind === 'integer'
+        ? new BigInt64Array(cells.buffer, cells.byteOffset, count)
+        : new BigUint64Array(cells.buffer, cells.byteOffset, count);
     for (let i = 0; i < count; i++) out[i] = integers[i]!;
     return out;
   }

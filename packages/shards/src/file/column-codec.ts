@@ -14,7 +14,7 @@ import {
 import { wordsOf } from '@pollux/model';
 import type { ColumnData } from '../column-data.ts';
 import type { ColumnSpace } from '../column-space.ts';
-import type { FieldKind } from '../field-kind.ts';
+import { type FieldKind, isWhole } from '../field-kind.ts';
 
 /** Rows that are encoded together at most. */
 export const MAX_ROWS = DENSE_MAX_SAMPLES;
@@ -55,7 +55,8 @@ export class ColumnEncoder {
       encodeTexts(target, data, from, to);
       return;
     }
-    const kind = data.kind === 'integer' ? 'integer' : 'float';
+    // Differences wrap at 64 bits, so an unsigned number goes the way of the int64 of the same bits.
+    const kind = isWhole(data.kind) ? 'integer' : 'float';
     target.u8(CELLS_DENSE);
     const end = denseEncodeValues(this.#dense, kind, data.cells, from, to, bytes, 0);
     target.raw(bytes, 0, checked(end));
