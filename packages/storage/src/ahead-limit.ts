@@ -1,6 +1,7 @@
 import type { Clock } from '@pollux/base';
 import type { Exemplar, FloatHistogram, Labels, Metadata } from '@pollux/model';
 import { APPEND_OUTCOME, type Appendable, type Appender, type SeriesRef } from './appendable.ts';
+import { seriesOfUtf8 } from './utf8-labels.ts';
 
 /** How far in the future a sample may be that comes from a target or a sender, as in Prometheus. */
 export const MAX_AHEAD_MS = 10 * 60 * 1000;
@@ -36,6 +37,10 @@ class AheadLimit implements Appender {
 
   series(labels: Labels): SeriesRef {
     return this.#inner.series(labels);
+  }
+
+  seriesOfUtf8(data: Uint8Array, spans: Uint32Array, count: number): SeriesRef {
+    return seriesOfUtf8(this.#inner, data, spans, count);
   }
 
   appendFloats(

@@ -48,6 +48,14 @@ export interface Appender {
   series(labels: Labels): SeriesRef;
 
   /**
+   * As {@link series}, of `count` labels in UTF-8, for engines that need no strings: label i has its name in
+   * `data[spans[4i], spans[4i+1])` and its value in `data[spans[4i+2], spans[4i+3])`. The caller has seen that names ascend
+   * strictly (bytewise) and that neither names nor values are empty. Throws InputError also for what is no UTF-8. Both
+   * arrays are lent until the return. Callers go through the function of this name, which knows what to do without.
+   */
+  seriesOfUtf8?(data: Uint8Array, spans: Uint32Array, count: number): SeriesRef;
+
+  /**
    * Stages `count` samples: sample i belongs to `refs[i]`, at `timestampsMs[i]` (whole ms), with `values[i]` taken by its
    * bits, so stale markers and NaN payloads pass. `startTimestampsMs` (0 = unknown) may be null; an engine may forget them. Writes
    * `outcomes[i]`, an {@link APPEND_OUTCOME}; refused samples are left out, the rest go on. Returns how many were taken.

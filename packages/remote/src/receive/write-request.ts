@@ -1,7 +1,14 @@
 import { InputError } from '@pollux/base';
 import { METRIC_NAME } from '@pollux/model';
-import { APPEND_OUTCOME, type Appendable, type Appender, type SeriesRef } from '@pollux/storage';
+import {
+  APPEND_OUTCOME,
+  type Appendable,
+  type Appender,
+  type SeriesRef,
+  seriesOfUtf8,
+} from '@pollux/storage';
 import type { WriteRequestColumns } from '../codec/v1/decode-write.ts';
+import { readLabelSpans } from '../codec/v1/label-spans.ts';
 import { decodeLabels } from '../codec/v1/labels.ts';
 import type { SeriesCache } from './series-cache.ts';
 
@@ -25,6 +32,9 @@ export type Stored = {
   /** The first of them; empty when there is none. */
   readonly firstLimited: string;
 };
+
+/** Series with more labels are resolved by their texts. */
+const MAX_SPANNED_LABELS = 128;
 
 /** Prometheus' texts; senders and people look for them. */
 const REASONS: Readonly<Record<number, string>> = {
@@ -134,6 +144,7 @@ function resolve(
 } {
   const { labelData, labelStarts, labelEnds, seriesCount } = request;
   const refs = new Uint32Array(seriesCount);
+  const spans = new Uint32Array(MAX_SPANNED_LABELS * 4);
   let invalidReason = '';
   const limited = new Set<number>();
   let firstLimited = '';
@@ -142,17 +153,21 @@ function resolve(
     const end = labelEnds[i]!;
     let ref: SeriesRef = cache.find(labelData, start, end);
     if (ref === 0) {
-      const decoded = decodeLabels(labelData, start, end);
-      let reason = decoded.kind === 'invalid' ? decoded.reason : '';
-      if (reason === '' && !decoded.labels.has(METRIC_NAME)) reason = 'no metric name';
-      if (reason !== '') {
-        if (invalidReason === '') invalidReason = `${reason} in ${decoded.labels.toString()}`;
-        continue;
+      const labelCount = readLabelSpans(labelData, start, end, spans);
+      if (labelCount > 0) ref = seriesOfUtf8(appender, labelData, spans, labelCount);
+      else {
+        const decoded = decodeLabels(labelData, start, end);
+        let reason = decoded.kind === 'invalid' ? decoded.reason : '';
+        if (reason === '' && !decoded.labels.has(METRIC_NAME)) reason = 'no metric name';
+        if (reason !== '') {
+          if (invalidReason === '') invalidReason = `${reason} in ${decoded.labels.toString()}`;
+          continue;
+        }
+        ref = appender.series(decoded.labels);
       }
-      ref = appender.series(decoded.labels);
       if (ref === 0) {
         limited.add(i);
-        if (firstLimited === '') firstLimited = decoded.labels.toMetricString();
+        if (firstLimited === '') firstLimited = seriesText(request, i);
         continue;
       }
       cache.set(labelData, start, end, ref);

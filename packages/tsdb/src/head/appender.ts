@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { type ByteWriter, InputError } from '@pollux/base';
 import {
   type Exemplar,
@@ -9,7 +10,7 @@ import {
   STALE_NAN_LOW,
   wordsOf,
 } from '@pollux/model';
-import { APPEND_OUTCOME, type Appender, type SeriesRef } from '@pollux/storage';
+import { APPEND_OUTCOME, type Appender, labelsOfUtf8, type SeriesRef } from '@pollux/storage';
 import type { SeriesGuard } from '../cardinality/series-guard.ts';
 import { ClosedError } from '../errors.ts';
 import {
@@ -104,6 +105,15 @@ export class HeadAppender implements Appender {
       if (isGuarded) guard.noteCreated(labels);
       metrics.seriesCreated.inc();
     }
+    table.touchedBy[slot] = this.#id;
+    return table.refs[slot]!;
+  }
+
+  seriesOfUtf8(data: Uint8Array, spans: Uint32Array, count: number): SeriesRef {
+    this.#checkOpen();
+    const { table } = this.#options.head;
+    const slot = table.findUtf8(data, spans, count);
+    if (slot < 0) return this.series(strictLabels(data, spans, count));
     table.touchedBy[slot] = this.#id;
     return table.refs[slot]!;
   }
@@ -458,6 +468,15 @@ function countRefusal(metrics: SampleMetrics, outcome: number): void {
   else if (outcome === APPEND_OUTCOME.outOfBounds) metrics.outOfBoundsSamples.inc();
   else if (outcome === APPEND_OUTCOME.tooOld) metrics.tooOldSamples.inc();
   else if (outcome === APPEND_OUTCOME.duplicate) metrics.duplicateSamples.inc();
+}
+
+function strictLabels(data: Uint8Array, spans: Uint32Array, count: number): Labels {
+  const labels = labelsOfUtf8(data, spans, count);
+  for (let i = 0; i < count * 4; i += 2) {
+    if (isUtf8(data.subarray(spans[i]!, spans[i + 1]!))) continue;
+    throw new InputError('TSDB.INVALID_LABELS', labels.toString(), 'text is not valid UTF-8');
+  }
+  return labels;
 }
 
 function validate(labels: Labels): void {

@@ -96,6 +96,18 @@ export class SeriesTable {
     return size < 0 ? -1 : this.findSymbols(this.#scratch, size);
   }
 
+  /** As {@link find}, by labels in UTF-8 as {@link Appender.seriesOfUtf8} takes them. */
+  findUtf8(data: Uint8Array, spans: Uint32Array, count: number): Slot {
+    const size = count * 2;
+    this.#growScratch(size);
+    for (let i = 0; i < size; i++) {
+      const symbol = this.symbols.findBytes(data, spans[i * 2]!, spans[i * 2 + 1]!);
+      if (symbol < 0) return -1;
+      this.#scratch[i] = symbol;
+    }
+    return this.findSymbols(this.#scratch, size);
+  }
+
   /** As {@link find}, by `size` symbols: name, value, name, value … in the order of the names. */
   findSymbols(symbols: Uint32Array, size: number): Slot {
     const slot = this.#table[this.#probe(symbols, 0, size)]!;

@@ -57,20 +57,16 @@ export class Symbols {
     if (start === end) return 0;
     const hash = hashAscii(bytes, start, end);
     if (hash < 0) return this.idOf(decoder.decode(bytes.subarray(start, end)));
-    const mask = this.#table.length - 1;
-    let at = hash & mask;
-    for (;;) {
-      const id = this.#table[at]!;
-      if (id === NONE) return this.#add(asciiText(bytes, start, end), hash);
-      if (
-        id !== REMOVED &&
-        this.#hashes[id] === hash &&
-        isAscii(this.#texts[id]!, bytes, start, end)
-      ) {
-        return id;
-      }
-      at = (at + 1) & mask;
-    }
+    const id = this.#findAscii(bytes, start, end, hash);
+    return id < 0 ? this.#add(asciiText(bytes, start, end), hash) : id;
+  }
+
+  /** {@link find} of the UTF-8 text in `bytes[start, end)`. */
+  findBytes(bytes: Uint8Array, start: number, end: number): number {
+    if (start === end) return 0;
+    const hash = hashAscii(bytes, start, end);
+    if (hash < 0) return this.find(decoder.decode(bytes.subarray(start, end)));
+    return this.#findAscii(bytes, start, end, hash);
   }
 
   /** Takes a use back. The symbol keeps its number until {@link releaseUnused}. */
@@ -114,6 +110,23 @@ export class Symbols {
       const id = this.#table[at]!;
       if (id === NONE) return at;
       if (id !== REMOVED && this.#hashes[id] === hash && this.#texts[id] === text) return at;
+      at = (at + 1) & mask;
+    }
+  }
+
+  #findAscii(bytes: Uint8Array, start: number, end: number, hash: number): number {
+    const mask = this.#table.length - 1;
+    let at = hash & mask;
+    for (;;) {
+      const id = this.#table[at]!;
+      if (id === NONE) return -1;
+      if (
+        id !== REMOVED &&
+        this.#hashes[id] === hash &&
+        isAscii(this.#texts[id]!, bytes, start, end)
+      ) {
+        return id;
+      }
       at = (at + 1) & mask;
     }
   }
