@@ -12,6 +12,8 @@ const numbers: usize = memory.data(8208 * 8, 16);
 /** A spare of one vector: filling a symbol's slots writes past its end. */
 const slots: usize = memory.data(2048 * 4 + 16, 16);
 const frequencies: usize = memory.data(256 * 4, 16);
+/** Sixteen tables of CRC-32C: word b of table t is the checksum of byte b with t bytes of zero behind it. */
+const crcTables: usize = memory.data(16 * 256 * 4, 16);
 /** Four words of state for each of four keys that are hashed at once. */
 const hashState: usize = memory.data(4 * 16, 16);
 
@@ -371,4 +373,49 @@ function turned8(lanes: v128): v128 {
 }
 function turned16(lanes: v128): v128 {
   return v128.shuffle<u16>(lanes, lanes, 1, 0, 3, 2, 5, 4, 7, 6);
+}
+
+fillCrcTables();
+
+function fillCrcTables(): void {
+  for (let byte: u32 = 0; byte < 256; byte++) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+    store<u32>(crcTables + ((<usize>byte) << 2), crc);
+  }
+  for (let at = crcTables; at < crcTables + 15 * 1024; at += 4) {
+    const crc = load<u32>(at);
+    store<u32>(at, (crc >>> 8) ^ load<u32>(crcTables + ((<usize>(crc & 0xff)) << 2)), 1024);
+  }
+}
+
+/** CRC-32C of the first `size` bytes of the input, continuing from `crc`: slicing by sixteen. */
+export function crc32c(size: i32, crc: u32): u32 {
+  let c = ~crc;
+  let at = input;
+  const end = input + <usize>size;
+  for (; at + 16 <= end; at += 16) {
+    const a = load<u64>(at) ^ <u64>c;
+    const b = load<u64>(at, 8);
+    c =
+      sliced(<u32>a, 15 << 10) ^
+      sliced(<u32>(a >> 32), 11 << 10) ^
+      sliced(<u32>b, 7 << 10) ^
+      sliced(<u32>(b >> 32), 3 << 10);
+  }
+  for (; at < end; at++) {
+    c = (c >>> 8) ^ load<u32>(crcTables + ((<usize>((c ^ load<u8>(at)) & 0xff)) << 2));
+  }
+  return ~c;
+}
+
+/** What four bytes put into the checksum; `table` is the offset of the first byte's. */
+function sliced(four: u32, table: usize): u32 {
+  const tables = crcTables + table;
+  return (
+    load<u32>(tables + ((<usize>(four & 0xff)) << 2)) ^
+    load<u32>(tables - 1024 + ((<usize>((four >>> 8) & 0xff)) << 2)) ^
+    load<u32>(tables - 2048 + ((<usize>((four >>> 16) & 0xff)) << 2)) ^
+    load<u32>(tables - 3072 + ((<usize>(four >>> 24)) << 2))
+  );
 }

@@ -1,3 +1,4 @@
+export { crc32c } from './crc/crc32c.ts';
 export {
   denseCount,
   denseDecode,

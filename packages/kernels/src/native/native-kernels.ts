@@ -15,6 +15,7 @@ export type NativeKernels = {
   sum(from: number, to: number): void;
   divide(count: number, divisor: number): void;
   hashKeys(count: number, seedLow: number, seedHigh: number): void;
+  crc32c(size: number, crc: number): number;
   xorSamples(
     firstBit: number,
     endBit: number,
@@ -26,6 +27,9 @@ export type NativeKernels = {
   ): number;
 };
 
+/** Loops that later versions added last: a module without them was built of older sources. */
+const NEWEST = ['hashKeys', 'crc32c'] as const satisfies readonly (keyof NativeKernels)[];
+
 /** The part of the runtime's WebAssembly that is used; Node's types have no values for it. */
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
@@ -36,14 +40,15 @@ declare const WebAssembly: {
 const BUILT = '../../dist/wasm/kernels.js';
 
 /**
- * The built module, or null where there is none: sources that were never built, or a runtime without WebAssembly SIMD. The
+ * The built module, or null where there is none: sources that were not built since, or a runtime without WebAssembly SIMD. The
  * TypeScript references then do the same work.
  */
 export async function loadNativeKernels(): Promise<NativeKernels | null> {
   try {
     const { wasm } = (await import(/* @vite-ignore */ BUILT)) as { readonly wasm: string };
     const module = new WebAssembly.Module(Buffer.from(wasm, 'base64'));
-    return new WebAssembly.Instance(module).exports as NativeKernels;
+    const kernels = new WebAssembly.Instance(module).exports as NativeKernels;
+    return NEWEST.every((name) => typeof kernels[name] === 'function') ? kernels : null;
   } catch {
     return null;
   }

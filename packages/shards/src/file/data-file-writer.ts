@@ -1,5 +1,6 @@
 import * as zlib from 'node:zlib';
-import { ByteWriter, crc32c, type Env, type File } from '@pollux/base';
+import { ByteWriter, type Env, type File } from '@pollux/base';
+import { crc32c } from '@pollux/kernels';
 import type { Labels } from '@pollux/model';
 import type { ColumnData } from '../column-data.ts';
 import { KIND_CODES } from '../field-kind.ts';

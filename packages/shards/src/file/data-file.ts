@@ -1,5 +1,6 @@
 import * as zlib from 'node:zlib';
-import { ByteReader, crc32c, type Env, errorText, type File } from '@pollux/base';
+import { ByteReader, type Env, errorText, type File } from '@pollux/base';
+import { crc32c } from '@pollux/kernels';
 import { Labels } from '@pollux/model';
 import type { Catalogue, ColumnRef } from '../catalogue.ts';
 import { type ColumnData, mergeColumns, type NanoRange } from '../column-data.ts';

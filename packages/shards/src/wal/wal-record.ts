@@ -1,4 +1,5 @@
-import { ByteReader, type ByteWriter, crc32c, DecodeError } from '@pollux/base';
+import { ByteReader, type ByteWriter, DecodeError } from '@pollux/base';
+import { crc32c } from '@pollux/kernels';
 import { Labels, wordsOf } from '@pollux/model';
 import { type FieldKind, KIND_CODES, kindOf } from '../field-kind.ts';
 import type { PointColumns } from '../point-columns.ts';

@@ -1,4 +1,5 @@
-import { crc32c, DecodeError } from '@pollux/base';
+import { DecodeError } from '@pollux/base';
+import { crc32c } from '@pollux/kernels';
 
 /** What a scan reads: bytes by position. */
 export type ScanSource = {

@@ -1,4 +1,5 @@
-import { ByteReader, crc32c, DecodeError } from '@pollux/base';
+import { ByteReader, DecodeError } from '@pollux/base';
+import { crc32c } from '@pollux/kernels';
 import { compareText, Labels } from '@pollux/model';
 import type { CachedFile } from '../block/file-cache.ts';
 import { CorruptionError } from '../errors.ts';

@@ -1,4 +1,5 @@
-import { ByteReader, crc32c, DecodeError } from '@pollux/base';
+import { ByteReader, DecodeError } from '@pollux/base';
+import { crc32c } from '@pollux/kernels';
 import { CorruptionError } from '../errors.ts';
 import { FileScan, type ScanSource } from './file-scan.ts';
 import { type ChunkMeta, SERIES_ALIGN } from './index-write.ts';

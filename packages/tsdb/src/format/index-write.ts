@@ -1,4 +1,5 @@
-import { type ByteWriter, crc32c, type Files } from '@pollux/base';
+import type { ByteWriter, Files } from '@pollux/base';
+import { crc32c } from '@pollux/kernels';
 import type { Slices } from '../slices.ts';
 import { BufferedWriter } from './buffered-writer.ts';
 import type { BlockChunkRef } from './chunk-file.ts';

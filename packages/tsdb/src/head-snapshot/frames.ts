@@ -1,4 +1,5 @@
-import { ByteReader, ByteWriter, crc32c, DecodeError, type File, type Files } from '@pollux/base';
+import { ByteReader, ByteWriter, DecodeError, type File, type Files } from '@pollux/base';
+import { crc32c } from '@pollux/kernels';
 import { CorruptionError } from '../errors.ts';
 import { BufferedWriter } from '../format/buffered-writer.ts';
 

@@ -1,4 +1,5 @@
-import { crc32c, DecodeError, type File } from '@pollux/base';
+import { DecodeError, type File } from '@pollux/base';
+import { crc32c } from '@pollux/kernels';
 
 const WINDOW_BYTES = 256 * 1024;
 

@@ -1,5 +1,5 @@
-import { crc32c, type File } from '@pollux/base';
-import { SNAPPY_MALFORMED, snappyDecode, snappyDecodedBytes } from '@pollux/kernels';
+import type { File } from '@pollux/base';
+import { crc32c, SNAPPY_MALFORMED, snappyDecode, snappyDecodedBytes } from '@pollux/kernels';
 import { CorruptionError } from '../errors.ts';
 import {
   FRAGMENT,

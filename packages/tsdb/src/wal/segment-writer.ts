@@ -1,5 +1,5 @@
-import { ByteWriter, crc32c, type File, type Files } from '@pollux/base';
-import { SNAPPY_TABLE_SIZE, snappyEncode, snappyMaxEncodedBytes } from '@pollux/kernels';
+import { ByteWriter, type File, type Files } from '@pollux/base';
+import { crc32c, SNAPPY_TABLE_SIZE, snappyEncode, snappyMaxEncodedBytes } from '@pollux/kernels';
 import {
   FRAGMENT,
   FRAGMENT_HEADER_BYTES,
