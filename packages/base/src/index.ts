@@ -17,6 +17,7 @@ export {
 } from './errors.ts';
 export type { File, FileSpace, FileStat, Files } from './files.ts';
 export { Heap } from './heap.ts';
+export { InlineWorkers } from './inline-workers.ts';
 export {
   type Address,
   EVERYONE,
@@ -38,4 +39,18 @@ export {
 } from './net.ts';
 export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';
 export { VirtualClock } from './virtual-clock.ts';
-export type { WorkerHandle, Workers } from './workers.ts';
+export {
+  type PackedError,
+  packError,
+  unpackError,
+  WorkerExitError,
+  WorkerMemoryError,
+} from './worker-errors.ts';
+export type {
+  WorkerEntry,
+  WorkerHandle,
+  WorkerOptions,
+  WorkerPort,
+  Workers,
+  WorkerWorld,
+} from './workers.ts';

@@ -1,12 +1,11 @@
 import {
   type Clock,
   type Env,
+  InlineWorkers,
   OperatingError,
   SeededRandom,
   type Timer,
   VirtualClock,
-  type WorkerHandle,
-  type Workers,
 } from '@pollux/base';
 import { SimDisk } from './disk/sim-disk.ts';
 import type { Link } from './link.ts';
@@ -74,13 +73,9 @@ export class SimWorld {
 
   #boot(name: string, net: SimNet, disk: SimDisk): SimHost {
     const clock = new HostClock(this.clock);
-    const env: Env = {
-      clock,
-      random: this.#derive(),
-      files: disk.files,
-      net,
-      workers: new NoWorkers(),
-    };
+    const world = { clock, random: this.#derive(), files: disk.files };
+    // Threads would run on the machine's own clock.
+    const env: Env = { ...world, net, workers: new InlineWorkers(world) };
     const host = { name, ip: net.ip, env };
     this.#machines.set(name, { disk, clock, host });
     return host;
@@ -116,14 +111,5 @@ class HostClock implements Clock {
     return this.#clock.after(delayMs, () => {
       if (!this.#isStopped) callback();
     });
-  }
-}
-
-/** Threads would run on the machine's own clock, so there are none; rooms run their workers inline here. */
-class NoWorkers implements Workers {
-  readonly parallelism = 1;
-
-  spawn(entry: URL): WorkerHandle {
-    throw new OperatingError('SIM.NO_THREADS', `${entry.pathname}: no threads in the simulation`);
   }
 }

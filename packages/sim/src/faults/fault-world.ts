@@ -1,4 +1,4 @@
-import { type Env, OperatingError, SeededRandom } from '@pollux/base';
+import { type Env, InlineWorkers, OperatingError, SeededRandom } from '@pollux/base';
 import { MemoryBudget, type ReadContext } from '@pollux/storage';
 import { Log } from '@pollux/telemetry';
 import { SimDisk } from '../disk/sim-disk.ts';
@@ -56,14 +56,9 @@ export function faultWorld(seed: number): FaultWorld {
 
 function envOf(disk: SimDisk, clock: HeldClock, seed: number): Env {
   const refuse = (): never => {
-    throw new OperatingError('SIM.NO_NETWORK', 'there is neither network nor threads here');
+    throw new OperatingError('SIM.NO_NETWORK', 'there is no network here');
   };
   const absent = new Proxy({}, { get: () => refuse });
-  return {
-    clock,
-    random: new SeededRandom(seed),
-    files: disk.files,
-    net: absent as Env['net'],
-    workers: absent as Env['workers'],
-  };
+  const world = { clock, random: new SeededRandom(seed), files: disk.files };
+  return { ...world, net: absent as Env['net'], workers: new InlineWorkers(world) };
 }
