@@ -1,4 +1,4 @@
-// Compiles assembly/kernels.ts to WebAssembly, when it has changed, into a module that holds it as text: rooms read no
+// Compiles each file of `assembly` to WebAssembly, when it has changed, into a module that holds it as text: rooms read no
 // files. Run by the build of the workspace.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -7,10 +7,13 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 const room = import.meta.dirname;
-const source = path.join(room, 'assembly', 'kernels.ts');
 const folder = path.join(room, 'dist', 'wasm');
-const binary = path.join(folder, 'kernels.wasm');
-const target = path.join(folder, 'kernels.js');
+/** Modules, with what their compilation takes beside the common options. */
+const MODULES = {
+  kernels: [],
+  // Each instance works on a memory of its own, whose size its owner chooses.
+  'write-requests': ['--importMemory', '--initialMemory', '1'],
+};
 const manifest = compilerManifest();
 if (manifest === null) {
   process.stderr.write(
@@ -21,13 +24,19 @@ if (manifest === null) {
 const compiler = path.join(path.dirname(manifest), 'bin', 'asc.js');
 const options = ['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--use', 'abort='];
 
-const hash = createHash('sha256')
-  .update(readFileSync(source))
-  .update(readFileSync(manifest))
-  .update(readFileSync(import.meta.filename))
-  .digest('hex');
-const head = `// Built of ${hash}\n`;
-if (!existsSync(target) || !readFileSync(target, 'utf8').startsWith(head)) {
+for (const [name, own] of Object.entries(MODULES)) compile(name, [...options, ...own]);
+
+function compile(name, options) {
+  const source = path.join(room, 'assembly', `${name}.ts`);
+  const target = path.join(folder, `${name}.js`);
+  const binary = path.join(folder, `${name}.wasm`);
+  const hash = createHash('sha256')
+    .update(readFileSync(source))
+    .update(readFileSync(manifest))
+    .update(readFileSync(import.meta.filename))
+    .digest('hex');
+  const head = `// Built of ${hash}\n`;
+  if (existsSync(target) && readFileSync(target, 'utf8').startsWith(head)) return;
   mkdirSync(folder, { recursive: true });
   const args = [compiler, source, '--outFile', binary, ...options];
   const { status } = spawnSync(process.execPath, args, { stdio: ['ignore', 2, 2] });

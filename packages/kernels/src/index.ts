@@ -52,6 +52,12 @@ export {
   snappyMaxEncodedBytes,
 } from './snappy/snappy-encode.ts';
 export {
+  createWriteKernel,
+  WRITE_COMPRESSED_BYTES,
+  WRITE_DECODED_BYTES,
+  type WriteKernel,
+} from './write-requests/write-kernel.ts';
+export {
   createXorAppendState,
   growXorAppendState,
   resetXorAppend,

@@ -18,7 +18,7 @@ export async function snappyDecode(
   data: Uint8Array,
   maxBytes = MAX_DECODED_BYTES,
 ): Promise<Uint8Array> {
-  const announced = announcedLength(data);
+  const announced = announcedBytes(data);
   if (announced > maxBytes) {
     throw new LimitError(
       'REMOTE.DECODED_TOO_LARGE',
@@ -42,8 +42,8 @@ export async function snappyDecode(
   }
 }
 
-/** The uvarint32 in front of the block. */
-function announcedLength(data: Uint8Array): number {
+/** What the block says it decodes to: the uvarint32 in front of it. Throws DecodeError. */
+export function announcedBytes(data: Uint8Array): number {
   let value = 0;
   for (let i = 0; i < 5; i++) {
     const byte = data[i];

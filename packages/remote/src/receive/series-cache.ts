@@ -1,12 +1,13 @@
 import type { SeriesRef } from '@pollux/storage';
 
 /** Bytes of label fields kept before the cache starts anew. */
-const DEFAULT_MAX_BYTES = 128 * 1024 * 1024;
+export const MAX_CACHE_BYTES = 128 * 1024 * 1024;
 
 /**
  * Remembers which label bytes mean which series, so that a known series costs a hash and a comparison instead of strings.
  * Open addressing over typed arrays with the bytes in one arena. The same labels written in two ways (other order) are two
- * entries of one ref, which is harmless. When full it is emptied: every series is then resolved once more.
+ * entries of one ref, which is harmless. When full it is emptied: every series is then resolved once more. The kernel of
+ * write requests has the same in WebAssembly; this is what it is where there is none.
  */
 export class SeriesCache {
   readonly #maxBytes: number;
@@ -20,7 +21,7 @@ export class SeriesCache {
   #arenaSize = 0;
 
   /** A random `seed` keeps senders from choosing labels that collide. */
-  constructor(seed: number, maxBytes = DEFAULT_MAX_BYTES) {
+  constructor(seed: number, maxBytes = MAX_CACHE_BYTES) {
     this.#seed = seed;
     this.#maxBytes = maxBytes;
   }

@@ -2,10 +2,8 @@ import { DecodeError, errorText, InputError, LimitError, type Random } from '@po
 import { type Exchange, type RouteHandler, text } from '@pollux/http';
 import type { Appendable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
-import { snappyDecode } from '../codec/snappy.ts';
-import { decodeWriteRequest } from '../codec/v1/decode-write.ts';
-import { SeriesCache } from './series-cache.ts';
-import { type Stored, storeRequest } from './write-request.ts';
+import { Receiver } from './receiver.ts';
+import type { Stored } from './write-request.ts';
 
 /** Compressed bodies over this are refused before they are read whole. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -13,8 +11,8 @@ const MAX_BODY_BYTES = 32 * 1024 * 1024;
 export type WriteHandlerOptions = {
   /**
    * Where the samples of this request go: one storage for a server, an engine by database and retention policy for a
-   * store. An InputError it throws is answered with 400. The same object must come back for the same place, as the series
-   * cache belongs to it.
+   * store. An InputError it throws is answered with 400. The same object must come back for the same place, as what is
+   * known of its series belongs to it.
    */
   readonly appendable: (exchange: Exchange) => Appendable | Promise<Appendable>;
   readonly random: Random;
@@ -25,7 +23,7 @@ export type WriteHandlerOptions = {
 /** The remote write 1.0 receiver: `POST /api/v1/write`, 204 when stored. */
 export function writeHandler(options: WriteHandlerOptions): RouteHandler {
   const { registry, log, random } = options;
-  const caches = new WeakMap<Appendable, SeriesCache>();
+  const receivers = new WeakMap<Appendable, Receiver>();
   const invalid = registry.counter(
     'prometheus_api_remote_write_invalid_labels_samples_total',
     'The total number of received remote write samples and histogram samples which contains invalid labels.',
@@ -40,14 +38,13 @@ export function writeHandler(options: WriteHandlerOptions): RouteHandler {
     if (unsupported !== null) return text(415, `${unsupported}\n`);
     try {
       const body = await exchange.request.body(MAX_BODY_BYTES);
-      const request = decodeWriteRequest(await snappyDecode(body));
       const appendable = await options.appendable(exchange);
-      let cache = caches.get(appendable);
-      if (cache === undefined) {
-        cache = new SeriesCache(random.below(2 ** 32));
-        caches.set(appendable, cache);
+      let receiver = receivers.get(appendable);
+      if (receiver === undefined) {
+        receiver = new Receiver(appendable, random);
+        receivers.set(appendable, receiver);
       }
-      const stored = await storeRequest(request, appendable, cache);
+      const stored = await receiver.receive(body);
       if (stored.invalidLabels > 0) {
         invalid.inc(stored.invalidLabels);
         log.warn('remote write: series with invalid labels left out', {

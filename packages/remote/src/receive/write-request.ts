@@ -10,7 +10,13 @@ import {
 import type { WriteRequestColumns } from '../codec/v1/decode-write.ts';
 import { readLabelSpans } from '../codec/v1/label-spans.ts';
 import { decodeLabels } from '../codec/v1/labels.ts';
-import type { SeriesCache } from './series-cache.ts';
+
+/** Knows which label bytes mean which series; 0 is none. */
+export type SeriesLookup = {
+  find(data: Uint8Array, start: number, end: number): SeriesRef;
+  /** Remembers or replaces; `ref` 0 forgets. */
+  set(data: Uint8Array, start: number, end: number, ref: SeriesRef): void;
+};
 
 /** Samples that the storage refuses: out of order, duplicate, out of bounds. HTTP 400; nothing of the request was kept. */
 export class SamplesRefusedError extends InputError {
@@ -52,7 +58,7 @@ const REASONS: Readonly<Record<number, string>> = {
 export async function storeRequest(
   request: WriteRequestColumns,
   appendable: Appendable,
-  cache: SeriesCache,
+  cache: SeriesLookup,
 ): Promise<Stored> {
   // A ref in the cache may have left the storage since; then the labels are resolved anew, once.
   for (const mayRetry of [true, false]) {
@@ -73,6 +79,7 @@ export async function storeRequest(
       const end = request.labelEnds[i]!;
       if (cache.find(request.labelData, start, end) !== 0)
         cache.set(request.labelData, start, end, 0);
+      request.seriesRefs[i] = 0;
     }
   }
   throw new SamplesRefusedError('series left the storage while being written; send again', '');
@@ -81,10 +88,11 @@ export async function storeRequest(
 function stage(
   request: WriteRequestColumns,
   appender: Appender,
-  cache: SeriesCache,
+  cache: SeriesLookup,
   mayRetry: boolean,
 ): Stored | 'stale-refs' {
-  const { refs, invalidReason, limited, firstLimited } = resolve(request, appender, cache);
+  const { invalidReason, limited, firstLimited } = resolve(request, appender, cache);
+  const refs = request.seriesRefs;
   const count = request.sampleCount;
   const sampleRefs = new Uint32Array(count);
   let timestampsMs = request.timestampsMs;
@@ -130,29 +138,30 @@ function stage(
   };
 }
 
-/** A ref per series of the request; 0 for those with invalid labels and those that a limit refused. */
+/** Fills in the references of the request that are 0; they stay so for invalid labels and where a limit refuses the series. */
 function resolve(
   request: WriteRequestColumns,
   appender: Appender,
-  cache: SeriesCache,
+  cache: SeriesLookup,
 ): {
-  readonly refs: Uint32Array;
   readonly invalidReason: string;
   /** Numbers of the series that a limit refused. */
   readonly limited: ReadonlySet<number>;
   readonly firstLimited: string;
 } {
-  const { labelData, labelStarts, labelEnds, seriesCount } = request;
-  const refs = new Uint32Array(seriesCount);
-  const spans = new Uint32Array(MAX_SPANNED_LABELS * 4);
+  const { labelData, labelStarts, labelEnds, seriesCount, seriesRefs } = request;
+  // Most requests have no new series.
+  let spans: Uint32Array | null = null;
   let invalidReason = '';
   const limited = new Set<number>();
   let firstLimited = '';
   for (let i = 0; i < seriesCount; i++) {
+    if (seriesRefs[i] !== 0) continue;
     const start = labelStarts[i]!;
     const end = labelEnds[i]!;
     let ref: SeriesRef = cache.find(labelData, start, end);
     if (ref === 0) {
+      spans ??= new Uint32Array(MAX_SPANNED_LABELS * 4);
       const labelCount = readLabelSpans(labelData, start, end, spans);
       if (labelCount > 0) ref = seriesOfUtf8(appender, labelData, spans, labelCount);
       else {
@@ -172,9 +181,9 @@ function resolve(
       }
       cache.set(labelData, start, end, ref);
     }
-    refs[i] = ref;
+    seriesRefs[i] = ref;
   }
-  return { refs, invalidReason, limited, firstLimited };
+  return { invalidReason, limited, firstLimited };
 }
 
 /** The samples of valid series, moved together; values as bits. */

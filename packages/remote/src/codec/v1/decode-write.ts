@@ -26,6 +26,8 @@ export type WriteRequestColumns = {
   readonly seriesCount: number;
   readonly labelStarts: Uint32Array;
   readonly labelEnds: Uint32Array;
+  /** References of the series that the walker knows, else 0; a receiver fills in the others. */
+  readonly seriesRefs: Uint32Array;
   readonly sampleCount: number;
   readonly sampleSeries: Uint32Array;
   readonly timestampsMs: Float64Array;
@@ -36,45 +38,66 @@ export type WriteRequestColumns = {
   readonly metadata: readonly ({ readonly family: string } & Metadata)[];
 };
 
+/**
+ * Takes series in the form that senders write, labels and then samples, many at a time and faster than the decoder. What
+ * it takes is what the decoder would have given.
+ */
+export type SeriesWalker = {
+  /**
+   * Takes series from `[from, end)` of the message, numbered from `firstSeries` on, into the columns below, and returns
+   * where it stopped: at the end, or at a field that it leaves to the decoder.
+   */
+  walk(from: number, end: number, firstSeries: number): number;
+  readonly seriesCount: number;
+  readonly labelStarts: Uint32Array;
+  readonly labelEnds: Uint32Array;
+  readonly seriesRefs: Uint32Array;
+  readonly sampleCount: number;
+  readonly sampleSeries: Uint32Array;
+  readonly timestampsMs: Float64Array;
+  readonly valueWords: Uint32Array;
+};
+
+/** Columns for more series or samples are not kept for the next message. */
+const MAX_KEPT = 65_536;
+
 /** Decodes a WriteRequest. Throws DecodeError; label texts are checked only when {@link decodeLabels} reads them. */
 export function decodeWriteRequest(data: Uint8Array): WriteRequestColumns {
-  const decoder = new WriteRequestDecoder(data);
-  return decoder.decode();
+  return new WriteRequestDecoder().decode(data);
 }
 
-class WriteRequestDecoder {
-  readonly #data: Uint8Array;
-  readonly #reader: ProtoReader;
+/** Decodes one message after the other. Its columns are lent until the next one. */
+export class WriteRequestDecoder {
+  readonly #walker: SeriesWalker | null;
+  #data: Uint8Array = new Uint8Array(0);
+  #reader = new ProtoReader(this.#data);
   /** Labels of series whose label fields do not lie together (allowed, though no sender writes so). */
-  readonly #scattered = new ByteWriter(0);
+  #scattered = new ByteWriter(0);
   #seriesCount = 0;
-  #labelStarts: Uint32Array;
-  #labelEnds: Uint32Array;
+  #labelStarts: Uint32Array = new Uint32Array(0);
+  #labelEnds: Uint32Array = new Uint32Array(0);
+  #seriesRefs: Uint32Array = new Uint32Array(0);
   #sampleCount = 0;
-  #sampleSeries: Uint32Array;
-  #timestampsMs: Float64Array;
-  #values: Float64Array;
-  #words: Uint32Array;
-  readonly #histograms: (TimedHistogram & { series: number })[] = [];
-  readonly #exemplars: { series: number; exemplar: Exemplar }[] = [];
-  readonly #metadata: ({ family: string } & Metadata)[] = [];
+  #sampleSeries: Uint32Array = new Uint32Array(0);
+  #timestampsMs = new Float64Array(0);
+  #values = new Float64Array(0);
+  #words = new Uint32Array(0);
+  #histograms: (TimedHistogram & { series: number })[] = [];
+  #exemplars: { series: number; exemplar: Exemplar }[] = [];
+  #metadata: ({ family: string } & Metadata)[] = [];
 
-  constructor(data: Uint8Array) {
-    this.#data = data;
-    this.#reader = new ProtoReader(data);
-    // A series of a real sender takes some 200 bytes; the columns grow when it takes less.
-    const guess = Math.max(16, Math.ceil(data.length / 128));
-    this.#labelStarts = new Uint32Array(guess);
-    this.#labelEnds = new Uint32Array(guess);
-    this.#sampleSeries = new Uint32Array(guess);
-    this.#timestampsMs = new Float64Array(guess);
-    this.#values = new Float64Array(guess);
-    this.#words = new Uint32Array(this.#values.buffer);
+  /** A `walker` is one of the messages that are to be decoded. */
+  constructor(walker: SeriesWalker | null = null) {
+    this.#walker = walker;
   }
 
-  decode(): WriteRequestColumns {
+  /** As {@link decodeWriteRequest}. */
+  decode(data: Uint8Array): WriteRequestColumns {
+    this.#begin(data);
     const reader = this.#reader;
-    while (!reader.isAtEnd) {
+    for (;;) {
+      if (this.#walker !== null) this.#walk(this.#walker);
+      if (reader.isAtEnd) break;
       const tag = reader.tag();
       const field = tag >>> 3;
       if (field === 1 || field === 3) {
@@ -95,6 +118,7 @@ class WriteRequestDecoder {
       seriesCount: this.#seriesCount,
       labelStarts: this.#labelStarts,
       labelEnds: this.#labelEnds,
+      seriesRefs: this.#seriesRefs,
       sampleCount: this.#sampleCount,
       sampleSeries: this.#sampleSeries,
       timestampsMs: this.#timestampsMs,
@@ -103,6 +127,51 @@ class WriteRequestDecoder {
       exemplars: this.#exemplars,
       metadata: this.#metadata,
     };
+  }
+
+  #begin(data: Uint8Array): void {
+    this.#data = data;
+    this.#reader = new ProtoReader(data);
+    this.#scattered = new ByteWriter(0);
+    this.#seriesCount = 0;
+    this.#sampleCount = 0;
+    this.#histograms = [];
+    this.#exemplars = [];
+    this.#metadata = [];
+    // A series of a real sender takes some 200 bytes; the columns grow when it takes less.
+    const guess = Math.max(16, Math.ceil(data.length / 128));
+    const { length } = this.#labelStarts;
+    if (length < guess || length > MAX_KEPT) {
+      this.#labelStarts = new Uint32Array(guess);
+      this.#labelEnds = new Uint32Array(guess);
+      this.#seriesRefs = new Uint32Array(guess);
+    }
+    const samples = this.#sampleSeries.length;
+    if (samples >= guess && samples <= MAX_KEPT) return;
+    this.#sampleSeries = new Uint32Array(guess);
+    this.#timestampsMs = new Float64Array(guess);
+    this.#words = new Uint32Array(guess * 2);
+    this.#values = new Float64Array(this.#words.buffer);
+  }
+
+  #walk(walker: SeriesWalker): void {
+    const reader = this.#reader;
+    reader.offset = walker.walk(reader.offset, reader.end, this.#seriesCount);
+    const series = walker.seriesCount;
+    if (series === 0) return;
+    while (this.#seriesCount + series > this.#labelStarts.length) this.#growSeries();
+    const { labelStarts, labelEnds, seriesRefs } = walker;
+    this.#labelStarts.set(labelStarts.subarray(0, series), this.#seriesCount);
+    this.#labelEnds.set(labelEnds.subarray(0, series), this.#seriesCount);
+    this.#seriesRefs.set(seriesRefs.subarray(0, series), this.#seriesCount);
+    this.#seriesCount += series;
+    const samples = walker.sampleCount;
+    while (this.#sampleCount + samples > this.#sampleSeries.length) this.#growSamples();
+    const { sampleSeries, timestampsMs, valueWords } = walker;
+    this.#sampleSeries.set(sampleSeries.subarray(0, samples), this.#sampleCount);
+    this.#timestampsMs.set(timestampsMs.subarray(0, samples), this.#sampleCount);
+    this.#words.set(valueWords.subarray(0, samples * 2), this.#sampleCount * 2);
+    this.#sampleCount += samples;
   }
 
   #series(): void {
@@ -195,13 +264,17 @@ class WriteRequestDecoder {
   }
 
   #closeSeries(labelStart: number, labelEnd: number): void {
-    if (this.#seriesCount === this.#labelStarts.length) {
-      this.#labelStarts = grown(this.#labelStarts);
-      this.#labelEnds = grown(this.#labelEnds);
-    }
+    if (this.#seriesCount === this.#labelStarts.length) this.#growSeries();
     this.#labelStarts[this.#seriesCount] = labelStart;
     this.#labelEnds[this.#seriesCount] = labelEnd;
+    this.#seriesRefs[this.#seriesCount] = 0;
     this.#seriesCount++;
+  }
+
+  #growSeries(): void {
+    this.#labelStarts = grown(this.#labelStarts);
+    this.#labelEnds = grown(this.#labelEnds);
+    this.#seriesRefs = grown(this.#seriesRefs);
   }
 
   #growSamples(): void {
