@@ -8,7 +8,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { differences, withoutStale } from './compare.ts';
 import type { Book, SeriesEntry } from './ledger-book.ts';
-import { growthsOf, offendingCycles } from './memory-cycles.ts';
+import { growthsOf, MAX_GROWTH, settledGrowth } from './memory-cycles.ts';
 
 type Bits = readonly [high: number, low: number];
 const ONE: Bits = [0x3ff00000, 0];
@@ -74,11 +74,18 @@ describe('the memory figures', () => {
   const cycles = (...medians: readonly number[]) =>
     medians.map((median) => new Map([['p', [look(0), look(median), look(2 * median)]]]));
 
-  it('forgives growth in the first two cycles only', () => {
+  it('forgive growth in the first two cycles only', () => {
     const [early] = growthsOf(cycles(100, 150, 150, 150.5));
-    const [late] = growthsOf(cycles(100, 100, 100, 102, 102));
+    const [late] = growthsOf(cycles(100, 100, 102, 104, 106));
     expect(early?.medians).toEqual([100, 150, 150, 150.5]);
-    expect(early && offendingCycles(early)).toEqual([]);
-    expect(late && offendingCycles(late)).toEqual([4]);
+    expect(early && settledGrowth(early)).toBeCloseTo(0.25 / 150, 9);
+    expect(late && settledGrowth(late)).toBeCloseTo(0.02, 9);
+  });
+
+  it('see a steady climb, but not a step up that a step down makes good', () => {
+    const [climbing] = growthsOf(cycles(100, 100, 101.1, 102.2, 103.3, 104.4));
+    const [swinging] = growthsOf(cycles(100, 100, 102, 99, 101, 99.5, 101, 100));
+    expect(climbing && settledGrowth(climbing)).toBeGreaterThan(MAX_GROWTH);
+    expect(swinging && settledGrowth(swinging)).toBeLessThan(MAX_GROWTH / 10);
   });
 });

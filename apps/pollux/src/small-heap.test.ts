@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { getHeapSpaceStatistics } from 'node:v8';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { keepHeapSmall } from './small-heap.ts';
 
@@ -25,6 +26,18 @@ describe('the heap', () => {
     vi.advanceTimersByTime(1_000);
     await setImmediate();
     expect(reference.deref()).toBeUndefined();
+  });
+
+  it('is moved together by the third collection, which gives the holes between what lives back', () => {
+    keepHeapSmall(Number.POSITIVE_INFINITY);
+    const all = Array.from({ length: 300_000 }, (_, i) => ({ text: `object ${i}`, at: i / 3 }));
+    vi.advanceTimersByTime(40_000);
+    const sparse = all.filter((_, i) => i % 100 === 0);
+    all.length = 0;
+    vi.advanceTimersByTime(20_000);
+    expect(sparse).toHaveLength(3_000);
+    const old = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'old_space');
+    expect(old && old.space_size - old.space_used_size).toBeLessThan(8e6);
   });
 
   it('is left to the engine when it is large', async () => {
