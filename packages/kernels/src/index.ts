@@ -70,3 +70,4 @@ export {
 } from './xor/xor-append.ts';
 export { XOR_MALFORMED, xorCount, xorDecode } from './xor/xor-decode.ts';
 export { xor2Decode } from './xor/xor2-decode.ts';
+export { Xor2Chunk } from './xor/xor2-encode.ts';

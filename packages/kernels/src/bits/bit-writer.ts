@@ -99,7 +99,12 @@ export class BitWriter {
 
   /** Go's zigzag varint, which need not begin at a byte. */
   varint(value: number): void {
-    let rest = value < 0 ? -value * 2 - 1 : value * 2;
+    this.uvarint(value < 0 ? -value * 2 - 1 : value * 2);
+  }
+
+  /** Go's varint of a whole number from 0 on, which need not begin at a byte. */
+  uvarint(value: number): void {
+    let rest = value;
     while (rest >= 0x80) {
       this.bits((rest % 128) + 128, 8);
       rest = Math.floor(rest / 128);

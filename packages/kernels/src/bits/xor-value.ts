@@ -32,14 +32,37 @@ export function writeXorValue(
   valueHigh: number,
 ): void {
   const { words } = state;
+  if (words[index * 2] === valueLow && words[index * 2 + 1] === valueHigh) {
+    writer.bits(0, 1);
+    return;
+  }
+  writeXorWindow(writer, state, index, valueLow, valueHigh, XOR_CODES);
+}
+
+/** What stands before changed bits: for the last window again, and for a window that follows. */
+export type WindowCodes = {
+  readonly last: number;
+  readonly lastBits: number;
+  readonly fresh: number;
+  readonly freshBits: number;
+};
+
+const XOR_CODES: WindowCodes = { last: 0b10, lastBits: 2, fresh: 0b11, freshBits: 2 };
+
+/** Writes a value that differs from the last one at `index`, and remembers it. */
+export function writeXorWindow(
+  writer: BitWriter,
+  state: XorValues,
+  index: number,
+  valueLow: number,
+  valueHigh: number,
+  codes: WindowCodes,
+): void {
+  const { words } = state;
   const low = (valueLow ^ words[index * 2]!) >>> 0;
   const high = (valueHigh ^ words[index * 2 + 1]!) >>> 0;
   words[index * 2] = valueLow;
   words[index * 2 + 1] = valueHigh;
-  if (low === 0 && high === 0) {
-    writer.bits(0, 1);
-    return;
-  }
   let leading = high !== 0 ? Math.clz32(high) : 32 + Math.clz32(low);
   let trailing = low !== 0 ? 31 - Math.clz32(low & -low) : 63 - Math.clz32(high & -high);
   // The field has five bits.
@@ -49,12 +72,13 @@ export function writeXorValue(
   if (windowLeading !== NO_WINDOW && leading >= windowLeading && trailing >= windowTrailing) {
     leading = windowLeading;
     trailing = windowTrailing;
-    writer.bits(0b10, 2);
+    writer.bits(codes.last, codes.lastBits);
   } else {
     state.leading[index] = leading;
     state.trailing[index] = trailing;
+    writer.bits(codes.fresh, codes.freshBits);
     // 64 significant bits are written as 0.
-    writer.bits((0b11 << 11) | (leading << 6) | ((64 - leading - trailing) & 63), 13);
+    writer.bits((leading << 6) | ((64 - leading - trailing) & 63), 11);
   }
   writeShifted(writer, low, high, trailing, 64 - leading - trailing);
 }

@@ -12,23 +12,24 @@ export type Xor2Columns = {
   readonly startTimestampsMs: Float64Array;
 };
 
-const HEADER_BYTES = 3;
-const STALE_HIGH = 0x7ff00000;
-const STALE_LOW = 2;
+export const XOR2_HEADER_BYTES = 3;
+/** The two halves of Prometheus' stale marker. */
+export const STALE_HIGH = 0x7ff00000;
+export const STALE_LOW = 2;
 
 /**
  * Decodes Prometheus' XOR2 chunk (encoding 4) in `bytes[offset, offset + length)`; layout in `xor2-chunk.md`. Throws
  * DecodeError when it is malformed.
  */
 export function xor2Decode(bytes: Uint8Array, offset: number, length: number): Xor2Columns {
-  if (length < HEADER_BYTES || offset + length > bytes.length) {
+  if (length < XOR2_HEADER_BYTES || offset + length > bytes.length) {
     throw new DecodeError('XOR2 chunk too short', offset);
   }
   const count = (bytes[offset]! << 8) | bytes[offset + 1]!;
   // Each sample after the first two takes at least a bit.
   if (count > length * 8) throw new DecodeError('more samples than bits', offset);
   const start = startTimeState(bytes[offset + 2]!);
-  const reader = new BitReader(bytes, offset + HEADER_BYTES, offset + length);
+  const reader = new BitReader(bytes, offset + XOR2_HEADER_BYTES, offset + length);
   const timestampsMs = new Float64Array(count);
   const valueWords = new Uint32Array(count * 2);
   const startTimestampsMs = new Float64Array(count);

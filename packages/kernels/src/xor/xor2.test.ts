@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { BitWriter } from '../bits/bit-writer.ts';
 import { startTimeHeader, startTimeState, writeStartTime } from '../bits/start-time.ts';
 import { xor2Decode } from './xor2-decode.ts';
+import { Xor2Chunk } from './xor2-encode.ts';
 
 const STALE = 0x7ff0000000000002n;
 
@@ -43,6 +44,20 @@ describe('XOR2 chunks', () => {
       fc.property(samples, (input) => {
         const bytes = encode(input);
         expect(decode(bytes)).toEqual(input);
+      }),
+    );
+  });
+
+  it('are written byte for byte as that page says', () => {
+    fc.assert(
+      fc.property(samples, (input) => {
+        const chunk = new Xor2Chunk();
+        for (const { atMs, startMs, bits } of input) {
+          chunk.append(atMs, Number(bits & 0xffffffffn), Number(bits >> 32n), startMs);
+        }
+        expect(chunk.count).toBe(input.length);
+        expect(chunk.lastTimestampMs).toBe(input.at(-1)!.atMs);
+        expect(chunk.bytes.slice(0, chunk.byteLength)).toEqual(encode(input));
       }),
     );
   });
@@ -117,7 +132,7 @@ function encode(input: readonly Sample[]): Uint8Array {
       put(writer, bits.toString(2).padStart(64, '0'));
     } else if (i === 1) {
       delta = atMs - beforeMs;
-      putUvarint(writer, delta);
+      writer.uvarint(delta);
       value(bits);
     } else {
       const dod = atMs - beforeMs - delta;
@@ -148,13 +163,4 @@ function encode(input: readonly Sample[]): Uint8Array {
 
 function put(writer: BitWriter, bits: string): void {
   for (const bit of bits) writer.bits(Number(bit), 1);
-}
-
-function putUvarint(writer: BitWriter, value: number): void {
-  let rest = value;
-  while (rest >= 0x80) {
-    writer.bits((rest % 128) + 128, 8);
-    rest = Math.floor(rest / 128);
-  }
-  writer.bits(rest, 8);
 }

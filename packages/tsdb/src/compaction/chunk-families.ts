@@ -8,7 +8,7 @@ import {
 } from '@pollux/kernels';
 import { CorruptionError, NotSupportedError } from '../errors.ts';
 import type { ChunkEncoder, ChunkFamily, EncodedChunk, SampleRun } from './chunk-family.ts';
-import { FLOAT_FAMILIES } from './float-families.ts';
+import { FLOAT_FAMILIES, FLOATS_WITH_START } from './float-families.ts';
 
 /** Samples of a rewritten chunk, as Prometheus has them. */
 const SAMPLES_PER_CHUNK = 120;
@@ -18,6 +18,7 @@ type HistogramRun = SampleRun & { readonly columns: HistogramColumns };
 /** Native histograms, with or without start times: a series does not lose them by a rewrite. */
 function histogramFamily(encodings: readonly number[], hasStartTimes: boolean): ChunkFamily {
   const family: ChunkFamily = {
+    kind: 'histograms',
     encodings,
     decode(encoding, bytes, place): HistogramRun {
       try {
@@ -45,7 +46,7 @@ class HistogramEncoder implements ChunkEncoder {
     this.#writer = new HistogramWriter(hasStartTimes);
   }
 
-  add(run: SampleRun, index: number): EncodedChunk | null {
+  add(run: SampleRun, index: number, isNext: boolean): EncodedChunk | null {
     const { columns, timestampsMs } = run as HistogramRun;
     const { isInteger, layout, values, starts, counterReset } = columns;
     const timestampMs = timestampsMs[index]!;
@@ -54,8 +55,8 @@ class HistogramEncoder implements ChunkEncoder {
         timestampMs,
         startTimestampMs: columns.startTimestampsMs?.[index] ?? 0,
         isInteger,
-        // Within a chunk nothing is reset; what a chunk says holds for its first sample.
-        hint: index === 0 || counterReset === 'gauge' ? counterReset : 'unknown',
+        // Within a chunk nothing is reset. What a chunk says is of its first sample, against the one before it.
+        hint: counterReset === 'gauge' || (index === 0 && isNext) ? counterReset : 'unknown',
         layout,
         values,
         start: starts[index]!,
@@ -87,9 +88,11 @@ class HistogramEncoder implements ChunkEncoder {
 
 const { integer, float, integerWithStart, floatWithStart } = HISTOGRAM_ENCODING;
 
+/** Of two of one kind the later one keeps all that the other one keeps. */
 const FAMILIES: readonly ChunkFamily[] = [
   FLOAT_FAMILIES.xor,
   FLOAT_FAMILIES.dense,
+  FLOATS_WITH_START,
   histogramFamily([integer, float], false),
   histogramFamily([integerWithStart, floatWithStart], true),
 ];
@@ -99,4 +102,9 @@ export function familyOf(encoding: number, place: () => string): ChunkFamily {
   const family = FAMILIES.find(({ encodings }) => encodings.includes(encoding));
   if (family !== undefined) return family;
   throw new NotSupportedError(`changing chunks of encoding ${encoding} (${place()})`);
+}
+
+/** The one of two families of one kind that loses nothing of either. */
+export function widerFamily(a: ChunkFamily, b: ChunkFamily): ChunkFamily {
+  return FAMILIES.indexOf(a) < FAMILIES.indexOf(b) ? b : a;
 }

@@ -17,10 +17,16 @@ export type EncodedChunk = {
   readonly maxMs: number;
 };
 
+/** What a chunk holds; a chunk holds one kind. */
+export type SampleKind = 'floats' | 'histograms';
+
 /** Encodes samples of one series, ascending in time; after {@link finish} those of the next. */
 export interface ChunkEncoder {
-  /** Adds sample `index` of a run of the same family; gives the chunk before it when that is full. */
-  add(run: SampleRun, index: number): EncodedChunk | null;
+  /**
+   * Adds sample `index` of a run of the same kind; gives the chunk before it when that is full. `isNext`: the sample that
+   * was added before is the one before it in its source too, so that what the source says of the change between them holds.
+   */
+  add(run: SampleRun, index: number, isNext: boolean): EncodedChunk | null;
   /** The last chunk, or null when nothing was added. */
   finish(): EncodedChunk | null;
 }
@@ -30,6 +36,7 @@ export interface ChunkEncoder {
  * rewritten goes through such a family; chunks that need no rewriting are copied as bytes, whatever their encoding.
  */
 export interface ChunkFamily {
+  readonly kind: SampleKind;
   readonly encodings: readonly number[];
   /** Throws CorruptionError. */
   decode(encoding: number, bytes: Uint8Array, place: () => string): SampleRun;

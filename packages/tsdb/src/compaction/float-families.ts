@@ -1,24 +1,21 @@
+import { assert, DecodeError } from '@pollux/base';
 import {
   createDenseEncoder,
   createXorAppendState,
-  DENSE_MALFORMED,
   DENSE_UNFIT,
-  denseCount,
-  denseDecode,
   denseEncode,
   denseMaxBytes,
   resetXorAppend,
   XOR_CUT_BYTES,
-  XOR_MALFORMED,
   XOR_MAX_BYTES,
   XOR_SAMPLE_MAX_BYTES,
+  Xor2Chunk,
   xorAppend,
   xorByteLength,
-  xorCount,
-  xorDecode,
 } from '@pollux/kernels';
 import { CorruptionError, NotSupportedError } from '../errors.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import { decodeFloats, type FloatColumns } from '../format/float-chunk.ts';
 import type { ChunkEncoder, ChunkFamily, EncodedChunk, SampleRun } from './chunk-family.ts';
 
 /** Encodings in which floats are written. */
@@ -29,22 +26,27 @@ const XOR_SAMPLES = 120;
 /** More make a chunk smaller, but all of it is decoded for each of its samples: this is half a day at 15 s. */
 const DENSE_SAMPLES = 2_880;
 
-type FloatRun = SampleRun & { readonly words: Uint32Array };
+type FloatRun = SampleRun & Pick<FloatColumns, 'words' | 'startTimestampsMs'>;
 
-const xorFloats: ChunkFamily = {
-  encodings: [CHUNK_ENCODING.xor],
-  decode(_encoding, bytes, place): FloatRun {
-    const claimed = bytes.length < 2 ? 0 : xorCount(bytes, 0);
-    // Each sample after the first takes at least two bits.
-    if (claimed > bytes.length * 8) throw new CorruptionError(place(), 'malformed chunk');
-    const timestampsMs = new Float64Array(claimed);
-    const words = new Uint32Array(claimed * 2);
-    const count = xorDecode(bytes, 0, bytes.length, timestampsMs, words, 0);
-    if (count === XOR_MALFORMED) throw new CorruptionError(place(), 'malformed chunk');
-    return { family: xorFloats, count, timestampsMs, words };
-  },
-  createEncoder: () => new XorEncoder(),
-};
+/** Floats in one encoding; a run of any of these families can be encoded by each. */
+function floatFamily(encoding: number, createEncoder: () => ChunkEncoder): ChunkFamily {
+  const family: ChunkFamily = {
+    kind: 'floats',
+    encodings: [encoding],
+    decode(_encoding, bytes, place): FloatRun {
+      try {
+        const columns = decodeFloats(encoding, bytes, 0, bytes.length);
+        assert(columns !== null, 'the encoding of a family of floats is one of floats');
+        return { family, ...columns };
+      } catch (cause) {
+        if (!(cause instanceof DecodeError)) throw cause;
+        throw new CorruptionError(place(), 'malformed chunk', { cause });
+      }
+    },
+    createEncoder,
+  };
+  return family;
+}
 
 class XorEncoder implements ChunkEncoder {
   readonly #state = createXorAppendState(1);
@@ -93,20 +95,31 @@ class XorEncoder implements ChunkEncoder {
   }
 }
 
-const denseFloats: ChunkFamily = {
-  encodings: [CHUNK_ENCODING.dense],
-  decode(_encoding, bytes, place): FloatRun {
-    const count = denseCount(bytes, 0, bytes.length);
-    if (count === DENSE_MALFORMED) throw new CorruptionError(place(), 'malformed chunk');
-    const timestampsMs = new Float64Array(count);
-    const words = new Uint32Array(count * 2);
-    if (denseDecode(bytes, 0, bytes.length, timestampsMs, words, 0) === DENSE_MALFORMED) {
-      throw new CorruptionError(place(), 'malformed chunk');
-    }
-    return { family: denseFloats, count, timestampsMs, words };
-  },
-  createEncoder: () => new DenseFloatEncoder(),
-};
+/** Keeps start timestamps. */
+class Xor2Encoder implements ChunkEncoder {
+  #chunk = new Xor2Chunk();
+  #minMs = 0;
+
+  add(run: SampleRun, index: number): EncodedChunk | null {
+    const { words, startTimestampsMs } = run as FloatRun;
+    const timestampMs = run.timestampsMs[index]!;
+    const { count, byteLength } = this.#chunk;
+    const closed = count >= XOR_SAMPLES || byteLength > XOR_CUT_BYTES ? this.finish() : null;
+    if (this.#chunk.count === 0) this.#minMs = timestampMs;
+    const startMs = startTimestampsMs?.[index] ?? 0;
+    this.#chunk.append(timestampMs, words[index * 2]!, words[index * 2 + 1]!, startMs);
+    return closed;
+  }
+
+  finish(): EncodedChunk | null {
+    const { bytes, byteLength, count, lastTimestampMs } = this.#chunk;
+    if (count === 0) return null;
+    this.#chunk = new Xor2Chunk();
+    const times = { minMs: this.#minMs, maxMs: lastTimestampMs };
+    const encoding = CHUNK_ENCODING.xor2;
+    return { encoding, bytes, start: 0, end: byteLength, samples: count, ...times };
+  }
+}
 
 /** Holds the samples of a chunk until they are all there: the form of a dense chunk depends on all of them. */
 class DenseFloatEncoder implements ChunkEncoder {
@@ -143,6 +156,9 @@ class DenseFloatEncoder implements ChunkEncoder {
 
 /** Each writes floats, and decodes its own encoding. */
 export const FLOAT_FAMILIES: Readonly<Record<FloatEncoding, ChunkFamily>> = {
-  xor: xorFloats,
-  dense: denseFloats,
+  xor: floatFamily(CHUNK_ENCODING.xor, () => new XorEncoder()),
+  dense: floatFamily(CHUNK_ENCODING.dense, () => new DenseFloatEncoder()),
 };
+
+/** Floats with start timestamps, which the others would lose. */
+export const FLOATS_WITH_START = floatFamily(CHUNK_ENCODING.xor2, () => new Xor2Encoder());

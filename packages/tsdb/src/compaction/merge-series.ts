@@ -1,12 +1,19 @@
 import type { BlockWriter } from '../block/block-writer.ts';
 import type { ChunkScan } from '../block/chunk-scan.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import { hasFloatStartTimes, isFloatEncoding } from '../format/float-chunk.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import { chunkSampleCount } from '../format/rewrite-chunk.ts';
 import type { Interval } from '../head/intervals.ts';
 import type { Slices } from '../slices.ts';
-import { familyOf } from './chunk-families.ts';
-import type { ChunkEncoder, ChunkFamily, EncodedChunk, SampleRun } from './chunk-family.ts';
+import { familyOf, widerFamily } from './chunk-families.ts';
+import type {
+  ChunkEncoder,
+  ChunkFamily,
+  EncodedChunk,
+  SampleKind,
+  SampleRun,
+} from './chunk-family.ts';
 import { FLOAT_FAMILIES, type FloatEncoding } from './float-families.ts';
 
 /** One parent's part of a series. */
@@ -19,7 +26,45 @@ export type SeriesPart = {
 };
 
 /** A chunk and the part that it comes from. */
-type PartChunk = ChunkMeta & { readonly part: SeriesPart };
+class PartChunk implements ChunkMeta {
+  readonly part: SeriesPart;
+  readonly ref: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  #encoding = -1;
+  #isFloats = false;
+
+  constructor(part: SeriesPart, { ref, minMs, maxMs }: ChunkMeta) {
+    this.part = part;
+    this.ref = ref;
+    this.minMs = minMs;
+    this.maxMs = maxMs;
+  }
+
+  get encoding(): number {
+    this.#look();
+    return this.#encoding;
+  }
+
+  /** True for floats that lose nothing in another encoding. */
+  get isFloats(): boolean {
+    this.#look();
+    return this.#isFloats;
+  }
+
+  /** Names it in errors. */
+  get place(): string {
+    return `${this.part.place}, reference ${this.ref}`;
+  }
+
+  /** Reads the chunk once for what is asked again and again. */
+  #look(): void {
+    if (this.#encoding >= 0) return;
+    const { encoding, bytes } = this.part.scan.read(this.ref);
+    this.#encoding = encoding;
+    this.#isFloats = isFloatEncoding(encoding) && !hasFloatStartTimes(encoding, bytes, 0);
+  }
+}
 
 /**
  * Writes the chunks of one series after the other into a block. A chunk that overlaps no other and has no deleted sample
@@ -54,10 +99,10 @@ export class SeriesMerger {
     return this.#metas;
   }
 
-  /** True for a chunk of floats in another encoding than the one wanted. */
+  /** True for a chunk of floats that is wanted in another encoding. */
   #isForeign(chunk: PartChunk): boolean {
     return (
-      this.#floats !== null && isFloats(chunk) && encodingOf(chunk) !== CHUNK_ENCODING[this.#floats]
+      this.#floats !== null && chunk.isFloats && chunk.encoding !== CHUNK_ENCODING[this.#floats]
     );
   }
 
@@ -73,6 +118,7 @@ export class SeriesMerger {
   }
 
   async #rewrite(group: readonly PartChunk[], parts: readonly SeriesPart[]): Promise<void> {
+    const targets = this.#targetsOf(group);
     const cursors: SampleCursor[] = [];
     for (const part of parts) {
       const cursor = new SampleCursor(
@@ -83,19 +129,22 @@ export class SeriesMerger {
     }
     let encoder: ChunkEncoder | null = null;
     let family: ChunkFamily | null = null;
+    let last: SampleCursor | null = null;
     let lastMs = Number.NEGATIVE_INFINITY;
     while (cursors.length > 0) {
       const least = leastOf(cursors);
       const atMs = least.timestampMs;
       if (atMs > lastMs) {
-        const wanted = this.#familyOf(least.run);
+        const wanted = targets.get(least.run.family.kind)!;
         if (wanted !== family) {
           await this.#write(encoder?.finish() ?? null);
           family = wanted;
           encoder = this.#encoderOf(family);
         }
-        const full: EncodedChunk | null = encoder!.add(least.run, least.index);
+        const isNext: boolean = last === least && !least.hasSkipped;
+        const full: EncodedChunk | null = encoder!.add(least.run, least.index, isNext);
         if (full !== null) await this.#write(full);
+        last = least;
         lastMs = atMs;
       }
       for (let i = cursors.length - 1; i >= 0; i--) {
@@ -107,10 +156,19 @@ export class SeriesMerger {
     await this.#write(encoder?.finish() ?? null);
   }
 
-  /** Who encodes the run. */
-  #familyOf({ family }: SampleRun): ChunkFamily {
-    const isFloat = Object.values(FLOAT_FAMILIES).includes(family);
-    return isFloat && this.#floats !== null ? FLOAT_FAMILIES[this.#floats] : family;
+  /** Who encodes which kind of samples of a group: one for each kind, or chunks of different encodings would alternate. */
+  #targetsOf(group: readonly PartChunk[]): ReadonlyMap<SampleKind, ChunkFamily> {
+    const targets = new Map<SampleKind, ChunkFamily>();
+    for (const chunk of group) {
+      const family = this.#targetOf(chunk);
+      targets.set(family.kind, widerFamily(targets.get(family.kind) ?? family, family));
+    }
+    return targets;
+  }
+
+  #targetOf(chunk: PartChunk): ChunkFamily {
+    if (this.#floats !== null && chunk.isFloats) return FLOAT_FAMILIES[this.#floats];
+    return familyOf(chunk.encoding, () => chunk.place);
   }
 
   #encoderOf(family: ChunkFamily): ChunkEncoder {
@@ -134,6 +192,8 @@ class SampleCursor {
   #run: SampleRun | null = null;
   #interval = 0;
   index = -1;
+  /** True when samples between the current one and the one before it are deleted, or may be. */
+  hasSkipped = true;
 
   constructor(part: SeriesPart, chunks: readonly PartChunk[]) {
     this.#part = part;
@@ -150,6 +210,7 @@ class SampleCursor {
   }
 
   advance(): boolean {
+    this.hasSkipped = this.#run === null;
     for (;;) {
       this.index++;
       if (this.#run === null || this.index >= this.#run.count) {
@@ -157,16 +218,17 @@ class SampleCursor {
         continue;
       }
       if (!this.#isDeleted(this.timestampMs)) return true;
+      this.hasSkipped = true;
     }
   }
 
   /** Decodes the next chunk that has samples, and stands before its first. */
   #load(): boolean {
-    const { scan, place } = this.#part;
+    const { scan } = this.#part;
     const chunk = this.#chunks[this.#nextChunk++];
     if (chunk === undefined) return false;
     const { encoding, bytes } = scan.read(chunk.ref);
-    const where = (): string => `${place}, reference ${chunk.ref}`;
+    const where = (): string => chunk.place;
     this.#run = familyOf(encoding, where).decode(encoding, bytes, where);
     this.index = -1;
     this.#interval = 0;
@@ -191,7 +253,7 @@ function leastOf(cursors: readonly SampleCursor[]): SampleCursor {
 
 /** All chunks by time, those together that overlap directly or in a chain. */
 function overlapGroups(parts: readonly SeriesPart[]): PartChunk[][] {
-  const all = parts.flatMap((part) => part.chunks.map((chunk) => ({ ...chunk, part })));
+  const all = parts.flatMap((part) => part.chunks.map((chunk) => new PartChunk(part, chunk)));
   // Stable: of equal times the first part's chunk stays first.
   if (parts.length > 1) all.sort((a, b) => a.minMs - b.minMs);
   const groups: PartChunk[][] = [];
@@ -209,21 +271,12 @@ function joinFloats(groups: readonly PartChunk[][]): PartChunk[][] {
   const joined: PartChunk[][] = [];
   let isOpen = false;
   for (const group of groups) {
-    const isFloat = group.every(isFloats);
+    const isFloat = group.every((chunk) => chunk.isFloats);
     if (isFloat && isOpen) joined.at(-1)!.push(...group);
     else joined.push([...group]);
     isOpen = isFloat;
   }
   return joined;
-}
-
-function isFloats(chunk: PartChunk): boolean {
-  const encoding = encodingOf(chunk);
-  return encoding === CHUNK_ENCODING.xor || encoding === CHUNK_ENCODING.dense;
-}
-
-function encodingOf({ part, ref }: PartChunk): number {
-  return part.scan.read(ref).encoding;
 }
 
 /** The group without chunks that are the same as the one before them, as after the same data was put in twice. */

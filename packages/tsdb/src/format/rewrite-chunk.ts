@@ -1,18 +1,22 @@
-import { DecodeError } from '@pollux/base';
+import { assert } from '@pollux/base';
 import {
+  createDenseEncoder,
   createXorAppendState,
+  DENSE_UNFIT,
   decodeHistograms,
+  denseEncode,
+  denseMaxBytes,
   HISTOGRAM_ENCODING,
   HistogramChunk,
-  XOR_MALFORMED,
   XOR_SAMPLE_MAX_BYTES,
+  Xor2Chunk,
   xorAppend,
   xorByteLength,
   xorCount,
-  xorDecode,
 } from '@pollux/kernels';
 import { NotSupportedError } from '../errors.ts';
 import { CHUNK_ENCODING, isHistogramEncoding } from './chunk-file.ts';
+import { decodeFloats, type FloatColumns } from './float-chunk.ts';
 
 /** A chunk in `bytes[start, start + length)`, with the times of its first and last sample. */
 export type EncodedChunk = {
@@ -26,41 +30,72 @@ export type EncodedChunk = {
 
 /**
  * The chunk with only the samples whose time `keeps`, in its own encoding; null when none is left. Throws DecodeError, and
- * NotSupportedError for an encoding that is only read here.
+ * NotSupportedError for an encoding that is not known.
  */
 export function rewriteChunk(
   chunk: EncodedChunk,
   keeps: (timestampMs: number) => boolean,
 ): EncodedChunk | null {
-  if (chunk.encoding === CHUNK_ENCODING.xor) return rewriteXor(chunk, keeps);
-  if (isHistogramEncoding(chunk.encoding)) return rewriteHistograms(chunk, keeps);
+  const { encoding, bytes, start, length } = chunk;
+  if (isHistogramEncoding(encoding)) return rewriteHistograms(chunk, keeps);
+  const floats = decodeFloats(encoding, bytes, start, length);
+  if (floats !== null) return rewriteFloats(chunk, floats, keeps);
   throw new NotSupportedError(`rewriting chunks of encoding ${chunk.encoding}`);
 }
 
-function rewriteXor(
+function rewriteFloats(
   chunk: EncodedChunk,
+  columns: FloatColumns,
   keeps: (timestampMs: number) => boolean,
 ): EncodedChunk | null {
-  const count = xorCount(chunk.bytes, chunk.start);
-  if (count > chunk.length * 8) throw new DecodeError('malformed chunk', chunk.start);
-  const timestampsMs = new Float64Array(count);
-  const words = new Uint32Array(count * 2);
-  const decoded = xorDecode(chunk.bytes, chunk.start, chunk.length, timestampsMs, words, 0);
-  if (decoded === XOR_MALFORMED) throw new DecodeError('malformed chunk', chunk.start);
-  const state = createXorAppendState(1);
-  // What is left out makes the differences of its neighbours larger, but never more than a sample's most.
-  const bytes = new Uint8Array(chunk.length + count * XOR_SAMPLE_MAX_BYTES);
-  let minMs = Number.NaN;
-  for (let i = 0; i < count; i++) {
-    const at = timestampsMs[i]!;
-    if (!keeps(at)) continue;
-    if (Number.isNaN(minMs)) minMs = at;
-    xorAppend(state, 0, bytes, 0, at, words[i * 2]!, words[i * 2 + 1]!);
+  const kept = keptFloats(columns, keeps);
+  if (kept.count === 0) return null;
+  const minMs = kept.timestampsMs[0]!;
+  const maxMs = kept.timestampsMs[kept.count - 1]!;
+  return { encoding: chunk.encoding, ...encodeFloats(chunk.encoding, kept), minMs, maxMs };
+}
+
+function keptFloats(columns: FloatColumns, keeps: (timestampMs: number) => boolean): FloatColumns {
+  const timestampsMs = columns.timestampsMs.slice(0, columns.count);
+  const words = columns.words.slice(0, columns.count * 2);
+  const startTimestampsMs = columns.startTimestampsMs?.slice() ?? null;
+  let count = 0;
+  for (let i = 0; i < columns.count; i++) {
+    if (!keeps(timestampsMs[i]!)) continue;
+    timestampsMs[count] = timestampsMs[i]!;
+    words[count * 2] = words[i * 2]!;
+    words[count * 2 + 1] = words[i * 2 + 1]!;
+    if (startTimestampsMs !== null) startTimestampsMs[count] = startTimestampsMs[i]!;
+    count++;
   }
-  if (Number.isNaN(minMs)) return null;
-  const length = xorByteLength(state, 0);
-  const maxMs = state.lastTimestampMs[0]!;
-  return { encoding: chunk.encoding, bytes, start: 0, length, minMs, maxMs };
+  return { count, timestampsMs, words, startTimestampsMs };
+}
+
+type Bytes = Pick<EncodedChunk, 'bytes' | 'start' | 'length'>;
+
+function encodeFloats(encoding: number, columns: FloatColumns): Bytes {
+  const { count, timestampsMs, words, startTimestampsMs } = columns;
+  if (encoding === CHUNK_ENCODING.dense) {
+    const bytes = new Uint8Array(denseMaxBytes(count));
+    const values = new Float64Array(words.buffer, 0, count);
+    const length = denseEncode(createDenseEncoder(), { timestampsMs, values }, 0, count, bytes, 0);
+    assert(length !== DENSE_UNFIT, 'samples of a dense chunk fit into one');
+    return { bytes, start: 0, length };
+  }
+  if (encoding === CHUNK_ENCODING.xor2) {
+    const chunk = new Xor2Chunk();
+    for (let i = 0; i < count; i++) {
+      const startMs = startTimestampsMs?.[i] ?? 0;
+      chunk.append(timestampsMs[i]!, words[i * 2]!, words[i * 2 + 1]!, startMs);
+    }
+    return { bytes: chunk.bytes, start: 0, length: chunk.byteLength };
+  }
+  const state = createXorAppendState(1);
+  const bytes = new Uint8Array((count + 1) * XOR_SAMPLE_MAX_BYTES);
+  for (let i = 0; i < count; i++) {
+    xorAppend(state, 0, bytes, 0, timestampsMs[i]!, words[i * 2]!, words[i * 2 + 1]!);
+  }
+  return { bytes, start: 0, length: xorByteLength(state, 0) };
 }
 
 function rewriteHistograms(

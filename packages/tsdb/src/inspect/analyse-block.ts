@@ -11,11 +11,11 @@ import {
 import { Block } from '../block/block.ts';
 import { FileCache } from '../block/file-cache.ts';
 import { CHUNK_ENCODING, isHistogramEncoding } from '../format/chunk-file.ts';
+import { isFloatEncoding } from '../format/float-chunk.ts';
 import { chunkSampleCount } from '../format/rewrite-chunk.ts';
 import { DEFAULT_TSDB_OPTIONS } from '../options.ts';
 import { matchPostings } from '../query/label-index.ts';
 import { Slices } from '../slices.ts';
-import { isFloatEncoding } from './chunk-times.ts';
 
 export type AnalyseOptions = {
   readonly files: Files;

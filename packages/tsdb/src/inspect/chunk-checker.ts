@@ -7,8 +7,9 @@ import {
   fileOfRef,
   offsetOfRef,
 } from '../format/chunk-file.ts';
+import { isFloatEncoding } from '../format/float-chunk.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
-import { chunkTimes, isFloatEncoding } from './chunk-times.ts';
+import { chunkTimes } from './chunk-times.ts';
 import type { Findings } from './finding.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { WindowReader } from './window-reader.ts';

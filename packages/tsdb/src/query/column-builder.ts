@@ -26,8 +26,9 @@ type ChunkBytes = {
 };
 
 /**
- * Collects the samples of one series from its chunks, oldest source first, into columns that the receiver will own. The
- * working memory is used again for the next series.
+ * Collects the samples of one series from its chunks, oldest source first, into columns that the receiver will own. Of two
+ * samples at one time, floats or histograms, the earlier source's is shown. The working memory is used again for the next
+ * series.
  */
 export class ColumnBuilder {
   readonly #range: TimeRange;
@@ -77,7 +78,7 @@ export class ColumnBuilder {
         case CHUNK_ENCODING.histogramWithStart:
         case CHUNK_ENCODING.floatHistogramWithStart:
           this.#histograms ??= new HistogramRun(this.#range, this.#budget);
-          this.#histograms.addChunk(chunk, deleted);
+          this.#histograms.addChunk(chunk, deleted, (timestampMs) => this.#hasFloat(timestampMs));
           return;
         default:
           throw new NotSupportedError(`reading chunks of encoding ${chunk.encoding} (${place()})`);
@@ -151,7 +152,7 @@ export class ColumnBuilder {
     };
   }
 
-  /** Floats and histograms by time; of two at one time the histogram is shown. */
+  /** Floats and histograms by time, of which no two have the same. */
   #takeMixed(labels: Labels): SeriesColumns {
     const entries = this.#histograms?.take() ?? [];
     const floats = this.#count;
@@ -167,12 +168,11 @@ export class ColumnBuilder {
       const at = histograms.length;
       const floatMs = i < floats ? this.#timestampsMs[i]! : Number.POSITIVE_INFINITY;
       const entry = entries[j];
-      if (entry !== undefined && entry.timestampMs <= floatMs) {
+      if (entry !== undefined && entry.timestampMs < floatMs) {
         timestampsMs[at] = entry.timestampMs;
         startsMs[at] = entry.startTimestampMs;
         histograms.push(entry.histogram);
         j++;
-        if (entry.timestampMs === floatMs) i++;
       } else {
         timestampsMs[at] = floatMs;
         words[at * 2] = this.#words[i * 2]!;
@@ -255,6 +255,7 @@ export class ColumnBuilder {
    * cost no more than what they overlap.
    */
   #join(start: number): void {
+    if ((this.#histograms?.count ?? 0) > 0) this.#dropShown(start);
     const times = this.#timestampsMs;
     if (start === 0 || this.#count === start || times[start]! > times[start - 1]!) return;
     const words = this.#words;
@@ -280,6 +281,25 @@ export class ColumnBuilder {
     times.set(mergedTimes.subarray(0, count), from);
     words.set(mergedWords.subarray(0, count * 2), from * 2);
     this.#count = from + count;
+  }
+
+  /** Drops those of the samples from `start` on whose times have histograms: an earlier source gave them. */
+  #dropShown(start: number): void {
+    const times = this.#timestampsMs;
+    let count = start;
+    for (let i = start; i < this.#count; i++) {
+      if (this.#histograms?.has(times[i]!) === true) continue;
+      times[count] = times[i]!;
+      this.#words[count * 2] = this.#words[i * 2]!;
+      this.#words[count * 2 + 1] = this.#words[i * 2 + 1]!;
+      count++;
+    }
+    this.#count = count;
+  }
+
+  #hasFloat(timestampMs: number): boolean {
+    const at = lowerBound(this.#timestampsMs, this.#count, timestampMs);
+    return at < this.#count && this.#timestampsMs[at] === timestampMs;
   }
 
   #reserve(more: number): void {

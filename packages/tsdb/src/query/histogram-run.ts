@@ -37,7 +37,23 @@ export class HistogramRun {
     return this.#entries.length;
   }
 
-  /** Adds the chunk without its newest `hidden` samples, those outside the range and the deleted ones. Throws DecodeError. */
+  /** True when there is one at that time. */
+  has(timestampMs: number): boolean {
+    const entries = this.#entries;
+    let low = 0;
+    let high = entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (entries[middle]!.timestampMs < timestampMs) low = middle + 1;
+      else high = middle;
+    }
+    return entries[low]?.timestampMs === timestampMs;
+  }
+
+  /**
+   * Adds the chunk without its newest `hidden` samples, those outside the range, the deleted ones, and those at whose time
+   * something else `isShown`. Throws DecodeError.
+   */
   addChunk(
     chunk: {
       readonly encoding: number;
@@ -47,6 +63,7 @@ export class HistogramRun {
       readonly hidden: number;
     },
     deleted: readonly Interval[],
+    isShown: (timestampMs: number) => boolean,
   ): void {
     const { encoding, bytes, offset, length, hidden } = chunk;
     const { minMs, maxMs } = this.#range;
@@ -58,6 +75,7 @@ export class HistogramRun {
       const timestampMs = columns.timestampsMs[i]!;
       if (timestampMs < minMs || timestampMs > maxMs) continue;
       if (deleted.some((gone) => timestampMs >= gone.minMs && timestampMs <= gone.maxMs)) continue;
+      if (isShown(timestampMs)) continue;
       const after = added.length === 0 ? 'unknown' : 'not-reset';
       const histogram = histogramAt(columns, i, isGauge ? 'gauge' : after);
       const startTimestampMs = columns.startTimestampsMs?.[i] ?? 0;
