@@ -7,6 +7,7 @@ export type SampleMetrics = {
   readonly outOfBoundsSamples: Counter;
   readonly tooOldSamples: Counter;
   readonly duplicateSamples: Counter;
+  readonly outOfOrderAppended: Counter;
 };
 
 /** Self-metrics under Prometheus' names, so that its dashboards and alerts work. */
@@ -14,9 +15,9 @@ export type TsdbMetrics = SampleMetrics & {
   readonly histograms: SampleMetrics;
   readonly exemplarsAppended: Counter;
   readonly outOfOrderExemplars: Counter;
-  readonly outOfOrderAppended: Counter;
   readonly outOfOrderDelta: Histogram;
-  readonly oooUnknownSamples: Counter;
+  /** Of the out-of-order log, by what the record holds. */
+  readonly oooUnknownRefs: Family<Counter>;
   /** Of the out-of-order log, under the names of its fellow. */
   readonly wbl: {
     readonly walSegment: Gauge;
@@ -93,13 +94,6 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
       'exemplar_out_of_order_exemplars_total',
       'Total number of out of order exemplar ingestion failed attempts.',
     ),
-    outOfOrderAppended: registry
-      .counters(
-        'prometheus_tsdb_head_out_of_order_samples_appended_total',
-        'Total number of appended out of order samples.',
-        ['type'],
-      )
-      .with('float'),
     outOfOrderDelta: registry.histogram(
       'prometheus_tsdb_sample_ooo_delta',
       'Delta in seconds by which a sample is considered out of order (reported regardless of OOO time window and whether sample is accepted or not).',
@@ -222,13 +216,11 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
       'Duration of write log fsync.',
       FSYNC_BUCKETS,
     ),
-    oooUnknownSamples: registry
-      .counters(
-        'prometheus_tsdb_wbl_replay_unknown_refs_total',
-        'Total number of unknown series references encountered during WBL replay.',
-        ['type'],
-      )
-      .with('samples'),
+    oooUnknownRefs: registry.counters(
+      'prometheus_tsdb_wbl_replay_unknown_refs_total',
+      'Total number of unknown series references encountered during WBL replay.',
+      ['type'],
+    ),
     wbl: {
       walSegment: gauge(
         'out_of_order_wbl_segment_current',
@@ -318,6 +310,10 @@ function sampleMetrics(registry: Registry, type: 'float' | 'histogram'): SampleM
     duplicateSamples: typed(
       'duplicate_samples_total',
       'Total number of samples refused for another value at the same time.',
+    ),
+    outOfOrderAppended: typed(
+      'head_out_of_order_samples_appended_total',
+      'Total number of appended out of order samples.',
     ),
   };
 }

@@ -48,6 +48,25 @@ export function histogramRecordType(histogram: FloatHistogram, hasStart: boolean
   return isInteger ? HISTOGRAM_RECORD.integer : HISTOGRAM_RECORD.float;
 }
 
+/** Histograms of one log record; a large one takes some hundred bytes. */
+const HISTOGRAMS_PER_RECORD = 10_000;
+
+/** The histograms in records of one type each, in their order. */
+export function histogramRecordsOf(
+  histograms: readonly HistogramRecord[],
+): { readonly type: number; readonly histograms: readonly HistogramRecord[] }[] {
+  const records: { readonly type: number; readonly histograms: HistogramRecord[] }[] = [];
+  for (const entry of histograms) {
+    const type = histogramRecordType(entry.histogram, entry.startTimestampMs !== 0);
+    const last = records.at(-1);
+    const isFull = (last?.histograms.length ?? 0) >= HISTOGRAMS_PER_RECORD;
+    if (last === undefined || last.type !== type || isFull) {
+      records.push({ type, histograms: [entry] });
+    } else last.histograms.push(entry);
+  }
+  return records;
+}
+
 /** Encodes one record; every histogram has this type. */
 export function encodeHistograms(
   target: ByteWriter,

@@ -16,7 +16,7 @@ import { ClosedError } from '../errors.ts';
 import {
   encodeHistograms,
   type HistogramRecord,
-  histogramRecordType,
+  histogramRecordsOf,
 } from '../format/wal-histograms.ts';
 import {
   createSampleColumns,
@@ -37,7 +37,6 @@ import type { Wal } from '../wal/wal.ts';
 import { type AppendBounds, appendBounds, LATE } from './append-bounds.ts';
 import type { Head, ValueWords } from './head.ts';
 import type { ReplayGate } from './replay-gate.ts';
-import type { Slot } from './series-table.ts';
 
 export type AppenderOptions = {
   readonly head: Head;
@@ -59,8 +58,6 @@ export type AppenderOptions = {
 
 /** Samples of one log record; keeps a record far below a segment's size. */
 const SAMPLES_PER_RECORD = 100_000;
-/** Histograms of one log record; a large one takes some hundred bytes. */
-const HISTOGRAMS_PER_RECORD = 10_000;
 const MAX_SPARE_COLUMNS = 8;
 /** Staging memory larger than this is not kept. */
 const MAX_SPARE_SAMPLES = 1_000_000;
@@ -154,7 +151,15 @@ export class HeadAppender implements Appender {
       }
       // The usual sample is newer than the series and the bound: no call for it.
       if (!(timestampMs > table.maxMs[slot]!) || timestampMs < bounds.minValidMs) {
-        const outcome = this.#check(slot, bounds, timestampMs, { low, high });
+        const words = { low, high };
+        const outcome = this.#refine(head.check(slot, bounds, timestampMs, words), timestampMs);
+        if (outcome === LATE && isStaleMarker(words) && head.endsInHistogram(slot)) {
+          // As one in order: what ends a series of histograms is a histogram.
+          const stale = staleHistogram(head.histograms.isInteger(slot));
+          outcomes[i] = this.appendHistogram(refs[i]!, timestampMs, stale, 0);
+          if (outcomes[i] === APPEND_OUTCOME.ok) taken++;
+          continue;
+        }
         if (outcome !== LATE) {
           outcomes[i] = outcome;
           if (outcome === APPEND_OUTCOME.ok) taken++;
@@ -201,14 +206,15 @@ export class HeadAppender implements Appender {
     const bounds = this.#bounds;
     if (!(timestampMs > head.table.maxMs[slot]!) || timestampMs < bounds.minValidMs) {
       const sample = sampleOf(histogram, timestampMs, startMs);
-      const outcome = head.checkHistogram(slot, bounds, sample);
-      // Histograms of the past are not taken, whatever the window.
-      const refusal = outcome === LATE ? APPEND_OUTCOME.outOfOrder : outcome;
-      countRefusal(metrics.histograms, refusal);
-      return refusal;
-    }
+      const outcome = this.#refine(head.checkHistogram(slot, bounds, sample), timestampMs);
+      const isTooLarge = outcome === LATE && !head.outOfOrder.samples.histograms.fits(histogram);
+      if (outcome !== LATE || isTooLarge) {
+        const refusal = isTooLarge ? APPEND_OUTCOME.outOfOrder : outcome;
+        countRefusal(metrics.histograms, refusal);
+        return refusal;
+      }
+    } else this.#histogramKinds.set(ref, histogram.isInteger);
     this.#histograms.push({ ref, timestampMs, startTimestampMs: startMs, histogram });
-    this.#histogramKinds.set(ref, histogram.isInteger);
     return APPEND_OUTCOME.ok;
   }
 
@@ -217,7 +223,7 @@ export class HeadAppender implements Appender {
    * as out of order, unless it ends the series: that is told by a histogram.
    */
   #stageBehindHistogram(ref: SeriesRef, timestampMs: number, words: ValueWords): number {
-    if (words.high !== STALE_NAN_HIGH || words.low !== STALE_NAN_LOW) {
+    if (!isStaleMarker(words)) {
       this.#options.metrics.outOfOrderSamples.inc();
       return APPEND_OUTCOME.outOfOrder;
     }
@@ -335,32 +341,19 @@ export class HeadAppender implements Appender {
     const bounds = this.#bounds;
     if (bounds === null || bounds.windowMs === 0) return null;
     const { head, metrics, scratch } = this.#options;
-    return new LateSamples({ head, metrics, scratch, staged: this.#staged, bounds });
+    const batch = { staged: this.#staged, stagedHistograms: this.#histograms };
+    return new LateSamples({ head, metrics, scratch, ...batch, bounds });
   }
 
-  /** An outcome, or {@link LATE}. */
-  #check(slot: Slot, bounds: AppendBounds, timestampMs: number, words: ValueWords): number {
-    const { head, metrics } = this.#options;
-    const outcome = head.check(slot, bounds, timestampMs, words);
+  /** Notes by how much a sample is late; one that may be taken out of order is {@link LATE} only if this batch allows it. */
+  #refine(outcome: number, timestampMs: number): number {
+    const { metrics } = this.#options;
+    const newestMs = this.#bounds?.newestMs ?? timestampMs;
     const isBehind = outcome !== APPEND_OUTCOME.ok && outcome !== APPEND_OUTCOME.duplicate;
-    if (isBehind && bounds.newestMs > timestampMs) {
-      metrics.outOfOrderDelta.observe((bounds.newestMs - timestampMs) / 1000);
+    if (isBehind && newestMs > timestampMs) {
+      metrics.outOfOrderDelta.observe((newestMs - timestampMs) / 1000);
     }
     return outcome === LATE && this.refusesOutOfOrder ? APPEND_OUTCOME.outOfOrder : outcome;
-  }
-
-  /** The staged histograms in records of one type each, in the order in which they came. */
-  #histogramRecords(): { readonly type: number; readonly histograms: HistogramRecord[] }[] {
-    const records: { readonly type: number; readonly histograms: HistogramRecord[] }[] = [];
-    for (const entry of this.#histograms) {
-      const type = histogramRecordType(entry.histogram, entry.startTimestampMs !== 0);
-      const last = records.at(-1);
-      const isFull = (last?.histograms.length ?? 0) >= HISTOGRAMS_PER_RECORD;
-      if (last === undefined || last.type !== type || isFull) {
-        records.push({ type, histograms: [entry] });
-      } else last.histograms.push(entry);
-    }
-    return records;
   }
 
   /** The records of the batch; lent until the scratch is used again. */
@@ -380,7 +373,7 @@ export class HeadAppender implements Appender {
       const end = Math.min(staged.count, start + SAMPLES_PER_RECORD);
       encode(() => encodeSamples(target, staged, start, end));
     }
-    for (const { type, histograms } of this.#histogramRecords()) {
+    for (const { type, histograms } of histogramRecordsOf(this.#histograms)) {
       encode(() => encodeHistograms(target, type, histograms));
     }
     if (this.#exemplars.length > 0) {
@@ -428,12 +421,13 @@ export class HeadAppender implements Appender {
         appended++;
       else if (timestampsMs[i]! < table.maxMs[slot]!) metrics.outOfOrderSamples.inc();
     }
-    if (late !== null) appended += late.publish();
-    metrics.samplesAppended.inc(appended);
-    let histograms = 0;
-    for (const { ref, timestampMs, startTimestampMs, histogram } of this.#histograms) {
+    const taken = late?.publish() ?? { floats: 0, histograms: 0 };
+    metrics.samplesAppended.inc(appended + taken.floats);
+    let { histograms } = taken;
+    for (const [i, entry] of this.#histograms.entries()) {
+      const { ref, timestampMs, startTimestampMs, histogram } = entry;
       const slot = table.slotOf(ref);
-      if (slot < 0) continue;
+      if (slot < 0 || late?.isHistogramInOrder(i) === false) continue;
       const sample = sampleOf(histogram, timestampMs, startTimestampMs);
       if (head.appendHistogram(slot, sample)) histograms++;
       else if (timestampMs < table.maxMs[slot]!) metrics.histograms.outOfOrderSamples.inc();
@@ -477,6 +471,10 @@ function strictLabels(data: Uint8Array, spans: Uint32Array, count: number): Labe
     throw new InputError('TSDB.INVALID_LABELS', labels.toString(), 'text is not valid UTF-8');
   }
   return labels;
+}
+
+function isStaleMarker({ low, high }: ValueWords): boolean {
+  return high === STALE_NAN_HIGH && low === STALE_NAN_LOW;
 }
 
 function validate(labels: Labels): void {

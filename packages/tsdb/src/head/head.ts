@@ -11,6 +11,7 @@ import { type Metadata, STALE_NAN_HIGH, STALE_NAN_LOW } from '@pollux/model';
 import { APPEND_OUTCOME } from '@pollux/storage';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { EncodedChunk } from '../format/rewrite-chunk.ts';
+import type { HistogramRecord } from '../format/wal-histograms.ts';
 import type { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { OutOfOrder } from '../ooo/out-of-order.ts';
@@ -204,7 +205,7 @@ export class Head {
   }
 
   isLastValue(slot: Slot, valueLow: number, valueHigh: number): boolean {
-    if (this.#endsInHistogram(slot)) return false;
+    if (this.endsInHistogram(slot)) return false;
     const words = this.table.xor.lastValueWords;
     return words[slot * 2] === valueLow && words[slot * 2 + 1] === valueHigh;
   }
@@ -213,7 +214,7 @@ export class Head {
   append(slot: Slot, timestampMs: number, valueLow: number, valueHigh: number): boolean {
     const { table } = this;
     if (!(timestampMs > table.maxMs[slot]!)) return false;
-    if (this.#endsInHistogram(slot)) {
+    if (this.endsInHistogram(slot)) {
       // The end of a series of histograms is told by a histogram, as in Prometheus.
       if (valueHigh === STALE_NAN_HIGH && valueLow === STALE_NAN_LOW) {
         const stale = staleHistogram(this.histograms.isInteger(slot));
@@ -270,7 +271,7 @@ export class Head {
   }
 
   /** True when the series' open chunk is one of histograms; such a series has no region. */
-  #endsInHistogram(slot: Slot): boolean {
+  endsInHistogram(slot: Slot): boolean {
     return this.table.openRef[slot] === 0 && this.histograms.has(slot);
   }
 
@@ -304,11 +305,19 @@ export class Head {
     return true;
   }
 
+  /** As {@link appendLate}, for a histogram; also false when it is too large to be kept in memory. */
+  appendLateHistogram(slot: Slot, record: HistogramRecord): boolean {
+    if (!this.outOfOrder.samples.histograms.fits(record.histogram)) return false;
+    if (!this.outOfOrder.insertHistogram(slot, record)) return false;
+    if (this.table.isIndexed[slot] === 0) this.table.index(slot);
+    return true;
+  }
+
   /** Gives the series the list of completed chunks `newest`, which were found on the disk. */
   attach(slot: Slot, newest: SealedRef): void {
     const { table, sealed } = this;
     // The series lived under two references, and the log has begun to fill it under the first.
-    if (this.#endsInHistogram(slot)) this.#sealHistograms(slot);
+    if (this.endsInHistogram(slot)) this.#sealHistograms(slot);
     else if (table.xor.count[slot]! > 0) this.#seal(slot);
     const list = sealed.merge(table.sealed[slot]!, newest);
     table.sealed[slot] = list.newest;

@@ -1,17 +1,6 @@
 import type { Env } from '@pollux/base';
-import {
-  createXorAppendState,
-  resetXorAppend,
-  XOR_CUT_BYTES,
-  XOR_MAX_BYTES,
-  XOR_SAMPLE_MAX_BYTES,
-  xorAppend,
-  xorByteLength,
-} from '@pollux/kernels';
 import { compareText } from '@pollux/model';
 import { BlockWriter } from '../block/block-writer.ts';
-import { CHUNK_ENCODING } from '../format/chunk-file.ts';
-import type { ChunkMeta } from '../format/index-write.ts';
 import { FROM_OUT_OF_ORDER } from '../format/meta.ts';
 import { collectSymbols } from '../head/cut-block.ts';
 import type { Head } from '../head/head.ts';
@@ -19,6 +8,7 @@ import type { Interval } from '../head/intervals.ts';
 import type { Slot } from '../head/series-table.ts';
 import { slicedSort } from '../sliced-sort.ts';
 import { Slices } from '../slices.ts';
+import { OooChunkEncoder } from './ooo-chunk-encoder.ts';
 import { SampleRun } from './sample-run.ts';
 
 export type CutOooOptions = {
@@ -108,7 +98,7 @@ async function cutOooBlock(
   const compaction = { level: 1, sources: [], hints: [FROM_OUT_OF_ORDER] };
   const writer = new BlockWriter({ env, directory, slices, minTime, maxTime, compaction });
   const run = new SampleRun();
-  const encoder = new ChunkEncoder(writer, head.options.samplesPerChunk);
+  const encoder = new OooChunkEncoder(writer, head);
   try {
     await writer.writeSymbols(symbols);
     for (const slot of slots) {
@@ -124,37 +114,5 @@ async function cutOooBlock(
   } catch (error) {
     writer.abandon();
     throw error;
-  }
-}
-
-/** Writes runs of samples as XOR chunks. */
-class ChunkEncoder {
-  readonly #writer: BlockWriter;
-  readonly #samplesPerChunk: number;
-  readonly #state = createXorAppendState(1);
-  readonly #bytes = new Uint8Array(XOR_MAX_BYTES + XOR_SAMPLE_MAX_BYTES);
-
-  constructor(writer: BlockWriter, samplesPerChunk: number) {
-    this.#writer = writer;
-    this.#samplesPerChunk = samplesPerChunk;
-  }
-
-  async write({ timestampsMs, words, count }: SampleRun): Promise<ChunkMeta[]> {
-    const metas: ChunkMeta[] = [];
-    const state = this.#state;
-    let start = 0;
-    resetXorAppend(state, 0);
-    for (let i = 0; i < count; i++) {
-      xorAppend(state, 0, this.#bytes, 0, timestampsMs[i]!, words[i * 2]!, words[i * 2 + 1]!);
-      const size = xorByteLength(state, 0);
-      const samples = i + 1 - start;
-      if (i + 1 < count && samples < this.#samplesPerChunk && size <= XOR_CUT_BYTES) continue;
-      const chunk = { bytes: this.#bytes, start: 0, end: size };
-      const ref = await this.#writer.addChunk(CHUNK_ENCODING.xor, chunk, samples);
-      metas.push({ minMs: timestampsMs[start]!, maxMs: timestampsMs[i]!, ref });
-      resetXorAppend(state, 0);
-      start = i + 1;
-    }
-    return metas;
   }
 }

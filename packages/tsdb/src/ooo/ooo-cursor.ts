@@ -75,8 +75,14 @@ export class OooCursor implements SeriesCursor {
     }
     const run = this.#run;
     run.clear();
-    this.#head.outOfOrder.samples.collect(this.#slot, this.#view(), run);
+    const { samples } = this.#head.outOfOrder;
+    samples.collect(this.#slot, this.#view(), run);
     run.sort();
+    const histograms = run.takeHistograms((timestampMs, ref) => {
+      const { histogram, startTimestampMs } = samples.histograms.read(ref);
+      return { timestampMs, startTimestampMs, histogram };
+    });
+    if (histograms.length > 0) target.addHistograms(histograms);
     target.addSamples(run.timestampsMs, run.words, run.count);
   }
 

@@ -1,40 +1,21 @@
-import {
-  createXorAppendState,
-  resetXorAppend,
-  XOR_SAMPLE_MAX_BYTES,
-  xorAppend,
-  xorByteLength,
-  xorCount,
-  xorDecode,
-} from '@pollux/kernels';
+import type { FloatHistogram } from '@pollux/model';
 import type { Interval } from '../head/intervals.ts';
 import { OpenRegions } from '../head/open-regions.ts';
 import type { Slot } from '../head/series-table.ts';
 import { type ChunkRef, offsetOf, type Slab, type SlabPool } from '../head/slabs.ts';
-import { PackedRecords } from './packed-records.ts';
+import { PackedHistograms } from './packed-histograms.ts';
 import type { SampleRun } from './sample-run.ts';
+import {
+  CHUNK_SAMPLES,
+  createOooChunkSamples,
+  type OooChunkSamples,
+  SealedOooChunks,
+} from './sealed-ooo-chunks.ts';
 
-/** Samples of one chunk, as Prometheus' default. */
-const CHUNK_SAMPLES = 32;
-/** Time f64, value f64. */
+/** Time f64, value f64; of a histogram its reference in place of the value. */
 const SAMPLE_BYTES = 16;
 /** Samples that an open chunk has room for: most series have few out of order. */
 const OPEN_SAMPLES: readonly number[] = [4, 8, 16, CHUNK_SAMPLES];
-
-/**
- * A sealed chunk:
- *
- * ```
- * ┌───────────────┬────────────────────────┬───────────┬───────────┬─────────────┬─ ─ ─ ─ ─ ─ ─ ─
- * │ older ref u32 │ length u31, ranks? u1  │ minMs f64 │ maxMs f64 │ XOR chunk … │ ranks u8 × n
- * └───────────────┴────────────────────────┴───────────┴───────────┴─────────────┴─ ─ ─ ─ ─ ─ ─ ─
- * ```
- *
- * The rank of a sample is its place in the order of arrival. Ranks are left out when the samples arrived in the order of
- * their times. The chunks of a series form a list from the newest to the oldest; 0 ends it.
- */
-const HEADER_BYTES = 24;
-const RANKS_BIT = 0x80000000;
 
 /** What a reader sees of a series: samples in the time, without those that arrived after the first `since`. */
 export type OooView = { readonly minMs: number; readonly maxMs: number; readonly since: number };
@@ -43,14 +24,16 @@ export type OooView = { readonly minMs: number; readonly maxMs: number; readonly
 type Deletion = Interval & { readonly inserted: number };
 
 /**
- * Samples that arrived out of order, per series, off the JavaScript heap. An open chunk holds them as they arrive; a full
- * one is sorted and XOR-encoded. Samples of a series are counted as they arrive, so that readers and deletions tell
+ * Samples that arrived out of order, floats and histograms, per series, off the JavaScript heap. An open chunk holds them as
+ * they arrive; a full one is sorted and encoded. Samples of a series are counted as they arrive, so that readers and deletions tell
  * earlier ones from later ones. Series without such samples cost four bytes, and nothing until there is the first.
  */
 export class OooSamples {
   readonly #pool: SlabPool;
   readonly #regions: OpenRegions;
-  readonly #records: PackedRecords;
+  readonly #chunks: SealedOooChunks;
+  /** What stands for a histogram in a chunk is its reference here. */
+  readonly histograms: PackedHistograms;
   /** Row + 1 by the head's slot; 0 for none. */
   #rowOf = new Uint32Array(0);
   /** Slot + 1 by row; 0 where the row is free. */
@@ -58,6 +41,8 @@ export class OooSamples {
   #openRef = new Uint32Array(16);
   #openClass = new Uint8Array(16);
   #openCount = new Uint8Array(16);
+  /** Bit i: the sample that arrived at place i of the open chunk is a histogram. */
+  #openHistograms = new Uint32Array(16);
   #sealed = new Uint32Array(16);
   /** Newest chunk that is being written to a block, and all older ones with it. */
   #marked = new Uint32Array(16);
@@ -71,11 +56,7 @@ export class OooSamples {
   readonly #freeRows: number[] = [];
   #rows = 0;
   #openChunks = 0;
-  readonly #xor = createXorAppendState(1);
-  readonly #encoded = new Uint8Array(CHUNK_SAMPLES * XOR_SAMPLE_MAX_BYTES + XOR_SAMPLE_MAX_BYTES);
-  readonly #order = new Uint8Array(CHUNK_SAMPLES);
-  readonly #times = new Float64Array(CHUNK_SAMPLES);
-  readonly #words = new Uint32Array(CHUNK_SAMPLES * 2);
+  readonly #samples: OooChunkSamples = createOooChunkSamples();
 
   constructor(pool: SlabPool) {
     this.#pool = pool;
@@ -83,11 +64,12 @@ export class OooSamples {
       pool,
       OPEN_SAMPLES.map((samples) => samples * SAMPLE_BYTES),
     );
-    this.#records = new PackedRecords(pool);
+    this.#chunks = new SealedOooChunks(pool);
+    this.histograms = new PackedHistograms(pool);
   }
 
   get chunkCount(): number {
-    return this.#openChunks + this.#records.count;
+    return this.#openChunks + this.#chunks.count;
   }
 
   has(slot: Slot): boolean {
@@ -122,12 +104,32 @@ export class OooSamples {
   /** False, and nothing done, when the open chunk already has a sample of that time, as in Prometheus. */
   insert(slot: Slot, timestampMs: number, low: number, high: number): boolean {
     if (this.isKnown(slot, timestampMs)) return false;
+    this.#add(this.#rowFor(slot), timestampMs, low, high);
+    return true;
+  }
+
+  /** As {@link insert}, for a histogram that `histograms.fits`. */
+  insertHistogram(
+    slot: Slot,
+    timestampMs: number,
+    histogram: FloatHistogram,
+    startTimestampMs: number,
+  ): boolean {
+    if (this.isKnown(slot, timestampMs)) return false;
     const row = this.#rowFor(slot);
+    this.#add(row, timestampMs, this.histograms.add(histogram, startTimestampMs), 0);
+    const place = this.#openCount[row]! - 1;
+    this.#openHistograms[row] = this.#openHistograms[row]! | (1 << place);
+    return true;
+  }
+
+  #add(row: number, timestampMs: number, low: number, high: number): void {
     if (this.#openCount[row] === CHUNK_SAMPLES) this.#seal(row);
     const count = this.#openCount[row]!;
     if (count === 0) {
       this.#openRef[row] = this.#regions.allocate(0);
       this.#openClass[row] = 0;
+      this.#openHistograms[row] = 0;
       this.#openChunks++;
     } else if (count === OPEN_SAMPLES[this.#openClass[row]!]) {
       const sizeClass = this.#openClass[row]!;
@@ -144,7 +146,6 @@ export class OooSamples {
     this.#inserted[row] = this.#inserted[row]! + 1;
     if (timestampMs < this.#oldestMs[row]!) this.#oldestMs[row] = timestampMs;
     if (timestampMs > this.#newestMs[row]!) this.#newestMs[row] = timestampMs;
-    return true;
   }
 
   /** Adds the samples of the view to the run, in the order of their chunks, within a chunk by time. */
@@ -155,18 +156,22 @@ export class OooSamples {
     const chunks: ChunkRef[] = [];
     const newer: number[] = [];
     let behind = this.#openCount[row]!;
-    for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#olderOf(ref)) {
-      if (this.#maxMsOf(ref) >= view.minMs && this.#minMsOf(ref) <= view.maxMs) {
+    for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#chunks.olderOf(ref)) {
+      if (this.#chunks.maxMsOf(ref) >= view.minMs && this.#chunks.minMsOf(ref) <= view.maxMs) {
         chunks.push(ref);
         newer.push(behind);
       }
-      behind += this.#samplesOf(ref);
+      behind += this.#chunks.samplesOf(ref);
     }
     const place = { row, later, view };
     for (let i = chunks.length - 1; i >= 0; i--) {
-      this.#addChunk(this.#load(chunks[i]!), newer[i]!, place, target);
+      this.#load(chunks[i]!);
+      this.#addChunk(newer[i]!, place, target);
     }
-    if (this.#openCount[row]! > 0) this.#addChunk(this.#loadOpen(row), 0, place, target);
+    if (this.#openCount[row]! > 0) {
+      this.#loadOpen(row);
+      this.#addChunk(0, place, target);
+    }
   }
 
   /** True when a chunk that reaches into the time has a sample that arrived early enough. Reads no chunk. */
@@ -179,10 +184,11 @@ export class OooSamples {
       const { minMs, maxMs } = this.#openBounds(row);
       if (maxMs >= view.minMs && minMs <= view.maxMs) return true;
     }
-    for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#olderOf(ref)) {
-      behind += this.#samplesOf(ref);
+    for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#chunks.olderOf(ref)) {
+      behind += this.#chunks.samplesOf(ref);
       if (behind <= later) continue;
-      if (this.#maxMsOf(ref) >= view.minMs && this.#minMsOf(ref) <= view.maxMs) return true;
+      if (this.#chunks.maxMsOf(ref) >= view.minMs && this.#chunks.minMsOf(ref) <= view.maxMs)
+        return true;
     }
     return false;
   }
@@ -237,13 +243,14 @@ export class OooSamples {
     if (this.#sealed[row] === marked) this.#sealed[row] = 0;
     else {
       let ref = this.#sealed[row]!;
-      while (this.#olderOf(ref) !== marked) ref = this.#olderOf(ref);
-      this.#pool.slabOf(ref).words[offsetOf(ref) >>> 2] = 0;
+      while (this.#chunks.olderOf(ref) !== marked) ref = this.#chunks.olderOf(ref);
+      this.#chunks.endBehind(ref);
     }
     let dropped = 0;
     for (let ref = marked; ref !== 0; dropped++) {
-      const older = this.#olderOf(ref);
-      this.#records.drop(ref);
+      const older = this.#chunks.olderOf(ref);
+      if (this.#chunks.hasHistograms(ref)) this.#dropHistograms(ref);
+      this.#chunks.drop(ref);
       ref = older;
     }
     this.#marked[row] = 0;
@@ -256,9 +263,9 @@ export class OooSamples {
     const row = this.#row(slot);
     if (row < 0) return null;
     let { minMs, maxMs } = this.#openBounds(row);
-    for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#olderOf(ref)) {
-      minMs = Math.min(minMs, this.#minMsOf(ref));
-      maxMs = Math.max(maxMs, this.#maxMsOf(ref));
+    for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#chunks.olderOf(ref)) {
+      minMs = Math.min(minMs, this.#chunks.minMsOf(ref));
+      maxMs = Math.max(maxMs, this.#chunks.maxMsOf(ref));
     }
     return minMs > maxMs ? null : { minMs, maxMs };
   }
@@ -273,21 +280,35 @@ export class OooSamples {
     this.#freeRows.push(row);
   }
 
+  #dropHistograms(ref: ChunkRef): void {
+    const { words, count, histograms } = this.#load(ref);
+    for (let i = 0; i < count; i++) {
+      if (((histograms >>> i) & 1) === 1) this.histograms.drop(words[i * 2]!);
+    }
+  }
+
+  #load(ref: ChunkRef): OooChunkSamples {
+    this.#chunks.load(ref, this.#samples);
+    return this.#samples;
+  }
+
+  /** Adds what the view has of the samples in the scratch, behind which `newer` others arrived. */
   #addChunk(
-    count: number,
     newer: number,
     { row, later, view }: { readonly row: number; readonly later: number; readonly view: OooView },
     target: SampleRun,
   ): void {
     const deletions = this.#deletions.get(row);
+    const { count, timestampsMs, words, order, histograms } = this.#samples;
     for (let i = 0; i < count; i++) {
-      const at = this.#times[i]!;
+      const at = timestampsMs[i]!;
       if (at < view.minMs || at > view.maxMs) continue;
       // How many samples of the series arrived after this one.
-      const after = newer + count - 1 - this.#order[i]!;
+      const after = newer + count - 1 - order[i]!;
       if (after < later) continue;
       if (deletions !== undefined && this.#isDeleted(deletions, row, at, after)) continue;
-      target.add(at, this.#words[i * 2]!, this.#words[i * 2 + 1]!);
+      const isHistogram = ((histograms >>> i) & 1) === 1;
+      target.add(at, words[i * 2]!, words[i * 2 + 1]!, isHistogram);
     }
   }
 
@@ -303,44 +324,37 @@ export class OooSamples {
     const list = this.#deletions.get(row);
     if (list === undefined) return;
     let stored = this.#openCount[row]!;
-    for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#olderOf(ref)) {
-      stored += this.#samplesOf(ref);
+    for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#chunks.olderOf(ref)) {
+      stored += this.#chunks.samplesOf(ref);
     }
     const kept = list.filter(({ inserted }) => (this.#inserted[row]! - inserted) >>> 0 < stored);
     if (kept.length === 0) this.#deletions.delete(row);
     else this.#deletions.set(row, kept);
   }
 
-  /** Decodes a sealed chunk into the scratch columns, the ranks into the order; returns the number of samples. */
-  #load(ref: ChunkRef): number {
-    const { bytes } = this.#pool.slabOf(ref);
-    const start = offsetOf(ref) + HEADER_BYTES;
-    const word = this.#pool.slabOf(ref).words[(offsetOf(ref) >>> 2) + 1]!;
-    const length = word & ~RANKS_BIT;
-    const count = xorDecode(bytes, start, length, this.#times, this.#words, 0);
-    const hasRanks = (word & RANKS_BIT) !== 0;
-    for (let i = 0; i < count; i++) this.#order[i] = hasRanks ? bytes[start + length + i]! : i;
-    return count;
-  }
-
-  /** As {@link OooSamples.#load}, for the open chunk; sorted. */
-  #loadOpen(row: number): number {
+  /** Puts the samples of the open chunk into the scratch, sorted. */
+  #loadOpen(row: number): void {
+    const { timestampsMs, words, order } = this.#samples;
     const count = this.#openCount[row]!;
+    const histograms = this.#openHistograms[row]!;
     const slab = this.#pool.slabOf(this.#openRef[row]!);
     const start = offsetOf(this.#openRef[row]!);
     this.#sortOpen(slab, start, count);
+    this.#samples.count = count;
+    this.#samples.histograms = 0;
     for (let i = 0; i < count; i++) {
-      const at = start + this.#order[i]! * SAMPLE_BYTES;
-      this.#times[i] = slab.doubles[at >>> 3]!;
-      this.#words[i * 2] = slab.words[(at >>> 2) + 2]!;
-      this.#words[i * 2 + 1] = slab.words[(at >>> 2) + 3]!;
+      const place = order[i]!;
+      const at = start + place * SAMPLE_BYTES;
+      timestampsMs[i] = slab.doubles[at >>> 3]!;
+      words[i * 2] = slab.words[(at >>> 2) + 2]!;
+      words[i * 2 + 1] = slab.words[(at >>> 2) + 3]!;
+      this.#samples.histograms |= ((histograms >>> place) & 1) << i;
     }
-    return count;
   }
 
   /** Puts into the order the places of arrival by time. Nearly sorted and short, so by insertion. */
   #sortOpen(slab: Slab, start: number, count: number): void {
-    const order = this.#order;
+    const { order } = this.#samples;
     const timeOf = (place: number): number => slab.doubles[(start >>> 3) + place * 2]!;
     for (let i = 0; i < count; i++) {
       const time = timeOf(i);
@@ -355,26 +369,8 @@ export class OooSamples {
 
   /** Turns the open chunk into a sealed one. */
   #seal(row: number): void {
-    const count = this.#loadOpen(row);
-    resetXorAppend(this.#xor, 0);
-    let isInOrder = true;
-    for (let i = 0; i < count; i++) {
-      if (this.#order[i] !== i) isInOrder = false;
-      const low = this.#words[i * 2]!;
-      const high = this.#words[i * 2 + 1]!;
-      xorAppend(this.#xor, 0, this.#encoded, 0, this.#times[i]!, low, high);
-    }
-    const length = xorByteLength(this.#xor, 0);
-    const ref = this.#records.add(HEADER_BYTES + length + (isInOrder ? 0 : count));
-    const slab = this.#pool.slabOf(ref);
-    const offset = offsetOf(ref);
-    slab.words[offset >>> 2] = this.#sealed[row]!;
-    slab.words[(offset >>> 2) + 1] = isInOrder ? length : length | RANKS_BIT;
-    slab.doubles[(offset >>> 3) + 1] = this.#times[0]!;
-    slab.doubles[(offset >>> 3) + 2] = this.#times[count - 1]!;
-    slab.bytes.set(this.#encoded.subarray(0, length), offset + HEADER_BYTES);
-    if (!isInOrder) slab.bytes.set(this.#order.subarray(0, count), offset + HEADER_BYTES + length);
-    this.#sealed[row] = ref;
+    this.#loadOpen(row);
+    this.#sealed[row] = this.#chunks.add(this.#samples, this.#sealed[row]!);
     this.#regions.release(this.#openRef[row]!, this.#openClass[row]!);
     this.#openCount[row] = 0;
     this.#openRef[row] = 0;
@@ -393,22 +389,6 @@ export class OooSamples {
       maxMs = Math.max(maxMs, doubles[start + i * 2]!);
     }
     return { minMs, maxMs };
-  }
-
-  #olderOf(ref: ChunkRef): ChunkRef {
-    return this.#pool.slabOf(ref).words[offsetOf(ref) >>> 2]!;
-  }
-
-  #minMsOf(ref: ChunkRef): number {
-    return this.#pool.slabOf(ref).doubles[(offsetOf(ref) >>> 3) + 1]!;
-  }
-
-  #maxMsOf(ref: ChunkRef): number {
-    return this.#pool.slabOf(ref).doubles[(offsetOf(ref) >>> 3) + 2]!;
-  }
-
-  #samplesOf(ref: ChunkRef): number {
-    return xorCount(this.#pool.slabOf(ref).bytes, offsetOf(ref) + HEADER_BYTES);
   }
 
   #row(slot: Slot): number {
@@ -438,6 +418,7 @@ export class OooSamples {
     const size = this.#slotOf.length * 2;
     this.#slotOf = resized(this.#slotOf, size);
     this.#openRef = resized(this.#openRef, size);
+    this.#openHistograms = resized(this.#openHistograms, size);
     this.#sealed = resized(this.#sealed, size);
     this.#marked = resized(this.#marked, size);
     this.#inserted = resized(this.#inserted, size);

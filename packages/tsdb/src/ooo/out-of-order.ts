@@ -1,3 +1,4 @@
+import type { HistogramRecord } from '../format/wal-histograms.ts';
 import type { Interval } from '../head/intervals.ts';
 import type { Slot } from '../head/series-table.ts';
 import type { SlabPool } from '../head/slabs.ts';
@@ -70,11 +71,23 @@ export class OutOfOrder {
   /** Takes a logged sample and makes it visible; false when the open chunk has one of that time. */
   insert(slot: Slot, timestampMs: number, low: number, high: number): boolean {
     if (!this.samples.insert(slot, timestampMs, low, high)) return false;
+    this.#widen(timestampMs);
+    return true;
+  }
+
+  /** As {@link insert}, for a histogram that the samples' `histograms.fits`. */
+  insertHistogram(slot: Slot, record: HistogramRecord): boolean {
+    const { timestampMs, histogram, startTimestampMs } = record;
+    if (!this.samples.insertHistogram(slot, timestampMs, histogram, startTimestampMs)) return false;
+    this.#widen(timestampMs);
+    return true;
+  }
+
+  #widen(timestampMs: number): void {
     this.#minMs = Math.min(this.#minMs, timestampMs);
     this.#maxMs = Math.max(this.#maxMs, timestampMs);
     this.#nextMinMs = Math.min(this.#nextMinMs, timestampMs);
     this.#nextMaxMs = Math.max(this.#nextMaxMs, timestampMs);
-    return true;
   }
 
   /** A number for each of the slots, −Infinity: scratch for one synchronous step, which puts back what it has changed. */

@@ -1,6 +1,7 @@
 import { type Clock, errorText, type Files } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import { CorruptionError } from '../errors.ts';
+import type { HistogramRecord } from '../format/wal-histograms.ts';
 import { createSampleColumns, RECORD, type SampleColumns } from '../format/wal-record.ts';
 import type { Head } from '../head/head.ts';
 import type { Slot } from '../head/series-table.ts';
@@ -32,6 +33,7 @@ type ReplayState = {
   readonly options: OooReplayOptions;
   readonly columns: SampleColumns;
   unknownSamples: number;
+  unknownHistograms: number;
   otherRecords: number;
   hasMarkers: boolean;
 };
@@ -48,6 +50,7 @@ export async function replayOooLog(options: OooReplayOptions): Promise<boolean> 
     options,
     columns: createSampleColumns(1024),
     unknownSamples: 0,
+    unknownHistograms: 0,
     otherRecords: 0,
     hasMarkers: false,
   };
@@ -55,10 +58,13 @@ export async function replayOooLog(options: OooReplayOptions): Promise<boolean> 
   for (const index of segments) {
     await replaySegment(state, `${directory}/${segmentName(index)}`, index === segments.at(-1));
   }
-  if (state.unknownSamples > 0) {
-    metrics.oooUnknownSamples.inc(state.unknownSamples);
+  const { unknownSamples, unknownHistograms } = state;
+  metrics.oooUnknownRefs.with('samples').inc(unknownSamples);
+  metrics.oooUnknownRefs.with('histograms').inc(unknownHistograms);
+  if (unknownSamples + unknownHistograms > 0) {
     log.warn('out-of-order samples without a series were skipped', {
-      samples: state.unknownSamples,
+      samples: unknownSamples,
+      histograms: unknownHistograms,
     });
   }
   if (state.otherRecords > 0) {
@@ -120,6 +126,9 @@ function applyRecord(state: ReplayState, record: WalRecord): void {
     case 'samples':
       applySamples(state, record.samples);
       return;
+    case 'histograms':
+      for (const entry of record.histograms) applyHistogram(state, entry);
+      return;
     case 'tombstones':
       for (const { ref, minMs, maxMs } of record.tombstones) {
         const slot = liveSlot(state, ref);
@@ -147,6 +156,16 @@ function applySamples(state: ReplayState, samples: SampleColumns): void {
       continue;
     }
     head.appendLate(slot, timestampsMs[i]!, valueWords[i * 2]!, valueWords[i * 2 + 1]!);
+  }
+}
+
+function applyHistogram(state: ReplayState, entry: HistogramRecord): void {
+  const { head } = state.options;
+  const slot = liveSlot(state, entry.ref);
+  if (slot >= 0) head.appendLateHistogram(slot, entry);
+  else {
+    head.table.reserveRef(entry.ref);
+    state.unknownHistograms++;
   }
 }
 

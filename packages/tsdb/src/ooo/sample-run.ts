@@ -1,22 +1,27 @@
 /** Samples gathered from overlapping chunks, then put into order; the memory is used again. */
 export class SampleRun {
   timestampsMs = new Float64Array(64);
+  /** The bits of floats; of a histogram its reference. */
   words = new Uint32Array(128);
+  /** 1 for a histogram. */
+  kinds = new Uint8Array(64);
   count = 0;
   #order = new Uint32Array(64);
   #times = new Float64Array(64);
   #sortedWords = new Uint32Array(128);
+  #sortedKinds = new Uint8Array(64);
 
   clear(): void {
     this.count = 0;
   }
 
-  add(timestampMs: number, low: number, high: number): void {
+  add(timestampMs: number, low: number, high: number, isHistogram: boolean): void {
     const at = this.count++;
     if (at === this.timestampsMs.length) this.#grow();
     this.timestampsMs[at] = timestampMs;
     this.words[at * 2] = low;
     this.words[at * 2 + 1] = high;
+    this.kinds[at] = isHistogram ? 1 : 0;
   }
 
   /** Sorts by time; of samples at the same time the one that was added first stays. */
@@ -34,11 +39,32 @@ export class SampleRun {
       this.#times[kept] = at;
       this.#sortedWords[kept * 2] = this.words[from * 2]!;
       this.#sortedWords[kept * 2 + 1] = this.words[from * 2 + 1]!;
+      this.#sortedKinds[kept] = this.kinds[from]!;
       kept++;
     }
     [this.timestampsMs, this.#times] = [this.#times, this.timestampsMs];
     [this.words, this.#sortedWords] = [this.#sortedWords, this.words];
+    [this.kinds, this.#sortedKinds] = [this.#sortedKinds, this.kinds];
     this.count = kept;
+  }
+
+  /** Takes the histograms out, in order, as `read` gives them; floats are left. */
+  takeHistograms<T>(read: (timestampMs: number, ref: number) => T): T[] {
+    const taken: T[] = [];
+    let kept = 0;
+    for (let i = 0; i < this.count; i++) {
+      if (this.kinds[i] === 1) {
+        taken.push(read(this.timestampsMs[i]!, this.words[i * 2]!));
+        continue;
+      }
+      this.timestampsMs[kept] = this.timestampsMs[i]!;
+      this.words[kept * 2] = this.words[i * 2]!;
+      this.words[kept * 2 + 1] = this.words[i * 2 + 1]!;
+      this.kinds[kept] = 0;
+      kept++;
+    }
+    this.count = kept;
+    return taken;
   }
 
   #isAscending(): boolean {
@@ -52,12 +78,16 @@ export class SampleRun {
     const size = this.timestampsMs.length * 2;
     const times = new Float64Array(size);
     const words = new Uint32Array(size * 2);
+    const kinds = new Uint8Array(size);
     times.set(this.timestampsMs);
     words.set(this.words);
+    kinds.set(this.kinds);
     this.timestampsMs = times;
     this.words = words;
+    this.kinds = kinds;
     this.#times = new Float64Array(size);
     this.#sortedWords = new Uint32Array(size * 2);
+    this.#sortedKinds = new Uint8Array(size);
     this.#order = new Uint32Array(size);
   }
 }

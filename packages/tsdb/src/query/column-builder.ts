@@ -13,7 +13,7 @@ import type { MemoryBudget, SeriesColumns, TimeRange } from '@pollux/storage';
 import { CorruptionError, NotSupportedError } from '../errors.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { Interval } from '../head/intervals.ts';
-import { HistogramRun } from './histogram-run.ts';
+import { HistogramRun, type TimedHistogram } from './histogram-run.ts';
 
 /** Bytes of a sample in a query's columns. */
 const SAMPLE_BYTES = 16;
@@ -124,6 +124,12 @@ export class ColumnBuilder {
     this.#trim(start, start + count, []);
     this.#join(start);
     this.#budget.give((count - (this.#count - start)) * SAMPLE_BYTES);
+  }
+
+  /** As {@link addSamples}, for histograms that stood in no chunk. */
+  addHistograms(samples: readonly TimedHistogram[]): void {
+    this.#histograms ??= new HistogramRun(this.#range, this.#budget);
+    this.#histograms.addEach(samples.filter(({ timestampMs }) => !this.#hasFloat(timestampMs)));
   }
 
   /** Forgets what was collected and gives its memory back; returns how many samples that was. */

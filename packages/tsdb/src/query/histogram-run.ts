@@ -7,11 +7,14 @@ import { histogramAt } from './histogram-values.ts';
 /** What an object for one histogram takes, its buckets apart. */
 const HISTOGRAM_BYTES = 320;
 
-type Entry = {
+export type TimedHistogram = {
   readonly timestampMs: number;
   /** 0 = unknown. */
   readonly startTimestampMs: number;
   readonly histogram: FloatHistogram;
+};
+
+type Entry = TimedHistogram & {
   /** Number of the chunk that it came from. */
   readonly chunk: number;
 };
@@ -87,8 +90,26 @@ export class HistogramRun {
     this.#join(added);
   }
 
+  /** Adds histograms that stood in no chunk, ascending in time: nothing is known of what was before each. */
+  addEach(samples: readonly TimedHistogram[]): void {
+    const added: Entry[] = [];
+    for (const { timestampMs, startTimestampMs, histogram } of samples) {
+      const { minMs, maxMs } = this.#range;
+      if (timestampMs < minMs || timestampMs > maxMs) continue;
+      const { positiveBuckets, negativeBuckets, counterResetHint } = histogram;
+      const taken = HISTOGRAM_BYTES + positiveBuckets.byteLength + negativeBuckets.byteLength;
+      this.#budget.take(taken);
+      this.#bytes += taken;
+      this.#chunks++;
+      const hint = counterResetHint === 'gauge' ? 'gauge' : 'unknown';
+      const shown: FloatHistogram = { ...histogram, counterResetHint: hint };
+      added.push({ timestampMs, startTimestampMs, histogram: shown, chunk: this.#chunks });
+    }
+    this.#join(added);
+  }
+
   /** The collected histograms, ascending in time, and a fresh start. */
-  take(): readonly Omit<Entry, 'chunk'>[] {
+  take(): readonly TimedHistogram[] {
     const entries = this.#entries;
     this.#entries = [];
     this.#bytes = 0;
