@@ -58,7 +58,8 @@ export interface Appender {
   /**
    * Stages `count` samples: sample i belongs to `refs[i]`, at `timestampsMs[i]` (whole ms), with `values[i]` taken by its
    * bits, so stale markers and NaN payloads pass. `startTimestampsMs` (0 = unknown) may be null; an engine may forget them. Writes
-   * `outcomes[i]`, an {@link APPEND_OUTCOME}; refused samples are left out, the rest go on. Returns how many were taken.
+   * `outcomes[i]`, an {@link APPEND_OUTCOME}; refused samples are left out, the rest go on. Returns how many were taken. All
+   * arrays are lent until the return.
    */
   appendFloats(
     refs: Uint32Array,
