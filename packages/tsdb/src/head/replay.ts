@@ -1,26 +1,21 @@
-import { ByteReader, type Clock, DecodeError, errorText, type Files } from '@pollux/base';
+import { type Clock, DecodeError, errorText, type Files } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
-import { CorruptionError, NotSupportedError } from '../errors.ts';
-import type { HistogramRecord } from '../format/wal-histograms.ts';
-import { createSampleColumns, RECORD, type SampleColumns } from '../format/wal-record.ts';
+import { CorruptionError } from '../errors.ts';
 import type { LoadedSnapshot } from '../head-snapshot/load-head-snapshot.ts';
 import type { TsdbMetrics } from '../metrics.ts';
-import { sampleOf } from '../query/histogram-values.ts';
 import { Slices } from '../slices.ts';
 import type { Expiries } from '../wal/expiries.ts';
 import { cutTorn, LogFile, type LogSource, logSources } from '../wal/log-sources.ts';
-import { decodeRecord, type WalRecord } from '../wal/records.ts';
 import { segmentName, type WalPosition } from '../wal/segment.ts';
 import type { Damage } from '../wal/segment-reader.ts';
 import { surveyRefs } from '../wal/survey.ts';
 import type { Zstd } from '../wal/zstd.ts';
+import { LogApplier } from './apply-log.ts';
 import type { FoundChunks } from './found-chunks.ts';
 import type { Head } from './head.ts';
 import { LogRefs } from './log-refs.ts';
 import { LostTimes, type TimeSpan } from './lost-times.ts';
-import { OrphanSamples } from './orphan-samples.ts';
 import type { ReplayGate } from './replay-gate.ts';
-import { createSymbolLabels, readSymbolLabels } from './series-record.ts';
 import type { Slot } from './series-table.ts';
 
 export type ReplayOptions = {
@@ -72,9 +67,7 @@ export class LogReplay {
   readonly #sources: readonly LogSource[];
   readonly #bytes: number;
   readonly #refs: LogRefs;
-  readonly #orphans = new OrphanSamples();
-  readonly #columns: SampleColumns = createSampleColumns(4096);
-  readonly #labels = createSymbolLabels();
+  readonly #applier: LogApplier;
   readonly #slices: Slices;
   #bytesBefore = 0;
   #fileStart = 0;
@@ -82,7 +75,6 @@ export class LogReplay {
   #segment = 0;
   #lastDamage: Damage | null = null;
   readonly #lost = new LostTimes();
-  #otherRecords = 0;
   #toldMs: number;
 
   /** Looks for the files; throws CorruptionError when a segment is missing. */
@@ -90,6 +82,7 @@ export class LogReplay {
     this.#options = options;
     const { snapshot = null } = options;
     this.#refs = snapshot?.refs ?? new LogRefs();
+    this.#applier = new LogApplier({ ...options, refs: this.#refs, lost: this.#lost });
     this.#sources = logSources(options.files, options.walDirectory, snapshot?.position);
     this.#bytes = this.#sources.reduce((sum, { size, offset }) => sum + size - offset, 0);
     this.#slices = new Slices(options.clock, options.signal);
@@ -127,7 +120,7 @@ export class LogReplay {
   /** Reads the log that was found. */
   async run(): Promise<void> {
     await this.#readFound();
-    this.#finish(this.progress.lastSegment);
+    this.#applier.finish(this.progress.lastSegment);
   }
 
   /**
@@ -180,7 +173,7 @@ export class LogReplay {
         continue;
       }
       try {
-        this.#apply(record, path);
+        this.#applier.apply(record, path);
       } catch (error) {
         if (!(error instanceof CorruptionError || error instanceof DecodeError)) throw error;
         this.#noteUndecodable(path, offset, error);
@@ -211,165 +204,13 @@ export class LogReplay {
             continue;
           }
           // Nothing has been written since, and until these calls are over nothing can be.
-          this.#finish(segment);
+          this.#applier.finish(segment);
           onEnd();
           return;
         }
       } finally {
         file.close();
       }
-    }
-  }
-
-  #apply(bytes: Uint8Array, path: string): void {
-    if (bytes[0] === RECORD.series) this.#applySeries(bytes);
-    else this.#applyRecord(decodeRecord(bytes, this.#columns, path));
-  }
-
-  #applyRecord(record: WalRecord): void {
-    const { head } = this.#options;
-    switch (record.kind) {
-      case 'series':
-        // Read without making labels, above.
-        return;
-      case 'samples':
-        this.#applySamples(record.samples);
-        return;
-      case 'tombstones':
-        for (const { ref, minMs, maxMs } of record.tombstones) {
-          const live = this.#liveRef(ref, 'tombstones');
-          if (live !== 0 && maxMs >= head.minValidMs) head.addTombstone(live, { minMs, maxMs });
-        }
-        return;
-      case 'metadata':
-        for (const { ref, metadata } of record.metadata) {
-          const live = this.#liveRef(ref, 'metadata');
-          if (live !== 0) head.metadata.set(live, metadata);
-        }
-        return;
-      case 'exemplars':
-        for (const { ref, timestampMs, value, labels } of record.exemplars) {
-          const slot = head.table.slotOf(this.#liveRef(ref, 'exemplars'));
-          if (slot < 0) continue;
-          // The log does not tell whether the time was given.
-          const exemplar = { labels, value, timestampMs: null };
-          const item = { seriesLabels: head.table.labelsOf(slot), exemplar, timestampMs };
-          head.options.exemplars.add(item, head.outOfOrder.windowMs);
-        }
-        return;
-      case 'histograms':
-        for (const entry of record.histograms) this.#applyHistogram(entry);
-        return;
-      case 'other':
-        this.#otherRecords++;
-        return;
-    }
-  }
-
-  #applySeries(bytes: Uint8Array): void {
-    const { head, walDirectory, found } = this.#options;
-    const { table } = head;
-    const source = new ByteReader(bytes);
-    source.skip(1);
-    while (source.remaining > 0) {
-      const ref = source.i64();
-      if (ref <= 0 || ref >= 2 ** 32) {
-        // References are held in 32 bits: going on would give the samples of one series to another.
-        throw new NotSupportedError(`${walDirectory} with series reference ${ref}`);
-      }
-      readSymbolLabels(source, table.symbols, this.#labels);
-      table.reserveRef(ref);
-      const { symbols, size } = this.#labels;
-      const holder = table.slotOf(ref);
-      let slot = table.findSymbols(symbols, size);
-      if (slot < 0) {
-        slot =
-          holder < 0
-            ? table.createFromSymbols(symbols, size, ref)
-            : table.createFromSymbols(symbols, size);
-      }
-      this.#refs.set(ref, slot);
-      found?.claim(ref, slot);
-      if (table.refs[slot] === ref) table.isLogged[slot] = 1;
-      // The series that had the reference needs a new record before its next sample.
-      else if (holder >= 0) table.isLogged[holder] = 0;
-      if (this.#orphans.refCount > 0) this.#adopt(ref);
-    }
-  }
-
-  /** Samples that stood before the record of their series. */
-  #adopt(ref: number): void {
-    const { head } = this.#options;
-    const slot = this.#refs.get(ref);
-    this.#orphans.take(ref, (timestampMs, low, high) => head.append(slot, timestampMs, low, high));
-  }
-
-  #applySamples(samples: SampleColumns): void {
-    const { head } = this.#options;
-    const { refs, timestampsMs, valueWords, count } = samples;
-    if (count === 0) return;
-    this.#lost.passSamples(timestampsMs[0]!, timestampsMs[count - 1]!);
-    const minMs = head.minValidMs;
-    for (let i = 0; i < count; i++) {
-      const timestampMs = timestampsMs[i]!;
-      if (timestampMs < minMs) continue;
-      const slot = this.#refs.get(refs[i]!);
-      const low = valueWords[i * 2]!;
-      const high = valueWords[i * 2 + 1]!;
-      if (slot >= 0) head.append(slot, timestampMs, low, high);
-      else this.#setAside(refs[i]!, timestampMs, low, high);
-    }
-  }
-
-  #applyHistogram(entry: HistogramRecord): void {
-    const { head } = this.#options;
-    const { ref, timestampMs, startTimestampMs, histogram } = entry;
-    if (timestampMs < head.minValidMs) return;
-    const slot = this.#refs.get(ref);
-    if (slot >= 0) {
-      head.appendHistogram(slot, sampleOf(histogram, timestampMs, startTimestampMs));
-      return;
-    }
-    head.table.reserveRef(ref);
-    this.#options.metrics.unknownRefs.with('histograms').inc();
-  }
-
-  #setAside(ref: number, timestampMs: number, low: number, high: number): void {
-    const { head, metrics } = this.#options;
-    head.table.reserveRef(ref);
-    metrics.unknownRefs.with('samples').inc();
-    this.#lost.passOrphan(timestampMs);
-    this.#orphans.add(ref, timestampMs, low, high);
-  }
-
-  /** The reference under which the series lives now, 0 when it is unknown. */
-  #liveRef(ref: number, type: string): number {
-    const { head, metrics } = this.#options;
-    const slot = this.#refs.get(ref);
-    if (slot >= 0) return head.table.refs[slot]!;
-    metrics.unknownRefs.with(type).inc();
-    return 0;
-  }
-
-  #finish(lastSegment: number): void {
-    const { head, expiries, log, metrics, found } = this.#options;
-    const strangers = found?.dropRest() ?? 0;
-    if (strangers > 0) log.warn('head chunks without a series in the log', { series: strangers });
-    this.#refs.forEach((ref, slot) => {
-      const live = head.table.refs[slot]!;
-      if (live !== ref) expiries.note(ref, lastSegment, head.maxMs, live);
-    });
-    if (this.#orphans.refCount > 0) {
-      this.#lost.loseOrphans();
-      metrics.lostSeries.inc(this.#orphans.refCount);
-      log.warn('samples of the log belong to series that it does not name; they are left out', {
-        series: this.#orphans.refCount,
-      });
-    }
-    if (this.#otherRecords > 0) {
-      log.warn('log records of kinds that are not supported were skipped', {
-        records: this.#otherRecords,
-      });
     }
   }
 
