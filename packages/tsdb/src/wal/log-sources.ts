@@ -1,7 +1,7 @@
 import type { File, Files } from '@pollux/base';
 import { CorruptionError } from '../errors.ts';
 import { segmentName, type WalPosition } from './segment.ts';
-import type { Damage } from './segment-reader.ts';
+import type { Damage, SegmentReaderOptions } from './segment-reader.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { lastCheckpoint, listSegments } from './wal.ts';
 import { type Zstd, ZstdNotLoaded } from './zstd.ts';
@@ -80,14 +80,18 @@ export class LogFile {
   constructor(
     files: Files,
     /** A path stands for its beginning. */
-    source: string | Pick<LogSource, 'path' | 'offset'>,
+    source: string | (Pick<LogSource, 'path' | 'offset'> & Pick<SegmentReaderOptions, 'only'>),
     zstd: Zstd,
     onDamage: (damage: Damage) => void,
   ) {
-    const { path, offset } = typeof source === 'string' ? { path: source, offset: 0 } : source;
+    const {
+      path,
+      offset,
+      only = null,
+    } = typeof source === 'string' ? { path: source, offset: 0 } : source;
     this.#file = files.open(path, 'r');
     this.#zstd = zstd;
-    this.#reader = new SegmentReader(this.#file, path, { zstd, onDamage, offset });
+    this.#reader = new SegmentReader(this.#file, path, { zstd, onDamage, offset, only });
   }
 
   /** The end of the last record. */

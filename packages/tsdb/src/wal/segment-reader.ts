@@ -36,6 +36,8 @@ export type SegmentReaderOptions = {
   readonly zstd?: Zstd | null;
   /** Told of damage, behind which reading then goes on. Without it damage is thrown as CorruptionError. */
   readonly onDamage?: ((damage: Damage) => void) | null;
+  /** First byte of the records that are wanted: others are given as empty where that spares decompressing them. Default all. */
+  readonly only?: number | null;
 };
 
 /** What is wrong at an offset, and where a sound fragment may begin again; never leaves this module. */
@@ -62,6 +64,7 @@ export class SegmentReader {
   readonly #place: string;
   readonly #zstd: Zstd | null;
   readonly #onDamage: ((damage: Damage) => void) | null;
+  readonly #only: number | null;
   readonly #page = new Uint8Array(PAGE_BYTES);
   #pageStart = -1;
   #pageFilled = 0;
@@ -80,6 +83,7 @@ export class SegmentReader {
     this.#offset = options.offset ?? 0;
     this.#zstd = options.zstd ?? null;
     this.#onDamage = options.onDamage ?? null;
+    this.#only = options.only ?? null;
   }
 
   /** The end of the last record read: give it to a later reader to go on from there. */
@@ -288,6 +292,10 @@ export class SegmentReader {
       if (decoded !== null) return decoded;
       throw new Fault(at, record.end, 'a record does not decompress');
     }
+    if (this.#only !== null && flags === SNAPPY_FLAG) {
+      const first = snappyFirstByte(source, start, end);
+      if (first >= 0 && first !== this.#only) return source.subarray(0, 0);
+    }
     const size = flags === SNAPPY_FLAG ? snappyDecodedBytes(source, start, end) : -1;
     if (size > MAX_RECORD_BYTES) throw new Fault(at, record.end, 'record too large');
     if (size > this.#decoded.length) {
@@ -325,4 +333,18 @@ export class SegmentReader {
       cause: fault.cause,
     });
   }
+}
+
+/**
+ * The first byte of a snappy block's content: a block begins with its length and a literal, since there is nothing yet to
+ * copy. −1 when it does not.
+ */
+function snappyFirstByte(source: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && source[at]! >= 0x80) at++;
+  const tag = ++at < end ? source[at]! : 3;
+  if ((tag & 3) !== 0) return -1;
+  // A length below 60 stands in the tag; longer ones take one to four bytes behind it.
+  const first = at + 1 + Math.max(0, (tag >>> 2) - 59);
+  return first < end ? source[first]! : -1;
 }

@@ -2,6 +2,7 @@ import { ByteReader, type Clock, DecodeError, type Files } from '@pollux/base';
 import { RECORD } from '../format/wal-record.ts';
 import { Slices } from '../slices.ts';
 import { LogFile, type LogSource } from './log-sources.ts';
+import type { Damage } from './segment-reader.ts';
 import type { Zstd } from './zstd.ts';
 
 export type SurveyOptions = {
@@ -22,7 +23,7 @@ const LOST_REFS_PER_DAMAGE = 65_536;
 /**
  * The highest reference that the log may use. It is read before the replay, so that series which come during it get
  * references above: samples of the log must never meet a series that only came later. Takes a few percent of the replay's
- * time, since other records are not decoded.
+ * time, since other records are neither decompressed nor decoded.
  */
 export async function surveyRefs(options: SurveyOptions): Promise<number> {
   const { files, clock, zstd, sources, signal } = options;
@@ -31,9 +32,10 @@ export async function surveyRefs(options: SurveyOptions): Promise<number> {
   let lost = 0;
   for (const source of sources) {
     const { size } = source;
-    const file = new LogFile(files, source, zstd, ({ offset, endOffset }) => {
+    const noteDamage = ({ offset, endOffset }: Damage): void => {
       lost += (endOffset - offset) * LOST_REFS_PER_BYTE + LOST_REFS_PER_DAMAGE;
-    });
+    };
+    const file = new LogFile(files, { ...source, only: RECORD.series }, zstd, noteDamage);
     try {
       for (;;) {
         const record = file.next(size);
