@@ -6,6 +6,17 @@ import { defineConfig } from 'vitest/config';
  */
 const conditions = ['@pollux/source'];
 
+/** Suites of work that may be left to workers, run once more with all of it left to them: see POLLUX_TEST_WORKERS. */
+const LEFT_TO_INLINE_WORKERS = [
+  'packages/tsdb/src/{conformance,db,histograms,recovery,snapshot}.test.ts',
+  'packages/tsdb/src/{compaction,ooo,retention,wal}/*.test.ts',
+];
+/** A thread takes half a second to start from sources. */
+const LEFT_TO_THREADS = [
+  'packages/tsdb/src/{recovery,histograms}.test.ts',
+  'packages/tsdb/src/compaction/*.test.ts',
+];
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
@@ -18,6 +29,23 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'inline-workers',
+          include: LEFT_TO_INLINE_WORKERS,
+          env: { POLLUX_TEST_WORKERS: 'inline' },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'threads',
+          include: LEFT_TO_THREADS,
+          env: { POLLUX_TEST_WORKERS: 'threads' },
+          testTimeout: 60_000,
         },
       },
       {

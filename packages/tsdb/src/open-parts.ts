@@ -81,7 +81,12 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
   const { signal } = abort;
   const start = { files, clock, log, metrics, walDirectory, head, found, expiries, signal };
   const snapshot = await loadHeadSnapshot({ ...start, directory });
-  const replay = new LogReplay({ ...start, zstd, snapshot });
+  const replay = new LogReplay({
+    ...start,
+    zstd,
+    snapshot,
+    workers: { workers: env.workers, minBytes: options.replayWorkerMinBytes },
+  });
   const window = new OooWindow({ init, options, metrics, head, compression, zstd });
   closer.defer('out-of-order log', () => window.close());
   const { outOfOrderWindowMs } = options;

@@ -12,7 +12,7 @@ import type { Head } from './head.ts';
 import type { LogRefs } from './log-refs.ts';
 import type { LostTimes } from './lost-times.ts';
 import { OrphanSamples } from './orphan-samples.ts';
-import { createSymbolLabels, readSymbolLabels } from './series-record.ts';
+import { createSymbolLabels, readSymbolLabels, type SymbolLabels } from './series-record.ts';
 
 export type LogApplierOptions = {
   readonly log: Log;
@@ -54,7 +54,7 @@ export class LogApplier {
         // Read without making labels, above.
         return;
       case 'samples':
-        this.#applySamples(record.samples);
+        this.applySamples(record.samples, 0, record.samples.count);
         return;
       case 'tombstones':
         for (const { ref, minMs, maxMs } of record.tombstones) {
@@ -88,8 +88,7 @@ export class LogApplier {
   }
 
   #applySeries(bytes: Uint8Array): void {
-    const { head, walDirectory, found } = this.#options;
-    const { table } = head;
+    const { head, walDirectory } = this.#options;
     const source = new ByteReader(bytes);
     source.skip(1);
     while (source.remaining > 0) {
@@ -98,24 +97,29 @@ export class LogApplier {
         // References are held in 32 bits: going on would give the samples of one series to another.
         throw new NotSupportedError(`${walDirectory} with series reference ${ref}`);
       }
-      readSymbolLabels(source, table.symbols, this.#labels);
-      table.reserveRef(ref);
-      const { symbols, size } = this.#labels;
-      const holder = table.slotOf(ref);
-      let slot = table.findSymbols(symbols, size);
-      if (slot < 0) {
-        slot =
-          holder < 0
-            ? table.createFromSymbols(symbols, size, ref)
-            : table.createFromSymbols(symbols, size);
-      }
-      this.#refs.set(ref, slot);
-      found?.claim(ref, slot);
-      if (table.refs[slot] === ref) table.isLogged[slot] = 1;
-      // The series that had the reference needs a new record before its next sample.
-      else if (holder >= 0) table.isLogged[holder] = 0;
-      if (this.#orphans.refCount > 0) this.#adopt(ref);
+      readSymbolLabels(source, head.table.symbols, this.#labels);
+      this.applySeries(ref, this.#labels);
     }
+  }
+
+  applySeries(ref: number, { symbols, size }: SymbolLabels): void {
+    const { head, found } = this.#options;
+    const { table } = head;
+    table.reserveRef(ref);
+    const holder = table.slotOf(ref);
+    let slot = table.findSymbols(symbols, size);
+    if (slot < 0) {
+      slot =
+        holder < 0
+          ? table.createFromSymbols(symbols, size, ref)
+          : table.createFromSymbols(symbols, size);
+    }
+    this.#refs.set(ref, slot);
+    found?.claim(ref, slot);
+    if (table.refs[slot] === ref) table.isLogged[slot] = 1;
+    // The series that had the reference needs a new record before its next sample.
+    else if (holder >= 0) table.isLogged[holder] = 0;
+    if (this.#orphans.refCount > 0) this.#adopt(ref);
   }
 
   /** Samples that stood before the record of their series. */
@@ -125,13 +129,14 @@ export class LogApplier {
     this.#orphans.take(ref, (timestampMs, low, high) => head.append(slot, timestampMs, low, high));
   }
 
-  #applySamples(samples: SampleColumns): void {
+  /** The samples `[from, to)` of one record. */
+  applySamples(samples: SampleColumns, from: number, to: number): void {
     const { head } = this.#options;
-    const { refs, timestampsMs, valueWords, count } = samples;
-    if (count === 0) return;
-    this.#lost.passSamples(timestampsMs[0]!, timestampsMs[count - 1]!);
+    const { refs, timestampsMs, valueWords } = samples;
+    if (from === to) return;
+    this.#lost.passSamples(timestampsMs[from]!, timestampsMs[to - 1]!);
     const minMs = head.minValidMs;
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < to; i++) {
       const timestampMs = timestampsMs[i]!;
       if (timestampMs < minMs) continue;
       const slot = this.#refs.get(refs[i]!);

@@ -1,7 +1,18 @@
-import { type Clock, DecodeError, errorText, type Files } from '@pollux/base';
+import {
+  type Clock,
+  DecodeError,
+  errorText,
+  type Files,
+  WorkerExitError,
+  WorkerMemoryError,
+  type Workers,
+} from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import { CorruptionError } from '../errors.ts';
 import type { LoadedSnapshot } from '../head-snapshot/load-head-snapshot.ts';
+import { type FilledSlot, OP } from '../log-feed/feed.protocol.ts';
+import { FeedApplier } from '../log-feed/feed-applier.ts';
+import { LogFeed } from '../log-feed/log-feed.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { Slices } from '../slices.ts';
 import type { Expiries } from '../wal/expiries.ts';
@@ -35,7 +46,12 @@ export type ReplayOptions = {
   readonly signal: AbortSignal;
   /** Leaves the files as they are. */
   readonly isReadOnly?: boolean;
+  /** Read the log that was found when it has so many bytes; without them this thread does. */
+  readonly workers?: { readonly workers: Workers; readonly minBytes: number };
 };
+
+/** How far the log that was found is applied: the file by its number, and the end of a record in it. */
+type Place = { readonly source: number; readonly offset: number };
 
 /** What a replay does besides reading the log that it found. */
 export type ReplayAround = {
@@ -69,10 +85,9 @@ export class LogReplay {
   readonly #refs: LogRefs;
   readonly #applier: LogApplier;
   readonly #slices: Slices;
-  #bytesBefore = 0;
-  #fileStart = 0;
-  #file: LogFile | null = null;
-  #segment = 0;
+  /** The file that is being read, by its number, and how far. */
+  #source = 0;
+  #offset = 0;
   #lastDamage: Damage | null = null;
   readonly #lost = new LostTimes();
   #toldMs: number;
@@ -91,13 +106,17 @@ export class LogReplay {
 
   get progress(): ReplayProgress {
     const segments = this.#sources.filter(({ segment }) => segment >= 0);
-    const done = this.#bytesBefore + (this.#file?.offset ?? 0) - this.#fileStart;
+    const before = this.#sources.slice(0, this.#source);
+    const current = this.#sources[this.#source];
+    const done = before.reduce((sum, { size, offset }) => sum + size - offset, 0);
+    const inFile = current === undefined ? 0 : Math.max(0, this.#offset - current.offset);
     const firstSegment = segments[0]?.segment ?? 0;
+    const lastSegment = segments.at(-1)?.segment ?? 0;
     return {
       firstSegment,
-      lastSegment: segments.at(-1)?.segment ?? 0,
-      currentSegment: Math.max(firstSegment, this.#segment),
-      fraction: this.#bytes === 0 ? 1 : Math.min(1, done / this.#bytes),
+      lastSegment,
+      currentSegment: Math.max(firstSegment, current?.segment ?? lastSegment),
+      fraction: this.#bytes === 0 ? 1 : Math.min(1, (done + inFile) / this.#bytes),
     };
   }
 
@@ -135,37 +154,94 @@ export class LogReplay {
   }
 
   async #readFound(): Promise<void> {
-    for (const [i, source] of this.#sources.entries()) {
-      await this.#replayFile(source, i === this.#sources.length - 1);
+    const { workers } = this.#options;
+    let from: Place = { source: 0, offset: this.#sources[0]?.offset ?? 0 };
+    if (workers !== undefined && this.#bytes >= workers.minBytes) {
+      from = await this.#readByWorker(workers.workers);
+    }
+    for (const [index, source] of this.#sources.entries()) {
+      if (index < from.source) continue;
+      await this.#replayFile(index, index === from.source ? { ...source, ...from } : source);
     }
   }
 
-  async #replayFile(source: LogSource, isLast: boolean): Promise<void> {
-    const { files, zstd } = this.#options;
-    const { path, size, offset } = source;
-    this.#lastDamage = null;
-    const file = new LogFile(files, source, zstd, (damage) => this.#noteDamage(damage));
-    this.#fileStart = offset;
-    this.#file = file;
-    this.#segment = source.segment;
+  /** Applies what a worker reads. Returns where to go on here: behind the last file, or where the worker was lost. */
+  async #readByWorker(workers: Workers): Promise<Place> {
+    const { log, head, signal } = this.#options;
+    const feed = new LogFeed(workers, this.#sources, signal);
+    const applier = new FeedApplier(this.#applier, head.table.symbols);
     try {
-      await this.#replayRecords(file, path, () => size);
+      for (;;) {
+        const filled = await feed.next();
+        if (filled === null) break;
+        await this.#applyFilled(feed, filled, applier);
+        feed.release(filled);
+      }
+    } catch (error) {
+      const isLost = error instanceof WorkerExitError || error instanceof WorkerMemoryError;
+      if (!isLost) throw error;
+      log.warn('the worker that reads the log was lost; it is read without', {
+        err: errorText(error),
+      });
+    } finally {
+      await feed.close();
+    }
+    return { source: this.#source, offset: this.#offset };
+  }
+
+  async #applyFilled(feed: LogFeed, filled: FilledSlot, applier: FeedApplier): Promise<void> {
+    const slot = feed.slots[filled.slot]!;
+    applier.begin(slot, filled);
+    for (let i = 0; i < filled.opCount; i++) {
+      const offset = slot.ops[i * OP.fields + OP.offset]!;
+      const path = this.#sources[this.#source]?.path ?? '';
+      try {
+        const note = applier.apply(slot, filled, i, path);
+        this.#offset = offset;
+        if (note?.kind === 'file') this.#beginFile(note.source);
+        else if (note?.kind === 'damage') this.#noteDamage(note.damage);
+        else if (note?.kind === 'end') this.#endFile();
+      } catch (error) {
+        this.#passUndecodable(path, this.#offset, error);
+        this.#offset = offset;
+      }
+      if (this.#slices.isOver) await this.#pause();
+    }
+  }
+
+  async #replayFile(index: number, source: LogSource): Promise<void> {
+    const { files, zstd } = this.#options;
+    this.#beginFile(index);
+    const file = new LogFile(files, source, zstd, (damage) => this.#noteDamage(damage));
+    try {
+      await this.#replayRecords(file, source.path, () => source.size);
     } finally {
       file.close();
-      this.#file = null;
-      this.#fileStart = 0;
-      this.#bytesBefore += size - offset;
     }
-    const torn = this.#lastDamage as Damage | null;
+    this.#endFile();
+  }
+
+  #beginFile(index: number): void {
+    this.#source = index;
+    this.#offset = this.#sources[index]!.offset;
+    this.#lastDamage = null;
+  }
+
+  #endFile(): void {
+    const { size, segment } = this.#sources[this.#source]!;
+    const isLast = this.#source === this.#sources.length - 1;
+    this.#source++;
+    this.#offset = 0;
+    const torn = this.#lastDamage;
     if (torn === null || torn.endOffset < size || torn.isUnreadable) return;
-    if (isLast && source.segment >= 0) this.#cutTorn(torn);
+    if (isLast && segment >= 0) this.#cutTorn(torn);
   }
 
   /** Applies records up to the limit, which is asked for again when it is reached. */
   async #replayRecords(file: LogFile, path: string, limit: () => number): Promise<void> {
-    const slices = this.#slices;
     for (;;) {
-      const offset = file.offset;
+      const { offset } = file;
+      this.#offset = offset;
       const record = file.next(limit());
       if (record === null) return;
       if (record === 'load') {
@@ -175,14 +251,15 @@ export class LogReplay {
       try {
         this.#applier.apply(record, path);
       } catch (error) {
-        if (!(error instanceof CorruptionError || error instanceof DecodeError)) throw error;
-        this.#noteUndecodable(path, offset, error);
+        this.#passUndecodable(path, offset, error);
       }
-      if (slices.isOver) {
-        this.#tellProgress();
-        await slices.pause();
-      }
+      if (this.#slices.isOver) await this.#pause();
     }
+  }
+
+  async #pause(): Promise<void> {
+    this.#tellProgress();
+    await this.#slices.pause();
   }
 
   async #follow(around: ReplayAround, first: number, onEnd: () => void): Promise<void> {
@@ -228,7 +305,9 @@ export class LogReplay {
     });
   }
 
-  #noteUndecodable(path: string, offset: number, error: unknown): void {
+  /** Other errors than those of a record go on. */
+  #passUndecodable(path: string, offset: number, error: unknown): void {
+    if (!(error instanceof CorruptionError || error instanceof DecodeError)) throw error;
     const { log, metrics } = this.#options;
     this.#lost.passDamage();
     metrics.walCorruptions.inc();

@@ -62,7 +62,7 @@ function readUnusual(
 }
 
 /** Whether the bytes `[start, end)` sort before `[otherStart, otherEnd)`. */
-function isBefore(
+export function isBefore(
   data: Uint8Array,
   start: number,
   end: number,

@@ -5,11 +5,14 @@ import {
   type Clock,
   type Env,
   type Files,
+  InlineWorkers,
   SeededRandom,
   type Timer,
   VirtualClock,
+  type Workers,
+  type WorkerWorld,
 } from '@pollux/base';
-import { nodeEnv } from '@pollux/base/node';
+import { NodeWorkers, nodeEnv } from '@pollux/base/node';
 import { Labels, Matcher } from '@pollux/model';
 import { MemoryBudget, NO_HINTS, type SeriesColumns } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
@@ -61,6 +64,8 @@ export type OpenOptions = {
   readonly registry?: Registry;
   readonly lines?: string[];
   readonly seed?: number;
+  /** Made for the world of the database. */
+  readonly workers?: (world: WorkerWorld) => Workers;
 };
 
 /** Block names are random and never come twice; a restarted process does not draw the same numbers again. */
@@ -68,12 +73,9 @@ const seeds = { next: 1 };
 
 export async function openTsdb(directory: string, settings: OpenOptions = {}): Promise<Tsdb> {
   const clock = settings.clock ?? new VirtualClock();
-  const env: Env = {
-    ...nodeEnv(),
-    clock,
-    random: new SeededRandom(settings.seed ?? seeds.next++),
-    files: settings.files ?? new QuickFiles(),
-  };
+  const random = new SeededRandom(settings.seed ?? seeds.next++);
+  const world = { clock, random, files: settings.files ?? new QuickFiles() };
+  const env: Env = { ...nodeEnv(), ...world, workers: (settings.workers ?? testWorkers)(world) };
   const log = new Log({
     level: 'info',
     format: 'logfmt',
@@ -86,8 +88,18 @@ export async function openTsdb(directory: string, settings: OpenOptions = {}): P
     log,
     registry: settings.registry ?? new Registry(),
     // Small slabs: many are used, dropped and used again even in small tests.
-    options: { slabBytes: 64 * 1024, ...settings.options },
+    options: { slabBytes: 64 * 1024, ...WORKER_OPTIONS, ...settings.options },
   });
+}
+
+/** `inline` or `threads`: suites run once more with all that workers can do left to them. */
+const WORKER_MODE = process.env.POLLUX_TEST_WORKERS ?? '';
+const WORKER_OPTIONS: Partial<TsdbOptions> = WORKER_MODE === '' ? {} : { replayWorkerMinBytes: 0 };
+
+/** Threads see the machine's disk only; a test with files of its own has its workers in-line. */
+function testWorkers(world: WorkerWorld): Workers {
+  const isOwnDisk = world.files.constructor !== QuickFiles;
+  return WORKER_MODE === 'threads' && !isOwnDisk ? new NodeWorkers() : new InlineWorkers(world);
 }
 
 /** One value of one series, by its bits. */
