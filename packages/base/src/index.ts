@@ -1,5 +1,6 @@
 export { assert, defined, ProgrammerError, unreachable } from './assert.ts';
 export { BoundedQueue } from './bounded-queue.ts';
+export { ByteCache } from './byte-cache.ts';
 export { ByteReader, DecodeError } from './bytes/byte-reader.ts';
 export { ByteWriter } from './bytes/byte-writer.ts';
 export { crc32, crc32c } from './bytes/crc32c.ts';
@@ -38,6 +39,14 @@ export {
   type UdpSocket,
 } from './net.ts';
 export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';
+export { Slices } from './slices.ts';
+export { HashTable, mixedHash } from './tables/hash-table.ts';
+export { NumberLists } from './tables/number-lists.ts';
+export { PairPostings } from './tables/pair-postings.ts';
+export { SparseNumbers } from './tables/sparse-numbers.ts';
+export { TextTable } from './tables/text-table.ts';
+export { TupleTable } from './tables/tuple-table.ts';
+export { U32List } from './tables/u32-list.ts';
 export { VirtualClock } from './virtual-clock.ts';
 export {
   type PackedError,

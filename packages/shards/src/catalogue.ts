@@ -1,46 +1,43 @@
-import { Labels } from '@pollux/model';
+import { HashTable, mixedHash, TupleTable, U32List } from '@pollux/base';
+import type { Labels } from '@pollux/model';
 import { type FieldKind, KIND_CODES, kindOf } from './field-kind.ts';
-import { HashIndex, U32List } from './u32-list.ts';
+import { SeriesNames, type SeriesRef, type TagCondition } from './series-names.ts';
 
-/** Number of a series inside one shard group. */
-export type SeriesRef = number;
 /** Number of a (series, field, type, replica) inside one shard group: the unit that holds samples. */
 export type ColumnRef = number;
+/** Number of a (field, type, replica). */
+export type ColumnClass = number;
 
 const NONE = 0xffffffff;
+/** In a column's word beside its class. */
+const HAS_DATA = 0x80000000;
 
-type Measurement = {
-  readonly series: U32List;
-  /** Field symbol → type that a write must have. */
-  readonly fields: Map<number, FieldKind>;
-};
+type Field = { readonly kind: FieldKind; columnsWithData: number };
 
 /**
- * The names of one shard group: measurements, series, fields with their types, columns. Every text is interned once; series
- * and columns are numbers in typed arrays. An entry without data (a write that failed, or deleted) stays numbered but is not
- * shown, so that numbers never move.
+ * The names of one shard group: measurements, series, fields with their types, columns; numbers in typed arrays. An entry
+ * without data (a write that failed, or deleted) stays numbered but is not shown, so that numbers never move.
  */
 export class Catalogue {
-  readonly #symbols = new Map<string, number>();
-  readonly #texts: string[] = [];
-  /** Per series: position in the pool. */
-  readonly #seriesAt = new U32List();
-  /** measurement, pairs, name, value, name, value … */
-  readonly #pool = new U32List();
-  readonly #seriesIndex = new HashIndex();
+  readonly names = new SeriesNames();
+  /** Field, replica, code of the type. */
+  readonly #classes = new TupleTable();
+  readonly #class = new Uint32Array(3);
+  /** Per series. */
   readonly #firstColumn = new U32List();
+  readonly #columnsWithData = new U32List();
+  /** Per column. */
   readonly #columnSeries = new U32List();
-  readonly #columnField = new U32List();
-  readonly #columnReplica = new U32List();
-  readonly #columnKind = new U32List();
+  readonly #columnClass = new U32List();
   readonly #nextColumn = new U32List();
-  readonly #columnHasData = new U32List();
-  readonly #columnIndex = new HashIndex();
-  readonly #measurements = new Map<number, Measurement>();
-  #textBytes = 0;
+  readonly #columnTable = new HashTable((column) => this.#hashOf(column));
+  /** Per shape: series with data. */
+  readonly #seriesWithData = new U32List();
+  /** Measurement → field → type that a write must have. */
+  readonly #fields = new Map<number, Map<number, Field>>();
 
   get seriesCount(): number {
-    return this.#seriesAt.length;
+    return this.names.count;
   }
 
   get columnCount(): number {
@@ -49,119 +46,147 @@ export class Catalogue {
 
   /** Estimated bytes held. */
   get bytes(): number {
-    const numbers = this.#seriesAt.length * 4 + this.#pool.length + this.#columnSeries.length * 8;
-    return this.#textBytes + numbers * 4;
-  }
-
-  #intern(text: string): number {
-    const known = this.#symbols.get(text);
-    if (known !== undefined) return known;
-    const symbol = this.#texts.push(text) - 1;
-    this.#symbols.set(text, symbol);
-    this.#textBytes += text.length * 2 + 80;
-    return symbol;
+    const series = this.#firstColumn.bytes + this.#columnsWithData.bytes;
+    const columns = this.#columnSeries.bytes + this.#columnClass.bytes + this.#nextColumn.bytes;
+    return this.names.bytes + series + columns + this.#columnTable.bytes;
   }
 
   /** The series' number; created when new. */
   series(measurement: string, tags: Labels): SeriesRef {
-    const name = this.#intern(measurement);
-    let hash = mix(0, name);
-    const words: number[] = [name, tags.size];
-    for (let i = 0; i < tags.size; i++) {
-      const key = this.#intern(tags.nameAt(i));
-      const value = this.#intern(tags.valueAt(i));
-      words.push(key, value);
-      hash = mix(mix(hash, key), value);
+    return this.#known(this.names.series(measurement, tags));
+  }
+
+  /** As {@link series}, of symbols: measurement, name, value, name, value … */
+  seriesOfSymbols(symbols: Uint32Array, pairs: number): SeriesRef {
+    return this.#known(this.names.seriesOfSymbols(symbols, pairs));
+  }
+
+  #known(ref: SeriesRef): SeriesRef {
+    if (ref === this.#firstColumn.length) {
+      this.#firstColumn.push(NONE);
+      this.#columnsWithData.push(0);
     }
-    const known = this.#seriesIndex.find(hash, (ref) => this.#isSeries(ref, words));
-    if (known >= 0) return known;
-    const ref = this.#seriesAt.push(this.#pool.length);
-    for (const word of words) this.#pool.push(word);
-    this.#firstColumn.push(NONE);
-    this.#seriesIndex.add(hash, ref);
-    let entry = this.#measurements.get(name);
-    if (entry === undefined) {
-      entry = { series: new U32List(), fields: new Map() };
-      this.#measurements.set(name, entry);
-    }
-    entry.series.push(ref);
     return ref;
   }
 
-  #isSeries(ref: number, words: readonly number[]): boolean {
-    const at = this.#seriesAt.at(ref);
-    for (let i = 0; i < words.length; i++) if (this.#pool.at(at + i) !== words[i]) return false;
-    return true;
+  /** The number of a field of a type and replica, given as symbols; created when new. */
+  columnClass(field: number, kind: FieldKind, replica: number): ColumnClass {
+    this.#class[0] = field;
+    this.#class[1] = replica;
+    this.#class[2] = KIND_CODES[kind];
+    return this.#classes.idOf(this.#class, 3);
   }
 
   /** The type that a field of the series' measurement has, set to `kind` when it has none yet. */
-  fieldKind(series: SeriesRef, field: string, kind: FieldKind): FieldKind {
-    const fields = this.#measurements.get(this.#pool.at(this.#seriesAt.at(series)))!.fields;
-    const symbol = this.#intern(field);
-    const known = fields.get(symbol);
-    if (known !== undefined) return known;
-    fields.set(symbol, kind);
-    return kind;
+  fieldKind(series: SeriesRef, field: number, kind: FieldKind): FieldKind {
+    return this.#field(series, field, kind).kind;
+  }
+
+  /** {@link fieldKind} for the field and type of a class. */
+  classKind(series: SeriesRef, columnClass: ColumnClass): FieldKind {
+    const kind = kindOf(this.#classes.word(columnClass, 2))!;
+    return this.fieldKind(series, this.#classes.word(columnClass, 0), kind);
+  }
+
+  #field(series: SeriesRef, symbol: number, kind: FieldKind): Field {
+    const measurement = this.names.measurementOf(series);
+    let fields = this.#fields.get(measurement);
+    if (fields === undefined) {
+      fields = new Map();
+      this.#fields.set(measurement, fields);
+    }
+    let field = fields.get(symbol);
+    if (field === undefined) {
+      field = { kind, columnsWithData: 0 };
+      fields.set(symbol, field);
+    }
+    return field;
+  }
+
+  /** The column's number, or −1. */
+  findColumn(series: SeriesRef, columnClass: ColumnClass): ColumnRef {
+    const first = this.#firstColumn.at(series);
+    if (first === NONE) return -1;
+    // Most series have one column only.
+    if (this.classOf(first) === columnClass) return first;
+    if (this.#nextColumn.at(first) === NONE) return -1;
+    const hash = mixedHash(mixedHash(1, series), columnClass);
+    const slots = this.#columnTable.segment(hash);
+    const mask = slots.length - 1;
+    for (let at = hash & mask; slots[at] !== 0; at = (at + 1) & mask) {
+      const column = slots[at]! - 1;
+      if (this.#columnSeries.at(column) === series && this.classOf(column) === columnClass) {
+        return column;
+      }
+    }
+    return -1;
   }
 
   /** The column's number; created when new. */
-  column(series: SeriesRef, field: string, kind: FieldKind, replica: string): ColumnRef {
-    const fieldSymbol = this.#intern(field);
-    const replicaSymbol = this.#intern(replica);
-    const code = KIND_CODES[kind];
-    const hash = mix(mix(mix(mix(1, series), fieldSymbol), replicaSymbol), code);
-    const known = this.#columnIndex.find(
-      hash,
-      (ref) =>
-        this.#columnSeries.at(ref) === series &&
-        this.#columnField.at(ref) === fieldSymbol &&
-        this.#columnReplica.at(ref) === replicaSymbol &&
-        this.#columnKind.at(ref) === code,
-    );
+  column(series: SeriesRef, columnClass: ColumnClass): ColumnRef {
+    const known = this.findColumn(series, columnClass);
     if (known >= 0) return known;
-    const ref = this.#columnSeries.push(series);
-    this.#columnField.push(fieldSymbol);
-    this.#columnReplica.push(replicaSymbol);
-    this.#columnKind.push(code);
-    this.#columnHasData.push(0);
+    const column = this.#columnSeries.push(series);
+    this.#columnClass.push(columnClass);
     this.#nextColumn.push(this.#firstColumn.at(series));
-    this.#firstColumn.set(series, ref);
-    this.#columnIndex.add(hash, ref);
-    return ref;
+    this.#firstColumn.set(series, column);
+    this.#columnTable.add(mixedHash(mixedHash(1, series), columnClass), column);
+    return column;
+  }
+
+  #hashOf(column: ColumnRef): number {
+    return mixedHash(mixedHash(1, this.#columnSeries.at(column)), this.classOf(column));
   }
 
   setHasData(column: ColumnRef, hasData: boolean): void {
-    this.#columnHasData.set(column, hasData ? 1 : 0);
+    if (this.hasData(column) === hasData) return;
+    const step = hasData ? 1 : -1;
+    const columnClass = this.classOf(column);
+    const series = this.#columnSeries.at(column);
+    this.#columnClass.set(column, hasData ? columnClass | HAS_DATA : columnClass);
+    const field = this.#classes.word(columnClass, 0);
+    this.#field(series, field, this.kindOf(column)).columnsWithData += step;
+    const before = this.#columnsWithData.at(series);
+    this.#columnsWithData.set(series, before + step);
+    if (before !== 0 && before + step !== 0) return;
+    const shape = this.names.shapeOf(series);
+    while (this.#seriesWithData.length <= shape) this.#seriesWithData.push(0);
+    this.#seriesWithData.set(shape, this.#seriesWithData.at(shape) + step);
   }
 
   hasData(column: ColumnRef): boolean {
-    return this.#columnHasData.at(column) === 1;
+    return this.#columnClass.at(column) >= HAS_DATA;
   }
 
   /** Forgets the type of fields that hold no data: after a deletion or a failed write the next writer may choose anew. */
   forgetEmptyFields(): void {
-    for (const measurement of this.#measurements.values()) {
-      const live = new Map<number, FieldKind>();
-      for (let i = 0; i < measurement.series.length; i++) {
-        for (const column of this.columnsOf(measurement.series.at(i))) {
-          live.set(this.#columnField.at(column), this.kindOf(column));
-        }
-      }
-      measurement.fields.clear();
-      for (const [field, kind] of live) measurement.fields.set(field, kind);
+    for (const fields of this.#fields.values()) {
+      for (const [symbol, field] of fields) if (field.columnsWithData === 0) fields.delete(symbol);
     }
   }
 
+  classOf(column: ColumnRef): ColumnClass {
+    return (this.#columnClass.at(column) & ~HAS_DATA) >>> 0;
+  }
+
   kindOf(column: ColumnRef): FieldKind {
-    return kindOf(this.#columnKind.at(column))!;
+    return kindOf(this.#classes.word(this.classOf(column), 2))!;
   }
 
   fieldOf(column: ColumnRef): string {
-    return this.#texts[this.#columnField.at(column)]!;
+    return this.names.text(this.fieldSymbolOf(column));
+  }
+
+  fieldSymbolOf(column: ColumnRef): number {
+    return this.#classes.word(this.classOf(column), 0);
   }
 
   replicaOf(column: ColumnRef): string {
-    return this.#texts[this.#columnReplica.at(column)]!;
+    return this.names.text(this.replicaSymbolOf(column));
+  }
+
+  replicaSymbolOf(column: ColumnRef): number {
+    return this.#classes.word(this.classOf(column), 1);
   }
 
   seriesOf(column: ColumnRef): SeriesRef {
@@ -169,15 +194,11 @@ export class Catalogue {
   }
 
   measurementOf(series: SeriesRef): string {
-    return this.#texts[this.#pool.at(this.#seriesAt.at(series))]!;
+    return this.names.text(this.names.measurementOf(series));
   }
 
   tagsOf(series: SeriesRef): Labels {
-    const at = this.#seriesAt.at(series);
-    const words = this.#pool.at(at + 1) * 2;
-    const flat: string[] = [];
-    for (let i = 0; i < words; i++) flat.push(this.#texts[this.#pool.at(at + 2 + i)]!);
-    return Labels.fromSortedFlat(flat);
+    return this.names.tagsOf(series);
   }
 
   /** Columns of the series that hold data. */
@@ -191,51 +212,47 @@ export class Catalogue {
 
   /** True when some column of the series holds data. */
   isLive(series: SeriesRef): boolean {
-    for (let ref = this.#firstColumn.at(series); ref !== NONE; ref = this.#nextColumn.at(ref)) {
-      if (this.hasData(ref)) return true;
-    }
-    return false;
+    return this.#columnsWithData.at(series) > 0;
+  }
+
+  #isLiveShape(shape: number): boolean {
+    return shape < this.#seriesWithData.length && this.#seriesWithData.at(shape) > 0;
   }
 
   /** Names of measurements that hold data, in no order. */
   measurements(): string[] {
     const names: string[] = [];
-    for (const [symbol, { series }] of this.#measurements) {
-      for (let i = 0; i < series.length; i++) {
-        if (!this.isLive(series.at(i))) continue;
-        names.push(this.#texts[symbol]!);
-        break;
-      }
+    for (const [symbol, shapes] of this.names.measurements()) {
+      if (shapes.some((shape) => this.#isLiveShape(shape))) names.push(this.names.text(symbol));
     }
     return names;
   }
 
-  /** Series of the measurement that hold data, in order of creation. */
-  seriesOfMeasurement(name: string): SeriesRef[] {
-    const symbol = this.#symbols.get(name);
-    const entry = symbol === undefined ? undefined : this.#measurements.get(symbol);
-    const refs: SeriesRef[] = [];
-    if (entry === undefined) return refs;
-    for (let i = 0; i < entry.series.length; i++) {
-      const ref = entry.series.at(i);
-      if (this.isLive(ref)) refs.push(ref);
-    }
-    return refs;
+  hasMeasurement(name: string): boolean {
+    return this.names.shapesOf(name).some((shape) => this.#isLiveShape(shape));
+  }
+
+  /** Series of the measurement that hold data and fulfil the conditions, ascending. */
+  select(measurement: string, conditions: readonly TagCondition[] = []): Uint32Array {
+    return this.names.select(measurement, conditions).filter((ref) => this.isLive(ref));
   }
 
   /** Fields of the measurement that hold data, with their types. */
-  fieldsOf(name: string): Map<string, FieldKind> {
-    const fields = new Map<string, FieldKind>();
-    for (const series of this.seriesOfMeasurement(name)) {
-      for (const column of this.columnsOf(series))
-        fields.set(this.fieldOf(column), this.kindOf(column));
+  fieldsOf(measurement: string): Map<string, FieldKind> {
+    const found = new Map<string, FieldKind>();
+    for (const [symbol, field] of this.#fields.get(this.names.symbolOf(measurement)) ?? []) {
+      if (field.columnsWithData > 0) found.set(this.names.text(symbol), field.kind);
     }
-    return fields;
+    return found;
   }
-}
 
-function mix(hash: number, word: number): number {
-  let h = Math.imul(hash ^ word, 0x9e3779b1);
-  h ^= h >>> 15;
-  return Math.imul(h, 0x85ebca6b) >>> 0;
+  /** Names of tags that series of the measurement with data have. */
+  tagNames(measurement: string): Set<string> {
+    const found = new Set<string>();
+    for (const shape of this.names.shapesOf(measurement)) {
+      if (!this.#isLiveShape(shape)) continue;
+      for (const name of this.names.tagNames(shape)) found.add(name);
+    }
+    return found;
+  }
 }

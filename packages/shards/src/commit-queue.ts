@@ -166,8 +166,10 @@ export class CommitQueue {
     target: WriteTarget,
     batch: PointColumns,
   ): { readonly byGroup: Map<ShardGroup, Uint32Array>; readonly expiredPoints: number } {
-    const lists = new Map<ShardGroup, number[]>();
+    const counts = new Map<ShardGroup, number>();
+    const groups: (ShardGroup | null)[] = new Array(batch.count).fill(null);
     let current: ShardGroup | null = null;
+    let inCurrent = 0;
     let expired = 0;
     let lastExpired = -1;
     for (let row = 0; row < batch.count; row++) {
@@ -179,18 +181,31 @@ export class CommitQueue {
         continue;
       }
       if (current === null || ms < current.identity.startMs || ms >= current.identity.endMs) {
+        if (current !== null) counts.set(current, inCurrent);
         current = this.#groupFor(target, ms);
         assert(
           ms >= current.identity.startMs && ms < current.identity.endMs,
           'time outside its shard group',
         );
+        inCurrent = counts.get(current) ?? 0;
       }
-      const list = lists.get(current);
-      if (list === undefined) lists.set(current, [row]);
-      else list.push(row);
+      groups[row] = current;
+      inCurrent++;
     }
+    if (current !== null) counts.set(current, inCurrent);
     const byGroup = new Map<ShardGroup, Uint32Array>();
-    for (const [group, rows] of lists) byGroup.set(group, Uint32Array.from(rows));
+    for (const [group, count] of counts) byGroup.set(group, rowsOf(groups, group, count));
     return { byGroup, expiredPoints: expired };
   }
+}
+
+function rowsOf(
+  groups: readonly (ShardGroup | null)[],
+  group: ShardGroup,
+  count: number,
+): Uint32Array {
+  const rows = new Uint32Array(count);
+  let at = 0;
+  for (let row = 0; at < count; row++) if (groups[row] === group) rows[at++] = row;
+  return rows;
 }

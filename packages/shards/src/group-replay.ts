@@ -4,7 +4,7 @@ import type { Catalogue, ColumnRef } from './catalogue.ts';
 import type { FieldKind } from './field-kind.ts';
 import type { Memtable } from './memtable.ts';
 import { replaySegment } from './wal/wal.ts';
-import type { ColumnDefinition, RecordSink } from './wal/wal-record.ts';
+import type { ColumnSymbols, RecordSink } from './wal/wal-record.ts';
 
 /** Brings the log of a group back into its memtable. */
 export class GroupReplay implements RecordSink {
@@ -22,25 +22,28 @@ export class GroupReplay implements RecordSink {
     this.#newestMs = newestMs;
   }
 
-  /** Replays the segments in order; returns what had to be repaired. */
-  run(env: Env, directory: string, segments: readonly number[]): string[] {
+  /** Replays the segments in order, yielding between records; returns what had to be repaired. */
+  *run(env: Env, directory: string, segments: readonly number[]): Generator<void, string[], void> {
     const problems: string[] = [];
     for (const segment of segments) {
       this.#columns = [];
       this.#replicas = [];
-      const problem = replaySegment(env, directory, segment, this);
+      const problem = yield* replaySegment(env, directory, segment, this);
       if (problem !== null) problems.push(problem);
     }
     return problems;
   }
 
-  define(definition: ColumnDefinition): void {
-    const series = this.#catalogue.series(definition.measurement, definition.tags);
-    this.#catalogue.fieldKind(series, definition.field, definition.kind);
-    this.#columns.push(
-      this.#catalogue.column(series, definition.field, definition.kind, definition.replica),
-    );
-    this.#replicas.push(definition.replica);
+  symbol(text: string): number {
+    return this.#catalogue.names.symbol(text);
+  }
+
+  define({ series: symbols, field, kind, replica }: ColumnSymbols): void {
+    const catalogue = this.#catalogue;
+    const series = catalogue.seriesOfSymbols(symbols, (symbols.length - 1) / 2);
+    catalogue.fieldKind(series, field, kind);
+    this.#columns.push(catalogue.column(series, catalogue.columnClass(field, kind, replica)));
+    this.#replicas.push(catalogue.names.text(replica));
   }
 
   kindOf(column: number): FieldKind | null {

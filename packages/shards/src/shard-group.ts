@@ -1,8 +1,9 @@
-import { type Env, errorText, sleep } from '@pollux/base';
+import { type ByteCache, type Env, errorText, Slices } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import { wordsOf } from '@pollux/model';
 import type { Log } from '@pollux/telemetry';
-import { Catalogue, type ColumnRef, type SeriesRef } from './catalogue.ts';
+import { BatchClasses, Conflicts, NO_COLUMN } from './batch-staging.ts';
+import { Catalogue, type ColumnRef } from './catalogue.ts';
 import {
   type ColumnData,
   cutRange,
@@ -14,15 +15,16 @@ import {
 import { ColumnArena, type ColumnSpace } from './column-space.ts';
 import { DataFile } from './file/data-file.ts';
 import { DataFileWriter } from './file/data-file-writer.ts';
-import type { PageCache } from './file/page-cache.ts';
 import type { GroupIdentity } from './group-identity.ts';
 import { GroupReplay } from './group-replay.ts';
 import { Memtable } from './memtable.ts';
+import { inSlices } from './pieces.ts';
 import type { FieldConflict, PointColumns } from './point-columns.ts';
-import { listSegments, type StagedRows, WriteAheadLog } from './wal/wal.ts';
+import type { SeriesRef } from './series-names.ts';
+import { type ColumnNames, listSegments, type StagedRows, WriteAheadLog } from './wal/wal.ts';
 
-/** Columns written between two turns of the event loop while a file is written. */
-const COLUMNS_PER_SLICE = 256;
+/** Columns looked at between two looks at the clock. */
+const COLUMNS_PER_PIECE = 256;
 /** What an interrupted write leaves. */
 const UNFINISHED = /\.tmp(-|$)/;
 /** This many files of like size are merged into one. */
@@ -31,7 +33,7 @@ const MERGE_FILES = 4;
 export type GroupPlace = {
   readonly env: Env;
   readonly log: Log;
-  readonly cache: PageCache;
+  readonly cache: ByteCache;
   readonly directory: string;
   readonly walDirectory: string;
 };
@@ -67,66 +69,80 @@ export class ShardGroup {
   #nextFile = 1;
   #maintenance: Promise<void> = Promise.resolve();
   #isClosed = false;
+  readonly #columnNames: ColumnNames = {
+    symbolsOf: (column) => ({
+      series: this.catalogue.names.symbolsOf(this.catalogue.seriesOf(column)),
+      field: this.catalogue.fieldSymbolOf(column),
+      kind: this.catalogue.kindOf(column),
+      replica: this.catalogue.replicaSymbolOf(column),
+    }),
+    text: (symbol) => this.catalogue.names.text(symbol),
+  };
   /** Newest whole millisecond per replica. */
   readonly newestMs = new Map<string, number>();
 
-  /** Reads the directory: files first, then the log behind them. Throws ShardCorruptionError for a damaged file. */
-  constructor(identity: GroupIdentity, place: GroupPlace) {
-    this.identity = identity;
-    this.#place = place;
+  /**
+   * Reads the directory: files first, then the log behind them; yields between pieces. Throws ShardCorruptionError for a
+   * damaged file.
+   */
+  static *open(identity: GroupIdentity, place: GroupPlace): Generator<void, ShardGroup, void> {
     // What a start before found here may never have reached the disk by name, as the group's own description.
     place.env.files.syncDirectory(place.directory);
     place.env.files.makeDirectory(place.walDirectory);
+    const group = new ShardGroup(identity, place);
+    let isOpen = false;
     try {
-      this.#wal = this.#open();
-    } catch (error) {
-      for (const file of this.#files) file.release();
-      throw error;
+      yield* group.#load();
+      isOpen = true;
+      return group;
+    } finally {
+      if (!isOpen) for (const file of group.#files) file.release();
     }
   }
 
-  /** Returns the log behind those that it has read. */
-  #open(): WriteAheadLog {
-    const place = this.#place;
-    const walThrough = this.#openFiles();
-    const segments = listSegments(place.env, place.walDirectory);
+  private constructor(identity: GroupIdentity, place: GroupPlace) {
+    this.identity = identity;
+    this.#place = place;
+    this.#wal = new WriteAheadLog(place.env, place.walDirectory);
+  }
+
+  *#load(): Generator<void, void, void> {
+    const { env, log, walDirectory } = this.#place;
+    const walThrough = yield* this.#openFiles();
+    const segments = listSegments(env, walDirectory);
     // Numbers that a data file contains are never used again: what is in them counts as done with.
-    const lastSegment = Math.max(walThrough, segments.at(-1) ?? 0);
-    const wal = new WriteAheadLog(place.env, place.walDirectory, lastSegment + 1);
-    wal.remove(walThrough);
+    this.#wal.startBehind(Math.max(walThrough, segments.at(-1) ?? 0));
+    this.#wal.remove(walThrough);
     const replay = new GroupReplay(this.catalogue, this.#active, this.newestMs);
-    for (const problem of replay.run(
-      place.env,
-      place.walDirectory,
-      segments.filter((n) => n > walThrough),
-    )) {
-      place.log.warn('repaired the log of a shard group', { group: this.identity.id, problem });
+    const unread = segments.filter((segment) => segment > walThrough);
+    for (const problem of yield* replay.run(env, walDirectory, unread)) {
+      log.warn('repaired the log of a shard group', { group: this.identity.id, problem });
     }
-    return wal;
   }
 
-  #openFiles(): number {
+  *#openFiles(): Generator<void, number, void> {
     const { env, cache, directory } = this.#place;
+    const place = { catalogue: this.catalogue, cache, baseMs: this.identity.startMs };
     const replaced = new Set<number>();
+    const newestMs = new Map<number, ReadonlyMap<string, number>>();
     for (const name of env.files.list(directory)) {
       if (UNFINISHED.test(name)) env.files.remove(`${directory}/${name}`);
       const match = /^(\d{8})\.data$/.exec(name);
       if (match === null) continue;
-      const file = DataFile.open(env, `${directory}/${name}`, Number(match[1]), {
-        catalogue: this.catalogue,
-        cache,
-      });
+      const path = `${directory}/${name}`;
+      const { file, index } = yield* DataFile.open(env, path, Number(match[1]), place);
       this.#files.push(file);
+      newestMs.set(file.id, index.newestMs);
       for (const id of file.replaces) replaced.add(id);
       this.#nextFile = Math.max(this.#nextFile, file.id + 1);
     }
     let walThrough = 0;
     for (const file of this.#files) walThrough = Math.max(walThrough, file.walThrough);
-    this.#retire(this.#files.filter(({ id }) => replaced.has(id)));
-    this.#refreshData(0);
-    for (const file of this.#files) {
-      for (const column of file.columns())
-        this.#sawTime(this.catalogue.replicaOf(column), file.maxMs(column));
+    const outdated = this.#files.filter(({ id }) => replaced.has(id));
+    this.#retire(outdated);
+    if (outdated.length > 0) yield* this.#refreshData();
+    for (const { id } of this.#files) {
+      for (const [replica, ms] of newestMs.get(id) ?? []) this.#sawTime(replica, ms);
     }
     return walThrough;
   }
@@ -160,58 +176,27 @@ export class ShardGroup {
    * group knows is left out whole.
    */
   stage(batch: PointColumns, rows: Uint32Array, seriesRefs: Int32Array): StagedBatch {
-    const conflicts = this.#findConflicts(batch, rows, seriesRefs);
-    const kept =
-      conflicts.points.size === 0
-        ? rows
-        : rows.filter((row) => !conflicts.points.has(pointOf(batch, row)));
-    const columns = new Uint32Array(kept.length);
-    for (let i = 0; i < kept.length; i++) {
-      const row = kept[i]!;
-      const key = batch.series[batch.seriesOf[row]!]!;
-      const field = batch.fields[batch.fieldOf[row]!]!;
-      columns[i] = this.catalogue.column(
-        seriesRefs[batch.seriesOf[row]!]!,
-        field.name,
-        field.kind,
-        key.replica,
-      );
-    }
-    const staged = { count: kept.length, rows: kept, columns };
-    if (staged.count > 0) this.#wal.stage(batch, staged, (column) => this.#describe(column));
-    return { ...staged, conflictPoints: conflicts.points.size, firstConflict: conflicts.first };
-  }
-
-  #findConflicts(
-    batch: PointColumns,
-    rows: Uint32Array,
-    seriesRefs: Int32Array,
-  ): { readonly points: Set<number>; readonly first: FieldConflict | null } {
-    const points = new Set<number>();
-    let first: FieldConflict | null = null;
-    for (const row of rows) {
+    const catalogue = this.catalogue;
+    const classes = new BatchClasses(catalogue, batch);
+    const columns = new Uint32Array(rows.length);
+    const conflicts = new Conflicts(batch);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
       const index = batch.seriesOf[row]!;
-      const key = batch.series[index]!;
-      if (seriesRefs[index] === -1)
-        seriesRefs[index] = this.catalogue.series(key.measurement, key.tags);
-      const field = batch.fields[batch.fieldOf[row]!]!;
-      const existing = this.catalogue.fieldKind(seriesRefs[index]!, field.name, field.kind);
-      if (existing === field.kind) continue;
-      points.add(pointOf(batch, row));
-      first ??= { measurement: key.measurement, field: field.name, given: field.kind, existing };
+      const { measurement, tags, replica } = batch.series[index]!;
+      if (seriesRefs[index] === -1) seriesRefs[index] = catalogue.series(measurement, tags);
+      const series = seriesRefs[index]!;
+      const columnClass = classes.of(batch.fieldOf[row]!, replica);
+      const known = catalogue.findColumn(series, columnClass);
+      // A column with data has the type of its field.
+      if (known >= 0 && catalogue.hasData(known)) columns[i] = known;
+      else if (conflicts.meet(row, catalogue.classKind(series, columnClass)))
+        columns[i] = NO_COLUMN;
+      else columns[i] = catalogue.column(series, columnClass);
     }
-    return { points, first };
-  }
-
-  #describe(column: ColumnRef) {
-    const series = this.catalogue.seriesOf(column);
-    return {
-      measurement: this.catalogue.measurementOf(series),
-      tags: this.catalogue.tagsOf(series),
-      field: this.catalogue.fieldOf(column),
-      kind: this.catalogue.kindOf(column),
-      replica: this.catalogue.replicaOf(column),
-    };
+    const staged = conflicts.without(rows, columns);
+    if (staged.count > 0) this.#wal.stage(batch, staged, this.#columnNames);
+    return { ...staged, conflictPoints: conflicts.points, firstConflict: conflicts.first };
   }
 
   /** Writes what was staged to the log file. Throws ShardWriteError. */
@@ -238,6 +223,8 @@ export class ShardGroup {
     const words = wordsOf(batch.cells);
     const scratch = new Float64Array(1);
     const scratchWords = wordsOf(scratch);
+    let replica = '';
+    let newestMs = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < staged.count; i++) {
       const row = staged.rows[i]!;
       const column = staged.columns[i]!;
@@ -250,8 +237,14 @@ export class ShardGroup {
         this.#active.append(column, ms, nanos, words[row * 2]!, words[row * 2 + 1]!);
       }
       this.catalogue.setHasData(column, true);
-      this.#sawTime(batch.series[batch.seriesOf[row]!]!.replica, ms);
+      const written = batch.series[batch.seriesOf[row]!]!.replica;
+      if (written !== replica) {
+        if (newestMs > Number.NEGATIVE_INFINITY) this.#sawTime(replica, newestMs);
+        replica = written;
+        newestMs = ms;
+      } else if (ms > newestMs) newestMs = ms;
     }
+    if (newestMs > Number.NEGATIVE_INFINITY) this.#sawTime(replica, newestMs);
   }
 
   /** The column's rows in the range, sorted, last write winning; empty when it has none. */
@@ -312,29 +305,46 @@ export class ShardGroup {
     freeze: () => Promise<void>,
   ): Promise<void> {
     return this.#exclusively(async () => {
-      const targets = new Set<SeriesRef>();
-      for (let series = 0; series < this.catalogue.seriesCount; series++) {
-        if (!this.catalogue.isLive(series)) continue;
-        if (matches(this.catalogue.measurementOf(series), this.catalogue.tagsOf(series)))
-          targets.add(series);
-      }
+      const slices = new Slices(this.#place.env.clock);
+      const targets = await this.#seriesThat(matches, slices);
       if (targets.size === 0) return;
       await this.#flushFrozen();
       await freeze();
       await this.#flushFrozen();
-      const touched = this.#files.filter((file) => {
-        for (const column of file.columns())
-          if (targets.has(this.catalogue.seriesOf(column))) return true;
-        return false;
-      });
-      const [oldest] = touched;
-      if (oldest === undefined) return;
+      const oldest = await this.#oldestFileOf(targets, slices);
+      if (oldest < 0) return;
       // Files must stay in the order of their writing, so all from the oldest one concerned are rewritten as one.
-      await this.#rewrite(this.#files.slice(this.#files.indexOf(oldest)), (column, data, space) =>
+      await this.#rewrite(this.#files.slice(oldest), (column, data, space) =>
         targets.has(this.catalogue.seriesOf(column)) ? cutRange(data, range, space) : data,
       );
+      await inSlices(this.#refreshData(), slices);
       this.catalogue.forgetEmptyFields();
     });
+  }
+
+  async #seriesThat(
+    matches: (measurement: string, tags: Labels) => boolean,
+    slices: Slices,
+  ): Promise<Set<SeriesRef>> {
+    const found = new Set<SeriesRef>();
+    for (let series = 0; series < this.catalogue.seriesCount; series++) {
+      if (slices.isOver) await slices.pause();
+      if (!this.catalogue.isLive(series)) continue;
+      if (matches(this.catalogue.measurementOf(series), this.catalogue.tagsOf(series)))
+        found.add(series);
+    }
+    return found;
+  }
+
+  /** Index of the oldest file that holds a column of the series, or −1. */
+  async #oldestFileOf(targets: ReadonlySet<SeriesRef>, slices: Slices): Promise<number> {
+    for (const [at, { index }] of this.#files.entries()) {
+      for (let i = 0; i < index.columnCount; i++) {
+        if (targets.has(this.catalogue.seriesOf(index.columnAt(i)))) return at;
+        if (slices.isOver) await slices.pause();
+      }
+    }
+    return -1;
   }
 
   async #rewrite(
@@ -360,7 +370,6 @@ export class ShardGroup {
     );
     if (file !== null) this.#files.push(file);
     this.#retire(inputs);
-    this.#refreshData(0);
   }
 
   /** Lets go of files whose content others have taken over. */
@@ -374,9 +383,8 @@ export class ShardGroup {
   }
 
   #removeDiscarded(): void {
-    const { env, cache } = this.#place;
+    const { env } = this.#place;
     for (const id of this.#discarded) {
-      cache.forget(`${this.#pathOf(id)}\n`);
       try {
         env.files.remove(this.#pathOf(id));
         this.#discarded.delete(id);
@@ -390,14 +398,15 @@ export class ShardGroup {
     return `${this.#place.directory}/${String(id).padStart(8, '0')}.data`;
   }
 
-  /** Recomputes from column `first` on which columns hold data. */
-  #refreshData(first: ColumnRef): void {
-    for (let column = first; column < this.catalogue.columnCount; column++) {
+  /** Recomputes which columns hold data; yields between pieces. */
+  *#refreshData(): Generator<void, void, void> {
+    for (let column = 0; column < this.catalogue.columnCount; column++) {
       const isHeld =
         this.#active.has(column) ||
         this.#frozen?.memtable.has(column) === true ||
         this.#files.some((file) => file.has(column));
       this.catalogue.setHasData(column, isHeld);
+      if (column % COLUMNS_PER_PIECE === 0) yield;
     }
   }
 
@@ -408,36 +417,27 @@ export class ShardGroup {
     const { env, cache } = this.#place;
     const id = this.#nextFile++;
     const path = this.#pathOf(id);
-    const writer = new DataFileWriter(env, path);
+    const writer = new DataFileWriter(env, path, {
+      catalogue: this.catalogue,
+      baseMs: this.identity.startMs,
+    });
     const space = new ColumnArena();
+    const slices = new Slices(env.clock);
     try {
       // Series of one measurement stand together in the file, as they are read together.
-      let sinceYield = 0;
       for (const measurement of this.catalogue.measurements()) {
-        for (const series of this.catalogue.seriesOfMeasurement(measurement)) {
-          const tags = this.catalogue.tagsOf(series);
+        for (const series of this.catalogue.select(measurement)) {
+          if (slices.isOver) await slices.pause();
           for (const column of this.catalogue.columnsOf(series)) {
             space.reset();
             const data = read(column, space);
-            if (data === null) continue;
-            writer.add(
-              {
-                measurement,
-                tags,
-                field: this.catalogue.fieldOf(column),
-                replica: this.catalogue.replicaOf(column),
-              },
-              data,
-            );
-            if (++sinceYield < COLUMNS_PER_SLICE) continue;
-            sinceYield = 0;
-            await sleep(env.clock, 0);
+            if (data !== null) writer.add(column, data);
           }
         }
       }
       // A file without columns is still written: it tells that log segments and older files are done with.
-      await writer.finish(meta.walThrough, [...meta.replaces, ...this.#discarded]);
-      const file = DataFile.open(env, path, id, { catalogue: this.catalogue, cache });
+      const index = await writer.finish(meta.walThrough, [...meta.replaces, ...this.#discarded]);
+      const file = DataFile.adopt(env, path, id, { index, cache });
       this.#removeDiscarded();
       return file;
     } catch (error) {
@@ -490,10 +490,6 @@ export class ShardGroup {
     for (const file of this.#files) file.release();
     this.#files = [];
   }
-}
-
-function pointOf(batch: PointColumns, row: number): number {
-  return batch.pointOf === null ? row : batch.pointOf[row]!;
 }
 
 /** How many of the newest files to merge: a run in which no file is larger than twice all newer ones together. */

@@ -15,6 +15,11 @@ import {
   type WriteTarget,
 } from './index.ts';
 
+/** Four columns of one series, as a program of version 1 wrote them. */
+const OLD_SEGMENT =
+  'UExYVwEAAAAAAACPmGrkGgEEAAFtAgRob3N0AWEEem9uZQLDvAFmAnIxAQFtAgRob3N0AWEEem9uZQLDvAFpAnIxAwFtAgRob3N0AWEEem9uZQLDvAFzAnIx' +
+  'AgFtAgRob3N0AWEEem9uZQLDvAFiAnIxAQQAAgAAAAAAAAD4PwICv4Q9AAAAAAAAAIACAgAEdGV4dAICAAAAAAAAAPA/';
+
 type Row = {
   readonly measurement: string;
   readonly tags?: Record<string, string>;
@@ -262,6 +267,30 @@ describe('the shard store', () => {
     expect(dump(again)).toEqual(['m{} value  @1+0 = 1', 'm{} value  @2+0 = 2']);
     await again.write(TARGET, batchOf([{ measurement: 'm', ms: 3, value: 3 }]));
     expect(dump(await open())).toHaveLength(3);
+  });
+
+  it('reads a log segment of version 1 and writes the next one', async () => {
+    const store = await open();
+    await store.write(TARGET, batchOf([{ measurement: 'n', ms: 1, value: 1 }]));
+    await store.close();
+    const segment = findFile(directory, /\.wal$/);
+    fs.writeFileSync(segment, Buffer.from(OLD_SEGMENT, 'base64'));
+    const expected = [
+      'm{host="a", zone="ü"} b r1 @4+0 = 1',
+      'm{host="a", zone="ü"} f r1 @1+0 = 1.5',
+      'm{host="a", zone="ü"} i r1 @2+999999 = -9223372036854775808i',
+      'm{host="a", zone="ü"} s r1 @3+0 = text',
+    ];
+    const again = await open();
+    expect(dump(again)).toEqual(expected);
+    const tags = { host: 'a', zone: 'ü' };
+    await again.write(
+      TARGET,
+      batchOf([{ measurement: 'm', tags, field: 'z', replica: 'r1', ms: 5, value: 5 }]),
+    );
+    expected.push('m{host="a", zone="ü"} z r1 @5+0 = 5');
+    await again.close();
+    expect(dump(await open())).toEqual(expected);
   });
 
   it('ends replay at a damaged record instead of inventing samples', async () => {

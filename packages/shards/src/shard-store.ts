@@ -1,16 +1,16 @@
-import { type Env, errorText, sleep } from '@pollux/base';
+import { ByteCache, type Env, errorText, Slices, sleep } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { NanoRange } from './column-data.ts';
 import { CommitQueue, type WriteTarget } from './commit-queue.ts';
 import { ShardClosedError, ShardLimitError } from './errors.ts';
-import { PageCache } from './file/page-cache.ts';
 import {
   directoryName,
   type GroupIdentity,
   readIdentity,
   writeIdentity,
 } from './group-identity.ts';
+import { atOnce, inSlices } from './pieces.ts';
 import type { PointColumns, WriteOutcome } from './point-columns.ts';
 import { ShardGroup } from './shard-group.ts';
 import { StoreMetrics } from './store-metrics.ts';
@@ -37,6 +37,8 @@ type Slot = {
   readonly directory: string;
   readonly walDirectory: string;
   group: ShardGroup | null;
+  /** Under way, sliced. */
+  opening: Promise<ShardGroup> | null;
   firstWriteMs: number | null;
 };
 
@@ -56,7 +58,7 @@ const MEMORY_OVERDRAFT = 4;
 export class ShardStore {
   readonly #options: Required<ShardStoreOptions>;
   readonly #env: Env;
-  readonly #cache: PageCache;
+  readonly #cache: ByteCache;
   readonly #metrics: StoreMetrics;
   readonly #commits: CommitQueue;
   /** database → retention policy → groups by time. */
@@ -77,8 +79,7 @@ export class ShardStore {
       for (const policies of store.#slots.values()) {
         for (const slots of policies.values()) {
           const newest = slots.at(-1);
-          if (newest !== undefined) store.#groupOf(newest);
-          await sleep(store.#env.clock, 0);
+          if (newest !== undefined) await store.#openInSlices(newest);
         }
       }
     } catch (error) {
@@ -96,10 +97,10 @@ export class ShardStore {
       ...options,
     };
     this.#env = options.env;
-    this.#cache = new PageCache(this.#options.pageCacheBytes);
+    this.#cache = new ByteCache(this.#options.pageCacheBytes);
     this.#metrics = new StoreMetrics(options.registry, {
       memtableBytes: () => this.#memtableBytes(),
-      pageCacheBytes: () => this.#cache.bytes,
+      pageCache: this.#cache,
       groups: () => this.groups().length,
       watermarks: () => this.watermarks(),
     });
@@ -130,7 +131,15 @@ export class ShardStore {
     return outcome;
   }
 
-  /** What a retention policy holds in a range, held still until `release`. */
+  /** Opens the groups of a range without holding the thread, so that {@link view} finds them open. */
+  async prepare(database: string, retentionPolicy: string, range: NanoRange): Promise<void> {
+    for (const slot of [...this.#slotsOf(database, retentionPolicy)]) {
+      if (slot.identity.startMs <= range.maxMs && slot.identity.endMs > range.minMs)
+        await this.#openInSlices(slot);
+    }
+  }
+
+  /** What a retention policy holds in a range, held still until `release`. Groups that are not open yet are opened here. */
   view(database: string, retentionPolicy: string, range: NanoRange): StoreView {
     const groups: ShardGroup[] = [];
     for (const slot of this.#slotsOf(database, retentionPolicy)) {
@@ -158,6 +167,7 @@ export class ShardStore {
     for (const slots of this.#slots.get(database)?.values() ?? []) {
       for (const slot of [...slots]) {
         if (slot.identity.startMs > range.maxMs || slot.identity.endMs <= range.minMs) continue;
+        await this.#openInSlices(slot);
         const group = this.#groupOf(slot);
         await group.deleteRows(matches, range, () =>
           this.#commits.between(() => {
@@ -272,6 +282,7 @@ export class ShardStore {
           directory: `${policyPath}/${group}`,
           walDirectory,
           group: null,
+          opening: null,
           firstWriteMs: null,
         });
         this.#nextId = Math.max(this.#nextId, identity.id + 1);
@@ -310,14 +321,41 @@ export class ShardStore {
   }
 
   #groupOf(slot: Slot): ShardGroup {
-    slot.group ??= new ShardGroup(slot.identity, {
+    slot.group ??= atOnce(this.#opening(slot));
+    return slot.group;
+  }
+
+  #opening(slot: Slot): Generator<void, ShardGroup, void> {
+    return ShardGroup.open(slot.identity, {
       env: this.#env,
       log: this.#options.log,
       cache: this.#cache,
       directory: slot.directory,
       walDirectory: slot.walDirectory,
     });
-    return slot.group;
+  }
+
+  /** Opens a group and lets others run meanwhile. */
+  async #openInSlices(slot: Slot): Promise<void> {
+    if (slot.group !== null) return;
+    slot.opening ??= inSlices(this.#opening(slot), new Slices(this.#env.clock)).finally(() => {
+      slot.opening = null;
+    });
+    let group: ShardGroup;
+    try {
+      group = await slot.opening;
+    } catch (error) {
+      // Somebody who could not wait has opened or dropped it meanwhile, and files may have changed under this attempt.
+      const { database, retentionPolicy } = slot.identity;
+      const isDropped = !this.#slotsOf(database, retentionPolicy).includes(slot);
+      if (slot.group !== null || isDropped) return;
+      throw error;
+    }
+    const { database, retentionPolicy } = slot.identity;
+    const isWanted =
+      !this.#stop.signal.aborted && this.#slotsOf(database, retentionPolicy).includes(slot);
+    if (slot.group === null && isWanted) slot.group = group;
+    else if (slot.group !== group) await group.close();
   }
 
   /** The group that a time falls into, created when there is none yet. */
@@ -351,7 +389,14 @@ export class ShardStore {
     this.#env.files.makeDirectory(walDirectory);
     this.#syncParents(directory);
     if (this.#options.walDirectory !== null) this.#syncParents(walDirectory);
-    const slot: Slot = { identity, directory, walDirectory, group: null, firstWriteMs: null };
+    const slot: Slot = {
+      identity,
+      directory,
+      walDirectory,
+      group: null,
+      opening: null,
+      firstWriteMs: null,
+    };
     this.#addSlot(slot);
     return slot;
   }

@@ -1,8 +1,9 @@
+import type { ByteCache } from '@pollux/base';
 import type { Counter, Histogram, Registry } from '@pollux/telemetry';
 
 type Sources = {
   readonly memtableBytes: () => number;
-  readonly pageCacheBytes: () => number;
+  readonly pageCache: ByteCache;
   readonly groups: () => number;
   readonly watermarks: () => readonly {
     readonly database: string;
@@ -49,8 +50,19 @@ export class StoreMetrics {
     registry.gaugeFrom(
       'pollux_store_page_cache_bytes',
       'Memory of inflated pages of data files.',
-      sources.pageCacheBytes,
+      () => sources.pageCache.bytes,
     );
+    registry.collect(() => [
+      {
+        name: 'pollux_store_page_cache_lookups_total',
+        help: 'Pages of data files asked for, by whether they were in memory.',
+        type: 'counter',
+        samples: [
+          { suffix: '', labels: ['result', 'hit'], value: sources.pageCache.hits },
+          { suffix: '', labels: ['result', 'miss'], value: sources.pageCache.misses },
+        ],
+      },
+    ]);
     registry.gaugeFrom('pollux_store_shard_groups', 'Shard groups on disk.', sources.groups);
     registry.collect(() => [
       {

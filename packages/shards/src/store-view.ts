@@ -1,7 +1,7 @@
 import { compareText, type Labels } from '@pollux/model';
-import type { SeriesRef } from './catalogue.ts';
 import { type ColumnData, mergeColumns, type NanoRange } from './column-data.ts';
 import { type FieldKind, isWhole } from './field-kind.ts';
+import type { SeriesRef, TagCondition } from './series-names.ts';
 import type { GroupSnapshot, ShardGroup } from './shard-group.ts';
 
 /** A series over the groups of a view. */
@@ -55,14 +55,33 @@ export class StoreView {
     );
   }
 
-  /** Series of a measurement whose tags pass, sorted by tags. */
-  series(measurement: string, matches: (tags: Labels) => boolean = () => true): ViewSeries[] {
+  hasMeasurement(name: string): boolean {
+    return this.#groups.some((group) => group.catalogue.hasMeasurement(name));
+  }
+
+  /** Names of the tags that series of a measurement have, sorted. */
+  tagNames(measurement: string): string[] {
+    const names = new Set<string>();
+    for (const group of this.#groups)
+      for (const name of group.catalogue.tagNames(measurement)) names.add(name);
+    return [...names].sort(compareText);
+  }
+
+  /**
+   * Series of a measurement that fulfil the conditions and whose tags pass, sorted by tags. Conditions are answered from an
+   * index; `matches` is asked for each series that is left.
+   */
+  series(
+    measurement: string,
+    matches: (tags: Labels) => boolean = () => true,
+    conditions: readonly TagCondition[] = [],
+  ): ViewSeries[] {
     const found = new Map<
       string,
       { measurement: string; tags: Labels; members: { group: number; series: SeriesRef }[] }
     >();
     for (const [index, group] of this.#groups.entries()) {
-      for (const series of group.catalogue.seriesOfMeasurement(measurement)) {
+      for (const series of group.catalogue.select(measurement, conditions)) {
         const tags = group.catalogue.tagsOf(series);
         if (!matches(tags)) continue;
         const key = tags.key();

@@ -22,6 +22,7 @@ import {
   type TimeRange,
 } from '@pollux/storage';
 import type { ColumnData, NanoRange } from '../column-data.ts';
+import type { TagCondition } from '../series-names.ts';
 import type { StoreView, ViewSeries } from '../store-view.ts';
 import { labelsOf, VALUE_FIELD } from './prometheus-mapping.ts';
 import { ShardAppender } from './shard-appender.ts';
@@ -57,7 +58,7 @@ export class ShardEngine implements Engine {
     context: ReadContext,
   ): Promise<NamesAnswer> {
     const names = new Set<string>();
-    this.#eachLabels(range, matchers, context, (labels) => {
+    await this.#eachLabels(range, matchers, context, (labels) => {
       for (const [name] of labels) names.add(name);
     });
     return answer(names, limit);
@@ -71,7 +72,7 @@ export class ShardEngine implements Engine {
     context: ReadContext,
   ): Promise<NamesAnswer> {
     const values = new Set<string>();
-    this.#eachLabels(range, matchers, context, (labels) => {
+    await this.#eachLabels(range, matchers, context, (labels) => {
       if (labels.has(name)) values.add(labels.get(name));
     });
     return answer(values, limit);
@@ -90,13 +91,14 @@ export class ShardEngine implements Engine {
   /** The store is closed by whoever opened it. */
   async close(): Promise<void> {}
 
-  #eachLabels(
+  async #eachLabels(
     range: TimeRange,
     matchers: readonly Matcher[],
     context: ReadContext,
     visit: (labels: Labels) => void,
-  ): void {
+  ): Promise<void> {
     const { store, database, retentionPolicy, replicaLabels } = this.#options;
+    await store.prepare(database, retentionPolicy, nanoRange(range));
     const view = store.view(database, retentionPolicy, nanoRange(range));
     try {
       const { matchers: filters } = splitReplica(matchers, replicaLabels);
@@ -112,41 +114,57 @@ export class ShardEngine implements Engine {
 
 class ShardSource implements SeriesSource {
   readonly warnings: readonly Annotation[] = [];
-  readonly #view: StoreView;
+  readonly #options: ShardEngineOptions;
+  readonly #request: SelectRequest;
   readonly #context: ReadContext;
+  readonly #filters: readonly Matcher[];
   readonly #preferred: string | null;
-  readonly #series: ViewSeries[];
+  /** Opened by the first {@link next}. */
+  #view: StoreView | null = null;
+  #series: ViewSeries[] = [];
   #next = 0;
   #takenBytes = 0;
+  #isClosed = false;
 
   constructor(options: ShardEngineOptions, request: SelectRequest, context: ReadContext) {
     const { matchers: filters, preferredReplica } = splitReplica(
       request.matchers,
       options.replicaLabels,
     );
+    this.#options = options;
+    this.#request = request;
     this.#context = context;
+    this.#filters = filters;
     this.#preferred = preferredReplica;
-    this.#view = options.store.view(
-      options.database,
-      options.retentionPolicy,
-      nanoRange(request.range),
-    );
+  }
+
+  async #open(): Promise<StoreView> {
+    const { store, database, retentionPolicy } = this.#options;
+    const range = nanoRange(this.#request.range);
+    await store.prepare(database, retentionPolicy, range);
+    throwIfAborted(this.#context.signal);
+    if (this.#isClosed) throw new CanceledError('the read was given up');
+    const view = store.view(database, retentionPolicy, range);
     try {
-      this.#series = selectSeries(this.#view, filters);
-      if (request.sorted) sortByLabels(this.#series);
+      this.#series = selectSeries(view, this.#filters);
+      if (this.#request.sorted) sortByLabels(this.#series);
     } catch (error) {
-      this.#view.release();
+      view.release();
       throw error;
     }
+    this.#view = view;
+    return view;
   }
 
   async next(): Promise<readonly SeriesColumns[] | null> {
     throwIfAborted(this.#context.signal);
     this.#context.budget.give(this.#takenBytes);
     this.#takenBytes = 0;
+    if (this.#isClosed) return null;
+    const view = this.#view ?? (await this.#open());
     const batch: SeriesColumns[] = [];
     while (batch.length < BATCH_SERIES && this.#next < this.#series.length) {
-      const columns = this.#read(this.#series[this.#next++]!);
+      const columns = this.#read(view, this.#series[this.#next++]!);
       if (columns !== null) batch.push(columns);
     }
     if (batch.length > 0) return batch;
@@ -154,10 +172,10 @@ class ShardSource implements SeriesSource {
     return null;
   }
 
-  #read(series: ViewSeries): SeriesColumns | null {
+  #read(view: StoreView, series: ViewSeries): SeriesColumns | null {
     const labels = labelsOf(series.measurement, series.tags);
     const copies: SeriesColumns[] = [];
-    for (const { replica, data } of this.#view.read(series, VALUE_FIELD, 'float')) {
+    for (const { replica, data } of view.read(series, VALUE_FIELD, 'float')) {
       const { count, timesMs, cells } = wholeMilliseconds(data);
       const columns = { labels, count, timestampsMs: timesMs, values: cells, replica };
       copies.push({ ...columns, histograms: null, startTimestampsMs: null });
@@ -174,15 +192,17 @@ class ShardSource implements SeriesSource {
   }
 
   close(): void {
-    this.#next = this.#series.length;
+    this.#isClosed = true;
+    this.#series = [];
     this.#context.budget.give(this.#takenBytes);
     this.#takenBytes = 0;
-    this.#view.release();
+    this.#view?.release();
   }
 }
 
 function selectSeries(view: StoreView, filters: readonly Matcher[]): ViewSeries[] {
   const onName = filters.filter((matcher) => matcher.name === METRIC_NAME);
+  const conditions = filters.filter((matcher) => matcher.name !== METRIC_NAME).map(tagConditionOf);
   const found: ViewSeries[] = [];
   for (const measurement of view.measurements()) {
     // A measurement without a stored name is shown under its own, so both decide alike.
@@ -191,8 +211,8 @@ function selectSeries(view: StoreView, filters: readonly Matcher[]): ViewSeries[
       !measurement.startsWith('prom_metric_not')
     )
       continue;
-    const matches = (tags: Labels): boolean => matchesAll(filters, labelsOf(measurement, tags));
-    for (const series of view.series(measurement, matches)) {
+    const matches = (tags: Labels): boolean => matchesAll(onName, labelsOf(measurement, tags));
+    for (const series of view.series(measurement, matches, conditions)) {
       if (
         view.fieldsOf(series).some(({ name, kind }) => name === VALUE_FIELD && kind === 'float')
       ) {
@@ -201,6 +221,14 @@ function selectSeries(view: StoreView, filters: readonly Matcher[]): ViewSeries[
     }
   }
   return found;
+}
+
+function tagConditionOf(matcher: Matcher): TagCondition {
+  return {
+    tag: matcher.name,
+    equals: matcher.operator === '=' ? matcher.value : null,
+    matches: (value) => matcher.matches(value),
+  };
 }
 
 function sortByLabels(series: ViewSeries[]): void {

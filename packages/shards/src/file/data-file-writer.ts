@@ -1,7 +1,7 @@
 import * as zlib from 'node:zlib';
-import { ByteWriter, type Env, type File } from '@pollux/base';
+import { ByteWriter, type Env, type File, SparseNumbers } from '@pollux/base';
 import { crc32c } from '@pollux/kernels';
-import type { Labels } from '@pollux/model';
+import type { Catalogue, ColumnRef } from '../catalogue.ts';
 import type { ColumnData } from '../column-data.ts';
 import { KIND_CODES } from '../field-kind.ts';
 import { ColumnEncoder, MAX_ROWS } from './column-codec.ts';
@@ -14,38 +14,52 @@ import {
   PAGE_CODEC_RAW,
   PAGE_HEADER_BYTES,
 } from './data-format.ts';
+import { FileIndex } from './file-index.ts';
 
 /** Uncompressed size at which a page is closed; one column's rows are never spread over pages beyond a chunk. */
 const PAGE_BYTES = 64 * 1024;
+/** Uncompressed size at which a block of the index is closed: small enough to be read in one turn. */
+const INDEX_BLOCK_BYTES = 32 * 1024;
 /** Inflating a page costs more than reading its columns: it has to save this much. */
 const DEFLATE_PART = 0.9;
 
-export type ColumnName = {
-  readonly measurement: string;
-  readonly tags: Labels;
-  readonly field: string;
-  readonly replica: string;
+/** What a finished file is opened with, so that nobody has to read it back. */
+export type WrittenIndex = {
+  readonly index: FileIndex;
+  readonly pageOffsets: Float64Array;
+  readonly walThrough: number;
+  readonly replaces: readonly number[];
 };
 
 /**
  * Writes one immutable file of columns under a temporary name; `finish` syncs and renames it into place. Columns come in the
- * order in which they will be read: by measurement, tags, field, replica. Format in shards.md.
+ * order in which they will be read: by measurement, series, field. What it holds in memory is a page, a block of the index and
+ * {@link FileIndex}. Format in shards.md.
  */
 export class DataFileWriter {
   readonly #env: Env;
   readonly #path: string;
+  readonly #catalogue: Catalogue;
   readonly #file: File;
   readonly #encoder = new ColumnEncoder();
   readonly #page = new ByteWriter(PAGE_BYTES * 2);
   readonly #pageOffsets: number[] = [];
-  readonly #columns = new ByteWriter(4_096);
-  readonly #symbols = new Map<string, number>();
-  #columnCount = 0;
+  readonly #index: FileIndex;
+  readonly #columns = new ByteWriter(INDEX_BLOCK_BYTES * 2);
+  readonly #columnBlocks: number[] = [];
+  readonly #texts = new ByteWriter(INDEX_BLOCK_BYTES * 2);
+  readonly #textBlocks: number[] = [];
+  /** Symbol of the catalogue → number in the file + 1. */
+  readonly #symbols = new SparseNumbers();
+  #symbolCount = 0;
   #offset = HEADER_BYTES;
 
-  constructor(env: Env, path: string) {
+  /** `baseMs` is near the first time: the beginning of the shard group. */
+  constructor(env: Env, path: string, names: { catalogue: Catalogue; baseMs: number }) {
     this.#env = env;
     this.#path = path;
+    this.#catalogue = names.catalogue;
+    this.#index = new FileIndex(names.baseMs);
     this.#file = env.files.open(`${path}.tmp`, 'w');
     const head = new ByteWriter(HEADER_BYTES);
     head.raw(DATA_MAGIC);
@@ -59,59 +73,75 @@ export class DataFileWriter {
     }
   }
 
-  get columnCount(): number {
-    return this.#columnCount;
-  }
-
   /** Adds one column's rows; `data` is sorted and without repeated times. */
-  add(name: ColumnName, data: ColumnData): void {
+  add(column: ColumnRef, data: ColumnData): void {
     if (data.count === 0) return;
-    this.#columnCount++;
+    const catalogue = this.#catalogue;
+    const series = catalogue.names.symbolsOf(catalogue.seriesOf(column));
     const out = this.#columns;
-    out.uvarint(this.#symbol(name.measurement));
-    out.uvarint(name.tags.size);
-    for (const [key, value] of name.tags) {
-      out.uvarint(this.#symbol(key));
-      out.uvarint(this.#symbol(value));
-    }
-    out.uvarint(this.#symbol(name.field));
-    out.uvarint(this.#symbol(name.replica));
+    out.uvarint(this.#symbol(series[0]!));
+    out.uvarint((series.length - 1) / 2);
+    for (let i = 1; i < series.length; i++) out.uvarint(this.#symbol(series[i]!));
+    out.uvarint(this.#symbol(catalogue.fieldSymbolOf(column)));
+    out.uvarint(this.#symbol(catalogue.replicaSymbolOf(column)));
     out.u8(KIND_CODES[data.kind]);
     out.uvarint(Math.ceil(data.count / MAX_ROWS));
+    this.#index.addColumn(column);
     for (let from = 0; from < data.count; from += MAX_ROWS) {
       this.#addChunk(data, from, Math.min(data.count, from + MAX_ROWS));
     }
+    if (out.size < INDEX_BLOCK_BYTES) return;
+    this.#columnBlocks.push(this.#writeBlock(out.bytes()));
+    out.reset();
   }
 
   #addChunk(data: ColumnData, from: number, to: number): void {
-    const start = this.#page.size;
+    const offset = this.#page.size;
     this.#encoder.encode(this.#page, data, from, to);
     const out = this.#columns;
-    out.uvarint(this.#pageOffsets.length);
-    out.uvarint(start);
-    out.uvarint(this.#page.size - start);
-    out.uvarint(to - from);
-    out.varint(data.timesMs[from]!);
-    out.uvarint(data.timesMs[to - 1]! - data.timesMs[from]!);
+    const chunk = {
+      page: this.#pageOffsets.length,
+      offset,
+      length: this.#page.size - offset,
+      rows: to - from,
+      minMs: data.timesMs[from]!,
+      maxMs: data.timesMs[to - 1]!,
+    };
+    out.uvarint(chunk.page);
+    out.uvarint(chunk.offset);
+    out.uvarint(chunk.length);
+    out.uvarint(chunk.rows);
+    out.varint(chunk.minMs);
+    out.uvarint(chunk.maxMs - chunk.minMs);
+    this.#index.addChunk(chunk);
     if (this.#page.size >= PAGE_BYTES) this.#closePage();
   }
 
-  #symbol(text: string): number {
-    const known = this.#symbols.get(text);
-    if (known !== undefined) return known;
-    const symbol = this.#symbols.size;
-    this.#symbols.set(text, symbol);
-    return symbol;
+  /** The number of a text in the file; a new one is told in a block of texts. */
+  #symbol(symbol: number): number {
+    let number = this.#symbols.get(symbol);
+    if (number === 0) {
+      number = ++this.#symbolCount;
+      this.#symbols.set(symbol, number);
+      this.#texts.uvarintText(this.#catalogue.names.text(symbol));
+      if (this.#texts.size >= INDEX_BLOCK_BYTES) this.#closeTexts();
+    }
+    return number - 1;
+  }
+
+  #closeTexts(): void {
+    if (this.#texts.size === 0) return;
+    this.#textBlocks.push(this.#writeBlock(this.#texts.bytes()));
+    this.#texts.reset();
   }
 
   #closePage(): void {
     if (this.#page.size === 0) return;
-    this.#pageOffsets.push(this.#offset);
-    this.#offset += this.#writeBlock(this.#page.bytes());
+    this.#pageOffsets.push(this.#writeBlock(this.#page.bytes()));
     this.#page.reset();
   }
 
-  /** A block: raw length, stored length, checksum of the stored bytes, codec, bytes. Returns its size. */
+  /** A block: raw length, stored length, checksum of the stored bytes, codec, bytes. Returns where it begins. */
   #writeBlock(raw: Uint8Array): number {
     const packed = zlib.deflateRawSync(raw, { level: 1 });
     const isSmaller = packed.length < raw.length * DEFLATE_PART;
@@ -122,25 +152,25 @@ export class DataFileWriter {
     block.u32(crc32c(stored));
     block.u8(isSmaller ? PAGE_CODEC_DEFLATE : PAGE_CODEC_RAW);
     block.raw(stored);
-    this.#file.write(block.bytes(), 0, block.size, this.#offset);
-    return block.size;
+    const offset = this.#offset;
+    this.#file.write(block.bytes(), 0, block.size, offset);
+    this.#offset += block.size;
+    return offset;
   }
 
   /** Writes index and footer, syncs, renames. `walThrough` and `replaces` as in the format page. */
-  async finish(walThrough: number, replaces: readonly number[]): Promise<void> {
+  async finish(walThrough: number, replaces: readonly number[]): Promise<WrittenIndex> {
     this.#closePage();
-    const index = new ByteWriter(4_096);
-    index.uvarint(walThrough);
-    index.uvarint(replaces.length);
-    for (const file of replaces) index.uvarint(file);
-    index.uvarint(this.#symbols.size);
-    for (const text of this.#symbols.keys()) index.uvarintText(text);
-    index.uvarint(this.#pageOffsets.length);
-    for (const offset of this.#pageOffsets) index.uvarint(offset);
-    index.uvarint(this.#columnCount);
-    index.raw(this.#columns.bytes());
-    const indexOffset = this.#offset;
-    this.#offset += this.#writeBlock(index.bytes());
+    if (this.#columns.size > 0) this.#columnBlocks.push(this.#writeBlock(this.#columns.bytes()));
+    this.#closeTexts();
+    const head = new ByteWriter(4_096);
+    head.uvarint(walThrough);
+    writeNumbers(head, replaces);
+    writeNumbers(head, this.#textBlocks);
+    writeNumbers(head, this.#columnBlocks);
+    writeNumbers(head, this.#pageOffsets);
+    head.uvarint(this.#index.columnCount);
+    const indexOffset = this.#writeBlock(head.bytes());
     const foot = new ByteWriter(FOOTER_BYTES);
     foot.i64(indexOffset);
     foot.raw(DATA_MAGIC);
@@ -149,6 +179,8 @@ export class DataFileWriter {
     this.#file.close();
     this.#env.files.rename(`${this.#path}.tmp`, this.#path);
     this.#env.files.syncDirectory(this.#path.slice(0, this.#path.lastIndexOf('/')));
+    const pageOffsets = Float64Array.from(this.#pageOffsets);
+    return { index: this.#index, pageOffsets, walThrough, replaces };
   }
 
   /** Throws the unfinished file away; what cannot be removed now is cleared at the next start. */
@@ -160,4 +192,9 @@ export class DataFileWriter {
       // Why it is thrown away is the error to tell.
     }
   }
+}
+
+function writeNumbers(target: ByteWriter, numbers: readonly number[]): void {
+  target.uvarint(numbers.length);
+  for (const number of numbers) target.uvarint(number);
 }

@@ -1,16 +1,17 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { ByteCache } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Catalogue } from '../catalogue.ts';
+import { Catalogue, type ColumnRef } from '../catalogue.ts';
 import { ALL_TIME, type ColumnData } from '../column-data.ts';
 import { ColumnArena } from '../column-space.ts';
 import { ShardCorruptionError } from '../errors.ts';
+import { atOnce } from '../pieces.ts';
 import { DataFile } from './data-file.ts';
 import { DataFileWriter } from './data-file-writer.ts';
-import { PageCache } from './page-cache.ts';
 
 /** A file that a program of version 1 wrote: a column of each of its codings, four rows each. */
 const VERSION_1 =
@@ -19,6 +20,13 @@ const VERSION_1 =
   'Ty1iK8hJzEstZioyZClJrShhLc/Iz0llFGBlYGRkYmZhYGRg4GXh1AXxWFkYGRl4FaE8NnYGRgY9A5aGBav//Uy62MYMUsLBwszIEAfTwAnSni2JUAIAAAAA' +
   'AAAAAIpQTFhTSEFSRA==';
 
+/** The same columns as a program of version 2 wrote them. */
+const VERSION_2 =
+  'UExYU0hBUkQCAAAAAAAAAAAAAL8AAACHe6JXegFjYuSUY2BlgAAWByZGTjkmAQYRBgYGeyd+RgYGXwYGViYGgf/////nVwCRUKUNQHY9Ep8BxGYSbViw+t/P' +
+  'pFlzGNl4GBkYGNh4GRgYWBsZRZhcQVxGJhAJAg0Mc0oZOmyemNeBbGRgYUxkYDq8hzEFhwmMDAKsGiwgsyDaGZgFll5hYGB4AQAAAACNAAAAdxvvX7UBY2Zk' +
+  '5GLMZcnILy5hTORIzs8rLknMK2Fgz8wrSU1PLWIryEnMSy1mKjJkKUmtKGEtz8jPSWUUYGVgZGRiZmFgZGDgZ+HUBfFYWRgZGfjtoDw2dgZGBl8TloYFq//9' +
+  'TLrYxgxSwsHCzMjQyMgHVcMJ0t/PaIBQBAAAAAAAAAAApFBMWFNIQVJE';
+
 const env = nodeEnv();
 let directory: string;
 beforeEach(() => {
@@ -26,13 +34,24 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
-function openOld(change: (bytes: Buffer) => void = () => {}): [DataFile, Catalogue] {
-  const bytes = Buffer.from(VERSION_1, 'base64');
+function openOld(
+  change: (bytes: Buffer) => void = () => {},
+  content = VERSION_1,
+): [DataFile, Catalogue] {
+  const bytes = Buffer.from(content, 'base64');
   change(bytes);
   fs.writeFileSync(`${directory}/1.data`, bytes);
   const catalogue = new Catalogue();
-  const cache = new PageCache(1e6);
-  return [DataFile.open(env, `${directory}/1.data`, 1, { catalogue, cache }), catalogue];
+  return [openAt('1.data', catalogue), catalogue];
+}
+
+function openAt(name: string, catalogue: Catalogue, baseMs = 1_700_000_000_000): DataFile {
+  const place = { catalogue, cache: new ByteCache(1e6), baseMs };
+  return atOnce(DataFile.open(env, `${directory}/${name}`, 1, place)).file;
+}
+
+function columnsOf({ index }: DataFile): ColumnRef[] {
+  return Array.from({ length: index.columnCount }, (_, at) => index.columnAt(at));
 }
 
 /** One for all columns, as a merge of files has it. */
@@ -41,7 +60,7 @@ const arena = new ColumnArena(64);
 /** All columns with what they hold. */
 function contentOf(file: DataFile, catalogue: Catalogue): Record<string, unknown> {
   const found: Record<string, unknown> = {};
-  for (const column of file.columns()) {
+  for (const column of columnsOf(file)) {
     arena.reset();
     const data = file.read(column, catalogue, ALL_TIME, arena)!;
     const name = catalogue.fieldOf(column) + catalogue.replicaOf(column);
@@ -71,40 +90,65 @@ const CONTENT = {
 };
 
 describe('a data file', () => {
-  it('of version 1 is read', () => {
-    const [file, catalogue] = openOld();
+  it.each([
+    ['1', VERSION_1],
+    ['2', VERSION_2],
+  ])('of version %s is read', (_version, content) => {
+    const [file, catalogue] = openOld(() => {}, content);
     expect([file.walThrough, file.replaces]).toEqual([3, [1]]);
     expect(contentOf(file, catalogue)).toEqual(CONTENT);
     file.release();
   });
 
   it('of a version that is not known is refused with what is', () => {
-    for (const version of [0, 3]) {
+    for (const version of [0, 4]) {
       const open = (): unknown => openOld((bytes) => bytes.writeUInt8(version, 8));
       expect(open).toThrow(ShardCorruptionError);
-      expect(open).toThrow(`version ${version}, this program reads 1 to 2`);
+      expect(open).toThrow(`version ${version}, this program reads 1 to 3`);
     }
   });
 
   it('written anew from an old one holds the same', async () => {
     const [old, catalogue] = openOld();
-    const writer = new DataFileWriter(env, `${directory}/2.data`);
-    for (const column of old.columns()) {
-      writer.add(
-        {
-          measurement: 'm',
-          tags: Labels.from({ host: 'a' }),
-          field: catalogue.fieldOf(column),
-          replica: catalogue.replicaOf(column),
-        },
-        old.read(column, catalogue, ALL_TIME)!,
-      );
-    }
-    await writer.finish(0, []);
+    const writer = new DataFileWriter(env, `${directory}/2.data`, { catalogue, baseMs: 0 });
+    for (const column of columnsOf(old)) writer.add(column, old.read(column, catalogue, ALL_TIME)!);
+    const index = await writer.finish(0, []);
     old.release();
-    const place = { catalogue: new Catalogue(), cache: new PageCache(1e6) };
-    const file = DataFile.open(env, `${directory}/2.data`, 2, place);
-    expect(contentOf(file, place.catalogue)).toEqual(CONTENT);
+    const cache = new ByteCache(1e6);
+    const adopted = DataFile.adopt(env, `${directory}/2.data`, 2, { index, cache });
+    expect(contentOf(adopted, catalogue)).toEqual(CONTENT);
+    adopted.release();
+    const fresh = new Catalogue();
+    const file = openAt('2.data', fresh);
+    expect(contentOf(file, fresh)).toEqual(CONTENT);
+    file.release();
+  });
+
+  it('with an index of many blocks tells every column and only chunks of a range', async () => {
+    const catalogue = new Catalogue();
+    const writer = new DataFileWriter(env, `${directory}/3.data`, { catalogue, baseMs: 0 });
+    const columnClass = catalogue.columnClass(catalogue.names.symbol('f'), 'float', 0);
+    const columnAt = (i: number): ColumnRef =>
+      catalogue.column(catalogue.series('m', Labels.from({ host: `host-${i}` })), columnClass);
+    const data = (i: number): ColumnData => ({
+      kind: 'float',
+      count: 2,
+      timesMs: Float64Array.of(-9e12 + i, 1e12 + i * 10),
+      nanos: null,
+      cells: Float64Array.of(i, 0 - i),
+      texts: null,
+    });
+    const count = 5_000;
+    for (let i = 0; i < count; i++) writer.add(columnAt(i), data(i));
+    await writer.finish(7, [1, 2]);
+    const file = openAt('3.data', catalogue, 0);
+    expect([file.walThrough, file.replaces, file.index.columnCount]).toEqual([7, [1, 2], count]);
+    for (let i = 0; i < count; i += 7) {
+      const read = file.read(columnAt(i), catalogue, ALL_TIME)!;
+      expect([...read.timesMs]).toEqual([...data(i).timesMs]);
+      expect([...read.cells]).toEqual([i, 0 - i]);
+    }
+    expect(file.read(columnAt(3), catalogue, { ...ALL_TIME, minMs: 1e12 + 2_000 })).toBe(null);
     file.release();
   });
 });

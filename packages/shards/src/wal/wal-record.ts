@@ -1,22 +1,31 @@
 import { ByteReader, type ByteWriter, DecodeError } from '@pollux/base';
 import { crc32c } from '@pollux/kernels';
-import { Labels, wordsOf } from '@pollux/model';
+import { wordsOf } from '@pollux/model';
 import { type FieldKind, KIND_CODES, kindOf } from '../field-kind.ts';
 import type { PointColumns } from '../point-columns.ts';
 
-/** Boxes in shards.md. */
-const RECORD_ROWS = 1;
+/** Boxes in shards.md. Written is the second; the first, whose definitions hold their texts, is of version 1. */
+const RECORD_ROWS_WITH_TEXTS = 1;
+const RECORD_ROWS = 2;
 export const RECORD_HEADER_BYTES = 8;
 /** A longer record is taken for damage. */
 export const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 const FLAG_NANOS = 1;
 
-export type ColumnDefinition = {
-  readonly measurement: string;
-  readonly tags: Labels;
-  readonly field: string;
+/** A column by symbols: `series` holds measurement, name, value, name, value … */
+export type ColumnSymbols = {
+  readonly series: Uint32Array;
+  readonly field: number;
   readonly kind: FieldKind;
-  readonly replica: string;
+  readonly replica: number;
+};
+
+/** What a record tells before its rows: texts and columns that are new in the segment. */
+export type NewNames = {
+  readonly textCount: number;
+  readonly texts: ByteWriter;
+  readonly columnCount: number;
+  readonly columns: ByteWriter;
 };
 
 /** Rows of a batch that go to one segment: row number in the batch and the column's number in the segment. */
@@ -26,10 +35,21 @@ export type SegmentRows = {
   readonly columns: Uint32Array;
 };
 
-/** Appends one record to `target`: the columns that are new in the segment, then the rows. */
+/** Appends the definition of a column; its symbols are numbers of texts in the segment. */
+export function encodeColumn(target: ByteWriter, column: ColumnSymbols): void {
+  const { series } = column;
+  target.u8(KIND_CODES[column.kind]);
+  target.uvarint(series[0]!);
+  target.uvarint((series.length - 1) / 2);
+  for (let i = 1; i < series.length; i++) target.uvarint(series[i]!);
+  target.uvarint(column.field);
+  target.uvarint(column.replica);
+}
+
+/** Appends one record to `target`. */
 export function encodeRecord(
   target: ByteWriter,
-  definitions: readonly ColumnDefinition[],
+  names: NewNames,
   batch: PointColumns,
   rows: SegmentRows,
 ): void {
@@ -37,25 +57,15 @@ export function encodeRecord(
   target.u32(0);
   target.u32(0);
   target.u8(RECORD_ROWS);
-  target.uvarint(definitions.length);
-  for (const definition of definitions) encodeDefinition(target, definition);
+  target.uvarint(names.textCount);
+  target.raw(names.texts.bytes());
+  target.uvarint(names.columnCount);
+  target.raw(names.columns.bytes());
   encodeRows(target, batch, rows);
   const data = target.bytes();
   const from = start + RECORD_HEADER_BYTES;
   target.patchU32(start, data.length - from);
   target.patchU32(start + 4, crc32c(data, from, data.length));
-}
-
-function encodeDefinition(target: ByteWriter, definition: ColumnDefinition): void {
-  target.u8(KIND_CODES[definition.kind]);
-  target.uvarintText(definition.measurement);
-  target.uvarint(definition.tags.size);
-  for (const [name, value] of definition.tags) {
-    target.uvarintText(name);
-    target.uvarintText(value);
-  }
-  target.uvarintText(definition.field);
-  target.uvarintText(definition.replica);
 }
 
 function encodeRows(
@@ -85,51 +95,83 @@ function encodeRows(
   }
 }
 
-/** Takes what a record holds; `define` is called in order of the columns' numbers in the segment. */
+/** Takes what a segment holds; `define` is called in order of the columns' numbers in the segment. */
 export interface RecordSink {
-  define(definition: ColumnDefinition): void;
+  /** The sink's symbol of a text. */
+  symbol(text: string): number;
+  /** The column's symbols are the sink's, lent. */
+  define(column: ColumnSymbols): void;
   /** The kind of a column defined before; null when there is none of this number. */
   kindOf(column: number): FieldKind | null;
   number(column: number, ms: number, nanos: number, low: number, high: number): void;
   text(column: number, ms: number, nanos: number, text: string): void;
 }
 
-/**
- * Reads the record at `offset` and returns the offset behind it, or −1 when no whole, undamaged record stands there: the torn
- * end of a segment. Throws DecodeError when the checksum holds but the content does not.
- */
-export function decodeRecord(data: Uint8Array, offset: number, sink: RecordSink): number {
-  if (offset + RECORD_HEADER_BYTES > data.length) return -1;
-  const head = new ByteReader(data, offset);
-  const length = head.u32();
-  const checksum = head.u32();
-  const from = offset + RECORD_HEADER_BYTES;
-  if (length === 0 || length > MAX_RECORD_BYTES || from + length > data.length) return -1;
-  if (crc32c(data, from, from + length) !== checksum) return -1;
-  const reader = new ByteReader(data, from, from + length);
-  const type = reader.u8();
-  if (type !== RECORD_ROWS) throw new DecodeError(`unknown record type ${type}`, from);
-  const definitions = reader.uvarint();
-  for (let i = 0; i < definitions; i++) sink.define(decodeDefinition(reader));
-  decodeRows(reader, sink);
-  return from + length;
-}
+/** Reads the records of one segment. */
+export class RecordDecoder {
+  readonly #sink: RecordSink;
+  /** The sink's symbol of each text that the segment has told. */
+  readonly #symbols: number[] = [];
+  #series = new Uint32Array(65);
 
-function decodeDefinition(reader: ByteReader): ColumnDefinition {
-  const kind = kindOf(reader.u8());
-  if (kind === null) throw new DecodeError('unknown field type', reader.offset);
-  const measurement = reader.uvarintText();
-  const pairs = reader.uvarint();
-  const flat: string[] = [];
-  for (let i = 0; i < pairs * 2; i++) flat.push(reader.uvarintText());
-  const field = reader.uvarintText();
-  return {
-    measurement,
-    tags: Labels.fromSortedFlat(flat),
-    field,
-    kind,
-    replica: reader.uvarintText(),
-  };
+  constructor(sink: RecordSink) {
+    this.#sink = sink;
+  }
+
+  /**
+   * Reads the record at `offset` and returns the offset behind it, or −1 when no whole, undamaged record stands there: the
+   * torn end of a segment. Throws DecodeError when the checksum holds but the content does not.
+   */
+  decode(data: Uint8Array, offset: number): number {
+    if (offset + RECORD_HEADER_BYTES > data.length) return -1;
+    const head = new ByteReader(data, offset);
+    const length = head.u32();
+    const checksum = head.u32();
+    const from = offset + RECORD_HEADER_BYTES;
+    if (length === 0 || length > MAX_RECORD_BYTES || from + length > data.length) return -1;
+    if (crc32c(data, from, from + length) !== checksum) return -1;
+    const reader = new ByteReader(data, from, from + length);
+    const type = reader.u8();
+    if (type !== RECORD_ROWS && type !== RECORD_ROWS_WITH_TEXTS) {
+      throw new DecodeError(`unknown record type ${type}`, from);
+    }
+    const isOld = type === RECORD_ROWS_WITH_TEXTS;
+    if (!isOld) this.#decodeTexts(reader);
+    for (let left = reader.uvarint(); left > 0; left--) {
+      this.#decodeColumn(reader, () => (isOld ? this.#textOf(reader) : this.#symbolOf(reader)));
+    }
+    decodeRows(reader, this.#sink);
+    return from + length;
+  }
+
+  #decodeTexts(reader: ByteReader): void {
+    for (let left = reader.uvarint(); left > 0; left--) this.#symbols.push(this.#textOf(reader));
+  }
+
+  #textOf(reader: ByteReader): number {
+    return this.#sink.symbol(reader.uvarintText());
+  }
+
+  #symbolOf(reader: ByteReader): number {
+    const number = reader.uvarint();
+    const symbol = this.#symbols[number];
+    if (symbol === undefined) throw new DecodeError(`text ${number} was not told`, reader.offset);
+    return symbol;
+  }
+
+  #decodeColumn(reader: ByteReader, nextSymbol: () => number): void {
+    const kind = kindOf(reader.u8());
+    if (kind === null) throw new DecodeError('unknown field type', reader.offset);
+    const measurement = nextSymbol();
+    const pairs = reader.uvarint();
+    if (pairs > reader.end - reader.offset) throw new DecodeError('too many tags', reader.offset);
+    const count = pairs * 2 + 1;
+    if (this.#series.length < count) this.#series = new Uint32Array(count * 2);
+    this.#series[0] = measurement;
+    for (let i = 1; i < count; i++) this.#series[i] = nextSymbol();
+    const series = this.#series.subarray(0, count);
+    this.#sink.define({ series, kind, field: nextSymbol(), replica: nextSymbol() });
+  }
 }
 
 function decodeRows(reader: ByteReader, sink: RecordSink): void {

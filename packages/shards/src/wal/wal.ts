@@ -1,17 +1,26 @@
-import { assert, ByteWriter, type Env, errorText, type File } from '@pollux/base';
+import { assert, ByteWriter, type Env, errorText, type File, SparseNumbers } from '@pollux/base';
 import type { ColumnRef } from '../catalogue.ts';
 import { ShardCorruptionError, ShardWriteError } from '../errors.ts';
 import type { PointColumns } from '../point-columns.ts';
 import {
-  type ColumnDefinition,
-  decodeRecord,
+  type ColumnSymbols,
+  encodeColumn,
   encodeRecord,
+  RecordDecoder,
   type RecordSink,
 } from './wal-record.ts';
 
 const MAGIC = 0x504c5857; // "PLXW"
-const VERSION = 1;
+/** Written; 1 is read too. */
+const VERSION = 2;
 const HEADER_BYTES = 8;
+
+/** Where the log learns the names of a column that its segment has not told yet. */
+export type ColumnNames = {
+  /** Lent until the next call. */
+  symbolsOf(column: ColumnRef): ColumnSymbols;
+  text(symbol: number): string;
+};
 
 /** Rows of one batch staged for this log. */
 export type StagedRows = {
@@ -21,8 +30,8 @@ export type StagedRows = {
 };
 
 /**
- * The log of one shard group: numbered segments of records. Column numbers in records belong to their segment, so each
- * segment reads without the others. Bytes are staged in memory, written at once and synced by the caller's group commit; what
+ * The log of one shard group: numbered segments of records. Numbers of texts and columns in records belong to their segment,
+ * so each segment reads without the others. Bytes are staged in memory, written at once and synced by the caller's group commit; what
  * could not be written is cut away again, so that a reader of the log never meets what was refused.
  */
 export class WriteAheadLog {
@@ -30,14 +39,25 @@ export class WriteAheadLog {
   readonly #directory: string;
   readonly #pending = new ByteWriter(64 * 1024);
   #file: File | null = null;
-  #segment: number;
+  #segment = 1;
   #size = 0;
-  #defined = new Map<ColumnRef, number>();
+  /** Number + 1 in the segment of each column, and of each symbol, that it has told. */
+  readonly #columns = new SparseNumbers();
+  readonly #symbols = new SparseNumbers();
+  #columnCount = 0;
+  #symbolCount = 0;
+  /** Of the record that is being staged. */
+  readonly #newTexts = new ByteWriter(4_096);
+  readonly #newColumns = new ByteWriter(4_096);
 
-  constructor(env: Env, directory: string, lastSegment: number) {
+  constructor(env: Env, directory: string) {
     this.#env = env;
     this.#directory = directory;
-    this.#segment = lastSegment;
+  }
+
+  /** Segments up to this number are not written to. Before the first {@link stage}. */
+  startBehind(segment: number): void {
+    this.#segment = segment + 1;
   }
 
   get segment(): number {
@@ -48,29 +68,55 @@ export class WriteAheadLog {
     return this.#size;
   }
 
-  /** Encodes rows of a batch; `describe` tells the names of a column that the segment has not seen. */
-  stage(
-    batch: PointColumns,
-    staged: StagedRows,
-    describe: (column: ColumnRef) => ColumnDefinition,
-  ): void {
-    const definitions: ColumnDefinition[] = [];
+  /** Encodes rows of a batch, with the names that the segment has not told yet before them. */
+  stage(batch: PointColumns, staged: StagedRows, names: ColumnNames): void {
+    this.#newTexts.reset();
+    this.#newColumns.reset();
+    const [columnsBefore, symbolsBefore] = [this.#columnCount, this.#symbolCount];
     const numbers = new Uint32Array(staged.count);
     for (let i = 0; i < staged.count; i++) {
       const column = staged.columns[i]!;
-      let number = this.#defined.get(column);
-      if (number === undefined) {
-        number = this.#defined.size;
-        this.#defined.set(column, number);
-        definitions.push(describe(column));
+      let number = this.#columns.get(column);
+      if (number === 0) {
+        number = ++this.#columnCount;
+        this.#columns.set(column, number);
+        this.#tell(column, names);
       }
-      numbers[i] = number;
+      numbers[i] = number - 1;
     }
-    encodeRecord(this.#pending, definitions, batch, {
-      count: staged.count,
-      rows: staged.rows,
-      columns: numbers,
+    encodeRecord(
+      this.#pending,
+      {
+        textCount: this.#symbolCount - symbolsBefore,
+        texts: this.#newTexts,
+        columnCount: this.#columnCount - columnsBefore,
+        columns: this.#newColumns,
+      },
+      batch,
+      { count: staged.count, rows: staged.rows, columns: numbers },
+    );
+  }
+
+  #tell(column: ColumnRef, names: ColumnNames): void {
+    const { series, field, kind, replica } = names.symbolsOf(column);
+    for (let i = 0; i < series.length; i++) series[i] = this.#numberOf(series[i]!, names);
+    encodeColumn(this.#newColumns, {
+      series,
+      field: this.#numberOf(field, names),
+      kind,
+      replica: this.#numberOf(replica, names),
     });
+  }
+
+  /** The number that a symbol has in this segment. */
+  #numberOf(symbol: number, names: ColumnNames): number {
+    let number = this.#symbols.get(symbol);
+    if (number === 0) {
+      number = ++this.#symbolCount;
+      this.#symbols.set(symbol, number);
+      this.#newTexts.uvarintText(names.text(symbol));
+    }
+    return number - 1;
   }
 
   /** Writes what was staged; {@link sync} makes it durable. Throws ShardWriteError; call {@link abandon} then. */
@@ -139,7 +185,10 @@ export class WriteAheadLog {
     this.close();
     this.#segment++;
     this.#size = 0;
-    this.#defined = new Map();
+    this.#columns.clear();
+    this.#symbols.clear();
+    this.#columnCount = 0;
+    this.#symbolCount = 0;
   }
 
   #open(): File {
@@ -181,15 +230,15 @@ function segmentPath(directory: string, segment: number): string {
 }
 
 /**
- * Reads one segment into `sink` and cuts a torn end away. Returns null, or what was wrong in the middle: everything before
- * was read.
+ * Reads one segment into `sink` and cuts a torn end away; yields between records. Returns null, or what was wrong in the
+ * middle: everything before was read.
  */
-export function replaySegment(
+export function* replaySegment(
   env: Env,
   directory: string,
   segment: number,
   sink: RecordSink,
-): string | null {
+): Generator<void, string | null, void> {
   const path = segmentPath(directory, segment);
   const data = env.files.readFile(path);
   if (data.length < HEADER_BYTES) return data.length === 0 ? null : `${path}: torn header`;
@@ -197,16 +246,18 @@ export function replaySegment(
   // A power loss can leave the length of a segment without its bytes; nothing of it was acknowledged.
   if (data.subarray(0, HEADER_BYTES).every((byte) => byte === 0)) return `${path}: torn header`;
   if (view.getUint32(0) !== MAGIC) throw new ShardCorruptionError(path, 'is no log of this store');
-  if (data[4] !== VERSION)
+  const version = data[4]!;
+  if (version < 1 || version > VERSION)
     throw new ShardCorruptionError(
       path,
-      `has format version ${data[4]}, this program reads ${VERSION}`,
+      `has format version ${version}, this program reads 1 to ${VERSION}`,
     );
+  const decoder = new RecordDecoder(sink);
   let offset = HEADER_BYTES;
   while (offset < data.length) {
     let next: number;
     try {
-      next = decodeRecord(data, offset, sink);
+      next = decoder.decode(data, offset);
     } catch (error) {
       return `${path}: record at byte ${offset}: ${errorText(error)}`;
     }
@@ -215,6 +266,7 @@ export function replaySegment(
       return `${path}: torn record at byte ${offset}, ${data.length - offset} bytes cut away`;
     }
     offset = next;
+    yield;
   }
   return null;
 }
