@@ -73,12 +73,28 @@ export type ViewSeries = {
   readonly members: readonly { readonly group: number; readonly series: number }[];
 };
 
+/** What a series must fulfil in one tag; an absent tag counts as an empty value. */
+export type TagCondition = {
+  readonly tag: string;
+  /** The only value that passes; null when there may be others. */
+  readonly equals: string | null;
+  readonly matches: (value: string) => boolean;
+};
+
 /** What a retention policy holds in a range, held still until `release`. */
 export interface View {
   readonly groupCount: number;
   measurements(): string[];
+  hasMeasurement(name: string): boolean;
+  /** Names of the tags that series of a measurement have, sorted. */
+  tagNames(measurement: string): string[];
   fields(measurement: string): { readonly name: string; readonly kind: FieldKind }[];
-  series(measurement: string, matches?: (tags: Labels) => boolean): ViewSeries[];
+  /** Sorted by tags. Conditions are answered from an index; `matches` is asked for each series that fulfils them. */
+  series(
+    measurement: string,
+    matches?: (tags: Labels) => boolean,
+    conditions?: readonly TagCondition[],
+  ): ViewSeries[];
   fieldsOf(series: ViewSeries): { readonly name: string; readonly kind: FieldKind }[];
   /** One column per replica; whole numbers are converted when floats are asked for, other types are left out. */
   read(
@@ -100,6 +116,8 @@ export type GroupIdentity = {
 export interface StoreEngine {
   /** Resolves when synced and visible. */
   write(target: WriteTarget, batch: PointColumns): Promise<WriteOutcome>;
+  /** Opens what a view will need without holding the thread. */
+  prepare(database: string, retentionPolicy: string, range: NanoRange): Promise<void>;
   view(database: string, retentionPolicy: string, range: NanoRange): View;
   groups(): GroupIdentity[];
   deleteRows(

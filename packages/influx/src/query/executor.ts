@@ -146,7 +146,7 @@ export class QueryExecutor {
     if (statement.kind === 'drop-series' && (bounds.min !== null || bounds.max !== null)) {
       throw new QueryError("DROP SERIES doesn't support time in WHERE clause");
     }
-    if (rest !== null) this.#refuseFields(scope, database, rest);
+    if (rest !== null) await this.#refuseFields(scope, database, rest);
     const matches = (measurement: string, tags: Labels): boolean => {
       const isNamed =
         statement.sources.length === 0 ||
@@ -162,13 +162,14 @@ export class QueryExecutor {
     await this.#options.engine.deleteRows(database, matches, nanoRange(bounds));
   }
 
-  #refuseFields(scope: SelectScope, database: string, condition: Expression): void {
+  async #refuseFields(scope: SelectScope, database: string, condition: Expression): Promise<void> {
     const names = new Set<string>();
     walk(condition, (node) => {
       if (node.kind === 'reference') names.add(node.name);
     });
     for (const group of this.#options.engine.groups()) {
       if (group.database !== database) continue;
+      await scope.engine.prepare(database, group.retentionPolicy, nanoRange(EVER));
       const view = scope.engine.view(database, group.retentionPolicy, nanoRange(EVER));
       try {
         for (const measurement of view.measurements()) {

@@ -11,6 +11,7 @@ import { walk } from '../influxql/ast.ts';
 import { QueryError } from '../influxql/errors.ts';
 import type { Cell, ResultSeries } from './result.ts';
 import { nanoRange, type TableScope } from './table.ts';
+import { tagConditions } from './tag-conditions.ts';
 import { splitCondition } from './time-bounds.ts';
 import { evaluate } from './values.ts';
 
@@ -33,10 +34,13 @@ type SchemaStatement = Extract<
 type Listed = { readonly measurement: string; readonly tags: Labels; readonly view: View };
 
 /** SHOW MEASUREMENTS, SERIES, FIELD KEYS, TAG KEYS, TAG VALUES and their cardinalities. */
-export function showSchema(scope: SchemaScope, statement: SchemaStatement): ResultSeries[] {
+export async function showSchema(
+  scope: SchemaScope,
+  statement: SchemaStatement,
+): Promise<ResultSeries[]> {
   const database = statement.database === '' ? scope.database : statement.database;
   if (database === '') throw new QueryError('database name required');
-  const views = openViews(scope, database, statement);
+  const views = await openViews(scope, database, statement);
   try {
     return show(scope, views, statement);
   } finally {
@@ -45,13 +49,19 @@ export function showSchema(scope: SchemaScope, statement: SchemaStatement): Resu
 }
 
 /** Views of the policies that the sources name, or of all. */
-function openViews(scope: SchemaScope, databaseName: string, statement: SchemaStatement): View[] {
+async function openViews(
+  scope: SchemaScope,
+  databaseName: string,
+  statement: SchemaStatement,
+): Promise<View[]> {
   const database = scope.meta.requireDatabase(databaseName);
   const { bounds } = splitCondition(statement.condition, {
     nowNanos: scope.nowNanos,
     timeZone: null,
   });
   const range = bounds.min === null && bounds.max === null ? ALL_TIME : nanoRange(bounds);
+  for (const policy of database.policies)
+    await scope.engine.prepare(databaseName, policy.name, range);
   return database.policies.map((policy) => scope.engine.view(databaseName, policy.name, range));
 }
 
@@ -62,11 +72,8 @@ function show(
 ): ResultSeries[] {
   switch (statement.kind) {
     case 'show-measurements': {
-      const listed = listSeries(scope, views, {
-        ...statement,
-        sources: statement.filter === null ? [] : [statement.filter],
-      });
-      const names = [...new Set(listed.map(({ measurement }) => measurement))].sort(compareText);
+      const sources = statement.filter === null ? [] : [statement.filter];
+      const names = namesOfMeasurements(scope, views, { ...statement, sources });
       return single(
         'measurements',
         ['name'],
@@ -94,7 +101,7 @@ function show(
     case 'show-field-keys':
       return showFieldKeys(scope, views, statement);
     case 'show-tag-keys': {
-      const byName = keysByMeasurement(listSeries(scope, views, statement));
+      const byName = tagKeys(scope, views, statement);
       const series = [...byName].map(([name, keys]) =>
         oneOf(
           name,
@@ -154,11 +161,36 @@ function listSeries(scope: SchemaScope, views: readonly View[], clauses: ShowCla
       if (!isNamed(scope, clauses.sources, measurement)) continue;
       const fields = new Set(view.fields(measurement).map(({ name }) => name));
       const matches = (tags: Labels): boolean => passesTags(scope, rest, measurement, tags, fields);
-      for (const series of view.series(measurement, matches))
+      const conditions = tagConditions(rest, (name) => fields.has(name), scope.patterns);
+      for (const series of view.series(measurement, matches, conditions))
         listed.push({ measurement, tags: series.tags, view });
     }
   }
   return listed;
+}
+
+/** Measurements of which some series fulfils the condition, sorted. */
+function namesOfMeasurements(
+  scope: SchemaScope,
+  views: readonly View[],
+  clauses: ShowClauses,
+): string[] {
+  const names = new Set<string>();
+  if (hasConditionOnTags(scope, clauses)) {
+    for (const { measurement } of listSeries(scope, views, clauses)) names.add(measurement);
+  } else {
+    for (const view of views) {
+      for (const name of view.measurements())
+        if (isNamed(scope, clauses.sources, name)) names.add(name);
+    }
+  }
+  return [...names].sort(compareText);
+}
+
+/** False when the condition is about time only, or there is none. */
+function hasConditionOnTags(scope: SchemaScope, clauses: ShowClauses): boolean {
+  const time = { nowNanos: scope.nowNanos, timeZone: null };
+  return splitCondition(clauses.condition, time).rest !== null;
 }
 
 function isNamed(
@@ -236,6 +268,23 @@ function keysByMeasurement(listed: readonly Listed[]): Map<string, Set<string>> 
     const keys = byName.get(measurement) ?? new Set<string>();
     byName.set(measurement, keys);
     for (const [name] of tags) keys.add(name);
+  }
+  return byName;
+}
+
+/** Names of tags by measurement, of series that fulfil the condition. */
+function tagKeys(
+  scope: SchemaScope,
+  views: readonly View[],
+  clauses: ShowClauses,
+): Map<string, Set<string>> {
+  if (hasConditionOnTags(scope, clauses))
+    return keysByMeasurement(listSeries(scope, views, clauses));
+  const byName = new Map<string, Set<string>>();
+  for (const measurement of namesOfMeasurements(scope, views, clauses)) {
+    const keys = new Set<string>();
+    for (const view of views) for (const key of view.tagNames(measurement)) keys.add(key);
+    byName.set(measurement, keys);
   }
   return byName;
 }

@@ -26,6 +26,7 @@ import {
   type Table,
   type TableScope,
 } from './table.ts';
+import { tagConditions } from './tag-conditions.ts';
 import { intersect, splitCondition, type TimeBounds } from './time-bounds.ts';
 import { TRANSFORMS, windowsBefore } from './transforms.ts';
 import { evaluate } from './values.ts';
@@ -92,7 +93,7 @@ async function runNested(
   if (inherited.depth > MAX_DEPTH)
     throw new QueryError(`subqueries are nested too deeply (limit ${MAX_DEPTH})`);
   const compiled = compile(scope, statement, inherited);
-  const opened = openSources(scope, statement.sources, readBounds(compiled));
+  const opened = await openSources(scope, statement.sources, readBounds(compiled));
   try {
     const inner = await runSubqueries(scope, statement, compiled, inherited);
     const schema = unionSchema(opened, inner);
@@ -150,12 +151,16 @@ function readBounds({ statement, shape, bounds }: Compiled): TimeBounds {
 
 type Opened = { readonly view: View; readonly measurements: readonly string[] };
 
-function openSources(scope: SelectScope, sources: readonly Source[], bounds: TimeBounds): Opened[] {
+async function openSources(
+  scope: SelectScope,
+  sources: readonly Source[],
+  bounds: TimeBounds,
+): Promise<Opened[]> {
   const opened: Opened[] = [];
   try {
     for (const source of sources) {
       if (source.kind !== 'measurement') continue;
-      const view = openView(scope, source, bounds);
+      const view = await openView(scope, source, bounds);
       opened.push({ view, measurements: measurementsOf(view, source, scope.patterns) });
     }
   } catch (error) {
@@ -277,7 +282,13 @@ async function readTables(
       const schema = schemaOf(view, measurement);
       const needed = new Map([...schema.fields].filter(([name]) => wanted.has(name)));
       const matches = tagFilter(scope, compiled.condition, schema);
-      tables.push(...(await loadTables(scope, view, { measurement, fields: needed, matches })));
+      const conditions = tagConditions(
+        compiled.condition,
+        (name) => schema.fields.has(name),
+        scope.patterns,
+      );
+      const part = { measurement, fields: needed, matches, conditions };
+      for (const table of await loadTables(scope, view, part)) tables.push(table);
     }
   }
   return tables;

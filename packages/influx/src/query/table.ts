@@ -5,6 +5,7 @@ import type {
   FieldKind,
   NanoRange,
   StoreEngine,
+  TagCondition,
   View,
   ViewSeries,
 } from '../engine-port.ts';
@@ -72,15 +73,20 @@ export function placeOf(
   return { database: name, policy: scope.meta.requirePolicy(database, wanted).name };
 }
 
-export function openView(scope: TableScope, source: Measurement, bounds: TimeBounds): View {
+export async function openView(
+  scope: TableScope,
+  source: Measurement,
+  bounds: TimeBounds,
+): Promise<View> {
   const { database, policy } = placeOf(scope, source);
+  await scope.engine.prepare(database, policy, nanoRange(bounds));
   return scope.engine.view(database, policy, nanoRange(bounds));
 }
 
 /** Names in the view that the source means, sorted. */
 export function measurementsOf(view: View, source: Measurement, patterns: PatternCache): string[] {
   const { regex, name } = source;
-  if (regex === null) return view.measurements().includes(name) ? [name] : [];
+  if (regex === null) return view.hasMeasurement(name) ? [name] : [];
   return view.measurements().filter((candidate) => patterns.matches(regex, candidate));
 }
 
@@ -91,9 +97,7 @@ export function schemaOf(view: View, measurement: string): Schema {
     if (known === undefined || PRIORITY.indexOf(kind) < PRIORITY.indexOf(known))
       fields.set(name, kind);
   }
-  const tags = new Set<string>();
-  for (const series of view.series(measurement)) for (const [name] of series.tags) tags.add(name);
-  return { fields, tags };
+  return { fields, tags: new Set(view.tagNames(measurement)) };
 }
 
 /** Reads the fields of a measurement's series whose tags pass, one table per series with any row. */
@@ -104,11 +108,13 @@ export async function loadTables(
     readonly measurement: string;
     readonly fields: ReadonlyMap<string, FieldKind>;
     readonly matches: (tags: Labels) => boolean;
+    readonly conditions: readonly TagCondition[];
   },
 ): Promise<Table[]> {
   const tables: Table[] = [];
   const names = [...wanted.fields].sort(([a], [b]) => compareText(a, b));
-  for (const [index, series] of view.series(wanted.measurement, wanted.matches).entries()) {
+  const { measurement, matches, conditions } = wanted;
+  for (const [index, series] of view.series(measurement, matches, conditions).entries()) {
     if (index % SERIES_PER_TURN === SERIES_PER_TURN - 1) await sleep(scope.clock, 0, scope.signal);
     if (scope.signal.aborted) throw new CanceledError('query interrupted');
     const columns: [string, ColumnData][] = [];
