@@ -1,4 +1,4 @@
-import { assert, type Clock } from '@pollux/base';
+import { assert, type Clock, Slices } from '@pollux/base';
 import { ShardClosedError, ShardLimitError } from './errors.ts';
 import type { FieldConflict, PointColumns, WriteOutcome } from './point-columns.ts';
 import type { ShardGroup, StagedBatch } from './shard-group.ts';
@@ -28,6 +28,8 @@ type Prepared = {
 
 /** Rows waiting at most; beyond it writers are told to come back. */
 const MAX_WAITING_ROWS = 2_000_000;
+/** Rows staged or made visible between two looks at the clock. */
+const ROWS_PER_PIECE = 2_048;
 /** Rows committed together at most, so that a sync is never far away. */
 const MAX_ROWS_PER_COMMIT = 500_000;
 
@@ -121,9 +123,10 @@ export class CommitQueue {
     const startMs = this.#clock.monotonic();
     const touched = new Set<ShardGroup>();
     const prepared: Prepared[] = [];
+    const slices = new Slices(this.#clock);
     try {
       for (const pending of taken) {
-        prepared.push(this.#prepare(pending, touched));
+        prepared.push(await this.#prepare(pending, touched, slices));
       }
       for (const group of touched) group.writeLog();
       await Promise.all([...touched].map((group) => group.syncLog()));
@@ -138,6 +141,7 @@ export class CommitQueue {
       for (const { group, staged } of parts) {
         group.apply(pending.batch, staged);
         this.#metrics.rows.inc(staged.count);
+        if (slices.isOver) await slices.pause();
       }
       this.#metrics.batches.inc();
       pending.resolve(outcome);
@@ -145,8 +149,11 @@ export class CommitQueue {
     this.#metrics.commitSeconds.observe((this.#clock.monotonic() - startMs) / 1000);
   }
 
-  /** Stages a batch in all groups it touches. A failure here (a new group's directory) fails the whole commit. */
-  #prepare(pending: Pending, touched: Set<ShardGroup>): Prepared {
+  /**
+   * Stages a batch in all groups it touches, piece by piece: a large one must not hold the thread. A failure here (a new
+   * group's directory) fails the whole commit.
+   */
+  async #prepare(pending: Pending, touched: Set<ShardGroup>, slices: Slices): Promise<Prepared> {
     const { batch, target } = pending;
     const { byGroup, expiredPoints } = this.#split(target, batch);
     const parts: { group: ShardGroup; staged: StagedBatch }[] = [];
@@ -154,10 +161,16 @@ export class CommitQueue {
     let firstConflict: FieldConflict | null = null;
     for (const [group, rows] of byGroup) {
       touched.add(group);
-      const staged = group.stage(batch, rows, new Int32Array(batch.series.length).fill(-1));
-      conflictPoints += staged.conflictPoints;
-      firstConflict ??= staged.firstConflict;
-      if (staged.count > 0) parts.push({ group, staged });
+      const seriesRefs = new Int32Array(batch.series.length).fill(-1);
+      for (let from = 0; from < rows.length; ) {
+        const to = endOfPiece(batch, rows, from);
+        const staged = group.stage(batch, rows.subarray(from, to), seriesRefs);
+        conflictPoints += staged.conflictPoints;
+        firstConflict ??= staged.firstConflict;
+        if (staged.count > 0) parts.push({ group, staged });
+        from = to;
+        if (slices.isOver) await slices.pause();
+      }
     }
     return { pending, parts, outcome: { conflictPoints, firstConflict, expiredPoints } };
   }
@@ -208,4 +221,13 @@ function rowsOf(
   let at = 0;
   for (let row = 0; at < count; row++) if (groups[row] === group) rows[at++] = row;
   return rows;
+}
+
+/** Where a piece of the rows ends: rows of one point stay together, as a point is refused whole. */
+function endOfPiece(batch: PointColumns, rows: Uint32Array, from: number): number {
+  let to = Math.min(rows.length, from + ROWS_PER_PIECE);
+  if (batch.pointOf === null) return to;
+  const { pointOf } = batch;
+  while (to < rows.length && pointOf[rows[to]!] === pointOf[rows[to - 1]!]) to++;
+  return to;
 }

@@ -18,6 +18,7 @@ import { DataFileWriter } from './file/data-file-writer.ts';
 import type { GroupIdentity } from './group-identity.ts';
 import { GroupReplay } from './group-replay.ts';
 import { Memtable } from './memtable.ts';
+import { filesToMerge } from './merge-policy.ts';
 import { inSlices } from './pieces.ts';
 import type { FieldConflict, PointColumns } from './point-columns.ts';
 import type { SeriesRef } from './series-names.ts';
@@ -27,8 +28,6 @@ import { type ColumnNames, listSegments, type StagedRows, WriteAheadLog } from '
 const COLUMNS_PER_PIECE = 256;
 /** What an interrupted write leaves. */
 const UNFINISHED = /\.tmp(-|$)/;
-/** This many files of like size are merged into one. */
-const MERGE_FILES = 4;
 
 export type GroupPlace = {
   readonly env: Env;
@@ -68,6 +67,10 @@ export class ShardGroup {
   #files: DataFile[] = [];
   #nextFile = 1;
   #maintenance: Promise<void> = Promise.resolve();
+  /** Of {@link #exclusively}, waiting or at work. */
+  #running = 0;
+  /** Snapshots that were not given back. */
+  #holders = 0;
   #isClosed = false;
   readonly #columnNames: ColumnNames = {
     symbolsOf: (column) => ({
@@ -112,7 +115,7 @@ export class ShardGroup {
     const segments = listSegments(env, walDirectory);
     // Numbers that a data file contains are never used again: what is in them counts as done with.
     this.#wal.startBehind(Math.max(walThrough, segments.at(-1) ?? 0));
-    this.#wal.remove(walThrough);
+    this.#wal.removeNow(walThrough);
     const replay = new GroupReplay(this.catalogue, this.#active, this.newestMs);
     const unread = segments.filter((segment) => segment > walThrough);
     for (const problem of yield* replay.run(env, walDirectory, unread)) {
@@ -140,6 +143,7 @@ export class ShardGroup {
     for (const file of this.#files) walThrough = Math.max(walThrough, file.walThrough);
     const outdated = this.#files.filter(({ id }) => replaced.has(id));
     this.#retire(outdated);
+    this.#removeDiscardedNow();
     if (outdated.length > 0) yield* this.#refreshData();
     for (const { id } of this.#files) {
       for (const [replica, ms] of newestMs.get(id) ?? []) this.#sawTime(replica, ms);
@@ -155,6 +159,13 @@ export class ShardGroup {
   /** Bytes of memory that a flush would free. */
   get memtableBytes(): number {
     return this.#active.rows === 0 ? 0 : this.#active.bytes;
+  }
+
+  /** True when nothing is in memory that is not in files, and nobody reads or rewrites these. */
+  get isIdle(): boolean {
+    return (
+      this.#active.rows === 0 && this.#frozen === null && this.#holders === 0 && this.#running === 0
+    );
   }
 
   get isFlushing(): boolean {
@@ -282,9 +293,9 @@ export class ShardGroup {
       (column, space) => frozen.memtable.read(column, this.catalogue.kindOf(column), space),
       { walThrough: frozen.walThrough, replaces: [] },
     );
-    if (file !== null) this.#files.push(file);
+    this.#files.push(file);
     this.#frozen = null;
-    this.#wal.remove(frozen.walThrough);
+    await this.#wal.remove(frozen.walThrough);
   }
 
   /** Merges the newest files of like size when there are many. */
@@ -296,20 +307,22 @@ export class ShardGroup {
   }
 
   /**
-   * Removes the rows in the range of series that `matches` accepts. `freeze` is called when no commit is on its way. What is
+   * Removes the rows in the range of series that `matches` accepts. `between` runs a job when no commit is on its way. What is
    * written while this runs stays.
    */
   deleteRows(
     matches: (measurement: string, tags: Labels) => boolean,
     range: NanoRange,
-    freeze: () => Promise<void>,
+    between: (job: () => void) => Promise<void>,
   ): Promise<void> {
     return this.#exclusively(async () => {
       const slices = new Slices(this.#place.env.clock);
       const targets = await this.#seriesThat(matches, slices);
       if (targets.size === 0) return;
       await this.#flushFrozen();
-      await freeze();
+      await between(() => {
+        this.freeze();
+      });
       await this.#flushFrozen();
       const oldest = await this.#oldestFileOf(targets, slices);
       if (oldest < 0) return;
@@ -318,7 +331,7 @@ export class ShardGroup {
         targets.has(this.catalogue.seriesOf(column)) ? cutRange(data, range, space) : data,
       );
       await inSlices(this.#refreshData(), slices);
-      this.catalogue.forgetEmptyFields();
+      await between(() => this.catalogue.forgetEmptyFields());
     });
   }
 
@@ -368,8 +381,9 @@ export class ShardGroup {
         replaces: inputs.map((input) => input.id),
       },
     );
-    if (file !== null) this.#files.push(file);
+    this.#files.push(file);
     this.#retire(inputs);
+    await this.#removeDiscarded();
   }
 
   /** Lets go of files whose content others have taken over. */
@@ -379,17 +393,27 @@ export class ShardGroup {
       file.release();
       this.#discarded.add(file.id);
     }
-    this.#removeDiscarded();
   }
 
-  #removeDiscarded(): void {
-    const { env } = this.#place;
-    for (const id of this.#discarded) {
+  /** To give back a large file takes the system a while, so the thread does not wait for it. */
+  async #removeDiscarded(): Promise<void> {
+    for (const id of [...this.#discarded]) {
       try {
-        env.files.remove(this.#pathOf(id));
+        await this.#place.env.files.unlink(this.#pathOf(id));
         this.#discarded.delete(id);
       } catch {
         // It stays noted: the next file that is written says that it is done with, and it is tried again.
+      }
+    }
+  }
+
+  #removeDiscardedNow(): void {
+    for (const id of [...this.#discarded]) {
+      try {
+        this.#place.env.files.remove(this.#pathOf(id));
+        this.#discarded.delete(id);
+      } catch {
+        // As above.
       }
     }
   }
@@ -413,7 +437,7 @@ export class ShardGroup {
   async #writeFile(
     read: (column: ColumnRef, space: ColumnSpace) => ColumnData | null,
     meta: { readonly walThrough: number; readonly replaces: readonly number[] },
-  ): Promise<DataFile | null> {
+  ): Promise<DataFile> {
     const { env, cache } = this.#place;
     const id = this.#nextFile++;
     const path = this.#pathOf(id);
@@ -431,14 +455,14 @@ export class ShardGroup {
           for (const column of this.catalogue.columnsOf(series)) {
             space.reset();
             const data = read(column, space);
-            if (data !== null) writer.add(column, data);
+            if (data !== null) await inSlices(writer.add(column, data), slices);
           }
         }
       }
       // A file without columns is still written: it tells that log segments and older files are done with.
       const index = await writer.finish(meta.walThrough, [...meta.replaces, ...this.#discarded]);
       const file = DataFile.adopt(env, path, id, { index, cache });
-      this.#removeDiscarded();
+      await this.#removeDiscarded();
       return file;
     } catch (error) {
       // It may have got its name: what is deleted later from other files would come back from it.
@@ -450,6 +474,7 @@ export class ShardGroup {
 
   /** The group as it is now; its files stay readable until {@link letGo}. */
   hold(): GroupSnapshot {
+    this.#holders++;
     for (const file of this.#files) file.acquire();
     const memtables =
       this.#frozen === null ? [this.#active] : [this.#frozen.memtable, this.#active];
@@ -457,11 +482,13 @@ export class ShardGroup {
   }
 
   letGo(snapshot: GroupSnapshot): void {
+    this.#holders--;
     for (const file of snapshot.files) file.release();
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {
     const previous = this.#maintenance;
+    this.#running++;
     let done = (): void => {};
     this.#maintenance = new Promise((resolve) => {
       done = resolve;
@@ -470,6 +497,7 @@ export class ShardGroup {
       await previous;
       if (!this.#isClosed) await work();
     } finally {
+      this.#running--;
       done();
     }
   }
@@ -490,17 +518,4 @@ export class ShardGroup {
     for (const file of this.#files) file.release();
     this.#files = [];
   }
-}
-
-/** How many of the newest files to merge: a run in which no file is larger than twice all newer ones together. */
-function filesToMerge(sizes: readonly number[]): number {
-  let sum = 0;
-  let count = 0;
-  for (let i = sizes.length - 1; i >= 0; i--) {
-    const size = sizes[i]!;
-    if (count >= 2 && size > 2 * sum) break;
-    sum += size;
-    count++;
-  }
-  return count >= MERGE_FILES ? count : 0;
 }

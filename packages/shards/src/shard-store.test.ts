@@ -427,6 +427,54 @@ describe('the shard store', () => {
     expect(listFiles(directory, /\.data$/).length).toBeLessThan(5);
   });
 
+  it('closes what nobody uses, opens it again without holding the thread, and keeps its watermark', async () => {
+    const clock = new VirtualClock();
+    const store = await open({ ...nodeEnv(), clock });
+    store.start();
+    const old = { measurement: 'm', replica: 'A', ms: 1, value: 1 };
+    await store.write(TARGET, batchOf([old]));
+    await store.write(TARGET, batchOf([{ ...old, replica: 'B', ms: 48 * HOUR }]));
+    await store.flush();
+    const bytes = store.diskBytes();
+    const held = store.view('db', 'rp', ALL_TIME);
+    await clock.advance(20 * 60_000);
+    expect(store.diskBytes()).toBe(bytes);
+    held.release();
+    for (let i = 0; i < 200 && store.diskBytes() === bytes; i++) {
+      await clock.advance(1_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    // The newest group stays open.
+    expect(store.diskBytes()).toBeLessThan(bytes);
+    expect(store.diskBytes()).toBeGreaterThan(0);
+    expect(store.watermarks().map(({ replica }) => replica)).toEqual(['A', 'B']);
+    await Promise.all([store.prepare('db', 'rp', ALL_TIME), store.prepare('db', 'rp', ALL_TIME)]);
+    expect(store.diskBytes()).toBe(bytes);
+    expect(dump(store)).toEqual(['m{} value A @1+0 = 1', 'm{} value B @172800000+0 = 1']);
+    await store.write(TARGET, batchOf([{ ...old, value: 2 }]));
+    expect(dump(store)[0]).toBe('m{} value A @1+0 = 2');
+  });
+
+  it('stores batches of many pieces whole, also where the pieces end inside a point', async () => {
+    const store = await open();
+    const rows: Row[] = [];
+    for (let i = 0; i < 6_001; i++) {
+      rows.push({ measurement: 'm', field: `f${i % 3}`, ms: Math.floor(i / 3), value: i });
+    }
+    const batch = { ...batchOf(rows), pointOf: Uint32Array.from(rows, (row) => row.ms) };
+    await store.write(
+      TARGET,
+      batchOf([{ measurement: 'm', field: 'f2', ms: 9_999, value: 'text' }]),
+    );
+    const outcome = await store.write(TARGET, batch);
+    expect(outcome.conflictPoints).toBe(2_000);
+    // Only the last point has no third field.
+    const expected = ['m{} f0  @2000+0 = 6000', 'm{} f2  @9999+0 = text'];
+    expect(dump(store)).toEqual(expected);
+    await store.close();
+    expect(dump(await open())).toEqual(expected);
+  });
+
   it('commits waiting batches together and refuses to run over its memory', async () => {
     const store = await open(nodeEnv(), 16_384);
     const writes = Array.from({ length: 200 }, (_, i) =>

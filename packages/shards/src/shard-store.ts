@@ -40,11 +40,16 @@ type Slot = {
   /** Under way, sliced. */
   opening: Promise<ShardGroup> | null;
   firstWriteMs: number | null;
+  lastUseMs: number;
+  /** What {@link ShardGroup.newestMs} was when the group was closed for want of use. */
+  newestMs: ReadonlyMap<string, number>;
 };
 
 /** Go's year 1 in ms since 1970: where the spans of shard groups count from, so that weeks begin on Mondays. */
 const YEAR_ONE_MS = -62_135_596_800_000;
 const MAINTENANCE_MS = 1_000;
+/** A group that nobody used for so long is closed. */
+const UNUSED_MS = 10 * 60_000;
 const TRASH = '.trash-';
 /** Temporaries of `replaceFile`. */
 const UNFINISHED = /\.tmp-/;
@@ -169,11 +174,7 @@ export class ShardStore {
         if (slot.identity.startMs > range.maxMs || slot.identity.endMs <= range.minMs) continue;
         await this.#openInSlices(slot);
         const group = this.#groupOf(slot);
-        await group.deleteRows(matches, range, () =>
-          this.#commits.between(() => {
-            group.freeze();
-          }),
-        );
+        await group.deleteRows(matches, range, (job) => this.#commits.between(job));
         slot.firstWriteMs = null;
       }
     }
@@ -210,8 +211,8 @@ export class ShardStore {
     for (const [database, policies] of this.#slots) {
       for (const [retentionPolicy, slots] of policies) {
         const newest = new Map<string, number>();
-        for (const { group } of slots) {
-          for (const [replica, ms] of group?.newestMs ?? []) {
+        for (const { group, newestMs } of slots) {
+          for (const [replica, ms] of group?.newestMs ?? newestMs) {
             newest.set(replica, Math.max(ms, newest.get(replica) ?? Number.NEGATIVE_INFINITY));
           }
         }
@@ -284,6 +285,8 @@ export class ShardStore {
           group: null,
           opening: null,
           firstWriteMs: null,
+          lastUseMs: 0,
+          newestMs: new Map(),
         });
         this.#nextId = Math.max(this.#nextId, identity.id + 1);
       }
@@ -321,6 +324,7 @@ export class ShardStore {
   }
 
   #groupOf(slot: Slot): ShardGroup {
+    slot.lastUseMs = this.#env.clock.monotonic();
     slot.group ??= atOnce(this.#opening(slot));
     return slot.group;
   }
@@ -354,6 +358,7 @@ export class ShardStore {
     const { database, retentionPolicy } = slot.identity;
     const isWanted =
       !this.#stop.signal.aborted && this.#slotsOf(database, retentionPolicy).includes(slot);
+    slot.lastUseMs = this.#env.clock.monotonic();
     if (slot.group === null && isWanted) slot.group = group;
     else if (slot.group !== group) await group.close();
   }
@@ -396,6 +401,8 @@ export class ShardStore {
       group: null,
       opening: null,
       firstWriteMs: null,
+      lastUseMs: 0,
+      newestMs: new Map(),
     };
     this.#addSlot(slot);
     return slot;
@@ -450,8 +457,8 @@ export class ShardStore {
     for (const slot of this.#trash) {
       await slot.group?.close();
       try {
-        this.#env.files.removeTree(`${this.#options.directory}/${TRASH}${slot.identity.id}`);
-        this.#env.files.removeTree(slot.walDirectory);
+        await this.#removeTree(`${this.#options.directory}/${TRASH}${slot.identity.id}`);
+        await this.#removeTree(slot.walDirectory);
         this.#trash.delete(slot);
       } catch (error) {
         // The group is dropped all the same; its files go with the next drop or the next start.
@@ -461,6 +468,17 @@ export class ShardStore {
         });
       }
     }
+  }
+
+  /** Files are removed without the thread, since to give back large ones takes the system a while. */
+  async #removeTree(directory: string): Promise<void> {
+    const { files } = this.#env;
+    if (!files.exists(directory)) return;
+    for (const name of files.list(directory)) {
+      const path = `${directory}/${name}`;
+      if (!files.stat(path).isDirectory) await files.unlink(path);
+    }
+    files.removeTree(directory);
   }
 
   *#openSlots(): Generator<Slot> {
@@ -515,6 +533,21 @@ export class ShardStore {
     await group.merge();
   }
 
+  /** Gives the memory of a group back that nobody has written to or read for a while. The newest of a policy stays. */
+  async #closeUnused(slot: Slot): Promise<void> {
+    const { database, retentionPolicy } = slot.identity;
+    if (this.#env.clock.monotonic() - slot.lastUseMs < UNUSED_MS) return;
+    if (slot === this.#slotsOf(database, retentionPolicy).at(-1)) return;
+    let closed: ShardGroup | null = null;
+    await this.#commits.between(() => {
+      if (slot.group?.isIdle !== true) return;
+      closed = slot.group;
+      slot.newestMs = new Map(slot.group.newestMs);
+      slot.group = null;
+    });
+    await (closed as ShardGroup | null)?.close();
+  }
+
   async #maintain(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
@@ -527,6 +560,7 @@ export class ShardStore {
       for (const slot of this.#openSlots()) {
         const isOld = slot.firstWriteMs !== null && slot.firstWriteMs <= limitMs;
         if (isOld || slot.group?.isFlushing === true) await this.#flushInBackground(slot);
+        else await this.#closeUnused(slot);
       }
     }
   }

@@ -73,8 +73,8 @@ export class DataFileWriter {
     }
   }
 
-  /** Adds one column's rows; `data` is sorted and without repeated times. */
-  add(column: ColumnRef, data: ColumnData): void {
+  /** Adds one column's rows, yielding between chunks; `data` is sorted and without repeated times. */
+  *add(column: ColumnRef, data: ColumnData): Generator<void, void, void> {
     if (data.count === 0) return;
     const catalogue = this.#catalogue;
     const series = catalogue.names.symbolsOf(catalogue.seriesOf(column));
@@ -89,6 +89,7 @@ export class DataFileWriter {
     this.#index.addColumn(column);
     for (let from = 0; from < data.count; from += MAX_ROWS) {
       this.#addChunk(data, from, Math.min(data.count, from + MAX_ROWS));
+      yield;
     }
     if (out.size < INDEX_BLOCK_BYTES) return;
     this.#columnBlocks.push(this.#writeBlock(out.bytes()));

@@ -111,7 +111,8 @@ describe('a data file', () => {
   it('written anew from an old one holds the same', async () => {
     const [old, catalogue] = openOld();
     const writer = new DataFileWriter(env, `${directory}/2.data`, { catalogue, baseMs: 0 });
-    for (const column of columnsOf(old)) writer.add(column, old.read(column, catalogue, ALL_TIME)!);
+    for (const column of columnsOf(old))
+      atOnce(writer.add(column, old.read(column, catalogue, ALL_TIME)!));
     const index = await writer.finish(0, []);
     old.release();
     const cache = new ByteCache(1e6);
@@ -139,7 +140,7 @@ describe('a data file', () => {
       texts: null,
     });
     const count = 5_000;
-    for (let i = 0; i < count; i++) writer.add(columnAt(i), data(i));
+    for (let i = 0; i < count; i++) atOnce(writer.add(columnAt(i), data(i)));
     await writer.finish(7, [1, 2]);
     const file = openAt('3.data', catalogue, 0);
     expect([file.walThrough, file.replaces, file.index.columnCount]).toEqual([7, [1, 2], count]);

@@ -169,8 +169,15 @@ export class WriteAheadLog {
     return ended;
   }
 
-  /** Removes segments up to and including `through`. */
-  remove(through: number): void {
+  /** Removes segments up to and including `through`; the thread does not wait for the system to give them back. */
+  async remove(through: number): Promise<void> {
+    for (const segment of listSegments(this.#env, this.#directory)) {
+      if (segment <= through) await this.#env.files.unlink(this.#path(segment));
+    }
+  }
+
+  /** As {@link remove}, while the group is opened. */
+  removeNow(through: number): void {
     for (const segment of listSegments(this.#env, this.#directory)) {
       if (segment <= through) this.#env.files.remove(this.#path(segment));
     }
