@@ -1,10 +1,9 @@
-import { errorText } from '@pollux/base';
+import { errorText, systemCode } from '@pollux/base';
 import type { Block } from './block/block.ts';
 import { isDamage } from './block/block-cursor.ts';
-import { compactBlocks } from './compaction/compact-blocks.ts';
+import { Compactor } from './compaction/compactor.ts';
 import { mergedCompaction } from './compaction/merged-meta.ts';
 import { planCompaction } from './compaction/plan.ts';
-import { NotSupportedError } from './errors.ts';
 import type { BlockCompaction } from './format/meta.ts';
 import type { MaintenanceContext } from './maintenance-context.ts';
 import { Slices } from './slices.ts';
@@ -27,6 +26,7 @@ const RETRY_MAX_MS = 60 * 60_000;
 /** Compacts blocks, frees what was deleted and enforces retention. */
 export class BlockMaintenance {
   readonly #context: MaintenanceContext;
+  readonly #compactor: Compactor;
   #lastReloadMs: number;
   #lastDeletionMs = Number.NEGATIVE_INFINITY;
   #retryAtMs = Number.NEGATIVE_INFINITY;
@@ -34,6 +34,7 @@ export class BlockMaintenance {
 
   constructor(context: MaintenanceContext) {
     this.#context = context;
+    this.#compactor = new Compactor(context);
     this.#lastReloadMs = context.init.env.clock.monotonic();
   }
 
@@ -214,7 +215,7 @@ export class BlockMaintenance {
     } catch (error) {
       if (signal.aborted) throw error;
       metrics.compactionFailures.inc();
-      if (!isDamage(error) && !(error instanceof NotSupportedError)) throw error;
+      if (!isDamage(error) && systemCode(error) !== 'TSDB.NOT_SUPPORTED') throw error;
       this.#markFailed(parents, error);
     } finally {
       metrics.populatingBlock.set(0);
@@ -224,22 +225,13 @@ export class BlockMaintenance {
   }
 
   async #write(parents: readonly Block[], compaction: BlockCompaction): Promise<Block | null> {
-    const { init, blocks, deletions, retention, options } = this.#context;
-    const { env, directory } = init;
-    const floats = options.compactedFloats;
+    const { init, blocks, deletions, retention } = this.#context;
+    const { env } = init;
     const slices = this.#slices();
     const expiry = retention.expiry(blocks.maxTime);
     const deleted = deletions.follow();
     try {
-      const path = await compactBlocks({
-        env,
-        directory,
-        parents,
-        compaction,
-        expiry,
-        slices,
-        floats,
-      });
+      const path = await this.#compactor.write(parents, compaction, expiry);
       if (path === null) {
         for (const parent of parents) {
           parent.setCompaction({ deletable: true });

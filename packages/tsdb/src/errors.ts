@@ -58,6 +58,17 @@ export class BlockUnavailableError extends OperatingError {
   }
 }
 
+/** The worker that compacts blocks went without a result; the directory is as it was. */
+export class CompactionWorkerError extends OperatingError {
+  constructor(options: { cause: unknown }) {
+    super(
+      'TSDB.COMPACTION_WORKER',
+      'the worker that compacts blocks was lost; the blocks are as they were and it is tried again later; see that the process may start threads and has memory to spare',
+      options,
+    );
+  }
+}
+
 /** A door was used after `close`, or an appender after its end. */
 export class ClosedError extends OperatingError {
   constructor(what: string) {

@@ -50,6 +50,8 @@ export type TsdbOptions = {
   readonly snapshotLogBytes: number;
   /** A start that has so much of the log to read has it read by a worker. */
   readonly replayWorkerMinBytes: number;
+  /** Blocks that are so large together are compacted by a worker. */
+  readonly compactionWorkerMinBytes: number;
   /** How often retention and the need for a block are checked. */
   readonly maintenanceIntervalMs: number;
   /** A query or batch that is open for longer than this while the head waits to be moved to a block is ended. */
@@ -82,6 +84,8 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   snapshotLogBytes: 4 * 1024 * 1024,
   // A worker saves a third of 0.1 s a MiB, takes 0.05 s to start and, for a while, 15 MB: below this it is not worth its memory.
   replayWorkerMinBytes: 8 * 1024 * 1024,
+  // Below this slices of the thread are done in seconds, and a worker's 30 MB would be had and given back all day long.
+  compactionWorkerMinBytes: 32 * 1024 * 1024,
   maintenanceIntervalMs: 5_000,
   maxReaderHoldMs: 150_000,
   lockDirectory: null,

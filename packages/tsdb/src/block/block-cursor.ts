@@ -1,7 +1,6 @@
 import { systemCode } from '@pollux/base';
 import type { Labels, Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
-import { CorruptionError } from '../errors.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import type { ColumnBuilder } from '../query/column-builder.ts';
 import { matchPostings } from '../query/label-index.ts';
@@ -110,5 +109,7 @@ export class BlockCursor implements SeriesCursor {
 
 /** True for what is wrong with the bytes or the disk below them, not with the program or the query. */
 export function isDamage(error: unknown): boolean {
-  return error instanceof CorruptionError || systemCode(error) === 'EIO';
+  // By its code: what crossed from a worker is not of its class any more.
+  const code = systemCode(error);
+  return code === 'TSDB.CORRUPTION' || code === 'EIO';
 }

@@ -1,4 +1,4 @@
-import { type Env, type Files, ulid } from '@pollux/base';
+import { type Files, ulid, type WorkerWorld } from '@pollux/base';
 import { ChunkFileWriter, isHistogramEncoding } from '../format/chunk-file.ts';
 import {
   type ChunkMeta,
@@ -13,9 +13,11 @@ import type { Slices } from '../slices.ts';
 import { TMP_FOR_CREATION } from './block-set.ts';
 
 export type BlockWriterOptions = {
-  readonly env: Env;
+  readonly env: WorkerWorld;
   /** Of all blocks; the new one becomes a directory in it. */
   readonly directory: string;
+  /** Its name; a new one when it is left out. */
+  readonly ulid?: string;
   readonly slices: Slices;
   /** The block's time, `maxTime` exclusive; all samples lie inside. */
   readonly minTime: number;
@@ -44,7 +46,7 @@ export class BlockWriter {
   constructor(options: BlockWriterOptions) {
     const { env, directory, slices } = options;
     this.#options = options;
-    this.ulid = ulid(env.clock.now(), env.random);
+    this.ulid = options.ulid ?? ulid(env.clock.now(), env.random);
     this.#temporary = `${directory}/${this.ulid}${TMP_FOR_CREATION}`;
     env.files.makeDirectory(`${this.#temporary}/chunks`);
     this.#chunks = new ChunkFileWriter(env.files, `${this.#temporary}/chunks`);

@@ -1,4 +1,4 @@
-import type { Env } from '@pollux/base';
+import type { WorkerWorld } from '@pollux/base';
 import type { Block } from '../block/block.ts';
 import { BlockWriter } from '../block/block-writer.ts';
 import type { ChunkScan } from '../block/chunk-scan.ts';
@@ -6,26 +6,28 @@ import type { IndexScan } from '../format/index-scan.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import type { BlockCompaction } from '../format/meta.ts';
 import type { Interval } from '../head/intervals.ts';
+import { cutoffsIn, type Expiry } from '../retention/expiry.ts';
 import type { Slices } from '../slices.ts';
 import type { FloatEncoding } from './float-families.ts';
 import { SeriesMerger, type SeriesPart } from './merge-series.ts';
 import { mergeSymbols } from './merge-symbols.ts';
 
 export type CompactOptions = {
-  readonly env: Env;
+  readonly env: WorkerWorld;
   /** Where the new block is written. */
   readonly directory: string;
+  /** Its name; a new one when it is left out. */
+  readonly ulid?: string;
   /** In the order in which a query reads them: of samples at the same time the first block's stays. */
   readonly parents: readonly Block[];
   readonly compaction: BlockCompaction;
-  /**
-   * For a parent, the time before which chunks of its series number i (in the order of labels) are left out; null keeps
-   * all chunks.
-   */
-  readonly expiry: ((parent: Block) => (seriesIndex: number) => number) | null;
+  /** Chunks that are left out; null keeps all. */
+  readonly expiry: Expiry | null;
   readonly slices: Slices;
   /** How floats are written; null leaves them as they are in the parents. Default null. */
   readonly floats?: FloatEncoding | null;
+  /** Told now and then how many series are written. */
+  readonly onProgress?: (series: number) => void;
 };
 
 /**
@@ -52,6 +54,7 @@ export async function compactBlocks(options: CompactOptions): Promise<string | n
   const writer = new BlockWriter({
     env,
     directory,
+    ...(options.ulid === undefined ? {} : { ulid: options.ulid }),
     slices,
     minTime: Math.min(...parents.map(({ meta }) => meta.minTime)),
     maxTime: Math.max(...parents.map(({ meta }) => meta.maxTime)),
@@ -61,7 +64,7 @@ export async function compactBlocks(options: CompactOptions): Promise<string | n
     await writer.writeSymbols(source);
     for (const [i, front] of fronts.entries()) front.begin(numbers[i]!);
     const merger = new SeriesMerger(writer, slices, options.floats ?? null);
-    await writeSeries(fronts, merger, writer, slices);
+    await writeSeries(fronts, merger, writer, options);
     return await writer.complete();
   } catch (error) {
     writer.abandon();
@@ -73,9 +76,9 @@ async function writeSeries(
   fronts: readonly Front[],
   merger: SeriesMerger,
   writer: BlockWriter,
-  slices: Slices,
+  { slices, onProgress }: Pick<CompactOptions, 'slices' | 'onProgress'>,
 ): Promise<void> {
-  for (;;) {
+  for (let series = 0; ; series++) {
     let least: Front | null = null;
     for (const front of fronts) {
       if (!front.isDone && (least === null || front.compare(least) < 0)) least = front;
@@ -85,7 +88,9 @@ async function writeSeries(
     const chunks = await merger.merge(same.map((front) => front.part()));
     if (chunks.length > 0) writer.addSeries(least.labels, least.labelWords, chunks);
     for (const front of same) front.advance();
-    if (slices.isOver) await slices.pause();
+    if (!slices.isOver) continue;
+    onProgress?.(series + 1);
+    await slices.pause();
   }
 }
 
@@ -102,7 +107,7 @@ class Front {
 
   constructor(block: Block, options: Pick<CompactOptions, 'expiry'>) {
     this.#block = block;
-    this.#cutoffMs = options.expiry?.(block) ?? null;
+    this.#cutoffMs = options.expiry === null ? null : cutoffsIn(block, options.expiry);
     this.scan = block.index.scan();
     this.#chunks = block.scanChunks();
   }

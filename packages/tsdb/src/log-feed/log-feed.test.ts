@@ -1,14 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import {
-  InlineWorkers,
-  SeededRandom,
-  WorkerExitError,
-  type WorkerHandle,
-  type WorkerOptions,
-  type Workers,
-  type WorkerWorld,
-} from '@pollux/base';
+import { InlineWorkers, SeededRandom, type Workers, type WorkerWorld } from '@pollux/base';
 import { NodeFiles, NodeWorkers } from '@pollux/base/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Tsdb } from '../db.ts';
@@ -27,6 +19,7 @@ import {
   T0,
   temporaryDirectory,
 } from '../testing/fixtures.ts';
+import { MortalWorkers } from '../testing/mortal-workers.ts';
 import { PAGE_BYTES } from '../wal/segment.ts';
 import { SegmentWriter } from '../wal/segment-writer.ts';
 
@@ -199,41 +192,6 @@ describe.each([
     });
   });
 });
-
-/** Workers that die when they have said so much. */
-class MortalWorkers implements Workers {
-  readonly parallelism = 1;
-  readonly #workers: Workers;
-  readonly #words: number;
-
-  constructor(workers: Workers, words: number) {
-    this.#workers = workers;
-    this.#words = words;
-  }
-
-  start<Data, In, Out>(
-    entry: Parameters<Workers['start']>[0] & { name: string },
-    options: WorkerOptions<Data, Out>,
-  ): WorkerHandle<In> {
-    let said = 0;
-    let die: (reason: Error) => void = () => {};
-    const death = new Promise<never>((_, reject) => {
-      die = reject;
-    });
-    const worker = this.#workers.start(entry as never, {
-      ...options,
-      onMessage: (message: Out) => {
-        if (said++ < this.#words) options.onMessage(message);
-        if (said === this.#words) die(new WorkerExitError(entry.name, 'exit status 137'));
-      },
-    }) as WorkerHandle<In>;
-    return {
-      post: (message) => worker.post(message),
-      ended: Promise.race([worker.ended, death]),
-      stop: () => worker.stop(),
-    };
-  }
-}
 
 describe('a worker that dies while it reads a log', () => {
   it.each([1, 2, 3, 5])('costs nothing but time, after %i slots', async (words) => {

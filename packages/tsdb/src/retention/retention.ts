@@ -1,7 +1,8 @@
 import type { Files } from '@pollux/base';
 import type { Block } from '../block/block.ts';
 import { blockRanges } from '../compaction/plan.ts';
-import { classOfSeries, countClasses, type SeriesClasses } from './series-classes.ts';
+import type { Expiry } from './expiry.ts';
+import { countClasses, type SeriesClasses } from './series-classes.ts';
 import type { RetentionSettings } from './settings.ts';
 
 /** Largest block that is made without an explicit setting, and the share of what is kept that it may be. */
@@ -75,17 +76,14 @@ export class Retention {
     return expired > 0 && (isOverdue || expired / total >= REWRITE_SHARE) ? 'rewrite' : 'keep';
   }
 
-  /** For a rewrite: before which time chunks of a block's series number i are expired. Null when rules expire nothing. */
-  expiry(newestMs: number): ((block: Block) => (seriesIndex: number) => number) | null {
+  /** What a rewrite leaves out. Null when rules expire nothing. */
+  expiry(newestMs: number): Expiry | null {
     const { rules } = this.#settings;
     if (rules.length === 0) return null;
-    const cutoffs = this.#keeps().map((keepMs) =>
+    const cutoffsMs = this.#keeps().map((keepMs) =>
       keepMs === 0 ? Number.NEGATIVE_INFINITY : newestMs - keepMs,
     );
-    return (block) => {
-      const classes = classOfSeries(block, rules);
-      return (index) => cutoffs[classes[index]!]!;
-    };
+    return { rules, cutoffsMs };
   }
 
   /**

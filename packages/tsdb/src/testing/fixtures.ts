@@ -94,7 +94,8 @@ export async function openTsdb(directory: string, settings: OpenOptions = {}): P
 
 /** `inline` or `threads`: suites run once more with all that workers can do left to them. */
 const WORKER_MODE = process.env.POLLUX_TEST_WORKERS ?? '';
-const WORKER_OPTIONS: Partial<TsdbOptions> = WORKER_MODE === '' ? {} : { replayWorkerMinBytes: 0 };
+const WORKER_OPTIONS: Partial<TsdbOptions> =
+  WORKER_MODE === '' ? {} : { replayWorkerMinBytes: 0, compactionWorkerMinBytes: 0 };
 
 /** Threads see the machine's disk only; a test with files of its own has its workers in-line. */
 function testWorkers(world: WorkerWorld): Workers {
