@@ -12,6 +12,7 @@ import type { TsdbMetrics } from './metrics.ts';
 import { OooWindow } from './ooo/window.ts';
 import type { TsdbOptions } from './options.ts';
 import { removeUnfinishedSnapshots } from './snapshot.ts';
+import { exposeCache } from './state-metrics.ts';
 import { Expiries } from './wal/expiries.ts';
 import type { WalCompression } from './wal/segment-writer.ts';
 import { Wal } from './wal/wal.ts';
@@ -48,6 +49,7 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
   const { env, directory, log } = init;
   const { files, clock } = env;
   const cache = new FileCache(options.fileCacheBytes);
+  exposeCache(init.registry, cache);
   const chunks = { files, clock, log, metrics, directory: `${directory}/chunks_head` };
   const chunkFiles = new HeadChunkFiles({
     ...chunks,

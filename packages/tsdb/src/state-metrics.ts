@@ -1,5 +1,6 @@
 import type { Registry } from '@pollux/telemetry';
 import type { BlockSet } from './block/block-set.ts';
+import type { FileCache } from './block/file-cache.ts';
 import type { ExemplarRing } from './head/exemplar-ring.ts';
 import type { Head } from './head/head.ts';
 import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
@@ -116,6 +117,26 @@ export function exposeState(
     () => retention.settings.timeMs / 1000,
   );
   exposeExemplars(gauge, head.options.exemplars);
+}
+
+/** Registers how large the cache of block files is and what it is good for. */
+export function exposeCache(registry: Registry, cache: FileCache): void {
+  registry.gaugeFrom(
+    'pollux_tsdb_file_cache_bytes',
+    'Memory of pages of block files.',
+    () => cache.bytes,
+  );
+  registry.collect(() => [
+    {
+      name: 'pollux_tsdb_file_cache_lookups_total',
+      help: 'Pages of block files asked for, by whether they were in memory.',
+      type: 'counter',
+      samples: [
+        { suffix: '', labels: ['result', 'hit'], value: cache.lookups.hits },
+        { suffix: '', labels: ['result', 'miss'], value: cache.lookups.misses },
+      ],
+    },
+  ]);
 }
 
 function exposeExemplars(

@@ -1,42 +1,40 @@
-import { DecodeError, type File } from '@pollux/base';
+import { ByteCache, DecodeError, type File } from '@pollux/base';
 
 const PAGE_BYTES = 64 * 1024;
-/** Pages per file in a key; files are below 2^45 bytes. */
-const PAGES_PER_FILE = 2 ** 29;
+/** Pages that stay however small the limit. */
+const MIN_PAGES = 4;
 
 /** Pages of block files in memory, the least recently used first to go. */
 export class FileCache {
-  readonly #pages = new Map<number, Uint8Array>();
-  readonly #maxPages: number;
-  #files = 0;
+  readonly #pages: ByteCache;
 
   constructor(maxBytes: number) {
-    this.#maxPages = Math.max(4, Math.floor(maxBytes / PAGE_BYTES));
+    this.#pages = new ByteCache(Math.max(MIN_PAGES * PAGE_BYTES, maxBytes));
   }
 
   get bytes(): number {
-    return this.#pages.size * PAGE_BYTES;
+    return this.#pages.bytes;
+  }
+
+  /** Pages asked for that were in memory, and that were read. */
+  get lookups(): { readonly hits: number; readonly misses: number } {
+    return { hits: this.#pages.hits, misses: this.#pages.misses };
   }
 
   /** `file` stays the caller's to close. */
   add(file: File): CachedFile {
-    return new CachedFile(this, file, this.#files++, file.size());
+    return new CachedFile(this, file, this.#pages.addFile(), file.size());
   }
 
   /** A file that grows. The caller never reads a page of it that is not yet full. */
   addGrowing(file: File): CachedFile {
-    return new CachedFile(this, file, this.#files++, Number.POSITIVE_INFINITY);
+    return new CachedFile(this, file, this.#pages.addFile(), Number.POSITIVE_INFINITY);
   }
 
   /** Pages of closed files age out by themselves, since no key comes twice. */
   page(file: File, fileNumber: number, index: number): Uint8Array {
-    const key = fileNumber * PAGES_PER_FILE + index;
-    const known = this.#pages.get(key);
-    if (known !== undefined) {
-      this.#pages.delete(key);
-      this.#pages.set(key, known);
-      return known;
-    }
+    const known = this.#pages.get(fileNumber, index);
+    if (known !== undefined) return known;
     const buffer = new Uint8Array(PAGE_BYTES);
     const filled = file.read(buffer, 0, PAGE_BYTES, index * PAGE_BYTES);
     // A page that came short of the file's end must not be kept: the disk may be well again at the next attempt.
@@ -47,11 +45,7 @@ export class FileCache {
       );
     }
     const page = filled === PAGE_BYTES ? buffer : buffer.slice(0, filled);
-    if (this.#pages.size >= this.#maxPages) {
-      const oldest = this.#pages.keys().next().value;
-      if (oldest !== undefined) this.#pages.delete(oldest);
-    }
-    this.#pages.set(key, page);
+    this.#pages.put(fileNumber, index, page);
     return page;
   }
 }
