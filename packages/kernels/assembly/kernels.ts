@@ -14,8 +14,8 @@ const slots: usize = memory.data(2048 * 4 + 16, 16);
 const frequencies: usize = memory.data(256 * 4, 16);
 /** Sixteen tables of CRC-32C: word b of table t is the checksum of byte b with t bytes of zero behind it. */
 const crcTables: usize = memory.data(16 * 256 * 4, 16);
-/** Four words of state for each of four keys that are hashed at once. */
-const hashState: usize = memory.data(4 * 16, 16);
+/** For each set of lanes the bytes of these lanes, one behind the other. */
+const chosenLanes: usize = memory.data(16 * 16, 16);
 
 export function inputAt(): usize {
   return input;
@@ -248,133 +248,6 @@ export function xorSamples(
   return true;
 }
 
-/**
- * `src/hash/hash-reference.ts` for `count` keys of the input: pairs of start and end in `words`, low words of the results to
- * `low`, high words to `high`. Four keys at a time, one in each lane, as far as the shortest of them goes; what is left of
- * each goes alone. A key's last word is read whole: the input has a spare behind it; results have one of three.
- */
-export function hashKeys(count: i32, seedLow: u32, seedHigh: u32): void {
-  for (let index = 0; index < count; index += 4) {
-    const pairs = words + ((<usize>index) << 3);
-    const lanes = min(4, count - index);
-    // Bytes that the four have in common, in whole words.
-    let common: u32 = 0;
-    if (lanes === 4) {
-      common = load<u32>(pairs, 4) - load<u32>(pairs);
-      common = min(common, load<u32>(pairs, 12) - load<u32>(pairs, 8));
-      common = min(common, load<u32>(pairs, 20) - load<u32>(pairs, 16));
-      common = min(common, load<u32>(pairs, 28) - load<u32>(pairs, 24)) & ~3;
-    }
-    hashCommon(pairs, common, seedLow, seedHigh);
-    for (let lane = 0; lane < lanes; lane++) {
-      const pair = pairs + ((<usize>lane) << 3);
-      const start = load<u32>(pair);
-      hashRest(hashState + ((<usize>lane) << 2), start, load<u32>(pair, 4) - start, common);
-    }
-    hashFinish(index);
-  }
-}
-
-function hashCommon(pairs: usize, common: u32, seedLow: u32, seedHigh: u32): void {
-  let v0 = i32x4.splat(seedLow);
-  let v1 = i32x4.splat(seedHigh ^ 0xee);
-  let v2 = i32x4.splat(seedLow ^ 0x6c796765);
-  let v3 = i32x4.splat(seedHigh ^ 0x74656462);
-  if (common > 0) {
-    let a = input + <usize>load<u32>(pairs);
-    let b = input + <usize>load<u32>(pairs, 8);
-    let c = input + <usize>load<u32>(pairs, 16);
-    let d = input + <usize>load<u32>(pairs, 24);
-    for (const end = a + <usize>common; a < end; a += 4, b += 4, c += 4, d += 4) {
-      let word = v128.load32_zero(a);
-      word = v128.load_lane<u32>(b, word, 1);
-      word = v128.load_lane<u32>(c, word, 2);
-      word = v128.load_lane<u32>(d, word, 3);
-      v3 = v128.xor(v3, word);
-      v0 = i32x4.add(v0, v1);
-      v1 = v128.xor(turned(v1, 5), v0);
-      v0 = turned16(v0);
-      v2 = i32x4.add(v2, v3);
-      v3 = v128.xor(turned8(v3), v2);
-      v0 = i32x4.add(v0, v3);
-      v3 = v128.xor(turned(v3, 7), v0);
-      v2 = i32x4.add(v2, v1);
-      v1 = v128.xor(turned(v1, 13), v2);
-      v2 = turned16(v2);
-      v0 = v128.xor(v0, word);
-    }
-  }
-  v128.store(hashState, v0);
-  v128.store(hashState, v1, 16);
-  v128.store(hashState, v2, 32);
-  v128.store(hashState, v3, 48);
-}
-
-/** Takes in what is behind the first `done` bytes of a key, and its last word, into the state of one lane. */
-function hashRest(state: usize, start: u32, size: u32, done: u32): void {
-  let v0 = load<u32>(state);
-  let v1 = load<u32>(state, 16);
-  let v2 = load<u32>(state, 32);
-  let v3 = load<u32>(state, 48);
-  const wholeEnd = input + <usize>start + <usize>(size & ~3);
-  const last = (load<u32>(wholeEnd) & ((1 << ((size & 3) << 3)) - 1)) | (size << 24);
-  for (let at = input + <usize>start + <usize>done; at <= wholeEnd; at += 4) {
-    const word = at < wholeEnd ? load<u32>(at) : last;
-    v3 ^= word;
-    v0 += v1;
-    v1 = rotl<u32>(v1, 5) ^ v0;
-    v0 = rotl<u32>(v0, 16);
-    v2 += v3;
-    v3 = rotl<u32>(v3, 8) ^ v2;
-    v0 += v3;
-    v3 = rotl<u32>(v3, 7) ^ v0;
-    v2 += v1;
-    v1 = rotl<u32>(v1, 13) ^ v2;
-    v2 = rotl<u32>(v2, 16);
-    v0 ^= word;
-  }
-  store<u32>(state, v0);
-  store<u32>(state, v1, 16);
-  store<u32>(state, v2, 32);
-  store<u32>(state, v3, 48);
-}
-
-function hashFinish(index: i32): void {
-  let v0 = v128.load(hashState);
-  let v1 = v128.load(hashState, 16);
-  let v2 = v128.xor(v128.load(hashState, 32), i32x4.splat(0xee));
-  let v3 = v128.load(hashState, 48);
-  const target = (<usize>index) << 2;
-  for (let round = 0; round < 6; round++) {
-    if (round === 3) {
-      v128.store(low + target, v128.xor(v1, v3));
-      v1 = v128.xor(v1, i32x4.splat(0xdd));
-    }
-    v0 = i32x4.add(v0, v1);
-    v1 = v128.xor(turned(v1, 5), v0);
-    v0 = turned16(v0);
-    v2 = i32x4.add(v2, v3);
-    v3 = v128.xor(turned8(v3), v2);
-    v0 = i32x4.add(v0, v3);
-    v3 = v128.xor(turned(v3, 7), v0);
-    v2 = i32x4.add(v2, v1);
-    v1 = v128.xor(turned(v1, 13), v2);
-    v2 = turned16(v2);
-  }
-  v128.store(high + target, v128.xor(v1, v3));
-}
-
-/** Each lane rotated to the left. The compiler puts these in place. */
-function turned(lanes: v128, by: i32): v128 {
-  return v128.or(i32x4.shl(lanes, by), i32x4.shr_u(lanes, 32 - by));
-}
-function turned8(lanes: v128): v128 {
-  return v128.shuffle<u8>(lanes, lanes, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14);
-}
-function turned16(lanes: v128): v128 {
-  return v128.shuffle<u16>(lanes, lanes, 1, 0, 3, 2, 5, 4, 7, 6);
-}
-
 fillCrcTables();
 
 function fillCrcTables(): void {
@@ -418,4 +291,157 @@ function sliced(four: u32, table: usize): u32 {
     load<u32>(tables - 2048 + ((<usize>((four >>> 16) & 0xff)) << 2)) ^
     load<u32>(tables - 3072 + ((<usize>(four >>> 24)) << 2))
   );
+}
+
+/**
+ * Writes the low `width` (1 to 56) bits of `value`, which has no higher bits set, behind the first `bit` bits of the input;
+ * returns the bit after them. The rest of the last byte becomes 0: eight bytes are written, and at most 63 of their bits are
+ * of the value and before it.
+ */
+function put(bit: i32, value: u64, width: i32): i32 {
+  const at = input + <usize>(bit >> 3);
+  const before = (<u64>load<u8>(at)) << 56;
+  store<u64>(at, bswap<u64>(before | (value << (64 - (bit & 7) - width))));
+  return bit + width;
+}
+
+function putVarint(bit: i32, value: u64): i32 {
+  let rest = value;
+  let next = bit;
+  for (; rest >= 0x80; rest >>= 7) next = put(next, (rest & 0x7f) | 0x80, 8);
+  return put(next, rest, 8);
+}
+
+/**
+ * `src/xor/xor-encode.ts`: the first samples of `numbers` and `words` as a chunk in the input, at most `count` of them and
+ * none behind the one that makes the chunk longer than `cutBits`. Returns the chunk's bits.
+ */
+export function xorEncode(count: i32, cutBits: i32): i32 {
+  store<u8>(input, 0, 2);
+  let timestamp = load<f64>(numbers);
+  let value = load<u64>(words);
+  let bit = putVarint(16, <u64>(timestamp < 0 ? -timestamp * 2 - 1 : timestamp * 2));
+  bit = put(bit, value >> 32, 32);
+  bit = put(bit, value & 0xffffffff, 32);
+  let lastDelta: f64 = 0;
+  // No window fits into the first one's.
+  let windowLeading = 64;
+  let windowTrailing = 64;
+  let index = 1;
+  for (; index < count && bit <= cutBits; index++) {
+    const at = load<f64>(numbers + ((<usize>index) << 3));
+    const delta = at - timestamp;
+    timestamp = at;
+    // The code of the time, or its end, and its bits: what follows is written with it.
+    let code: u64 = 0;
+    let width = 1;
+    if (index === 1) {
+      bit = putVarint(bit, <u64>delta);
+      width = 0;
+    } else if (delta !== lastDelta) {
+      const change = <i64>(delta - lastDelta);
+      if (change >= -8191 && change <= 8192) {
+        code = 0x8000 | (<u64>change & 0x3fff);
+        width = 16;
+      } else if (change >= -65535 && change <= 65536) {
+        code = 0xc0000 | (<u64>change & 0x1ffff);
+        width = 20;
+      } else if (change >= -524287 && change <= 524288) {
+        code = 0xe00000 | (<u64>change & 0xfffff);
+        width = 24;
+      } else {
+        bit = put(bit, 0xf, 4);
+        bit = put(bit, <u64>change >> 32, 32);
+        code = <u64>change & 0xffffffff;
+        width = 32;
+      }
+    }
+    lastDelta = delta;
+    const next = load<u64>(words + ((<usize>index) << 3));
+    const bits = value ^ next;
+    value = next;
+    if (bits === 0) {
+      bit = put(bit, code << 1, width + 1);
+      continue;
+    }
+    // The field has five bits.
+    const leading = min(<i32>clz<u64>(bits), 31);
+    const trailing = <i32>ctz<u64>(bits);
+    if (leading >= windowLeading && trailing >= windowTrailing) {
+      code = (code << 2) | 0b10;
+      width += 2;
+    } else {
+      windowLeading = leading;
+      windowTrailing = trailing;
+      // 64 significant bits are written as 0.
+      const fields = (leading << 6) | ((64 - leading - trailing) & 63);
+      code = (code << 13) | <u64>((0b11 << 11) | fields);
+      width += 13;
+    }
+    const significant = 64 - windowLeading - windowTrailing;
+    const shifted = bits >> windowTrailing;
+    if (width + significant <= 56) {
+      bit = put(bit, (code << significant) | shifted, width + significant);
+    } else {
+      bit = put(bit, code, width);
+      if (significant > 56) {
+        bit = put(bit, shifted >> 32, significant - 32);
+        bit = put(bit, shifted & 0xffffffff, 32);
+      } else bit = put(bit, shifted, significant);
+    }
+  }
+  store<u16>(input, bswap<u16>(<u16>index));
+  return bit;
+}
+
+fillChosenLanes();
+
+function fillChosenLanes(): void {
+  for (let lanes = 0; lanes < 16; lanes++) {
+    let at = chosenLanes + ((<usize>lanes) << 4);
+    for (let lane = 0; lane < 4; lane++) {
+      if (((lanes >> lane) & 1) === 0) continue;
+      store<u32>(at, 0x03020100 + lane * 0x04040404);
+      at += 4;
+    }
+  }
+}
+
+/**
+ * Intersection in `src/postings/postings.ts`: ascending lists in the input and in `words`, what is in both to `numbers`,
+ * which has a spare of one vector. Four elements of each at a time, each against each; of that whose last is the lower (or of
+ * both) the next four.
+ */
+export function intersect(firstCount: i32, secondCount: i32): i32 {
+  let a = input;
+  let b = words;
+  let target = numbers;
+  let aEnd = input + ((<usize>(firstCount & ~3)) << 2);
+  let bEnd = words + ((<usize>(secondCount & ~3)) << 2);
+  while (a < aEnd && b < bEnd) {
+    const x = v128.load(a);
+    const y = v128.load(b);
+    let equal = i32x4.eq(x, y);
+    equal = v128.or(equal, i32x4.eq(x, v128.shuffle<i32>(y, y, 1, 2, 3, 0)));
+    equal = v128.or(equal, i32x4.eq(x, v128.shuffle<i32>(y, y, 2, 3, 0, 1)));
+    equal = v128.or(equal, i32x4.eq(x, v128.shuffle<i32>(y, y, 3, 0, 1, 2)));
+    const lanes = i32x4.bitmask(equal);
+    v128.store(target, v128.swizzle(x, v128.load(chosenLanes + ((<usize>lanes) << 4))));
+    target += (<usize>popcnt<i32>(lanes)) << 2;
+    const aLast = load<u32>(a, 12);
+    const bLast = load<u32>(b, 12);
+    a += (<usize>(aLast <= bLast)) << 4;
+    b += (<usize>(bLast <= aLast)) << 4;
+  }
+  aEnd = input + ((<usize>firstCount) << 2);
+  bEnd = words + ((<usize>secondCount) << 2);
+  while (a < aEnd && b < bEnd) {
+    const x = load<u32>(a);
+    const y = load<u32>(b);
+    store<u32>(target, x);
+    target += (<usize>(x === y)) << 2;
+    a += (<usize>(x <= y)) << 2;
+    b += (<usize>(y <= x)) << 2;
+  }
+  return <i32>((target - numbers) >> 2);
 }

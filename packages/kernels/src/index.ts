@@ -14,13 +14,7 @@ export {
   denseMaxBytes,
 } from './dense/dense-encode.ts';
 export { DENSE_MALFORMED, DENSE_MAX_SAMPLES, DENSE_UNFIT } from './dense/dense-format.ts';
-export {
-  createKeyHashes,
-  type HashSeed,
-  hashKey,
-  hashKeys,
-  type KeyHashes,
-} from './hash/key-hash.ts';
+export { type HashSeed, hashKey } from './hash/key-hash.ts';
 export { bucketIndexes, spansOfIndexes } from './histogram/bucket-layout.ts';
 export {
   decodeHistograms,
@@ -69,5 +63,11 @@ export {
   xorByteLength,
 } from './xor/xor-append.ts';
 export { XOR_MALFORMED, xorCount, xorDecode } from './xor/xor-decode.ts';
+export {
+  createXorEncoder,
+  XOR_MOST_CUT_BYTES,
+  type XorEncoder,
+  xorEncode,
+} from './xor/xor-encode.ts';
 export { xor2Decode } from './xor/xor2-decode.ts';
 export { Xor2Chunk } from './xor/xor2-encode.ts';

@@ -14,8 +14,9 @@ export type NativeKernels = {
   line(count: number, first: number, step: number): void;
   sum(from: number, to: number): void;
   divide(count: number, divisor: number): void;
-  hashKeys(count: number, seedLow: number, seedHigh: number): void;
   crc32c(size: number, crc: number): number;
+  xorEncode(count: number, cutBits: number): number;
+  intersect(firstCount: number, secondCount: number): number;
   xorSamples(
     firstBit: number,
     endBit: number,
@@ -28,7 +29,7 @@ export type NativeKernels = {
 };
 
 /** Loops that later versions added last: a module without them was built of older sources. */
-const NEWEST = ['hashKeys', 'crc32c'] as const satisfies readonly (keyof NativeKernels)[];
+const NEWEST = ['crc32c', 'xorEncode'] as const satisfies readonly (keyof NativeKernels)[];
 
 /** The part of the runtime's WebAssembly that is used; Node's types have no values for it. */
 declare const WebAssembly: {

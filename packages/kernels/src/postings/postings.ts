@@ -1,27 +1,80 @@
+import { CHOSEN_POSTINGS, type NativePostings, POSTINGS_NATIVE_MOST } from './native-postings.ts';
+
 /**
  * Set algebra over ascending lists of series references. Inputs are strictly ascending; so are outputs. An output may
  * not overlap an input in memory.
  */
 
 /** From this ratio of lengths on, skipping through the longer list by doubling steps beats walking it. */
-const GALLOP_RATIO = 16;
+const GALLOP_RATIO = 8;
+/** The same where the walk is WebAssembly's. */
+const NATIVE_GALLOP_RATIO = 32;
+/** From this ratio on, what lies between the few elements that are left out is copied run by run. */
+const RUNS_RATIO = 24;
+/** With fewer elements the walk is over before the lists are copied to where WebAssembly sees them. */
+const NATIVE_LEAST = 64;
 /** More lists than this are united by sorting all their elements instead of pair by pair. */
 const PAIRWISE_LISTS = 4;
 
 /** Writes what is in both into `target` (room for the shorter) and returns the number. */
-export function intersectPostings(a: Uint32Array, b: Uint32Array, target: Uint32Array): number {
+export function intersectPostings(
+  a: Uint32Array,
+  b: Uint32Array,
+  target: Uint32Array,
+  native: NativePostings | null = CHOSEN_POSTINGS,
+): number {
   const short = a.length <= b.length ? a : b;
   const long = a.length <= b.length ? b : a;
-  if (short.length * GALLOP_RATIO < long.length) return intersectGalloping(short, long, target);
+  const isNative = native !== null && short.length >= NATIVE_LEAST;
+  const ratio = isNative ? NATIVE_GALLOP_RATIO : GALLOP_RATIO;
+  if (short.length * ratio < long.length) return intersectGalloping(short, long, target);
+  if (isNative) return intersectNative(native, a, b, target);
   let count = 0;
   let i = 0;
   let j = 0;
-  while (i < short.length && j < long.length) {
-    const x = short[i]!;
-    const y = long[j]!;
-    if (x === y) target[count++] = x;
-    if (x <= y) i++;
-    if (y <= x) j++;
+  while (i < a.length && j < b.length) {
+    const x = a[i]! | 0;
+    const y = b[j]! | 0;
+    const isLess = below(x, y);
+    const isMore = below(y, x);
+    target[count] = x;
+    count += 1 - isLess - isMore;
+    i += 1 - isMore;
+    j += 1 - isLess;
+  }
+  return count;
+}
+
+/**
+ * 1 when x < y as unsigned numbers, else 0: the borrow of their difference. Which list comes next is as good as random, and
+ * a branch on it is guessed wrongly every other time, at the cost of several of these steps.
+ */
+function below(x: number, y: number): number {
+  return ((~x & y) | ((~x | y) & (x - y))) >>> 31;
+}
+
+/** One window of each list after the other: the whole of one of them is behind, and the other up to where that ended. */
+function intersectNative(
+  native: NativePostings,
+  a: Uint32Array,
+  b: Uint32Array,
+  target: Uint32Array,
+): number {
+  let count = 0;
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    const aEnd = Math.min(a.length, i + POSTINGS_NATIVE_MOST);
+    const bEnd = Math.min(b.length, j + POSTINGS_NATIVE_MOST);
+    native.first.set(a.subarray(i, aEnd));
+    native.second.set(b.subarray(j, bEnd));
+    const found = native.intersect(aEnd - i, bEnd - j);
+    target.set(native.found.subarray(0, found), count);
+    count += found;
+    const aLast = a[aEnd - 1]!;
+    const bLast = b[bEnd - 1]!;
+    i = aLast <= bLast ? aEnd : seekPostings(a, bLast + 1, i);
+    j = bLast <= aLast ? bEnd : seekPostings(b, aLast + 1, j);
   }
   return count;
 }
@@ -63,19 +116,55 @@ export function unitePostings(a: Uint32Array, b: Uint32Array, target: Uint32Arra
   let i = 0;
   let j = 0;
   while (i < a.length && j < b.length) {
-    const x = a[i]!;
-    const y = b[j]!;
-    target[count++] = Math.min(x, y);
-    if (x <= y) i++;
-    if (y <= x) j++;
+    const x = a[i]! | 0;
+    const y = b[j]! | 0;
+    const isLess = below(x, y);
+    const isMore = below(y, x);
+    target[count++] = x ^ ((x ^ y) & -isMore);
+    i += 1 - isMore;
+    j += 1 - isLess;
   }
-  while (i < a.length) target[count++] = a[i++]!;
-  while (j < b.length) target[count++] = b[j++]!;
-  return count;
+  target.set(a.subarray(i), count);
+  count += a.length - i;
+  target.set(b.subarray(j), count);
+  return count + b.length - j;
 }
 
 /** Writes what is in `a` and not in `b` into `target` (room for `a`) and returns the number. */
 export function subtractPostings(a: Uint32Array, b: Uint32Array, target: Uint32Array): number {
+  if (b.length * RUNS_RATIO < a.length) return subtractFew(a, b, target);
+  if (a.length * GALLOP_RATIO < b.length) return subtractMany(a, b, target);
+  let count = 0;
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    const x = a[i]! | 0;
+    const y = b[j]! | 0;
+    const isLess = below(x, y);
+    target[count] = x;
+    count += isLess;
+    i += 1 - below(y, x);
+    j += 1 - isLess;
+  }
+  target.set(a.subarray(i), count);
+  return count + a.length - i;
+}
+
+/** Copies what lies between the elements of `b`. */
+function subtractFew(a: Uint32Array, b: Uint32Array, target: Uint32Array): number {
+  let count = 0;
+  let i = 0;
+  for (let j = 0; j < b.length && i < a.length; j++) {
+    const next = seekPostings(a, b[j]!, i);
+    target.set(a.subarray(i, next), count);
+    count += next - i;
+    i = a[next] === b[j] ? next + 1 : next;
+  }
+  target.set(a.subarray(i), count);
+  return count + a.length - i;
+}
+
+function subtractMany(a: Uint32Array, b: Uint32Array, target: Uint32Array): number {
   let count = 0;
   let j = 0;
   for (let i = 0; i < a.length; i++) {

@@ -1,7 +1,7 @@
 import { CHOSEN_KERNELS } from '../native/chosen-kernels.ts';
 import type { NativeKernels } from '../native/native-kernels.ts';
 
-/** XOR's inner loop in WebAssembly, with the memory that it works on: scratch of one synchronous call. */
+/** XOR's inner loops in WebAssembly, with the memory that it works on: scratch of one synchronous call. */
 export type NativeXor = {
   readonly input: Uint8Array;
   readonly times: Float64Array;
@@ -17,6 +17,8 @@ export type NativeXor = {
     valueLow: number,
     valueHigh: number,
   ): boolean;
+  /** Writes the samples of `times` and `words` as a chunk into `input`; returns its bits. */
+  encode(count: number, cutBits: number): number;
 };
 
 /** Samples that its memory holds. */
@@ -40,6 +42,7 @@ export function createNativeXor(native: NativeKernels): NativeXor {
         valueLow,
         valueHigh,
       ) !== 0,
+    encode: (count, cutBits) => native.xorEncode(count, cutBits),
   };
 }
 

@@ -14,6 +14,7 @@ import {
   xorByteLength,
 } from './xor-append.ts';
 import { XOR_MALFORMED, xorCount, xorDecode } from './xor-decode.ts';
+import { createXorEncoder, XOR_MOST_CUT_BYTES, xorEncode } from './xor-encode.ts';
 
 const CONFORMANCE =
   process.env.POLLUX_CONFORMANCE ??
@@ -52,12 +53,43 @@ const samples = fc
     });
   });
 
+/** Values each of which changes a run of bits, of any length and at any place, so that codes end at every bit of a byte. */
+const changes = fc
+  .array(fc.tuple(fc.integer({ min: 1, max: 64 }), fc.nat(63)), { minLength: 300, maxLength: 400 })
+  .map((steps) => {
+    let bits = 0n;
+    return steps.map(([significant, place], i): RawSample => {
+      const trailing = BigInt(Math.min(place, 64 - significant));
+      bits ^= ((1n << BigInt(significant - 1)) | 1n) << trailing;
+      const timestampMs = i * 15_000;
+      return { timestampMs, low: Number(bits & 0xffffffffn), high: Number(bits >> 32n) };
+    });
+  });
+
 function encode(input: readonly RawSample[], bytes: Uint8Array, offset: number): number {
   const state = createXorAppendState(1);
   for (const { timestampMs, low, high } of input) {
     xorAppend(state, 0, bytes, offset, timestampMs, low, high);
   }
   return xorByteLength(state, 0);
+}
+
+/** Both, the second after the first. */
+function joined(first: readonly RawSample[], second: readonly RawSample[]): RawSample[] {
+  const shift = first.at(-1)!.timestampMs + 15_000 - second[0]!.timestampMs;
+  const later = second.map((sample) => ({ ...sample, timestampMs: sample.timestampMs + shift }));
+  return [...first, ...later];
+}
+
+/** Samples that a chunk takes which is closed as soon as it is longer than `cutBytes`. */
+function countUntil(input: readonly RawSample[], cutBytes: number): number {
+  const bytes = new Uint8Array(input.length * XOR_SAMPLE_MAX_BYTES + 16);
+  const state = createXorAppendState(1);
+  for (const { timestampMs, low, high } of input) {
+    xorAppend(state, 0, bytes, 0, timestampMs, low, high);
+    if (xorByteLength(state, 0) > cutBytes) break;
+  }
+  return state.count[0]!;
 }
 
 /** Decodes with each implementation; they must agree, also on what is malformed. */
@@ -110,6 +142,40 @@ describe('XOR chunks', () => {
         expect(dirty.subarray(0, offset).every((byte) => byte === garbage)).toBe(true);
         expect(dirty.subarray(offset + length).every((byte) => byte === garbage)).toBe(true);
       }),
+    );
+  });
+
+  it('of whole columns are byte for byte those appended sample by sample, cut where these are', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.tuple(samples, samples).map(([first, second]) => joined(first, second)),
+          changes,
+        ),
+        fc.oneof(fc.constantFrom(1005, XOR_MOST_CUT_BYTES), fc.nat(1200)),
+        fc.nat(20),
+        (input, cutBytes, garbage) => {
+          const timestampsMs = Float64Array.from(input, (sample) => sample.timestampMs);
+          const words = Uint32Array.from(input.flatMap(({ low, high }) => [low, high]));
+          for (const implementation of IMPLEMENTATIONS) {
+            const encoder = createXorEncoder(cutBytes, implementation);
+            let from = Math.min(garbage, input.length - 1);
+            while (from < input.length) {
+              const to = Math.min(input.length, from + 120);
+              const bytes = new Uint8Array(120 * XOR_SAMPLE_MAX_BYTES + 64).fill(garbage);
+              // What is left of other chunks does not matter.
+              implementation?.input.fill(0xff);
+              const length = xorEncode(encoder, timestampsMs, words, from, to, bytes, 24);
+              const wanted = new Uint8Array(bytes.length).fill(garbage);
+              const taken = countUntil(input.slice(from, to), cutBytes);
+              expect(length).toBe(encode(input.slice(from, from + taken), wanted, 24));
+              expect(xorCount(bytes, 24)).toBe(taken);
+              expect(Buffer.compare(bytes, wanted)).toBe(0);
+              from += taken;
+            }
+          }
+        },
+      ),
     );
   });
 
@@ -177,6 +243,13 @@ describe('XOR chunks', () => {
         const bytes = new Uint8Array(chunk.length + 64);
         expect(encode(decoded!, bytes, 0)).toBe(chunk.length);
         expect(bytes.subarray(0, chunk.length)).toEqual(chunk);
+        const times = Float64Array.from(decoded!, ({ timestampMs }) => timestampMs);
+        const words = Uint32Array.from(decoded!.flatMap(({ low, high }) => [low, high]));
+        for (const implementation of IMPLEMENTATIONS) {
+          const encoder = createXorEncoder(XOR_MOST_CUT_BYTES, implementation);
+          const length = xorEncode(encoder, times, words, 0, times.length, bytes.fill(0), 0);
+          expect(bytes.subarray(0, length)).toEqual(chunk);
+        }
         chunks++;
       }
       expect(chunks).toBeGreaterThan(90);

@@ -24,7 +24,7 @@ export class Receiver {
   constructor(appendable: Appendable, random: Random, kernel = createKernel(random)) {
     this.#appendable = appendable;
     this.#kernel = kernel;
-    this.#series = kernel ?? new SeriesCache(random.below(2 ** 32));
+    this.#series = kernel ?? new SeriesCache(Uint32Array.of(word(random), word(random)));
     this.#walking = new WriteRequestDecoder(kernel);
   }
 
@@ -54,9 +54,12 @@ export class Receiver {
 
 /** Null where there is no kernel. */
 export function createKernel(random: Random): WriteKernel | null {
-  const word = (): number => random.below(2 ** 32);
   return createWriteKernel({
-    seed: [word(), word(), word(), word()],
+    seed: [word(random), word(random), word(random), word(random)],
     maxLabelBytes: MAX_CACHE_BYTES,
   });
+}
+
+function word(random: Random): number {
+  return random.below(2 ** 32);
 }

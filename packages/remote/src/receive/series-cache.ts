@@ -1,3 +1,4 @@
+import { type HashSeed, hashKey } from '@pollux/kernels';
 import type { SeriesRef } from '@pollux/storage';
 
 /** Bytes of label fields kept before the cache starts anew. */
@@ -11,7 +12,8 @@ export const MAX_CACHE_BYTES = 128 * 1024 * 1024;
  */
 export class SeriesCache {
   readonly #maxBytes: number;
-  readonly #seed: number;
+  readonly #seed: HashSeed;
+  readonly #hash = new Uint32Array(2);
   #hashes = new Uint32Array(1_024);
   #refs = new Uint32Array(1_024);
   #starts = new Uint32Array(1_024);
@@ -21,7 +23,7 @@ export class SeriesCache {
   #arenaSize = 0;
 
   /** A random `seed` keeps senders from choosing labels that collide. */
-  constructor(seed: number, maxBytes = MAX_CACHE_BYTES) {
+  constructor(seed: HashSeed, maxBytes = MAX_CACHE_BYTES) {
     this.#seed = seed;
     this.#maxBytes = maxBytes;
   }
@@ -32,7 +34,7 @@ export class SeriesCache {
 
   /** The ref of the series with these bytes, or 0. */
   find(data: Uint8Array, start: number, end: number): SeriesRef {
-    const slot = this.#slot(data, start, end, hashBytes(data, start, end, this.#seed));
+    const slot = this.#slot(data, start, end, this.#hashOf(data, start, end));
     return this.#refs[slot]!;
   }
 
@@ -41,7 +43,7 @@ export class SeriesCache {
     const length = end - start;
     if (this.#arenaSize + length > this.#maxBytes) this.clear();
     if ((this.#count + 1) * 2 > this.#refs.length) this.#grow();
-    const hash = hashBytes(data, start, end, this.#seed);
+    const hash = this.#hashOf(data, start, end);
     const slot = this.#slot(data, start, end, hash);
     if (this.#lengths[slot]! === 0) {
       this.#reserve(length);
@@ -61,6 +63,11 @@ export class SeriesCache {
     this.#refs.fill(0);
     this.#count = 0;
     this.#arenaSize = 0;
+  }
+
+  #hashOf(data: Uint8Array, start: number, end: number): number {
+    hashKey(data, start, end, this.#seed, this.#hash);
+    return this.#hash[0]!;
   }
 
   #slot(data: Uint8Array, start: number, end: number, hash: number): number {
@@ -119,26 +126,4 @@ function equalBytes(
 ): boolean {
   for (let i = start, j = at; i < end; i++, j++) if (data[i] !== arena[j]) return false;
   return true;
-}
-
-/** MurmurHash3 (Appleby), 32 bits, four bytes a step. */
-export function hashBytes(data: Uint8Array, start: number, end: number, seed: number): number {
-  let hash = seed;
-  let i = start;
-  for (; i + 4 <= end; i += 4) {
-    let k = data[i]! | (data[i + 1]! << 8) | (data[i + 2]! << 16) | (data[i + 3]! << 24);
-    k = Math.imul(k, 0xcc9e2d51);
-    k = (k << 15) | (k >>> 17);
-    hash ^= Math.imul(k, 0x1b873593);
-    hash = (hash << 13) | (hash >>> 19);
-    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
-  }
-  let tail = 0;
-  for (let shift = 0; i < end; i++, shift += 8) tail |= data[i]! << shift;
-  tail = Math.imul(tail, 0xcc9e2d51);
-  hash ^= Math.imul((tail << 15) | (tail >>> 17), 0x1b873593);
-  hash ^= end - start;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }
