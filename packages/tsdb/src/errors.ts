@@ -31,6 +31,20 @@ export class WalSyncError extends OperatingError {
   }
 }
 
+/**
+ * The log has taken the commit, the one of out-of-order samples has not: the samples that came in order are stored and
+ * visible, late ones are neither. Only when what the log took cannot be cut off again; sending the commit again is safe.
+ */
+export class PartlyStoredError extends OperatingError {
+  constructor(options: { cause: unknown }) {
+    super(
+      'TSDB.PARTLY_STORED',
+      'the log of out-of-order samples cannot be written; of this commit only samples that came in order may be stored; free space or repair the disk',
+      options,
+    );
+  }
+}
+
 /** So many head chunks wait for a disk that does not take them that the head must not grow. */
 export class HeadChunkWriteError extends OperatingError {
   constructor(waitingBytes: number) {

@@ -22,6 +22,7 @@ export {
   CorruptionError,
   DirectoryError,
   NotSupportedError,
+  PartlyStoredError,
   WalSyncError,
   WalWriteError,
 } from './errors.ts';

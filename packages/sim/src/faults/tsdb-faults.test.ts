@@ -1,8 +1,9 @@
 import { Labels, Matcher } from '@pollux/model';
 import { NO_HINTS } from '@pollux/storage';
-import type { Tsdb } from '@pollux/tsdb';
+import type { FsyncMode, Tsdb } from '@pollux/tsdb';
 import { describe, expect, it } from 'vitest';
 import type { DiskFaultKind, DiskOperation } from '../disk/disk-faults.ts';
+import type { FaultSubject } from './fault-run.ts';
 import { type FaultWorld, faultWorld } from './fault-world.ts';
 import { contentsOf, tsdbSubject } from './tsdb-subject.ts';
 
@@ -13,13 +14,17 @@ const M = [new Matcher('__name__', '=', 'm')];
 /** A database on a disk that does what the test tells it. */
 class Story {
   readonly world: FaultWorld = faultWorld(1);
-  readonly #subject = tsdbSubject('always', {
-    outOfOrderWindowMs: 15_000,
-    retentionMs: 3 * BLOCK_MS,
-    maxBlockDurationMs: BLOCK_MS,
-    snapshotIntervalMs: 0,
-  });
+  readonly #subject: FaultSubject<Tsdb>;
   #db: Tsdb | null = null;
+
+  constructor(fsync: FsyncMode) {
+    this.#subject = tsdbSubject(fsync, {
+      outOfOrderWindowMs: 15_000,
+      retentionMs: 3 * BLOCK_MS,
+      maxBlockDurationMs: BLOCK_MS,
+      snapshotIntervalMs: 0,
+    });
+  }
 
   get db(): Tsdb {
     if (this.#db === null) throw new Error('not open');
@@ -73,8 +78,8 @@ class Story {
   }
 }
 
-async function open(): Promise<Story> {
-  const story = new Story();
+async function open(fsync: FsyncMode = 'always'): Promise<Story> {
+  const story = new Story(fsync);
   await story.open();
   return story;
 }
@@ -134,6 +139,56 @@ describe('a failing sync', () => {
     await story.append(30_500);
     await story.cutPower();
     expect(await story.times()).toContain(30_500);
+  });
+});
+
+describe('a log of late samples that cannot be written', () => {
+  const mixed = async (story: Story): Promise<void> => {
+    const appender = story.db.appender();
+    const refs = new Uint32Array(3).fill(appender.series(Labels.from({ __name__: 'm' })));
+    refs[2] = appender.series(Labels.from({ __name__: 'new' }));
+    const times = Float64Array.of(T0 + 11_000, T0 + 5_500, T0 + 11_000);
+    appender.appendFloats(refs, times, Float64Array.of(1, 2, 3), null, 3, new Uint8Array(3));
+    await appender.commit();
+  };
+
+  it('refuses the whole commit, now and after a restart, and what follows it is whole', async () => {
+    for (const fsync of ['always', 'interval'] as const) {
+      const story = await open(fsync);
+      await story.appendRange(0, 10_000);
+      const before = await story.times();
+      for (const kind of ['ENOSPC', 'EIO'] as const) {
+        story.failNext(kind, 'write', /\/wbl\//);
+        await expect(mixed(story)).rejects.toMatchObject({ code: 'TSDB.WAL_WRITE' });
+        expect(await story.times()).toEqual(before);
+      }
+      await story.cutPower('all');
+      expect(await story.times()).toEqual(before);
+      story.failNext('ENOSPC', 'write', /\/wbl\//);
+      await expect(mixed(story)).rejects.toMatchObject({ code: 'TSDB.WAL_WRITE' });
+      await mixed(story);
+      await story.append(12_000);
+      const after = await story.times();
+      expect(after).toHaveLength(before.length + 4);
+      await story.cutPower('all');
+      expect(await story.times()).toEqual(after);
+      expect(story.world.lines.join()).not.toMatch(/damage in the (out-of-order )?log/);
+    }
+  });
+
+  it('shows what the other log keeps when that cannot be cut off, alike before and after a restart', async () => {
+    for (const fsync of ['always', 'interval'] as const) {
+      const story = await open(fsync);
+      await story.appendRange(0, 10_000);
+      const { disk } = story.world;
+      // Behind the write of the log: that of the other one, and cutting both back.
+      disk.inject({ kind: 'EIO', from: disk.operations + 2, to: disk.operations + 4 });
+      await expect(mixed(story)).rejects.toMatchObject({ code: 'TSDB.PARTLY_STORED' });
+      const shown = await story.times();
+      expect(shown.filter((at) => at === 11_000)).toHaveLength(2);
+      await story.cutPower('all');
+      expect(await story.times()).toEqual(shown);
+    }
   });
 });
 

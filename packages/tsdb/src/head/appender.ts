@@ -12,7 +12,7 @@ import {
 } from '@pollux/model';
 import { APPEND_OUTCOME, type Appender, labelsOfUtf8, type SeriesRef } from '@pollux/storage';
 import type { SeriesGuard } from '../cardinality/series-guard.ts';
-import { ClosedError } from '../errors.ts';
+import { ClosedError, PartlyStoredError, WalWriteError } from '../errors.ts';
 import {
   encodeHistograms,
   type HistogramRecord,
@@ -63,6 +63,8 @@ const MAX_SPARE_COLUMNS = 8;
 const MAX_SPARE_SAMPLES = 1_000_000;
 /** Prometheus' bound on an exemplar's label set, in characters. */
 const MAX_EXEMPLAR_CHARACTERS = 128;
+
+type Failure = { readonly error: unknown };
 
 /** One batch for the head: staged in columns, then logged, then published. */
 export class HeadAppender implements Appender {
@@ -301,34 +303,59 @@ export class HeadAppender implements Appender {
 
   /** Makes the batch visible, whose records are in the log. Waits only when it is to be synced first. */
   async #showLogged(unlogged: readonly SeriesRecord[], isSynced: boolean): Promise<void> {
+    if (this.#options.gate.isReplaying) {
+      this.#noteLogged(unlogged);
+      return await this.#leaveToReplay();
+    }
+    const late = this.#lateSamples();
+    let failure = this.#logLate(late);
+    if (failure !== null && this.#options.wal.takeBack()) throw failure.error;
+    this.#noteLogged(unlogged);
+    if (isSynced) failure = (await this.#sync(late)) ?? failure;
+    late?.dropUnlogged();
+    // Also after a failure: what is in the log must be in the head, or a restart would show what was not there.
+    this.#publish(late);
+    if (failure === null) return;
+    const { error } = failure;
+    throw error instanceof WalWriteError ? new PartlyStoredError({ cause: error }) : error;
+  }
+
+  #noteLogged(unlogged: readonly SeriesRecord[]): void {
     const { table } = this.#options.head;
     for (const { ref } of unlogged) {
       const slot = table.slotOf(ref);
       if (slot >= 0) table.isLogged[slot] = 1;
     }
-    if (this.#options.gate.isReplaying) return await this.#leaveToReplay();
-    const late = this.#lateSamples();
-    if (late?.part()) late.log();
-    const failure = isSynced ? await this.#sync(late) : null;
-    // Also after a failed sync: what is in the log must be in the head, or a restart would show what was not there.
-    this.#publish(late);
-    if (failure !== null) throw failure.error;
   }
 
-  /** Waits until the batch is on the disk; returns why it may not be. Throws WalWriteError. */
-  async #sync(late: LateSamples | null): Promise<{ readonly error: unknown } | null> {
+  /** Puts the samples that are late by now into their log; returns why that failed. */
+  #logLate(late: LateSamples | null): Failure | null {
     try {
-      await Promise.all([this.#options.wal.sync(), late?.sync()]);
-      // Batches that were published meanwhile may have made more samples late.
-      while (late?.part()) {
-        late.log();
-        await late.sync();
-      }
+      while (late?.part()) late.log();
       return null;
     } catch (error) {
-      while (late?.part()) late.log();
       return { error };
     }
+  }
+
+  /** Waits until the batch is on the disk; returns why it may not be, or is not whole. */
+  async #sync(late: LateSamples | null): Promise<Failure | null> {
+    try {
+      await Promise.all([this.#options.wal.sync(), late?.sync()]);
+    } catch (error) {
+      this.#logLate(late);
+      return { error };
+    }
+    // Batches that were published meanwhile may have made more samples late.
+    while (late?.part()) {
+      try {
+        late.log();
+        await late.sync();
+      } catch (error) {
+        return { error };
+      }
+    }
+    return null;
   }
 
   rollback(): void {

@@ -106,6 +106,12 @@ export class LateSamples {
     await this.#options.head.outOfOrder.log?.sync();
   }
 
+  /** Gives up late samples that their log did not take. */
+  dropUnlogged(): void {
+    this.#late.count = this.#logged;
+    this.#lateHistograms.length = this.#loggedHistograms;
+  }
+
   /** Makes the late samples visible; returns how many floats and histograms. */
   publish(): { readonly floats: number; readonly histograms: number } {
     const { head, metrics } = this.#options;

@@ -48,6 +48,8 @@ export class SegmentWriter {
   #retiredError: unknown = null;
   /** Number of a segment that was created but could not be begun. */
   #unused = -1;
+  /** Where in this segment the last {@link write} began; −1 when a part of it is in an earlier one, or it was taken back. */
+  #writeStart = -1;
 
   /** Creates segment `first`, which must not exist. */
   constructor(options: SegmentWriterOptions, first: number) {
@@ -75,14 +77,31 @@ export class SegmentWriter {
     let size = 0;
     for (const [body] of packed) size += body.length + FRAGMENT_HEADER_BYTES;
     if (this.#offset > 0 && !this.#fits(size, this.#offset)) this.cut();
+    let start = this.#offset;
     for (const [body, flag] of packed) {
       if (!this.#fits(body.length, this.#offset + this.#staged.size)) {
         this.#flush();
         this.cut();
+        start = -1;
       }
       appendFragments(this.#staged, this.#offset, body, flag);
     }
     this.#flush();
+    this.#writeStart = start;
+  }
+
+  /** Cuts the last {@link write} off again; false when the file does not take that, or holds a part of it only. */
+  takeBack(): boolean {
+    const start = this.#writeStart;
+    if (start < 0) return false;
+    try {
+      this.#file.truncate(start);
+    } catch {
+      return false;
+    }
+    this.#offset = start;
+    this.#writeStart = -1;
+    return true;
   }
 
   /** Ends the segment and begins the next; the finished one is synced in the background. */
@@ -152,6 +171,7 @@ export class SegmentWriter {
     this.#file = file;
     this.#segment = finished + 1;
     this.#offset = 0;
+    this.#writeStart = -1;
     this.#options.onCut?.(finished);
   }
 

@@ -151,6 +151,14 @@ export class Wal implements WalTail {
   }
 
   /**
+   * Takes the last {@link write} out of the log again, in the turn in which it was written, so that nobody has read it.
+   * False when that cannot be: then it stays.
+   */
+  takeBack(): boolean {
+    return this.#writer.takeBack();
+  }
+
+  /**
    * Resolves when all that was written before the call is on the disk. Calls that come while a sync runs share the
    * next one. Rejects with WalSyncError.
    */
