@@ -31,32 +31,45 @@ export function prepareDirectory(init: TsdbInit, options: TsdbOptions): () => vo
   return unlock;
 }
 
-function checkFormat({ directory, env }: TsdbInit): void {
+function checkFormat(init: TsdbInit): void {
+  const { directory, env, log } = init;
   const path = `${directory}/${FORMAT_FILE}`;
-  if (!env.files.exists(path)) {
-    try {
-      env.files.replaceFile(path, `${JSON.stringify({ formatVersion: FORMAT_VERSION })}\n`);
-    } catch (cause) {
-      throw new DirectoryError(directory, 'cannot be written; check owner, rights and free space', {
-        cause,
-      });
-    }
-    return;
-  }
-  let version: unknown;
-  try {
-    const text = new TextDecoder().decode(env.files.readFile(path));
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === 'object' && parsed !== null && 'formatVersion' in parsed) {
-      version = parsed.formatVersion;
-    }
-  } catch (cause) {
-    throw new DirectoryError(directory, `${FORMAT_FILE} is damaged; remove it`, { cause });
-  }
-  if (version !== FORMAT_VERSION) {
+  const version = env.files.exists(path) ? readVersion(init, path) : null;
+  if (version === FORMAT_VERSION) return;
+  if (version !== null) {
     throw new DirectoryError(
       directory,
-      `its format version is ${String(version)}, this program knows ${FORMAT_VERSION}; use the program that wrote it`,
+      `its format version is ${version}, this program knows ${FORMAT_VERSION}; use the program that wrote it`,
     );
+  }
+  if (env.files.exists(path)) {
+    // It holds nothing else, and every other file says for itself what it is.
+    log.warn('the file with the format version is damaged and written anew', { file: path });
+  }
+  try {
+    env.files.replaceFile(path, `${JSON.stringify({ formatVersion: FORMAT_VERSION })}\n`);
+  } catch (cause) {
+    throw new DirectoryError(directory, 'cannot be written; check owner, rights and free space', {
+      cause,
+    });
+  }
+}
+
+/** Null when the file does not hold a version. */
+function readVersion({ directory, env }: TsdbInit, path: string): number | null {
+  let bytes: Uint8Array;
+  try {
+    bytes = env.files.readFile(path);
+  } catch (cause) {
+    throw new DirectoryError(directory, `${FORMAT_FILE} cannot be read`, { cause });
+  }
+  try {
+    const parsed: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    if (typeof parsed !== 'object' || parsed === null) return null;
+    const version = 'formatVersion' in parsed ? parsed.formatVersion : null;
+    return typeof version === 'number' ? version : null;
+  } catch {
+    // Not JSON.
+    return null;
   }
 }

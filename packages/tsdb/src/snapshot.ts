@@ -3,20 +3,21 @@ import { TMP_FOR_CREATION } from './block/block-set.ts';
 import { cutBlock } from './head/cut-block.ts';
 import type { TsdbInit } from './init.ts';
 import type { MaintenanceContext } from './maintenance-context.ts';
+import { cutOooBlocks } from './ooo/cut-ooo-blocks.ts';
 import { Slices } from './slices.ts';
 
 const SNAPSHOTS = 'snapshots';
 
 /**
  * Makes `snapshots/<name>` below the data directory, itself a data directory: hard links of the blocks and, unless
- * `skipHead`, one block of what the head holds. Nothing may move the head or delete blocks meanwhile. Returns the name,
+ * `skipHead`, blocks of what the head holds; other than Prometheus' it has the samples that came out of order, too. Nothing may move the head or delete blocks meanwhile. Returns the name,
  * formed as Prometheus'.
  */
 export async function writeSnapshot(
   context: MaintenanceContext,
   skipHead: boolean,
 ): Promise<string> {
-  const { init, blocks, head, signal, metrics } = context;
+  const { init, blocks, signal } = context;
   const { env, directory } = init;
   const { files } = env;
   const time = new Date(env.clock.now()).toISOString().replace(/[-:]|\.\d+/g, '');
@@ -30,13 +31,9 @@ export async function writeSnapshot(
       block.linkInto(`${temporary}/${block.ulid}`);
       await slices.pause();
     }
-    if (!skipHead && !head.isEmpty) {
-      const minTime = head.minMs;
-      // A block's end is excluded.
-      const maxTime = head.maxMs + 1;
-      const target = { env, directory: temporary, head, minTime, maxTime, signal, metrics };
-      const path = await cutBlock(target);
-      if (path !== null) files.rename(path, path.slice(0, -TMP_FOR_CREATION.length));
+    if (!skipHead) {
+      for (const path of await headBlocks(context, temporary))
+        files.rename(path, path.slice(0, -TMP_FOR_CREATION.length));
     }
     files.syncDirectory(temporary);
     files.rename(temporary, `${folder}/${name}`);
@@ -46,6 +43,18 @@ export async function writeSnapshot(
     files.removeTree(temporary);
     throw error;
   }
+}
+
+/** What the head holds, in order and out of order, as blocks without names. */
+async function headBlocks(context: MaintenanceContext, directory: string): Promise<string[]> {
+  const { init, head, signal, metrics } = context;
+  const target = { env: init.env, directory, head, signal };
+  const paths = await cutOooBlocks(target);
+  if (head.isEmpty) return paths;
+  // A block's end is excluded.
+  const time = { minTime: head.minMs, maxTime: head.maxMs + 1 };
+  const path = await cutBlock({ ...target, ...time, metrics });
+  return path === null ? paths : [...paths, path];
 }
 
 /** Removes what an interrupted snapshot has left. Only at start. */

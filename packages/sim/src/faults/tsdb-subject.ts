@@ -4,7 +4,7 @@ import { Registry } from '@pollux/telemetry';
 import { type FsyncMode, Tsdb, type TsdbOptions } from '@pollux/tsdb';
 import type { FaultSubject, Step } from './fault-run.ts';
 import type { FaultWorld } from './fault-world.ts';
-import type { Contents, Offer, SampleAt } from './sample-ledger.ts';
+import type { Contents, Offer, SampleAt, SampleLedger } from './sample-ledger.ts';
 
 const BLOCK_MS = 20_000;
 const MAX_BLOCK_MS = 60_000;
@@ -15,7 +15,7 @@ const RELOAD_MS = 61_000;
 const EVERY = [new Matcher('__name__', '=~', '.+')];
 const ALL_TIME = { minMs: -(2 ** 50), maxMs: 2 ** 50 };
 /** The first sample: a multiple of the block duration. */
-const T0 = 1_700_006_400_000;
+export const T0 = 1_700_006_400_000;
 
 type Batch = {
   readonly atMs: number;
@@ -36,31 +36,7 @@ export function tsdbSubject(
   const isSynced = promised === 'always';
   return {
     name: `tsdb with fsync=${fsync}${options.outOfOrderWindowMs ? ' and out-of-order samples' : ''}`,
-    open: async ({ env, log }) => {
-      const db = await Tsdb.open({
-        directory: '/data',
-        env,
-        log,
-        registry: new Registry(),
-        options: {
-          fsync,
-          fsyncIntervalMs: SYNC_INTERVAL_MS,
-          maintenanceIntervalMs: 2 ** 40,
-          minBlockDurationMs: BLOCK_MS,
-          maxBlockDurationMs: MAX_BLOCK_MS,
-          snapshotIntervalMs: 1_000,
-          snapshotLogBytes: 1_024,
-          retentionMs: RETENTION_MS,
-          walSegmentBytes: 32 * 1024,
-          walCompression: 'none',
-          slabBytes: 64 * 1024,
-          samplesPerChunk: 12,
-          ...options,
-        },
-      });
-      db.start();
-      return db;
-    },
+    open: (world) => openTsdb(world, '/data', { fsync, ...options }),
     close: (db) => db.close(),
     recover: async (db, world) => {
       // Blocks that could not be opened are tried again from time to time.
@@ -71,6 +47,36 @@ export function tsdbSubject(
     read: (db) => contentsOf(db),
     script: script(isSynced),
   };
+}
+
+/** A database with sizes so small that little work makes it do everything. */
+export async function openTsdb(
+  { env, log }: FaultWorld,
+  directory: string,
+  options: Partial<TsdbOptions>,
+): Promise<Tsdb> {
+  const db = await Tsdb.open({
+    directory,
+    env,
+    log,
+    registry: new Registry(),
+    options: {
+      fsyncIntervalMs: SYNC_INTERVAL_MS,
+      maintenanceIntervalMs: 2 ** 40,
+      minBlockDurationMs: BLOCK_MS,
+      maxBlockDurationMs: MAX_BLOCK_MS,
+      snapshotIntervalMs: 1_000,
+      snapshotLogBytes: 1_024,
+      retentionMs: RETENTION_MS,
+      walSegmentBytes: 32 * 1024,
+      walCompression: 'none',
+      slabBytes: 64 * 1024,
+      samplesPerChunk: 12,
+      ...options,
+    },
+  });
+  db.start();
+  return db;
 }
 
 function script(isSynced: boolean): Step<Tsdb>[] {
@@ -256,11 +262,14 @@ async function syncIfNeeded({ clock, disk, ledger }: FaultWorld, isSynced: boole
   if (disk.faults === faults && disk.isPowered) ledger.noteSync();
 }
 
-/** What the retention time no longer covers may go with any round of maintenance. */
 function expire({ ledger }: FaultWorld): void {
-  const newestMs = ledger.newestMs;
-  const newestBlockMs = Math.ceil((newestMs + 1) / BLOCK_MS) * BLOCK_MS;
-  ledger.offerDeletion((_, timeMs) => timeMs < newestBlockMs - RETENTION_MS);
+  expireBefore(ledger, RETENTION_MS);
+}
+
+/** What the retention time no longer covers may go with any round of maintenance. */
+export function expireBefore(ledger: SampleLedger, retentionMs: number): void {
+  const newestBlockMs = Math.ceil((ledger.newestMs + 1) / BLOCK_MS) * BLOCK_MS;
+  ledger.offerDeletion((_, timeMs) => timeMs < newestBlockMs - retentionMs);
 }
 
 async function query(db: Tsdb, { ledger }: FaultWorld): Promise<void> {
