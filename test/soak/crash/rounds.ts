@@ -77,6 +77,8 @@ class Rounds {
   #seen = new Map<number, string>();
   readonly #problems: string[] = [];
   #compared = 0;
+  /** What the last kill left half made: the next start must remove it. */
+  #unfinished: readonly string[] = [];
 
   constructor(options: RoundsOptions) {
     this.#options = options;
@@ -184,6 +186,7 @@ scrape_configs:
     this.#server = null;
     await load.stop();
     await looking.stop();
+    this.#unfinished = readdirSync(this.#data).filter((name) => name.includes('.tmp-for-'));
     // Its last lines have come by now.
     const { isCompacting } = this.#compactions;
     return phaseLeft(this.#data, { isWriting, isDeleting, isCompacting });
@@ -231,7 +234,7 @@ scrape_configs:
     this.#ledger.settle(contents, false);
     await this.#verifyScrapes(when);
     for (const name of readdirSync(this.#data)) {
-      if (name.includes('.tmp-for-')) this.#problems.push(`${when}: ${name} was left`);
+      if (this.#unfinished.includes(name)) this.#problems.push(`${when}: ${name} was left`);
     }
   }
 
