@@ -18,6 +18,7 @@ import {
 const HELP = `usage: npm run soak -- disk [--subject=N] [--seed=N] [--cases=N] [--case=NAME]
   --subject  only this database (their numbers stand in the report)
   --seed     decides what tears and what survives, default random
+  --from     without the first so many of its cases, to go on where a run was ended
   --cases    only so many of each database's cases, chosen by the seed
   --case     only this one, as power:60:none or EIO:7:while`;
 
@@ -38,6 +39,7 @@ const { values } = parseArgs({
     subject: { type: 'string' },
     seed: { type: 'string' },
     cases: { type: 'string' },
+    from: { type: 'string', default: '0' },
     case: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -70,7 +72,9 @@ function plan<Db>(subject: FaultSubject<Db>) {
 
 async function run(number: number, subject: Plan): Promise<number> {
   const all = one === null ? await subject.all() : [one];
-  const cases = values.cases === undefined ? all : sampleCases(all, Number(values.cases), seed);
+  const wanted = all.slice(one === null ? Number(values.from) : 0);
+  const cases =
+    values.cases === undefined ? wanted : sampleCases(wanted, Number(values.cases), seed);
   const operations = new Set(all.map(({ at }) => at)).size;
   console.log(
     `${number}. ${subject.name}: ${operations} operations, ${cases.length} of ${all.length} cases, seed ${seed}`,
