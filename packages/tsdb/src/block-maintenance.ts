@@ -4,7 +4,7 @@ import { isDamage } from './block/block-cursor.ts';
 import { Compactor } from './compaction/compactor.ts';
 import { mergedCompaction } from './compaction/merged-meta.ts';
 import { planCompaction } from './compaction/plan.ts';
-import type { BlockCompaction } from './format/meta.ts';
+import type { BlockCompaction, BlockMeta } from './format/meta.ts';
 import type { MaintenanceContext } from './maintenance-context.ts';
 import { Slices } from './slices.ts';
 
@@ -134,13 +134,10 @@ export class BlockMaintenance {
     const { blocks, options, retention, metrics, signal } = this.#context;
     for (let made = 0; made < MAX_COMPACTIONS && !signal.aborted; made++) {
       const newestMs = blocks.maxTime;
-      const metas = planCompaction(
-        blocks.blocks.map(({ meta }) => meta),
-        {
-          rangesMs: retention.ranges(options.minBlockDurationMs, options.maxBlockDurationMs),
-          mayFill: (rangeMs, maxTime) => retention.mayFill(rangeMs, maxTime, newestMs),
-        },
-      );
+      const metas = planCompaction(this.#settledMetas(), {
+        rangesMs: retention.ranges(options.minBlockDurationMs, options.maxBlockDurationMs),
+        mayFill: (rangeMs, maxTime) => retention.mayFill(rangeMs, maxTime, newestMs),
+      });
       if (metas.length === 0) return;
       const parents = blocks.blocks.filter(({ meta }) => metas.includes(meta));
       if (!this.#makeRoom(parents)) return;
@@ -148,6 +145,16 @@ export class BlockMaintenance {
       if (isOverlapping(parents)) metrics.verticalCompactions.inc();
       await this.#make(parents, mergedCompaction(parents.map(({ meta }) => meta)));
     }
+  }
+
+  /**
+   * Those up to where the head begins. A block of late samples that reaches further must not become part of one that came
+   * in order: the next start would take the log to hold nothing before its end.
+   */
+  #settledMetas(): BlockMeta[] {
+    const { blocks } = this.#context;
+    const endMs = blocks.inOrderMaxTime;
+    return blocks.blocks.map(({ meta }) => meta).filter(({ maxTime }) => maxTime <= endMs);
   }
 
   /** Rewrites one block for what was deleted or has expired in it. */

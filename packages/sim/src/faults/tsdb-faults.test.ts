@@ -1,6 +1,6 @@
 import { Labels, Matcher } from '@pollux/model';
 import { NO_HINTS } from '@pollux/storage';
-import type { FsyncMode, Tsdb } from '@pollux/tsdb';
+import type { FsyncMode, Tsdb, TsdbOptions } from '@pollux/tsdb';
 import { describe, expect, it } from 'vitest';
 import type { DiskFaultKind, DiskOperation } from '../disk/disk-faults.ts';
 import type { FaultSubject } from './fault-run.ts';
@@ -17,12 +17,13 @@ class Story {
   readonly #subject: FaultSubject<Tsdb>;
   #db: Tsdb | null = null;
 
-  constructor(fsync: FsyncMode) {
+  constructor(fsync: FsyncMode, options: Partial<TsdbOptions> = {}) {
     this.#subject = tsdbSubject(fsync, {
       outOfOrderWindowMs: 15_000,
       retentionMs: 3 * BLOCK_MS,
       maxBlockDurationMs: BLOCK_MS,
       snapshotIntervalMs: 0,
+      ...options,
     });
   }
 
@@ -207,6 +208,21 @@ describe('a page of the log that cannot be read for a moment', () => {
       expect(await story.times()).toEqual(times);
     }
     expect(story.world.disk.faults).toBeGreaterThan(2);
+  });
+});
+
+describe('a block of late samples from the time of the head', () => {
+  it('is not merged with one that came in order, or a start would drop what the log has of that time', async () => {
+    const story = new Story('always', { maxBlockDurationMs: 3 * BLOCK_MS, retentionMs: 0 });
+    await story.open();
+    for (const atMs of [0, 19_000, 45_000, 61_000, 50_000, 60_500]) await story.append(atMs);
+    const times = await story.times();
+    await story.db.tick();
+    await story.db.tick();
+    const blocks = story.world.env.files.list('/data').filter((name) => name.length === 26);
+    expect(blocks).toHaveLength(3);
+    await story.cutPower('all');
+    expect(await story.times()).toEqual(times);
   });
 });
 
