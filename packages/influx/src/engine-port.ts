@@ -88,6 +88,8 @@ export interface View {
   hasMeasurement(name: string): boolean;
   /** Names of the tags that series of a measurement have, sorted. */
   tagNames(measurement: string): string[];
+  /** Values of a tag that series of a measurement have, sorted. */
+  tagValues(measurement: string, tag: string): string[];
   fields(measurement: string): { readonly name: string; readonly kind: FieldKind }[];
   /** Sorted by tags. Conditions are answered from an index; `matches` is asked for each series that fulfils them. */
   series(

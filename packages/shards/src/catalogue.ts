@@ -246,6 +246,16 @@ export class Catalogue {
     return found;
   }
 
+  /** Whether the series holds data in a field of the type. */
+  hasField(series: SeriesRef, field: string, kind: FieldKind): boolean {
+    const symbol = this.names.symbolOf(field);
+    for (let ref = this.#firstColumn.at(series); ref !== NONE; ref = this.#nextColumn.at(ref)) {
+      if (this.fieldSymbolOf(ref) === symbol && this.hasData(ref) && this.kindOf(ref) === kind)
+        return true;
+    }
+    return false;
+  }
+
   /** Names of tags that series of the measurement with data have. */
   tagNames(measurement: string): Set<string> {
     const found = new Set<string>();

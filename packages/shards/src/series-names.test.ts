@@ -60,6 +60,13 @@ describe('the names of series', () => {
           if (conditions.every(({ tag, matches }) => matches(labels.get(tag)))) expected.push(ref);
         }
         expect([...index.select('m', conditions)]).toEqual(expected);
+        for (const tag of [...names, 'unknown']) {
+          const values = new Set(expected.map((ref) => index.tagsOf(ref).get(tag)));
+          values.delete('');
+          expect(index.valuesOf(Uint32Array.from(expected), tag).sort()).toEqual(
+            [...values].sort(),
+          );
+        }
         expect(index.select('other', conditions)).toHaveLength(0);
       }),
       { numRuns: 200 },

@@ -188,6 +188,25 @@ export class SeriesNames {
     return Array.from(this.#shapes.words(shape).subarray(1), (name) => this.#texts.text(name));
   }
 
+  /** Values, not empty, that the series have in the tag. */
+  valuesOf(series: Uint32Array, tag: string): string[] {
+    const name = this.#texts.find(tag);
+    if (name < 0) return [];
+    const values = new Set<number>();
+    for (const ref of series) values.add(this.#valueOf(ref, name));
+    values.delete(0);
+    return Array.from(values, (value) => this.#texts.text(value));
+  }
+
+  /** Symbol of the value that the series has in the tag, 0 when it has none. */
+  #valueOf(series: SeriesRef, name: number): number {
+    const shape = this.shapeOf(series);
+    for (let i = this.#shapes.lengthOf(shape) - 1; i > 0; i--) {
+      if (this.#shapes.word(shape, i) === name) return this.#series.word(series, i);
+    }
+    return 0;
+  }
+
   /** Series of the measurement that fulfil all conditions, ascending; lent until the next change. */
   select(measurement: string, conditions: readonly TagCondition[]): Uint32Array {
     const symbol = this.#texts.find(measurement);
@@ -235,8 +254,7 @@ export class SeriesNames {
     const known = new Map<number, boolean>();
     let count = 0;
     for (const ref of found) {
-      const at = this.#shapes.words(this.shapeOf(ref)).indexOf(name, 1);
-      const value = at < 0 ? 0 : this.#series.word(ref, at);
+      const value = this.#valueOf(ref, name);
       let passes = known.get(value);
       if (passes === undefined) {
         passes = matches(this.#texts.text(value));

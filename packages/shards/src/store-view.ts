@@ -67,6 +67,23 @@ export class StoreView {
     return [...names].sort(compareText);
   }
 
+  /** Values of a tag that series of a measurement have, sorted. */
+  tagValues(measurement: string, tag: string): string[] {
+    const values = new Set<string>();
+    for (const { catalogue } of this.#groups) {
+      for (const value of catalogue.names.valuesOf(catalogue.select(measurement), tag))
+        values.add(value);
+    }
+    return [...values].sort(compareText);
+  }
+
+  /** Whether a series has a field of a type. */
+  hasField(series: ViewSeries, field: string, kind: FieldKind): boolean {
+    return series.members.some((member) =>
+      this.#groups[member.group]!.catalogue.hasField(member.series, field, kind),
+    );
+  }
+
   /**
    * Series of a measurement that fulfil the conditions and whose tags pass, sorted by tags. Conditions are answered from an
    * index; `matches` is asked for each series that is left.

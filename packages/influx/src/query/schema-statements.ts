@@ -309,16 +309,30 @@ function tagValues(
   filter: KeyFilter,
 ): Map<string, (readonly [string, string])[]> {
   const byName = new Map<string, Map<string, readonly [string, string]>>();
-  const listed = listSeries(scope, views, {
-    ...clauses,
-    condition: withoutValue(clauses.condition),
-  });
-  for (const { measurement, tags } of listed) {
+  const note = (measurement: string, tags: Iterable<readonly [string, string]>): void => {
     const pairs = byName.get(measurement) ?? new Map<string, readonly [string, string]>();
     byName.set(measurement, pairs);
     for (const pair of tags) {
       if (keyPasses(scope, filter, pair[0]) && valuePasses(scope, clauses.condition, pair))
         pairs.set(pair.join('\ud800'), pair);
+    }
+  };
+  const narrowed = { ...clauses, condition: withoutValue(clauses.condition) };
+  if (hasConditionOnTags(scope, narrowed)) {
+    for (const { measurement, tags } of listSeries(scope, views, narrowed)) note(measurement, tags);
+  } else {
+    for (const view of views) {
+      for (const measurement of view.measurements()) {
+        if (!isNamed(scope, clauses.sources, measurement)) continue;
+        note(measurement, []);
+        for (const key of view.tagNames(measurement)) {
+          if (!keyPasses(scope, filter, key)) continue;
+          note(
+            measurement,
+            view.tagValues(measurement, key).map((value) => [key, value] as const),
+          );
+        }
+      }
     }
   }
   const sorted = [...byName].sort(([a], [b]) => compareText(a, b));

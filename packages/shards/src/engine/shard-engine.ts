@@ -213,11 +213,7 @@ function selectSeries(view: StoreView, filters: readonly Matcher[]): ViewSeries[
       continue;
     const matches = (tags: Labels): boolean => matchesAll(onName, labelsOf(measurement, tags));
     for (const series of view.series(measurement, matches, conditions)) {
-      if (
-        view.fieldsOf(series).some(({ name, kind }) => name === VALUE_FIELD && kind === 'float')
-      ) {
-        found.push(series);
-      }
+      if (view.hasField(series, VALUE_FIELD, 'float')) found.push(series);
     }
   }
   return found;
