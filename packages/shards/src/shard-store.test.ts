@@ -493,7 +493,7 @@ describe('the shard store', () => {
     expect(listFiles(directory, /\.data$/)).toHaveLength(0);
     await clock.advance(65_000);
     await expect.poll(() => listFiles(directory, /\.data$/)).toHaveLength(1);
-    expect(listFiles(directory, /\.wal$/)).toHaveLength(0);
+    await expect.poll(() => listFiles(directory, /\.wal$/)).toHaveLength(0);
   });
 });
 

@@ -93,6 +93,10 @@ export class StoreView {
     matches: (tags: Labels) => boolean = () => true,
     conditions: readonly TagCondition[] = [],
   ): ViewSeries[] {
+    const [only] = this.#groups;
+    if (this.#groups.length === 1 && only !== undefined) {
+      return this.#seriesOf(only, measurement, { matches, conditions });
+    }
     const found = new Map<
       string,
       { measurement: string; tags: Labels; members: { group: number; series: SeriesRef }[] }
@@ -109,6 +113,23 @@ export class StoreView {
       }
     }
     return [...found.values()].sort((a, b) => a.tags.compare(b.tags));
+  }
+
+  /** {@link series} of the only group: none stands in two. */
+  #seriesOf(
+    { catalogue }: ShardGroup,
+    measurement: string,
+    wanted: {
+      readonly matches: (tags: Labels) => boolean;
+      readonly conditions: readonly TagCondition[];
+    },
+  ): ViewSeries[] {
+    const found: ViewSeries[] = [];
+    for (const series of catalogue.select(measurement, wanted.conditions)) {
+      const tags = catalogue.tagsOf(series);
+      if (wanted.matches(tags)) found.push({ measurement, tags, members: [{ group: 0, series }] });
+    }
+    return found.sort((a, b) => a.tags.compare(b.tags));
   }
 
   /** Names and types of the fields that a series has. */
