@@ -10,6 +10,8 @@ type Entry = { readonly atMs: number; readonly sequence: number; callback: (() =
 export class VirtualClock implements Clock {
   #nowMs: number;
   readonly #originMs: number;
+  /** How far the wall clock was set away from where it began. */
+  #setByMs = 0;
   #sequence = 0;
   readonly #timers = new Heap<Entry>((a, b) => a.atMs - b.atMs || a.sequence - b.sequence);
 
@@ -19,7 +21,7 @@ export class VirtualClock implements Clock {
   }
 
   now(): number {
-    return Math.floor(this.#nowMs);
+    return Math.floor(this.#nowMs + this.#setByMs);
   }
 
   monotonic(): number {
@@ -42,12 +44,13 @@ export class VirtualClock implements Clock {
 
   /** Time of the next live timer, or null when none is set. */
   nextTimerMs(): number | null {
-    for (;;) {
-      const top = this.#timers.peek();
-      if (top === undefined) return null;
-      if (top.callback !== null) return top.atMs;
-      this.#timers.pop();
-    }
+    const dueMs = this.#nextDueMs();
+    return dueMs === null ? null : dueMs + this.#setByMs;
+  }
+
+  /** Sets the wall clock, as an administrator or a time server does; timers and durations do not notice. */
+  jump(byMs: number): void {
+    this.#setByMs += byMs;
   }
 
   /** Moves to `now + durationMs`, running every timer that falls due on the way. */
@@ -55,7 +58,7 @@ export class VirtualClock implements Clock {
     const endMs = this.#nowMs + durationMs;
     await settle();
     for (;;) {
-      const nextMs = this.nextTimerMs();
+      const nextMs = this.#nextDueMs();
       if (nextMs === null || nextMs > endMs) break;
       const entry = this.#timers.pop();
       this.#nowMs = Math.max(this.#nowMs, nextMs);
@@ -64,6 +67,15 @@ export class VirtualClock implements Clock {
       await settle();
     }
     this.#nowMs = endMs;
+  }
+
+  #nextDueMs(): number | null {
+    for (;;) {
+      const top = this.#timers.peek();
+      if (top === undefined) return null;
+      if (top.callback !== null) return top.atMs;
+      this.#timers.pop();
+    }
   }
 }
 

@@ -137,9 +137,9 @@ export class ScrapeLoop {
   async #tick(plannedMs: number): Promise<void> {
     const { clock } = this.#deps.env;
     const { intervalMs } = this.target;
-    // After a sleep or a jump of the clock the instants between are missed, not made up for.
+    // After a sleep or a jump of the clock, either way, the instants between are missed, not made up for.
     const lateMs = clock.now() - plannedMs;
-    const scheduledMs = plannedMs + Math.max(0, Math.floor(lateMs / intervalMs)) * intervalMs;
+    const scheduledMs = plannedMs + Math.trunc(lateMs / intervalMs) * intervalMs;
     try {
       await this.#scrape(scheduledMs);
     } catch (error) {

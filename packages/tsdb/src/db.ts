@@ -79,6 +79,8 @@ type TsdbExtent = {
   /** Of blocks and head. */
   readonly oldestMs: number;
   readonly headNewestMs: number;
+  /** End of the newest block, exclusive: what the retention time counts from. */
+  readonly newestBlockMs: number;
 };
 
 /** A Prometheus-format database in one directory. */
@@ -345,6 +347,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
         head.outOfOrder.minMs,
       ),
       headNewestMs: head.isEmpty ? Number.NEGATIVE_INFINITY : head.maxMs,
+      newestBlockMs: blocks.maxTime,
     };
   }
 

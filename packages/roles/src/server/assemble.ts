@@ -85,6 +85,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     directory,
     startedMs: env.clock.now(),
     oldestSampleMs: () => tsdb.extent.oldestMs,
+    newestBlockMs: () => tsdb.extent.newestBlockMs,
     lostTimes: () => tsdb.lostTimes(),
     retentionMs: () => tsdb.retention.timeMs,
   });

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ServerCoverage } from './coverage.ts';
 
 const START_MS = 1_700_000_000_000;
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
 describe('the coverage of a server', () => {
   let coverage: ServerCoverage | null = null;
@@ -25,6 +26,7 @@ describe('the coverage of a server', () => {
       oldestSampleMs: () => oldestMs,
       lostTimes: () => [],
       retentionMs: () => 60_000,
+      newestBlockMs: () => clock.now(),
     });
     coverage.restore(0);
     coverage.start();
@@ -38,6 +40,35 @@ describe('the coverage of a server', () => {
     expect(coverage.local().gaps).toEqual([]);
   });
 
+  it('forgets nothing and goes on when the clock is set ahead or back for a moment', async () => {
+    for (const byMs of [30 * DAY_MS, -30 * DAY_MS]) {
+      const clock = new VirtualClock(START_MS);
+      coverage = new ServerCoverage({
+        env: { ...nodeEnv(), clock },
+        log: Log.silent(),
+        directory: mkdtempSync(join(tmpdir(), 'server-coverage-')),
+        startedMs: START_MS,
+        oldestSampleMs: () => START_MS,
+        lostTimes: () => [],
+        retentionMs: () => DAY_MS,
+        newestBlockMs: () => START_MS,
+      });
+      coverage.restore(0);
+      coverage.start();
+      await clock.advance(30_000);
+      clock.jump(byMs);
+      await clock.advance(1_000);
+      clock.jump(-byMs);
+      await clock.advance(30_000);
+      // At most the moment itself, in which no clock of this time was seen.
+      const [goneMs, backMs] = [START_MS + 30_000, START_MS + 32_000];
+      expect(coverage.report(START_MS + 1_000, goneMs)).toMatchObject({ serverGaps: [] });
+      expect(coverage.report(backMs, START_MS + 60_000)).toMatchObject({ serverGaps: [] });
+      expect(coverage.local().sinceMs).toBeLessThanOrEqual(START_MS);
+      coverage.close();
+    }
+  });
+
   it('leaves out what was stored and is lost to damage', async () => {
     const clock = new VirtualClock(START_MS);
     const lost: Interval[] = [];
@@ -49,6 +80,7 @@ describe('the coverage of a server', () => {
       oldestSampleMs: () => START_MS,
       lostTimes: () => lost,
       retentionMs: () => 0,
+      newestBlockMs: () => Number.NEGATIVE_INFINITY,
     });
     coverage.restore(0);
     coverage.start();

@@ -33,6 +33,8 @@ export type ServerCoverageOptions = {
   readonly lostTimes: () => readonly Interval[];
   /** 0 = for ever. */
   readonly retentionMs: () => number;
+  /** End of the newest block, from which the retention time counts, whatever the clock says; −Infinity without one. */
+  readonly newestBlockMs: () => number;
 };
 
 const REPORT_PATH = '/api/v1/pollux/coverage';
@@ -98,7 +100,7 @@ export class ServerCoverage implements CoveragePort {
       if (this.#isClosed) return;
       const nowMs = this.#clock.now();
       this.log.heartbeat(nowMs);
-      this.log.forget(this.#heldSinceMs(nowMs));
+      this.log.forget(this.#heldSinceMs());
       this.#file?.flush();
       this.#timer = this.#clock.after(HEARTBEAT_INTERVAL_MS, beat);
     };
@@ -106,13 +108,12 @@ export class ServerCoverage implements CoveragePort {
   }
 
   /** What is older may be gone, and is for remote storage or the other replica to answer. */
-  #heldSinceMs(nowMs: number): number {
+  #heldSinceMs(): number {
+    const { newestBlockMs } = this.#options;
     const retentionMs = this.#retentionMs();
+    const retainedMs = retentionMs > 0 ? newestBlockMs() - retentionMs : 0;
     const oldestMs = this.#oldestSampleMs();
-    return Math.max(
-      retentionMs > 0 ? nowMs - retentionMs : 0,
-      Number.isFinite(oldestMs) ? oldestMs : 0,
-    );
+    return Math.max(0, retainedMs, Number.isFinite(oldestMs) ? oldestMs : 0);
   }
 
   close(): void {

@@ -221,7 +221,11 @@ export class Group {
     const { clock, metrics } = this.#around;
     const { signal } = this.#stopping;
     let dueMs = firstMs;
-    while (clock.now() < firstMs) await sleep(clock, firstMs - clock.now(), signal);
+    while (clock.now() < dueMs) {
+      // Not until the old time comes again, when the clock was set back meanwhile.
+      dueMs = Math.min(dueMs, this.#schedule.before(clock.now()) + this.timing.intervalMs);
+      await sleep(clock, dueMs - clock.now(), signal);
+    }
     for (let round = 1; !signal.aborted; round = Math.min(round + 1, 3)) {
       await this.evaluateAt(dueMs);
       // The first evaluations may lack data that was not scraped yet; the second has it as well as it gets.

@@ -84,7 +84,8 @@ export class CoverageLog implements CoverageRecorder {
   /** The server's own sign of life; a longer pause than {@link MAX_HEARTBEAT_GAP_MS} becomes a gap. */
   heartbeat(nowMs: number): void {
     const last = this.#alive.at(-1)!;
-    if (nowMs - last.endMs > MAX_HEARTBEAT_GAP_MS)
+    // A clock that was set back begins a run, too: until the old time came again nothing would be covered.
+    if (Math.abs(nowMs - last.endMs) > MAX_HEARTBEAT_GAP_MS)
       this.#alive.push({ startMs: nowMs, endMs: nowMs });
     else if (nowMs > last.endMs) last.endMs = nowMs;
     if (nowMs - this.#startedMs > STARTING_MS) {
