@@ -16,6 +16,9 @@ const frequencies: usize = memory.data(256 * 4, 16);
 const crcTables: usize = memory.data(16 * 256 * 4, 16);
 /** For each set of lanes the bytes of these lanes, one behind the other. */
 const chosenLanes: usize = memory.data(16 * 16, 16);
+/** Places of four-byte words in the block that is being compressed, and what becomes of it; a spare of one vector. */
+const snappyTable: usize = memory.data(4096 * 2, 16);
+const packed: usize = memory.data(76_512 + 16, 16);
 
 export function inputAt(): usize {
   return input;
@@ -34,6 +37,9 @@ export function numbersAt(): usize {
 }
 export function frequenciesAt(): usize {
   return frequencies;
+}
+export function packedAt(): usize {
+  return packed;
 }
 
 /** `src/dense/lanes.ts`. */
@@ -444,4 +450,88 @@ export function intersect(firstCount: i32, secondCount: i32): i32 {
     b += (<usize>(y <= x)) << 2;
   }
   return <i32>((target - numbers) >> 2);
+/** `src/snappy/snappy-encode.ts`: one block of `size` bytes, at most 65,536, from the input to `packed`; returns its length there. */
+export function snappyBlock(size: i32): i32 {
+  memory.fill(snappyTable, 0, 4096 * 2);
+  const end = input + <usize>size;
+  const limit = end - 8;
+  let next = packed;
+  let literalStart = input;
+  let position = input + 1;
+  let misses: u32 = 32;
+  // Of a block shorter than its margin the limit may be below the input, but never below zero.
+  while (position < limit) {
+    const word = load<u32>(position);
+    const slot = snappyTable + ((<usize>((word * 0x1e35a7bd) >> 20)) << 1);
+    const candidate = input + <usize>load<u16>(slot);
+    store<u16>(slot, <u16>(position - input));
+    if (candidate >= position || load<u32>(candidate) !== word) {
+      position += <usize>(misses >> 5);
+      misses++;
+      continue;
+    }
+    const length = matchLength(candidate, position, end);
+    if (position > literalStart) next = putLiteral(literalStart, position, next);
+    next = putCopy(next, <u32>(position - candidate), <u32>length);
+    position += length;
+    literalStart = position;
+    misses = 32;
+  }
+  if (literalStart < end) next = putLiteral(literalStart, end, next);
+  return <i32>(next - packed);
+}
+
+/** Bytes that the two places have in common, of which four are known, up to the end. */
+function matchLength(candidate: usize, position: usize, end: usize): usize {
+  let length: usize = 4;
+  while (position + length + 8 <= end) {
+    const difference = load<u64>(candidate + length) ^ load<u64>(position + length);
+    if (difference !== 0) return length + <usize>(ctz<u64>(difference) >> 3);
+    length += 8;
+  }
+  while (position + length < end && load<u8>(candidate + length) === load<u8>(position + length)) {
+    length++;
+  }
+  return length;
+}
+
+function putLiteral(start: usize, end: usize, at: usize): usize {
+  const last = <u32>(end - start) - 1;
+  let next = at;
+  if (last < 60) store<u8>(next++, <u8>(last << 2));
+  else if (last < 256) {
+    store<u8>(next, 60 << 2);
+    store<u8>(next, <u8>last, 1);
+    next += 2;
+  } else {
+    store<u8>(next, 61 << 2);
+    store<u16>(next, <u16>last, 1);
+    next += 3;
+  }
+  const size = end - start;
+  for (let i: usize = 0; i < size; i += 16) v128.store(next + i, v128.load(start + i));
+  return next + size;
+}
+
+function putCopy(at: usize, offset: u32, length: u32): usize {
+  let next = at;
+  let left = length;
+  while (left >= 68) {
+    next = putLongCopy(next, offset, 64);
+    left -= 64;
+  }
+  if (left > 64) {
+    next = putLongCopy(next, offset, 60);
+    left -= 60;
+  }
+  if (left >= 12 || offset >= 2048) return putLongCopy(next, offset, left);
+  store<u8>(next, <u8>(((offset >> 8) << 5) | ((left - 4) << 2) | 1));
+  store<u8>(next, <u8>offset, 1);
+  return next + 2;
+}
+
+function putLongCopy(at: usize, offset: u32, length: u32): usize {
+  store<u8>(at, <u8>(((length - 1) << 2) | 2));
+  store<u16>(at, <u16>offset, 1);
+  return at + 3;
 }

@@ -213,18 +213,54 @@ class NodeHttpRequest implements HttpRequest {
     return this.#incoming.iterator({ destroyOnReturn: false });
   }
 
-  async body(limitBytes: number): Promise<Uint8Array> {
+  body(limitBytes: number): Promise<Uint8Array> {
+    assert(!this.#isTaken, 'the body of a request is read once');
+    this.#isTaken = true;
     const declared = Number(this.headers['content-length'] ?? 0);
-    if (declared > limitBytes) throw tooLarge(limitBytes);
+    if (declared > limitBytes) return Promise.reject(tooLarge(limitBytes));
+    return readWhole(this.#incoming, limitBytes);
+  }
+}
+
+/** By events: iterating costs several promises a part, which counts where requests are small and many. */
+function readWhole(incoming: http.IncomingMessage, limitBytes: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = [];
     let size = 0;
-    for await (const part of this.stream()) {
+    const leave = (): void => {
+      incoming.off('data', onData);
+      incoming.off('end', onEnd);
+      incoming.off('error', onFailure);
+      incoming.off('close', onFailure);
+    };
+    const onData = (part: Uint8Array): void => {
       size += part.length;
-      if (size > limitBytes) throw tooLarge(limitBytes);
       parts.push(part);
+      if (size <= limitBytes) return;
+      leave();
+      // The connection lives on: there is an answer to give.
+      incoming.pause();
+      reject(tooLarge(limitBytes));
+    };
+    const onEnd = (): void => {
+      leave();
+      const [first] = parts;
+      resolve(parts.length === 1 && first !== undefined ? first : Buffer.concat(parts, size));
+    };
+    const onFailure = (error?: Error): void => {
+      leave();
+      reject(error ?? new Error('the connection was closed within the request'));
+    };
+    // No event will come any more.
+    if (incoming.destroyed) {
+      onFailure();
+      return;
     }
-    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size);
-  }
+    incoming.on('data', onData);
+    incoming.on('end', onEnd);
+    incoming.on('error', onFailure);
+    incoming.on('close', onFailure);
+  });
 }
 
 function tooLarge(limitBytes: number): LimitError {

@@ -171,6 +171,25 @@ describe('the HTTP server', () => {
     expect(answer.status).toBe(500);
   });
 
+  it('rejects the body of a client that left before or while it was read', async () => {
+    for (const waitMs of [0, 200]) {
+      let ended: (error: unknown) => void = () => {};
+      const outcome = new Promise((resolve) => {
+        ended = resolve;
+      });
+      const port = await serve(async (request) => {
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+        await request.body(1_000).then(() => ended('read'), ended);
+        return text('');
+      });
+      const socket = net.connect(port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf');
+      setTimeout(() => socket.destroy(), 50);
+      expect(await outcome).toBeInstanceOf(Error);
+    }
+  });
+
   it('tells the handler of a client that left, also in the middle of a body', async () => {
     let gone: (why: string) => void = () => {};
     const left = new Promise<string>((resolve) => {

@@ -7,6 +7,7 @@ export type NativeKernels = {
   numbersAt(): number;
   wordsAt(): number;
   frequenciesAt(): number;
+  packedAt(): number;
   unpack(target: number, count: number, width: number): void;
   fillSlots(symbols: number): void;
   range(even: number, odd: number, wordCount: number, count: number): number;
@@ -17,6 +18,7 @@ export type NativeKernels = {
   crc32c(size: number, crc: number): number;
   xorEncode(count: number, cutBits: number): number;
   intersect(firstCount: number, secondCount: number): number;
+  snappyBlock(size: number): number;
   xorSamples(
     firstBit: number,
     endBit: number,
@@ -29,7 +31,11 @@ export type NativeKernels = {
 };
 
 /** Loops that later versions added last: a module without them was built of older sources. */
-const NEWEST = ['crc32c', 'xorEncode'] as const satisfies readonly (keyof NativeKernels)[];
+const NEWEST = [
+  'crc32c',
+  'xorEncode',
+  'snappyBlock',
+] as const satisfies readonly (keyof NativeKernels)[];
 
 /** The part of the runtime's WebAssembly that is used; Node's types have no values for it. */
 declare const WebAssembly: {

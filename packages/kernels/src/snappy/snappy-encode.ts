@@ -2,10 +2,13 @@
  * Snappy's block format, written into a buffer of the caller: log records are small and many, and a native library gives
  * each result memory of its own that the garbage collector does not see. Layout: google/snappy, format_description.txt.
  */
+import { CHOSEN_SNAPPY, type NativeSnappy } from './native-snappy.ts';
 
 /** Offsets of two bytes reach so far; input is divided into blocks of this size. */
 const BLOCK_BYTES = 65_536;
 const TABLE_BITS = 12;
+/** Shorter input is encoded sooner than copied to where WebAssembly sees it. */
+const NATIVE_LEAST_BYTES = 256;
 /** Elements of the hash table that {@link snappyEncode} works with. */
 export const SNAPPY_TABLE_SIZE = 2 ** TABLE_BITS;
 /** Input this close to the end of a block is not searched for matches, so that loads stay inside. */
@@ -27,6 +30,7 @@ export function snappyEncode(
   target: Uint8Array,
   at: number,
   table: Uint16Array,
+  native: NativeSnappy | null = CHOSEN_SNAPPY,
 ): number {
   let next = at;
   let rest = end - start;
@@ -36,7 +40,15 @@ export function snappyEncode(
   }
   target[next++] = rest;
   for (let from = start; from < end; from += BLOCK_BYTES) {
-    next = encodeBlock(source, from, Math.min(end, from + BLOCK_BYTES), target, next, table);
+    const to = Math.min(end, from + BLOCK_BYTES);
+    if (native === null || to - from < NATIVE_LEAST_BYTES) {
+      next = encodeBlock(source, from, to, target, next, table);
+      continue;
+    }
+    native.input.set(source.subarray(from, to));
+    const size = native.encode(to - from);
+    target.set(native.packed.subarray(0, size), next);
+    next += size;
   }
   return next;
 }

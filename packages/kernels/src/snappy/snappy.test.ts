@@ -1,6 +1,7 @@
 import { SeededRandom } from '@pollux/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CHOSEN_SNAPPY } from './native-snappy.ts';
 import { SNAPPY_MALFORMED, snappyDecode, snappyDecodedBytes } from './snappy-decode.ts';
 import { SNAPPY_TABLE_SIZE, snappyEncode, snappyMaxEncodedBytes } from './snappy-encode.ts';
 
@@ -41,6 +42,23 @@ const inputs = fc
   });
 
 describe('snappy blocks', () => {
+  it.skipIf(CHOSEN_SNAPPY === null)(
+    `are the same bytes in WebAssembly${CHOSEN_SNAPPY === null ? ' (skipped: it is not built; npm run build)' : ''}`,
+    () => {
+      fc.assert(
+        fc.property(inputs, fc.nat(9), (source, skipped) => {
+          const start = Math.min(skipped, source.length);
+          const [reference, twin] = [null, CHOSEN_SNAPPY].map((native) => {
+            const target = new Uint8Array(snappyMaxEncodedBytes(source.length) + 5);
+            const end = snappyEncode(source, start, source.length, target, 5, table, native);
+            return target.subarray(5, end);
+          });
+          expect(Buffer.compare(twin!, reference!)).toBe(0);
+        }),
+      );
+    },
+  );
+
   it('give back what was encoded, within the promised room', () => {
     fc.assert(
       fc.property(inputs, (source) => {

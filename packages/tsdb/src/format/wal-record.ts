@@ -160,11 +160,16 @@ function encodeSamplesWithStart(
 function putVarint(bytes: Uint8Array, start: number, value: number): number {
   let at = start;
   let rest = value < 0 ? -value * 2 - 1 : value * 2;
-  while (rest >= 0x80) {
+  while (rest >= 0x80000000) {
     bytes[at++] = (rest % 128) + 128;
     rest = Math.floor(rest / 128);
   }
-  bytes[at++] = rest;
+  let small = rest | 0;
+  while (small >= 0x80) {
+    bytes[at++] = (small & 0x7f) | 0x80;
+    small >>>= 7;
+  }
+  bytes[at++] = small;
   return at;
 }
 

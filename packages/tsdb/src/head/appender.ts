@@ -78,6 +78,8 @@ export class HeadAppender implements Appender {
   /** With each exemplar as it was given: whether it had a time is not logged. */
   readonly #exemplars: (ExemplarRecord & { readonly exemplar: Exemplar })[] = [];
   readonly #metadata: MetadataRecord[] = [];
+  /** False while every float was of a series that the log knows: the usual batch is not searched for new ones. */
+  #mayHaveUnlogged = false;
   /** Null until the first sample. */
   #bounds: AppendBounds | null = null;
   #isEnded = false;
@@ -126,8 +128,10 @@ export class HeadAppender implements Appender {
     outcomes: Uint8Array,
   ): number {
     this.#checkOpen();
-    const { head, metrics } = this.#options;
+    const { head, metrics, gate } = this.#options;
     const { table } = head;
+    const id = this.#id;
+    const kinds = this.#histogramKinds;
     const words = wordsOf(values);
     const staged = this.#staged;
     growSampleColumns(staged, staged.count + count);
@@ -135,6 +139,8 @@ export class HeadAppender implements Appender {
     this.#bounds ??= appendBounds(head, timestampsMs[0]!);
     const bounds = this.#bounds;
     const starts = this.#startColumn(startTimestampsMs);
+    // A replay may find that another series holds a reference, which is then not logged after all.
+    let mayHaveUnlogged = this.#mayHaveUnlogged || gate.isReplaying;
     let taken = 0;
     for (let i = 0; i < count; i++) {
       const slot = table.slotOf(refs[i]!);
@@ -142,11 +148,12 @@ export class HeadAppender implements Appender {
         outcomes[i] = refs[i] === 0 ? APPEND_OUTCOME.seriesLimit : APPEND_OUTCOME.unknownRef;
         continue;
       }
-      table.touchedBy[slot] = this.#id;
+      table.touchedBy[slot] = id;
+      if (table.isLogged[slot] === 0) mayHaveUnlogged = true;
       const timestampMs = timestampsMs[i]!;
       const low = words[i * 2]!;
       const high = words[i * 2 + 1]!;
-      if (this.#histogramKinds.size > 0 && this.#histogramKinds.has(refs[i]!)) {
+      if (kinds.size > 0 && kinds.has(refs[i]!)) {
         outcomes[i] = this.#stageBehindHistogram(refs[i]!, timestampMs, { low, high });
         if (outcomes[i] === APPEND_OUTCOME.ok) taken++;
         continue;
@@ -178,6 +185,7 @@ export class HeadAppender implements Appender {
       staged.valueWords[at * 2 + 1] = high;
       if (starts !== null) starts[at] = startTimestampsMs?.[i] ?? 0;
     }
+    this.#mayHaveUnlogged = mayHaveUnlogged;
     return taken;
   }
 
@@ -420,7 +428,7 @@ export class HeadAppender implements Appender {
       const slot = table.slotOf(ref);
       if (slot >= 0 && table.isLogged[slot] === 0) found.add(ref);
     };
-    for (let i = 0; i < staged.count; i++) note(staged.refs[i]!);
+    if (this.#mayHaveUnlogged) for (let i = 0; i < staged.count; i++) note(staged.refs[i]!);
     for (const { ref } of this.#histograms) note(ref);
     for (const { ref } of this.#exemplars) note(ref);
     for (const { ref } of this.#metadata) note(ref);
