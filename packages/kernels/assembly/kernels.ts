@@ -14,11 +14,11 @@ const slots: usize = memory.data(2048 * 4 + 16, 16);
 const frequencies: usize = memory.data(256 * 4, 16);
 /** Sixteen tables of CRC-32C: word b of table t is the checksum of byte b with t bytes of zero behind it. */
 const crcTables: usize = memory.data(16 * 256 * 4, 16);
-/** For each set of lanes the bytes of these lanes, one behind the other. */
-const chosenLanes: usize = memory.data(16 * 16, 16);
 /** Places of four-byte words in the block that is being compressed, and what becomes of it; a spare of one vector. */
 const snappyTable: usize = memory.data(4096 * 2, 16);
 const packed: usize = memory.data(76_512 + 16, 16);
+/** For each set of lanes the bytes of these lanes, one behind the other. */
+const chosenLanes: usize = memory.data(16 * 16, 16);
 
 export function inputAt(): usize {
   return input;
@@ -450,6 +450,8 @@ export function intersect(firstCount: i32, secondCount: i32): i32 {
     b += (<usize>(y <= x)) << 2;
   }
   return <i32>((target - numbers) >> 2);
+}
+
 /** `src/snappy/snappy-encode.ts`: one block of `size` bytes, at most 65,536, from the input to `packed`; returns its length there. */
 export function snappyBlock(size: i32): i32 {
   memory.fill(snappyTable, 0, 4096 * 2);

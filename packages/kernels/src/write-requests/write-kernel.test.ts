@@ -54,6 +54,10 @@ describe.skipIf(kernel === null)(`the kernel of write requests${reason}`, () => 
     );
   });
 
+  it('is not there where its memory cannot be had', () => {
+    expect(createWriteKernel({ seed: SEED, maxLabelBytes: 2 ** 33 })).toBeNull();
+  });
+
   it('reads all forms of copies and literals', () => {
     const block = [11, 2 << 2, 97, 98, 99, (1 << 2) | 1, 3, (1 << 2) | 2, 2, 0, 3, 8, 0, 0, 0];
     expect(kernel!.decompress(Uint8Array.from(block))).toBe(11);

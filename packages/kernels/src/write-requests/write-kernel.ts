@@ -11,7 +11,7 @@ export const WRITE_DECODED_BYTES = 4 * 1024 * 1024;
 /** Copies by whole vectors may touch so many bytes behind a region. */
 const SPARE_BYTES = 64;
 /** Series that are remembered; a label set of a real sender takes some 130 bytes. */
-const MAX_SERIES = 1024 * 1024;
+const MAX_SERIES = 2 * 1024 * 1024;
 const ENTRY_BYTES = 24;
 const SLOT_BYTES = 8;
 const PAGE_BYTES = 65_536;
@@ -76,13 +76,19 @@ async function load(): Promise<object | null> {
   }
 }
 
-/** Null where there is no WebAssembly with SIMD. */
+/** Null where there is no WebAssembly with SIMD, or where the system does not give the addresses. */
 export function createWriteKernel(options: WriteKernelOptions): WriteKernel | null {
-  return MODULE === null ? null : new WriteKernel(MODULE, options);
+  if (MODULE === null) return null;
+  try {
+    return new WriteKernel(MODULE, options);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 /**
- * One receiver's memory. All of it is reserved at once, some 180 MB of addresses at 128 MiB of labels; the system gives
+ * One receiver's memory. All of it is reserved at once, some 350 MB of addresses at 256 MiB of labels; the system gives
  * what is used. It never grows, so the views stay valid. Columns are lent until the next walk, the message until the next one.
  */
 export class WriteKernel {

@@ -2,7 +2,7 @@ import { type HashSeed, hashKey } from '@pollux/kernels';
 import type { SeriesRef } from '@pollux/storage';
 
 /** Bytes of label fields kept before the cache starts anew. */
-export const MAX_CACHE_BYTES = 128 * 1024 * 1024;
+export const MAX_CACHE_BYTES = 256 * 1024 * 1024;
 
 /**
  * Remembers which label bytes mean which series, so that a known series costs a hash and a comparison instead of strings.
