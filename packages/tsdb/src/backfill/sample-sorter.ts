@@ -1,10 +1,9 @@
 import { ByteWriter, type Env, type File, InputError, LimitError, ulid } from '@pollux/base';
 import {
-  createXorAppendState,
-  resetXorAppend,
+  createXorEncoder,
+  XOR_MOST_CUT_BYTES,
   XOR_SAMPLE_MAX_BYTES,
-  xorAppend,
-  xorByteLength,
+  xorEncode,
 } from '@pollux/kernels';
 import type { Labels } from '@pollux/model';
 import { TMP_FOR_CREATION } from '../block/block-set.ts';
@@ -357,7 +356,11 @@ class RunEncoder {
   readonly #times: Float64Array;
   readonly #words: Uint32Array;
   readonly #keepsLast: boolean;
-  readonly #state = createXorAppendState(1);
+  readonly #encoder = createXorEncoder(XOR_MOST_CUT_BYTES);
+  /** Samples of the chunk that is being filled. */
+  readonly #heldTimes = new Float64Array(SPILL_CHUNK_SAMPLES);
+  readonly #heldWords = new Uint32Array(SPILL_CHUNK_SAMPLES * 2);
+  #held = 0;
   readonly #chunk = new Uint8Array((SPILL_CHUNK_SAMPLES + 1) * XOR_SAMPLE_MAX_BYTES);
   readonly #target = new ByteWriter(64 * 1024);
   conflicts = 0;
@@ -392,17 +395,20 @@ class RunEncoder {
   }
 
   #append(timestampMs: number, index: number): void {
-    const words = this.#words;
-    const state = this.#state;
-    xorAppend(state, 0, this.#chunk, 0, timestampMs, words[index * 2]!, words[index * 2 + 1]!);
-    if (state.count[0] === SPILL_CHUNK_SAMPLES) this.#endChunk();
+    const held = this.#held++;
+    this.#heldTimes[held] = timestampMs;
+    this.#heldWords[held * 2] = this.#words[index * 2]!;
+    this.#heldWords[held * 2 + 1] = this.#words[index * 2 + 1]!;
+    if (this.#held === SPILL_CHUNK_SAMPLES) this.#endChunk();
   }
 
   #endChunk(): void {
-    if (this.#state.count[0] === 0) return;
-    const length = xorByteLength(this.#state, 0);
+    if (this.#held === 0) return;
+    const chunk = this.#chunk;
+    const held = this.#held;
+    const length = xorEncode(this.#encoder, this.#heldTimes, this.#heldWords, 0, held, chunk, 0);
     this.#target.uvarint(length);
-    this.#target.raw(this.#chunk, 0, length);
-    resetXorAppend(this.#state, 0);
+    this.#target.raw(chunk, 0, length);
+    this.#held = 0;
   }
 }

@@ -27,7 +27,7 @@ export interface ChunkEncoder {
    * was added before is the one before it in its source too, so that what the source says of the change between them holds.
    */
   add(run: SampleRun, index: number, isNext: boolean): EncodedChunk | null;
-  /** The last chunk, or null when nothing was added. */
+  /** A chunk of what was added last, or null when nothing is left: to be asked until then. */
   finish(): EncodedChunk | null;
 }
 

@@ -1,17 +1,16 @@
 import { assert, DecodeError } from '@pollux/base';
 import {
   createDenseEncoder,
-  createXorAppendState,
+  createXorEncoder,
   DENSE_UNFIT,
   denseEncode,
   denseMaxBytes,
-  resetXorAppend,
   XOR_CUT_BYTES,
   XOR_MAX_BYTES,
   XOR_SAMPLE_MAX_BYTES,
   Xor2Chunk,
-  xorAppend,
-  xorByteLength,
+  xorCount,
+  xorEncode,
 } from '@pollux/kernels';
 import { CorruptionError, NotSupportedError } from '../errors.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
@@ -48,50 +47,37 @@ function floatFamily(encoding: number, createEncoder: () => ChunkEncoder): Chunk
   return family;
 }
 
-class XorEncoder implements ChunkEncoder {
-  readonly #state = createXorAppendState(1);
-  /** Two chunks by turns: one is lent while the next is begun. */
-  readonly #buffers = [0, 1].map(() => new Uint8Array(XOR_MAX_BYTES + XOR_SAMPLE_MAX_BYTES * 2));
-  #turn = 0;
-  #minMs = 0;
+/** Holds the samples of a chunk until they are all there: whole chunks are encoded faster than sample by sample. */
+class XorFloatEncoder implements ChunkEncoder {
+  readonly #encoder = createXorEncoder();
+  readonly #timestampsMs = new Float64Array(XOR_SAMPLES);
+  readonly #words = new Uint32Array(XOR_SAMPLES * 2);
+  readonly #bytes = new Uint8Array(XOR_MAX_BYTES + XOR_SAMPLE_MAX_BYTES);
+  #count = 0;
 
   add(run: SampleRun, index: number): EncodedChunk | null {
     const { words } = run as FloatRun;
-    const timestampMs = run.timestampsMs[index]!;
-    const state = this.#state;
-    const isFull =
-      state.count[0]! >= XOR_SAMPLES ||
-      (state.count[0]! > 0 && xorByteLength(state, 0) > XOR_CUT_BYTES);
-    const closed = isFull ? this.finish() : null;
-    if (state.count[0] === 0) this.#minMs = timestampMs;
-    xorAppend(
-      state,
-      0,
-      this.#buffers[this.#turn]!,
-      0,
-      timestampMs,
-      words[index * 2]!,
-      words[index * 2 + 1]!,
-    );
+    const closed = this.#count === XOR_SAMPLES ? this.finish() : null;
+    this.#timestampsMs[this.#count] = run.timestampsMs[index]!;
+    this.#words[this.#count * 2] = words[index * 2]!;
+    this.#words[this.#count * 2 + 1] = words[index * 2 + 1]!;
+    this.#count++;
     return closed;
   }
 
   finish(): EncodedChunk | null {
-    const state = this.#state;
-    const samples = state.count[0]!;
-    if (samples === 0) return null;
-    const chunk: EncodedChunk = {
-      encoding: CHUNK_ENCODING.xor,
-      bytes: this.#buffers[this.#turn]!,
-      start: 0,
-      end: xorByteLength(state, 0),
-      samples,
-      minMs: this.#minMs,
-      maxMs: state.lastTimestampMs[0]!,
-    };
-    resetXorAppend(state, 0);
-    this.#turn = 1 - this.#turn;
-    return chunk;
+    const held = this.#count;
+    if (held === 0) return null;
+    const bytes = this.#bytes;
+    const times = this.#timestampsMs;
+    const end = xorEncode(this.#encoder, times, this.#words, 0, held, bytes, 0);
+    const samples = xorCount(bytes, 0);
+    const [minMs, maxMs] = [times[0]!, times[samples - 1]!];
+    // A chunk that was cut by its bytes leaves some for the next.
+    times.copyWithin(0, samples, held);
+    this.#words.copyWithin(0, samples * 2, held * 2);
+    this.#count = held - samples;
+    return { encoding: CHUNK_ENCODING.xor, bytes, start: 0, end, samples, minMs, maxMs };
   }
 }
 
@@ -156,7 +142,7 @@ class DenseFloatEncoder implements ChunkEncoder {
 
 /** Each writes floats, and decodes its own encoding. */
 export const FLOAT_FAMILIES: Readonly<Record<FloatEncoding, ChunkFamily>> = {
-  xor: floatFamily(CHUNK_ENCODING.xor, () => new XorEncoder()),
+  xor: floatFamily(CHUNK_ENCODING.xor, () => new XorFloatEncoder()),
   dense: floatFamily(CHUNK_ENCODING.dense, () => new DenseFloatEncoder()),
 };
 

@@ -137,7 +137,7 @@ export class SeriesMerger {
       if (atMs > lastMs) {
         const wanted = targets.get(least.run.family.kind)!;
         if (wanted !== family) {
-          await this.#write(encoder?.finish() ?? null);
+          await this.#finish(encoder);
           family = wanted;
           encoder = this.#encoderOf(family);
         }
@@ -153,7 +153,7 @@ export class SeriesMerger {
       }
       if (this.#slices.isOver) await this.#slices.pause();
     }
-    await this.#write(encoder?.finish() ?? null);
+    await this.#finish(encoder);
   }
 
   /** Who encodes which kind of samples of a group: one for each kind, or chunks of different encodings would alternate. */
@@ -177,8 +177,14 @@ export class SeriesMerger {
     return known;
   }
 
-  async #write(chunk: EncodedChunk | null): Promise<void> {
-    if (chunk === null) return;
+  async #finish(encoder: ChunkEncoder | null): Promise<void> {
+    if (encoder === null) return;
+    for (let last = encoder.finish(); last !== null; last = encoder.finish()) {
+      await this.#write(last);
+    }
+  }
+
+  async #write(chunk: EncodedChunk): Promise<void> {
     const { encoding, samples, minMs, maxMs } = chunk;
     this.#metas.push({ minMs, maxMs, ref: await this.#writer.addChunk(encoding, chunk, samples) });
   }

@@ -1,18 +1,18 @@
 import { assert } from '@pollux/base';
 import {
   createDenseEncoder,
-  createXorAppendState,
+  createXorEncoder,
   DENSE_UNFIT,
   decodeHistograms,
   denseEncode,
   denseMaxBytes,
   HISTOGRAM_ENCODING,
   HistogramChunk,
+  XOR_MOST_CUT_BYTES,
   XOR_SAMPLE_MAX_BYTES,
   Xor2Chunk,
-  xorAppend,
-  xorByteLength,
   xorCount,
+  xorEncode,
 } from '@pollux/kernels';
 import { NotSupportedError } from '../errors.ts';
 import { CHUNK_ENCODING, isHistogramEncoding } from './chunk-file.ts';
@@ -90,12 +90,11 @@ function encodeFloats(encoding: number, columns: FloatColumns): Bytes {
     }
     return { bytes: chunk.bytes, start: 0, length: chunk.byteLength };
   }
-  const state = createXorAppendState(1);
   const bytes = new Uint8Array((count + 1) * XOR_SAMPLE_MAX_BYTES);
-  for (let i = 0; i < count; i++) {
-    xorAppend(state, 0, bytes, 0, timestampsMs[i]!, words[i * 2]!, words[i * 2 + 1]!);
-  }
-  return { bytes, start: 0, length: xorByteLength(state, 0) };
+  const encoder = createXorEncoder(XOR_MOST_CUT_BYTES);
+  const length = xorEncode(encoder, timestampsMs, words, 0, count, bytes, 0);
+  if (xorCount(bytes, 0) < count) throw new NotSupportedError('a XOR chunk of more than 8 KiB');
+  return { bytes, start: 0, length };
 }
 
 function rewriteHistograms(

@@ -265,7 +265,7 @@ describe('a head snapshot', () => {
       }),
       { numRuns: Number(process.env.TSDB_RUNS ?? 3), endOnFailure: true },
     );
-  });
+  }, 60_000);
 });
 
 function nextTurn(): Promise<void> {

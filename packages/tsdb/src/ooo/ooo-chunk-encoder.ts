@@ -1,13 +1,11 @@
 import {
-  createXorAppendState,
+  createXorEncoder,
   type HistogramChunk,
   HistogramWriter,
-  resetXorAppend,
-  XOR_CUT_BYTES,
   XOR_MAX_BYTES,
   XOR_SAMPLE_MAX_BYTES,
-  xorAppend,
-  xorByteLength,
+  xorCount,
+  xorEncode,
 } from '@pollux/kernels';
 import type { BlockWriter } from '../block/block-writer.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
@@ -23,7 +21,7 @@ const HISTOGRAM_CUT_BYTES = 32 * 1024;
 export class OooChunkEncoder {
   readonly #writer: BlockWriter;
   readonly #head: Head;
-  readonly #state = createXorAppendState(1);
+  readonly #encoder = createXorEncoder();
   readonly #bytes = new Uint8Array(XOR_MAX_BYTES + XOR_SAMPLE_MAX_BYTES);
   #metas: ChunkMeta[] = [];
 
@@ -47,19 +45,17 @@ export class OooChunkEncoder {
 
   async #writeFloats({ timestampsMs, words }: SampleRun, from: number, end: number): Promise<void> {
     const { samplesPerChunk } = this.#head.options;
-    const state = this.#state;
+    const bytes = this.#bytes;
     let start = from;
-    resetXorAppend(state, 0);
-    for (let i = from; i < end; i++) {
-      xorAppend(state, 0, this.#bytes, 0, timestampsMs[i]!, words[i * 2]!, words[i * 2 + 1]!);
-      const size = xorByteLength(state, 0);
-      const samples = i + 1 - start;
-      if (i + 1 < end && samples < samplesPerChunk && size <= XOR_CUT_BYTES) continue;
-      const chunk = { bytes: this.#bytes, start: 0, end: size };
+    while (start < end) {
+      const to = Math.min(end, start + samplesPerChunk);
+      const length = xorEncode(this.#encoder, timestampsMs, words, start, to, bytes, 0);
+      const samples = xorCount(bytes, 0);
+      const chunk = { bytes, start: 0, end: length };
       const ref = await this.#writer.addChunk(CHUNK_ENCODING.xor, chunk, samples);
-      this.#metas.push({ minMs: timestampsMs[start]!, maxMs: timestampsMs[i]!, ref });
-      resetXorAppend(state, 0);
-      start = i + 1;
+      const next = start + samples;
+      this.#metas.push({ minMs: timestampsMs[start]!, maxMs: timestampsMs[next - 1]!, ref });
+      start = next;
     }
   }
 

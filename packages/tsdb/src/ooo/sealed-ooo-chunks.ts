@@ -1,11 +1,9 @@
 import {
-  createXorAppendState,
-  resetXorAppend,
+  createXorEncoder,
   XOR_SAMPLE_MAX_BYTES,
-  xorAppend,
-  xorByteLength,
   xorCount,
   xorDecode,
+  xorEncode,
 } from '@pollux/kernels';
 import { type ChunkRef, offsetOf, type SlabPool } from '../head/slabs.ts';
 import { PackedRecords } from './packed-records.ts';
@@ -56,7 +54,8 @@ const DOUBLE = { minMs: 2, maxMs: 3 } as const;
 export class SealedOooChunks {
   readonly #pool: SlabPool;
   readonly #records: PackedRecords;
-  readonly #xor = createXorAppendState(1);
+  /** So few samples are never cut. */
+  readonly #xor = createXorEncoder();
   readonly #encoded = new Uint8Array((CHUNK_SAMPLES + 1) * XOR_SAMPLE_MAX_BYTES);
 
   constructor(pool: SlabPool) {
@@ -70,14 +69,8 @@ export class SealedOooChunks {
 
   add(samples: OooChunkSamples, older: ChunkRef): ChunkRef {
     const { count, timestampsMs, words, order } = samples;
-    resetXorAppend(this.#xor, 0);
-    let isInOrder = true;
-    for (let i = 0; i < count; i++) {
-      if (order[i] !== i) isInOrder = false;
-      const low = words[i * 2]!;
-      xorAppend(this.#xor, 0, this.#encoded, 0, timestampsMs[i]!, low, words[i * 2 + 1]!);
-    }
-    const length = xorByteLength(this.#xor, 0);
+    const isInOrder = order.subarray(0, count).every((place, i) => place === i);
+    const length = xorEncode(this.#xor, timestampsMs, words, 0, count, this.#encoded, 0);
     const ref = this.#records.add(HEADER_BYTES + length + (isInOrder ? 0 : count));
     const slab = this.#pool.slabOf(ref);
     const offset = offsetOf(ref);
