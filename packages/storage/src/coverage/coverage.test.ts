@@ -243,6 +243,33 @@ describe('the coverage file', () => {
       { numRuns: 60 },
     );
   });
+
+  it('with any byte changed claims nothing more than it did', () => {
+    const path = newPath();
+    const log = new CoverageLog(1_000);
+    const file = new CoverageFile({ files, path, coverage: log, log: silent });
+    log.open(target, 1_050, 100);
+    for (let at = 1_050; at <= 3_050; at += 100) {
+      log.heartbeat(at);
+      if (at !== 2_050) log.record(target.key, at, 'done');
+      file.flush();
+    }
+    file.close();
+    const whole = files.readFile(path);
+    const claimed = { startMs: 1_050, endMs: 3_150 };
+    for (let at = 0; at < whole.length; at++) {
+      const bytes = whole.slice();
+      bytes[at]! ^= 1 << (at % 8);
+      const changed = newPath();
+      files.replaceFile(changed, bytes);
+      const { alive, histories } = readCoverageFile(files, changed, 10_000);
+      const runs = histories.flatMap((history) => history.runs('done'));
+      expect(subtract(intervalSet([...alive, ...runs]), [{ ...claimed, startMs: 1_000 }])).toEqual(
+        [],
+      );
+      expect(intersect(runs, [{ startMs: 2_050, endMs: 2_150 }])).toEqual([]);
+    }
+  });
 });
 
 describe('coverage on the wire', () => {
