@@ -1,10 +1,11 @@
-const SEGMENT_BITS = 8;
-const SEGMENTS = 2 ** SEGMENT_BITS;
+const SEGMENTS = 256;
+/** A table of fewer values has one segment. */
+const MIN_DIVIDED = 4_096;
 const FIRST_SIZE = 8;
 
 /**
- * An open-addressing table of numbers, whose keys are the caller's. It grows segment by segment, so that no insertion moves
- * more than a 256th of it. Nothing is ever removed. A lookup walks the segment of the hash:
+ * An open-addressing table of numbers, whose keys are the caller's. A large one grows segment by segment, so that no insertion
+ * moves more than a 256th of it. Nothing is ever removed. A lookup walks the segment of the hash:
  *
  *     const slots = table.segment(hash);
  *     for (let at = hash & (slots.length - 1); slots[at] !== 0; at = (at + 1) & (slots.length - 1)) … slots[at] - 1 …
@@ -12,13 +13,12 @@ const FIRST_SIZE = 8;
 export class HashTable {
   readonly #hashOf: (value: number) => number;
   /** Value + 1, 0 for free. */
-  readonly #segments: Uint32Array[];
-  readonly #counts = new Uint32Array(SEGMENTS);
+  #segments: Uint32Array[] = [new Uint32Array(FIRST_SIZE)];
+  #counts = new Uint32Array(1);
 
   /** `hashOf` tells the hash of a value that was added; asked when a segment grows. */
   constructor(hashOf: (value: number) => number) {
     this.#hashOf = hashOf;
-    this.#segments = Array.from({ length: SEGMENTS }, () => new Uint32Array(FIRST_SIZE));
   }
 
   get bytes(): number {
@@ -29,16 +29,29 @@ export class HashTable {
 
   /** Where values with this hash stand; lent until the next {@link add}. */
   segment(hash: number): Uint32Array {
-    return this.#segments[hash >>> (32 - SEGMENT_BITS)]!;
+    return this.#segments[this.#indexOf(hash)]!;
   }
 
   add(hash: number, value: number): void {
-    const index = hash >>> (32 - SEGMENT_BITS);
+    const index = this.#indexOf(hash);
     const count = this.#counts[index]! + 1;
     this.#counts[index] = count;
     // Two thirds full at most, so that probes stay short.
     if (count * 3 > this.#segments[index]!.length * 2) this.#grow(index);
     place(this.#segments[index]!, hash, value);
+    if (count === MIN_DIVIDED && this.#segments.length === 1) this.#divide();
+  }
+
+  #indexOf(hash: number): number {
+    return this.#segments.length === 1 ? 0 : hash >>> 24;
+  }
+
+  #divide(): void {
+    const [whole] = this.#segments;
+    const size = (MIN_DIVIDED / SEGMENTS) * 2;
+    this.#segments = Array.from({ length: SEGMENTS }, () => new Uint32Array(size));
+    this.#counts = new Uint32Array(SEGMENTS);
+    for (const slot of whole!) if (slot !== 0) this.add(this.#hashOf(slot - 1), slot - 1);
   }
 
   #grow(index: number): void {

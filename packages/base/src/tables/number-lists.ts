@@ -1,6 +1,6 @@
 import { U32List } from './u32-list.ts';
 
-const PAGE_BITS = 14;
+const PAGE_BITS = 12;
 const PAGE_SIZE = 2 ** PAGE_BITS;
 /** Longer lists have an array of their own. */
 const MAX_SHARED = 1_024;

@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  HashTable,
+  mixedHash,
   NumberLists,
   PairPostings,
   SparseNumbers,
@@ -30,6 +32,28 @@ describe('a table of texts', () => {
       ),
       { numRuns: 10 },
     );
+  });
+});
+
+describe('a table of hashes', () => {
+  it('finds every value however large it has grown', () => {
+    const table = new HashTable((value) => mixedHash(7, value));
+    const has = (value: number): boolean => {
+      const slots = table.segment(mixedHash(7, value));
+      for (let at = mixedHash(7, value) & (slots.length - 1); slots[at] !== 0; ) {
+        if (slots[at] === value + 1) return true;
+        at = (at + 1) & (slots.length - 1);
+      }
+      return false;
+    };
+    for (let value = 0; value < 30_000; value++) {
+      table.add(mixedHash(7, value), value);
+      if (value % 997 === 0 || value === 4_095) {
+        for (let known = 0; known <= value; known += 13) expect(has(known)).toBe(true);
+      }
+    }
+    expect(has(30_000)).toBe(false);
+    expect(table.bytes / 30_000).toBeLessThan(13);
   });
 });
 

@@ -1,7 +1,7 @@
 import { HashTable, mixedHash } from './hash-table.ts';
 import { U32List } from './u32-list.ts';
 
-const PAGE_BITS = 14;
+const PAGE_BITS = 12;
 const PAGE_SIZE = 2 ** PAGE_BITS;
 
 /**
