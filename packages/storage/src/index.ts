@@ -1,6 +1,12 @@
 export { limitAhead, MAX_AHEAD_MS } from './ahead-limit.ts';
 export { APPEND_OUTCOME, type Appendable, type Appender, type SeriesRef } from './appendable.ts';
 export {
+  BUCKET_FUNCTIONS,
+  type BucketColumn,
+  type BucketColumns,
+  type SampleNeed,
+} from './buckets.ts';
+export {
   type CoverageRecorder,
   type CoverageState,
   type CoverageSubject,
@@ -64,6 +70,7 @@ export {
   type SeriesColumns,
   type SeriesSource,
   type TimeRange,
+  withoutNeed,
 } from './queryable.ts';
 export { type CopyChoice, chooseCopy, DEFAULT_COPY_CHOICE } from './replica/choose-copy.ts';
 export { splitReplica, splitReplicaLabels } from './replica/split-replica.ts';

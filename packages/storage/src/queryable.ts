@@ -1,4 +1,5 @@
 import type { Exemplar, FloatHistogram, Labels, Matcher } from '@pollux/model';
+import type { BucketColumns, SampleNeed } from './buckets.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 
 /** A range of time, both ends included, whole milliseconds. */
@@ -53,6 +54,8 @@ export type SeriesColumns = {
   readonly startTimestampsMs: Float64Array | null;
   /** Which replica's copy this is; empty where the engine keeps no replicas. */
   readonly replica: string;
+  /** Only in answers to a request whose `need` are windows: the samples are then the last ones of these buckets. */
+  readonly buckets?: BucketColumns;
 };
 
 /** A pull of series in batches: asynchronous between batches, plain arrays inside one. */
@@ -75,7 +78,17 @@ export type SelectRequest = {
   readonly matchers: readonly Matcher[];
   readonly hints: SelectHints;
   readonly sorted: boolean;
+  /**
+   * Not a hint: with it an engine that holds only buckets of a part of the range fails, or answers with them where they are
+   * as good. Without it the samples that are there are given. Who merges answers leaves it out.
+   */
+  readonly need?: SampleNeed;
 };
+
+/** The request for who merges the answer with others, which must be of samples. */
+export function withoutNeed({ range, matchers, hints, sorted }: SelectRequest): SelectRequest {
+  return { range, matchers, hints, sorted };
+}
 
 export type NamesAnswer = {
   /** Sorted bytewise, unique. */

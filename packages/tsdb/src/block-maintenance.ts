@@ -4,6 +4,7 @@ import { isDamage } from './block/block-cursor.ts';
 import { Compactor } from './compaction/compactor.ts';
 import { mergedCompaction } from './compaction/merged-meta.ts';
 import { planCompaction } from './compaction/plan.ts';
+import { Downsampler } from './downsample/downsampler.ts';
 import type { BlockCompaction, BlockMeta } from './format/meta.ts';
 import type { MaintenanceContext } from './maintenance-context.ts';
 import { Slices } from './slices.ts';
@@ -27,6 +28,7 @@ const RETRY_MAX_MS = 60 * 60_000;
 export class BlockMaintenance {
   readonly #context: MaintenanceContext;
   readonly #compactor: Compactor;
+  readonly #downsampler: Downsampler;
   #lastReloadMs: number;
   #lastDeletionMs = Number.NEGATIVE_INFINITY;
   #retryAtMs = Number.NEGATIVE_INFINITY;
@@ -35,6 +37,7 @@ export class BlockMaintenance {
   constructor(context: MaintenanceContext) {
     this.#context = context;
     this.#compactor = new Compactor(context);
+    this.#downsampler = new Downsampler(context);
     this.#lastReloadMs = context.init.env.clock.monotonic();
   }
 
@@ -43,15 +46,26 @@ export class BlockMaintenance {
   }
 
   async run(): Promise<void> {
-    const { blocks } = this.#context;
+    const { blocks, init } = this.#context;
     await this.#reloadIfDue();
-    await this.#deleteExpired();
+    try {
+      await this.#deleteExpired();
+      await this.#downsampler.gatherAll(this.#beyondSize(0));
+    } catch (error) {
+      if (this.#context.signal.aborted) return;
+      // A full disk is only helped by what comes next.
+      init.log.error('blocks beyond the retention time wait', {
+        err: errorText(error),
+      });
+    }
     this.#enforceSize(0);
     await blocks.sweep(this.#slices());
     if (this.#nowMs < this.#retryAtMs) return;
     try {
       await this.#compact();
       await this.#reclaim();
+      await this.#downsampler.run();
+      await this.#downsampler.reclaim((slice) => this.#isReclaimDue(slice));
       this.#retryDelayMs = RETRY_MIN_MS;
     } catch (error) {
       if (this.#context.signal.aborted) return;
@@ -87,13 +101,20 @@ export class BlockMaintenance {
 
   /** Blocks of which everything is too old go; of those with some series too old one a round is rewritten, in {@link #reclaim}. */
   async #deleteExpired(): Promise<void> {
-    const { blocks, metrics, init, retention } = this.#context;
+    const { blocks, metrics, init, retention, downsampled } = this.#context;
     const newestMs = blocks.maxTime;
     const slices = this.#slices();
-    let deleted = 0;
+    const expired: Block[] = [];
     for (const block of blocks.blocks) {
       if (retention.isUnknown(block)) await slices.pause();
-      if (this.#verdict(block, newestMs) !== 'drop') continue;
+      if (this.#verdict(block, newestMs) === 'drop' && this.#downsampler.canGather(block)) {
+        expired.push(block);
+      }
+    }
+    await this.#downsampler.gatherAll(expired);
+    let deleted = 0;
+    for (const block of expired) {
+      downsampled.noteDropped(block);
       blocks.delete(block);
       deleted++;
       init.log.info('deleted a block beyond the retention time', { ulid: block.ulid });
@@ -115,19 +136,28 @@ export class BlockMaintenance {
 
   /** Deletes the oldest blocks until head, blocks and `scratchBytes` together keep the limit. */
   #enforceSize(scratchBytes: number): void {
-    const { blocks, metrics, init, retention } = this.#context;
-    const limit = retention.limitBytes;
-    if (limit === 0) return;
-    let bytes = this.#headBytes + scratchBytes;
-    let isFull = false;
-    for (const block of blocks.blocks.toSorted((a, b) => b.meta.maxTime - a.meta.maxTime)) {
-      bytes += block.sizeBytes;
-      isFull ||= bytes > limit;
-      if (!isFull) continue;
+    const { blocks, metrics, init, downsampled } = this.#context;
+    const excess = this.#beyondSize(scratchBytes);
+    for (const block of excess) {
+      downsampled.noteDropped(block);
       blocks.delete(block);
       init.log.info('deleted a block beyond the retention size', { ulid: block.ulid });
     }
-    if (isFull) metrics.sizeRetentions.inc();
+    if (excess.length > 0) metrics.sizeRetentions.inc();
+  }
+
+  /** The oldest blocks, without which head, blocks and `scratchBytes` together keep the limit. */
+  #beyondSize(scratchBytes: number): Block[] {
+    const { blocks, retention } = this.#context;
+    const limit = retention.limitBytes;
+    if (limit === 0) return [];
+    let bytes = this.#headBytes + scratchBytes;
+    return blocks.blocks
+      .toSorted((a, b) => b.meta.maxTime - a.meta.maxTime)
+      .filter((block) => {
+        bytes += block.sizeBytes;
+        return bytes > limit;
+      });
   }
 
   async #compact(): Promise<void> {
@@ -165,7 +195,9 @@ export class BlockMaintenance {
       (candidate) =>
         candidate.meta.maxTime < newestMs &&
         candidate.meta.compaction.failed !== true &&
-        (this.#isReclaimDue(candidate) || this.#verdict(candidate, newestMs) === 'rewrite'),
+        (this.#isReclaimDue(candidate) ||
+          (this.#downsampler.canGather(candidate) &&
+            this.#verdict(candidate, newestMs) === 'rewrite')),
     );
     if (block === undefined || signal.aborted || !this.#makeRoom([block])) return;
     await this.#make([block], mergedCompaction([block.meta]));
@@ -232,25 +264,41 @@ export class BlockMaintenance {
   }
 
   async #write(parents: readonly Block[], compaction: BlockCompaction): Promise<Block | null> {
-    const { init, blocks, deletions, retention } = this.#context;
+    const { init, blocks, deletions, retention, downsampled } = this.#context;
     const { env } = init;
     const slices = this.#slices();
-    const expiry = retention.expiry(blocks.maxTime);
+    const newestMs = blocks.maxTime;
+    const canExpire = parents.every((parent) => this.#downsampler.canGather(parent));
+    const expiry = canExpire ? retention.expiry(newestMs) : null;
+    const shortened =
+      expiry === null ? [] : parents.filter((parent) => retention.expiresIn(parent, newestMs));
+    await this.#downsampler.gatherAll(shortened);
+    const noteExpired = async (): Promise<void> => {
+      if (expiry !== null && shortened.length > 0) {
+        await downsampled.noteExpired(shortened, expiry, slices);
+      }
+    };
     const deleted = deletions.follow();
     try {
       const path = await this.#compactor.write(parents, compaction, expiry);
       if (path === null) {
+        await noteExpired();
+        const before = blocks.blocks;
         for (const parent of parents) {
           parent.setCompaction({ deletable: true });
           blocks.delete(parent);
         }
+        downsampled.noteReplaced(parents, null, before);
         return null;
       }
       let block: Block | null = null;
       try {
         block = await blocks.open(path, slices);
+        await noteExpired();
         deleted.repeatOn(block);
+        const before = blocks.blocks;
         blocks.publish(block, parents);
+        downsampled.noteReplaced(parents, block, before);
         return block;
       } catch (error) {
         block?.release();

@@ -25,6 +25,9 @@ import {
 } from './cardinality/cardinality-history.ts';
 import { SeriesGuard, type SeriesLimits } from './cardinality/series-guard.ts';
 import { prepareDirectory } from './directory.ts';
+import type { Downsampled } from './downsample/downsampled.ts';
+import { DownsampledReading } from './downsample/reading.ts';
+import type { DownsamplingRule } from './downsample/rule.ts';
 import { ClosedError, HeadChunkWriteError } from './errors.ts';
 import type { SampleColumns } from './format/wal-record.ts';
 import { HeadAppender } from './head/appender.ts';
@@ -64,6 +67,8 @@ type Parts = {
   readonly wal: Wal;
   readonly window: OooWindow;
   readonly blocks: BlockSet;
+  readonly downsampled: Downsampled;
+  readonly reading: DownsampledReading;
   readonly retention: Retention;
   readonly maintenance: Maintenance;
   readonly guard: SeriesGuard;
@@ -143,7 +148,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     try {
       const parts = await openParts({ init, options, metrics, startedMs, closer });
       if (takesBatches) await parts.replay.reserveRefs();
-      const { head, window, blocks, chunkFiles } = parts;
+      const { head, window, blocks, downsampled, chunkFiles } = parts;
       const wal = openWal(parts);
       const { clock } = init.env;
       const guard = new SeriesGuard(
@@ -162,7 +167,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
         percentage: options.retentionPercentage,
         rules: options.retentionRules,
       });
-      exposeState(init.registry, { retention, head, blocks, chunkFiles, wal, recovery });
+      exposeState(init.registry, { ...parts, retention, wal, recovery });
       metrics.cleanStart.set(options.lockDirectory === null ? -1 : 1);
       const snapshots = new SnapshotSchedule({
         source: { ...parts, ...init.env, directory: init.directory, wal },
@@ -174,8 +179,17 @@ export class Tsdb implements Engine, ExemplarQueryable {
       const maintenance = new Maintenance({ ...parts, wal, guard, retention, snapshots });
       closer.defer('maintenance', () => maintenance.close(recovery.status.state === 'ready'));
       closer.defer('replay', () => recovery.close());
+      const { allowApproximate } = options;
+      const reading = new DownsampledReading({
+        head,
+        blocks,
+        downsampled,
+        clock,
+        allowApproximate,
+      });
       const own = { init, options, metrics, head, window, blocks, chunkFiles, retention, closer };
-      return new Tsdb({ ...own, wal, guard, history, recovery, maintenance });
+      const added = { downsampled, reading };
+      return new Tsdb({ ...own, ...added, wal, guard, history, recovery, maintenance });
     } catch (error) {
       await closer.close();
       throw error;
@@ -233,6 +247,8 @@ export class Tsdb implements Engine, ExemplarQueryable {
   select(request: SelectRequest, context: ReadContext): SeriesSource {
     try {
       this.#checkRange(request.range);
+      const planned = this.#parts.reading.select(request, context);
+      if (planned !== null) return planned;
       const source = this.#sourceOf(request.range, request.matchers);
       return new MergeSelect(source, request, context, this.#parts.init.env.clock);
     } catch (error) {
@@ -252,7 +268,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     const names = overlapsHead(head, range)
       ? headLabelNames(head, matchers, await reading.hiddenInHead())
       : new Set<string>();
-    await reading.eachBlock(this.#blocksIn(range), (block, hidden) =>
+    await reading.eachBlock(this.#labelBlocksIn(range), (block, hidden) =>
       addBlockLabelNames(names, block, matchers, hidden),
     );
     return namesAnswer(names, limit, [...blocks.warningsIn(range), ...reading.warnings]);
@@ -271,7 +287,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
     const values = overlapsHead(head, range)
       ? headLabelValues(head, name, matchers, await reading.hiddenInHead())
       : new Set<string>();
-    await reading.eachBlock(this.#blocksIn(range), (block, hidden) =>
+    await reading.eachBlock(this.#labelBlocksIn(range), (block, hidden) =>
       addBlockLabelValues(values, block, name, { matchers, hidden }),
     );
     return namesAnswer(values, limit, [...blocks.warningsIn(range), ...reading.warnings]);
@@ -289,9 +305,12 @@ export class Tsdb implements Engine, ExemplarQueryable {
   async deleteSamples(range: TimeRange, matchers: readonly Matcher[]): Promise<void> {
     this.#checkOpen();
     this.#parts.recovery.checkReady();
-    const { head, wal, window, blocks, maintenance, options } = this.#parts;
+    const { head, wal, window, blocks, downsampled, maintenance, options } = this.#parts;
     await blocks.retry();
-    for (const block of blocks.forDeletion(range)) block.deleteSamples(range, matchers);
+    await downsampled.retry(range);
+    const found = blocks.forDeletion(range);
+    downsampled.deleteSamples(range, matchers, blocks.blocks);
+    for (const block of found) block.deleteSamples(range, matchers);
     deleteHeadSamples(head, wal, range, matchers);
     deleteOooSamples(head, range, matchers);
     maintenance.noteDeletion(range, matchers);
@@ -319,6 +338,11 @@ export class Tsdb implements Engine, ExemplarQueryable {
 
   get retention(): RetentionSettings {
     return this.#parts.retention.settings;
+  }
+
+  /** Holds from the next round of maintenance on. Resolutions that are left out are read as before, and kept. */
+  set downsampling(rules: readonly DownsamplingRule[]) {
+    this.#parts.downsampled.rules = rules;
   }
 
   /**
@@ -411,8 +435,13 @@ export class Tsdb implements Engine, ExemplarQueryable {
     return chunkFiles.isStuck ? new HeadChunkWriteError(chunkFiles.waitingBytes) : null;
   }
 
-  #blocksIn(range: TimeRange): Block[] {
-    return this.#parts.blocks.blocks.filter((block) => block.overlaps(range));
+  /** Blocks, and slices of down-sampled data that are all that is left of some series. */
+  #labelBlocksIn(range: TimeRange): Block[] {
+    const { blocks, downsampled } = this.#parts;
+    return [
+      ...blocks.blocks.filter((block) => block.overlaps(range)),
+      ...downsampled.droppedIn(range).map(({ slice }) => slice.block),
+    ];
   }
 
   /** Cursors in the order in which they answer, and what is known to be missing; what is found missing on the way is added. */

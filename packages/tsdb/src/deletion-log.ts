@@ -24,6 +24,8 @@ export class DeletionLog {
       repeatOn: (block) => {
         for (const { range, matchers } of deletions) block.deleteSamples(range, matchers);
       },
+      touches: ({ minMs, maxMs }) =>
+        deletions.some(({ range }) => range.minMs <= maxMs && range.maxMs >= minMs),
       end: () => void this.#followers.delete(deletions),
     };
   }
@@ -32,5 +34,7 @@ export class DeletionLog {
 export type DeletionFollower = {
   /** Hides in the block what was deleted meanwhile. What follows in the same turn of the event loop misses nothing. */
   repeatOn(block: Block): void;
+  /** True when something of the range was deleted meanwhile. */
+  touches(range: TimeRange): boolean;
   end(): void;
 };

@@ -96,3 +96,13 @@ export class NotSupportedError extends OperatingError {
     super('TSDB.NOT_SUPPORTED', `${what} is not supported by this engine`, options);
   }
 }
+
+/** A query needs samples that were dropped; `resolution` is what down-sampled data of their time are of, as `5m`. */
+export class RawDroppedError extends OperatingError {
+  readonly resolution: string;
+
+  constructor(resolution: string, what: string) {
+    super('TSDB.RAW_DROPPED', what);
+    this.resolution = resolution;
+  }
+}

@@ -16,6 +16,7 @@ export { NO_SERIES_LIMITS, type SeriesLimits } from './cardinality/series-guard.
 export type { FloatEncoding } from './compaction/float-families.ts';
 export { type RewriteBlockOptions, rewriteBlock } from './compaction/rewrite-block.ts';
 export { Tsdb } from './db.ts';
+export { type DownsamplingRule, wrongRule } from './downsample/rule.ts';
 export {
   BlockUnavailableError,
   ClosedError,
@@ -23,6 +24,7 @@ export {
   DirectoryError,
   NotSupportedError,
   PartlyStoredError,
+  RawDroppedError,
   WalSyncError,
   WalWriteError,
 } from './errors.ts';

@@ -1,6 +1,7 @@
 import type { BlockSet } from './block/block-set.ts';
 import type { SeriesGuard } from './cardinality/series-guard.ts';
 import type { DeletionLog } from './deletion-log.ts';
+import type { Downsampled } from './downsample/downsampled.ts';
 import type { Head } from './head/head.ts';
 import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import type { SnapshotSchedule } from './head-snapshot/snapshot-schedule.ts';
@@ -27,6 +28,7 @@ export type MaintenanceParts = {
   readonly guard: SeriesGuard;
   readonly snapshots: SnapshotSchedule;
   readonly retention: Retention;
+  readonly downsampled: Downsampled;
 };
 
 /** What a part of the maintenance works with. */

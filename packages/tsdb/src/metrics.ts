@@ -65,6 +65,9 @@ export type TsdbMetrics = SampleMetrics & {
   readonly reloads: Counter;
   readonly reloadFailures: Counter;
   readonly blockCorruptions: Counter;
+  readonly slicesWritten: Counter;
+  readonly downsamplingFailures: Counter;
+  readonly downsamplingSeconds: Histogram;
   readonly timeRetentions: Counter;
   readonly sizeRetentions: Counter;
   readonly cleanStart: Gauge;
@@ -273,6 +276,19 @@ export function tsdbMetrics(registry: Registry): TsdbMetrics {
     blockCorruptions: registry.counter(
       'pollux_tsdb_block_corruptions_total',
       'Parts of blocks that could not be read.',
+    ),
+    slicesWritten: registry.counter(
+      'pollux_tsdb_downsampled_slices_written_total',
+      'Slices of down-sampled data that were written.',
+    ),
+    downsamplingFailures: registry.counter(
+      'pollux_tsdb_downsampling_failures_total',
+      'Slices of down-sampled data that could not be written.',
+    ),
+    downsamplingSeconds: registry.histogram(
+      'pollux_tsdb_downsampling_duration_seconds',
+      'Time taken to write a slice of down-sampled data.',
+      exponential(0.1, 2, 14),
     ),
     timeRetentions: counter(
       'time_retentions_total',

@@ -1,6 +1,7 @@
 import { type Closer, errorText } from '@pollux/base';
 import { BlockSet } from './block/block-set.ts';
 import { FileCache } from './block/file-cache.ts';
+import { Downsampled } from './downsample/downsampled.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
 import { openHeadChunks } from './head/found-chunks.ts';
 import { Head } from './head/head.ts';
@@ -32,6 +33,7 @@ export type Opening = {
 export type OpenParts = Opening & {
   readonly head: Head;
   readonly blocks: BlockSet;
+  readonly downsampled: Downsampled;
   readonly chunkFiles: HeadChunkFiles;
   readonly window: OooWindow;
   readonly replay: LogReplay;
@@ -74,6 +76,11 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
   blocks.removeLeftovers();
   removeUnfinishedSnapshots(init);
   await blocks.reload(null);
+  const { bucketsPerSlice } = options;
+  const slices = { files, directory, cache, metrics, log, bucketsPerSlice };
+  const downsampled = new Downsampled(slices, options.downsampling);
+  closer.defer('down-sampled data', () => downsampled.close());
+  await downsampled.open();
   const { inOrderMaxTime } = blocks;
   if (inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(inOrderMaxTime);
   const found = await openHeadChunks(chunks, head, chunkFiles);
@@ -96,6 +103,7 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
     ...opening,
     head,
     blocks,
+    downsampled,
     chunkFiles,
     window,
     replay,

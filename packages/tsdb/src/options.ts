@@ -1,4 +1,6 @@
 import { NO_SERIES_LIMITS, type SeriesLimits } from './cardinality/series-guard.ts';
+import { MAX_BUCKETS } from './downsample/bucket-chunk.ts';
+import type { DownsamplingRule } from './downsample/rule.ts';
 import type { RetentionRule } from './retention/settings.ts';
 
 export type FsyncMode =
@@ -19,6 +21,12 @@ export type TsdbOptions = {
   readonly retentionBytes: number;
   readonly retentionPercentage: number;
   readonly retentionRules: readonly RetentionRule[];
+  /** Resolutions in which samples are kept beside themselves, ascending; see {@link wrongRule}. */
+  readonly downsampling: readonly DownsamplingRule[];
+  /** Buckets of a series in one slice, at most 1024; fewer are written before samples are dropped. */
+  readonly bucketsPerSlice: number;
+  /** Answers from buckets, and says so, where samples that a query needs were dropped; otherwise it fails. */
+  readonly allowApproximate: boolean;
   readonly fsync: FsyncMode;
   readonly fsyncIntervalMs: number;
   readonly walSegmentBytes: number;
@@ -67,6 +75,9 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   retentionBytes: 0,
   retentionPercentage: 0,
   retentionRules: [],
+  downsampling: [],
+  bucketsPerSlice: MAX_BUCKETS,
+  allowApproximate: false,
   fsync: 'interval',
   fsyncIntervalMs: 1000,
   walSegmentBytes: 128 * 1024 * 1024,

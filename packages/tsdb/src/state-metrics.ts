@@ -1,6 +1,7 @@
 import type { Registry } from '@pollux/telemetry';
 import type { BlockSet } from './block/block-set.ts';
 import type { FileCache } from './block/file-cache.ts';
+import type { Downsampled } from './downsample/downsampled.ts';
 import type { ExemplarRing } from './head/exemplar-ring.ts';
 import type { Head } from './head/head.ts';
 import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
@@ -17,10 +18,11 @@ export function exposeState(
     readonly wal: Wal;
     readonly blocks: BlockSet;
     readonly retention: Retention;
+    readonly downsampled: Downsampled;
     readonly recovery: Recovery;
   },
 ): void {
-  const { head, chunkFiles, wal, blocks, retention, recovery } = parts;
+  const { head, chunkFiles, wal, blocks, retention, recovery, downsampled } = parts;
   const gauge = (name: string, help: string, read: () => number): void =>
     registry.gaugeFrom(`prometheus_tsdb_${name}`, help, read);
   registry.gaugeFrom(
@@ -89,6 +91,16 @@ export function exposeState(
     'storage_blocks_bytes',
     'The number of bytes that are currently used for local storage by all blocks.',
     () => blocks.sizeBytes,
+  );
+  registry.gaugeFrom(
+    'pollux_tsdb_downsampled_bytes',
+    'Bytes of down-sampled data; not counted towards the retention size.',
+    () => downsampled.sizeBytes,
+  );
+  registry.gaugeFrom(
+    'pollux_tsdb_downsampled_slices',
+    'Slices of down-sampled data.',
+    () => downsampled.sliceCount,
   );
   gauge('wal_storage_size_bytes', 'Size of the write log directory.', () => wal.sizeBytes());
   gauge(

@@ -146,6 +146,7 @@ export class InfoJoin implements Operator {
       stepMs: this.#grid.stepMs,
       rangeMs: 0,
       hint: { func: 'info', grouping: [], by: false },
+      need: { kind: 'samples' },
     });
     return loaded.map((columns) => ({
       columns,

@@ -1,5 +1,5 @@
 import { LimitError, OperatingError } from '@pollux/base';
-import type { SelectHints, SeriesColumns } from '@pollux/storage';
+import type { SampleNeed, SelectHints, SelectRequest, SeriesColumns } from '@pollux/storage';
 import { QueryError } from '../errors.ts';
 import type { VectorSelector } from '../parser/ast.ts';
 import type { SelectHint } from '../plan/nodes.ts';
@@ -15,6 +15,7 @@ export type LoadRequest = {
   readonly stepMs: number;
   readonly rangeMs: number;
   readonly hint: SelectHint;
+  readonly need: SampleNeed;
 };
 
 /** Reads all series of a selector over a time range, sorted by labels. */
@@ -35,7 +36,8 @@ export async function loadSeries(
   };
   const range = { minMs: request.minMs, maxMs: request.maxMs };
   const matchers = request.selector.matchers;
-  const source = context.queryable.select({ range, matchers, hints, sorted: true }, context.read);
+  const wanted: SelectRequest = { range, matchers, hints, sorted: true, need: request.need };
+  const source = context.queryable.select(wanted, context.read);
   const loaded: SeriesColumns[] = [];
   try {
     for (;;) {

@@ -1,6 +1,8 @@
 import { assert } from '@pollux/base';
+import { BUCKET_FUNCTIONS } from '@pollux/storage';
 import { QueryError } from '../errors.ts';
 import { annotateRangeCall, checkQuantile } from '../functions/range-annotations.ts';
+import { fillFromBuckets } from '../functions/window/buckets.ts';
 import { WINDOW_KERNELS } from '../functions/window/kernels.ts';
 import { mixedFunctionFor } from '../functions/window/mixed.ts';
 import type { MixedFunction } from '../functions/window/mixed-input.ts';
@@ -57,7 +59,10 @@ export class RangeCall implements Operator {
 
   async series(): Promise<readonly SeriesInfo[]> {
     for (const param of this.#params) await param.series();
-    this.#series = await loadRange(this.#node.source, this.#grid, this.#context);
+    const { source, func } = this.#node;
+    // Buckets do not know of start timestamps.
+    const isTold = BUCKET_FUNCTIONS.has(func) && !this.#context.options.useStartTimestamps;
+    this.#series = await loadRange(source, this.#grid, this.#context, isTold ? func : null);
     this.#edges = new Int32Array(this.#series.length * 2);
     this.#batch = new Batch(this.#series.length, Math.min(BATCH_STEPS, this.#grid.count));
     if (KEEPS_NAME.has(this.#node.func)) return this.#series;
@@ -122,6 +127,9 @@ export class RangeCall implements Operator {
     const extended = source.kind === 'matrix-select' ? extendedFunction(source) : null;
     if (extended !== null) {
       extended({ series, windows, batch, base, call: this.#node, context: this.#context });
+    } else if (series.buckets !== null) {
+      this.#moveEdges(s, series);
+      fillFromBuckets(func, { windows, buckets: series.buckets }, batch, base);
     } else {
       this.#moveEdges(s, series);
       const mixed = mixedFunctionFor(func, series, this.#context);

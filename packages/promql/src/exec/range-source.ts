@@ -9,11 +9,15 @@ import { gridBetween, lastStepMs, type StepGrid } from './grid.ts';
 import { loadSeries } from './load-series.ts';
 import { type RangeSeries, withoutStale } from './series-columns.ts';
 
-/** The samples that the windows of `node` can cover over all steps of `grid`, per series. */
+/**
+ * The samples that the windows of `node` can cover over all steps of `grid`, per series. With `bucketFunc`, a function of
+ * BUCKET_FUNCTIONS, series may come as buckets.
+ */
 export async function loadRange(
   node: RangeNode,
   grid: StepGrid,
   context: ExecContext,
+  bucketFunc: string | null = null,
 ): Promise<readonly RangeSeries[]> {
   const firstMs = (node.shift.atMs ?? grid.startMs) - node.shift.offsetMs;
   const lastMs = (node.shift.atMs ?? lastStepMs(grid)) - node.shift.offsetMs;
@@ -28,6 +32,17 @@ export async function loadRange(
     stepMs: grid.stepMs,
     rangeMs: windowMs,
     hint,
+    need:
+      bucketFunc === null || isExtended
+        ? { kind: 'samples' }
+        : {
+            kind: 'windows',
+            func: bucketFunc,
+            firstEndMs: firstMs,
+            lastEndMs: lastMs,
+            stepMs: grid.stepMs,
+            rangeMs: windowMs,
+          },
   });
   const series = loaded.map(withoutStale);
   return node.countsOnly ? series.map(withKnownHints) : series;
@@ -122,6 +137,7 @@ class Collector {
       values: this.#values,
       histograms: this.#histograms,
       startTimestampsMs: null,
+      buckets: null,
     };
   }
 

@@ -46,6 +46,7 @@ export class SelectVector implements Operator {
       stepMs: this.#grid.stepMs,
       rangeMs: 0,
       hint,
+      need: { kind: 'samples' },
     });
     this.#cursors = loaded.map((columns) => ({
       columns: this.#node.countsOnly ? withKnownHints(columns) : columns,

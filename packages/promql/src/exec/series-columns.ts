@@ -1,5 +1,5 @@
 import { type FloatHistogram, isStaleAt, type Labels, wordsOf } from '@pollux/model';
-import type { SeriesColumns } from '@pollux/storage';
+import type { BucketColumns, SeriesColumns } from '@pollux/storage';
 
 /** The raw samples of one series that a selector or subquery works on, in time order. */
 export type RangeSeries = {
@@ -11,6 +11,8 @@ export type RangeSeries = {
   /** Parallel to the samples; a non-null entry is that histogram. */
   readonly histograms: readonly (FloatHistogram | null)[] | null;
   readonly startTimestampsMs: Float64Array | null;
+  /** Not null: the samples are the last ones of these buckets, which stand for all. */
+  readonly buckets: BucketColumns | null;
 };
 
 /** True when sample `index` is a stale marker of either kind; `words` views the values. */
@@ -49,5 +51,6 @@ export function withoutStale(series: SeriesColumns): RangeSeries {
     values,
     histograms: hasHistograms ? histograms : null,
     startTimestampsMs,
+    buckets: series.buckets ?? null,
   };
 }

@@ -1,13 +1,14 @@
 import { CanceledError, errorText, LimitError } from '@pollux/base';
 import { compareText, type Matcher } from '@pollux/model';
-import type {
-  Annotation,
-  NamesAnswer,
-  Queryable,
-  ReadContext,
-  SelectRequest,
-  SeriesSource,
-  TimeRange,
+import {
+  type Annotation,
+  type NamesAnswer,
+  type Queryable,
+  type ReadContext,
+  type SelectRequest,
+  type SeriesSource,
+  type TimeRange,
+  withoutNeed,
 } from '../queryable.ts';
 import { MergedSource } from './merge-sources.ts';
 
@@ -31,7 +32,7 @@ class MergedQueryable implements Queryable {
 
   select(request: SelectRequest, context: ReadContext): SeriesSource {
     // Only sorted sources can be merged without holding them whole.
-    const sorted = { ...request, sorted: true };
+    const sorted = { ...withoutNeed(request), sorted: true };
     return new MergedSource([
       { source: this.#primary.select(sorted, context), onError: () => null },
       ...this.#secondaries.map((secondary) => ({

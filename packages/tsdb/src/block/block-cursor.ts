@@ -10,6 +10,9 @@ import { type Block, chunksIn } from './block.ts';
 /** Told of a part of a block that cannot be read; what it throws ends the reading, else the part is left out. */
 export type OnDamage = (block: Block, error: unknown) => void;
 
+/** Takes the chunks of a series. */
+export type ChunkTarget = Pick<ColumnBuilder, 'addChunk'>;
+
 /** The matching series of a block; references ascend in the order of the labels, so nothing is sorted. */
 export class BlockCursor implements SeriesCursor {
   readonly #block: Block;
@@ -75,7 +78,7 @@ export class BlockCursor implements SeriesCursor {
     });
   }
 
-  read(target: ColumnBuilder): void {
+  read(target: ChunkTarget): void {
     for (const { ref } of this.#chunks) this.#guarded(null, () => this.#readChunk(ref, target));
   }
 
@@ -85,7 +88,7 @@ export class BlockCursor implements SeriesCursor {
     this.#block.release();
   }
 
-  #readChunk(ref: number, target: ColumnBuilder): null {
+  #readChunk(ref: number, target: ChunkTarget): null {
     const { encoding, bytes } = this.#block.chunk(ref);
     target.addChunk(
       { encoding, bytes, offset: 0, length: bytes.length, hidden: 0 },

@@ -192,16 +192,21 @@ export class Block {
     }
   }
 
-  /** Hides the samples of matching series in the range, in the file and for later readers. Returns how many series. */
-  deleteSamples(range: TimeRange, matchers: readonly Matcher[]): number {
+  /**
+   * Hides the samples of series in the range, in the file and for later readers: those that match, or those of the
+   * references. Returns how many series.
+   */
+  deleteSamples(range: TimeRange, select: readonly Matcher[] | Uint32Array): number {
     if (!this.overlaps(range)) return 0;
     const added: Tombstones = new Map(this.#tombstones);
     let count = 0;
-    for (const ref of matchPostings(this.index, matchers)) {
+    const isByRef = select instanceof Uint32Array;
+    for (const ref of isByRef ? select : matchPostings(this.index, select)) {
       const { labels, chunks } = this.index.series(ref);
       const first = chunks[0];
       const last = chunks.at(-1);
-      if (first === undefined || last === undefined || !matchesAll(matchers, labels)) continue;
+      if (first === undefined || last === undefined) continue;
+      if (!isByRef && !matchesAll(select, labels)) continue;
       const minMs = Math.max(range.minMs, first.minMs);
       const maxMs = Math.min(range.maxMs, last.maxMs);
       if (minMs > maxMs) continue;

@@ -28,7 +28,17 @@ export type CompactOptions = {
   readonly floats?: FloatEncoding | null;
   /** Told now and then how many series are written. */
   readonly onProgress?: (series: number) => void;
+  /** Only chunks that reach into it are taken, and it becomes the new block's time; `maxTime` exclusive. Default all. */
+  readonly time?: { readonly minTime: number; readonly maxTime: number };
+  /** What makes chunks of a series' parts. Default: their samples as they are. */
+  readonly merger?: (writer: BlockWriter) => PartsMerger;
 };
+
+/** Writes the chunks of one series after the other. */
+export interface PartsMerger {
+  /** Parts in the order of precedence. Returns what the series' entry says; empty when nothing is left. */
+  merge(parts: readonly SeriesPart[]): Promise<readonly ChunkMeta[]>;
+}
 
 /**
  * Writes one block with all samples of the parents that are not deleted or expired. Returns its temporary directory,
@@ -44,7 +54,9 @@ export async function compactBlocks(options: CompactOptions): Promise<string | n
     fronts.push(new Front(block, options));
   }
   const isFiltered =
-    options.expiry !== null || parents.some(({ deletionCount }) => deletionCount > 0);
+    options.expiry !== null ||
+    options.time !== undefined ||
+    parents.some(({ deletionCount }) => deletionCount > 0);
   const used = isFiltered ? await usedSymbols(fronts, slices) : null;
   const { source, numbers } = await mergeSymbols(
     fronts.map(({ scan }) => scan),
@@ -56,14 +68,15 @@ export async function compactBlocks(options: CompactOptions): Promise<string | n
     directory,
     ...(options.ulid === undefined ? {} : { ulid: options.ulid }),
     slices,
-    minTime: Math.min(...parents.map(({ meta }) => meta.minTime)),
-    maxTime: Math.max(...parents.map(({ meta }) => meta.maxTime)),
+    minTime: options.time?.minTime ?? Math.min(...parents.map(({ meta }) => meta.minTime)),
+    maxTime: options.time?.maxTime ?? Math.max(...parents.map(({ meta }) => meta.maxTime)),
     compaction,
   });
   try {
     await writer.writeSymbols(source);
     for (const [i, front] of fronts.entries()) front.begin(numbers[i]!);
-    const merger = new SeriesMerger(writer, slices, options.floats ?? null);
+    const merger =
+      options.merger?.(writer) ?? new SeriesMerger(writer, slices, options.floats ?? null);
     await writeSeries(fronts, merger, writer, options);
     return await writer.complete();
   } catch (error) {
@@ -74,7 +87,7 @@ export async function compactBlocks(options: CompactOptions): Promise<string | n
 
 async function writeSeries(
   fronts: readonly Front[],
-  merger: SeriesMerger,
+  merger: PartsMerger,
   writer: BlockWriter,
   { slices, onProgress }: Pick<CompactOptions, 'slices' | 'onProgress'>,
 ): Promise<void> {
@@ -103,10 +116,12 @@ class Front {
   readonly #block: Block;
   readonly #chunks: ChunkScan;
   readonly #cutoffMs: ((seriesIndex: number) => number) | null;
+  readonly #time: CompactOptions['time'];
   #numbers: Uint32Array = new Uint32Array(0);
 
-  constructor(block: Block, options: Pick<CompactOptions, 'expiry'>) {
+  constructor(block: Block, options: Pick<CompactOptions, 'expiry' | 'time'>) {
     this.#block = block;
+    this.#time = options.time;
     this.#cutoffMs = options.expiry === null ? null : cutoffsIn(block, options.expiry);
     this.scan = block.index.scan();
     this.#chunks = block.scanChunks();
@@ -149,9 +164,15 @@ class Front {
     };
   }
 
-  /** Chunks of the current series that are not expired and not deleted as a whole. */
+  /** Chunks of the current series that are wanted, not expired and not deleted as a whole. */
   liveChunks(): readonly ChunkMeta[] {
-    const { chunks } = this.scan;
+    const time = this.#time;
+    const chunks =
+      time === undefined
+        ? this.scan.chunks
+        : this.scan.chunks.filter(
+            ({ minMs, maxMs }) => maxMs >= time.minTime && minMs < time.maxTime,
+          );
     const deleted = this.#deleted;
     const cutoffMs = this.#cutoffMs?.(this.scan.index) ?? Number.NEGATIVE_INFINITY;
     if (deleted.length === 0 && cutoffMs === Number.NEGATIVE_INFINITY) return chunks;

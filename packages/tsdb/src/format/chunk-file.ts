@@ -21,6 +21,9 @@ export const CHUNK_ENCODING = {
   dense: 0xd0,
 } as const;
 
+/** Our own, of down-sampled data: no samples, and never in a block. */
+export const BUCKETS_ENCODING = 0xb0;
+
 export function isHistogramEncoding(encoding: number): boolean {
   return Object.values<number>(HISTOGRAM_ENCODING).includes(encoding);
 }

@@ -8,13 +8,16 @@ import {
   xorCount,
   xorDecode,
 } from '@pollux/kernels';
-import type { FloatHistogram, Labels } from '@pollux/model';
+import { type FloatHistogram, type Labels, wordsOf } from '@pollux/model';
 import type { MemoryBudget, SeriesColumns, TimeRange } from '@pollux/storage';
+import { bucketResolutionMs, decodeBuckets } from '../downsample/bucket-chunk.ts';
+import { BucketTable, type TableColumn } from '../downsample/bucket-table.ts';
 import { CorruptionError, NotSupportedError } from '../errors.ts';
-import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import { BUCKETS_ENCODING, CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { Interval } from '../head/intervals.ts';
 import { HistogramRun, type TimedHistogram } from './histogram-run.ts';
 
+const LAST_SAMPLES: ReadonlySet<TableColumn> = new Set();
 /** Bytes of a sample in a query's columns. */
 const SAMPLE_BYTES = 16;
 
@@ -72,6 +75,9 @@ export class ColumnBuilder {
           return;
         case CHUNK_ENCODING.dense:
           this.#addDenseChunk(chunk, deleted, place);
+          return;
+        case BUCKETS_ENCODING:
+          this.#addBuckets(chunk, deleted);
           return;
         case CHUNK_ENCODING.histogram:
         case CHUNK_ENCODING.floatHistogram:
@@ -224,6 +230,15 @@ export class ColumnBuilder {
     this.#trim(start, start + columns.count - chunk.hidden, deleted);
     this.#join(start);
     this.#budget.give((columns.count - (this.#count - start)) * SAMPLE_BYTES);
+  }
+
+  /** The last sample of each bucket. */
+  #addBuckets(chunk: ChunkBytes, deleted: readonly Interval[]): void {
+    const table = new BucketTable(bucketResolutionMs(chunk));
+    decodeBuckets(chunk, table, LAST_SAMPLES);
+    table.remove(0, deleted);
+    const { lastTimesMs, lastValues } = table.columns;
+    this.addSamples(lastTimesMs, wordsOf(lastValues), table.count);
   }
 
   /** Keeps what is in the range and not deleted of the samples from `start` to `end`. */

@@ -80,10 +80,14 @@ export class Retention {
   expiry(newestMs: number): Expiry | null {
     const { rules } = this.#settings;
     if (rules.length === 0) return null;
-    const cutoffsMs = this.#keeps().map((keepMs) =>
-      keepMs === 0 ? Number.NEGATIVE_INFINITY : newestMs - keepMs,
-    );
-    return { rules, cutoffsMs };
+    return { rules, cutoffsMs: this.#cutoffsMs(newestMs) };
+  }
+
+  /** True when the block has series of which everything before a time within it is expired. */
+  expiresIn(block: Block, newestMs: number): boolean {
+    const cutoffs = this.#cutoffsMs(newestMs);
+    const { counts } = this.#classesOf(block);
+    return cutoffs.some((cutoffMs, kind) => counts[kind]! > 0 && cutoffMs > block.meta.minTime);
   }
 
   /**
@@ -109,6 +113,13 @@ export class Retention {
   #keeps(): number[] {
     const { rules, timeMs } = this.#settings;
     return [...rules.map(({ keepMs }) => keepMs), timeMs];
+  }
+
+  /** For each rule, and last for what no rule names, the time before which samples are expired; −Infinity for never. */
+  #cutoffsMs(newestMs: number): number[] {
+    return this.#keeps().map((keepMs) =>
+      keepMs === 0 ? Number.NEGATIVE_INFINITY : newestMs - keepMs,
+    );
   }
 
   #classesOf(block: Block): SeriesClasses {

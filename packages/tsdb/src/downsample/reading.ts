@@ -1,0 +1,372 @@
+import type { Clock } from '@pollux/base';
+import { formatDuration, type Labels, Matcher } from '@pollux/model';
+import {
+  type Annotation,
+  BUCKET_FUNCTIONS,
+  type BucketColumn,
+  type IntervalSet,
+  intervalSet,
+  type ReadContext,
+  type SampleNeed,
+  type SelectRequest,
+  type SeriesColumns,
+  type SeriesSource,
+  subtract,
+  type TimeRange,
+  totalMs,
+} from '@pollux/storage';
+import { BlockCursor, type OnDamage } from '../block/block-cursor.ts';
+import type { BlockSet } from '../block/block-set.ts';
+import { DamageReport } from '../block/damage-report.ts';
+import { RawDroppedError } from '../errors.ts';
+import type { Head } from '../head/head.ts';
+import { ColumnBuilder } from '../query/column-builder.ts';
+import { MergeSelect } from '../query/merge-select.ts';
+import { openCursors } from '../query/open-cursors.ts';
+import { Slices } from '../slices.ts';
+import { bucketReader } from './bucket-reader.ts';
+import { type BucketPart, BucketSelect } from './bucket-select.ts';
+import { BucketTable, type TableColumn } from './bucket-table.ts';
+import type { Downsampled } from './downsampled.ts';
+import type { Slice } from './slice.ts';
+import type { SliceSet } from './slice-set.ts';
+
+/** Buckets are read although all samples are there when slices hold at least this share of the time. */
+const PAYING_SHARE = 0.5;
+
+type Windows = Extract<SampleNeed, { kind: 'windows' }>;
+type Dropped = { readonly set: SliceSet; readonly slice: Slice };
+
+export type ReadingParts = {
+  readonly head: Head;
+  readonly blocks: BlockSet;
+  readonly downsampled: Downsampled;
+  readonly clock: Clock;
+  readonly allowApproximate: boolean;
+};
+
+/** Which of samples and buckets answer a request. */
+export class DownsampledReading {
+  readonly #parts: ReadingParts;
+
+  constructor(parts: ReadingParts) {
+    this.#parts = parts;
+  }
+
+  /** The answer to a request in which down-sampled data may have a part; null when they have none. */
+  select(request: SelectRequest, context: ReadContext): SeriesSource | null {
+    const { downsampled } = this.#parts;
+    const { range, need, hints } = request;
+    if (downsampled.sets.every((set) => set.in(range).length === 0)) return null;
+    if (hints.func === 'series') return this.#labelsOnly(request, context);
+    if (need === undefined) return null;
+    return new PlannedSource(() => this.#plan(request, need, context));
+  }
+
+  /** Samples, and the label sets of series of which only buckets are left. */
+  #labelsOnly(request: SelectRequest, context: ReadContext): SeriesSource {
+    const { range } = request;
+    return this.#merged(request, context, this.#parts.downsampled.droppedIn(range), []);
+  }
+
+  async #plan(
+    request: SelectRequest,
+    need: SampleNeed,
+    context: ReadContext,
+  ): Promise<SeriesSource> {
+    const dropped = await this.#droppedOf(request, context);
+    const columns = need.kind === 'windows' ? BUCKET_FUNCTIONS.get(need.func) : undefined;
+    if (need.kind === 'windows' && columns !== undefined) {
+      const set = this.#exactSet(need, request.range, dropped);
+      if (set !== null)
+        return this.#buckets({ request, context, columns, set, dropped, notes: [] });
+      if (dropped.length > 0 && this.#parts.allowApproximate) {
+        const nearest = this.#nearestSet(request.range, dropped);
+        const notes = [approximation(nearest)];
+        return this.#buckets({ request, context, columns, set: nearest, dropped, notes });
+      }
+    }
+    if (dropped.length === 0) return this.#merged(request, context, [], []);
+    const set = this.#nearestSet(request.range, dropped);
+    if (!this.#parts.allowApproximate) throw rawDropped(set, dropped);
+    const own = dropped.filter((one) => one.set === set);
+    return this.#merged(request, context, own, [approximation(set)]);
+  }
+
+  /** Slices that are all that is left of some samples of matching series in the range. */
+  async #droppedOf({ range, matchers }: SelectRequest, context: ReadContext): Promise<Dropped[]> {
+    const { downsampled, clock } = this.#parts;
+    const slices = new Slices(clock, context.signal);
+    const found: Dropped[] = [];
+    for (const one of downsampled.droppedIn(range)) {
+      const { slice, set } = one;
+      const maxMs = Math.min(range.maxMs, slice.droppedUntilMs);
+      const onDamage: OnDamage = (block, error) => set.noteDamage(block, error);
+      const cursor = new BlockCursor(
+        slice.block,
+        { minMs: range.minMs, maxMs },
+        matchers,
+        onDamage,
+      );
+      try {
+        for (; cursor.labels !== null; cursor.advance()) {
+          if (slice.isDropped(cursor.ref) && cursor.hasSamples()) {
+            found.push(one);
+            break;
+          }
+          if (slices.isOver) await slices.pause();
+        }
+      } finally {
+        cursor.close();
+      }
+    }
+    return found;
+  }
+
+  /**
+   * The coarsest resolution of which every window edge is a bucket edge, and which holds whatever was dropped; when nothing
+   * was, it must hold enough of the time to pay. Null: samples are to be read.
+   */
+  #exactSet(need: Windows, range: TimeRange, dropped: readonly Dropped[]): SliceSet | null {
+    const wanted = intervalSet([intervalOf(range)]);
+    for (const set of this.#parts.downsampled.sets.toReversed()) {
+      if (!isAligned(need, set.resolutionMs)) continue;
+      const missing = subtract(wanted, this.#timesOf(set, range, dropped));
+      if (dropped.length === 0) {
+        if (totalMs(missing) <= totalMs(wanted) * (1 - PAYING_SHARE)) return set;
+      } else if (dropped.every((one) => holdsDropped(missing, one, range))) return set;
+    }
+    return null;
+  }
+
+  /** The finest resolution that holds whatever was dropped, else the one that goes back furthest. */
+  #nearestSet(range: TimeRange, dropped: readonly Dropped[]): SliceSet {
+    const wanted = intervalSet([intervalOf(range)]);
+    const sets = [...new Set(dropped.map(({ set }) => set))];
+    const missing = (set: SliceSet): number =>
+      totalMs(subtract(wanted, this.#timesOf(set, range, dropped)));
+    return sets.reduce((best, set) => (missing(set) < missing(best) ? set : best));
+  }
+
+  /** Times for which slices of the set answer. */
+  #timesOf(set: SliceSet, range: TimeRange, dropped: readonly Dropped[]): IntervalSet {
+    const usable = set.in(range).filter((slice) => this.#isUsable(set, slice, dropped));
+    return intervalSet(usable.map((slice) => intervalOf(slice.range)));
+  }
+
+  /** True when the slice is all that is left of samples that are asked for, or as good as the samples. */
+  #isUsable(set: SliceSet, slice: Slice, dropped: readonly Dropped[]): boolean {
+    if (dropped.some((one) => one.slice === slice)) return true;
+    const { blocks, head } = this.#parts;
+    // Some samples of the slice's time may not be in a block yet.
+    return !head.outOfOrder.overlaps(slice.range) && !set.stateOf(slice, blocks.blocks).isOverrun;
+  }
+
+  /** Opens, in one step, what answers with buckets. */
+  #buckets(plan: {
+    readonly request: SelectRequest;
+    readonly context: ReadContext;
+    readonly columns: readonly BucketColumn[];
+    readonly set: SliceSet;
+    readonly dropped: readonly Dropped[];
+    readonly notes: readonly Annotation[];
+  }): SeriesSource {
+    const { request, context, columns, set, dropped } = plan;
+    const { range, matchers, hints } = request;
+    const { blocks, clock, allowApproximate } = this.#parts;
+    const damage = new DamageReport(blocks);
+    damage.warnings.push(...plan.notes, ...blocks.warningsIn(range), ...set.warningsIn(range));
+    const table = new BucketTable(set.resolutionMs);
+    const wanted = new Set<TableColumn>(columns);
+    const parts: BucketPart[] = [];
+    const usable = set.in(range).filter((slice) => this.#isUsable(set, slice, dropped));
+    let nextMs = range.minMs;
+    const addSamples = (maxMs: number): void => {
+      if (maxMs < nextMs) return;
+      const piece = { minMs: nextMs, maxMs };
+      const open = { blocks: blocks.blocks, head: this.#parts.head, onDamage: damage.note };
+      parts.push({
+        kind: 'samples',
+        cursors: openCursors(open, piece, matchers),
+        builder: new ColumnBuilder(piece, context.budget),
+      });
+    };
+    const onDamage: OnDamage = (block, error) => {
+      set.noteDamage(block, error);
+      damage.note(block, error);
+    };
+    try {
+      for (const slice of usable) {
+        addSamples(Math.min(range.maxMs, slice.range.minMs - 1));
+        const piece = {
+          minMs: Math.max(range.minMs, slice.range.minMs),
+          maxMs: Math.min(range.maxMs, slice.range.maxMs),
+        };
+        const cursor = new BlockCursor(slice.block, piece, matchers, onDamage);
+        parts.push({ kind: 'slice', slice, cursor, target: bucketReader(table, piece, wanted) });
+        nextMs = slice.range.maxMs + 1;
+      }
+      addSamples(range.maxMs);
+    } catch (error) {
+      for (const part of parts) {
+        for (const cursor of part.kind === 'slice' ? [part.cursor] : part.cursors) cursor.close();
+      }
+      throw error;
+    }
+    return new BucketSelect({
+      parts,
+      table,
+      columns,
+      warnings: damage.warnings,
+      samplesOf: (labels) => this.#samplesOf(labels, request, context),
+      onUnfit: (labels, { unfit }) => {
+        if (!allowApproximate) throw notDownsampled(set, labels, unfit);
+        const note = missing(set, unfit);
+        if (!damage.warnings.some(({ text }) => text === note.text)) damage.warnings.push(note);
+      },
+      limit: hints.limit > 0 ? hints.limit : Number.POSITIVE_INFINITY,
+      context,
+      clock,
+    });
+  }
+
+  /** All samples of one series. */
+  async #samplesOf(
+    labels: Labels,
+    request: SelectRequest,
+    context: ReadContext,
+  ): Promise<SeriesColumns | null> {
+    const matchers = [...labels].map(([name, value]) => new Matcher(name, '=', value));
+    const hints = { ...request.hints, limit: 0 };
+    const source = this.#merged({ ...request, matchers, hints }, context, [], []);
+    try {
+      for (;;) {
+        const batch = await source.next();
+        if (batch === null) return null;
+        const own = batch.find((columns) => columns.labels.equals(labels));
+        if (own !== undefined) return own;
+      }
+    } finally {
+      source.close();
+    }
+  }
+
+  /** Samples and, of the given slices, the last sample of each bucket. */
+  #merged(
+    request: SelectRequest,
+    context: ReadContext,
+    slices: readonly Dropped[],
+    notes: readonly Annotation[],
+  ): SeriesSource {
+    const { range, matchers } = request;
+    const { blocks, head, clock } = this.#parts;
+    const damage = new DamageReport(blocks);
+    damage.warnings.push(...notes, ...blocks.warningsIn(range));
+    const open = { blocks: blocks.blocks, head, onDamage: damage.note };
+    const cursors = openCursors(open, range, matchers);
+    try {
+      for (const { set, slice } of slices) {
+        const onDamage: OnDamage = (block, error) => {
+          set.noteDamage(block, error);
+          damage.note(block, error);
+        };
+        cursors.push(new BlockCursor(slice.block, range, matchers, onDamage));
+      }
+    } catch (error) {
+      for (const cursor of cursors) cursor.close();
+      throw error;
+    }
+    return new MergeSelect({ cursors, warnings: damage.warnings }, request, context, clock);
+  }
+}
+
+/** A source that is planned when it is first read. */
+class PlannedSource implements SeriesSource {
+  readonly #plan: () => Promise<SeriesSource>;
+  #source: SeriesSource | null = null;
+  #isClosed = false;
+
+  constructor(plan: () => Promise<SeriesSource>) {
+    this.#plan = plan;
+  }
+
+  get warnings(): readonly Annotation[] {
+    return this.#source?.warnings ?? [];
+  }
+
+  async next(): Promise<readonly SeriesColumns[] | null> {
+    if (this.#isClosed) return null;
+    this.#source ??= await this.#plan();
+    if (this.#isClosed) this.#source.close();
+    return this.#source.next();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#source?.close();
+  }
+}
+
+function isAligned(need: Windows, resolutionMs: number): boolean {
+  const { firstEndMs, lastEndMs, stepMs, rangeMs } = need;
+  if (firstEndMs % resolutionMs !== 0 || rangeMs % resolutionMs !== 0) return false;
+  return lastEndMs === firstEndMs || stepMs % resolutionMs === 0;
+}
+
+/** True when nothing of what was dropped in the slice lies in the missing times. */
+function holdsDropped(missing: IntervalSet, { slice }: Dropped, range: TimeRange): boolean {
+  const minMs = Math.max(range.minMs, slice.range.minMs);
+  const maxMs = Math.min(range.maxMs, slice.droppedUntilMs);
+  return !missing.some(({ startMs, endMs }) => startMs <= maxMs && endMs > minMs);
+}
+
+function intervalOf({ minMs, maxMs }: TimeRange): { startMs: number; endMs: number } {
+  return { startMs: minMs, endMs: maxMs + 1 };
+}
+
+function rawDropped(set: SliceSet, dropped: readonly Dropped[]): RawDroppedError {
+  const resolution = formatDuration(set.resolutionMs);
+  const untilMs = Math.max(...dropped.map(({ slice }) => slice.droppedUntilMs));
+  const functions = [...BUCKET_FUNCTIONS.keys()].join(', ');
+  return new RawDroppedError(
+    resolution,
+    `samples before ${new Date(untilMs).toISOString()} were dropped, down-sampled data of ${resolution} are left; ` +
+      `ask for a later time, or use one of ${functions} with start, step, range and offset at multiples of ${resolution}, ` +
+      'or allow approximate answers by --query.allow-approximate',
+  );
+}
+
+function notDownsampled(
+  set: SliceSet,
+  labels: Labels,
+  unfit: BucketTable['unfit'],
+): RawDroppedError {
+  const resolution = formatDuration(set.resolutionMs);
+  return new RawDroppedError(
+    resolution,
+    `samples of ${labels} were dropped, and data of ${resolution} cannot stand for them: ${whyUnfit(unfit)}; ask for a later time or for other series`,
+  );
+}
+
+function whyUnfit(unfit: BucketTable['unfit']): string {
+  return unfit === 'overflow'
+    ? 'sums of values overflow'
+    : 'native histograms are not down-sampled';
+}
+
+/** For what is left out where approximate answers are allowed. */
+function missing(set: SliceSet, unfit: BucketTable['unfit']): Annotation {
+  const resolution = formatDuration(set.resolutionMs);
+  return {
+    kind: 'info',
+    text: `PromQL info: samples were dropped, and series are missing from down-sampled data of ${resolution}: ${whyUnfit(unfit)}`,
+  };
+}
+
+function approximation(set: SliceSet): Annotation {
+  const resolution = formatDuration(set.resolutionMs);
+  return {
+    kind: 'info',
+    text: `PromQL info: samples were dropped, and the answer is approximated from down-sampled data of ${resolution}`,
+  };
+}
