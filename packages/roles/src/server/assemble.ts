@@ -68,6 +68,8 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       retentionBytes: retention.bytes,
       retentionPercentage: retention.percentage,
       retentionRules: retention.rules,
+      downsampling: first.downsampling,
+      allowApproximate: flags['query.allow-approximate'],
       walCompression: walCompression(flags),
       compactedFloats: flags['storage.tsdb.chunk-encoding'] === 'dense' ? 'dense' : null,
       fsync: flags['storage.fsync'] as 'none' | 'interval' | 'always',
@@ -172,6 +174,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       tsdb.setSeriesLimits(config.seriesLimits);
       tsdb.resizeExemplars(config.maxExemplars);
       tsdb.retention = kept;
+      tsdb.downsampling = config.downsampling;
       queryable.current = storage;
       coverage.log.configIdentity = config.identity;
       scrapes.commit();

@@ -43,8 +43,9 @@ import {
   type ScrapeConfig,
   scrapeConfigs,
 } from '@pollux/scrape';
-import type { RetentionRule, SeriesLimits } from '@pollux/tsdb';
+import type { DownsamplingRule, RetentionRule, SeriesLimits } from '@pollux/tsdb';
 import { readTextFile } from '../runtime/read-file.ts';
+import { downsamplingRules } from './downsampling-config.ts';
 import { type RetentionSection, retentionRules, retentionSection } from './retention-config.ts';
 
 const duration = parsed(parseDuration);
@@ -65,6 +66,7 @@ export type ServerConfig = {
   /** Null: the flags decide. */
   readonly retention: RetentionSection | null;
   readonly retentionRules: readonly RetentionRule[];
+  readonly downsampling: readonly DownsamplingRule[];
   /** How far behind the newest sample of the database a sample may be; 0 = out-of-order samples are refused. */
   readonly outOfOrderWindowMs: number;
   readonly seriesLimits: SeriesLimits;
@@ -104,6 +106,7 @@ const NO_STORAGE = {
     out_of_order_time_window: 0,
     retention: null,
     retention_rules: [],
+    downsampling: [],
     series_limits: NO_LIMITS,
   },
 };
@@ -115,6 +118,7 @@ const storageSection = object({
       out_of_order_time_window: optional(duration, 0),
       retention: optional(nullable(retentionSection), null),
       retention_rules: optional(retentionRules, []),
+      downsampling: optional(downsamplingRules, []),
       series_limits: optional(seriesLimits, NO_LIMITS),
     }),
     NO_STORAGE.tsdb,
@@ -178,6 +182,7 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
     remoteReads: section.remote_read,
     retention: section.storage.tsdb.retention,
     retentionRules: section.storage.tsdb.retention_rules,
+    downsampling: section.storage.tsdb.downsampling,
     outOfOrderWindowMs: section.storage.tsdb.out_of_order_time_window,
     seriesLimits: limitsOf(section.storage.tsdb.series_limits),
     // A negative number means none, as with Prometheus.

@@ -160,6 +160,11 @@ export const SERVER_FLAGS = {
     fallback: 2_147_483_648,
     help: 'Bytes that one query may hold in columns.',
   },
+  'query.allow-approximate': {
+    kind: 'boolean',
+    fallback: false,
+    help: 'Answer from down-sampled data, with an info annotation, where samples that a query needs were dropped; otherwise it fails.',
+  },
   'scrape.discovery-reload-interval': {
     kind: 'duration',
     fallback: '5s',
