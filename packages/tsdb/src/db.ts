@@ -2,6 +2,7 @@ import { ByteWriter, Closer, errorText, InputError, type Timer } from '@pollux/b
 import { compareText, type Matcher } from '@pollux/model';
 import type {
   Annotation,
+  Appendable,
   Appender,
   Engine,
   ExemplarQueryable,
@@ -228,9 +229,27 @@ export class Tsdb implements Engine, ExemplarQueryable {
   }
 
   appender(): Appender {
+    return this.#appender(null);
+  }
+
+  /**
+   * For batches that their senders send again when they get UnavailableError, which they do while the log is replayed for
+   * samples that are not newer than all of the log: whether those are in order is not known before. What the log's newest
+   * time is, is looked for when the first batch comes; until it is found all are refused so.
+   */
+  readonly forResenders: Appendable = {
+    appender: () => {
+      const { recovery } = this.#parts;
+      recovery.seekLogEnd();
+      return this.#appender(() => recovery.unavailable());
+    },
+  };
+
+  #appender(unsure: (() => Error) | null): Appender {
     const { head, wal, metrics, options, guard, recovery } = this.#parts;
     recovery.checkTaking();
     return new HeadAppender({
+      unsure,
       head,
       wal,
       metrics,

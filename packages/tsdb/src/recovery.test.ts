@@ -3,12 +3,13 @@ import * as path from 'node:path';
 import { type Clock, SeededRandom, VirtualClock } from '@pollux/base';
 import { NodeFiles, nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
-import { UnavailableError } from '@pollux/storage';
+import { APPEND_OUTCOME, UnavailableError } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Tsdb } from './db.ts';
 import type { TsdbOptions } from './options.ts';
+import { staleHistogram } from './query/histogram-values.ts';
 import {
   append,
   context,
@@ -67,6 +68,19 @@ async function leaveLog(steps: number, options: Partial<TsdbOptions> = {}): Prom
 function timesOf(answer: Awaited<ReturnType<typeof query>>, index: number): number[] {
   const points = answer.get(series(index).toString()) ?? [];
   return points.map(({ timestampMs }) => (timestampMs - T0) / 1000);
+}
+
+/** Sends again as often as it must. */
+async function untilTaken(send: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      await send();
+      return;
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error;
+      await turn();
+    }
+  }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -129,6 +143,69 @@ describe('while the log is replayed', () => {
     const again = await openTsdb(directory);
     expect(await query(again)).toEqual(answer);
     await again.close();
+  });
+
+  it('senders that send again are told to when a sample may not be in order, and nothing taken from them is lost', async () => {
+    await leaveLog(40);
+    const db = await begin();
+    const send = async (...writes: Write[]): Promise<void> => {
+      const appender = db.forResenders.appender();
+      try {
+        expect(stage(appender, writes)).toEqual(writes.map(() => APPEND_OUTCOME.ok));
+        await appender.commit();
+      } catch (error) {
+        appender.rollback();
+        throw error;
+      }
+    };
+    // At or before the log's newest sample, also of a series that the log does not have, and one beside newer ones.
+    for (const writes of [[sample(3, 40)], [sample(77, 12)], [sample(3, 50), sample(4, 40)]]) {
+      await expect(send(...writes)).rejects.toThrow(UnavailableError);
+      await expect(send(...writes)).rejects.toThrow(/segment \d+ of \d+, \d+ %/);
+    }
+    expect(db.recovery.state).toBe('replaying');
+    // Until the log's end is known, nothing is.
+    await untilTaken(() => send(sample(1, 41), sample(77, 41)));
+    const recovered = db.recovered();
+    await send(sample(1, 60));
+    // Behind what was taken meanwhile, from it or from a scrape; other series may still be at that time.
+    await expect(send(sample(1, 50))).rejects.toThrow(UnavailableError);
+    await append(db, [sample(2, 70)]);
+    await expect(send(sample(2, 65))).rejects.toThrow(UnavailableError);
+    await send(sample(5, 50));
+    expect(db.recovery.state).toBe('replaying');
+    await recovered;
+    await send(sample(5, 80));
+    const answer = await query(db);
+    const logged = [...Array(40).keys()].map((i) => i + 1);
+    expect(timesOf(answer, 1)).toEqual([...logged, 41, 60]);
+    expect(timesOf(answer, 2)).toEqual([...logged, 70]);
+    expect(timesOf(answer, 5)).toEqual([...logged, 50, 80]);
+    expect(timesOf(answer, 77)).toEqual([41]);
+    // Now the database knows.
+    const late = db.forResenders.appender();
+    expect(stage(late, [sample(1, 50)])).toEqual([APPEND_OUTCOME.outOfOrder]);
+    late.rollback();
+    await db.close();
+  });
+
+  it('the time of what a snapshot or head chunks hold counts as that of the log', async () => {
+    const options = { snapshotIntervalMs: 1, snapshotLogBytes: 0 };
+    await leaveLog(300, options);
+    expect(fs.existsSync(path.join(directory, 'head_snapshot'))).toBe(true);
+    const db = await begin(options);
+    const appender = db.forResenders.appender();
+    await untilTaken(async () => {
+      expect(() => stage(appender, [sample(3, 300)])).toThrow(UnavailableError);
+      expect(stage(appender, [sample(4, 301)])).toEqual([APPEND_OUTCOME.ok]);
+    });
+    const ref = appender.series(series(9));
+    const histogram = staleHistogram(true);
+    expect(() => appender.appendHistogram(ref, T0 + 300_000, histogram, 0)).toThrow('replayed');
+    expect(appender.appendHistogram(ref, T0 + 300_001, histogram, 0)).toBe(APPEND_OUTCOME.ok);
+    appender.rollback();
+    await db.recovered();
+    await db.close();
   });
 
   it('a batch that was begun during it can be committed after it', async () => {

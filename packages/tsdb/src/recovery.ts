@@ -44,6 +44,7 @@ export class Recovery {
   #failure: unknown = null;
   #newestFoundMs = Number.NEGATIVE_INFINITY;
   #run: Promise<void> | null = null;
+  #search: Promise<void> | null = null;
 
   constructor(parts: RecoveryParts) {
     this.#parts = parts;
@@ -66,9 +67,30 @@ export class Recovery {
     return this.#run;
   }
 
+  /**
+   * Looks, before the replay goes on, for the time from which on samples are in order whatever the log brings; the gate is told. Who
+   * never needs it does not pay for it. Begins with the first call.
+   */
+  seekLogEnd(): void {
+    if (this.#state === 'replaying') this.#search ??= this.#findNewest();
+  }
+
+  async #findNewest(): Promise<void> {
+    const { replay, abort, init } = this.#parts;
+    try {
+      this.gate.logNewestMs = await replay.newestMs();
+    } catch (error) {
+      // The replay meets the same and ends with it; until then senders are told to send again.
+      if (abort.signal.aborted) return;
+      const err = errorText(error);
+      init.log.warn('the newest time of the log cannot be told while it is replayed', { err });
+    }
+  }
+
   /** Ends it where it stands and resolves then. */
   async close(): Promise<void> {
     this.#parts.abort.abort();
+    await this.#search;
     // Who waits for the recovery is told how it failed.
     await this.#run?.catch(() => {});
   }
@@ -79,17 +101,17 @@ export class Recovery {
     // Late samples may belong to any time before the head.
     const isBefore =
       range.maxMs < this.#parts.head.minValidMs && this.#parts.window.storedBytes() === 0;
-    if (!isBefore) throw this.#unavailable();
+    if (!isBefore) throw this.unavailable();
   }
 
   /** Throws UnavailableError until it is over. */
   checkReady(): void {
-    if (this.#state !== 'ready') throw this.#unavailable();
+    if (this.#state !== 'ready') throw this.unavailable();
   }
 
   /** Throws when batches will never be visible. */
   checkTaking(): void {
-    if (this.#state === 'failed') throw this.#unavailable();
+    if (this.#state === 'failed') throw this.unavailable();
   }
 
   /** As {@link OooWindow.prepare}, at the end of the replay: before, nobody can tell what is late. */
@@ -133,7 +155,8 @@ export class Recovery {
     init.log.info('the log was replayed', { duration_ms: Math.round(seconds * 1000) });
   }
 
-  #unavailable(): OperatingError {
+  /** Why not, and how far it is. */
+  unavailable(): OperatingError {
     if (this.#state === 'failed') {
       return new UnavailableError(
         `the log could not be replayed: ${errorText(this.#failure)}; see the log of this process`,
@@ -141,7 +164,7 @@ export class Recovery {
     }
     const { currentSegment, lastSegment, fraction } = this.#parts.replay.progress;
     return new UnavailableError(
-      `the log is being replayed: segment ${currentSegment} of ${lastSegment}, ${Math.floor(fraction * 100)} %; only times before the head block are answered`,
+      `the log is being replayed: segment ${currentSegment} of ${lastSegment}, ${Math.floor(fraction * 100)} %; only times before the head block are answered, only samples newer than the log taken`,
     );
   }
 }

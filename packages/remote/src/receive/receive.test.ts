@@ -2,7 +2,7 @@ import { EVERYONE, type HttpRequest, InputError, LimitError, SeededRandom } from
 import { Router } from '@pollux/http';
 import { hashKey } from '@pollux/kernels';
 import { type FloatHistogram, isStaleAt, Labels, setStaleAt, wordsOf } from '@pollux/model';
-import { APPEND_OUTCOME, type Appendable, type Appender } from '@pollux/storage';
+import { APPEND_OUTCOME, type Appendable, type Appender, UnavailableError } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { describe, expect, it } from 'vitest';
 import {
@@ -249,10 +249,15 @@ describe('receiving remote write', () => {
     expect((await send(body([UP, 2, 1]), { 'content-type': named })).status).toBe(204);
   });
 
-  it('answers 500 when the storage fails, so that the sender tries again, and 400 when it says no', async () => {
+  it('answers 500 when the storage fails, 503 when it starts, so that the sender tries again, and 400 when it says no', async () => {
     const memory = new Memory();
     memory.failure = new Error('disk full');
     expect(await receiver(memory)(body([UP, 1, 1]))).toMatchObject({ status: 500 });
+    memory.failure = new UnavailableError('the log is being replayed: 7 %');
+    expect(await receiver(memory)(body([UP, 1, 1]))).toMatchObject({
+      status: 503,
+      text: 'the log is being replayed: 7 %\n',
+    });
     const none = receiver(() => {
       throw new InputError('TEST.NO_DATABASE', 'db', 'database not found');
     });

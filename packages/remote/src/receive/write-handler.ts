@@ -1,12 +1,15 @@
 import { DecodeError, errorText, InputError, LimitError, type Random } from '@pollux/base';
 import { type Exchange, type RouteHandler, text } from '@pollux/http';
-import type { Appendable } from '@pollux/storage';
+import { type Appendable, UnavailableError } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import { Receiver } from './receiver.ts';
 import type { Stored } from './write-request.ts';
 
 /** Compressed bodies over this are refused before they are read whole. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
+
+/** When to send again what a storage that is starting cannot take yet. */
+const RETRY_AFTER_SECONDS = 5;
 
 export type WriteHandlerOptions = {
   /**
@@ -20,7 +23,7 @@ export type WriteHandlerOptions = {
   readonly log: Log;
 };
 
-/** The remote write 1.0 receiver: `POST /api/v1/write`, 204 when stored. */
+/** The remote write 1.0 receiver: `POST /api/v1/write`, 204 when stored, 503 with Retry-After while the storage starts. */
 export function writeHandler(options: WriteHandlerOptions): RouteHandler {
   const { registry, log, random } = options;
   const receivers = new WeakMap<Appendable, Receiver>();
@@ -59,6 +62,12 @@ export function writeHandler(options: WriteHandlerOptions): RouteHandler {
     } catch (error) {
       if (LimitError.is(error) && error.code === 'HTTP.BODY_TOO_LARGE') {
         return text(413, `${errorText(error)}\n`);
+      }
+      const unavailable = UnavailableError.behind(error);
+      if (unavailable !== null) {
+        const answer = text(503, `${errorText(unavailable)}\n`);
+        const headers = { ...answer.headers, 'retry-after': String(RETRY_AFTER_SECONDS) };
+        return { ...answer, headers };
       }
       if (isClientError(error)) return text(400, `${errorText(error)}\n`);
       log.error('remote write: could not store', { err: errorText(error) });

@@ -109,7 +109,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     env,
     log,
     registry,
-    appendable: limitAhead(tsdb, env.clock),
+    appendable: limitAhead(tsdb.forResenders, env.clock),
     coverage: coverage.recorder,
     version: PROMETHEUS_VERSION,
     discoveryThrottleMs: flags['scrape.discovery-reload-interval'],
@@ -231,7 +231,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     lookbackMs: flags['query.lookback-delta'],
     corsOrigin: flags['web.cors.origin'],
   });
-  registerRemote(router, { context, flags, tsdb, loaded, isReady: () => readiness === 'ready' });
+  registerRemote(router, { context, flags, tsdb, loaded, readiness: () => readiness });
   registerConsole(router, env.files);
   const listener = await listen(env, at, router, flags['web.max-connections']);
   closer.defer('listener', () => listener.close());
@@ -284,7 +284,7 @@ function registerRemote(
     readonly flags: ServerFlags;
     readonly tsdb: Tsdb;
     readonly loaded: { readonly config: ServerConfig };
-    readonly isReady: () => boolean;
+    readonly readiness: () => Readiness;
   },
 ): void {
   const { context, flags, tsdb, loaded } = parts;
@@ -298,12 +298,14 @@ function registerRemote(
     maxConcurrent: flags['storage.remote.read-concurrent-limit'],
     maxMemoryBytes: REMOTE_MEMORY_BYTES,
   });
-  const received = limitAhead(tsdb, env.clock);
+  const received = limitAhead(tsdb.forResenders, env.clock);
   const write = flags['web.enable-remote-write-receiver']
     ? writeHandler({ ...common, random: env.random, appendable: () => received })
     : null;
   const unavailable = { status: 503, headers: { 'retry-after': '1' }, body: 'Service Unavailable' };
-  router.post('/api/v1/read', async (exchange) => (parts.isReady() ? read(exchange) : unavailable));
+  router.post('/api/v1/read', async (exchange) =>
+    parts.readiness() === 'ready' ? read(exchange) : unavailable,
+  );
   router.post('/api/v1/write', async (exchange) => {
     if (write === null) {
       return {
@@ -312,7 +314,9 @@ function registerRemote(
         body: 'remote write receiver needs to be enabled with --web.enable-remote-write-receiver\n',
       };
     }
-    return parts.isReady() ? write(exchange) : unavailable;
+    // The database knows what it can take while it replays its log.
+    const takesWrites = parts.readiness() === 'ready' || parts.readiness() === 'replaying';
+    return takesWrites ? write(exchange) : unavailable;
   });
 }
 

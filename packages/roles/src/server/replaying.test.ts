@@ -3,7 +3,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lockDirectory, NodeFiles, nodeEnv } from '@pollux/base/node';
-import { Labels } from '@pollux/model';
+import { Labels, wordsOf } from '@pollux/model';
+import { encodeLabels, snappyEncode, TimeSeriesEncoder } from '@pollux/remote';
 import { Log, Registry } from '@pollux/telemetry';
 import { Tsdb } from '@pollux/tsdb';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -14,7 +15,7 @@ import { role } from './index.ts';
 const HOUR_MS = 3_600_000;
 /** So many that the log has hundreds of pages: at {@link READ_MS} each, its reading outlasts what the test looks at. */
 const SERIES = 2_000;
-const READ_MS = 20;
+const READ_MS = 40;
 const folder = mkdtempSync(join(tmpdir(), 'server-replaying-'));
 
 /**
@@ -47,7 +48,7 @@ async function leaveData(directory: string, nowMs: number): Promise<void> {
   const init = { directory, env: nodeEnv(), log: Log.silent(), registry: new Registry(), options };
   const db = await Tsdb.open(init);
   const outcomes = new Uint8Array(SERIES);
-  for (let timeMs = nowMs - 6 * HOUR_MS; timeMs <= nowMs - 60_000; timeMs += 20_000) {
+  for (let timeMs = nowMs - 6 * HOUR_MS; timeMs <= nowMs - 60_000; timeMs += 40_000) {
     const appender = db.appender();
     const refs = new Uint32Array(SERIES);
     for (let i = 0; i < SERIES; i++) {
@@ -59,6 +60,15 @@ async function leaveData(directory: string, nowMs: number): Promise<void> {
   }
   await db.tick();
   await db.close();
+}
+
+/** A remote write of one series with these samples. */
+function writeRequest(name: string, timesMs: readonly number[]): Uint8Array<ArrayBuffer> {
+  const encoder = new TimeSeriesEncoder();
+  const words = wordsOf(new Float64Array(timesMs.length).fill(1));
+  const rows = { timestampsMs: Float64Array.from(timesMs), words };
+  encoder.run(encodeLabels(Labels.from({ __name__: name })), rows, 0, timesMs.length);
+  return Uint8Array.from(snappyEncode(encoder.bytes()));
 }
 
 function freePort(): Promise<number> {
@@ -87,7 +97,7 @@ describe('a server that replays its log', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('answers from blocks, scrapes, and says of all else how far it is', async () => {
+  it('answers from blocks, scrapes, takes writes beyond its log, and says of all else how far it is', async () => {
     const nowMs = Date.now();
     const data = join(folder, 'data');
     await leaveData(data, nowMs);
@@ -140,9 +150,15 @@ describe('a server that replays its log', () => {
       data: { min: number; max: number };
     };
     expect(progress.data.max).toBeGreaterThanOrEqual(progress.data.min);
-    const write = await fetch(`${base}/api/v1/write`, { method: 'POST', body: 'x' });
-    expect(write.status).toBe(503);
-    expect(write.headers.get('retry-after')).not.toBe(null);
+    const write = (...timesMs: number[]): Promise<Response> =>
+      fetch(`${base}/api/v1/write`, { method: 'POST', body: writeRequest('written', timesMs) });
+    const refused = await write(nowMs - 120_000);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('5');
+    expect(await refused.text()).toMatch(/being replayed: segment \d+ of \d+, \d+ %/);
+    await until(async () => ((await write(nowMs - 50_000)).status === 204 ? true : null));
+    expect((await get('/-/ready')).status).toBe(503);
+    expect((await write(nowMs - 40_000, nowMs - 120_000)).status).toBe(503);
     expect(await (await get('/metrics')).text()).toMatch(/^pollux_tsdb_replay_ratio 0/m);
 
     await until(async () => {
@@ -157,6 +173,8 @@ describe('a server that replays its log', () => {
     expect(answer.status).toBe(200);
     expect(await answer.text()).toContain(`"${SERIES}"`);
     expect(answer.headers.get('x-pollux-coverage')).not.toBe(null);
+    const written = await get(`/api/v1/query?query=written[2m]&time=${nowMs / 1000}`);
+    expect(await written.text()).toContain(`"values":[[${(nowMs - 50_000) / 1000},"1"]]`);
     const up = await get(`/api/v1/query?query=up[5m]&time=${readyMs / 1000}`);
     const { data: found } = (await up.json()) as {
       data: { result: { values: [number, string][] }[] };

@@ -157,7 +157,7 @@ describe('blocks with chunks of every encoding', () => {
         expect(answer).toEqual(new Map(texts));
         expect(merged === null ? new Map() : readBlock(merged)).toEqual(new Map(expected));
       }),
-      { numRuns: Number(process.env.TSDB_RUNS ?? 25) },
+      { numRuns: Number(process.env.TSDB_RUNS ?? 12) },
     );
   });
 

@@ -29,6 +29,7 @@ describe('a chunk of any encoding', () => {
           expect(decodeChunk(encoding, cut.bytes.slice(start, start + length))).toEqual(kept);
         }
       }),
+      { numRuns: 40 },
     );
     expect(met.size).toBe(7);
   });

@@ -52,6 +52,11 @@ export type AppenderOptions = {
   /** Shared by all appenders: a batch is encoded and written in one go. */
   readonly scratch: ByteWriter;
   readonly gate: ReplayGate;
+  /**
+   * Given for batches that their sender sends again: while the log is replayed a sample of which nobody can tell whether it is
+   * in order throws this error, instead of being left out by the replay perhaps.
+   */
+  readonly unsure: (() => Error) | null;
   /** Null while the database takes writes, else the error to give. */
   readonly refusal: () => Error | null;
 };
@@ -136,6 +141,7 @@ export class HeadAppender implements Appender {
     const staged = this.#staged;
     growSampleColumns(staged, staged.count + count);
     if (count === 0) return 0;
+    if (this.#options.gate.isReplaying) this.#passReplay(refs, timestampsMs, count);
     this.#bounds ??= appendBounds(head, timestampsMs[0]!);
     const bounds = this.#bounds;
     const starts = this.#startColumn(startTimestampsMs);
@@ -189,6 +195,17 @@ export class HeadAppender implements Appender {
     return taken;
   }
 
+  /** Notes samples that go behind a log that is being replayed, or throws when they may not. */
+  #passReplay(refs: Uint32Array, timestampsMs: Float64Array, count: number): void {
+    const { head, gate, unsure } = this.#options;
+    for (let i = 0; i < count; i++) {
+      const slot = head.table.slotOf(refs[i]!);
+      if (slot < 0) continue;
+      if (unsure !== null && !gate.isNewest(slot, timestampsMs[i]!)) throw unsure();
+      gate.pass(slot, timestampsMs[i]!);
+    }
+  }
+
   /** Where start timestamps are staged; null while there are none, or none are kept. */
   #startColumn(given: Float64Array | null): Float64Array | null {
     const staged = this.#staged;
@@ -211,6 +228,9 @@ export class HeadAppender implements Appender {
     const slot = head.table.slotOf(ref);
     if (slot < 0) return APPEND_OUTCOME.unknownRef;
     head.table.touchedBy[slot] = this.#id;
+    if (this.#options.gate.isReplaying) {
+      this.#passReplay(Uint32Array.of(ref), Float64Array.of(timestampMs), 1);
+    }
     const startMs = keepsStartTimes ? startTimestampMs : 0;
     this.#bounds ??= appendBounds(head, timestampMs);
     const bounds = this.#bounds;

@@ -73,6 +73,8 @@ export class FoundChunks {
   readonly #newest = new RefTable();
   /** Behind the last of them; file 0 when there are none. */
   end: HeadChunkPlace = { file: 0, offset: 0 };
+  /** Time of the newest sample that any of them ever had; −Infinity when there are none. */
+  newestMs = Number.NEGATIVE_INFINITY;
 
   constructor(head: Head) {
     this.#head = head;
@@ -94,6 +96,7 @@ export class FoundChunks {
     if (older !== 0 && minMs <= sealed.maxMsOf(older)) {
       throw new UnusableChunks(`chunks of reference ${series} overlap`);
     }
+    this.newestMs = Math.max(this.newestMs, maxMs);
     this.#newest.set(series, sealed.restore({ older, minMs, maxMs }, place));
   }
 

@@ -17,6 +17,7 @@ import type { TsdbMetrics } from '../metrics.ts';
 import { Slices } from '../slices.ts';
 import type { Expiries } from '../wal/expiries.ts';
 import { cutTorn, LogFile, type LogSource, logSources } from '../wal/log-sources.ts';
+import { logNewestMs } from '../wal/newest-time.ts';
 import { segmentName, type WalPosition } from '../wal/segment.ts';
 import type { Damage } from '../wal/segment-reader.ts';
 import { surveyRefs } from '../wal/survey.ts';
@@ -85,6 +86,8 @@ export class LogReplay {
   readonly #refs: LogRefs;
   readonly #applier: LogApplier;
   readonly #slices: Slices;
+  /** The reading of {@link newestMs}, while it goes on. */
+  #search: Promise<void> | null = null;
   /** The file that is being read, by its number, and how far. */
   #source = 0;
   #offset = 0;
@@ -134,6 +137,21 @@ export class LogReplay {
   async reserveRefs(): Promise<void> {
     const { files, clock, zstd, signal, head } = this.#options;
     head.table.reserveRef(await surveyRefs({ files, clock, zstd, signal, sources: this.#sources }));
+  }
+
+  /**
+   * Time of the newest sample that the log that was found, or what the head was filled with, has. Reads all of the log, in a
+   * part of the replay's time; the replay waits for it, since side by side both would end later. Call it once.
+   */
+  async newestMs(): Promise<number> {
+    const { files, clock, zstd, signal, head, found } = this.#options;
+    const knownMs = Math.max(head.maxMs, found?.newestMs ?? head.maxMs);
+    const search = logNewestMs({ files, clock, zstd, signal, sources: this.#sources });
+    const end = (): void => {
+      this.#search = null;
+    };
+    this.#search = search.then(end, end);
+    return Math.max(knownMs, await search);
   }
 
   /** Reads the log that was found. */
@@ -260,6 +278,8 @@ export class LogReplay {
   async #pause(): Promise<void> {
     this.#tellProgress();
     await this.#slices.pause();
+    // However it ended, who asked for it hears of it.
+    if (this.#search !== null) await this.#search;
   }
 
   async #follow(around: ReplayAround, first: number, onEnd: () => void): Promise<void> {

@@ -323,7 +323,7 @@ describe('native histograms out of order', () => {
         await db.close();
         removeDirectory(data);
       }),
-      { numRuns: Number(process.env.TSDB_RUNS ?? 4) },
+      { numRuns: Number(process.env.TSDB_RUNS ?? 2) },
     );
   }, 180_000);
 });
