@@ -256,51 +256,76 @@ describe.skipIf(!isThere)(`native histograms and the released Prometheus${reason
     }
   });
 
-  it('that we stored are answered by it from our blocks and our log', async () => {
-    const startMs = Math.floor(Date.now() / 7_200_000) * 7_200_000 - 7_200_000;
-    const data = `${directory}/data`;
-    const options = { minBlockDurationMs: 240_000, retentionMs: 0, maintenanceIntervalMs: 1e9 };
-    const registry = new Registry();
-    const db = await Tsdb.open({ directory: data, env, log: Log.silent(), registry, options });
-    const expected = new Map<string, Sample[]>();
-    for (const [name, isInteger] of [
-      ['ours_integer', true],
-      ['ours_float', false],
-    ] as const) {
-      const samples = seriesOf(isInteger, startMs);
-      expected.set(name, samples);
-    }
-    for (let i = 0; i < STEPS; i++) {
-      const appender = db.appender();
+  it.each(['in order', 'out of order'])(
+    'that we stored, %s, are answered by it from our blocks and our log',
+    async (manner) => {
+      const startMs = Math.floor(Date.now() / 7_200_000) * 7_200_000 - 7_200_000;
+      const data = `${directory}/data`;
+      const options = {
+        minBlockDurationMs: 240_000,
+        retentionMs: 0,
+        maintenanceIntervalMs: 1e9,
+        outOfOrderWindowMs: 7_200_000,
+      };
+      const registry = new Registry();
+      const db = await Tsdb.open({ directory: data, env, log: Log.silent(), registry, options });
+      const expected = new Map<string, Sample[]>();
+      for (const [name, isInteger] of [
+        ['ours_integer', true],
+        ['ours_float', false],
+      ] as const) {
+        const samples = seriesOf(isInteger, startMs);
+        expected.set(name, samples);
+      }
+      const steps = Array.from({ length: STEPS }, (_, i) => i);
+      if (manner === 'out of order') {
+        // A stranger before all, so that the head spans blocks, then the newest, then the rest by strides.
+        const appender = db.appender();
+        const ref = appender.series(Labels.from({ __name__: 'stranger' }));
+        const times = Float64Array.of(startMs);
+        appender.appendFloats(Uint32Array.of(ref), times, times, null, 1, new Uint8Array(1));
+        await appender.commit();
+        // 7 has no factor in common with the number of steps, so that each comes once.
+        steps.splice(0, STEPS, ...steps.map((i) => (STEPS - 1 + i * 7) % STEPS));
+      }
+      for (const i of steps) {
+        const appender = db.appender();
+        for (const [name, samples] of expected) {
+          const sample = samples.find(({ timestampMs }) => timestampMs === startMs + i * STEP_MS);
+          if (sample === undefined) continue;
+          const ref = appender.series(Labels.from({ __name__: name }));
+          expect(appender.appendHistogram(ref, sample.timestampMs, sample.histogram, 0)).toBe(0);
+        }
+        await appender.commit();
+        if (i % 10 === 0 && manner === 'in order') await db.tick();
+      }
+      await db.tick();
+      await db.close();
+      const blocks = fs.readdirSync(data).filter((name) => name.length === 26);
+      const hinted = blocks.filter((name) =>
+        fs.readFileSync(path.join(data, name, 'meta.json'), 'utf8').includes('"from-out-of-order"'),
+      );
+      expect(blocks.length).toBeGreaterThan(hinted.length);
+      expect(hinted.length > 0).toBe(manner === 'out of order');
+      const base = await start(data);
       for (const [name, samples] of expected) {
-        const sample = samples.find(({ timestampMs }) => timestampMs === startMs + i * STEP_MS);
-        if (sample === undefined) continue;
-        const ref = appender.series(Labels.from({ __name__: name }));
-        expect(appender.appendHistogram(ref, sample.timestampMs, sample.histogram, 0)).toBe(0);
+        const answered = await ask(base, name, startMs);
+        const live = samples.filter(({ histogram }) => !histogram.isStale);
+        expect(answered.length).toBe(live.length);
+        for (const [i, { histogram }] of live.entries()) {
+          const found = answered[i];
+          expect(Number(found?.count)).toBe(histogram.count);
+          expect(Number(found?.sum)).toBe(histogram.sum);
+          const counts = [
+            ...[...histogram.negativeBuckets].reverse(),
+            histogram.zeroCount,
+            ...histogram.positiveBuckets,
+          ];
+          expect((found?.buckets ?? []).map(([, , , count]) => Number(count))).toEqual(
+            counts.filter((count) => count !== 0),
+          );
+        }
       }
-      await appender.commit();
-      if (i % 10 === 0) await db.tick();
-    }
-    await db.close();
-    expect(fs.readdirSync(data).some((name) => name.length === 26)).toBe(true);
-    const base = await start(data);
-    for (const [name, samples] of expected) {
-      const answered = await ask(base, name, startMs);
-      const live = samples.filter(({ histogram }) => !histogram.isStale);
-      expect(answered.length).toBe(live.length);
-      for (const [i, { histogram }] of live.entries()) {
-        const found = answered[i];
-        expect(Number(found?.count)).toBe(histogram.count);
-        expect(Number(found?.sum)).toBe(histogram.sum);
-        const counts = [
-          ...[...histogram.negativeBuckets].reverse(),
-          histogram.zeroCount,
-          ...histogram.positiveBuckets,
-        ];
-        expect((found?.buckets ?? []).map(([, , , count]) => Number(count))).toEqual(
-          counts.filter((count) => count !== 0),
-        );
-      }
-    }
-  });
+    },
+  );
 });
