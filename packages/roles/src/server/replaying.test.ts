@@ -16,6 +16,8 @@ const HOUR_MS = 3_600_000;
 /** So many that the log has hundreds of pages: at {@link READ_MS} each, its reading outlasts what the test looks at. */
 const SERIES = 2_000;
 const READ_MS = 40;
+/** The test takes five seconds, and most of them the processor's, which it may have to share. */
+const TIMEOUT_MS = 60_000;
 const folder = mkdtempSync(join(tmpdir(), 'server-replaying-'));
 
 /**
@@ -97,7 +99,9 @@ describe('a server that replays its log', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('answers from blocks, scrapes, takes writes beyond its log, and says of all else how far it is', async () => {
+  const title =
+    'answers from blocks, scrapes, takes writes beyond its log, and says of all else how far it is';
+  it(title, { timeout: TIMEOUT_MS }, async () => {
     const nowMs = Date.now();
     const data = join(folder, 'data');
     await leaveData(data, nowMs);
