@@ -1,11 +1,12 @@
 import { CanceledError } from '@pollux/base';
-import { compareText, type Labels, type Matcher } from '@pollux/model';
+import type { Labels, Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import type { ColumnBuilder } from '../query/column-builder.ts';
 import { isLabelShown } from '../query/deleted-series.ts';
 import { type LabelIndex, matchPostings } from '../query/label-index.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import type { Head, HeadReader } from './head.ts';
+import { HeadSeriesWalk } from './head-series-walk.ts';
 
 /** The head's postings by texts. */
 export class HeadLabelIndex implements LabelIndex {
@@ -58,11 +59,8 @@ export class HeadCursor implements SeriesCursor {
   readonly #head: Head;
   readonly #registration: HeadReader;
   readonly #minMs: number;
-  readonly #refs: Uint32Array;
+  readonly #walk: HeadSeriesWalk;
   readonly #appended: Uint32Array;
-  #index = -1;
-  #slot = -1;
-  #labels: Labels | null = null;
 
   /** `select`: matchers, or references of live series. */
   constructor(head: Head, range: TimeRange, select: readonly Matcher[] | Uint32Array) {
@@ -70,22 +68,18 @@ export class HeadCursor implements SeriesCursor {
     this.#minMs = Math.max(range.minMs, head.minMs);
     this.#registration = { minMs: this.#minMs, isExpired: false };
     const { table } = head;
-    this.#refs = select instanceof Uint32Array ? select : matchHead(head, select);
-    this.#refs.sort((a, b) => table.compare(table.slotOf(a), table.slotOf(b), compareText));
-    this.#appended = new Uint32Array(this.#refs.length);
-    for (let i = 0; i < this.#refs.length; i++) {
-      this.#appended[i] = table.appended[table.slotOf(this.#refs[i]!)]!;
-    }
+    const refs = select instanceof Uint32Array ? select : matchHead(head, select);
+    this.#walk = new HeadSeriesWalk(table, refs);
+    this.#appended = this.#walk.refs.map((ref) => table.appended[table.slotOf(ref)]!);
     head.readers.add(this.#registration);
-    this.advance();
   }
 
   get labels(): Labels | null {
-    return this.#labels;
+    return this.#walk.labels;
   }
 
   get ref(): number {
-    return this.#refs[this.#index]!;
+    return this.#walk.ref;
   }
 
   get hasDeletions(): boolean {
@@ -93,19 +87,14 @@ export class HeadCursor implements SeriesCursor {
   }
 
   advance(): void {
-    const { table } = this.#head;
-    this.#labels = null;
-    while (++this.#index < this.#refs.length) {
-      // A series that is gone had no sample that this cursor may show.
-      this.#slot = table.slotOf(this.#refs[this.#index]!);
-      if (this.#slot < 0) continue;
-      this.#labels = table.labelsOf(this.#slot);
-      return;
-    }
+    this.#walk.advance();
   }
 
   hasSamples(): boolean {
-    return this.#appended[this.#index]! > 0 && this.#head.table.maxMs[this.#slot]! >= this.#minMs;
+    return (
+      this.#appended[this.#walk.index]! > 0 &&
+      this.#head.table.maxMs[this.#walk.slot]! >= this.#minMs
+    );
   }
 
   read(target: ColumnBuilder): void {
@@ -115,10 +104,10 @@ export class HeadCursor implements SeriesCursor {
       );
     }
     const { table, sealed, tombstones } = this.#head;
-    const slot = this.#slot;
-    const deleted = tombstones.get(this.#refs[this.#index]!) ?? [];
+    const slot = this.#walk.slot;
+    const deleted = tombstones.get(this.ref) ?? [];
     // What was appended since the cursor was made is the newest, whichever chunks it lies in.
-    let later = (table.appended[slot]! - this.#appended[this.#index]!) >>> 0;
+    let later = (table.appended[slot]! - this.#appended[this.#walk.index]!) >>> 0;
     const open = this.#head.openChunkOf(slot);
     const openHidden = Math.min(later, open?.samples ?? 0);
     later -= openHidden;
@@ -130,7 +119,7 @@ export class HeadCursor implements SeriesCursor {
       later -= hidden;
       if (target.overlaps(sealed.minMsOf(ref), sealed.maxMsOf(ref))) chunks.push({ ref, hidden });
     }
-    const place = (): string => `head series ${this.#labels}`;
+    const place = (): string => `head series ${this.labels}`;
     for (let i = chunks.length - 1; i >= 0; i--) {
       const { ref, hidden } = chunks[i]!;
       const { encoding, bytes, start, length } = sealed.read(ref);

@@ -1,7 +1,8 @@
 import { CanceledError } from '@pollux/base';
-import { compareText, type Labels, type Matcher } from '@pollux/model';
+import type { Labels, Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import type { Head } from '../head/head.ts';
+import { HeadSeriesWalk } from '../head/head-series-walk.ts';
 import { matchHead } from '../head/read.ts';
 import type { ColumnBuilder } from '../query/column-builder.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
@@ -17,13 +18,10 @@ export class OooCursor implements SeriesCursor {
   readonly #head: Head;
   readonly #range: TimeRange;
   readonly #registration: OooReader = { isExpired: false };
-  readonly #refs: Uint32Array;
+  readonly #walk: HeadSeriesWalk;
   /** Samples that each series had at construction. */
   readonly #inserted: Uint32Array;
   readonly #run = new SampleRun();
-  #index = -1;
-  #slot = -1;
-  #labels: Labels | null = null;
 
   /** `select`: matchers, or references of live series. */
   constructor(head: Head, range: TimeRange, select: readonly Matcher[] | Uint32Array) {
@@ -32,39 +30,32 @@ export class OooCursor implements SeriesCursor {
     const { table, outOfOrder } = head;
     const { samples } = outOfOrder;
     const refs = select instanceof Uint32Array ? select : matchHead(head, select);
-    this.#refs = refs.filter((ref) => samples.has(table.slotOf(ref)));
-    this.#refs.sort((a, b) => table.compare(table.slotOf(a), table.slotOf(b), compareText));
-    this.#inserted = this.#refs.map((ref) => samples.insertedOf(table.slotOf(ref)));
+    this.#walk = new HeadSeriesWalk(
+      table,
+      refs.filter((ref) => samples.has(table.slotOf(ref))),
+    );
+    this.#inserted = this.#walk.refs.map((ref) => samples.insertedOf(table.slotOf(ref)));
     outOfOrder.readers.add(this.#registration);
-    this.advance();
   }
 
   get labels(): Labels | null {
-    return this.#labels;
+    return this.#walk.labels;
   }
 
   get ref(): number {
-    return this.#refs[this.#index]!;
+    return this.#walk.ref;
   }
 
   get hasDeletions(): boolean {
-    return this.#head.outOfOrder.samples.hasDeletions(this.#slot);
+    return this.#head.outOfOrder.samples.hasDeletions(this.#walk.slot);
   }
 
   advance(): void {
-    const { table } = this.#head;
-    this.#labels = null;
-    while (++this.#index < this.#refs.length) {
-      // A series that is gone had no sample that this cursor may show.
-      this.#slot = table.slotOf(this.#refs[this.#index]!);
-      if (this.#slot < 0) continue;
-      this.#labels = table.labelsOf(this.#slot);
-      return;
-    }
+    this.#walk.advance();
   }
 
   hasSamples(): boolean {
-    return this.#head.outOfOrder.samples.mayHave(this.#slot, this.#view());
+    return this.#head.outOfOrder.samples.mayHave(this.#walk.slot, this.#view());
   }
 
   read(target: ColumnBuilder): void {
@@ -76,7 +67,7 @@ export class OooCursor implements SeriesCursor {
     const run = this.#run;
     run.clear();
     const { samples } = this.#head.outOfOrder;
-    samples.collect(this.#slot, this.#view(), run);
+    samples.collect(this.#walk.slot, this.#view(), run);
     run.sort();
     const histograms = run.takeHistograms((timestampMs, ref) => {
       const { histogram, startTimestampMs } = samples.histograms.read(ref);
@@ -92,6 +83,6 @@ export class OooCursor implements SeriesCursor {
 
   #view(): OooView {
     const { minMs, maxMs } = this.#range;
-    return { minMs, maxMs, since: this.#inserted[this.#index]! };
+    return { minMs, maxMs, since: this.#inserted[this.#walk.index]! };
   }
 }

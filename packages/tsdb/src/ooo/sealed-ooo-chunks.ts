@@ -37,13 +37,13 @@ export function createOooChunkSamples(): OooChunkSamples {
  * A sealed chunk:
  *
  * ```
- * ┌───────────────┬───────────┬───────────┬───────────────────┬────────────────────────┬─────────────┬ ─ ─ ─ ─ ─ ─ ─
- * │ older ref u32 │ minMs f64 │ maxMs f64 │ histogram bits u32│ length u31, ranks? u1  │ XOR chunk … │ ranks u8 × n
- * └───────────────┴───────────┴───────────┴───────────────────┴────────────────────────┴─────────────┴ ─ ─ ─ ─ ─ ─ ─
+ * ┌───────────────┬───────────────────────┬────────────────────┬───────┬───────────┬───────────┬─────────────┬─ ─ ─ ─ ─ ─ ─
+ * │ older ref u32 │ length u31, ranks? u1 │ histogram bits u32 │ 0 u32 │ minMs f64 │ maxMs f64 │ XOR chunk … │ ranks u8 × n
+ * └───────────────┴───────────────────────┴────────────────────┴───────┴───────────┴───────────┴─────────────┴─ ─ ─ ─ ─ ─ ─
  * ```
  *
- * (the words first, then the doubles). The rank of a sample is its place in the order of arrival. Ranks are left out when
- * the samples arrived in the order of their times.
+ * The rank of a sample is its place in the order of arrival. Ranks are left out when the samples arrived in the order of
+ * their times.
  */
 const HEADER_BYTES = 32;
 const RANKS_BIT = 0x80000000;
