@@ -1,6 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { createServer } from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { nodeEnv } from '@pollux/base/node';
@@ -11,9 +9,7 @@ import { MemoryBudget, NO_HINTS, type SeriesColumns } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { ReadOnlyTsdb, Tsdb } from '@pollux/tsdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-
-const isThere = spawnSync('prometheus', ['--version']).error === undefined;
-const reason = isThere ? '' : ' (skipped: no prometheus here; run `npm run peers`)';
+import { hasPrometheus, NO_PROMETHEUS, type Server, startPrometheus } from './real-prometheus.ts';
 
 /** Ten minutes, so that both sides cut chunks and our side a block. */
 const STEP_MS = 5_000;
@@ -107,15 +103,6 @@ type ApiHistogram = {
   readonly buckets?: readonly [number, string, string, string][];
 };
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
 /** The chunks of all blocks in the directory: behind an 8-byte header, length (LEB128), encoding, data, checksum. */
 function* chunksBelow(
   directory: string,
@@ -138,194 +125,185 @@ function* chunksBelow(
   }
 }
 
-describe.skipIf(!isThere)(`native histograms and the released Prometheus${reason}`, () => {
-  const env = nodeEnv();
-  let directory: string;
-  let child: ChildProcess | null;
+describe.skipIf(!hasPrometheus)(
+  `native histograms and the released Prometheus${NO_PROMETHEUS}`,
+  () => {
+    const env = nodeEnv();
+    let directory: string;
+    let running: Server | null;
 
-  beforeEach(() => {
-    directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-peer-'));
-    child = null;
-  });
-  afterEach(async () => {
-    await stop();
-    fs.rmSync(directory, { recursive: true });
-  });
+    beforeEach(() => {
+      directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-peer-'));
+      running = null;
+    });
+    afterEach(async () => {
+      await stop();
+      fs.rmSync(directory, { recursive: true });
+    });
 
-  async function stop(): Promise<void> {
-    const running = child;
-    child = null;
-    if (running === null) return;
-    running.kill();
-    await new Promise((resolve) => running.once('exit', resolve));
-  }
+    async function stop(): Promise<void> {
+      const server = running;
+      running = null;
+      await server?.stop();
+    }
 
-  /** Serves the data directory; returns the address. */
-  async function start(data: string): Promise<string> {
-    const port = await freePort();
-    fs.writeFileSync(`${directory}/prometheus.yml`, '');
-    child = spawn(
-      'prometheus',
-      [
+    /** Serves the data directory; returns the address. */
+    async function start(data: string): Promise<string> {
+      fs.writeFileSync(`${directory}/prometheus.yml`, '');
+      running = await startPrometheus([
         `--config.file=${directory}/prometheus.yml`,
         `--storage.tsdb.path=${data}`,
-        `--web.listen-address=127.0.0.1:${port}`,
         '--web.enable-remote-write-receiver',
         '--web.enable-admin-api',
         '--enable-feature=native-histograms',
         '--storage.tsdb.retention.time=100y',
-      ],
-      { stdio: 'ignore' },
-    );
-    const base = `http://127.0.0.1:${port}`;
-    for (let attempt = 0; attempt < 150; attempt++) {
-      const answer = await fetch(`${base}/-/ready`).catch(() => null);
-      if (answer?.ok === true) return base;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      ]);
+      return running.url;
     }
-    throw new Error('no ready Prometheus in 30 s');
-  }
 
-  async function ask(base: string, name: string, startMs: number): Promise<ApiHistogram[]> {
-    const seconds = (STEPS * STEP_MS) / 1000;
-    const at = startMs / 1000 + seconds;
-    const answer = await fetch(`${base}/api/v1/query?query=${name}[${seconds + 1}s]&time=${at}`);
-    const { data } = (await answer.json()) as {
-      data: { result: { histograms?: [number, ApiHistogram][] }[] };
-    };
-    return (data.result[0]?.histograms ?? []).map(([, histogram]) => histogram);
-  }
-
-  async function read(reader: ReadOnlyTsdb, name: string): Promise<string[]> {
-    const range = { minMs: 0, maxMs: 2 ** 50 };
-    const request = { range, matchers: [Matcher.metric(name)], hints: NO_HINTS, sorted: true };
-    const budget = MemoryBudget.unlimited();
-    const source = reader.select(request, { signal: new AbortController().signal, budget });
-    const lines: string[] = [];
-    for (;;) {
-      const batch = await source.next();
-      if (batch === null) return lines;
-      for (const columns of batch) lines.push(...columnLines(columns));
+    async function ask(base: string, name: string, startMs: number): Promise<ApiHistogram[]> {
+      const seconds = (STEPS * STEP_MS) / 1000;
+      const at = startMs / 1000 + seconds;
+      const answer = await fetch(`${base}/api/v1/query?query=${name}[${seconds + 1}s]&time=${at}`);
+      const { data } = (await answer.json()) as {
+        data: { result: { histograms?: [number, ApiHistogram][] }[] };
+      };
+      return (data.result[0]?.histograms ?? []).map(([, histogram]) => histogram);
     }
-  }
 
-  it('are read from its log and its blocks as they were sent to it', async () => {
-    const startMs = Math.floor(Date.now() / 1000) * 1000 - STEPS * STEP_MS;
-    const data = `${directory}/data`;
-    const base = await start(data);
-    const expected = new Map<string, string[]>();
-    for (const [name, isInteger] of [
-      ['sent_integer', true],
-      ['sent_float', false],
-    ] as const) {
-      const samples = seriesOf(isInteger, startMs);
-      expected.set(name, linesOf(samples));
-      const labels = encodeLabels(Labels.from({ __name__: name }));
-      for (const { timestampMs, histogram } of samples) {
-        const encoder = new TimeSeriesEncoder();
-        encoder.histogram(labels, timestampMs, histogram);
-        const answer = await fetch(`${base}/api/v1/write`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' },
-          body: snappyEncode(encoder.bytes()) as Uint8Array<ArrayBuffer>,
-        });
-        expect(answer.status).toBe(204);
+    async function read(reader: ReadOnlyTsdb, name: string): Promise<string[]> {
+      const range = { minMs: 0, maxMs: 2 ** 50 };
+      const request = { range, matchers: [Matcher.metric(name)], hints: NO_HINTS, sorted: true };
+      const budget = MemoryBudget.unlimited();
+      const source = reader.select(request, { signal: new AbortController().signal, budget });
+      const lines: string[] = [];
+      for (;;) {
+        const batch = await source.next();
+        if (batch === null) return lines;
+        for (const columns of batch) lines.push(...columnLines(columns));
       }
     }
-    const snapshot = await fetch(`${base}/api/v1/admin/tsdb/snapshot`, { method: 'POST' });
-    const { data: made } = (await snapshot.json()) as { data: { name: string } };
-    await stop();
-    const log = Log.silent();
-    for (const [where, readsLog] of [
-      [data, true],
-      [`${data}/snapshots/${made.name}`, false],
-    ] as const) {
-      const reader = await ReadOnlyTsdb.open({ directory: where, env, log, readsLog });
-      if (!readsLog) expect(reader.blocks().length).toBeGreaterThan(0);
-      for (const [name, lines] of expected) expect(await read(reader, name)).toEqual(lines);
-      reader.close();
-    }
-    const chunks = [...chunksBelow(`${data}/snapshots/${made.name}`)];
-    expect(chunks.length).toBeGreaterThan(10);
-    for (const { encoding, bytes } of chunks) {
-      const columns = decodeHistograms(bytes, 0, bytes.length, encoding);
-      const { isInteger, layout, counterReset, count, timestampsMs, values, starts } = columns;
-      const again = new HistogramChunk({ isInteger, layout, counterReset, hasStartTimes: false });
-      for (let i = 0; i < count; i++) again.append(timestampsMs[i]!, values, starts[i]!, 0);
-      expect(again.bytes.subarray(0, again.byteLength)).toEqual(bytes);
-    }
-  });
 
-  it.each(['in order', 'out of order'])(
-    'that we stored, %s, are answered by it from our blocks and our log',
-    async (manner) => {
-      const startMs = Math.floor(Date.now() / 7_200_000) * 7_200_000 - 7_200_000;
+    it('are read from its log and its blocks as they were sent to it', async () => {
+      const startMs = Math.floor(Date.now() / 1000) * 1000 - STEPS * STEP_MS;
       const data = `${directory}/data`;
-      const options = {
-        minBlockDurationMs: 240_000,
-        retentionMs: 0,
-        maintenanceIntervalMs: 1e9,
-        outOfOrderWindowMs: 7_200_000,
-      };
-      const registry = new Registry();
-      const db = await Tsdb.open({ directory: data, env, log: Log.silent(), registry, options });
-      const expected = new Map<string, Sample[]>();
+      const base = await start(data);
+      const expected = new Map<string, string[]>();
       for (const [name, isInteger] of [
-        ['ours_integer', true],
-        ['ours_float', false],
+        ['sent_integer', true],
+        ['sent_float', false],
       ] as const) {
         const samples = seriesOf(isInteger, startMs);
-        expected.set(name, samples);
+        expected.set(name, linesOf(samples));
+        const labels = encodeLabels(Labels.from({ __name__: name }));
+        for (const { timestampMs, histogram } of samples) {
+          const encoder = new TimeSeriesEncoder();
+          encoder.histogram(labels, timestampMs, histogram);
+          const answer = await fetch(`${base}/api/v1/write`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' },
+            body: snappyEncode(encoder.bytes()) as Uint8Array<ArrayBuffer>,
+          });
+          expect(answer.status).toBe(204);
+        }
       }
-      const steps = Array.from({ length: STEPS }, (_, i) => i);
-      if (manner === 'out of order') {
-        // A stranger before all, so that the head spans blocks, then the newest, then the rest by strides.
-        const appender = db.appender();
-        const ref = appender.series(Labels.from({ __name__: 'stranger' }));
-        const times = Float64Array.of(startMs);
-        appender.appendFloats(Uint32Array.of(ref), times, times, null, 1, new Uint8Array(1));
-        await appender.commit();
-        // 7 has no factor in common with the number of steps, so that each comes once.
-        steps.splice(0, STEPS, ...steps.map((i) => (STEPS - 1 + i * 7) % STEPS));
+      const snapshot = await fetch(`${base}/api/v1/admin/tsdb/snapshot`, { method: 'POST' });
+      const { data: made } = (await snapshot.json()) as { data: { name: string } };
+      await stop();
+      const log = Log.silent();
+      for (const [where, readsLog] of [
+        [data, true],
+        [`${data}/snapshots/${made.name}`, false],
+      ] as const) {
+        const reader = await ReadOnlyTsdb.open({ directory: where, env, log, readsLog });
+        if (!readsLog) expect(reader.blocks().length).toBeGreaterThan(0);
+        for (const [name, lines] of expected) expect(await read(reader, name)).toEqual(lines);
+        reader.close();
       }
-      for (const i of steps) {
-        const appender = db.appender();
+      const chunks = [...chunksBelow(`${data}/snapshots/${made.name}`)];
+      expect(chunks.length).toBeGreaterThan(10);
+      for (const { encoding, bytes } of chunks) {
+        const columns = decodeHistograms(bytes, 0, bytes.length, encoding);
+        const { isInteger, layout, counterReset, count, timestampsMs, values, starts } = columns;
+        const again = new HistogramChunk({ isInteger, layout, counterReset, hasStartTimes: false });
+        for (let i = 0; i < count; i++) again.append(timestampsMs[i]!, values, starts[i]!, 0);
+        expect(again.bytes.subarray(0, again.byteLength)).toEqual(bytes);
+      }
+    });
+
+    it.each(['in order', 'out of order'])(
+      'that we stored, %s, are answered by it from our blocks and our log',
+      async (manner) => {
+        const startMs = Math.floor(Date.now() / 7_200_000) * 7_200_000 - 7_200_000;
+        const data = `${directory}/data`;
+        const options = {
+          minBlockDurationMs: 240_000,
+          retentionMs: 0,
+          maintenanceIntervalMs: 1e9,
+          outOfOrderWindowMs: 7_200_000,
+        };
+        const registry = new Registry();
+        const db = await Tsdb.open({ directory: data, env, log: Log.silent(), registry, options });
+        const expected = new Map<string, Sample[]>();
+        for (const [name, isInteger] of [
+          ['ours_integer', true],
+          ['ours_float', false],
+        ] as const) {
+          const samples = seriesOf(isInteger, startMs);
+          expected.set(name, samples);
+        }
+        const steps = Array.from({ length: STEPS }, (_, i) => i);
+        if (manner === 'out of order') {
+          // A stranger before all, so that the head spans blocks, then the newest, then the rest by strides.
+          const appender = db.appender();
+          const ref = appender.series(Labels.from({ __name__: 'stranger' }));
+          const times = Float64Array.of(startMs);
+          appender.appendFloats(Uint32Array.of(ref), times, times, null, 1, new Uint8Array(1));
+          await appender.commit();
+          // 7 has no factor in common with the number of steps, so that each comes once.
+          steps.splice(0, STEPS, ...steps.map((i) => (STEPS - 1 + i * 7) % STEPS));
+        }
+        for (const i of steps) {
+          const appender = db.appender();
+          for (const [name, samples] of expected) {
+            const sample = samples.find(({ timestampMs }) => timestampMs === startMs + i * STEP_MS);
+            if (sample === undefined) continue;
+            const ref = appender.series(Labels.from({ __name__: name }));
+            expect(appender.appendHistogram(ref, sample.timestampMs, sample.histogram, 0)).toBe(0);
+          }
+          await appender.commit();
+          if (i % 10 === 0 && manner === 'in order') await db.tick();
+        }
+        await db.tick();
+        await db.close();
+        const blocks = fs.readdirSync(data).filter((name) => name.length === 26);
+        const hinted = blocks.filter((name) =>
+          fs
+            .readFileSync(path.join(data, name, 'meta.json'), 'utf8')
+            .includes('"from-out-of-order"'),
+        );
+        expect(blocks.length).toBeGreaterThan(hinted.length);
+        expect(hinted.length > 0).toBe(manner === 'out of order');
+        const base = await start(data);
         for (const [name, samples] of expected) {
-          const sample = samples.find(({ timestampMs }) => timestampMs === startMs + i * STEP_MS);
-          if (sample === undefined) continue;
-          const ref = appender.series(Labels.from({ __name__: name }));
-          expect(appender.appendHistogram(ref, sample.timestampMs, sample.histogram, 0)).toBe(0);
+          const answered = await ask(base, name, startMs);
+          const live = samples.filter(({ histogram }) => !histogram.isStale);
+          expect(answered.length).toBe(live.length);
+          for (const [i, { histogram }] of live.entries()) {
+            const found = answered[i];
+            expect(Number(found?.count)).toBe(histogram.count);
+            expect(Number(found?.sum)).toBe(histogram.sum);
+            const counts = [
+              ...[...histogram.negativeBuckets].reverse(),
+              histogram.zeroCount,
+              ...histogram.positiveBuckets,
+            ];
+            expect((found?.buckets ?? []).map(([, , , count]) => Number(count))).toEqual(
+              counts.filter((count) => count !== 0),
+            );
+          }
         }
-        await appender.commit();
-        if (i % 10 === 0 && manner === 'in order') await db.tick();
-      }
-      await db.tick();
-      await db.close();
-      const blocks = fs.readdirSync(data).filter((name) => name.length === 26);
-      const hinted = blocks.filter((name) =>
-        fs.readFileSync(path.join(data, name, 'meta.json'), 'utf8').includes('"from-out-of-order"'),
-      );
-      expect(blocks.length).toBeGreaterThan(hinted.length);
-      expect(hinted.length > 0).toBe(manner === 'out of order');
-      const base = await start(data);
-      for (const [name, samples] of expected) {
-        const answered = await ask(base, name, startMs);
-        const live = samples.filter(({ histogram }) => !histogram.isStale);
-        expect(answered.length).toBe(live.length);
-        for (const [i, { histogram }] of live.entries()) {
-          const found = answered[i];
-          expect(Number(found?.count)).toBe(histogram.count);
-          expect(Number(found?.sum)).toBe(histogram.sum);
-          const counts = [
-            ...[...histogram.negativeBuckets].reverse(),
-            histogram.zeroCount,
-            ...histogram.positiveBuckets,
-          ];
-          expect((found?.buckets ?? []).map(([, , , count]) => Number(count))).toEqual(
-            counts.filter((count) => count !== 0),
-          );
-        }
-      }
-    },
-  );
-});
+      },
+    );
+  },
+);
