@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import { SeededRandom, VirtualClock } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { Labels, Matcher } from '@pollux/model';
@@ -15,6 +16,8 @@ import {
   ALL_TIME,
   context,
   EVERY,
+  openTsdb,
+  query,
   removeDirectory,
   temporaryDirectory,
 } from '../testing/fixtures.ts';
@@ -193,5 +196,45 @@ describe('blocks with chunks of every encoding', () => {
         text: (i * 1000).toString(16),
       });
     }
+  });
+
+  it('are cleaned of deletions and compacted by a running database, none is given up', async () => {
+    const random = new SeededRandom(5);
+    const rangeMs = 120_000;
+    for (const [i, minTime] of [0, 0, rangeMs, rangeMs * 2, rangeMs * 3].entries()) {
+      const rows = ['a', 'b'].map((name) => ({
+        labels: Labels.from({ __name__: name }),
+        // No time in two blocks: which of them comes first may change when one is rewritten.
+        chunks: randomPart(random, minTime + i, minTime + rangeMs).chunks,
+      }));
+      await writeChunkBlock(directory, { minTime, maxTime: minTime + rangeMs, rows, seed: i + 1 });
+    }
+    const options = {
+      minBlockDurationMs: rangeMs,
+      maxBlockDurationMs: rangeMs * 3,
+      retentionMs: 0,
+    };
+    const lines: string[] = [];
+    const db = await openTsdb(directory, { options, lines });
+    const metas = (): { compaction: { level: number; failed?: boolean } }[] =>
+      fs
+        .readdirSync(directory)
+        .filter((name) => name.length === 26)
+        .map((name) => JSON.parse(fs.readFileSync(`${directory}/${name}/meta.json`, 'utf8')));
+    const before = await query(db);
+    await db.deleteSamples({ minMs: 31_000, maxMs: 290_000 }, [new Matcher('__name__', '=', 'a')]);
+    const expected = await query(db);
+    expect(expected).not.toEqual(before);
+    expect(metas().length).toBe(5);
+    await db.cleanTombstones();
+    expect(await query(db)).toEqual(expected);
+    await db.tick();
+    await db.tick();
+    expect(await query(db)).toEqual(expected);
+    expect(metas().length).toBe(2);
+    expect(Math.max(...metas().map(({ compaction }) => compaction.level))).toBeGreaterThan(1);
+    expect(metas().some(({ compaction }) => compaction.failed === true)).toBe(false);
+    expect(lines.filter((line) => /level=(WARN|ERROR)/.test(line))).toEqual([]);
+    await db.close();
   });
 });
