@@ -60,7 +60,7 @@ module.exports = {
     {
       name: 'fixtures-only-in-tests',
       severity: 'error',
-      from: { path: '^(packages|apps)/', pathNot: TEST_CODE },
+      from: { path: '^(packages|apps)/', pathNot: `${TEST_CODE}|\\.bench\\.ts$` },
       to: { path: '^packages/[^/]+/(test|src/testing)/' },
     },
     {

@@ -26,6 +26,7 @@ const OPTIONS: Partial<TsdbOptions> = {
   maxBlockDurationMs: RANGE_MS * 3,
   retentionMs: 0,
   compactionWorkerMinBytes: 0,
+  replayWorkerMinBytes: Number.POSITIVE_INFINITY,
 };
 const HERE = { ...OPTIONS, compactionWorkerMinBytes: Number.POSITIVE_INFINITY };
 

@@ -10,24 +10,30 @@ import { nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
 import { Log, Registry } from '@pollux/telemetry';
 import { Tsdb } from '../db.ts';
-import { writeTestBlock } from '../testing/block-fixtures.ts';
+import { writeChunkBlock, xorChunk } from '../testing/block-fixtures.ts';
 import { bitsOf } from '../testing/fixtures.ts';
 
 const SERIES = Number(process.argv[2] ?? 100_000);
 const RANGE_MS = 2 * 60 * 60 * 1000;
 const SAMPLES = 120;
+const PATTERNS = 30;
 
 const source = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-compaction-'));
 for (let block = 0; block < 4; block++) {
   const minTime = block * RANGE_MS;
+  const chunks = Array.from({ length: PATTERNS }, (_, pattern) =>
+    xorChunk(
+      Array.from({ length: SAMPLES }, (__, k) => ({
+        timestampMs: minTime + k * 60_000,
+        bits: bitsOf(pattern % 3 === 0 ? pattern : k * 15 * (1 + pattern)),
+      })),
+    ),
+  );
   const rows = Array.from({ length: block < 3 ? SERIES : 1 }, (_, i) => ({
     labels: Labels.from({ __name__: `node_metric_${i % 500}`, job: 'node', id: String(i) }),
-    points: Array.from({ length: SAMPLES }, (_, k) => ({
-      timestampMs: minTime + k * 60_000,
-      bits: bitsOf(i % 3 === 0 ? i : k * 15 * (1 + (i % 9))),
-    })),
+    chunks: [chunks[i % PATTERNS]!],
   }));
-  await writeTestBlock(source, { minTime, maxTime: minTime + RANGE_MS, rows, seed: block + 1 });
+  await writeChunkBlock(source, { minTime, maxTime: minTime + RANGE_MS, rows, seed: block + 1 });
 }
 
 for (const minBytes of [Number.POSITIVE_INFINITY, 0]) {

@@ -65,21 +65,20 @@ export class FeedWriter {
 
   /** Null when the record is added: a promise for each record would cost more than reading it. */
   #add(record: Uint8Array, before: number, offset: number): Promise<void> | null {
-    switch (record[0]) {
-      case RECORD.series: {
-        const source = new ByteReader(record, 1);
-        return this.#until(
-          () => this.#writer.addSeries(source, before, offset),
-          () => this.#addRest(source, offset),
-        );
-      }
-      case RECORD.samples:
-      case RECORD.samplesWithStart:
-        if (!this.#decode(record)) break;
-        return this.#until(
-          () => this.#writer.addSamples(this.#columns, offset),
-          () => this.#addWhole(record, offset),
-        );
+    const kind = record[0];
+    if (kind === RECORD.series) {
+      const source = new ByteReader(record, 1);
+      return this.#until(
+        () => this.#writer.addSeries(source, before, offset),
+        () => this.#addRest(source, offset),
+      );
+    }
+    const isSamples = kind === RECORD.samples || kind === RECORD.samplesWithStart;
+    if (isSamples && this.#decode(record)) {
+      return this.#until(
+        () => this.#writer.addSamples(this.#columns, offset),
+        () => this.#addWhole(record, offset),
+      );
     }
     return this.#addWhole(record, offset);
   }
