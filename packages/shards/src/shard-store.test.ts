@@ -126,11 +126,15 @@ describe('the shard store', () => {
     fs.rmSync(directory, { recursive: true, force: true });
   });
 
-  async function open(env: Env = nodeEnv(), memtableBytes?: number): Promise<ShardStore> {
+  async function open(
+    env: Env = nodeEnv(),
+    memtableBytes?: number,
+    registry = new Registry(),
+  ): Promise<ShardStore> {
     const store = await ShardStore.open({
       env,
       log: Log.silent(),
-      registry: new Registry(),
+      registry,
       directory: `${directory}/data`,
       walDirectory: null,
       ...(memtableBytes === undefined ? {} : { memtableBytes }),
@@ -473,6 +477,30 @@ describe('the shard store', () => {
     expect(dump(store)).toEqual(expected);
     await store.close();
     expect(dump(await open())).toEqual(expected);
+  });
+
+  it('tells what its index and its cache hold', async () => {
+    const registry = new Registry();
+    const store = await open(nodeEnv(), undefined, registry);
+    const rows: Row[] = Array.from({ length: 3 }, (_, i) => ({
+      measurement: 'm',
+      tags: { host: `h${i}` },
+      ms: i,
+      value: i,
+    }));
+    await store.write(TARGET, batchOf(rows));
+    await store.flush();
+    expect(dump(store)).toEqual(dump(store));
+    const families = registry.gather();
+    const sampleOf = (name: string, label = ''): number => {
+      const family = families.find((one) => one.name === name);
+      return family!.samples.find(({ labels }) => (labels[1] ?? '') === label)!.value;
+    };
+    expect(sampleOf('pollux_store_index_series')).toBe(3);
+    expect(sampleOf('pollux_store_index_bytes')).toBeGreaterThan(0);
+    expect(sampleOf('pollux_store_page_cache_bytes')).toBeGreaterThan(0);
+    expect(sampleOf('pollux_store_page_cache_lookups_total', 'miss')).toBe(1);
+    expect(sampleOf('pollux_store_page_cache_lookups_total', 'hit')).toBe(5);
   });
 
   it('commits waiting batches together and refuses to run over its memory', async () => {

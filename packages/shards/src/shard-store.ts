@@ -75,6 +75,7 @@ export class ShardStore {
     this.#metrics = new StoreMetrics(options.registry, {
       memtableBytes: () => this.#memtableBytes(),
       pageCache: cache,
+      index: () => this.#indexSize(),
       groups: () => this.groups().length,
       watermarks: () => this.watermarks(),
     });
@@ -231,6 +232,16 @@ export class ShardStore {
 
   *#opened(): Generator<ShardGroup> {
     for (const slot of this.#slots.open()) if (slot.group !== null) yield slot.group;
+  }
+
+  #indexSize(): { readonly bytes: number; readonly series: number } {
+    let bytes = 0;
+    let series = 0;
+    for (const { catalogue } of this.#opened()) {
+      bytes += catalogue.bytes;
+      series += catalogue.seriesCount;
+    }
+    return { bytes, series };
   }
 
   #memtableBytes(): number {

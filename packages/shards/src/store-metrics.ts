@@ -4,6 +4,7 @@ import type { Counter, Histogram, Registry } from '@pollux/telemetry';
 type Sources = {
   readonly memtableBytes: () => number;
   readonly pageCache: ByteCache;
+  readonly index: () => { readonly bytes: number; readonly series: number };
   readonly groups: () => number;
   readonly watermarks: () => readonly {
     readonly database: string;
@@ -46,6 +47,16 @@ export class StoreMetrics {
       'pollux_store_memtable_bytes',
       'Memory of values that are not in data files yet.',
       sources.memtableBytes,
+    );
+    registry.gaugeFrom(
+      'pollux_store_index_bytes',
+      'Memory of the names of series and columns in open shard groups.',
+      () => sources.index().bytes,
+    );
+    registry.gaugeFrom(
+      'pollux_store_index_series',
+      'Series in open shard groups; one that is in several counts in each.',
+      () => sources.index().series,
     );
     registry.gaugeFrom(
       'pollux_store_page_cache_bytes',
