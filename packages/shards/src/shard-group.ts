@@ -12,9 +12,8 @@ import {
   type NanoRange,
   sliceRange,
 } from './column-data.ts';
-import { ColumnArena, type ColumnSpace } from './column-space.ts';
-import { DataFile } from './file/data-file.ts';
-import { DataFileWriter } from './file/data-file-writer.ts';
+import type { DataFile } from './file/data-file.ts';
+import { GroupFiles } from './group-files.ts';
 import type { GroupIdentity } from './group-identity.ts';
 import { GroupReplay } from './group-replay.ts';
 import { Memtable } from './memtable.ts';
@@ -26,8 +25,6 @@ import { type ColumnNames, listSegments, type StagedRows, WriteAheadLog } from '
 
 /** Columns looked at between two looks at the clock. */
 const COLUMNS_PER_PIECE = 256;
-/** What an interrupted write leaves. */
-const UNFINISHED = /\.tmp(-|$)/;
 
 export type GroupPlace = {
   readonly env: Env;
@@ -59,13 +56,10 @@ export class ShardGroup {
   readonly identity: GroupIdentity;
   readonly catalogue = new Catalogue();
   readonly #place: GroupPlace;
-  /** Files that must not be read again but may still be there: each file that is written takes their place, too. */
-  readonly #discarded = new Set<number>();
   readonly #wal: WriteAheadLog;
   #active = new Memtable();
   #frozen: Frozen | null = null;
-  #files: DataFile[] = [];
-  #nextFile = 1;
+  readonly #files: GroupFiles;
   #maintenance: Promise<void> = Promise.resolve();
   /** Of {@link #exclusively}, waiting or at work. */
   #running = 0;
@@ -99,7 +93,7 @@ export class ShardGroup {
       isOpen = true;
       return group;
     } finally {
-      if (!isOpen) for (const file of group.#files) file.release();
+      if (!isOpen) group.#files.close();
     }
   }
 
@@ -107,11 +101,16 @@ export class ShardGroup {
     this.identity = identity;
     this.#place = place;
     this.#wal = new WriteAheadLog(place.env, place.walDirectory);
+    const { env, cache, directory } = place;
+    const { catalogue } = this;
+    this.#files = new GroupFiles({ env, cache, directory, catalogue, baseMs: identity.startMs });
   }
 
   *#load(): Generator<void, void, void> {
     const { env, log, walDirectory } = this.#place;
-    const walThrough = yield* this.#openFiles();
+    const { walThrough, newestMs, hasOutdated } = yield* this.#files.open();
+    for (const [replica, ms] of newestMs) this.#sawTime(replica, ms);
+    if (hasOutdated) yield* this.#refreshData();
     const segments = listSegments(env, walDirectory);
     // Numbers that a data file contains are never used again: what is in them counts as done with.
     this.#wal.startBehind(Math.max(walThrough, segments.at(-1) ?? 0));
@@ -121,34 +120,6 @@ export class ShardGroup {
     for (const problem of yield* replay.run(env, walDirectory, unread)) {
       log.warn('repaired the log of a shard group', { group: this.identity.id, problem });
     }
-  }
-
-  *#openFiles(): Generator<void, number, void> {
-    const { env, cache, directory } = this.#place;
-    const place = { catalogue: this.catalogue, cache, baseMs: this.identity.startMs };
-    const replaced = new Set<number>();
-    const newestMs = new Map<number, ReadonlyMap<string, number>>();
-    for (const name of env.files.list(directory)) {
-      if (UNFINISHED.test(name)) env.files.remove(`${directory}/${name}`);
-      const match = /^(\d{8})\.data$/.exec(name);
-      if (match === null) continue;
-      const path = `${directory}/${name}`;
-      const { file, index } = yield* DataFile.open(env, path, Number(match[1]), place);
-      this.#files.push(file);
-      newestMs.set(file.id, index.newestMs);
-      for (const id of file.replaces) replaced.add(id);
-      this.#nextFile = Math.max(this.#nextFile, file.id + 1);
-    }
-    let walThrough = 0;
-    for (const file of this.#files) walThrough = Math.max(walThrough, file.walThrough);
-    const outdated = this.#files.filter(({ id }) => replaced.has(id));
-    this.#retire(outdated);
-    this.#removeDiscardedNow();
-    if (outdated.length > 0) yield* this.#refreshData();
-    for (const { id } of this.#files) {
-      for (const [replica, ms] of newestMs.get(id) ?? []) this.#sawTime(replica, ms);
-    }
-    return walThrough;
   }
 
   #sawTime(replica: string, ms: number): void {
@@ -173,13 +144,11 @@ export class ShardGroup {
   }
 
   get fileCount(): number {
-    return this.#files.length;
+    return this.#files.list.length;
   }
 
   get diskBytes(): number {
-    let bytes = this.#wal.sizeBytes;
-    for (const file of this.#files) bytes += file.sizeBytes;
-    return bytes;
+    return this.#wal.sizeBytes + this.#files.bytes;
   }
 
   /**
@@ -289,11 +258,12 @@ export class ShardGroup {
   async #flushFrozen(): Promise<void> {
     const frozen = this.#frozen;
     if (frozen === null) return;
-    const file = await this.#writeFile(
+    const file = await this.#files.write(
       (column, space) => frozen.memtable.read(column, this.catalogue.kindOf(column), space),
       { walThrough: frozen.walThrough, replaces: [] },
     );
-    this.#files.push(file);
+    // In one turn, so that no reader finds these rows twice or not at all.
+    this.#files.add(file);
     this.#frozen = null;
     await this.#wal.remove(frozen.walThrough);
   }
@@ -301,8 +271,9 @@ export class ShardGroup {
   /** Merges the newest files of like size when there are many. */
   merge(): Promise<void> {
     return this.#exclusively(async () => {
-      const count = filesToMerge(this.#files.map((file) => file.sizeBytes));
-      if (count > 0) await this.#rewrite(this.#files.slice(-count), (_column, data) => data);
+      const { list } = this.#files;
+      const count = filesToMerge(list.map((file) => file.sizeBytes));
+      if (count > 0) await this.#files.rewrite(list.slice(-count), (_column, data) => data);
     });
   }
 
@@ -324,10 +295,10 @@ export class ShardGroup {
         this.freeze();
       });
       await this.#flushFrozen();
-      const oldest = await this.#oldestFileOf(targets, slices);
+      const oldest = await this.#files.oldestWith(targets, slices);
       if (oldest < 0) return;
       // Files must stay in the order of their writing, so all from the oldest one concerned are rewritten as one.
-      await this.#rewrite(this.#files.slice(oldest), (column, data, space) =>
+      await this.#files.rewrite(this.#files.list.slice(oldest), (column, data, space) =>
         targets.has(this.catalogue.seriesOf(column)) ? cutRange(data, range, space) : data,
       );
       await inSlices(this.#refreshData(), slices);
@@ -349,136 +320,24 @@ export class ShardGroup {
     return found;
   }
 
-  /** Index of the oldest file that holds a column of the series, or −1. */
-  async #oldestFileOf(targets: ReadonlySet<SeriesRef>, slices: Slices): Promise<number> {
-    for (const [at, { index }] of this.#files.entries()) {
-      for (let i = 0; i < index.columnCount; i++) {
-        if (targets.has(this.catalogue.seriesOf(index.columnAt(i)))) return at;
-        if (slices.isOver) await slices.pause();
-      }
-    }
-    return -1;
-  }
-
-  async #rewrite(
-    inputs: readonly DataFile[],
-    change: (column: ColumnRef, data: ColumnData, space: ColumnSpace) => ColumnData,
-  ): Promise<void> {
-    const everything = { minMs: -Infinity, minNanos: 0, maxMs: Infinity, maxNanos: 999_999 };
-    const file = await this.#writeFile(
-      (column, space) => {
-        const parts: ColumnData[] = [];
-        for (const input of inputs) {
-          const part = input.read(column, this.catalogue, everything, space);
-          if (part !== null) parts.push(part);
-        }
-        return parts.length === 0
-          ? null
-          : change(column, mergeColumns(this.catalogue.kindOf(column), parts, space), space);
-      },
-      {
-        walThrough: Math.max(...inputs.map((input) => input.walThrough)),
-        replaces: inputs.map((input) => input.id),
-      },
-    );
-    this.#files.push(file);
-    this.#retire(inputs);
-    await this.#removeDiscarded();
-  }
-
-  /** Lets go of files whose content others have taken over. */
-  #retire(files: readonly DataFile[]): void {
-    this.#files = this.#files.filter((file) => !files.includes(file));
-    for (const file of files) {
-      file.release();
-      this.#discarded.add(file.id);
-    }
-  }
-
-  /** To give back a large file takes the system a while, so the thread does not wait for it. */
-  async #removeDiscarded(): Promise<void> {
-    for (const id of [...this.#discarded]) {
-      try {
-        await this.#place.env.files.unlink(this.#pathOf(id));
-        this.#discarded.delete(id);
-      } catch {
-        // It stays noted: the next file that is written says that it is done with, and it is tried again.
-      }
-    }
-  }
-
-  #removeDiscardedNow(): void {
-    for (const id of [...this.#discarded]) {
-      try {
-        this.#place.env.files.remove(this.#pathOf(id));
-        this.#discarded.delete(id);
-      } catch {
-        // As above.
-      }
-    }
-  }
-
-  #pathOf(id: number): string {
-    return `${this.#place.directory}/${String(id).padStart(8, '0')}.data`;
-  }
-
   /** Recomputes which columns hold data; yields between pieces. */
   *#refreshData(): Generator<void, void, void> {
     for (let column = 0; column < this.catalogue.columnCount; column++) {
       const isHeld =
         this.#active.has(column) ||
         this.#frozen?.memtable.has(column) === true ||
-        this.#files.some((file) => file.has(column));
+        this.#files.has(column);
       this.catalogue.setHasData(column, isHeld);
       if (column % COLUMNS_PER_PIECE === 0) yield;
-    }
-  }
-
-  async #writeFile(
-    read: (column: ColumnRef, space: ColumnSpace) => ColumnData | null,
-    meta: { readonly walThrough: number; readonly replaces: readonly number[] },
-  ): Promise<DataFile> {
-    const { env, cache } = this.#place;
-    const id = this.#nextFile++;
-    const path = this.#pathOf(id);
-    const writer = new DataFileWriter(env, path, {
-      catalogue: this.catalogue,
-      baseMs: this.identity.startMs,
-    });
-    const space = new ColumnArena();
-    const slices = new Slices(env.clock);
-    try {
-      // Series of one measurement stand together in the file, as they are read together.
-      for (const measurement of this.catalogue.measurements()) {
-        for (const series of this.catalogue.select(measurement)) {
-          if (slices.isOver) await slices.pause();
-          for (const column of this.catalogue.columnsOf(series)) {
-            space.reset();
-            const data = read(column, space);
-            if (data !== null) await inSlices(writer.add(column, data), slices);
-          }
-        }
-      }
-      // A file without columns is still written: it tells that log segments and older files are done with.
-      const index = await writer.finish(meta.walThrough, [...meta.replaces, ...this.#discarded]);
-      const file = DataFile.adopt(env, path, id, { index, cache });
-      await this.#removeDiscarded();
-      return file;
-    } catch (error) {
-      // It may have got its name: what is deleted later from other files would come back from it.
-      this.#discarded.add(id);
-      writer.discard();
-      throw error;
     }
   }
 
   /** The group as it is now; its files stay readable until {@link letGo}. */
   hold(): GroupSnapshot {
     this.#holders++;
-    for (const file of this.#files) file.acquire();
     const memtables =
       this.#frozen === null ? [this.#active] : [this.#frozen.memtable, this.#active];
-    return { files: [...this.#files], memtables };
+    return { files: this.#files.hold(), memtables };
   }
 
   letGo(snapshot: GroupSnapshot): void {
@@ -515,7 +374,6 @@ export class ShardGroup {
       });
     }
     this.#wal.close();
-    for (const file of this.#files) file.release();
-    this.#files = [];
+    this.#files.close();
   }
 }
