@@ -35,6 +35,7 @@ import { HeadAppender } from './head/appender.ts';
 import { deleteHeadSamples } from './head/delete.ts';
 import type { Head } from './head/head.ts';
 import { headLabelNames, headLabelValues } from './head/read.ts';
+import { SeriesRecords } from './head/series-records.ts';
 import { type HeadStats, headStats } from './head/stats.ts';
 import { MAX_CHUNK_SPAN_MS } from './head-chunks/entry.ts';
 import type { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
@@ -97,6 +98,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
   readonly #parts: Parts;
   readonly #spareColumns: SampleColumns[] = [];
   readonly #scratch = new ByteWriter(64 * 1024);
+  readonly #seriesRecords: SeriesRecords;
   readonly #closer: Closer;
   #syncTimer: Timer | null = null;
   #syncDelayMs: number;
@@ -108,6 +110,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
   private constructor(parts: Parts) {
     this.#parts = parts;
     this.walTail = parts.wal;
+    this.#seriesRecords = new SeriesRecords(parts.head.table);
     this.#syncDelayMs = parts.options.fsyncIntervalMs;
     this.#closer = parts.closer;
   }
@@ -257,6 +260,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
       guard,
       keepsStartTimes: options.startTimestamps,
       spareColumns: this.#spareColumns,
+      seriesRecords: this.#seriesRecords,
       scratch: this.#scratch,
       gate: recovery.gate,
       refusal: () => this.#refusal(),

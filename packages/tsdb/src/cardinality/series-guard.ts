@@ -1,5 +1,5 @@
 import type { Clock } from '@pollux/base';
-import type { Labels } from '@pollux/model';
+import { INSTANCE_LABEL, JOB_LABEL, type Labels } from '@pollux/model';
 import type { Log } from '@pollux/telemetry';
 import type { SeriesTable, Slot } from '../head/series-table.ts';
 import type { TsdbMetrics } from '../metrics.ts';
@@ -34,7 +34,8 @@ const MAX_LOGGED = 10_000;
 /** Creations of the last hour in slots of five minutes; `stamps` says which five minutes a slot holds. */
 type Job = {
   series: number;
-  readonly byInstance: Map<string, number>;
+  /** By the symbol of `instance`. */
+  readonly byInstance: Map<number, number>;
   readonly created: Uint32Array;
   readonly stamps: Float64Array;
 };
@@ -48,8 +49,11 @@ export class SeriesGuard {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #metrics: TsdbMetrics;
-  readonly #jobs = new Map<string, Job>();
+  /** By the symbol of `job`. */
+  readonly #jobs = new Map<number, Job>();
   readonly #loggedMs = new Map<string, number>();
+  readonly #jobName: number;
+  readonly #instanceName: number;
   #limits: SeriesLimits;
 
   constructor(
@@ -62,6 +66,8 @@ export class SeriesGuard {
     this.#log = parts.log;
     this.#metrics = parts.metrics;
     this.#limits = limits;
+    this.#jobName = table.symbols.use(JOB_LABEL);
+    this.#instanceName = table.symbols.use(INSTANCE_LABEL);
   }
 
   get limits(): SeriesLimits {
@@ -73,39 +79,57 @@ export class SeriesGuard {
     this.#limits = limits;
   }
 
-  /** Whether a new series with these labels may be created. A refusal is counted and logged. */
-  admits(labels: Labels): boolean {
-    const limit = this.#reached(labels);
-    if (limit === null) return true;
-    const job = labels.get('job');
-    const instance = limit === 'target' ? labels.get('instance') : '';
-    this.#metrics.seriesRefused.with(limit, job, instance).inc();
-    this.#tell(limit, job, instance);
-    return false;
+  /** The symbols of the label names by which series are counted. */
+  get names(): { readonly job: number; readonly instance: number } {
+    return { job: this.#jobName, instance: this.#instanceName };
   }
 
-  noteCreated(labels: Labels): void {
-    const job = this.#job(labels.get('job'));
-    this.#count(job, labels.get('instance'), 1);
-    const slot = this.#churnSlot(job);
-    job.created[slot] = job.created[slot]! + 1;
+  /** The limit that a new series with these values (symbols; −1 = of no series yet) would exceed; null when it may come. */
+  reached(job: number, instance: number): SeriesLimitName | null {
+    const { total, perJob, perTarget, newPerJobPerHour } = this.#limits;
+    if (total > 0 && this.#table.count >= total) return 'total';
+    if (perJob === 0 && perTarget === 0 && newPerJobPerHour === 0) return null;
+    const known = this.#jobs.get(job);
+    if (known === undefined) return null;
+    if (perJob > 0 && known.series >= perJob) return 'job';
+    if (perTarget > 0 && (known.byInstance.get(instance) ?? 0) >= perTarget) return 'target';
+    if (newPerJobPerHour > 0 && this.#createdLately(known) >= newPerJobPerHour) return 'churn';
+    return null;
+  }
+
+  /** Counts and logs that the limit has refused a new series with these labels. */
+  noteRefused(limit: SeriesLimitName, labels: Labels): void {
+    const job = labels.get(JOB_LABEL);
+    const instance = limit === 'target' ? labels.get(INSTANCE_LABEL) : '';
+    this.#metrics.seriesRefused.with(limit, job, instance).inc();
+    this.#tell(limit, job, instance);
+  }
+
+  noteCreated(slot: Slot): void {
+    const job = this.#jobOf(slot);
+    this.#count(job, this.#table.valueOf(slot, this.#instanceName), 1);
+    const churn = this.#churnSlot(job);
+    job.created[churn] = job.created[churn]! + 1;
   }
 
   /** To be called before the series' row is freed. */
   noteRemoved(slot: Slot): void {
-    const name = this.#text(slot, 'job');
+    const name = this.#table.valueOf(slot, this.#jobName);
     const job = this.#jobs.get(name);
     if (job === undefined) return;
-    this.#count(job, this.#text(slot, 'instance'), -1);
-    if (job.series === 0 && this.#createdLately(job) === 0) this.#jobs.delete(name);
+    this.#count(job, this.#table.valueOf(slot, this.#instanceName), -1);
+    if (job.series > 0 || this.#createdLately(job) > 0) return;
+    this.#jobs.delete(name);
+    this.#table.symbols.drop(name);
   }
 
   /** Counts all series of the table: after a replay, whose series are not new. */
   recount(): void {
+    for (const name of this.#jobs.keys()) this.#table.symbols.drop(name);
     this.#jobs.clear();
     for (let slot = 0; slot < this.#table.slotLimit; slot++) {
       if (this.#table.refs[slot] === 0) continue;
-      this.#count(this.#job(this.#text(slot, 'job')), this.#text(slot, 'instance'), 1);
+      this.#count(this.#jobOf(slot), this.#table.valueOf(slot, this.#instanceName), 1);
     }
   }
 
@@ -115,8 +139,11 @@ export class SeriesGuard {
     readonly series: number;
     readonly createdLastHour: number;
   }> {
-    for (const [name, job] of this.#jobs)
-      yield { name, series: job.series, createdLastHour: this.#createdLately(job) };
+    for (const [name, job] of this.#jobs) {
+      const { series } = job;
+      const createdLastHour = this.#createdLately(job);
+      yield { name: this.#table.symbols.text(name), series, createdLastHour };
+    }
   }
 
   /** Series by job and instance. */
@@ -125,24 +152,17 @@ export class SeriesGuard {
     readonly instance: string;
     readonly series: number;
   }> {
-    for (const [job, { byInstance }] of this.#jobs)
-      for (const [instance, series] of byInstance) yield { job, instance, series };
+    const { symbols } = this.#table;
+    for (const [name, { byInstance }] of this.#jobs) {
+      const job = symbols.text(name);
+      for (const [instance, series] of byInstance) {
+        yield { job, instance: symbols.text(instance), series };
+      }
+    }
   }
 
-  #reached(labels: Labels): SeriesLimitName | null {
-    const { total, perJob, perTarget, newPerJobPerHour } = this.#limits;
-    if (total > 0 && this.#table.count >= total) return 'total';
-    if (perJob === 0 && perTarget === 0 && newPerJobPerHour === 0) return null;
-    const job = this.#jobs.get(labels.get('job'));
-    if (job === undefined) return null;
-    if (perJob > 0 && job.series >= perJob) return 'job';
-    if (perTarget > 0 && (job.byInstance.get(labels.get('instance')) ?? 0) >= perTarget)
-      return 'target';
-    if (newPerJobPerHour > 0 && this.#createdLately(job) >= newPerJobPerHour) return 'churn';
-    return null;
-  }
-
-  #job(name: string): Job {
+  #jobOf(slot: Slot): Job {
+    const name = this.#table.valueOf(slot, this.#jobName);
     const known = this.#jobs.get(name);
     if (known !== undefined) return known;
     const job: Job = {
@@ -152,10 +172,12 @@ export class SeriesGuard {
       stamps: new Float64Array(CHURN_SLOTS),
     };
     this.#jobs.set(name, job);
+    // Also while none of its series is left: those of the last hour are still counted.
+    this.#table.symbols.retain(name);
     return job;
   }
 
-  #count(job: Job, instance: string, change: 1 | -1): void {
+  #count(job: Job, instance: number, change: 1 | -1): void {
     job.series += change;
     const count = (job.byInstance.get(instance) ?? 0) + change;
     if (count > 0) job.byInstance.set(instance, count);
@@ -179,13 +201,6 @@ export class SeriesGuard {
     for (let slot = 0; slot < CHURN_SLOTS; slot++)
       if (job.stamps[slot]! > stamp - CHURN_SLOTS) sum += job.created[slot]!;
     return sum;
-  }
-
-  #text(slot: Slot, label: string): string {
-    const { symbols } = this.#table;
-    const name = symbols.find(label);
-    const value = name < 0 ? 0 : this.#table.valueOf(slot, name);
-    return value === 0 ? '' : symbols.text(value);
   }
 
   #tell(limit: SeriesLimitName, job: string, instance: string): void {

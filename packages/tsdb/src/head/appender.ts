@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { type ByteWriter, InputError } from '@pollux/base';
 import {
   type Exemplar,
@@ -24,11 +23,9 @@ import {
   encodeExemplars,
   encodeMetadata,
   encodeSamples,
-  encodeSeries,
   growSampleColumns,
   type MetadataRecord,
   type SampleColumns,
-  type SeriesRecord,
 } from '../format/wal-record.ts';
 import type { SampleMetrics, TsdbMetrics } from '../metrics.ts';
 import { LateSamples } from '../ooo/late-samples.ts';
@@ -37,6 +34,8 @@ import type { Wal } from '../wal/wal.ts';
 import { type AppendBounds, appendBounds, LATE } from './append-bounds.ts';
 import type { Head, ValueWords } from './head.ts';
 import type { ReplayGate } from './replay-gate.ts';
+import type { SeriesRecords } from './series-records.ts';
+import type { Slot } from './series-table.ts';
 
 export type AppenderOptions = {
   readonly head: Head;
@@ -51,6 +50,8 @@ export type AppenderOptions = {
   readonly spareColumns: SampleColumns[];
   /** Shared by all appenders: a batch is encoded and written in one go. */
   readonly scratch: ByteWriter;
+  /** Shared as well. */
+  readonly seriesRecords: SeriesRecords;
   readonly gate: ReplayGate;
   /**
    * Given for batches that their sender sends again: while the log is replayed a sample of which nobody can tell whether it is
@@ -98,30 +99,47 @@ export class HeadAppender implements Appender {
   }
 
   series(labels: Labels): SeriesRef {
-    this.#checkOpen();
-    const { table } = this.#options.head;
-    let slot = table.find(labels);
-    if (slot < 0) {
-      validate(labels);
-      const { guard, metrics, gate } = this.#options;
-      // While the log is replayed nobody can tell which series are new.
-      const isGuarded = !gate.isReplaying;
-      if (isGuarded && !guard.admits(labels)) return 0;
-      slot = table.create(labels);
-      if (isGuarded) guard.noteCreated(labels);
-      metrics.seriesCreated.inc();
-    }
-    table.touchedBy[slot] = this.#id;
-    return table.refs[slot]!;
+    const { labelBytes } = this.#options.head.table;
+    labelBytes.set(labels);
+    return this.seriesOfUtf8(labelBytes.data, labelBytes.spans, labels.size);
   }
 
   seriesOfUtf8(data: Uint8Array, spans: Uint32Array, count: number): SeriesRef {
     this.#checkOpen();
     const { table } = this.#options.head;
-    const slot = table.findUtf8(data, spans, count);
-    if (slot < 0) return this.series(strictLabels(data, spans, count));
+    let slot = table.findUtf8(data, spans, count);
+    if (slot < 0) slot = this.#createSeries(data, spans, count);
+    if (slot < 0) return 0;
     table.touchedBy[slot] = this.#id;
     return table.refs[slot]!;
+  }
+
+  /** The slot of a series that was just not found; −1 when a limit refuses it. */
+  #createSeries(data: Uint8Array, spans: Uint32Array, count: number): Slot {
+    const { head, guard, metrics, gate } = this.#options;
+    const { table } = head;
+    validate(data, spans, count);
+    if (!table.isSoughtUtf8(data, spans, count)) {
+      const labels = labelsOfUtf8(data, spans, count).toString();
+      throw new InputError('TSDB.INVALID_LABELS', labels, 'text is not valid UTF-8');
+    }
+    // While the log is replayed nobody can tell which series are new.
+    const isGuarded = !gate.isReplaying;
+    if (isGuarded) {
+      const { job, instance } = guard.names;
+      const limit = guard.reached(
+        table.soughtValue(job, count),
+        table.soughtValue(instance, count),
+      );
+      if (limit !== null) {
+        guard.noteRefused(limit, labelsOfUtf8(data, spans, count));
+        return -1;
+      }
+    }
+    const slot = table.createUtf8(data, spans, count);
+    if (isGuarded) guard.noteCreated(slot);
+    metrics.seriesCreated.inc();
+    return slot;
   }
 
   appendFloats(
@@ -311,16 +329,16 @@ export class HeadAppender implements Appender {
       const error = refusal();
       if (error !== null) throw error;
       if (!head.isLive(this.#id)) throw new ClosedError('this appender, held for too long,');
-      const { records, unlogged } = this.#encode();
+      const records = this.#encode();
       if (records.length === 0) {
         // All of it is stored already, but perhaps by a commit whose sync failed.
         if (isSynced) await Promise.all([wal.sync(), head.outOfOrder.log?.sync()]);
         return;
       }
-      wal.write(records);
+      this.#write(records);
       head.openCommits++;
       try {
-        await this.#showLogged(unlogged, isSynced);
+        await this.#showLogged(isSynced);
       } finally {
         head.openCommits--;
       }
@@ -329,16 +347,29 @@ export class HeadAppender implements Appender {
     }
   }
 
+  #write(records: readonly Uint8Array[]): void {
+    const { wal, seriesRecords } = this.#options;
+    try {
+      wal.write(records);
+    } catch (error) {
+      seriesRecords.settle(false);
+      throw error;
+    }
+  }
+
   /** Makes the batch visible, whose records are in the log. Waits only when it is to be synced first. */
-  async #showLogged(unlogged: readonly SeriesRecord[], isSynced: boolean): Promise<void> {
-    if (this.#options.gate.isReplaying) {
-      this.#noteLogged(unlogged);
+  async #showLogged(isSynced: boolean): Promise<void> {
+    const { gate, wal, seriesRecords } = this.#options;
+    if (gate.isReplaying) {
+      seriesRecords.settle(true);
       return await this.#leaveToReplay();
     }
     const late = this.#lateSamples();
     let failure = this.#logLate(late);
-    if (failure !== null && this.#options.wal.takeBack()) throw failure.error;
-    this.#noteLogged(unlogged);
+    const isTakenBack = failure !== null && wal.takeBack();
+    // Before anything is awaited: the next batch uses the records again.
+    seriesRecords.settle(!isTakenBack);
+    if (isTakenBack) throw failure?.error;
     if (isSynced) failure = (await this.#sync(late)) ?? failure;
     late?.dropUnlogged();
     // Also after a failure: what is in the log must be in the head, or a restart would show what was not there.
@@ -346,14 +377,6 @@ export class HeadAppender implements Appender {
     if (failure === null) return;
     const { error } = failure;
     throw error instanceof WalWriteError ? new PartlyStoredError({ cause: error }) : error;
-  }
-
-  #noteLogged(unlogged: readonly SeriesRecord[]): void {
-    const { table } = this.#options.head;
-    for (const { ref } of unlogged) {
-      const slot = table.slotOf(ref);
-      if (slot >= 0) table.isLogged[slot] = 1;
-    }
   }
 
   /** Puts the samples that are late by now into their log; returns why that failed. */
@@ -412,17 +435,15 @@ export class HeadAppender implements Appender {
   }
 
   /** The records of the batch; lent until the scratch is used again. */
-  #encode(): { records: Uint8Array[]; unlogged: SeriesRecord[] } {
+  #encode(): Uint8Array[] {
     const staged = this.#staged;
-    const target = this.#options.scratch;
+    const { scratch: target, seriesRecords } = this.#options;
     target.reset();
     const ends: number[] = [];
     const encode = (write: () => void): void => {
       write();
       ends.push(target.size);
     };
-    const unlogged = this.#unloggedSeries();
-    if (unlogged.length > 0) encode(() => encodeSeries(target, unlogged));
     if (this.#metadata.length > 0) encode(() => encodeMetadata(target, this.#metadata));
     for (let start = 0; start < staged.count; start += SAMPLES_PER_RECORD) {
       const end = Math.min(staged.count, start + SAMPLES_PER_RECORD);
@@ -436,23 +457,24 @@ export class HeadAppender implements Appender {
     }
     const bytes = target.bytes();
     const records = ends.map((end, i) => bytes.subarray(i === 0 ? 0 : ends[i - 1]!, end));
-    return { records, unlogged };
+    this.#collectUnlogged();
+    return seriesRecords.count > 0 ? [seriesRecords.record(), ...records] : records;
   }
 
   /** The staged series that have no record in the log yet: the record must stand before their first sample. */
-  #unloggedSeries(): SeriesRecord[] {
-    const { table } = this.#options.head;
+  #collectUnlogged(): void {
+    const { head, seriesRecords } = this.#options;
+    const { table } = head;
     const staged = this.#staged;
-    const found = new Set<number>();
+    seriesRecords.begin();
     const note = (ref: number): void => {
       const slot = table.slotOf(ref);
-      if (slot >= 0 && table.isLogged[slot] === 0) found.add(ref);
+      if (slot >= 0 && table.isLogged[slot] === 0) seriesRecords.add(slot);
     };
     if (this.#mayHaveUnlogged) for (let i = 0; i < staged.count; i++) note(staged.refs[i]!);
     for (const { ref } of this.#histograms) note(ref);
     for (const { ref } of this.#exemplars) note(ref);
     for (const { ref } of this.#metadata) note(ref);
-    return [...found].map((ref) => ({ ref, labels: table.labelsOf(table.slotOf(ref)) }));
   }
 
   /** The batch is in the log: its replay makes it visible. */
@@ -519,24 +541,16 @@ function countRefusal(metrics: SampleMetrics, outcome: number): void {
   else if (outcome === APPEND_OUTCOME.duplicate) metrics.duplicateSamples.inc();
 }
 
-function strictLabels(data: Uint8Array, spans: Uint32Array, count: number): Labels {
-  const labels = labelsOfUtf8(data, spans, count);
-  for (let i = 0; i < count * 4; i += 2) {
-    if (isUtf8(data.subarray(spans[i]!, spans[i + 1]!))) continue;
-    throw new InputError('TSDB.INVALID_LABELS', labels.toString(), 'text is not valid UTF-8');
-  }
-  return labels;
-}
-
 function isStaleMarker({ low, high }: ValueWords): boolean {
   return high === STALE_NAN_HIGH && low === STALE_NAN_LOW;
 }
 
-function validate(labels: Labels): void {
-  if (labels.isEmpty) {
+function validate(data: Uint8Array, spans: Uint32Array, count: number): void {
+  if (count === 0) {
     throw new InputError('TSDB.INVALID_LABELS', '', 'empty labelset: a series needs a label');
   }
-  if (labels.nameAt(0) === '') {
-    throw new InputError('TSDB.INVALID_LABELS', labels.toString(), 'a label has no name');
+  if (spans[0] === spans[1]) {
+    const labels = labelsOfUtf8(data, spans, count).toString();
+    throw new InputError('TSDB.INVALID_LABELS', labels, 'a label has no name');
   }
 }

@@ -1,5 +1,4 @@
 import type { Env } from '@pollux/base';
-import { compareText } from '@pollux/model';
 import { BlockWriter } from '../block/block-writer.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import { chunkSampleCount, type EncodedChunk, rewriteChunk } from '../format/rewrite-chunk.ts';
@@ -31,7 +30,7 @@ export async function cutBlock(options: CutBlockOptions): Promise<string | null>
   const slots = await slotsWithin(head, minTime, maxTime, slices);
   if (slots.length === 0) return null;
   const { table } = head;
-  await slicedSort(slots, (a, b) => table.compare(a, b, compareText), slices);
+  await slicedSort(slots, (a, b) => table.compare(a, b), slices);
   const { symbols, numbers } = await collectSymbols(head, slots, slices);
 
   const writer = new BlockWriter({
@@ -101,8 +100,7 @@ export async function collectSymbols(
   let count = 0;
   for (let id = 0; id < limit; id++) if (isUsed[id] === 1) used[count++] = id;
   const order = used.subarray(0, count);
-  const compare = (a: number, b: number): number =>
-    compareText(table.symbols.text(a), table.symbols.text(b));
+  const compare = (a: number, b: number): number => table.symbols.compare(a, b);
   await slicedSort(order, compare, slices);
   const symbols: string[] = [];
   const numbers = new Uint32Array(limit);

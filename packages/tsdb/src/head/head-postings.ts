@@ -1,62 +1,39 @@
-/** A growing ascending list of references. */
-class RefList {
-  items = new Uint32Array(1);
-  count = 0;
+import { HashIndex } from './hash-index.ts';
+import { enlarge, RefLists } from './ref-lists.ts';
 
-  insert(ref: number): void {
-    if (this.count === this.items.length) {
-      const grown = new Uint32Array(Math.max(4, this.count + (this.count >>> 1)));
-      grown.set(this.items);
-      this.items = grown;
-    }
-    let at = this.count;
-    // References ascend, so the loop runs only for a series whose first sample came late.
-    while (at > 0 && this.items[at - 1]! > ref) {
-      this.items[at] = this.items[at - 1]!;
-      at--;
-    }
-    this.items[at] = ref;
-    this.count++;
-  }
-
-  view(): Uint32Array {
-    return this.items.subarray(0, this.count);
-  }
-}
-
-/** No slot of the pair table. */
-const NONE = 0xffffffff;
+/** List of all references. */
+const ALL = 0;
 
 /**
- * From a label pair to the ascending references of the series that carry it. Pairs are numbered; the first reference of
- * a pair lies in a column, so a pair of one series (the value of an `id` label) costs no object.
+ * From a label pair to the ascending references of the series that carry it. Pairs are numbered, and columns hold what
+ * belongs to them, so a pair of one series (the value of an `id` label) costs no object.
  */
 export class HeadPostings {
-  #all = new RefList();
   #pairName: Uint32Array;
   #pairValue: Uint32Array;
-  #pairCount: Uint32Array;
-  #pairFirst: Uint32Array;
   #pairs = 0;
-  /** References of pairs with more than one. */
-  readonly #lists = new Map<number, RefList>();
-  readonly #pairsOfName = new Map<number, RefList>();
-  #table: Uint32Array;
+  readonly #index: HashIndex;
+  /** Of all series one list, then those of the pairs. */
+  readonly #refs: RefLists;
+  /** Pairs of each name. */
+  readonly #pairsOfName: RefLists;
+  readonly #listOfName = new Map<number, number>();
+  /** The pairs of the series that was added last: its neighbours mostly share them, at the same place. */
+  #lastPairs = new Uint32Array(16);
 
-  /** With room for `pairs` before anything has to be moved. */
-  constructor(pairs = 64) {
-    let size = 64;
-    while (size < pairs) size *= 2;
-    this.#pairName = new Uint32Array(size);
-    this.#pairValue = new Uint32Array(size);
-    this.#pairCount = new Uint32Array(size);
-    this.#pairFirst = new Uint32Array(size);
-    this.#table = new Uint32Array(size * 2).fill(NONE);
+  /** With room for `expectedPairs` before anything has to be moved. */
+  constructor(expectedPairs = 0) {
+    const pairs = Math.max(64, expectedPairs);
+    this.#pairName = new Uint32Array(pairs);
+    this.#pairValue = new Uint32Array(pairs);
+    this.#index = new HashIndex(pairs);
+    this.#refs = new RefLists(pairs + 1);
+    this.#pairsOfName = new RefLists(16);
   }
 
   /** All references, ascending; lent until the next change. */
   all(): Uint32Array {
-    return this.#all.view();
+    return this.#refs.view(ALL);
   }
 
   get pairCount(): number {
@@ -65,114 +42,90 @@ export class HeadPostings {
 
   /** Number of values of the name. */
   valueCount(name: number): number {
-    return this.#pairsOfName.get(name)?.count ?? 0;
+    const list = this.#listOfName.get(name);
+    return list === undefined ? 0 : this.#pairsOfName.count(list);
   }
 
   names(): IterableIterator<number> {
-    return this.#pairsOfName.keys();
+    return this.#listOfName.keys();
   }
 
+  /** Adds a series with the pairs (name, value, name, value …) in `labels[start, end)`. */
   add(ref: number, labels: Uint32Array, start: number, end: number): void {
-    this.#all.insert(ref);
-    for (let i = start; i < end; i += 2) this.#addTo(this.#pair(labels[i]!, labels[i + 1]!), ref);
+    this.#refs.insert(ALL, ref);
+    if (end - start > this.#lastPairs.length * 2) {
+      this.#lastPairs = new Uint32Array(end - start);
+    }
+    const last = this.#lastPairs;
+    for (let i = start, k = 0; i < end; i += 2, k++) {
+      const name = labels[i]!;
+      const value = labels[i + 1]!;
+      // At first pair 0, of which nothing is known: no value has the number 0.
+      let pair = last[k]!;
+      if (this.#pairName[pair] !== name || this.#pairValue[pair] !== value) {
+        pair = this.#pair(name, value);
+        last[k] = pair;
+      }
+      this.#refs.insert(pair + 1, ref);
+    }
   }
 
   /** References of the series with this pair; lent until the next change. */
   get(name: number, value: number): Uint32Array {
-    const slot = this.#find(name, value);
-    const pair = this.#table[slot]!;
-    return pair === NONE ? new Uint32Array(0) : this.#refsOf(pair);
+    const pair = this.#find(name, value, hashPair(name, value));
+    return pair < 0 ? new Uint32Array(0) : this.#refs.view(pair + 1);
   }
 
   /** Calls `visit` for each value of the name that some series carries. */
   forEachValue(name: number, visit: (value: number, refs: () => Uint32Array) => void): void {
-    const pairs = this.#pairsOfName.get(name);
-    if (pairs === undefined) return;
-    for (let i = 0; i < pairs.count; i++) {
-      const pair = pairs.items[i]!;
-      visit(this.#pairValue[pair]!, () => this.#refsOf(pair));
+    const list = this.#listOfName.get(name);
+    if (list === undefined) return;
+    for (const pair of this.#pairsOfName.view(list)) {
+      visit(this.#pairValue[pair]!, () => this.#refs.view(pair + 1));
     }
   }
 
   /** Number of values of the name, and of series of a pair, for statistics. */
   forEachPair(visit: (name: number, value: number, seriesCount: number) => void): void {
     for (let pair = 0; pair < this.#pairs; pair++) {
-      visit(this.#pairName[pair]!, this.#pairValue[pair]!, this.#pairCount[pair]!);
+      visit(this.#pairName[pair]!, this.#pairValue[pair]!, this.#refs.count(pair + 1));
     }
   }
 
-  #refsOf(pair: number): Uint32Array {
-    if (this.#pairCount[pair] === 1) return this.#pairFirst.subarray(pair, pair + 1);
-    return this.#lists.get(pair)!.view();
-  }
-
-  #addTo(pair: number, ref: number): void {
-    const count = this.#pairCount[pair]!;
-    if (count === 0) this.#pairFirst[pair] = ref;
-    else {
-      let list = this.#lists.get(pair);
-      if (list === undefined) {
-        list = new RefList();
-        list.insert(this.#pairFirst[pair]!);
-        this.#lists.set(pair, list);
-      }
-      list.insert(ref);
+  #find(name: number, value: number, hash: number): number {
+    let pair = this.#index.first(hash);
+    while (pair >= 0 && (this.#pairName[pair] !== name || this.#pairValue[pair] !== value)) {
+      pair = this.#index.next(hash);
     }
-    this.#pairCount[pair] = count + 1;
-  }
-
-  #pair(name: number, value: number): number {
-    let slot = this.#find(name, value);
-    const known = this.#table[slot]!;
-    if (known !== NONE) return known;
-    if ((this.#pairs + 1) * 2 > this.#table.length) {
-      this.#rehash();
-      slot = this.#find(name, value);
-    }
-    if (this.#pairs === this.#pairName.length) this.#grow();
-    const pair = this.#pairs++;
-    this.#pairName[pair] = name;
-    this.#pairValue[pair] = value;
-    this.#table[slot] = pair;
-    let ofName = this.#pairsOfName.get(name);
-    if (ofName === undefined) {
-      ofName = new RefList();
-      this.#pairsOfName.set(name, ofName);
-    }
-    ofName.insert(pair);
     return pair;
   }
 
-  #find(name: number, value: number): number {
-    const mask = this.#table.length - 1;
-    let slot = (Math.imul(name, 0x9e3779b1) ^ Math.imul(value, 0x85ebca6b)) >>> 0;
-    slot = (slot ^ (slot >>> 15)) & mask;
-    for (;;) {
-      const pair = this.#table[slot]!;
-      if (pair === NONE) return slot;
-      if (this.#pairName[pair] === name && this.#pairValue[pair] === value) return slot;
-      slot = (slot + 1) & mask;
+  /** The pair's number, given one when it has none. */
+  #pair(name: number, value: number): number {
+    const hash = hashPair(name, value);
+    const known = this.#find(name, value, hash);
+    if (known >= 0) return known;
+    const pair = this.#pairs++;
+    if (pair >= this.#pairName.length) {
+      this.#pairName = enlarge(this.#pairName, pair * 2);
+      this.#pairValue = enlarge(this.#pairValue, pair * 2);
     }
-  }
-
-  #rehash(): void {
-    this.#table = new Uint32Array(this.#table.length * 2).fill(NONE);
-    for (let pair = 0; pair < this.#pairs; pair++) {
-      this.#table[this.#find(this.#pairName[pair]!, this.#pairValue[pair]!)] = pair;
+    this.#pairName[pair] = name;
+    this.#pairValue[pair] = value;
+    this.#index.add(hash, pair);
+    let list = this.#listOfName.get(name);
+    if (list === undefined) {
+      list = this.#listOfName.size;
+      this.#listOfName.set(name, list);
     }
-  }
-
-  #grow(): void {
-    const size = this.#pairName.length * 2;
-    this.#pairName = enlarge(this.#pairName, size);
-    this.#pairValue = enlarge(this.#pairValue, size);
-    this.#pairCount = enlarge(this.#pairCount, size);
-    this.#pairFirst = enlarge(this.#pairFirst, size);
+    this.#pairsOfName.insert(list, pair);
+    return pair;
   }
 }
 
-export function enlarge(source: Uint32Array, size: number): Uint32Array<ArrayBuffer> {
-  const grown = new Uint32Array(size);
-  grown.set(source);
-  return grown;
+function hashPair(name: number, value: number): number {
+  let hash = Math.imul(value, 0xcc9e2d51) ^ Math.imul(name, 0x1b873593);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }

@@ -1,4 +1,4 @@
-import { compareText, type Labels } from '@pollux/model';
+import type { Labels } from '@pollux/model';
 import type { SeriesTable, Slot } from './series-table.ts';
 
 /**
@@ -16,7 +16,7 @@ export class HeadSeriesWalk {
   /** Takes the references of live series, and stands on the first. */
   constructor(table: SeriesTable, refs: Uint32Array) {
     this.#table = table;
-    this.refs = refs.sort((a, b) => table.compare(table.slotOf(a), table.slotOf(b), compareText));
+    this.refs = refs.sort((a, b) => table.compare(table.slotOf(a), table.slotOf(b)));
     this.advance();
   }
 

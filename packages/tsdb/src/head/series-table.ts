@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   createXorAppendState,
   growXorAppendState,
@@ -6,13 +7,15 @@ import {
 } from '@pollux/kernels';
 import { Labels } from '@pollux/model';
 import type { Slices } from '../slices.ts';
-import { enlarge, HeadPostings } from './head-postings.ts';
+import { HeadPostings } from './head-postings.ts';
+import { LabelBytes } from './label-bytes.ts';
+import { enlarge } from './ref-lists.ts';
 import { RefTable } from './ref-table.ts';
+import { SeriesKeys } from './series-keys.ts';
 import { Symbols } from './symbols.ts';
 
-/** Entries of the hash table that are no slot. */
-const NONE = 0xffffffff;
-const REMOVED = 0xfffffffe;
+/** In place of the number of a text that has none. */
+const UNKNOWN = 0xffffffff;
 
 /** A row of the table; below its capacity. Rows of removed series are used again. */
 export type Slot = number;
@@ -23,6 +26,10 @@ export type Slot = number;
  */
 export class SeriesTable {
   readonly symbols = new Symbols();
+  /** Labels by slot. */
+  readonly keys = new SeriesKeys();
+  /** For callers that have label sets as strings. */
+  readonly labelBytes = new LabelBytes();
   postings = new HeadPostings();
   /** Open chunk's append state. */
   xor: XorAppendState = createXorAppendState(64);
@@ -46,24 +53,16 @@ export class SeriesTable {
   /** The newest appender that has a stake in the series; see Head. */
   touchedBy = new Float64Array(64);
 
-  #labelStart = new Uint32Array(64);
-  #labelEnd = new Uint32Array(64);
-  #labels: Uint32Array = new Uint32Array(1024);
-  #labelsUsed = 0;
-  /** Starts of label ranges of removed series, by length. */
-  readonly #freeLabels = new Map<number, number[]>();
   /** The postings that are being rebuilt. */
   #nextPostings: HeadPostings | null = null;
   #next = 0;
   readonly #free: Slot[] = [];
   #count = 0;
   #lastRef = 0;
-  /** Slots by hash of their labels. */
-  #table = new Uint32Array(256).fill(NONE);
-  /** Entries of the table that are not NONE. */
-  #tableUsed = 0;
   /** Slot + 1 by reference. */
   readonly #slots = new RefTable();
+  readonly #compareSymbols = (a: number, b: number): number => this.symbols.compare(a, b);
+  /** Symbols of the labels that were looked for last. */
   #scratch = new Uint32Array(64);
 
   /** Live series. */
@@ -92,53 +91,77 @@ export class SeriesTable {
 
   /** The slot of the series with these labels, or −1. */
   find(labels: Labels): Slot {
-    const size = this.#findSymbols(labels);
-    return size < 0 ? -1 : this.findSymbols(this.#scratch, size);
+    this.labelBytes.set(labels);
+    return this.findUtf8(this.labelBytes.data, this.labelBytes.spans, labels.size);
   }
 
-  /** As {@link find}, by labels in UTF-8 as {@link Appender.seriesOfUtf8} takes them. */
+  /** As {@link find}, by labels in UTF-8 as `Appender.seriesOfUtf8` takes them. */
   findUtf8(data: Uint8Array, spans: Uint32Array, count: number): Slot {
+    const { symbols } = this;
     const size = count * 2;
     this.#growScratch(size);
+    const scratch = this.#scratch;
+    let isKnown = true;
     for (let i = 0; i < size; i++) {
-      const symbol = this.symbols.findBytes(data, spans[i * 2]!, spans[i * 2 + 1]!);
-      if (symbol < 0) return -1;
-      this.#scratch[i] = symbol;
+      const start = spans[i * 2]!;
+      const end = spans[i * 2 + 1]!;
+      // Series that come together mostly share names and some values, at the same place.
+      let symbol = scratch[i]!;
+      if (symbol === UNKNOWN || !symbols.isText(symbol, data, start, end)) {
+        symbol = symbols.findBytes(data, start, end);
+        if (symbol < 0) isKnown = false;
+        scratch[i] = symbol < 0 ? UNKNOWN : symbol;
+      }
     }
-    return this.findSymbols(this.#scratch, size);
+    return isKnown ? this.keys.find(scratch, size) : -1;
   }
 
   /** As {@link find}, by `size` symbols: name, value, name, value … in the order of the names. */
   findSymbols(symbols: Uint32Array, size: number): Slot {
-    const slot = this.#table[this.#probe(symbols, 0, size)]!;
-    return slot === NONE ? -1 : slot;
+    return this.keys.find(symbols, size);
   }
 
-  /** Adds a series that is not there yet. `ref` is given when replaying, else the next one is taken. */
-  create(labels: Labels, ref = this.#lastRef + 1): Slot {
-    const size = labels.size * 2;
-    this.#growScratch(size);
-    for (let i = 0; i < labels.size; i++) {
-      this.#scratch[i * 2] = this.symbols.idOf(labels.nameAt(i));
-      this.#scratch[i * 2 + 1] = this.symbols.idOf(labels.valueAt(i));
+  /** Adds the series that the {@link findUtf8} just before has not found. */
+  createUtf8(data: Uint8Array, spans: Uint32Array, count: number): Slot {
+    const size = count * 2;
+    const scratch = this.#scratch;
+    for (let i = 0; i < size; i++) {
+      if (scratch[i] !== UNKNOWN) continue;
+      scratch[i] = this.symbols.idOfBytes(data, spans[i * 2]!, spans[i * 2 + 1]!);
     }
-    return this.createFromSymbols(this.#scratch, size, ref);
+    return this.createFromSymbols(scratch, size);
   }
 
-  /** As {@link create}, by the symbols that {@link findSymbols} takes. */
+  /** Whether the texts that {@link findUtf8} has just not found are UTF-8; what was found is. */
+  isSoughtUtf8(data: Uint8Array, spans: Uint32Array, count: number): boolean {
+    for (let i = 0; i < count * 2; i++) {
+      if (this.#scratch[i] !== UNKNOWN) continue;
+      if (!isUtf8(data.subarray(spans[i * 2]!, spans[i * 2 + 1]!))) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Of the labels that {@link findUtf8} has looked for: the value of the name as a symbol, 0 when absent, −1 when no series
+   * has the value.
+   */
+  soughtValue(name: number, count: number): number {
+    const scratch = this.#scratch;
+    for (let i = 0; i < count * 2; i += 2) {
+      if (scratch[i] === name) return scratch[i + 1] === UNKNOWN ? -1 : scratch[i + 1]!;
+    }
+    return 0;
+  }
+
+  /**
+   * Adds a series, which is not there yet, by the symbols that {@link findSymbols} takes. `ref` is given when replaying, else
+   * the next one is taken.
+   */
   createFromSymbols(symbols: Uint32Array, size: number, ref = this.#lastRef + 1): Slot {
     const slot = this.#free.pop() ?? this.#next++;
     if (slot >= this.refs.length) this.#growSlots();
-    const start = this.#allocateLabels(size);
-    for (let i = 0; i < size; i++) {
-      this.#labels[start + i] = symbols[i]!;
-      this.symbols.retain(symbols[i]!);
-    }
-    this.#labelStart[slot] = start;
-    this.#labelEnd[slot] = start + size;
-    if ((this.#tableUsed + 1) * 2 > this.#table.length) this.#rehash();
-    this.#table[this.#probe(this.#labels, start, start + size)] = slot;
-    this.#tableUsed++;
+    this.keys.add(slot, symbols, size);
+    for (let i = 0; i < size; i++) this.symbols.retain(symbols[i]!);
     this.#clear(slot);
     this.refs[slot] = ref;
     if (ref > this.#lastRef) this.#lastRef = ref;
@@ -156,50 +179,31 @@ export class SeriesTable {
 
   labelsOf(slot: Slot): Labels {
     const flat: string[] = [];
-    const end = this.#labelEnd[slot]!;
-    for (let i = this.#labelStart[slot]!; i < end; i++) {
-      flat.push(this.symbols.text(this.#labels[i]!));
-    }
+    const symbols = this.labelSymbols(slot);
+    for (let i = 0; i < symbols.length; i++) flat.push(this.symbols.text(symbols[i]!));
     return Labels.fromSortedFlat(flat);
   }
 
   /** Symbols of the labels, name, value, name, value …; lent until the next change. */
   labelSymbols(slot: Slot): Uint32Array {
-    return this.#labels.subarray(this.#labelStart[slot]!, this.#labelEnd[slot]!);
+    const start = this.keys.startOf(slot);
+    return this.keys.itemsOf(slot).subarray(start, start + this.keys.sizeOf(slot));
   }
 
   /** The value of one label as a symbol, 0 when absent. */
   valueOf(slot: Slot, name: number): number {
-    const end = this.#labelEnd[slot]!;
-    for (let i = this.#labelStart[slot]!; i < end; i += 2) {
-      if (this.#labels[i] === name) return this.#labels[i + 1]!;
-    }
-    return 0;
+    return this.keys.valueOf(slot, name);
   }
 
-  /** Order of two series by their labels; `compare` orders symbol texts. */
-  compare(a: Slot, b: Slot, compare: (a: string, b: string) => number): number {
-    let i = this.#labelStart[a]!;
-    let j = this.#labelStart[b]!;
-    const endA = this.#labelEnd[a]!;
-    const endB = this.#labelEnd[b]!;
-    while (i < endA && j < endB) {
-      const x = this.#labels[i++]!;
-      const y = this.#labels[j++]!;
-      if (x !== y) return compare(this.symbols.text(x), this.symbols.text(y));
-    }
-    return endA - i - (endB - j);
+  /** Order of two series by their labels. */
+  compare(a: Slot, b: Slot): number {
+    return this.keys.compare(a, b, this.#compareSymbols);
   }
 
   /** Frees the row, whose chunks have been released. Postings name the reference until {@link rebuildPostings}. */
   remove(slot: Slot): void {
-    const start = this.#labelStart[slot]!;
-    const end = this.#labelEnd[slot]!;
-    this.#table[this.#probe(this.#labels, start, end)] = REMOVED;
-    for (let i = start; i < end; i++) this.symbols.drop(this.#labels[i]!);
-    const free = this.#freeLabels.get(end - start);
-    if (free === undefined) this.#freeLabels.set(end - start, [start]);
-    else free.push(start);
+    for (const symbol of this.labelSymbols(slot)) this.symbols.drop(symbol);
+    this.keys.remove(slot);
     this.#slots.delete(this.refs[slot]!);
     this.refs[slot] = 0;
     this.#free.push(slot);
@@ -223,8 +227,9 @@ export class SeriesTable {
   }
 
   #addTo(postings: HeadPostings, slot: Slot): void {
-    const start = this.#labelStart[slot]!;
-    postings.add(this.refs[slot]!, this.#labels, start, this.#labelEnd[slot]!);
+    const start = this.keys.startOf(slot);
+    const end = start + this.keys.sizeOf(slot);
+    postings.add(this.refs[slot]!, this.keys.itemsOf(slot), start, end);
   }
 
   #clear(slot: Slot): void {
@@ -238,72 +243,8 @@ export class SeriesTable {
     this.touchedBy[slot] = 0;
   }
 
-  /** Writes the labels' symbols into the scratch; −1 when one is unknown. */
-  #findSymbols(labels: Labels): number {
-    const size = labels.size * 2;
-    this.#growScratch(size);
-    for (let i = 0; i < labels.size; i++) {
-      const name = this.symbols.find(labels.nameAt(i));
-      const value = this.symbols.find(labels.valueAt(i));
-      if (name < 0 || value < 0) return -1;
-      this.#scratch[i * 2] = name;
-      this.#scratch[i * 2 + 1] = value;
-    }
-    return size;
-  }
-
   #growScratch(size: number): void {
     if (size > this.#scratch.length) this.#scratch = new Uint32Array(size * 2);
-  }
-
-  #allocateLabels(size: number): number {
-    const reused = this.#freeLabels.get(size)?.pop();
-    if (reused !== undefined) return reused;
-    const start = this.#labelsUsed;
-    if (start + size > this.#labels.length) {
-      this.#labels = enlarge(this.#labels, Math.max(this.#labels.length * 2, start + size));
-    }
-    this.#labelsUsed = start + size;
-    return start;
-  }
-
-  /** The table's place of the series with these symbols, or the free place where it belongs. */
-  #probe(symbols: Uint32Array, start: number, end: number): number {
-    const mask = this.#table.length - 1;
-    let hash = 0x811c9dc5;
-    for (let i = start; i < end; i++) {
-      hash = Math.imul(hash ^ symbols[i]!, 0x9e3779b1) ^ (hash >>> 15);
-    }
-    let at = (hash ^ (hash >>> 13)) & mask;
-    for (;;) {
-      const slot = this.#table[at]!;
-      if (slot === NONE) return at;
-      if (slot !== REMOVED && this.#hasSymbols(slot, symbols, start, end)) return at;
-      at = (at + 1) & mask;
-    }
-  }
-
-  #hasSymbols(slot: Slot, symbols: Uint32Array, start: number, end: number): boolean {
-    const from = this.#labelStart[slot]!;
-    if (this.#labelEnd[slot]! - from !== end - start) return false;
-    for (let i = 0; i < end - start; i++) {
-      if (this.#labels[from + i] !== symbols[start + i]) return false;
-    }
-    return true;
-  }
-
-  /** Makes room, at most a quarter full, and drops the marks of removed series. */
-  #rehash(): void {
-    const old = this.#table;
-    let size = 256;
-    while (size < (this.#count + 1) * 4) size *= 2;
-    this.#table = new Uint32Array(size).fill(NONE);
-    this.#tableUsed = 0;
-    for (const slot of old) {
-      if (slot === NONE || slot === REMOVED) continue;
-      this.#table[this.#probe(this.#labels, this.#labelStart[slot]!, this.#labelEnd[slot]!)] = slot;
-      this.#tableUsed++;
-    }
   }
 
   #growSlots(): void {
@@ -313,8 +254,6 @@ export class SeriesTable {
     this.openRef = enlarge(this.openRef, size);
     this.sealed = enlarge(this.sealed, size);
     this.appended = enlarge(this.appended, size);
-    this.#labelStart = enlarge(this.#labelStart, size);
-    this.#labelEnd = enlarge(this.#labelEnd, size);
     this.maxMs = enlargeDoubles(this.maxMs, size);
     this.openMinMs = enlargeDoubles(this.openMinMs, size);
     this.openCutMs = enlargeDoubles(this.openCutMs, size);

@@ -1,26 +1,46 @@
-import type { Slices } from '../slices.ts';
+import { assert } from '@pollux/base';
+import { hashBytes } from './hash-bytes.ts';
+import { HashIndex } from './hash-index.ts';
 
-/** Entries of the hash table that are no symbol. */
-const NONE = 0xffffffff;
-const REMOVED = 0xfffffffe;
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+/** A place is slab << 18 | offset. Place 0 holds the empty text, also for numbers that stand for nothing now. */
+const SLAB_BITS = 18;
+const SLAB_BYTES = 2 ** SLAB_BITS;
+const MAX_SLABS = 2 ** (32 - SLAB_BITS);
+/** The first slab grows up to {@link SLAB_BYTES}: there are heads of a few series. */
+const FIRST_SLAB_BYTES = 4096;
+/** Texts that were asked for are kept as strings, one for each remainder. */
+const KEPT_TEXTS = 8192;
+/** In place of the uses of a number that is free. */
+const FREE = 0xffffffff;
+const NO_TEXT = -1;
+
+const encoder = new TextEncoder();
+
+/** Lets others run when a slice of time is over. */
+type Pauses = { readonly isOver: boolean; pause(): Promise<void> };
 
 /**
- * The strings of the head's labels, each once, by number, with the number of places that use it. Number 0 is "". They are
- * found by an open hash table of numbers, which takes a fifth of a Map's memory and can be asked with bytes.
+ * The texts of labels, each once, by number, with the number of places that use it. Number 0 is "". They lie in slabs as UTF-8
+ * behind their lengths (as uvarints: as log records have them) and are found by their bytes; strings are made when one
+ * asks for them.
  */
 export class Symbols {
-  readonly #texts: string[] = [''];
+  readonly #slabs: Buffer[] = [Buffer.alloc(FIRST_SLAB_BYTES)];
+  /** Bytes taken of the last slab. */
+  #slabUsed = 1;
+  #places = new Uint32Array(256);
   #uses = new Uint32Array(256);
-  /** Of each text's UTF-16 units. */
-  #hashes = new Uint32Array(256);
-  #table = new Uint32Array(1024).fill(NONE);
-  /** Entries of the table that are not NONE. */
-  #tableUsed = 0;
+  readonly #index = new HashIndex();
+  #limit = 1;
   #count = 1;
   readonly #free: number[] = [];
+  /** Places of forgotten texts by the bytes they take. */
+  readonly #freePlaces = new Map<number, number[]>();
   /** Symbols that nobody used at some time since the last {@link releaseUnused}. */
   #unused: number[] = [];
+  readonly #keptIds = new Int32Array(KEPT_TEXTS).fill(NO_TEXT);
+  readonly #keptTexts: string[] = [];
+  #scratch = new Uint8Array(256);
 
   get count(): number {
     return this.#count;
@@ -28,7 +48,7 @@ export class Symbols {
 
   /** Numbers are below it. */
   get limit(): number {
-    return this.#texts.length;
+    return this.#limit;
   }
 
   /** The number of `text`, given one when it has none; counts a use. */
@@ -45,28 +65,16 @@ export class Symbols {
 
   /** The number of `text`, given one when it has none. Unused until {@link retain}. */
   idOf(text: string): number {
-    if (text === '') return 0;
-    const hash = hashText(text);
-    const at = this.#find(text, hash);
-    const known = this.#table[at]!;
-    return known === NONE ? this.#add(text, hash) : known;
+    const size = this.#encode(text);
+    return this.#idOf(this.#scratch, 0, size);
   }
 
-  /** {@link idOf} of the UTF-8 text in `bytes[start, end)`, without making a string of a text that is known. */
+  /** {@link idOf} of the text in `bytes[start, end)`; what is no UTF-8 in it counts as U+FFFD. */
   idOfBytes(bytes: Uint8Array, start: number, end: number): number {
-    if (start === end) return 0;
-    const hash = hashAscii(bytes, start, end);
-    if (hash < 0) return this.idOf(decoder.decode(bytes.subarray(start, end)));
-    const id = this.#findAscii(bytes, start, end, hash);
-    return id < 0 ? this.#add(asciiText(bytes, start, end), hash) : id;
-  }
-
-  /** {@link find} of the UTF-8 text in `bytes[start, end)`. */
-  findBytes(bytes: Uint8Array, start: number, end: number): number {
-    if (start === end) return 0;
-    const hash = hashAscii(bytes, start, end);
-    if (hash < 0) return this.find(decoder.decode(bytes.subarray(start, end)));
-    return this.#findAscii(bytes, start, end, hash);
+    const id = this.findBytes(bytes, start, end);
+    if (id >= 0) return id;
+    if (isAscii(bytes, start, end)) return this.#add(bytes, start, end);
+    return this.idOf(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString());
   }
 
   /** Takes a use back. The symbol keeps its number until {@link releaseUnused}. */
@@ -77,126 +85,189 @@ export class Symbols {
 
   /** The number of `text`, or −1. */
   find(text: string): number {
-    if (text === '') return 0;
-    const id = this.#table[this.#find(text, hashText(text))]!;
-    return id === NONE ? -1 : id;
+    const size = this.#encode(text);
+    return this.findBytes(this.#scratch, 0, size);
+  }
+
+  /** {@link find} of the UTF-8 text in `bytes[start, end)`. */
+  findBytes(bytes: Uint8Array, start: number, end: number): number {
+    if (start === end) return 0;
+    const hash = hashBytes(bytes, start, end);
+    let id = this.#index.first(hash);
+    while (id >= 0 && !this.isText(id, bytes, start, end)) id = this.#index.next(hash);
+    return id;
+  }
+
+  /** Whether the number, which may have been taken back since it was given, stands for the text in `bytes[start, end)`. */
+  isText(id: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const place = this.#places[id]!;
+    const slab = this.#slabs[place >>> SLAB_BITS]!;
+    let at = place & (SLAB_BYTES - 1);
+    let length = end - start;
+    for (; length >= 0x80; length = Math.floor(length / 128)) {
+      if (slab[at++] !== (length % 128) + 128) return false;
+    }
+    if (slab[at++] !== length) return false;
+    for (let i = start; i < end; i++) if (slab[at++] !== bytes[i]) return false;
+    return true;
   }
 
   text(id: number): string {
-    return this.#texts[id]!;
+    const kept = id & (KEPT_TEXTS - 1);
+    if (this.#keptIds[kept] === id) return this.#keptTexts[kept]!;
+    const { slab, start, end } = this.#rangeOf(id);
+    const text = slab.toString('utf8', start, end);
+    this.#keptIds[kept] = id;
+    this.#keptTexts[kept] = text;
+    return text;
+  }
+
+  /** Order of two numbers by their texts, bytewise. */
+  compare(a: number, b: number): number {
+    const x = this.#rangeOf(a);
+    const y = this.#rangeOf(b);
+    const shared = Math.min(x.end - x.start, y.end - y.start);
+    for (let i = 0; i < shared; i++) {
+      const difference = x.slab[x.start + i]! - y.slab[y.start + i]!;
+      if (difference !== 0) return difference;
+    }
+    return x.end - x.start - (y.end - y.start);
+  }
+
+  /** Bytes that {@link write} writes. */
+  writtenBytes(id: number): number {
+    return this.#entryEnd(id) - (this.#places[id]! & (SLAB_BYTES - 1));
+  }
+
+  /** Writes the text behind its length as a uvarint; returns where it ends. The caller has made room. */
+  write(id: number, target: Uint8Array, start: number): number {
+    const place = this.#places[id]!;
+    const slab = this.#slabs[place >>> SLAB_BITS]!;
+    const end = this.#entryEnd(id);
+    let to = start;
+    // A loop, since the texts are short, and calls of `set` cost more than what they copy.
+    for (let at = place & (SLAB_BYTES - 1); at < end; at++) target[to++] = slab[at]!;
+    return to;
   }
 
   /** Forgets symbols without uses; their numbers are given out again. Yields between slices. */
-  async releaseUnused(slices: Slices): Promise<void> {
+  async releaseUnused(pauses: Pauses): Promise<void> {
     const unused = this.#unused;
     this.#unused = [];
     for (const [i, id] of unused.entries()) {
-      if (i % 256 === 0 && slices.isOver) await slices.pause();
-      const text = this.#texts[id]!;
+      if (i % 256 === 0 && pauses.isOver) await pauses.pause();
       // A symbol may be listed twice, or be in use again.
-      if (this.#uses[id] !== 0 || id === 0 || text === '') continue;
-      this.#table[this.#find(text, this.#hashes[id]!)] = REMOVED;
-      this.#texts[id] = '';
-      this.#free.push(id);
-      this.#count--;
+      if (this.#uses[id] === 0 && id !== 0) this.#forget(id);
     }
   }
 
-  /** The table's place of the text, or the NONE where its search ends. */
-  #find(text: string, hash: number): number {
-    const mask = this.#table.length - 1;
-    let at = hash & mask;
-    for (;;) {
-      const id = this.#table[at]!;
-      if (id === NONE) return at;
-      if (id !== REMOVED && this.#hashes[id] === hash && this.#texts[id] === text) return at;
-      at = (at + 1) & mask;
-    }
+  #forget(id: number): void {
+    const { slab, start, end } = this.#rangeOf(id);
+    this.#index.remove(hashBytes(slab, start, end), id);
+    const size = this.writtenBytes(id);
+    const free = this.#freePlaces.get(size);
+    if (free === undefined) this.#freePlaces.set(size, [this.#places[id]!]);
+    else free.push(this.#places[id]!);
+    this.#places[id] = 0;
+    this.#uses[id] = FREE;
+    this.#free.push(id);
+    this.#count--;
+    const kept = id & (KEPT_TEXTS - 1);
+    if (this.#keptIds[kept] === id) this.#keptIds[kept] = NO_TEXT;
   }
 
-  #findAscii(bytes: Uint8Array, start: number, end: number, hash: number): number {
-    const mask = this.#table.length - 1;
-    let at = hash & mask;
-    for (;;) {
-      const id = this.#table[at]!;
-      if (id === NONE) return -1;
-      if (
-        id !== REMOVED &&
-        this.#hashes[id] === hash &&
-        isAscii(this.#texts[id]!, bytes, start, end)
-      ) {
-        return id;
-      }
-      at = (at + 1) & mask;
-    }
+  #idOf(bytes: Uint8Array, start: number, end: number): number {
+    const id = this.findBytes(bytes, start, end);
+    return id < 0 ? this.#add(bytes, start, end) : id;
   }
 
-  #add(text: string, hash: number): number {
-    if ((this.#tableUsed + 1) * 2 > this.#table.length) this.#rehash();
-    const id = this.#free.pop() ?? this.#texts.length;
+  /** Gives a number to a text that has none. */
+  #add(bytes: Uint8Array, start: number, end: number): number {
+    const id = this.#free.pop() ?? this.#limit++;
     if (id >= this.#uses.length) {
       this.#uses = doubled(this.#uses);
-      this.#hashes = doubled(this.#hashes);
+      this.#places = doubled(this.#places);
     }
-    this.#texts[id] = text;
-    this.#hashes[id] = hash;
+    const place = this.#allocate(lengthBytes(end - start) + end - start);
+    const slab = this.#slabs[place >>> SLAB_BITS]!;
+    let at = place & (SLAB_BYTES - 1);
+    let length = end - start;
+    for (; length >= 0x80; length = Math.floor(length / 128)) slab[at++] = (length % 128) + 128;
+    slab[at++] = length;
+    for (let i = start; i < end; i++) slab[at++] = bytes[i]!;
+    this.#places[id] = place;
     this.#uses[id] = 0;
-    this.#put(id, hash);
+    this.#index.add(hashBytes(bytes, start, end), id);
     this.#count++;
     return id;
   }
 
-  #put(id: number, hash: number): void {
-    const mask = this.#table.length - 1;
-    let at = hash & mask;
-    while (this.#table[at] !== NONE) at = (at + 1) & mask;
-    this.#table[at] = id;
-    this.#tableUsed++;
+  /** A place of so many bytes. A text larger than a slab gets one of its own. */
+  #allocate(size: number): number {
+    const reused = this.#freePlaces.get(size)?.pop();
+    if (reused !== undefined) return reused;
+    const last = this.#slabs.length - 1;
+    const room = this.#slabs[last]!.length;
+    if (this.#slabUsed + size <= room) {
+      this.#slabUsed += size;
+      return ((last << SLAB_BITS) | (this.#slabUsed - size)) >>> 0;
+    }
+    if (last === 0 && room < SLAB_BYTES && size < SLAB_BYTES / 2) {
+      const grown = Buffer.alloc(Math.min(SLAB_BYTES, Math.max(room * 2, size * 2)));
+      grown.set(this.#slabs[0]!);
+      this.#slabs[0] = grown;
+      return this.#allocate(size);
+    }
+    assert(this.#slabs.length < MAX_SLABS, 'more label text than places can name');
+    this.#slabs.push(Buffer.alloc(Math.max(size, SLAB_BYTES)));
+    this.#slabUsed = size;
+    return ((this.#slabs.length - 1) << SLAB_BITS) >>> 0;
   }
 
-  /** Makes room, at most a quarter full, and drops the marks of forgotten symbols. */
-  #rehash(): void {
-    const old = this.#table;
-    let size = 1024;
-    while (size < (this.#count + 1) * 4) size *= 2;
-    this.#table = new Uint32Array(size).fill(NONE);
-    this.#tableUsed = 0;
-    for (const id of old) if (id !== NONE && id !== REMOVED) this.#put(id, this.#hashes[id]!);
+  #rangeOf(id: number): { readonly slab: Buffer; readonly start: number; readonly end: number } {
+    const place = this.#places[id]!;
+    const slab = this.#slabs[place >>> SLAB_BITS]!;
+    let at = place & (SLAB_BYTES - 1);
+    let length = 0;
+    let scale = 1;
+    while (slab[at]! >= 0x80) {
+      length += (slab[at++]! - 128) * scale;
+      scale *= 128;
+    }
+    length += slab[at++]! * scale;
+    return { slab, start: at, end: at + length };
+  }
+
+  #entryEnd(id: number): number {
+    const place = this.#places[id]!;
+    const at = place & (SLAB_BYTES - 1);
+    const first = this.#slabs[place >>> SLAB_BITS]![at]!;
+    return first < 0x80 ? at + 1 + first : this.#rangeOf(id).end;
+  }
+
+  /** Writes the text's UTF-8 into the scratch; returns its bytes. */
+  #encode(text: string): number {
+    if (text.length * 3 > this.#scratch.length) this.#scratch = new Uint8Array(text.length * 6);
+    const scratch = this.#scratch;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit >= 0x80) return encoder.encodeInto(text, scratch).written;
+      scratch[i] = unit;
+    }
+    return text.length;
   }
 }
 
-/** FNV-1a over UTF-16 units, its bits mixed once more since tables take the low ones. At least 0, below 2^31. */
-function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return mixed(hash);
-}
-
-/** {@link hashText} of ASCII bytes; −1 when there are others. */
-function hashAscii(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
   let all = 0;
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i]!;
-    all |= byte;
-    hash = Math.imul(hash ^ byte, 0x01000193);
-  }
-  return all < 0x80 ? mixed(hash) : -1;
+  for (let i = start; i < end; i++) all |= bytes[i]!;
+  return all < 0x80;
 }
 
-function mixed(hash: number): number {
-  const once = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  return (once ^ (once >>> 13)) & 0x7fffffff;
-}
-
-function isAscii(text: string, bytes: Uint8Array, start: number, end: number): boolean {
-  if (text.length !== end - start) return false;
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[start + i]) return false;
-  return true;
-}
-
-function asciiText(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
+function lengthBytes(length: number): number {
+  let bytes = 1;
+  for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 128)) bytes++;
+  return bytes;
 }
 
 function doubled(source: Uint32Array): Uint32Array<ArrayBuffer> {

@@ -1,5 +1,4 @@
 import type { Env } from '@pollux/base';
-import { compareText } from '@pollux/model';
 import { BlockWriter } from '../block/block-writer.ts';
 import { FROM_OUT_OF_ORDER } from '../format/meta.ts';
 import { collectSymbols } from '../head/cut-block.ts';
@@ -37,7 +36,7 @@ export async function cutOooBlocks(options: CutOooOptions): Promise<string[]> {
     outOfOrder.samples.mark(slot);
     if (slices.isOver) await slices.pause();
   }
-  await slicedSort(slots, (a, b) => table.compare(a, b, compareText), slices);
+  await slicedSort(slots, (a, b) => table.compare(a, b), slices);
   const times = await blockTimes(head, slots, slices);
   const paths: string[] = [];
   try {

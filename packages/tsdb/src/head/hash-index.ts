@@ -1,0 +1,111 @@
+/** 2^6 parts, told by the highest bits of the hash. */
+const PART_BITS = 6;
+const PART_SHIFT = 32 - PART_BITS;
+const MIN_ENTRIES = 16;
+/** An entry is two words: hash, and number + 1 or one of these. */
+const EMPTY = 0;
+const REMOVED = -1;
+
+/**
+ * Finds numbers by 32-bit hashes (given and compared as signed); what the numbers stand for is the owner's business, who
+ * also compares it. Open addressing, each entry with its hash, so that a search touches one line of memory and growing asks
+ * the owner nothing. It consists of parts that grow by themselves: with a million entries growing holds the thread for
+ * some ten microseconds at a time.
+ */
+export class HashIndex {
+  readonly #parts: Int32Array[] = [];
+  /** Entries of each part that are not EMPTY, and those that hold a number. */
+  readonly #used = new Uint32Array(2 ** PART_BITS);
+  readonly #live = new Uint32Array(2 ** PART_BITS);
+  /** Where {@link first} and {@link next} are. */
+  #entries: Int32Array;
+  #at = 0;
+
+  /** With room for `count` numbers before anything has to be moved. */
+  constructor(count = 0) {
+    const entries = sizeFor(Math.ceil((count / 2 ** PART_BITS) * 1.25));
+    for (let i = 0; i < 2 ** PART_BITS; i++) this.#parts.push(new Int32Array(entries * 2));
+    this.#entries = this.#parts[0]!;
+  }
+
+  /** A number that was added with this hash, or −1. Further ones by {@link next}. */
+  first(hash: number): number {
+    const entries = this.#parts[hash >>> PART_SHIFT]!;
+    this.#entries = entries;
+    this.#at = (hash << 1) & (entries.length - 1);
+    return this.#scan(hash);
+  }
+
+  /** The number after the last answer, with the same hash, or −1. */
+  next(hash: number): number {
+    this.#at = (this.#at + 2) & (this.#entries.length - 1);
+    return this.#scan(hash);
+  }
+
+  /** Adds a number, which is below 2^31 − 1 and not there yet with this hash. */
+  add(hash: number, id: number): void {
+    const part = hash >>> PART_SHIFT;
+    let entries = this.#parts[part]!;
+    // At most two thirds full: a search in vain then ends after four entries on average.
+    if ((this.#used[part]! + 1) * 3 > entries.length) {
+      entries = this.#grow(part);
+    }
+    put(entries, hash, id + 1);
+    this.#used[part] = this.#used[part]! + 1;
+    this.#live[part] = this.#live[part]! + 1;
+  }
+
+  /** Takes a number away that was added with this hash. */
+  remove(hash: number, id: number): void {
+    let found = this.first(hash);
+    while (found >= 0 && found !== id) found = this.next(hash);
+    if (found < 0) return;
+    this.#entries[this.#at + 1] = REMOVED;
+    const part = hash >>> PART_SHIFT;
+    this.#live[part] = this.#live[part]! - 1;
+  }
+
+  #scan(hash: number): number {
+    const entries = this.#entries;
+    const mask = entries.length - 1;
+    let at = this.#at;
+    for (;;) {
+      const id = entries[at + 1]!;
+      if (id === EMPTY) return -1;
+      if (entries[at] === hash && id !== REMOVED) {
+        this.#at = at;
+        return id - 1;
+      }
+      at = (at + 2) & mask;
+    }
+  }
+
+  /** Makes room and drops the marks of removed numbers. */
+  #grow(part: number): Int32Array {
+    const old = this.#parts[part]!;
+    const live = this.#live[part]!;
+    const entries = new Int32Array(sizeFor(live + 1) * 2);
+    for (let i = 0; i < old.length; i += 2) {
+      const id = old[i + 1]!;
+      if (id !== EMPTY && id !== REMOVED) put(entries, old[i]!, id);
+    }
+    this.#used[part] = live;
+    this.#parts[part] = entries;
+    return entries;
+  }
+}
+
+function put(entries: Int32Array, hash: number, word: number): void {
+  const mask = entries.length - 1;
+  let at = (hash << 1) & mask;
+  while (entries[at + 1] !== EMPTY) at = (at + 2) & mask;
+  entries[at] = hash;
+  entries[at + 1] = word;
+}
+
+/** A power of two of which `live` numbers take no more than about half. */
+function sizeFor(live: number): number {
+  let entries = MIN_ENTRIES;
+  while (entries * 8 < live * 15) entries *= 2;
+  return entries;
+}

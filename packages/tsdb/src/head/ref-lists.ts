@@ -1,0 +1,148 @@
+import { assert } from '@pollux/base';
+
+/** A place is slab << 16 | offset. */
+const SLAB_BITS = 16;
+const SLAB_ITEMS = 1 << SLAB_BITS;
+const SLAB_MASK = SLAB_ITEMS - 1;
+const MAX_SLABS = 1 << SLAB_BITS;
+/** Room of the shortest list that is no single reference, and of the longest that shares a slab. */
+const MIN_ROOM = 4;
+const MAX_SHARED_ROOM = 8192;
+const NO_ITEMS = new Uint32Array(0);
+
+/**
+ * Ascending lists of references, numbered from 0. A list of one reference is that number in a column; longer ones have room
+ * for the next power of two, in slabs that they share, large ones in slabs of their own. No object a list.
+ */
+export class RefLists {
+  #counts: Uint32Array;
+  /** Of a list of one its reference; of others their place. */
+  #places: Uint32Array;
+  readonly #slabs: Uint32Array[] = [];
+  /** The slab that is being filled, and how much of it is taken. */
+  #slab = -1;
+  #slabUsed = SLAB_ITEMS;
+  readonly #freeSlabs: number[] = [];
+  /** Places that were left, by room. */
+  readonly #free = new Map<number, number[]>();
+
+  constructor(capacity: number) {
+    this.#counts = new Uint32Array(capacity);
+    this.#places = new Uint32Array(capacity);
+  }
+
+  count(list: number): number {
+    return this.#counts[list]!;
+  }
+
+  /** The references of the list; lent until the next change. */
+  view(list: number): Uint32Array {
+    const count = this.#counts[list]!;
+    if (count <= 1) return this.#places.subarray(list, list + count);
+    const place = this.#places[list]!;
+    const start = place & SLAB_MASK;
+    return this.#slabs[place >>> SLAB_BITS]!.subarray(start, start + count);
+  }
+
+  /** Puts a reference, which is not in the list yet, where it belongs. */
+  insert(list: number, ref: number): void {
+    if (list >= this.#counts.length) this.#growColumns(list + 1);
+    const count = this.#counts[list]!;
+    this.#counts[list] = count + 1;
+    if (count === 0) {
+      this.#places[list] = ref;
+      return;
+    }
+    // Room is a power of two, so only at these counts it may be full.
+    if ((count & (count - 1)) === 0 && count !== 2) this.#enlarge(list, count);
+    const place = this.#places[list]!;
+    const items = this.#slabs[place >>> SLAB_BITS]!;
+    const end = (place & SLAB_MASK) + count;
+    if (items[end - 1]! < ref) {
+      items[end] = ref;
+      return;
+    }
+    // A series whose first sample came late.
+    const at = firstAbove(items, place & SLAB_MASK, end, ref);
+    items.copyWithin(at + 1, at, end);
+    items[at] = ref;
+  }
+
+  /** Moves a full list to where there is room for more. */
+  #enlarge(list: number, count: number): void {
+    const old = this.#places[list]!;
+    const place = this.#allocate(Math.max(MIN_ROOM, count * 2));
+    const target = this.#slabs[place >>> SLAB_BITS]!;
+    const to = place & SLAB_MASK;
+    this.#places[list] = place;
+    if (count === 1) {
+      target[to] = old;
+      return;
+    }
+    const source = this.#slabs[old >>> SLAB_BITS]!;
+    const from = old & SLAB_MASK;
+    for (let i = 0; i < count; i++) target[to + i] = source[from + i]!;
+    if (count <= MAX_SHARED_ROOM) this.#release(old, count);
+    else {
+      this.#slabs[old >>> SLAB_BITS] = NO_ITEMS;
+      this.#freeSlabs.push(old >>> SLAB_BITS);
+    }
+  }
+
+  #allocate(room: number): number {
+    if (room > MAX_SHARED_ROOM) return (this.#addSlab(room) << SLAB_BITS) >>> 0;
+    const reused = this.#free.get(room)?.pop();
+    if (reused !== undefined) return reused;
+    if (this.#slabUsed + room > SLAB_ITEMS) {
+      // The rest of the last slab, in the largest pieces that fit.
+      for (let rest = MAX_SHARED_ROOM; rest >= MIN_ROOM; rest /= 2) {
+        while (this.#slabUsed + rest <= SLAB_ITEMS) this.#release(this.#take(rest), rest);
+      }
+      this.#slab = this.#addSlab(SLAB_ITEMS);
+      this.#slabUsed = 0;
+    }
+    return this.#take(room);
+  }
+
+  #take(room: number): number {
+    this.#slabUsed += room;
+    return ((this.#slab << SLAB_BITS) | (this.#slabUsed - room)) >>> 0;
+  }
+
+  #release(place: number, room: number): void {
+    const free = this.#free.get(room);
+    if (free === undefined) this.#free.set(room, [place]);
+    else free.push(place);
+  }
+
+  #addSlab(items: number): number {
+    const slab = this.#freeSlabs.pop() ?? this.#slabs.length;
+    assert(slab < MAX_SLABS, 'more references than places can name');
+    this.#slabs[slab] = new Uint32Array(items);
+    return slab;
+  }
+
+  #growColumns(needed: number): void {
+    const size = Math.max(needed, this.#counts.length * 2);
+    this.#counts = enlarge(this.#counts, size);
+    this.#places = enlarge(this.#places, size);
+  }
+}
+
+/** The first of the ascending `items[start, end)` that is above `ref`, or `end`. */
+function firstAbove(items: Uint32Array, start: number, end: number, ref: number): number {
+  let low = start;
+  let high = end;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (items[middle]! > ref) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+export function enlarge(source: Uint32Array, size: number): Uint32Array<ArrayBuffer> {
+  const grown = new Uint32Array(size);
+  grown.set(source);
+  return grown;
+}
