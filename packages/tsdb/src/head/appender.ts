@@ -467,14 +467,17 @@ export class HeadAppender implements Appender {
     const { table } = head;
     const staged = this.#staged;
     seriesRecords.begin();
-    const note = (ref: number): void => {
-      const slot = table.slotOf(ref);
+    const count = this.#mayHaveUnlogged ? staged.count : 0;
+    for (let i = 0; i < count; i++) {
+      const slot = table.slotOf(staged.refs[i]!);
       if (slot >= 0 && table.isLogged[slot] === 0) seriesRecords.add(slot);
-    };
-    if (this.#mayHaveUnlogged) for (let i = 0; i < staged.count; i++) note(staged.refs[i]!);
-    for (const { ref } of this.#histograms) note(ref);
-    for (const { ref } of this.#exemplars) note(ref);
-    for (const { ref } of this.#metadata) note(ref);
+    }
+    for (const others of [this.#histograms, this.#exemplars, this.#metadata]) {
+      for (const { ref } of others) {
+        const slot = table.slotOf(ref);
+        if (slot >= 0) seriesRecords.add(slot);
+      }
+    }
   }
 
   /** The batch is in the log: its replay makes it visible. */

@@ -39,9 +39,12 @@ export class SeriesRecords {
     const items = keys.itemsOf(slot);
     const start = keys.startOf(slot);
     const end = start + keys.sizeOf(slot);
-    let bytes = FIXED_BYTES;
-    for (let i = start; i < end; i++) bytes += symbols.writtenBytes(items[i]!);
-    this.#reserve(bytes);
+    // Bytes are counted only where the longest texts would not fit.
+    if (this.#size + FIXED_BYTES + (end - start) * symbols.mostWrittenBytes > this.#bytes.length) {
+      let bytes = FIXED_BYTES;
+      for (let i = start; i < end; i++) bytes += symbols.writtenBytes(items[i]!);
+      this.#reserve(bytes);
+    }
     const target = this.#bytes;
     let at = writeRef(target, this.#size, refs[slot]!);
     at = writeUvarint(target, at, keys.sizeOf(slot) / 2);

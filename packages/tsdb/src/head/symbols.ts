@@ -31,6 +31,7 @@ export class Symbols {
   #places = new Uint32Array(256);
   #uses = new Uint32Array(256);
   readonly #index = new HashIndex();
+  #mostBytes = 1;
   #limit = 1;
   #count = 1;
   readonly #free: number[] = [];
@@ -134,6 +135,11 @@ export class Symbols {
     return x.end - x.start - (y.end - y.start);
   }
 
+  /** As many bytes as {@link write} writes of any symbol, or more. */
+  get mostWrittenBytes(): number {
+    return this.#mostBytes;
+  }
+
   /** Bytes that {@link write} writes. */
   writtenBytes(id: number): number {
     return this.#entryEnd(id) - (this.#places[id]! & (SLAB_BYTES - 1));
@@ -188,7 +194,9 @@ export class Symbols {
       this.#uses = doubled(this.#uses);
       this.#places = doubled(this.#places);
     }
-    const place = this.#allocate(lengthBytes(end - start) + end - start);
+    const size = lengthBytes(end - start) + end - start;
+    if (size > this.#mostBytes) this.#mostBytes = size;
+    const place = this.#allocate(size);
     const slab = this.#slabs[place >>> SLAB_BITS]!;
     let at = place & (SLAB_BYTES - 1);
     let length = end - start;
