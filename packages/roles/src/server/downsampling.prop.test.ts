@@ -164,11 +164,15 @@ function expectEqual(actual: Matrix, expected: Matrix, scale: number, query: str
     for (const [time, value] of cells) {
       const got = own.get(time)!;
       if (Object.is(got, value) || got === value) continue;
+      expect(query, `${series} at ${time}: ${got} for ${value}`).toMatch(SUMS);
       const error = Math.abs(got - value) / Math.max(scale, Math.abs(value));
       expect(error, `${query} ${series} at ${time}: ${got} for ${value}`).toBeLessThan(1e-12);
     }
   }
 }
+
+/** Where the order of additions shows; all other answers are the same number. */
+const SUMS = /^(?:avg_over_time|sum_over_time|rate|increase|delta)\(/;
 
 const FUNCTIONS = [
   'avg_over_time',

@@ -167,6 +167,12 @@ describe('what is gathered next', () => {
     ]);
   });
 
+  it('are not more than can be held, however long a block claims to be', () => {
+    const blocks = [{ minTime: -(2 ** 50), maxTime: 2 ** 50 }];
+    const pieces = piecesToGather({ ...base, blocks, limitMs: 2 ** 50 });
+    expect(pieces).toHaveLength(10_000);
+  });
+
   it('are shorter before a pause, and before what is about to be dropped', () => {
     const blocks = [
       { minTime: 0, maxTime: 140 },

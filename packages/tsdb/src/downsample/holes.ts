@@ -1,5 +1,8 @@
 import { type IntervalSet, intervalSet, subtract } from '@pollux/storage';
 
+/** Pieces told at a time; the others follow when those are gathered. A block's time may be anything. */
+const MAX_PIECES = 10_000;
+
 /** A piece (startMs, endMs] of time between two bucket edges. */
 export type Piece = { readonly startMs: number; readonly endMs: number };
 
@@ -41,6 +44,7 @@ export function piecesToGather(request: HoleRequest): Piece[] {
   const pieces: Piece[] = [];
   for (const hole of subtract(covered, intervalSet([...done]))) {
     for (let startMs = hole.startMs; startMs < hole.endMs; ) {
+      if (pieces.length === MAX_PIECES) return pieces;
       const spanEndMs = edgeBehind(startMs + 1, spanMs);
       const piece = { startMs, endMs: Math.min(hole.endMs, spanEndMs) };
       const isWhole = piece.endMs === spanEndMs || piece.endMs < endMs;
