@@ -276,7 +276,7 @@ class Loader {
   }
 
   #applyExpiries(body: ByteReader): void {
-    const { head, expiries } = this.#options;
+    const { head, expiries, found } = this.#options;
     while (body.remaining > 0) {
       const ref = body.uvarint();
       const segment = body.uvarint();
@@ -284,7 +284,10 @@ class Loader {
       const standsFor = body.uvarint();
       expiries.note(ref, segment, maxMs, standsFor);
       const slot = standsFor === 0 ? -1 : head.table.slotOf(standsFor);
-      if (slot >= 0) this.refs.set(ref, slot);
+      if (slot < 0) continue;
+      this.refs.set(ref, slot);
+      // Its completed chunks bear the reference that the series had when it filled them.
+      found.claim(ref, slot);
     }
   }
 }
