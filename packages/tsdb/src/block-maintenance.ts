@@ -5,7 +5,7 @@ import { Compactor } from './compaction/compactor.ts';
 import { mergedCompaction } from './compaction/merged-meta.ts';
 import { planCompaction } from './compaction/plan.ts';
 import { Downsampler } from './downsample/downsampler.ts';
-import type { BlockCompaction, BlockMeta } from './format/meta.ts';
+import { type BlockCompaction, type BlockMeta, isFromOutOfOrder } from './format/meta.ts';
 import type { MaintenanceContext } from './maintenance-context.ts';
 import { Slices } from './slices.ts';
 
@@ -29,6 +29,8 @@ export class BlockMaintenance {
   readonly #context: MaintenanceContext;
   readonly #compactor: Compactor;
   readonly #downsampler: Downsampler;
+  /** Blocks of which all samples are deleted and that are kept nevertheless. */
+  readonly #emptied = new WeakSet<Block>();
   #lastReloadMs: number;
   #lastDeletionMs = Number.NEGATIVE_INFINITY;
   #retryAtMs = Number.NEGATIVE_INFINITY;
@@ -184,7 +186,21 @@ export class BlockMaintenance {
   #settledMetas(): BlockMeta[] {
     const { blocks } = this.#context;
     const endMs = blocks.inOrderMaxTime;
-    return blocks.blocks.map(({ meta }) => meta).filter(({ maxTime }) => maxTime <= endMs);
+    return blocks.blocks
+      .filter((block) => block.meta.maxTime <= endMs && !this.#isKeptEmpty(block))
+      .map(({ meta }) => meta);
+  }
+
+  /**
+   * Whether the block tells the next start where the log goes on: without it what the log still has of its time would come
+   * back, so it stays, hidden by its deletions, until there is a newer one.
+   */
+  #endsLog({ meta }: Block): boolean {
+    return !isFromOutOfOrder(meta) && meta.maxTime === this.#context.blocks.inOrderMaxTime;
+  }
+
+  #isKeptEmpty(block: Block): boolean {
+    return this.#emptied.has(block) && this.#endsLog(block);
   }
 
   /** Rewrites one block for what was deleted or has expired in it. */
@@ -195,6 +211,7 @@ export class BlockMaintenance {
       (candidate) =>
         candidate.meta.maxTime < newestMs &&
         candidate.meta.compaction.failed !== true &&
+        !this.#isKeptEmpty(candidate) &&
         (this.#isReclaimDue(candidate) ||
           (this.#downsampler.canGather(candidate) &&
             this.#verdict(candidate, newestMs) === 'rewrite')),
@@ -282,6 +299,10 @@ export class BlockMaintenance {
     try {
       const path = await this.#compactor.write(parents, compaction, expiry);
       if (path === null) {
+        if (parents.some((parent) => this.#endsLog(parent))) {
+          for (const parent of parents) this.#emptied.add(parent);
+          return null;
+        }
         await noteExpired();
         const before = blocks.blocks;
         for (const parent of parents) {

@@ -297,6 +297,21 @@ const CAME_BACK: Command[] = [
   append([3, 1_953], [1, 1_933]),
 ];
 
+/** All samples of the newest block are deleted, and the log still has them. */
+const EMPTIED: Command[] = [
+  { kind: 'advance', byMs: 5_412 },
+  append([1, 1_890], [2, -24_624], [4, -22_073]),
+  { kind: 'advance', byMs: 15_020 },
+  { kind: 'restart' },
+  { kind: 'advance', byMs: 23_403 },
+  append([0, 202], [1, 1_413], [2, -11_930], [3, 877]),
+  { kind: 'advance', byMs: 21_298 },
+  append([4, 1_973]),
+  { kind: 'compact', isAwaited: true },
+  { kind: 'delete', index: 2, fromMs: 31_386, lengthMs: 37_580 },
+  { kind: 'clean tombstones' },
+];
+
 function append(...samples: readonly (readonly [number, number])[]): Command {
   const offsets = samples.map(([index, offsetMs]) => ({ index, offsetMs }));
   return { kind: 'append', samples: offsets, isRepeated: false };
@@ -311,7 +326,10 @@ it('a database answers like a map of samples through any history of batches, del
       async (seed, fsync, commands) => new Story(seed, fsync).play(commands),
     ),
     {
-      examples: [[429_926_047, 'interval', CAME_BACK]],
+      examples: [
+        [429_926_047, 'interval', CAME_BACK],
+        [1_300_653_384, 'interval', EMPTIED],
+      ],
       numRuns: Number(process.env.POLLUX_MODEL_RUNS ?? 6),
       endOnFailure: true,
     },
