@@ -20,7 +20,7 @@ export type Growth = {
 
 /** Cycles up to and with this one may still grow: the code is being compiled, caches and the heap find their size. */
 export const SETTLING_CYCLES = 2;
-/** A settled process grows by no more than this a cycle. */
+/** A settled process grows by no more than this from one cycle to the next. */
 export const MAX_GROWTH = 0.01;
 
 export function growthsOf(cycles: readonly Cycle[]): Growth[] {
@@ -32,10 +32,16 @@ export function growthsOf(cycles: readonly Cycle[]): Growth[] {
   });
 }
 
+/** The cycles, counted from 1, in which the process grew though it should have settled. */
+export function offendingCycles({ growths }: Growth): number[] {
+  return growths.flatMap((growth, i) =>
+    i + 1 > SETTLING_CYCLES && growth > MAX_GROWTH ? [i + 1] : [],
+  );
+}
+
 /**
  * Growth a cycle of a settled process: the slope of the least-squares line through the medians behind the settling cycles, as
- * a part of the first of them. Not the largest step: a heap that is compacted now and then goes up and down by more than it
- * grows, and one step down pays for many up.
+ * a part of the first of them. Printed beside the steps, which are what is judged: it tells a climb from a swing.
  */
 export function settledGrowth({ medians }: Growth): number {
   const settled = medians.slice(SETTLING_CYCLES - 1);

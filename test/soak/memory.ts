@@ -3,10 +3,12 @@ import { SeededRandom } from '@pollux/base';
 import { World } from '../drill/world.ts';
 import {
   type Cycle,
+  type Growth,
   growthsOf,
   type Look,
   MAX_GROWTH,
   medianOf,
+  offendingCycles,
   SETTLING_CYCLES,
   settledGrowth,
 } from './memory-cycles.ts';
@@ -186,12 +188,12 @@ function judgeCycles(cycles: readonly Cycle[]): string[] {
     }
   }
   console.log('');
-  return growths
-    .filter((growth) => settledGrowth(growth) > MAX_GROWTH)
-    .map(
-      (growth) =>
-        `${growth.name} grows by ${growthText(settledGrowth(growth))} a cycle; after cycle ${SETTLING_CYCLES} at most ${growthText(MAX_GROWTH)} is allowed`,
-    );
+  return growths.flatMap((growth: Growth) =>
+    offendingCycles(growth).map(
+      (cycle) =>
+        `${growth.name} grew by ${growthText(growth.growths[cycle - 1]!)} in cycle ${cycle}; after cycle ${SETTLING_CYCLES} at most ${growthText(MAX_GROWTH)} is allowed`,
+    ),
+  );
 }
 
 function csvRow(seconds: number, name: string, look: Look): string {
