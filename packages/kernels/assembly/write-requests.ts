@@ -3,19 +3,28 @@
  * tells which of the series it has seen before. Faces and layout: `src/write-requests/`. It takes the form that senders
  * write and stops in front of anything else; the caller has a decoder for all forms.
  *
- * A series that is known is found without hashing: after each series stands the one that followed it last time, and
- * senders keep their order. Only where that guess is wrong its label bytes are hashed (SipHash-1-3 with a secret key).
+ * A series is known by the length of its label bytes and 96 bits of a keyed hash of them ({@link print}), not by the bytes: they
+ * would be most of what a series costs. Two series of one length have the same 96 bits with a probability below 2^-92, whatever
+ * their labels are, for senders who do not know the key. After each series stands the one that followed it last time, and senders
+ * keep their order: what is guessed right is found without parsing labels and without a search.
  */
 
 const NONE: u32 = 0xffffffff;
-/** Offsets in an entry: place and length of the label bytes in the arena, reference, follower, hash. */
-const START: usize = 0;
-const LENGTH: usize = 4;
-const REF: usize = 8;
-const NEXT: usize = 12;
-const HASH: usize = 16;
+/** Offsets in an entry: three words of the hash, length of the label bytes, reference, follower. */
+const PRINT: usize = 0;
+const LENGTH: usize = 12;
+const REF: usize = 16;
+const NEXT: usize = 20;
 const ENTRY_BYTES: usize = 24;
 const LEAST_SLOTS: u32 = 1024;
+/** A slot is a word: entry + 1, and above it bits of the hash, so that few other entries are looked at. */
+const SLOT_BITS: u32 = 22;
+const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
+/** Longer label bytes are hashed by SipHash. */
+const MOST_NH: u32 = 1024;
+/** Behind the key of NH: nine words of 64 bits for its sums, then 32 bytes of ones and 32 of zeros, to cut off what follows a text. */
+const SUMS_KEY: usize = <usize>MOST_NH + 64;
+const TAIL_MASKS: usize = SUMS_KEY + 72;
 
 let compressed: usize = 0;
 let decoded: usize = 0;
@@ -29,20 +38,25 @@ let values: usize = 0;
 let capacity: u32 = 0;
 let entries: usize = 0;
 let mostEntries: u32 = 0;
-/** Words: upper half of a hash, entry + 1; 0 = free. Always twice as many as entries. */
+/** 0 = free. Always twice as many as entries. */
 let slots: usize = 0;
-let arena: usize = 0;
-let arenaBytes: u32 = 0;
+/** Secret words, and the masks behind them. */
+let keys: usize = 0;
 let key0: u64 = 0;
 let key1: u64 = 0;
 
 let mask: u32 = LEAST_SLOTS - 1;
 let count: u32 = 0;
-let used: u32 = 0;
 /** The entry found last. */
 let last: u32 = NONE;
 let walkedSeries: u32 = 0;
 let walkedSamples: u32 = 0;
+/** The hash that {@link print} has made last, and of which bytes. */
+let print0: u32 = 0;
+let print1: u32 = 0;
+let print2: u32 = 0;
+let printedAt: usize = 0;
+let printedBytes: u32 = 0;
 
 export function placeMessage(compressedAt: usize, decodedAt: usize): void {
   compressed = compressedAt;
@@ -67,23 +81,28 @@ export function placeColumns(
   capacity = size;
 }
 
-export function placeTable(
-  entriesAt: usize,
-  most: u32,
-  slotsAt: usize,
-  arenaAt: usize,
-  bytes: u32,
-): void {
+export function placeTable(entriesAt: usize, most: u32, slotsAt: usize): void {
   entries = entriesAt;
-  mostEntries = most;
+  mostEntries = min(most, SLOT_MASK);
   slots = slotsAt;
-  arena = arenaAt;
-  arenaBytes = bytes;
 }
 
-export function seed(a: u32, b: u32, c: u32, d: u32): void {
+/** Bytes that {@link seed} fills. */
+export function keyBytes(): u32 {
+  return <u32>TAIL_MASKS + 64;
+}
+
+/** Makes all keys of four secret words: SipHash of a counter. */
+export function seed(a: u32, b: u32, c: u32, d: u32, keysAt: usize): void {
   key0 = halves(a, b);
   key1 = halves(c, d);
+  keys = keysAt;
+  for (let at: usize = 0; at < TAIL_MASKS; at += 8) {
+    store<u64>(keys + TAIL_MASKS, <u64>at);
+    store<u64>(keys + at, hash(keys + TAIL_MASKS, 8, 0));
+  }
+  memory.fill(keys + TAIL_MASKS, 0xff, 32);
+  memory.fill(keys + TAIL_MASKS + 32, 0, 32);
 }
 
 export function seriesCount(): u32 {
@@ -101,6 +120,7 @@ export function size(): u32 {
  * Both regions have 32 spare bytes behind them, so that copies go by whole vectors.
  */
 export function decompress(bytes: u32, room: u32): i32 {
+  printedAt = 0;
   let at = compressed;
   const end = at + <usize>bytes;
   let length: u32 = 0;
@@ -167,6 +187,7 @@ export function walk(from: u32, end: u32, firstSeries: u32): u32 {
   let at = decoded + <usize>from;
   walkedSeries = 0;
   walkedSamples = 0;
+  printedAt = 0;
   while (at < stop && walkedSeries < capacity) {
     if (load<u8>(at) !== 0x0a) break;
     let labels = at + 1;
@@ -204,16 +225,15 @@ function knownLabels(start: usize, end: usize): usize {
   const guess = last === NONE ? NONE : load<u32>(entryAt(last), NEXT);
   if (guess !== NONE) {
     const entry = entryAt(guess);
-    const bytes = <usize>load<u32>(entry, LENGTH);
-    const labelsEnd = start + bytes;
-    if (
-      bytes <= end - start &&
-      isEqual(start, arena + <usize>load<u32>(entry, START), bytes) &&
-      (labelsEnd === end || load<u8>(labelsEnd) !== 0x0a)
-    ) {
-      last = guess;
-      foundRef = load<u32>(entry, REF);
-      return labelsEnd;
+    const bytes = load<u32>(entry, LENGTH);
+    const labelsEnd = start + <usize>bytes;
+    if (<usize>bytes <= end - start && (labelsEnd === end || load<u8>(labelsEnd) !== 0x0a)) {
+      print(start, bytes);
+      if (isPrint(entry)) {
+        last = guess;
+        foundRef = load<u32>(entry, REF);
+        return labelsEnd;
+      }
     }
   }
   let at = start;
@@ -230,7 +250,8 @@ function knownLabels(start: usize, end: usize): usize {
     at += <usize>bytes;
   }
   if (at === start) return 0;
-  const found = find(start, <u32>(at - start), hash(start, <u32>(at - start)));
+  print(start, <u32>(at - start));
+  const found = find(<u32>(at - start));
   foundRef = 0;
   if (found !== NONE) {
     if (last !== NONE) store<u32>(entryAt(last), found, NEXT);
@@ -278,92 +299,149 @@ function walkSamples(start: usize, end: usize, series: u32): bool {
 
 /** The reference of the series with the `bytes` bytes of labels at address `at`, or 0. */
 export function refOf(at: usize, bytes: u32): u32 {
-  const entry = find(at, bytes, hash(at, bytes));
+  print(at, bytes);
+  const entry = find(bytes);
   return entry === NONE ? 0 : load<u32>(entryAt(entry), REF);
 }
 
-/** Remembers or replaces a reference; 0 forgets it. Starts anew when the table or the arena is full. */
+/** Remembers or replaces a reference; 0 forgets it. Starts anew when the table is full. */
 export function setRef(at: usize, bytes: u32, ref: u32): void {
-  if (bytes > arenaBytes) return;
-  const keyHash = hash(at, bytes);
-  const known = find(at, bytes, keyHash);
+  print(at, bytes);
+  const known = find(bytes);
   if (known !== NONE) {
     store<u32>(entryAt(known), ref, REF);
     return;
   }
-  if (count === mostEntries || bytes > arenaBytes - used) clear();
+  if (count === mostEntries) clear();
   if ((count + 1) * 2 > mask + 1) enlarge();
   const entry = entryAt(count);
-  store<u32>(entry, used, START);
+  store<u32>(entry, print0, PRINT);
+  store<u32>(entry, print1, PRINT + 4);
+  store<u32>(entry, print2, PRINT + 8);
   store<u32>(entry, bytes, LENGTH);
   store<u32>(entry, ref, REF);
   store<u32>(entry, NONE, NEXT);
-  store<u64>(entry, keyHash, HASH);
-  memory.copy(arena + <usize>used, at, <usize>bytes);
-  used += bytes;
-  occupy(keyHash, count++);
+  occupy(print0, print1, count++);
 }
 
 export function clear(): void {
-  memory.fill(slots, 0, (<usize>mask + 1) << 3);
+  memory.fill(slots, 0, (<usize>mask + 1) << 2);
   count = 0;
-  used = 0;
   last = NONE;
+}
+
+/** The bytes at an address that the owner has written anew are other ones. */
+export function forgetPrint(): void {
+  printedAt = 0;
 }
 
 function enlarge(): void {
   mask = (mask << 1) | 1;
-  memory.fill(slots, 0, (<usize>mask + 1) << 3);
+  memory.fill(slots, 0, (<usize>mask + 1) << 2);
   for (let index: u32 = 0; index < count; index++) {
-    occupy(load<u64>(entryAt(index), HASH), index);
+    const entry = entryAt(index);
+    occupy(load<u32>(entry, PRINT), load<u32>(entry, PRINT + 4), index);
   }
 }
 
-function occupy(keyHash: u64, entry: u32): void {
-  let slot = <u32>keyHash & mask;
-  while (load<u32>(slots + ((<usize>slot) << 3), 4) !== 0) slot = (slot + 1) & mask;
-  store<u32>(slots + ((<usize>slot) << 3), <u32>(keyHash >> 32));
-  store<u32>(slots + ((<usize>slot) << 3), entry + 1, 4);
+function occupy(low: u32, high: u32, entry: u32): void {
+  let slot = low & mask;
+  while (load<u32>(slots + ((<usize>slot) << 2)) !== 0) slot = (slot + 1) & mask;
+  store<u32>(slots + ((<usize>slot) << 2), (high & ~SLOT_MASK) | (entry + 1));
 }
 
-function find(at: usize, bytes: u32, keyHash: u64): u32 {
-  const upper = <u32>(keyHash >> 32);
-  let slot = <u32>keyHash & mask;
+/** The entry of the bytes that were hashed last, `bytes` of them. */
+function find(bytes: u32): u32 {
+  let slot = print0 & mask;
   while (true) {
-    const place = slots + ((<usize>slot) << 3);
-    const stored = load<u32>(place, 4);
+    const stored = load<u32>(slots + ((<usize>slot) << 2));
     if (stored === 0) return NONE;
-    if (load<u32>(place) === upper) {
-      const entry = entryAt(stored - 1);
-      const isSame =
-        load<u32>(entry, LENGTH) === bytes &&
-        isEqual(at, arena + <usize>load<u32>(entry, START), <usize>bytes);
-      if (isSame) return stored - 1;
+    if (((stored ^ print1) & ~SLOT_MASK) === 0) {
+      const index = (stored & SLOT_MASK) - 1;
+      const entry = entryAt(index);
+      if (load<u32>(entry, LENGTH) === bytes && isPrint(entry)) return index;
     }
     slot = (slot + 1) & mask;
   }
+}
+
+/** Whether the entry's hash is the one made last. */
+function isPrint(entry: usize): bool {
+  return (
+    load<u32>(entry, PRINT) === print0 &&
+    load<u32>(entry, PRINT + 4) === print1 &&
+    load<u32>(entry, PRINT + 8) === print2
+  );
 }
 
 function entryAt(index: u32): usize {
   return entries + <usize>index * ENTRY_BYTES;
 }
 
-function isEqual(a: usize, b: usize, bytes: usize): bool {
-  if (bytes < 16) {
-    for (let i: usize = 0; i < bytes; i++) if (load<u8>(a + i) !== load<u8>(b + i)) return false;
-    return true;
+/**
+ * Hashes the `bytes` bytes at `at` into the three words of the print. NH (Black, Halevi, Krawczyk, Krovetz, Rogaway: UMAC), three
+ * times with the key moved on by 16 bytes: two texts of one length have equal sums with a probability of at most 2^-32 each time.
+ * Each sum is then brought to 32 bits by multilinear hashing, which doubles that. Bytes behind the text are cut off by masks.
+ */
+function print(at: usize, bytes: u32): void {
+  if (at === printedAt && bytes === printedBytes) return;
+  printedAt = at;
+  printedBytes = bytes;
+  if (bytes > MOST_NH) {
+    const low = hash(at, bytes, 0);
+    print0 = <u32>low;
+    print1 = <u32>(low >> 32);
+    print2 = <u32>hash(at, bytes, 0xee);
+    return;
   }
-  const tail = bytes - 16;
-  for (let i: usize = 0; i < tail; i += 16) {
-    if (v128.any_true(v128.xor(v128.load(a + i), v128.load(b + i)))) return false;
+  let sum0 = i64x2.splat(0);
+  let sum1 = i64x2.splat(0);
+  let sum2 = i64x2.splat(0);
+  let key = keys;
+  let from = at;
+  const end = at + <usize>bytes;
+  let k0 = v128.load(key);
+  let k1 = v128.load(key, 16);
+  while (from < end) {
+    const k2 = v128.load(key, 32);
+    const k3 = v128.load(key, 48);
+    let a = v128.load(from);
+    let b = v128.load(from, 16);
+    if (end - from < 32) {
+      const masks = keys + TAIL_MASKS + 32 - (end - from);
+      a = v128.and(a, v128.load(masks));
+      b = v128.and(b, v128.load(masks, 16));
+    }
+    sum0 = i64x2.add(sum0, products(i32x4.add(a, k0), i32x4.add(b, k1)));
+    sum1 = i64x2.add(sum1, products(i32x4.add(a, k1), i32x4.add(b, k2)));
+    sum2 = i64x2.add(sum2, products(i32x4.add(a, k2), i32x4.add(b, k3)));
+    k0 = k2;
+    k1 = k3;
+    key += 32;
+    from += 32;
   }
-  return !v128.any_true(v128.xor(v128.load(a + tail), v128.load(b + tail)));
+  const sums = keys + SUMS_KEY;
+  print0 = folded(sum0, sums);
+  print1 = folded(sum1, sums + 24);
+  print2 = folded(sum2, sums + 48);
 }
 
-/** SipHash-1-3 (Aumasson, Bernstein), 64 bits. */
-function hash(at: usize, bytes: u32): u64 {
+// @ts-expect-error: decorators are AssemblyScript's
+function products(a: v128, b: v128): v128 {
+  return i64x2.add(i64x2.extmul_low_i32x4_u(a, b), i64x2.extmul_high_i32x4_u(a, b));
+}
+
+// @ts-expect-error: decorators are AssemblyScript's
+function folded(sum: v128, key: usize): u32 {
+  const whole = <u64>i64x2.extract_lane(sum, 0) + <u64>i64x2.extract_lane(sum, 1);
+  const low = load<u64>(key) + (whole & 0xffffffff) * load<u64>(key, 8);
+  return <u32>((low + (whole >>> 32) * load<u64>(key, 16)) >> 32);
+}
+
+/** SipHash-1-3 (Aumasson, Bernstein), 64 bits; `which` tells hashes of the same bytes apart. */
+function hash(at: usize, bytes: u32, which: u64): u64 {
   let v0 = key0 ^ halves(0x736f6d65, 0x70736575);
-  let v1 = key1 ^ halves(0x646f7261, 0x6e646f6d);
+  let v1 = key1 ^ which ^ halves(0x646f7261, 0x6e646f6d);
   let v2 = key0 ^ halves(0x6c796765, 0x6e657261);
   let v3 = key1 ^ halves(0x74656462, 0x79746573);
   const wholeEnd = at + <usize>(bytes & ~7);

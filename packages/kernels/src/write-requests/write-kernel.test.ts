@@ -6,7 +6,7 @@ import { SNAPPY_TABLE_SIZE, snappyEncode, snappyMaxEncodedBytes } from '../snapp
 import { createWriteKernel, WRITE_DECODED_BYTES } from './write-kernel.ts';
 
 const SEED = [1, 2, 3, 4] as const;
-const kernel = createWriteKernel({ seed: SEED, maxLabelBytes: 1 << 20 });
+const kernel = createWriteKernel({ seed: SEED });
 const reason = kernel === null ? ' (skipped: it is not built; npm run build)' : '';
 
 function encoded(source: Uint8Array): Uint8Array {
@@ -55,7 +55,7 @@ describe.skipIf(kernel === null)(`the kernel of write requests${reason}`, () => 
   });
 
   it('is not there where its memory cannot be had', () => {
-    expect(createWriteKernel({ seed: SEED, maxLabelBytes: 2 ** 33 })).toBeNull();
+    expect(createWriteKernel({ seed: SEED, maxSeries: 2 ** 33 })).toBeNull();
   });
 
   it('reads all forms of copies and literals', () => {
@@ -68,7 +68,7 @@ describe.skipIf(kernel === null)(`the kernel of write requests${reason}`, () => 
   });
 
   it('takes all series in the form of senders, knows them by their bytes, and stops at others', () => {
-    const fresh = createWriteKernel({ seed: SEED, maxLabelBytes: 1 << 20 })!;
+    const fresh = createWriteKernel({ seed: SEED })!;
     const series = (name: string): number[] => [
       ...[0x0a, 10 + name.length + 13, 0x0a, 8 + name.length, 0x0a, 3, 106, 111, 98, 0x12],
       ...[name.length + 1, ...Buffer.from(name), 33],
@@ -96,7 +96,7 @@ describe.skipIf(kernel === null)(`the kernel of write requests${reason}`, () => 
 
   it('finds each of many series and nothing else, and starts anew when full', () => {
     const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-    const most = createWriteKernel({ seed: SEED, maxLabelBytes: 1 << 20 })!;
+    const most = createWriteKernel({ seed: SEED })!;
     for (let i = 0; i < 20_000; i++) {
       const key = bytes(`series-with-some-labels-${i}`);
       most.set(key, 0, key.length, i + 1);
@@ -108,15 +108,51 @@ describe.skipIf(kernel === null)(`the kernel of write requests${reason}`, () => 
     }
     const other = bytes('series-with-some-labels-20000');
     expect(most.find(other, 0, other.length)).toBe(0);
-    const small = createWriteKernel({ seed: SEED, maxLabelBytes: 1_000 })!;
+    const small = createWriteKernel({ seed: SEED, maxSeries: 100 })!;
     for (let i = 0; i < 1_000; i++) {
       const key = bytes(`series-${i}`);
       small.set(key, 0, key.length, i + 1);
       expect(small.find(key, 0, key.length)).toBe(i + 1);
     }
-    expect(small.size).toBeLessThan(150);
-    const long = new Uint8Array(2_000);
-    small.set(long, 0, long.length, 7);
-    expect(small.find(long, 0, long.length)).toBe(0);
+    expect(small.size).toBeLessThanOrEqual(100);
+  });
+
+  it('tells labels apart by each of their bytes and their length, and by nothing behind them', () => {
+    const lengths = fc.oneof(
+      fc.nat(80),
+      fc.constantFrom(127, 128, 1008, 1023, 1024, 1025, 1033, 5000),
+    );
+    const change = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 }));
+    fc.assert(
+      fc.property(fc.nat(), lengths, change, fc.nat(4_000), (seed, length, [place, flip], at) => {
+        const fresh = createWriteKernel({ seed: SEED, maxSeries: 100 })!;
+        const random = new SeededRandom(seed);
+        const noise = (): number => random.below(256);
+        const text = Uint8Array.from({ length }, noise);
+        // Each time between other bytes, and also where the kernel reads without a copy.
+        const find = (bytes: Uint8Array): number[] => {
+          const copy = Uint8Array.from({ length: at + bytes.length + 70 }, noise);
+          copy.set(bytes, at);
+          const elsewhere = fresh.find(copy, at, at + bytes.length);
+          fresh.decoded.set(copy);
+          fresh.walk(0, 0, 0);
+          return [elsewhere, fresh.find(fresh.decoded, at, at + bytes.length)];
+        };
+        fresh.set(Uint8Array.of(1, ...text, 2), 1, length + 1, 77);
+        expect(find(text)).toEqual([77, 77]);
+        expect(find(Uint8Array.of(...text, 0))).toEqual([0, 0]);
+        if (length === 0) return;
+        expect(find(text.subarray(0, length - 1))).toEqual([0, 0]);
+        const other = text.slice();
+        other[place % length] = text[place % length]! ^ flip;
+        expect(find(other)).toEqual([0, 0]);
+        fresh.set(other, 0, length, 78);
+        expect([find(text), find(other)]).toEqual([
+          [77, 77],
+          [78, 78],
+        ]);
+      }),
+      { numRuns: 300 },
+    );
   });
 });

@@ -1,6 +1,8 @@
+import { assert } from '@pollux/base';
+
 /**
- * The receiving side of remote write in WebAssembly (`assembly/write-requests.ts`): a memory that holds one message, the label
- * bytes of the series seen before, and the columns of a walk. Its TypeScript reference is the plain decoder of `remote`.
+ * The receiving side of remote write in WebAssembly (`assembly/write-requests.ts`): a memory that holds one message, hashes of the
+ * series seen before, and the columns of a walk. Its TypeScript reference is the plain decoder of `remote`.
  */
 
 /** Elements of the columns that one walk fills. */
@@ -10,17 +12,19 @@ export const WRITE_COMPRESSED_BYTES = 1024 * 1024;
 export const WRITE_DECODED_BYTES = 4 * 1024 * 1024;
 /** Copies by whole vectors may touch so many bytes behind a region. */
 const SPARE_BYTES = 64;
-/** Series that are remembered; a label set of a real sender takes some 130 bytes. */
-const MAX_SERIES = 2 * 1024 * 1024;
+/** Series that a kernel can remember: a slot has 22 bits for them. */
+const MAX_SERIES = 2 ** 22 - 1;
 const ENTRY_BYTES = 24;
-const SLOT_BYTES = 8;
+const SLOT_BYTES = 4;
+const LEAST_SLOTS = 1024;
+const KEY_BYTES = 2048;
 const PAGE_BYTES = 65_536;
 
 export type WriteKernelOptions = {
   /** Four secret words: whoever knows them can choose labels that collide. */
   readonly seed: readonly [number, number, number, number];
-  /** Bytes of labels that are kept before all are forgotten. */
-  readonly maxLabelBytes: number;
+  /** Series that are remembered before all are forgotten; at most, and without it, {@link MAX_SERIES}. */
+  readonly maxSeries?: number;
 };
 
 type Exports = {
@@ -34,14 +38,9 @@ type Exports = {
     values: number,
     capacity: number,
   ): void;
-  placeTable(
-    entries: number,
-    maxEntries: number,
-    slots: number,
-    arena: number,
-    arenaBytes: number,
-  ): void;
-  seed(a: number, b: number, c: number, d: number): void;
+  placeTable(entries: number, maxEntries: number, slots: number): void;
+  keyBytes(): number;
+  seed(a: number, b: number, c: number, d: number, keys: number): void;
   seriesCount(): number;
   sampleCount(): number;
   size(): number;
@@ -50,6 +49,7 @@ type Exports = {
   refOf(at: number, bytes: number): number;
   setRef(at: number, bytes: number, ref: number): void;
   clear(): void;
+  forgetPrint(): void;
 };
 
 /** The part of the runtime's WebAssembly that is used; Node's types have no values for it. */
@@ -88,8 +88,8 @@ export function createWriteKernel(options: WriteKernelOptions): WriteKernel | nu
 }
 
 /**
- * One receiver's memory. All of it is reserved at once, some 350 MB of addresses at 256 MiB of labels; the system gives
- * what is used. It never grows, so the views stay valid. Columns are lent until the next walk, the message until the next one.
+ * One receiver's memory. All of it is reserved at once, some 140 MB of addresses; the system gives what is used: 32 to 40
+ * bytes a series. It never grows, so the views stay valid. Columns are lent until the next walk, the message until the next one.
  */
 export class WriteKernel {
   readonly decoded: Uint8Array;
@@ -104,7 +104,7 @@ export class WriteKernel {
   readonly #compressed: Uint8Array;
   readonly #exports: Exports;
 
-  constructor(module: object, { seed, maxLabelBytes }: WriteKernelOptions) {
+  constructor(module: object, { seed, maxSeries = MAX_SERIES }: WriteKernelOptions) {
     // The module's own few variables are on the first page.
     let size = PAGE_BYTES;
     const reserve = (bytes: number): number => {
@@ -118,9 +118,11 @@ export class WriteKernel {
     const [labelStarts = 0, labelEnds = 0, seriesRefs = 0, sampleSeries = 0] = words;
     const timestamps = reserve(WRITE_COLUMNS * 8);
     const values = reserve(WRITE_COLUMNS * 8);
-    const entries = reserve(MAX_SERIES * ENTRY_BYTES);
-    const slots = reserve(MAX_SERIES * 2 * SLOT_BYTES);
-    const arena = reserve(maxLabelBytes);
+    const entries = reserve(maxSeries * ENTRY_BYTES);
+    const slots = reserve(
+      Math.max(LEAST_SLOTS, 2 ** Math.ceil(Math.log2(maxSeries * 2))) * SLOT_BYTES,
+    );
+    const keys = reserve(KEY_BYTES);
     const pages = Math.ceil(size / PAGE_BYTES);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const instance = new WebAssembly.Instance(module, { env: { memory } });
@@ -135,8 +137,9 @@ export class WriteKernel {
       values,
       WRITE_COLUMNS,
     );
-    exports.placeTable(entries, MAX_SERIES, slots, arena, maxLabelBytes);
-    exports.seed(...seed);
+    exports.placeTable(entries, maxSeries, slots);
+    assert(exports.keyBytes() <= KEY_BYTES, 'room for the keys of the kernel');
+    exports.seed(...seed, keys);
     const { buffer } = memory;
     this.#exports = exports;
     this.#compressed = new Uint8Array(buffer, compressed, WRITE_COMPRESSED_BYTES);
@@ -183,7 +186,7 @@ export class WriteKernel {
     return at === 0 ? 0 : this.#exports.refOf(at, end - start);
   }
 
-  /** Remembers or replaces; `ref` 0 forgets. When full, all is forgotten first. Labels over 1 MiB are not remembered. */
+  /** Remembers or replaces; `ref` 0 forgets. When full, all is forgotten first. Labels over 1 MiB in other memory than `decoded` are not remembered. */
   set(data: Uint8Array, start: number, end: number, ref: number): void {
     const at = this.#addressOf(data, start, end);
     if (at !== 0) this.#exports.setRef(at, end - start, ref);
@@ -198,6 +201,7 @@ export class WriteKernel {
     if (data.buffer === this.decoded.buffer) return data.byteOffset + start;
     if (end - start > WRITE_COMPRESSED_BYTES) return 0;
     this.#compressed.set(data.subarray(start, end));
+    this.#exports.forgetPrint();
     return this.#compressed.byteOffset;
   }
 }

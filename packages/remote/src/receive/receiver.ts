@@ -8,7 +8,7 @@ import {
 import type { Appendable } from '@pollux/storage';
 import { announcedBytes, snappyDecode } from '../codec/snappy.ts';
 import { WriteRequestDecoder } from '../codec/v1/decode-write.ts';
-import { MAX_CACHE_BYTES, SeriesCache } from './series-cache.ts';
+import { SeriesCache } from './series-cache.ts';
 import { type SeriesLookup, type Stored, storeRequest } from './write-request.ts';
 
 /**
@@ -56,7 +56,6 @@ export class Receiver {
 export function createKernel(random: Random): WriteKernel | null {
   return createWriteKernel({
     seed: [word(random), word(random), word(random), word(random)],
-    maxLabelBytes: MAX_CACHE_BYTES,
   });
 }
 

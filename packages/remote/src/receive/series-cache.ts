@@ -2,13 +2,13 @@ import { type HashSeed, hashKey } from '@pollux/kernels';
 import type { SeriesRef } from '@pollux/storage';
 
 /** Bytes of label fields kept before the cache starts anew. */
-export const MAX_CACHE_BYTES = 256 * 1024 * 1024;
+const MAX_CACHE_BYTES = 256 * 1024 * 1024;
 
 /**
  * Remembers which label bytes mean which series, so that a known series costs a hash and a comparison instead of strings.
  * Open addressing over typed arrays with the bytes in one arena. The same labels written in two ways (other order) are two
- * entries of one ref, which is harmless. When full it is emptied: every series is then resolved once more. The kernel of
- * write requests has the same in WebAssembly; this is what it is where there is none.
+ * entries of one ref, which is harmless. When full it is emptied: every series is then resolved once more. It stands in where
+ * there is no kernel of write requests, which remembers hashes instead of the bytes.
  */
 export class SeriesCache {
   readonly #maxBytes: number;
