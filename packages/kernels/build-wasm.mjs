@@ -32,6 +32,7 @@ function compile(name, options) {
   const binary = path.join(folder, `${name}.wasm`);
   const hash = createHash('sha256')
     .update(readFileSync(source))
+    .update(readFileSync(path.join(room, 'assembly', 'snappy-block.ts')))
     .update(readFileSync(manifest))
     .update(readFileSync(import.meta.filename))
     .digest('hex');

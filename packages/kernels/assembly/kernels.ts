@@ -3,6 +3,7 @@
  * bit for bit, and works on the fixed buffers below; who calls has checked every length and bound. Layout of names and sizes:
  * `src/native/native-kernels.ts`.
  */
+import { openBlock } from './snappy-block';
 
 const input: usize = memory.data(8192 * 8 + 16, 16);
 const words: usize = memory.data(8208 * 8, 16);
@@ -17,6 +18,9 @@ const crcTables: usize = memory.data(16 * 256 * 4, 16);
 /** Places of four-byte words in the block that is being compressed, and what becomes of it; a spare of one vector. */
 const snappyTable: usize = memory.data(4096 * 2, 16);
 const packed: usize = memory.data(76_512 + 16, 16);
+/** A snappy block that is to be opened, and its content; sizes with the spare that opening takes. */
+const snappyClosed: usize = memory.data(524_288 + 32, 16);
+const snappyOpened: usize = memory.data(2_097_152 + 32, 16);
 /** For each set of lanes the bytes of these lanes, one behind the other. */
 const chosenLanes: usize = memory.data(16 * 16, 16);
 
@@ -40,6 +44,12 @@ export function frequenciesAt(): usize {
 }
 export function packedAt(): usize {
   return packed;
+}
+export function snappyClosedAt(): usize {
+  return snappyClosed;
+}
+export function snappyOpenedAt(): usize {
+  return snappyOpened;
 }
 
 /** `src/dense/lanes.ts`. */
@@ -481,6 +491,11 @@ export function snappyBlock(size: i32): i32 {
   }
   if (literalStart < end) next = putLiteral(literalStart, end, next);
   return <i32>(next - packed);
+}
+
+/** `src/snappy/snappy-decode.ts`: opens the block of `size` bytes; returns its length, −1 when it is malformed or above `room`. */
+export function snappyOpen(size: i32, room: i32): i32 {
+  return openBlock(snappyClosed, <u32>size, snappyOpened, <u32>room);
 }
 
 /** Bytes that the two places have in common, of which four are known, up to the end. */

@@ -8,6 +8,8 @@ export type NativeKernels = {
   wordsAt(): number;
   frequenciesAt(): number;
   packedAt(): number;
+  snappyClosedAt(): number;
+  snappyOpenedAt(): number;
   unpack(target: number, count: number, width: number): void;
   fillSlots(symbols: number): void;
   range(even: number, odd: number, wordCount: number, count: number): number;
@@ -19,6 +21,7 @@ export type NativeKernels = {
   xorEncode(count: number, cutBits: number): number;
   intersect(firstCount: number, secondCount: number): number;
   snappyBlock(size: number): number;
+  snappyOpen(size: number, room: number): number;
   xorSamples(
     firstBit: number,
     endBit: number,
@@ -35,6 +38,7 @@ const NEWEST = [
   'crc32c',
   'xorEncode',
   'snappyBlock',
+  'snappyOpen',
 ] as const satisfies readonly (keyof NativeKernels)[];
 
 /** The part of the runtime's WebAssembly that is used; Node's types have no values for it. */

@@ -1,5 +1,10 @@
+import { CHOSEN_SNAPPY, type NativeSnappy } from './native-snappy.ts';
+
 /** What the functions here give for bytes that are no snappy block. */
 export const SNAPPY_MALFORMED = -1;
+
+/** Shorter blocks are decoded sooner than copied to where WebAssembly sees them. */
+const NATIVE_LEAST_BYTES = 128;
 
 /** The length that the block in `source[start, end)` says it has when decoded, below 2^32; or {@link SNAPPY_MALFORMED}. */
 export function snappyDecodedBytes(source: Uint8Array, start: number, end: number): number {
@@ -21,9 +26,33 @@ export function snappyDecode(
   start: number,
   end: number,
   target: Uint8Array,
+  native: NativeSnappy | null = CHOSEN_SNAPPY,
 ): number {
   const size = snappyDecodedBytes(source, start, end);
   if (size === SNAPPY_MALFORMED || size > target.length) return SNAPPY_MALFORMED;
+  const length = end - start;
+  if (
+    native !== null &&
+    length >= NATIVE_LEAST_BYTES &&
+    length <= native.closed.length &&
+    size <= native.opened.length
+  ) {
+    native.closed.set(source.subarray(start, end));
+    if (native.decode(length, size) !== size) return SNAPPY_MALFORMED;
+    target.set(native.opened.subarray(0, size));
+    return size;
+  }
+  return decodeBlock(source, start, end, target, size);
+}
+
+/** The reference; `size` is the length that the block says it has. */
+function decodeBlock(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  size: number,
+): number {
   let at = start;
   while (source[at]! >= 0x80) at++;
   at++;

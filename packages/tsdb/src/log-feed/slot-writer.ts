@@ -2,7 +2,8 @@ import { type ByteReader, DecodeError } from '@pollux/base';
 import type { SampleColumns } from '../format/wal-record.ts';
 import { isBefore } from '../head/series-record.ts';
 import { type FeedNote, type FeedSlot, type FilledSlot, OP, OP_KIND } from './feed.protocol.ts';
-import { NEW_TEXT, type TextTokens } from './text-tokens.ts';
+import { LastTexts } from './last-texts.ts';
+import { NEW_TEXT, NO_TOKEN, type TextTokens } from './text-tokens.ts';
 
 /** What became of a record: `full` asks for another slot; `unfit` says that it is to be sent as it is. */
 export type Added = 'added' | 'full' | 'unfit';
@@ -21,6 +22,9 @@ export class SlotWriter {
   #samples = 0;
   #words = 0;
   #bytes = 0;
+  readonly #last = new LastTexts();
+  /** Of the text that was added last. */
+  #lastToken = 0;
   readonly #notes: FeedNote[] = [];
   readonly #large: Uint8Array<ArrayBuffer>[] = [];
 
@@ -64,6 +68,8 @@ export class SlotWriter {
    * slot: what it means is decided where it is applied.
    */
   addSeries(source: ByteReader, before: number, offset: number): Added {
+    // What was read before stood in other bytes.
+    this.#last.size = 0;
     while (source.remaining > 0) {
       const isRoom =
         this.#words + SPARE_WORDS <= this.#slot.seriesWords.length &&
@@ -93,6 +99,7 @@ export class SlotWriter {
       this.#bytes = start.bytes;
       // Texts of this series count as sent, but were not.
       this.#tokens.forget();
+      this.#last.size = 0;
     }
     return outcome;
   }
@@ -118,24 +125,47 @@ export class SlotWriter {
 
   /** Unfit are labels out of order, given twice, or without name or value. */
   #addLabels(source: ByteReader, count: number): Added {
-    const { data } = source;
+    const { data, end } = source;
+    const last = this.#last;
+    const known = last.size;
+    last.reserve(count * 2);
+    let at = source.offset;
     let nameStart = -1;
     let nameEnd = -1;
-    for (let i = 0; i < count; i++) {
-      const nameLength = source.uvarint();
-      const start = source.offset;
-      source.skip(nameLength);
-      const end = source.offset;
-      if (nameStart >= 0 && !isBefore(data, nameStart, nameEnd, start, end)) return 'unfit';
-      nameStart = start;
-      nameEnd = end;
-      const valueLength = source.uvarint();
-      const valueStart = source.offset;
-      source.skip(valueLength);
-      if (nameLength === 0 || valueLength === 0) return 'unfit';
-      if (!this.#addText(data, start, end)) return 'full';
-      if (!this.#addText(data, valueStart, source.offset)) return 'full';
+    let isNameOrdered = true;
+    for (let i = 0; i < count * 2; i++) {
+      let length = at < end ? data[at]! : 0x80;
+      at++;
+      if (length >= 0x80) {
+        source.offset = at - 1;
+        length = source.uvarint();
+        at = source.offset;
+      }
+      const start = at;
+      at += length;
+      if (at > end) throw new DecodeError('unexpected end', start);
+      if (length === 0) return 'unfit';
+      const isSame = i < known && last.isText(i, data, start, length);
+      if (i % 2 === 0) {
+        // Names that stood in this order before are in order.
+        if (!(isSame && isNameOrdered) && nameStart >= 0) {
+          if (!isBefore(data, nameStart, nameEnd, start, at)) return 'unfit';
+        }
+        isNameOrdered = isSame;
+        nameStart = start;
+        nameEnd = at;
+      }
+      if (isSame && this.#tokens.versionOf(last.tokens[i]!) === last.versions[i]) {
+        if (this.#words === this.#slot.seriesWords.length) return 'full';
+        this.#slot.seriesWords[this.#words++] = last.tokens[i]!;
+        last.starts[i] = start;
+        continue;
+      }
+      if (!this.#addText(data, start, at)) return 'full';
+      last.put(i, start, length, this.#lastToken, this.#tokens.versionOf(this.#lastToken));
     }
+    last.size = count * 2;
+    source.offset = at;
     return 'added';
   }
 
@@ -144,6 +174,7 @@ export class SlotWriter {
     const at = this.#bytes;
     if (this.#words + 3 > seriesWords.length || at + end - start > bytes.length) return false;
     const word = this.#tokens.take(data, start, end);
+    this.#lastToken = word & NO_TOKEN;
     seriesWords[this.#words++] = word;
     if (word < NEW_TEXT) return true;
     for (let i = start; i < end; i++) bytes[at + i - start] = data[i]!;

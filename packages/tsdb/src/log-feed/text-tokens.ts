@@ -13,6 +13,9 @@ export class TextTokens {
   readonly #hashes = new Uint32Array(TOKEN_COUNT);
   readonly #lengths = new Uint8Array(TOKEN_COUNT);
   readonly #texts = new Uint8Array(TOKEN_COUNT * MAX_TEXT_BYTES);
+  /** How often each token has got another text. */
+  readonly #versions = new Uint32Array(TOKEN_COUNT);
+  #never = 0;
 
   /** The token of the text `source[start, end)`, of at least one byte, with NEW_TEXT when it must be sent. */
   take(source: Uint8Array, start: number, end: number): number {
@@ -29,10 +32,16 @@ export class TextTokens {
       while (i < length && texts[at + i] === source[start + i]) i++;
       if (i === length) return token;
     }
+    this.#versions[token] = this.#versions[token]! + 1;
     this.#hashes[token] = hash;
     this.#lengths[token] = length;
     for (let i = 0; i < length; i++) texts[at + i] = source[start + i]!;
     return (NEW_TEXT | token) >>> 0;
+  }
+
+  /** As long as it is the same the token stands for the same text; of {@link NO_TOKEN} it never is. */
+  versionOf(token: number): number {
+    return token < TOKEN_COUNT ? this.#versions[token]! : ++this.#never;
   }
 
   /** No text is known to the other side any more. */
