@@ -1,4 +1,4 @@
-import { type ByteCache, type Env, Slices } from '@pollux/base';
+import { ByteCache, type Env, Slices } from '@pollux/base';
 import type { Catalogue, ColumnRef } from './catalogue.ts';
 import { type ColumnData, mergeColumns } from './column-data.ts';
 import { ColumnArena, type ColumnSpace } from './column-space.ts';
@@ -7,6 +7,11 @@ import { DataFileWriter } from './file/data-file-writer.ts';
 import { inSlices } from './pieces.ts';
 import type { SeriesRef } from './series-names.ts';
 
+/**
+ * Memory for pages of one file that is being rewritten. Files are read in the order in which they were written, so a page is
+ * inflated once and then left; as much as a few pages is for columns that have come to stand in another order.
+ */
+const REWRITE_PAGE_BYTES = 256 * 1024;
 /** What an interrupted write leaves. */
 const UNFINISHED = /\.tmp(-|$)/;
 
@@ -132,11 +137,14 @@ export class GroupFiles {
   ): Promise<void> {
     const { catalogue } = this.#place;
     const everything = { minMs: -Infinity, minNanos: 0, maxMs: Infinity, maxNanos: 999_999 };
+    // Not the readers' cache, which would fill with pages of files that are about to go.
+    const cache = new ByteCache(inputs.length * REWRITE_PAGE_BYTES);
+    const sources = inputs.map((input) => ({ input, pages: { cache, file: cache.addFile() } }));
     const file = await this.write(
       (column, space) => {
         const parts: ColumnData[] = [];
-        for (const input of inputs) {
-          const part = input.read(column, catalogue, everything, space);
+        for (const { input, pages } of sources) {
+          const part = input.read(column, catalogue, everything, { space, pages });
           if (part !== null) parts.push(part);
         }
         return parts.length === 0

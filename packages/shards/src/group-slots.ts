@@ -99,16 +99,7 @@ export class GroupSlots {
           `${name}/${policy}/${group}`,
           `${policyPath}/${group}`,
         );
-        this.#addSlot({
-          identity,
-          directory: `${policyPath}/${group}`,
-          walDirectory,
-          group: null,
-          opening: null,
-          firstWriteMs: null,
-          lastUseMs: 0,
-          newestMs: new Map(),
-        });
+        this.#addSlot(identity, `${policyPath}/${group}`, walDirectory);
         this.#nextId = Math.max(this.#nextId, identity.id + 1);
       }
     }
@@ -127,8 +118,19 @@ export class GroupSlots {
     return walDirectory === null ? `${directory}/wal` : `${walDirectory}/${relative}`;
   }
 
-  #addSlot(slot: Slot): void {
-    const { database, retentionPolicy } = slot.identity;
+  /** Notes a group that is there and closed. */
+  #addSlot(identity: GroupIdentity, directory: string, walDirectory: string): Slot {
+    const slot: Slot = {
+      identity,
+      directory,
+      walDirectory,
+      group: null,
+      opening: null,
+      firstWriteMs: null,
+      lastUseMs: 0,
+      newestMs: new Map(),
+    };
+    const { database, retentionPolicy } = identity;
     let policies = this.#slots.get(database);
     if (policies === undefined) {
       policies = new Map();
@@ -138,6 +140,7 @@ export class GroupSlots {
     slots.push(slot);
     slots.sort((a, b) => a.identity.startMs - b.identity.startMs);
     policies.set(retentionPolicy, slots);
+    return slot;
   }
 
   /** Groups of a policy by time. */
@@ -221,18 +224,7 @@ export class GroupSlots {
     this.#place.env.files.makeDirectory(walDirectory);
     this.#syncParents(directory);
     if (this.#place.walDirectory !== null) this.#syncParents(walDirectory);
-    const slot: Slot = {
-      identity,
-      directory,
-      walDirectory,
-      group: null,
-      opening: null,
-      firstWriteMs: null,
-      lastUseMs: 0,
-      newestMs: new Map(),
-    };
-    this.#addSlot(slot);
-    return slot;
+    return this.#addSlot(identity, directory, walDirectory);
   }
 
   /** A new directory is durable only when the entries that lead to it are. */

@@ -13,6 +13,9 @@ import {
   PAGE_HEADER_BYTES,
 } from './data-format.ts';
 
+/** Deflate makes no more than so many bytes of one. */
+const MAX_INFLATION = 1032;
+
 /** Reads checked blocks of a data file by position. */
 export class BlockReader {
   readonly path: string;
@@ -65,7 +68,12 @@ export class BlockReader {
     if (crc32c(stored) !== checksum)
       throw new ShardCorruptionError(this.path, `checksum of the block at byte ${offset} is wrong`);
     if (codec !== PAGE_CODEC_DEFLATE) return stored;
-    return zlib.inflateRawSync(stored, { maxOutputLength: Math.max(1, rawLength) });
+    // In one piece, for the reason that the writer gives.
+    const roomBytes = Math.min(rawLength, stored.length * MAX_INFLATION) + 1;
+    return zlib.inflateRawSync(stored, {
+      maxOutputLength: Math.max(1, rawLength),
+      chunkSize: Math.max(zlib.constants.Z_MIN_CHUNK, roomBytes),
+    });
   }
 
   #readFully(target: Uint8Array, length: number, position: number): void {

@@ -12,7 +12,6 @@ import {
   HEADER_BYTES,
   PAGE_CODEC_DEFLATE,
   PAGE_CODEC_RAW,
-  PAGE_HEADER_BYTES,
 } from './data-format.ts';
 import { FileIndex } from './file-index.ts';
 
@@ -22,6 +21,8 @@ const PAGE_BYTES = 64 * 1024;
 const INDEX_BLOCK_BYTES = 32 * 1024;
 /** Inflating a page costs more than reading its columns: it has to save this much. */
 const DEFLATE_PART = 0.9;
+/** More than deflate adds to a block that it cannot make smaller: 5 bytes for each 16 KiB. */
+const DEFLATE_SLACK = 1_024;
 
 /** What a finished file is opened with, so that nobody has to read it back. */
 export type WrittenIndex = {
@@ -48,6 +49,8 @@ export class DataFileWriter {
   readonly #columns = new ByteWriter(INDEX_BLOCK_BYTES * 2);
   readonly #columnBlocks: number[] = [];
   readonly #texts = new ByteWriter(INDEX_BLOCK_BYTES * 2);
+  /** The block that is being written, as the file has it. */
+  readonly #block = new ByteWriter(PAGE_BYTES * 2);
   readonly #textBlocks: number[] = [];
   /** Symbol of the catalogue → number in the file + 1. */
   readonly #symbols = new SparseNumbers();
@@ -144,10 +147,13 @@ export class DataFileWriter {
 
   /** A block: raw length, stored length, checksum of the stored bytes, codec, bytes. Returns where it begins. */
   #writeBlock(raw: Uint8Array): number {
-    const packed = zlib.deflateRawSync(raw, { level: 1 });
+    // In one piece: by default the outcome is put together from pieces of 16 KiB, whose holes the allocator keeps. Measured over
+    // 25 merges of a store under 1 s scrapes, its heap of small blocks grew from 10 to 13 to 17 MB; this way from 10 to 11.
+    const packed = zlib.deflateRawSync(raw, { level: 1, chunkSize: raw.length + DEFLATE_SLACK });
     const isSmaller = packed.length < raw.length * DEFLATE_PART;
     const stored = isSmaller ? packed : raw;
-    const block = new ByteWriter(PAGE_HEADER_BYTES + stored.length);
+    const block = this.#block;
+    block.reset();
     block.u32(raw.length);
     block.u32(stored.length);
     block.u32(crc32c(stored));

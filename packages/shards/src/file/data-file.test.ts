@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { ByteCache } from '@pollux/base';
+import { ByteCache, SeededRandom } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -62,7 +62,7 @@ function contentOf(file: DataFile, catalogue: Catalogue): Record<string, unknown
   const found: Record<string, unknown> = {};
   for (const column of columnsOf(file)) {
     arena.reset();
-    const data = file.read(column, catalogue, ALL_TIME, arena)!;
+    const data = file.read(column, catalogue, ALL_TIME, { space: arena })!;
     const name = catalogue.fieldOf(column) + catalogue.replicaOf(column);
     found[name] = [
       [...data.timesMs],
@@ -150,6 +150,48 @@ describe('a data file', () => {
       expect([...read.cells]).toEqual([i, 0 - i]);
     }
     expect(file.read(columnAt(3), catalogue, { ...ALL_TIME, minMs: 1e12 + 2_000 })).toBe(null);
+    file.release();
+  });
+
+  it('read for a rewrite keeps its pages where it is told, and nowhere else', () => {
+    const [old, catalogue] = openOld();
+    old.release();
+    const shared = new ByteCache(1e6);
+    const place = { catalogue, cache: shared, baseMs: 0 };
+    const { file } = atOnce(DataFile.open(env, `${directory}/1.data`, 1, place));
+    const own = new ByteCache(1e6);
+    const pages = { cache: own, file: own.addFile() };
+    for (const column of columnsOf(file)) file.read(column, catalogue, ALL_TIME, { pages });
+    expect([own.misses, own.hits]).toEqual([1, columnsOf(file).length - 1]);
+    expect(own.bytes).toBeGreaterThan(0);
+    expect([shared.misses, shared.bytes]).toEqual([0, 0]);
+    file.release();
+  });
+
+  it('keeps a block that deflate cannot make smaller as it is', async () => {
+    const catalogue = new Catalogue();
+    const writer = new DataFileWriter(env, `${directory}/4.data`, { catalogue, baseMs: 0 });
+    const columnClass = catalogue.columnClass(catalogue.names.symbol('f'), 'integer', 0);
+    const column = catalogue.column(catalogue.series('m', Labels.EMPTY), columnClass);
+    const random = new SeededRandom(3);
+    const count = 20_000;
+    const words = Uint32Array.from({ length: count * 2 }, () => random.below(2 ** 32));
+    const data: ColumnData = {
+      kind: 'integer',
+      count,
+      timesMs: Float64Array.from({ length: count }, (_, i) => i * 1000),
+      nanos: null,
+      cells: new Float64Array(words.buffer),
+      texts: null,
+    };
+    atOnce(writer.add(column, data));
+    await writer.finish(0, []);
+    const size = fs.statSync(`${directory}/4.data`).size;
+    expect(size).toBeGreaterThan(words.byteLength);
+    expect(size).toBeLessThan(words.byteLength * 1.01);
+    const file = openAt('4.data', catalogue, 0);
+    const read = file.read(column, catalogue, ALL_TIME)!;
+    expect(new Uint32Array(read.cells.buffer, read.cells.byteOffset, count * 2)).toEqual(words);
     file.release();
   });
 });

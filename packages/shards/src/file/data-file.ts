@@ -16,6 +16,15 @@ export type FilePlace = {
   readonly baseMs: number;
 };
 
+/** Where a reader keeps inflated pages, and the number by which the file's pages are found there. */
+export type PageKeep = { readonly cache: ByteCache; readonly file: number };
+
+export type ReadOptions = {
+  readonly space?: ColumnSpace;
+  /** Instead of the cache that all readers share. */
+  readonly pages?: PageKeep;
+};
+
 /**
  * One immutable file of columns, opened: its index in typed arrays, its pages read when asked for. Readers hold it by
  * `acquire`/`release`; a file that was replaced is unlinked at once and closed when the last reader lets go.
@@ -28,8 +37,7 @@ export class DataFile {
   readonly replaces: readonly number[];
   readonly index: FileIndex;
   readonly #blocks: BlockReader;
-  readonly #cache: ByteCache;
-  readonly #cacheNumber: number;
+  readonly #pages: PageKeep;
   readonly #pageOffsets: Float64Array;
   #holders = 1;
 
@@ -82,8 +90,7 @@ export class DataFile {
     this.index = index.index;
     this.#blocks = blocks;
     this.#pageOffsets = index.pageOffsets;
-    this.#cache = cache;
-    this.#cacheNumber = cache.addFile();
+    this.#pages = { cache, file: cache.addFile() };
   }
 
   get path(): string {
@@ -103,14 +110,14 @@ export class DataFile {
     column: ColumnRef,
     catalogue: Catalogue,
     range: NanoRange,
-    space: ColumnSpace = OWN_ARRAYS,
+    { space = OWN_ARRAYS, pages = this.#pages }: ReadOptions = {},
   ): ColumnData | null {
     const { index } = this;
     const [first, end] = index.chunksOf(column);
     const parts: ColumnData[] = [];
     for (let chunk = first; chunk < end; chunk++) {
       if (!index.touches(chunk, range.minMs, range.maxMs)) continue;
-      const page = this.#page(index.pageOf(chunk));
+      const page = this.#page(index.pageOf(chunk), pages);
       const from = index.offsetOf(chunk);
       const reader = new ByteReader(
         page,
@@ -122,14 +129,14 @@ export class DataFile {
     return parts.length === 0 ? null : mergeColumns(catalogue.kindOf(column), parts, space);
   }
 
-  #page(number: number): Uint8Array {
-    const known = this.#cache.get(this.#cacheNumber, number);
+  #page(number: number, { cache, file }: PageKeep): Uint8Array {
+    const known = cache.get(file, number);
     if (known !== undefined) return known;
     const offset = this.#pageOffsets[number];
     if (offset === undefined)
       throw new ShardCorruptionError(this.path, `page ${number} is not in the index`);
     const page = this.#blocks.read(offset);
-    this.#cache.put(this.#cacheNumber, number, page);
+    cache.put(file, number, page);
     return page;
   }
 
@@ -140,7 +147,7 @@ export class DataFile {
   release(): void {
     this.#holders--;
     if (this.#holders > 0) return;
-    this.#cache.forget(this.#cacheNumber, this.#pageOffsets.length);
+    this.#pages.cache.forget(this.#pages.file, this.#pageOffsets.length);
     this.#blocks.close();
   }
 }
