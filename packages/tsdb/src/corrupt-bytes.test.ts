@@ -200,7 +200,7 @@ describe('a changed byte', () => {
       }
     }
     expect(wrong).toEqual([]);
-  }, 60_000);
+  });
 
   it('in the file of the format version is told and mended, unless it gives another version', async () => {
     const { size } = fs.statSync(path.join(original, FORMAT_FILE));

@@ -255,6 +255,6 @@ describe('down-sampled data', () => {
         { numRuns: 2, endOnFailure: true },
       );
       expect(isUsed).toBe(true);
-    }, 60_000);
+    });
   }
 });

@@ -334,4 +334,4 @@ it('a database answers like a map of samples through any history of batches, del
       endOnFailure: true,
     },
   );
-}, 60_000);
+});

@@ -119,7 +119,7 @@ describe('a process killed while it gathers and drops', () => {
       kills++;
     }
     expect(kills).toBeGreaterThan(10);
-  }, 120_000);
+  });
 });
 
 function sampleCounts(columns: SeriesColumns | undefined): Record<number, number> {

@@ -325,5 +325,5 @@ describe('native histograms out of order', () => {
       }),
       { numRuns: Number(process.env.TSDB_RUNS ?? 2) },
     );
-  }, 180_000);
+  });
 });
