@@ -13,6 +13,7 @@ function view(name: string, gaps: readonly (readonly [number, number])[] = []): 
     name,
     gaps: intervalSet(gaps.map(([startMs, endMs]) => ({ startMs, endMs }))),
     yields: [],
+    coarse: [],
   };
 }
 
@@ -121,7 +122,10 @@ describe('planning a query', () => {
   it('gives every step to a replica that covers it whenever there is one, and warns exactly otherwise', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ gaps: anyGaps, yields: anyGaps }), { minLength: 1, maxLength: 3 }),
+        fc.array(fc.record({ gaps: anyGaps, yields: anyGaps, coarse: anyGaps }), {
+          minLength: 1,
+          maxLength: 3,
+        }),
         fc.integer({ min: 1, max: 40 }),
         fc.nat(60),
         (sets, stepMs, beforeMs) => {
@@ -134,9 +138,15 @@ describe('planning a query', () => {
             const pieces = plan.pieces.filter(({ startMs, endMs }) => startMs <= at && at <= endMs);
             expect(pieces).toHaveLength(1);
             const spans = spansOf(window, at);
-            if (replicas.some((replica) => covers(replica, spans))) {
-              expect(covers(replicas[pieces[0]!.replica]!, spans)).toBe(true);
-            } else anyShort = true;
+            const able = replicas.filter((replica) => covers(replica, spans));
+            const isCoarse = ({ coarse }: ReplicaView): boolean =>
+              spans.some(({ minMs, maxMs }) => overlaps(coarse, minMs, maxMs + 1));
+            const chosen = replicas[pieces[0]!.replica]!;
+            if (able.length === 0) anyShort = true;
+            else {
+              expect(able).toContain(chosen);
+              if (isCoarse(chosen)) expect(able.every(isCoarse)).toBe(true);
+            }
           }
           expect(plan.uncovered.length > 0 || plan.isShort).toBe(anyShort);
           for (const { startMs, endMs } of plan.uncovered) {
@@ -149,7 +159,9 @@ describe('planning a query', () => {
 });
 
 function report(over: Partial<CoverageReport>): CoverageReport {
-  return { configIdentity: 'x', nowMs: 1_000, sinceMs: 0, serverGaps: [], subjects: [], ...over };
+  const { sinceMs = 0 } = over;
+  const none = { serverGaps: [], subjects: [] };
+  return { configIdentity: 'x', nowMs: 1_000, sinceMs, bucketsSinceMs: sinceMs, ...none, ...over };
 }
 
 describe('the view of a replica', () => {
@@ -230,5 +242,32 @@ describe('the view of a replica', () => {
       UP,
     );
     expect(views.map(({ gaps }) => gaps)).toEqual([[], [{ startMs: 100, endMs: 400 }]]);
+  });
+
+  it('asks for samples first, and who has them down-sampled where nobody else has any', () => {
+    const views = viewReplicas(
+      [
+        { name: 'young', report: report({ sinceMs: 300 }) },
+        { name: 'coarse', report: report({ sinceMs: 500, bucketsSinceMs: 100 }) },
+      ],
+      UP,
+    );
+    const window = { moving: { beforeMs: 19, afterMs: 0 }, fixed: [] };
+    for (const preferred of [0, 1]) {
+      const plan = planQuery({
+        startMs: 200,
+        endMs: 600,
+        stepMs: 20,
+        window,
+        replicas: views,
+        preferred,
+      });
+      const answering = (at: number): number | undefined =>
+        plan.pieces.find(({ startMs, endMs }) => at >= startMs && at <= endMs)?.replica;
+      expect([answering(200), answering(300), answering(320), answering(500)]).toEqual([
+        1, 1, 0, 0,
+      ]);
+      expect(plan).toMatchObject({ uncovered: [], isShort: false });
+    }
   });
 });

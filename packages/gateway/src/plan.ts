@@ -19,6 +19,8 @@ export type ReplicaView = {
   readonly gaps: IntervalSet;
   /** Times it covers but gives way to another replica's success. */
   readonly yields: IntervalSet;
+  /** Times of which it has only down-sampled data, and others may have the samples: they are asked first. */
+  readonly coarse: IntervalSet;
 };
 
 /** Steps startMs, startMs + stepMs … endMs of the query that one replica answers. */
@@ -34,20 +36,21 @@ export type Plan = {
 
 /**
  * The views of `reports`, for the subjects that `selectors` may touch. A replica without a report (a plain Prometheus) is
- * taken to cover everything. Time before the oldest known past of any replica is nobody's gap.
+ * taken to cover everything. Time before the oldest known past of any replica, down-sampled data included, is nobody's gap:
+ * of that time only buckets are left, which are no coverage (invariant I3 speaks of visible samples), but better than nothing.
  */
 export function viewReplicas(
   replicas: readonly { readonly name: string; readonly report: CoverageReport | null }[],
   selectors: readonly (readonly Matcher[])[],
 ): ReplicaView[] {
   const known = replicas.flatMap(({ report }) => (report === null ? [] : [report]));
-  const baseMs = Math.min(...known.map((report) => report.sinceMs));
+  const baseMs = Math.min(...known.map((report) => report.bucketsSinceMs));
   const subjects = replicas.map(({ report }) => subjectsOf(report, selectors));
   return replicas.map(({ name, report }, index) => {
-    if (report === null) return { name, gaps: [], yields: [] };
+    if (report === null) return { name, gaps: [], yields: [], coarse: [] };
     const own = subjects[index]!;
     const gaps = intervalSet([
-      { startMs: baseMs, endMs: report.sinceMs },
+      { startMs: baseMs, endMs: report.bucketsSinceMs },
       ...report.serverGaps,
       ...[...own.values()].flatMap(({ gaps: missed }) => missed),
     ]);
@@ -67,7 +70,8 @@ export function viewReplicas(
         yields = union(yields, wholeIntervals(subtract(failures, bad), intervalMs));
       }
     }
-    return { name, gaps, yields };
+    const coarse = intervalSet([{ startMs: report.bucketsSinceMs, endMs: report.sinceMs }]);
+    return { name, gaps, yields, coarse };
   });
 }
 
@@ -112,11 +116,13 @@ export type PlanRequest = {
 /**
  * Invariant I3 (a): every step goes whole to one replica that covers all it may read and yields nowhere in it; along the
  * range the replica changes only when it stops covering. Where none does, the least uncovered one answers, and what
- * nobody covers is named (c).
+ * nobody covers is named (c). Where nobody has the samples any more, one with down-sampled data answers.
  */
 export function planQuery(request: PlanRequest): Plan {
   const { startMs, endMs, replicas } = request;
-  if (replicas.every(({ gaps, yields }) => gaps.length === 0 && yields.length === 0)) {
+  if (
+    replicas.every((view) => [view.gaps, view.yields, view.coarse].every((set) => set.length === 0))
+  ) {
     return {
       pieces: [{ replica: request.preferred, startMs, endMs }],
       uncovered: [],
@@ -169,7 +175,7 @@ export function spansOf(window: StepWindow, atMs: number): readonly Span[] {
   return [{ minMs: atMs - beforeMs, maxMs: atMs + afterMs }, ...window.fixed];
 }
 
-/** Whether one replica covers a step alone. */
+/** Whether one replica covers a step alone, with samples or else with down-sampled data. */
 export function covers(replica: ReplicaView, spans: readonly Span[]): boolean {
   return spans.every(
     ({ minMs, maxMs }) =>
@@ -182,11 +188,15 @@ function firstAble(
   current: number,
   spans: readonly Span[],
 ): number | null {
+  let coarse: number | null = null;
   for (let i = 0; i < replicas.length; i++) {
     const index = (current + i) % replicas.length;
-    if (covers(replicas[index]!, spans)) return index;
+    const replica = replicas[index]!;
+    if (!covers(replica, spans)) continue;
+    if (!spans.some(({ minMs, maxMs }) => overlaps(replica.coarse, minMs, maxMs + 1))) return index;
+    coarse ??= index;
   }
-  return null;
+  return coarse;
 }
 
 function nobodyCovers(replicas: readonly ReplicaView[], spans: readonly Span[]): IntervalSet {

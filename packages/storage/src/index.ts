@@ -47,16 +47,18 @@ export {
 } from './coverage/interval-set.ts';
 export { mayMatch, mayMatchAny } from './coverage/subject-match.ts';
 export type { Engine, EngineFactory, WriteSemantics } from './engine.ts';
+export type { LocalAnswer, LocalStorage, Refusal } from './fanout/local-storage.ts';
 export { mergeColumns } from './fanout/merge-columns.ts';
 export { mergeQueryables } from './fanout/merge-queryables.ts';
-export { MergedSource, type MergeInput } from './fanout/merge-sources.ts';
+export { MergedSource, type MergeInput, type SeriesJoin } from './fanout/merge-sources.ts';
 export {
   type LocalCoverage,
   onlyUncovered,
   uncoveredRanges,
-  withRemotes,
 } from './fanout/uncovered-ranges.ts';
+export { withRemotes } from './fanout/with-remotes.ts';
 export { MemoryBudget } from './memory-budget.ts';
+export { PlannedSource } from './planned-source.ts';
 export {
   type Annotation,
   type ExemplarQueryable,

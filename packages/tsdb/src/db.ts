@@ -7,6 +7,9 @@ import type {
   Engine,
   ExemplarQueryable,
   ExemplarSeries,
+  IntervalSet,
+  LocalAnswer,
+  LocalStorage,
   NamesAnswer,
   ReadContext,
   SelectRequest,
@@ -85,13 +88,15 @@ type TsdbExtent = {
   readonly headSeries: number;
   /** Of blocks and head. */
   readonly oldestMs: number;
+  /** Of down-sampled data. */
+  readonly oldestBucketMs: number;
   readonly headNewestMs: number;
   /** End of the newest block, exclusive: what the retention time counts from. */
   readonly newestBlockMs: number;
 };
 
 /** A Prometheus-format database in one directory. */
-export class Tsdb implements Engine, ExemplarQueryable {
+export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
   readonly semantics = 'append';
   /** For followers of the log: see README.md. */
   readonly walTail: WalTail;
@@ -279,6 +284,16 @@ export class Tsdb implements Engine, ExemplarQueryable {
     }
   }
 
+  /** For who asks remotes, too: see {@link LocalStorage}. */
+  async selectBeside(
+    request: SelectRequest,
+    lacking: IntervalSet,
+    context: ReadContext,
+  ): Promise<LocalAnswer> {
+    this.#checkRange(request.range);
+    return this.#parts.reading.selectBeside(request, lacking, context);
+  }
+
   async labelNames(
     range: TimeRange,
     matchers: readonly Matcher[],
@@ -384,7 +399,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
 
   /** Without looking through anything. Times in ms; infinite while there is no sample. */
   get extent(): TsdbExtent {
-    const { head, blocks } = this.#parts;
+    const { head, blocks, downsampled } = this.#parts;
     const headMinMs = head.isEmpty ? Number.POSITIVE_INFINITY : head.minMs;
     return {
       headSeries: head.table.count,
@@ -393,6 +408,7 @@ export class Tsdb implements Engine, ExemplarQueryable {
         headMinMs,
         head.outOfOrder.minMs,
       ),
+      oldestBucketMs: downsampled.oldestMs,
       headNewestMs: head.isEmpty ? Number.NEGATIVE_INFINITY : head.maxMs,
       newestBlockMs: blocks.maxTime,
     };

@@ -87,6 +87,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     directory,
     startedMs: env.clock.now(),
     oldestSampleMs: () => tsdb.extent.oldestMs,
+    oldestBucketMs: () => tsdb.extent.oldestBucketMs,
     newestBlockMs: () => tsdb.extent.newestBlockMs,
     lostTimes: () => tsdb.lostTimes(),
     retentionMs: () => tsdb.retention.timeMs,
@@ -338,7 +339,7 @@ function withRemoteReads(
     }),
     readRecent: remote.readRecent,
   }));
-  return remotes.length === 0 ? tsdb : withRemotes(tsdb, remotes, () => coverage.local());
+  return withRemotes(tsdb, remotes, () => coverage.local());
 }
 
 /** Replicas of one pair differ in host or external labels, so they never scrape in step. */

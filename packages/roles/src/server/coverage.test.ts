@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VirtualClock } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
-import type { Interval } from '@pollux/storage';
+import { fromWire, type Interval } from '@pollux/storage';
 import { Log } from '@pollux/telemetry';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ServerCoverage } from './coverage.ts';
@@ -24,6 +24,7 @@ describe('the coverage of a server', () => {
       directory: mkdtempSync(join(tmpdir(), 'server-coverage-')),
       startedMs: START_MS,
       oldestSampleMs: () => oldestMs,
+      oldestBucketMs: () => Number.POSITIVE_INFINITY,
       lostTimes: () => [],
       retentionMs: () => 60_000,
       newestBlockMs: () => clock.now(),
@@ -31,13 +32,47 @@ describe('the coverage of a server', () => {
     coverage.restore(0);
     coverage.start();
     await clock.advance(30_000);
-    expect(coverage.local()).toEqual({ sinceMs: START_MS, gaps: [] });
+    expect(coverage.local()).toEqual({ sinceMs: START_MS, bucketsSinceMs: START_MS, gaps: [] });
     oldestMs = START_MS + 10_000;
     await clock.advance(1_000);
     expect(coverage.local().sinceMs).toBe(START_MS + 10_000);
     await clock.advance(89_000);
     expect(coverage.local().sinceMs).toBe(START_MS + 60_000);
     expect(coverage.local().gaps).toEqual([]);
+  });
+
+  it('begins with the samples, and tells how far back down-sampled data go and what they miss', async () => {
+    const clock = new VirtualClock(START_MS);
+    let [oldestMs, oldestBucketMs] = [START_MS, START_MS];
+    coverage = new ServerCoverage({
+      env: { ...nodeEnv(), clock },
+      log: Log.silent(),
+      directory: mkdtempSync(join(tmpdir(), 'server-coverage-')),
+      startedMs: START_MS,
+      oldestSampleMs: () => oldestMs,
+      oldestBucketMs: () => oldestBucketMs,
+      lostTimes: () => [],
+      retentionMs: () => 0,
+      newestBlockMs: () => Number.NEGATIVE_INFINITY,
+    });
+    coverage.restore(0);
+    coverage.start();
+    await clock.advance(30_000);
+    clock.jump(20_000);
+    await clock.advance(30_000);
+    oldestMs = START_MS + 70_000;
+    oldestBucketMs = START_MS + 10_000;
+    await clock.advance(1_000);
+    const [sinceMs, bucketsSinceMs] = [oldestMs, oldestBucketMs];
+    const gaps = [{ startMs: START_MS + 30_000, endMs: expect.any(Number) }];
+    expect(coverage.local()).toEqual({ sinceMs, bucketsSinceMs, gaps });
+    const report = coverage.report(START_MS, START_MS + 80_000);
+    expect(report).toMatchObject({ since: sinceMs, bucketsSince: bucketsSinceMs });
+    expect(fromWire(report)).toMatchObject({ sinceMs, bucketsSinceMs, serverGaps: gaps });
+    oldestBucketMs = Number.POSITIVE_INFINITY;
+    await clock.advance(1_000);
+    expect(coverage.local()).toEqual({ sinceMs, bucketsSinceMs: sinceMs, gaps: [] });
+    expect(coverage.report(0, null)).not.toHaveProperty('bucketsSince');
   });
 
   it('forgets nothing and goes on when the clock is set ahead or back for a moment', async () => {
@@ -49,6 +84,7 @@ describe('the coverage of a server', () => {
         directory: mkdtempSync(join(tmpdir(), 'server-coverage-')),
         startedMs: START_MS,
         oldestSampleMs: () => START_MS,
+        oldestBucketMs: () => Number.POSITIVE_INFINITY,
         lostTimes: () => [],
         retentionMs: () => DAY_MS,
         newestBlockMs: () => START_MS,
@@ -78,6 +114,7 @@ describe('the coverage of a server', () => {
       directory: mkdtempSync(join(tmpdir(), 'server-coverage-')),
       startedMs: START_MS,
       oldestSampleMs: () => START_MS,
+      oldestBucketMs: () => Number.POSITIVE_INFINITY,
       lostTimes: () => lost,
       retentionMs: () => 0,
       newestBlockMs: () => Number.NEGATIVE_INFINITY,

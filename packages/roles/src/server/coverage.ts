@@ -29,6 +29,8 @@ export type ServerCoverageOptions = {
   readonly startedMs: number;
   /** Of all that is stored; infinite while nothing is. Retention by size moves it without regard to time. */
   readonly oldestSampleMs: () => number;
+  /** Of down-sampled data, which may go further back; infinite while there are none. */
+  readonly oldestBucketMs: () => number;
   /** Times in which samples that were stored have been lost to damage. */
   readonly lostTimes: () => readonly Interval[];
   /** 0 = for ever. */
@@ -100,7 +102,8 @@ export class ServerCoverage implements CoveragePort {
       if (this.#isClosed) return;
       const nowMs = this.#clock.now();
       this.log.heartbeat(nowMs);
-      this.log.forget(this.#heldSinceMs());
+      const heldSinceMs = this.#heldSinceMs();
+      this.log.forget(heldSinceMs, Math.min(heldSinceMs, this.#options.oldestBucketMs()));
       this.#file?.flush();
       this.#timer = this.#clock.after(HEARTBEAT_INTERVAL_MS, beat);
     };
@@ -144,8 +147,8 @@ export class ServerCoverage implements CoveragePort {
 
   /** What local storage has, for deciding what to ask remote storage for. */
   local(): LocalCoverage {
-    const { sinceMs, serverGaps } = this.#report(ALL_TIME, () => false);
-    return { sinceMs, gaps: serverGaps };
+    const { sinceMs, bucketsSinceMs, serverGaps } = this.#report(ALL_TIME, () => false);
+    return { sinceMs, bucketsSinceMs, gaps: serverGaps };
   }
 
   /** What took place and is still there: a damaged time counts as one in which the server was not. */

@@ -15,7 +15,12 @@ export type CoverageReport = {
   readonly nowMs: number;
   /** Where this server's known past begins; before it nothing is claimed and nothing missed. */
   readonly sinceMs: number;
-  /** When the server itself was not there, since {@link sinceMs}. */
+  /**
+   * Since when the server has at least buckets of the samples; at or before {@link sinceMs}. It does not cover the time
+   * between the two, but may answer for it when nobody else does.
+   */
+  readonly bucketsSinceMs: number;
+  /** When the server itself was not there, since {@link bucketsSinceMs}. */
   readonly serverGaps: IntervalSet;
   readonly subjects: readonly SubjectReport[];
 };
@@ -46,6 +51,8 @@ export class CoverageLog implements CoverageRecorder {
   /** Scheduled when the last process ended and not yet again: still due, so that starting counts as down. */
   readonly #awaited = new Set<string>();
   readonly #startedMs: number;
+  /** Samples of earlier times may be gone. */
+  #samplesSinceMs = Number.NEGATIVE_INFINITY;
   #configIdentity = '';
   #journal: CoverageJournal | null = null;
 
@@ -125,11 +132,16 @@ export class CoverageLog implements CoverageRecorder {
     this.#journal?.closed(key, atMs);
   }
 
-  /** Drops what storage holds no longer: nothing before `beforeMs` is claimed any more. */
-  forget(beforeMs: number): void {
-    while (this.#alive.length > 1 && this.#alive[0]!.endMs < beforeMs) this.#alive.shift();
+  /**
+   * Drops what storage holds no longer: nothing before `beforeMs` is claimed any more, nor, of what there are buckets,
+   * before `bucketsBeforeMs`.
+   */
+  forget(beforeMs: number, bucketsBeforeMs = beforeMs): void {
+    this.#samplesSinceMs = beforeMs;
+    const wholeMs = Math.min(beforeMs, bucketsBeforeMs);
+    while (this.#alive.length > 1 && this.#alive[0]!.endMs < wholeMs) this.#alive.shift();
     const oldest = this.#alive[0]!;
-    if (oldest.startMs < beforeMs) oldest.startMs = Math.min(beforeMs, oldest.endMs);
+    if (oldest.startMs < wholeMs) oldest.startMs = Math.min(wholeMs, oldest.endMs);
     for (const [key, history] of this.#subjects) {
       if (history.forget(beforeMs) && !history.isOpen) this.#subjects.delete(key);
     }
@@ -164,7 +176,8 @@ export class CoverageLog implements CoverageRecorder {
     return {
       configIdentity: this.#configIdentity,
       nowMs,
-      sinceMs: this.#alive[0]!.startMs,
+      sinceMs: Math.max(this.#alive[0]!.startMs, this.#samplesSinceMs),
+      bucketsSinceMs: this.#alive[0]!.startMs,
       serverGaps: this.serverGaps(window, nowMs),
       subjects,
     };

@@ -15,6 +15,8 @@ export type CoverageWire = {
   readonly now: number;
   /** Where the server's known past begins, ms. */
   readonly since: number;
+  /** Where what it has at least in buckets begins, ms; left out where that is `since`. */
+  readonly bucketsSince?: number;
   readonly serverGaps: readonly number[];
   readonly subjects: readonly {
     readonly key: string;
@@ -32,6 +34,7 @@ export function toWire(report: CoverageReport): CoverageWire {
     config: report.configIdentity,
     now: report.nowMs,
     since: report.sinceMs,
+    ...(report.bucketsSinceMs < report.sinceMs ? { bucketsSince: report.bucketsSinceMs } : {}),
     serverGaps: flatten(report.serverGaps),
     subjects: report.subjects.map(({ subject, intervalMs, gaps, failures }) => ({
       key: subject.key,
@@ -66,10 +69,15 @@ export function fromWire(value: unknown): CoverageReport {
       failures: unflatten(subject.failures),
     };
   });
+  const sinceMs = number(wire.since, 'since');
   return {
     configIdentity: text(wire.config, 'config'),
     nowMs: number(wire.now, 'now'),
-    sinceMs: number(wire.since, 'since'),
+    sinceMs,
+    bucketsSinceMs:
+      wire.bucketsSince === undefined
+        ? sinceMs
+        : Math.min(sinceMs, number(wire.bucketsSince, 'bucketsSince')),
     serverGaps: unflatten(wire.serverGaps),
     subjects,
   };

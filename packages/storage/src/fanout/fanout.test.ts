@@ -3,6 +3,7 @@ import { Labels, Matcher } from '@pollux/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  type LocalAnswer,
   MemoryBudget,
   mergeQueryables,
   NO_HINTS,
@@ -56,6 +57,10 @@ class Held implements Queryable {
         return batch.map((name) => columnsOf(name, this.content[name]!, range));
       },
     };
+  }
+
+  async selectBeside(request: { range: TimeRange }): Promise<LocalAnswer> {
+    return { kind: 'samples', source: this.select(request) };
   }
 
   async labelNames() {
@@ -164,16 +169,20 @@ describe('merging queryables', () => {
 describe('asking a remote only for what is not covered', () => {
   const margin = 300_000;
   const hour = 3_600_000;
+  const NONE = { sinceMs: 0, bucketsSinceMs: 0, gaps: [] };
 
   it('asks for nothing when everything is covered, and for all of it with read_recent', () => {
     const range = { minMs: 2 * hour, maxMs: 3 * hour };
-    expect(uncoveredRanges(range, { sinceMs: hour, gaps: [] })).toEqual([]);
-    expect(uncoveredRanges(range, { sinceMs: hour, gaps: [] }, true)).toEqual([range]);
+    expect(uncoveredRanges(range, { ...NONE, sinceMs: hour })).toEqual([]);
+    expect(uncoveredRanges(range, { ...NONE, sinceMs: hour }, true)).toEqual([range]);
   });
 
   it('asks for the time before the local start and for each hole, with a margin', () => {
     const gaps = [{ startMs: 5 * hour, endMs: 6 * hour }];
-    const ranges = uncoveredRanges({ minMs: 0, maxMs: 9 * hour }, { sinceMs: 2 * hour, gaps });
+    const ranges = uncoveredRanges(
+      { minMs: 0, maxMs: 9 * hour },
+      { ...NONE, sinceMs: 2 * hour, gaps },
+    );
     expect(ranges).toEqual([
       { minMs: 0, maxMs: 2 * hour - 1 + margin },
       { minMs: 5 * hour - margin, maxMs: 6 * hour - 1 + margin },
@@ -186,7 +195,7 @@ describe('asking a remote only for what is not covered', () => {
       endMs: i * hour + 60_000,
     }));
     const range = { minMs: 30_000, maxMs: 30 * hour };
-    const ranges = uncoveredRanges(range, { sinceMs: 0, gaps });
+    const ranges = uncoveredRanges(range, { ...NONE, gaps });
     expect(ranges).toHaveLength(8);
     expect(ranges[0]!.minMs).toBe(30_000);
     expect(ranges.at(-1)!.maxMs).toBe(30 * hour);
@@ -202,6 +211,7 @@ describe('asking a remote only for what is not covered', () => {
     });
     const gaps = [{ startMs: 5 * hour, endMs: 6 * hour }];
     const merged = withRemotes(local, [{ queryable: remote, readRecent: false }], () => ({
+      ...NONE,
       sinceMs: 2 * hour,
       gaps,
     }));
@@ -219,8 +229,8 @@ describe('asking a remote only for what is not covered', () => {
       b: { [2.06 * hour]: 99 },
     });
     const merged = withRemotes(local, [{ queryable: remote, readRecent: false }], () => ({
+      ...NONE,
       sinceMs: 2 * hour,
-      gaps: [],
     }));
     const { found } = await readAll(merged, { minMs: 0, maxMs: 3 * hour });
     expect(found).toEqual({ a: { [1.9 * hour]: 0, [2.05 * hour]: 1, [2.07 * hour]: 2 } });

@@ -90,7 +90,7 @@ class MergedQueryable implements Queryable {
 }
 
 /** The warning for a secondary's failure, or null when it must fail the query. */
-function warningOf(error: unknown, context: ReadContext): string | null {
+export function warningOf(error: unknown, context: ReadContext): string | null {
   if (context.signal.aborted || error instanceof CanceledError) return null;
   if (error instanceof LimitError && error.code === 'STORAGE.MEMORY_LIMIT') return null;
   return errorText(error);

@@ -14,6 +14,16 @@ export type MergeInput = {
   readonly onError: (error: unknown) => string | null;
 };
 
+/** Makes one series of all that sources gave for it. */
+export interface SeriesJoin {
+  /** Parts in the order of their sources, whose places `ranks` has; null leaves the series out. */
+  join(parts: readonly SeriesColumns[], ranks: readonly number[]): SeriesColumns | null;
+  /** What it found worth telling. */
+  readonly warnings: readonly Annotation[];
+}
+
+const PLAIN: SeriesJoin = { join: (parts) => mergeColumns(parts), warnings: [] };
+
 type Lane = {
   readonly rank: number;
   readonly input: MergeInput;
@@ -23,22 +33,29 @@ type Lane = {
 
 /**
  * Merges sources that are each sorted by labels into one, lazily: a k-way merge that holds one batch of each. Series with
- * equal labels become one; where two have a sample at one time, the earlier source's stays.
+ * equal labels become one; where two have a sample at one time, the earlier source's stays. A `join` other than that sees
+ * every series.
  */
 export class MergedSource implements SeriesSource {
   readonly #inputs: readonly MergeInput[];
+  readonly #join: SeriesJoin;
   readonly #warnings: Annotation[] = [];
   readonly #heap = new Heap<Lane>(
     (a, b) => a.batch[a.at]!.labels.compare(b.batch[b.at]!.labels) || a.rank - b.rank,
   );
   #isStarted = false;
 
-  constructor(inputs: readonly MergeInput[]) {
+  constructor(inputs: readonly MergeInput[], join: SeriesJoin = PLAIN) {
     this.#inputs = inputs;
+    this.#join = join;
   }
 
   get warnings(): readonly Annotation[] {
-    return [...this.#inputs.flatMap(({ source }) => source.warnings), ...this.#warnings];
+    return [
+      ...this.#inputs.flatMap(({ source }) => source.warnings),
+      ...this.#warnings,
+      ...this.#join.warnings,
+    ];
   }
 
   async next(): Promise<readonly SeriesColumns[] | null> {
@@ -52,7 +69,10 @@ export class MergedSource implements SeriesSource {
       }
     }
     const merged: SeriesColumns[] = [];
-    while (merged.length < BATCH_SERIES && this.#heap.size > 0) merged.push(await this.#take());
+    while (merged.length < BATCH_SERIES && this.#heap.size > 0) {
+      const columns = await this.#take();
+      if (columns !== null) merged.push(columns);
+    }
     return merged.length === 0 ? null : merged;
   }
 
@@ -61,8 +81,9 @@ export class MergedSource implements SeriesSource {
   }
 
   /** The next series, made of all lanes that hold it. */
-  async #take(): Promise<SeriesColumns> {
+  async #take(): Promise<SeriesColumns | null> {
     const parts: SeriesColumns[] = [];
+    const ranks: number[] = [];
     for (;;) {
       const lane = this.#heap.peek();
       const columns = lane?.batch[lane.at];
@@ -70,11 +91,12 @@ export class MergedSource implements SeriesSource {
       const [first] = parts;
       if (first !== undefined && !first.labels.equals(columns.labels)) break;
       parts.push(columns);
+      ranks.push(lane.rank);
       this.#heap.pop();
       lane.at++;
       if (lane.at < lane.batch.length || (await this.#fill(lane))) this.#heap.push(lane);
     }
-    return parts.length === 1 && parts[0] !== undefined ? parts[0] : mergeColumns(parts);
+    return this.#join.join(parts, ranks);
   }
 
   /** Gets the lane's next batch; false at its end. */

@@ -9,7 +9,6 @@ import type {
   SeriesSource,
   TimeRange,
 } from '../queryable.ts';
-import { mergeQueryables } from './merge-queryables.ts';
 import { MergedSource } from './merge-sources.ts';
 
 /** More holes than this in one query are joined, nearest first. */
@@ -20,8 +19,15 @@ const MAX_RANGES = 8;
  */
 const MARGIN_MS = 5 * 60_000;
 
-/** What local storage has: everything from `sinceMs` on except `gaps`. */
-export type LocalCoverage = { readonly sinceMs: number; readonly gaps: IntervalSet };
+/**
+ * What local storage has: everything from `sinceMs` on except `gaps`. Before that there may be buckets in place of samples;
+ * from `bucketsSinceMs` on they tell of all but `gaps`, too.
+ */
+export type LocalCoverage = {
+  readonly sinceMs: number;
+  readonly bucketsSinceMs: number;
+  readonly gaps: IntervalSet;
+};
 
 /**
  * The parts of `range` that local storage does not cover, each with its margin, ascending and disjoint. With
@@ -32,9 +38,12 @@ export function uncoveredRanges(
   coverage: LocalCoverage,
   readRecent = false,
 ): readonly TimeRange[] {
-  if (readRecent) return [range];
+  return withMargins(range, lackingIn(range, coverage, readRecent));
+}
+
+function withMargins(range: TimeRange, holes: IntervalSet): readonly TimeRange[] {
   const ranges: TimeRange[] = [];
-  for (const { startMs, endMs } of holesIn(range, coverage)) {
+  for (const { startMs, endMs } of holes) {
     const minMs = Math.max(range.minMs, startMs - MARGIN_MS);
     const maxMs = Math.min(range.maxMs, endMs - 1 + MARGIN_MS);
     const last = ranges.at(-1);
@@ -46,9 +55,14 @@ export function uncoveredRanges(
   return ranges;
 }
 
-/** The times of `range` that local storage lacks, without margins. */
-function holesIn(range: TimeRange, coverage: LocalCoverage): IntervalSet {
+/** The times of `range` that local storage lacks, without margins; with `readRecent` all. */
+export function lackingIn(
+  range: TimeRange,
+  coverage: LocalCoverage,
+  readRecent: boolean,
+): IntervalSet {
   const asked = [{ startMs: range.minMs, endMs: range.maxMs + 1 }];
+  if (readRecent) return asked;
   const before =
     coverage.sinceMs > range.minMs ? [{ startMs: range.minMs, endMs: coverage.sinceMs }] : [];
   return intersect(union(before, coverage.gaps), asked);
@@ -84,20 +98,8 @@ class UncoveredQueryable implements Queryable {
   }
 
   select(request: SelectRequest, context: ReadContext): SeriesSource {
-    const coverage = this.#coverage();
-    const ranges = uncoveredRanges(request.range, coverage);
-    const [only] = ranges;
-    if (only === undefined) return NOTHING;
-    const source =
-      ranges.length === 1
-        ? this.#remote.select({ ...request, range: only }, context)
-        : new MergedSource(
-            ranges.map((range) => ({
-              source: this.#remote.select({ ...request, range, sorted: true }, context),
-              onError: () => null,
-            })),
-          );
-    return new ClippedSource(source, holesIn(request.range, coverage));
+    const holes = lackingIn(request.range, this.#coverage(), false);
+    return selectIn(this.#remote, request, holes, context);
   }
 
   labelNames(
@@ -132,6 +134,30 @@ class UncoveredQueryable implements Queryable {
     if (first === undefined || last === undefined) return { values: [], warnings: [] };
     return ask({ minMs: first.minMs, maxMs: last.maxMs });
   }
+}
+
+/** What the remote has in `holes` of the request's range, sorted when it was asked for so. */
+export function selectIn(
+  remote: Queryable,
+  request: SelectRequest,
+  holes: IntervalSet,
+  context: ReadContext,
+): SeriesSource {
+  const { range: whole } = request;
+  const ranges = withMargins(whole, holes);
+  const [only] = ranges;
+  if (only === undefined) return NOTHING;
+  const source =
+    ranges.length === 1
+      ? remote.select({ ...request, range: only }, context)
+      : new MergedSource(
+          ranges.map((range) => ({
+            source: remote.select({ ...request, range, sorted: true }, context),
+            onError: () => null,
+          })),
+        );
+  const isAll = holes[0]!.startMs <= whole.minMs && holes[0]!.endMs > whole.maxMs;
+  return isAll ? source : new ClippedSource(source, holes);
 }
 
 const NOTHING: SeriesSource = {
@@ -203,16 +229,4 @@ function clip(columns: SeriesColumns, holes: IntervalSet): SeriesColumns {
         ? null
         : Float64Array.from(indices, (index) => startTimestampsMs[index]!),
   };
-}
-
-/** Local storage with remotes for what it lacks: the usual arrangement of a server with `remote_read`. */
-export function withRemotes(
-  local: Queryable,
-  remotes: readonly { readonly queryable: Queryable; readonly readRecent: boolean }[],
-  coverage: () => LocalCoverage,
-): Queryable {
-  return mergeQueryables(
-    local,
-    remotes.map(({ queryable, readRecent }) => onlyUncovered(queryable, coverage, readRecent)),
-  );
 }

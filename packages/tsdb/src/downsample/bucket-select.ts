@@ -33,6 +33,8 @@ export type BucketPart =
       /** In the order in which they answer. */
       readonly cursors: readonly SeriesCursor[];
       readonly builder: ColumnBuilder;
+      /** Samples of others will come between them: each is a bucket of its own. */
+      readonly isApart: boolean;
     };
 
 export type BucketSelectOptions = {
@@ -139,7 +141,9 @@ export class BucketSelect implements SeriesSource {
     }
     if (builder.count === 0) return;
     const columns = builder.take(labels);
-    this.#options.table.addSamples(columns);
+    const { table } = this.#options;
+    if (part.isApart) table.addApart(columns);
+    else table.addSamples(columns);
     this.#options.context.budget.give(columns.count * BYTES_PER_SAMPLE);
   }
 

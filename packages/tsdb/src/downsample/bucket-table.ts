@@ -73,6 +73,27 @@ export class BucketTable {
     this.#endSum();
   }
 
+  /** Adds samples, all later than those that are there, each as a bucket of its own. */
+  addApart({ count, timestampsMs, values, histograms }: SeriesColumns): void {
+    if (histograms !== null) {
+      this.unfit = 'histograms';
+      return;
+    }
+    const words = wordsOf(values);
+    for (let i = 0; i < count; i++) {
+      if (isStaleAt(words, i)) continue;
+      this.#begin(timestampsMs[i]!, timestampsMs[i]!, values[i]!);
+    }
+  }
+
+  /** Takes the table for fit again, with a bucket of a count of 0 for samples in a time of which nothing more is known. */
+  addUntold(minMs: number, maxMs: number): void {
+    this.unfit = null;
+    this.#begin(maxMs, maxMs, Number.NaN);
+    this.columns.firstTimesMs[this.count - 1] = minMs;
+    this.columns.counts[this.count - 1] = 0;
+  }
+
   /** Room for `more` buckets behind those that are there. */
   reserve(more: number): void {
     const needed = this.count + more;

@@ -65,6 +65,14 @@ export class Downsampled {
     return this.#sets.reduce((sum, { slices }) => sum + slices.length, 0);
   }
 
+  /** Where the oldest slice begins; infinite without slices. */
+  get oldestMs(): number {
+    return this.#sets.reduce(
+      (min, { slices }) => Math.min(min, slices[0]?.range.minMs ?? min),
+      Number.POSITIVE_INFINITY,
+    );
+  }
+
   /** Slices that are all that is left of some samples in the range. */
   droppedIn(range: TimeRange): { readonly set: SliceSet; readonly slice: Slice }[] {
     return this.#sets.flatMap((set) =>

@@ -1,11 +1,15 @@
 import type { Clock } from '@pollux/base';
-import { formatDuration, type Labels, Matcher } from '@pollux/model';
+import { type Labels, Matcher } from '@pollux/model';
 import {
   type Annotation,
   BUCKET_FUNCTIONS,
   type BucketColumn,
   type IntervalSet,
+  intersect,
   intervalSet,
+  type LocalAnswer,
+  overlaps,
+  PlannedSource,
   type ReadContext,
   type SampleNeed,
   type SelectRequest,
@@ -18,7 +22,6 @@ import {
 import { BlockCursor, type OnDamage } from '../block/block-cursor.ts';
 import type { BlockSet } from '../block/block-set.ts';
 import { DamageReport } from '../block/damage-report.ts';
-import { RawDroppedError } from '../errors.ts';
 import type { Head } from '../head/head.ts';
 import { ColumnBuilder } from '../query/column-builder.ts';
 import { MergeSelect } from '../query/merge-select.ts';
@@ -28,6 +31,14 @@ import { bucketReader } from './bucket-reader.ts';
 import { type BucketPart, BucketSelect } from './bucket-select.ts';
 import { BucketTable, type TableColumn } from './bucket-table.ts';
 import type { Downsampled } from './downsampled.ts';
+import {
+  approximation,
+  type Dropped,
+  missing,
+  notDownsampled,
+  rawDropped,
+} from './dropped-texts.ts';
+import { LostBuckets, type LostPart } from './lost-buckets.ts';
 import type { Slice } from './slice.ts';
 import type { SliceSet } from './slice-set.ts';
 
@@ -35,7 +46,6 @@ import type { SliceSet } from './slice-set.ts';
 const PAYING_SHARE = 0.5;
 
 type Windows = Extract<SampleNeed, { kind: 'windows' }>;
-type Dropped = { readonly set: SliceSet; readonly slice: Slice };
 
 export type ReadingParts = {
   readonly head: Head;
@@ -63,6 +73,81 @@ export class DownsampledReading {
     return new PlannedSource(() => this.#plan(request, need, context));
   }
 
+  /** As {@link select}, of a request with `need`, for who asks others, too: for the times in `lacking`. */
+  async selectBeside(
+    request: SelectRequest,
+    lacking: IntervalSet,
+    context: ReadContext,
+  ): Promise<LocalAnswer> {
+    const { range, need } = request;
+    const dropped = await this.#droppedOf(request, context);
+    if (dropped.length === 0) {
+      return { kind: 'samples', source: this.#merged(request, context, [], []) };
+    }
+    const set = need?.kind === 'windows' ? this.#exactSet(need, range, dropped) : null;
+    const columns = need?.kind === 'windows' ? BUCKET_FUNCTIONS.get(need.func) : undefined;
+    const nearest = set ?? this.#nearestSet(range, dropped);
+    const elsewhere = ', and remote storage has not given all of them';
+    const refusal = {
+      refuse: () => (this.#parts.allowApproximate ? null : rawDropped(nearest, dropped, elsewhere)),
+      approximation: approximation(nearest),
+    };
+    if (set === null || columns === undefined) {
+      const lost = this.#lostOf(request, dropped, context);
+      try {
+        const source = this.#merged(request, context, [], []);
+        return { kind: 'remains', source, lost, ...refusal };
+      } catch (error) {
+        for (const one of lost) one.close();
+        throw error;
+      }
+    }
+    // Others may have samples for a time in which some are missing here, but not for one in which buckets are all there is.
+    const isTaken = (slice: Slice): boolean =>
+      dropped.some((one) => one.slice === slice) ||
+      !overlaps(lacking, slice.range.minMs, slice.range.maxMs + 1);
+    const slices = this.#usable(set, range, dropped).filter(isTaken);
+    const times = intervalSet(slices.map((slice) => intervalOf(slice.range)));
+    const plan = { request, context, columns, set, slices, isApart: true, notes: [] };
+    return {
+      kind: 'buckets',
+      source: this.#buckets(plan),
+      resolutionMs: set.resolutionMs,
+      times: intersect(times, [intervalOf(range)]),
+      ...refusal,
+    };
+  }
+
+  /** What tells which samples were dropped, by resolution, finest first. */
+  #lostOf(
+    { range, matchers }: SelectRequest,
+    dropped: readonly Dropped[],
+    context: ReadContext,
+  ): LostBuckets[] {
+    const { clock, downsampled } = this.#parts;
+    const opened: LostPart[] = [];
+    try {
+      return downsampled.sets.flatMap((set) => {
+        const parts: LostPart[] = [];
+        for (const { slice } of dropped.filter((one) => one.set === set)) {
+          const part = {
+            minMs: Math.max(range.minMs, slice.range.minMs),
+            maxMs: Math.min(range.maxMs, slice.droppedUntilMs),
+          };
+          const onDamage: OnDamage = (block, error) => set.noteDamage(block, error);
+          const cursor = new BlockCursor(slice.block, part, matchers, onDamage);
+          const open = { slice, range: part, cursor };
+          parts.push(open);
+          opened.push(open);
+        }
+        return parts.length === 0 ? [] : [new LostBuckets(parts, set.resolutionMs, context, clock)];
+      });
+    } catch (error) {
+      for (const { cursor } of opened) cursor.close();
+      throw error;
+    }
+  }
+
   /** Samples, and the label sets of series of which only buckets are left. */
   #labelsOnly(request: SelectRequest, context: ReadContext): SeriesSource {
     const { range } = request;
@@ -77,13 +162,15 @@ export class DownsampledReading {
     const dropped = await this.#droppedOf(request, context);
     const columns = need.kind === 'windows' ? BUCKET_FUNCTIONS.get(need.func) : undefined;
     if (need.kind === 'windows' && columns !== undefined) {
-      const set = this.#exactSet(need, request.range, dropped);
-      if (set !== null)
-        return this.#buckets({ request, context, columns, set, dropped, notes: [] });
+      const answer = (set: SliceSet, notes: readonly Annotation[]): SeriesSource => {
+        const slices = this.#usable(set, request.range, dropped);
+        return this.#buckets({ request, context, columns, set, slices, isApart: false, notes });
+      };
+      const exact = this.#exactSet(need, request.range, dropped);
+      if (exact !== null) return answer(exact, []);
       if (dropped.length > 0 && this.#parts.allowApproximate) {
         const nearest = this.#nearestSet(request.range, dropped);
-        const notes = [approximation(nearest)];
-        return this.#buckets({ request, context, columns, set: nearest, dropped, notes });
+        return answer(nearest, [approximation(nearest)]);
       }
     }
     if (dropped.length === 0) return this.#merged(request, context, [], []);
@@ -150,8 +237,12 @@ export class DownsampledReading {
 
   /** Times for which slices of the set answer. */
   #timesOf(set: SliceSet, range: TimeRange, dropped: readonly Dropped[]): IntervalSet {
-    const usable = set.in(range).filter((slice) => this.#isUsable(set, slice, dropped));
+    const usable = this.#usable(set, range, dropped);
     return intervalSet(usable.map((slice) => intervalOf(slice.range)));
+  }
+
+  #usable(set: SliceSet, range: TimeRange, dropped: readonly Dropped[]): Slice[] {
+    return set.in(range).filter((slice) => this.#isUsable(set, slice, dropped));
   }
 
   /** True when the slice is all that is left of samples that are asked for, or as good as the samples. */
@@ -168,10 +259,12 @@ export class DownsampledReading {
     readonly context: ReadContext;
     readonly columns: readonly BucketColumn[];
     readonly set: SliceSet;
-    readonly dropped: readonly Dropped[];
+    readonly slices: readonly Slice[];
+    /** Samples are not gathered, since those of others come between them. */
+    readonly isApart: boolean;
     readonly notes: readonly Annotation[];
   }): SeriesSource {
-    const { request, context, columns, set, dropped } = plan;
+    const { request, context, columns, set, isApart } = plan;
     const { range, matchers, hints } = request;
     const { blocks, clock, allowApproximate } = this.#parts;
     const damage = new DamageReport(blocks);
@@ -179,7 +272,6 @@ export class DownsampledReading {
     const table = new BucketTable(set.resolutionMs);
     const wanted = new Set<TableColumn>(columns);
     const parts: BucketPart[] = [];
-    const usable = set.in(range).filter((slice) => this.#isUsable(set, slice, dropped));
     let nextMs = range.minMs;
     const addSamples = (maxMs: number): void => {
       if (maxMs < nextMs) return;
@@ -189,6 +281,7 @@ export class DownsampledReading {
         kind: 'samples',
         cursors: openCursors(open, piece, matchers),
         builder: new ColumnBuilder(piece, context.budget),
+        isApart,
       });
     };
     const onDamage: OnDamage = (block, error) => {
@@ -196,7 +289,7 @@ export class DownsampledReading {
       damage.note(block, error);
     };
     try {
-      for (const slice of usable) {
+      for (const slice of plan.slices) {
         addSamples(Math.min(range.maxMs, slice.range.minMs - 1));
         const piece = {
           minMs: Math.max(range.minMs, slice.range.minMs),
@@ -280,33 +373,6 @@ export class DownsampledReading {
   }
 }
 
-/** A source that is planned when it is first read. */
-class PlannedSource implements SeriesSource {
-  readonly #plan: () => Promise<SeriesSource>;
-  #source: SeriesSource | null = null;
-  #isClosed = false;
-
-  constructor(plan: () => Promise<SeriesSource>) {
-    this.#plan = plan;
-  }
-
-  get warnings(): readonly Annotation[] {
-    return this.#source?.warnings ?? [];
-  }
-
-  async next(): Promise<readonly SeriesColumns[] | null> {
-    if (this.#isClosed) return null;
-    this.#source ??= await this.#plan();
-    if (this.#isClosed) this.#source.close();
-    return this.#source.next();
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    this.#source?.close();
-  }
-}
-
 function isAligned(need: Windows, resolutionMs: number): boolean {
   const { firstEndMs, lastEndMs, stepMs, rangeMs } = need;
   if (firstEndMs % resolutionMs !== 0 || rangeMs % resolutionMs !== 0) return false;
@@ -322,51 +388,4 @@ function holdsDropped(missing: IntervalSet, { slice }: Dropped, range: TimeRange
 
 function intervalOf({ minMs, maxMs }: TimeRange): { startMs: number; endMs: number } {
   return { startMs: minMs, endMs: maxMs + 1 };
-}
-
-function rawDropped(set: SliceSet, dropped: readonly Dropped[]): RawDroppedError {
-  const resolution = formatDuration(set.resolutionMs);
-  const untilMs = Math.max(...dropped.map(({ slice }) => slice.droppedUntilMs));
-  const functions = [...BUCKET_FUNCTIONS.keys()].join(', ');
-  return new RawDroppedError(
-    resolution,
-    `samples before ${new Date(untilMs).toISOString()} were dropped, down-sampled data of ${resolution} are left; ` +
-      `ask for a later time, or use one of ${functions} with start, step, range and offset at multiples of ${resolution}, ` +
-      'or allow approximate answers by --query.allow-approximate',
-  );
-}
-
-function notDownsampled(
-  set: SliceSet,
-  labels: Labels,
-  unfit: BucketTable['unfit'],
-): RawDroppedError {
-  const resolution = formatDuration(set.resolutionMs);
-  return new RawDroppedError(
-    resolution,
-    `samples of ${labels} were dropped, and data of ${resolution} cannot stand for them: ${whyUnfit(unfit)}; ask for a later time or for other series`,
-  );
-}
-
-function whyUnfit(unfit: BucketTable['unfit']): string {
-  return unfit === 'overflow'
-    ? 'sums of values overflow'
-    : 'native histograms are not down-sampled';
-}
-
-/** For what is left out where approximate answers are allowed. */
-function missing(set: SliceSet, unfit: BucketTable['unfit']): Annotation {
-  const resolution = formatDuration(set.resolutionMs);
-  return {
-    kind: 'info',
-    text: `PromQL info: samples were dropped, and series are missing from down-sampled data of ${resolution}: ${whyUnfit(unfit)}`,
-  };
-}
-
-function approximation(set: SliceSet): Annotation {
-  const resolution = formatDuration(set.resolutionMs);
-  return {
-    kind: 'info',
-    text: `PromQL info: samples were dropped, and the answer is approximated from down-sampled data of ${resolution}`,
-  };
 }
