@@ -56,6 +56,8 @@ export type TsdbOptions = {
   readonly snapshotIntervalMs: number;
   /** ... nor before the log has grown by this much, which a start without a new snapshot would read. */
   readonly snapshotLogBytes: number;
+  /** It is written sooner when half as many series again have come, so many at least. */
+  readonly snapshotSeries: number;
   /** A start that has so much of the log to read has it read by a worker. */
   readonly replayWorkerMinBytes: number;
   /** Blocks that are so large together are compacted by a worker. */
@@ -93,6 +95,7 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   fileCacheBytes: 64 * 1024 * 1024,
   snapshotIntervalMs: 5 * 60 * 1000,
   snapshotLogBytes: 4 * 1024 * 1024,
+  snapshotSeries: 20_000,
   // A worker saves a third of 0.1 s a MiB, takes 0.05 s to start and, for a while, 15 MB: below this it is not worth its memory.
   replayWorkerMinBytes: 8 * 1024 * 1024,
   // Below this slices of the thread are done in seconds, and a worker's 30 MB would be had and given back all day long.

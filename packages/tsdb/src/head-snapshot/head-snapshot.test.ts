@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { type File, SeededRandom, VirtualClock } from '@pollux/base';
+import { ByteReader, crc32c, type File, SeededRandom, VirtualClock } from '@pollux/base';
 import { NodeFiles } from '@pollux/base/node';
 import { Labels, Matcher } from '@pollux/model';
 import { Registry } from '@pollux/telemetry';
@@ -196,6 +196,75 @@ describe('a head snapshot', () => {
     }
   });
 
+  it('of another version, of another order of bytes, or of contents that do not go together is given up for the log', async () => {
+    const whole = path.join(directory, 'whole');
+    const db = await openTsdb(whole, { options: OPTIONS });
+    // More series than a frame has.
+    await fill(db, 0, 2, 1500);
+    const all = await query(db);
+    await db.close();
+    const harms: readonly ((bytes: Buffer) => void)[] = [
+      (bytes) => {
+        bytes[4] = 1;
+      },
+      (bytes) =>
+        changeFrame(bytes, 0, (body) => body.writeUInt8(3 - body.at(-1)!, body.length - 1)),
+      // What is in the first frame of series has been taken then.
+      (bytes) => changeRows(bytes, 2, (rows, count) => rows.writeUInt8(0, count * 4)),
+      (bytes) => changeRows(bytes, 2, (rows, count) => rows.writeUInt32LE(5, count * 5)),
+    ];
+    for (const [i, harm] of harms.entries()) {
+      const data = path.join(directory, String(i));
+      fs.cpSync(whole, data, { recursive: true });
+      const file = path.join(data, SNAPSHOT);
+      const bytes = fs.readFileSync(file);
+      harm(bytes);
+      fs.writeFileSync(file, bytes);
+      const registry = new Registry();
+      const again = await openTsdb(data, { options: OPTIONS, registry });
+      expect(figure(registry, 'prometheus_tsdb_snapshot_replay_error_total')).toBe(1);
+      expect(fs.existsSync(file)).toBe(false);
+      expect(await query(again)).toEqual(all);
+      // Series that came from it and those that the log has are the same ones.
+      expect(again.headStats(1).numSeries).toBe(1500);
+      await again.close();
+    }
+  });
+
+  it('is written before its time when many series have come and no more are coming', async () => {
+    const clock = new VirtualClock();
+    const options = { ...OPTIONS, snapshotIntervalMs: 3_600_000, snapshotSeries: 100 };
+    const db = await openTsdb(directory, { options, clock });
+    const file = path.join(directory, SNAPSHOT);
+    const written = async (): Promise<boolean> => {
+      fs.rmSync(file, { force: true });
+      await db.tick();
+      return fs.existsSync(file);
+    };
+    await fill(db, 0, 1, 1200);
+    expect(await written()).toBe(false);
+    await fill(db, 1, 2, 1205);
+    expect(await written()).toBe(true);
+    expect(await written()).toBe(false);
+    // Not half as many again.
+    await fill(db, 2, 3, 1700);
+    expect(await written()).toBe(false);
+    expect(await written()).toBe(false);
+    await fill(db, 3, 4, 2400);
+    expect(await written()).toBe(false);
+    expect(await written()).toBe(true);
+    const all = await query(db);
+    const copy = path.join(directory, 'copy');
+    fs.mkdirSync(copy);
+    for (const name of ['wal', 'chunks_head', SNAPSHOT]) {
+      fs.cpSync(path.join(directory, name), path.join(copy, name), { recursive: true });
+    }
+    const again = await openTsdb(copy, { options });
+    expect(await query(again)).toEqual(all);
+    await again.close();
+    await db.close();
+  });
+
   it('leaves the old one in place when the disk is full at any write', async () => {
     const disk = new CountingFiles();
     const db = await openTsdb(directory, {
@@ -267,6 +336,29 @@ describe('a head snapshot', () => {
     );
   }, 60_000);
 });
+
+/** Changes the body of a frame behind its kind, and gives it the checksum of that. */
+function changeFrame(bytes: Buffer, index: number, change: (body: Buffer) => void): void {
+  let at = 5;
+  for (let i = 0; i < index; i++) at += bytes.readUInt32BE(at) + 8;
+  const end = at + 4 + bytes.readUInt32BE(at);
+  change(bytes.subarray(at + 5, end));
+  bytes.writeUInt32BE(crc32c(bytes, at + 4, end), end);
+}
+
+/** As {@link changeFrame}, of the columns of a frame of `count` series: references, flags, sizes and so on. */
+function changeRows(
+  bytes: Buffer,
+  index: number,
+  change: (rows: Buffer, count: number) => void,
+): void {
+  changeFrame(bytes, index, (body) => {
+    const source = new ByteReader(body);
+    for (let texts = source.uvarint(); texts > 0; texts--) source.skip(source.uvarint());
+    const count = source.uvarint();
+    change(body.subarray(source.offset), count);
+  });
+}
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

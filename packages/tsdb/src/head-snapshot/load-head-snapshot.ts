@@ -12,13 +12,9 @@ import type { Expiries } from '../wal/expiries.ts';
 import { decodeRecord } from '../wal/records.ts';
 import { segmentName, type WalPosition } from '../wal/segment.ts';
 import { lastCheckpoint } from '../wal/wal.ts';
-import { decodingFrames, FRAME, FrameReader } from './frames.ts';
-import {
-  HEAD_SNAPSHOT_FILE,
-  HEAD_SNAPSHOT_TMP,
-  logFingerprint,
-  SERIES_FLAG,
-} from './write-head-snapshot.ts';
+import { BYTE_ORDER, decodingFrames, FRAME, FrameReader } from './frames.ts';
+import { SERIES_FLAG, SeriesRows } from './series-rows.ts';
+import { HEAD_SNAPSHOT_FILE, HEAD_SNAPSHOT_TMP, logFingerprint } from './write-head-snapshot.ts';
 
 export type LoadOptions = {
   readonly files: Files;
@@ -41,9 +37,17 @@ export type LoadedSnapshot = {
   /** What references in the log mean. */
   readonly refs: LogRefs;
   readonly bytes: number;
+  readonly seriesCount: number;
 };
 
-type Summary = { readonly position: WalPosition; readonly lastRef: number };
+type End = {
+  readonly lastRef: number;
+  readonly chunkEnd: HeadChunkPlace;
+  readonly seriesCount: number;
+  readonly symbolCount: number;
+};
+
+type Summary = End & { readonly position: WalPosition };
 
 /**
  * Fills the head from its snapshot. Null, and nothing done, when there is none or it does not go with the other files: then
@@ -58,17 +62,26 @@ export async function loadHeadSnapshot(options: LoadOptions): Promise<LoadedSnap
   const file = files.open(path, 'r');
   try {
     // All is read once before anything is applied: the head cannot be emptied again.
-    const { position, lastRef } = await checkFrames(new FrameReader(file, path), options, slices);
+    const summary = await checkFrames(new FrameReader(file, path), options, slices);
+    const { position, seriesCount } = summary;
     checkLog(options, position);
-    options.head.table.reserveRef(lastRef);
+    const { table } = options.head;
+    table.reserveRef(summary.lastRef);
+    table.expect(seriesCount, summary.symbolCount);
+    const firstSlot = table.slotLimit;
     const loader = new Loader(options, path);
-    const frames = new FrameReader(file, path);
-    for (let frame = frames.next(); frame !== null; frame = frames.next()) {
-      const { kind, body } = frame;
-      decodingFrames(path, () => loader.apply(kind, body));
-      if (slices.isOver) await slices.pause();
+    const frames = new FrameReader(file, path, true);
+    try {
+      for (let frame = frames.next(); frame !== null; frame = frames.next()) {
+        const { kind, body } = frame;
+        decodingFrames(path, () => loader.apply(kind, body));
+        if (slices.isOver) await slices.pause();
+      }
+    } finally {
+      // Also when a frame did not decode: the log then goes on with the series that are there.
+      await table.indexRestored(firstSlot, slices);
     }
-    return { position, refs: loader.refs, bytes: file.size() };
+    return { position, refs: loader.refs, bytes: file.size(), seriesCount };
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
     metrics.snapshotErrors.inc();
@@ -94,15 +107,15 @@ async function checkFrames(
     if (summary !== null) throw new CorruptionError(path, 'goes on behind its end');
     const { kind, body } = frame;
     if (kind === FRAME.start) {
-      position = decodingFrames(path, () => ({ segment: body.uvarint(), offset: body.uvarint() }));
+      position = decodingFrames(path, () => readStart(body, path));
     } else if (position === null) {
       throw new CorruptionError(path, 'does not begin with its start');
     } else if (kind === FRAME.end) {
-      const [lastRef, chunkEnd] = decodingFrames(path, () => readEnd(body));
-      if (!isBehind(found.end, chunkEnd)) {
+      const end = decodingFrames(path, () => readEnd(body));
+      if (!isBehind(found.end, end.chunkEnd)) {
         throw new CorruptionError(path, 'head chunks that it needs are missing');
       }
-      summary = { position, lastRef };
+      summary = { ...end, position };
     }
     if (slices.isOver) await slices.pause();
   }
@@ -110,11 +123,22 @@ async function checkFrames(
   return summary;
 }
 
-function readEnd(body: ByteReader): [number, HeadChunkPlace] {
+function readStart(body: ByteReader, path: string): WalPosition {
+  const position = { segment: body.uvarint(), offset: body.uvarint() };
   body.uvarint();
+  body.u32();
+  if (body.u8() !== BYTE_ORDER) {
+    throw new CorruptionError(path, 'was written by a machine with another order of bytes');
+  }
+  return position;
+}
+
+function readEnd(body: ByteReader): End {
+  const seriesCount = body.uvarint();
   const lastRef = body.uvarint();
   if (lastRef >= 2 ** 32) throw new DecodeError('reference out of range', body.offset);
-  return [lastRef, { file: body.uvarint(), offset: body.uvarint() }];
+  const chunkEnd = { file: body.uvarint(), offset: body.uvarint() };
+  return { seriesCount, lastRef, chunkEnd, symbolCount: body.uvarint() };
 }
 
 function isBehind(place: HeadChunkPlace, other: HeadChunkPlace): boolean {
@@ -157,7 +181,7 @@ class Loader {
   /** The head's symbols by the snapshot's numbers. */
   #symbols = new Uint32Array(4096);
   #symbolCount = 0;
-  #labels = new Uint32Array(64);
+  readonly #rows = new SeriesRows();
 
   constructor(options: LoadOptions, path: string) {
     this.#options = options;
@@ -168,7 +192,7 @@ class Loader {
     switch (kind) {
       case FRAME.series:
         this.#applySymbols(body);
-        while (body.remaining > 0) this.#applySeries(body);
+        this.#applySeries(body);
         return;
       case FRAME.record:
         this.#applyRecord(body.raw(body.remaining));
@@ -199,38 +223,26 @@ class Loader {
   #applySeries(body: ByteReader): void {
     const { head, found } = this.#options;
     const { table } = head;
-    const ref = body.uvarint();
-    const flags = body.u8();
-    const size = body.uvarint() * 2;
-    if (size > body.remaining) throw new DecodeError('more labels than bytes', body.offset);
-    if (size > this.#labels.length) this.#labels = new Uint32Array(size * 2);
-    for (let i = 0; i < size; i++) this.#labels[i] = this.#symbols[body.uvarint()]!;
-    const slot = table.createFromSymbols(this.#labels, size, ref);
-    table.isLogged[slot] = 1;
-    this.refs.set(ref, slot);
-    found.claim(ref, slot);
-    if (flags === SERIES_FLAG.floats) this.#applyFloats(body, slot);
-    else if (flags === SERIES_FLAG.histograms) this.#applyHistograms(body, slot);
+    const rows = this.#rows;
+    rows.decode(body);
+    let at = 0;
+    for (let row = 0; row < rows.count; row++) {
+      rows.readLabels(row, this.#symbols, this.#symbolCount);
+      const ref = rows.refs[row]!;
+      if (ref === 0) throw new DecodeError('a series without a reference', row);
+      const slot = table.restore(rows.labels, rows.sizes[row]!, ref);
+      table.isLogged[slot] = 1;
+      this.refs.set(ref, slot);
+      found.claim(ref, slot);
+      if (rows.flags[row] === SERIES_FLAG.floats) {
+        if (this.#isNews(slot, rows.minMs[row]!, rows.newestMs[row]!)) {
+          head.restoreOpen(slot, rows, row, rows.data, at);
+        }
+        at += (rows.bitLengths[row]! + 7) >>> 3;
+      } else if (rows.flags[row] === SERIES_FLAG.histograms) this.#applyHistograms(body, slot);
+    }
   }
 
-  #applyFloats(body: ByteReader, slot: number): void {
-    const { head } = this.#options;
-    const minMs = body.varint();
-    const cutMs = body.varint();
-    const maxMs = minMs + body.uvarint();
-    const deltaMs = body.uvarint();
-    const valueLow = body.u32();
-    const valueHigh = body.u32();
-    const bitLength = body.u16();
-    const leading = body.u8();
-    const trailing = body.u8();
-    const bytes = body.raw(body.uvarint());
-    const window = { bitLength, leading, trailing };
-    if (!this.#isNews(slot, minMs, maxMs)) return;
-    head.restoreOpen(slot, { minMs, cutMs, maxMs, deltaMs, valueLow, valueHigh, window, bytes });
-  }
-
-  /** The open chunk of histograms is completed: what comes next goes into a new one. */
   #applyHistograms(body: ByteReader, slot: number): void {
     const encoding = body.u8();
     const minMs = body.varint();

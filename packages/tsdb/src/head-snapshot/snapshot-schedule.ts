@@ -11,6 +11,10 @@ import {
 
 /** A snapshot is worth writing when the log has grown by this part of the last one: both cost a start much the same time. */
 const WORTH = 1 / 4;
+/** Series are what a replay takes longest for: without waiting for its time a snapshot is written when there are so many more. */
+const GROWN = 1.5;
+/** As long as the number of series grows by more than this part from one look to the next, the next snapshot would be worth more. */
+const CALM = 1 / 50;
 /** Turns of the event loop in which a moment without an open commit is looked for. */
 const MAX_TURNS = 1000;
 
@@ -28,6 +32,8 @@ export class SnapshotSchedule {
   readonly #parts: SnapshotScheduleParts;
   #last: WrittenSnapshot | null;
   #triedMs: number;
+  /** Series at the last look. */
+  #seenSeries = 0;
 
   constructor(parts: SnapshotScheduleParts) {
     this.#parts = parts;
@@ -40,7 +46,8 @@ export class SnapshotSchedule {
     const { options, source } = this.#parts;
     const nowMs = source.clock.monotonic();
     if (options.snapshotIntervalMs === 0) return;
-    if (nowMs - this.#triedMs < options.snapshotIntervalMs) return;
+    const isTime = nowMs - this.#triedMs >= options.snapshotIntervalMs;
+    if (!this.#hasGrown() && !isTime) return;
     this.#triedMs = nowMs;
     if (this.#isWorthwhile()) await this.#write(signal);
   }
@@ -50,6 +57,16 @@ export class SnapshotSchedule {
     if (this.#parts.options.snapshotIntervalMs > 0 && this.#isWorthwhile()) {
       await this.#write(signal);
     }
+  }
+
+  /** Whether many series have come since the last snapshot, and no more are coming. */
+  #hasGrown(): boolean {
+    const { options, source } = this.#parts;
+    const { count } = source.head.table;
+    const isCalm = count - this.#seenSeries <= this.#seenSeries * CALM;
+    this.#seenSeries = count;
+    const known = this.#last?.seriesCount ?? 0;
+    return isCalm && count >= known * GROWN && count - known >= options.snapshotSeries;
   }
 
   #isWorthwhile(): boolean {

@@ -1,4 +1,5 @@
 import { ByteWriter, type Clock, crc32c, type Files } from '@pollux/base';
+import { xorByteLength } from '@pollux/kernels';
 import {
   type ExemplarRecord,
   encodeExemplars,
@@ -10,19 +11,20 @@ import {
 import type { StoredExemplar } from '../head/exemplar-ring.ts';
 import type { Head } from '../head/head.ts';
 import type { Slot } from '../head/series-table.ts';
+import { offsetOf } from '../head/slabs.ts';
 import type { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
 import { Slices } from '../slices.ts';
 import type { Expiries } from '../wal/expiries.ts';
 import { segmentName, type WalPosition } from '../wal/segment.ts';
 import type { Wal } from '../wal/wal.ts';
-import { FRAME, FRAME_BYTES, FrameWriter } from './frames.ts';
+import { BYTE_ORDER, FRAME, FRAME_BYTES, FrameWriter } from './frames.ts';
+import { SERIES_FLAG, SeriesRows } from './series-rows.ts';
 
 export const HEAD_SNAPSHOT_FILE = 'head_snapshot';
 export const HEAD_SNAPSHOT_TMP = 'head_snapshot.tmp';
 /** Of the log before the position, by which a start sees that it is the same log. */
 const FINGERPRINT_BYTES = 4096;
 const RECORD_ENTRIES = 500;
-export const SERIES_FLAG = { floats: 1, histograms: 2 } as const;
 
 export type HeadSnapshotSource = {
   readonly files: Files;
@@ -36,7 +38,11 @@ export type HeadSnapshotSource = {
   readonly signal: AbortSignal;
 };
 
-export type WrittenSnapshot = { readonly position: WalPosition; readonly bytes: number };
+export type WrittenSnapshot = {
+  readonly position: WalPosition;
+  readonly bytes: number;
+  readonly seriesCount: number;
+};
 
 /**
  * Replaces the head snapshot. The caller sees to it that at the call no commit is logged but not visible yet, and that the
@@ -64,12 +70,13 @@ export async function writeHeadSnapshot(source: HeadSnapshotSource): Promise<Wri
       target.uvarint(source.head.table.lastRef);
       target.uvarint(end.file);
       target.uvarint(end.offset);
+      target.uvarint(source.head.table.symbols.count);
     });
     const bytes = writer.size;
     await writer.finish();
     files.rename(temporary, path);
     await files.datasyncDirectory(directory);
-    return { position, bytes };
+    return { position, bytes, seriesCount };
   } catch (error) {
     writer.abandon();
     files.remove(temporary);
@@ -107,6 +114,7 @@ function writeStart(
     target.uvarint(position.offset);
     target.uvarint(length);
     target.u32(crc);
+    target.u8(BYTE_ORDER);
   });
 }
 
@@ -115,24 +123,29 @@ async function writeSeries(source: HeadSnapshotSource, writer: FrameWriter): Pro
   const { table } = head;
   const slices = new Slices(clock, signal);
   const symbols = new SymbolNumbers(head);
-  const rows = new ByteWriter(FRAME_BYTES * 2);
-  const payload = new ByteWriter(FRAME_BYTES * 2);
+  const numberOf = (symbol: number): number => symbols.of(symbol);
+  const rows = new SeriesRows();
+  const histograms = new ByteWriter();
+  const payload = new ByteWriter(FRAME_BYTES * 4);
   let seriesCount = 0;
   const flush = (): void => {
     payload.reset();
     payload.u8(FRAME.series);
     symbols.take(payload);
-    payload.raw(rows.bytes());
-    rows.reset();
+    rows.encode(payload);
+    payload.raw(histograms.bytes());
     writer.frame(payload.bytes());
+    rows.clear();
+    histograms.reset();
   };
   for (let slot = 0; slot < table.slotLimit; slot++) {
+    if (slot % 256 === 0 && slices.isOver) await slices.pause();
     // A series without a record in the log has no samples, or gets a record before its next.
     if (table.refs[slot] === 0 || table.isLogged[slot] === 0) continue;
-    encodeSeriesRow(rows, head, slot, symbols);
+    const row = rows.put(table.refs[slot]!, table.labelSymbols(slot), numberOf);
+    putChunk(rows, row, head, slot, histograms);
     seriesCount++;
-    if (rows.size >= FRAME_BYTES) flush();
-    if (slot % 64 === 0 && slices.isOver) await slices.pause();
+    if (rows.isFull || rows.dataBytes + histograms.size >= FRAME_BYTES * 4) flush();
   }
   flush();
   return seriesCount;
@@ -142,6 +155,7 @@ async function writeSeries(source: HeadSnapshotSource, writer: FrameWriter): Pro
 class SymbolNumbers {
   readonly #head: Head;
   readonly #texts = new ByteWriter(FRAME_BYTES);
+  #text = new Uint8Array(256);
   #numbers: Uint32Array;
   #last = 0;
   #pending = 0;
@@ -159,7 +173,11 @@ class SymbolNumbers {
     }
     const known = this.#numbers[symbol]!;
     if (known !== 0) return known;
-    this.#texts.uvarintText(this.#head.table.symbols.text(symbol));
+    const { symbols } = this.#head.table;
+    if (symbols.mostWrittenBytes > this.#text.length) {
+      this.#text = new Uint8Array(symbols.mostWrittenBytes * 2);
+    }
+    this.#texts.raw(this.#text, 0, symbols.write(symbol, this.#text, 0));
     this.#pending++;
     this.#numbers[symbol] = ++this.#last;
     return this.#last;
@@ -174,35 +192,40 @@ class SymbolNumbers {
   }
 }
 
-function encodeSeriesRow(target: ByteWriter, head: Head, slot: Slot, symbols: SymbolNumbers): void {
-  const { table } = head;
-  const open = head.openChunkOf(slot);
-  const isFloats = open !== null && table.openRef[slot] !== 0;
-  target.uvarint(table.refs[slot]!);
-  target.u8(open === null ? 0 : isFloats ? SERIES_FLAG.floats : SERIES_FLAG.histograms);
-  const labels = table.labelSymbols(slot);
-  target.uvarint(labels.length / 2);
-  for (let i = 0; i < labels.length; i++) target.uvarint(symbols.of(labels[i]!));
-  if (open === null) return;
-  const { encoding, bytes, start, length, minMs, maxMs } = open;
-  if (isFloats) {
-    const { xor } = table;
-    target.varint(minMs);
-    target.varint(table.openCutMs[slot]!);
-    target.uvarint(maxMs - minMs);
-    target.uvarint(xor.lastDeltaMs[slot]!);
-    target.u32(xor.lastValueWords[slot * 2]!);
-    target.u32(xor.lastValueWords[slot * 2 + 1]!);
-    target.u16(xor.bitLength[slot]!);
-    target.u8(xor.leading[slot]!);
-    target.u8(xor.trailing[slot]!);
-  } else {
-    target.u8(encoding);
-    target.varint(minMs);
-    target.varint(maxMs);
+/** Puts the open chunk of a series into the row that was begun for it. */
+function putChunk(
+  rows: SeriesRows,
+  row: number,
+  head: Head,
+  slot: Slot,
+  histograms: ByteWriter,
+): void {
+  const { table, pool } = head;
+  const { xor } = table;
+  const ref = table.openRef[slot]!;
+  const bitLength = ref === 0 ? 0 : xor.bitLength[slot]!;
+  rows.bitLengths[row] = bitLength;
+  rows.flags[row] = bitLength > 0 ? SERIES_FLAG.floats : 0;
+  if (bitLength > 0) {
+    rows.minMs[row] = table.openMinMs[slot]!;
+    rows.cutMs[row] = table.openCutMs[slot]!;
+    rows.newestMs[row] = table.maxMs[slot]!;
+    rows.deltaMs[row] = xor.lastDeltaMs[slot]!;
+    rows.valueWords[row * 2] = xor.lastValueWords[slot * 2]!;
+    rows.valueWords[row * 2 + 1] = xor.lastValueWords[slot * 2 + 1]!;
+    rows.leading[row] = xor.leading[slot]!;
+    rows.trailing[row] = xor.trailing[slot]!;
+    rows.putData(pool.slabOf(ref).bytes, offsetOf(ref), xorByteLength(xor, slot));
+    return;
   }
-  target.uvarint(length);
-  target.raw(bytes, start, start + length);
+  const open = ref === 0 ? head.histograms.chunkOf(slot) : null;
+  if (open === null) return;
+  rows.flags[row] = SERIES_FLAG.histograms;
+  histograms.u8(open.encoding);
+  histograms.varint(open.minMs);
+  histograms.varint(open.maxMs);
+  histograms.uvarint(open.length);
+  histograms.raw(open.bytes, open.start, open.start + open.length);
 }
 
 async function writeRest(

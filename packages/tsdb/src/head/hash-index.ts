@@ -28,6 +28,18 @@ export class HashIndex {
     this.#entries = this.#parts[0]!;
   }
 
+  /** Makes room for `count` numbers in all. */
+  expect(count: number): void {
+    const mean = count / 2 ** PART_BITS;
+    // Of hashes some parts get more than others.
+    const most = mean + 4 * Math.sqrt(mean);
+    let entries = MIN_ENTRIES;
+    while (entries * 2 < most * 3) entries *= 2;
+    for (let part = 0; part < 2 ** PART_BITS; part++) {
+      if (entries * 2 > this.#parts[part]!.length) this.#resize(part, entries);
+    }
+  }
+
   /** A number that was added with this hash, or −1. Further ones by {@link next}. */
   first(hash: number): number {
     const entries = this.#parts[hash >>> PART_SHIFT]!;
@@ -48,11 +60,31 @@ export class HashIndex {
     let entries = this.#parts[part]!;
     // At most two thirds full: a search in vain then ends after four entries on average.
     if ((this.#used[part]! + 1) * 3 > entries.length) {
-      entries = this.#grow(part);
+      entries = this.#resize(part, sizeFor(this.#live[part]! + 1));
     }
     put(entries, hash, id + 1);
     this.#used[part] = this.#used[part]! + 1;
     this.#live[part] = this.#live[part]! + 1;
+  }
+
+  /**
+   * Adds the numbers `firstId`, `firstId` + 1 … with these hashes, part by part: what is added in the order of hashes misses the
+   * processor's cache each time.
+   */
+  addRun(hashes: Int32Array, firstId: number): void {
+    const starts = new Uint32Array(2 ** PART_BITS + 1);
+    for (let i = 0; i < hashes.length; i++) {
+      const next = (hashes[i]! >>> PART_SHIFT) + 1;
+      starts[next] = starts[next]! + 1;
+    }
+    for (let part = 0; part < 2 ** PART_BITS; part++) starts[part + 1]! += starts[part]!;
+    const order = new Uint32Array(hashes.length);
+    for (let i = 0; i < hashes.length; i++) {
+      const part = hashes[i]! >>> PART_SHIFT;
+      order[starts[part]!] = i;
+      starts[part] = starts[part]! + 1;
+    }
+    for (let i = 0; i < order.length; i++) this.add(hashes[order[i]!]!, firstId + order[i]!);
   }
 
   /** Takes a number away that was added with this hash. */
@@ -80,16 +112,15 @@ export class HashIndex {
     }
   }
 
-  /** Makes room and drops the marks of removed numbers. */
-  #grow(part: number): Int32Array {
+  /** Moves a part to `size` entries and drops the marks of removed numbers. */
+  #resize(part: number, size: number): Int32Array {
     const old = this.#parts[part]!;
-    const live = this.#live[part]!;
-    const entries = new Int32Array(sizeFor(live + 1) * 2);
+    const entries = new Int32Array(size * 2);
     for (let i = 0; i < old.length; i += 2) {
       const id = old[i + 1]!;
       if (id !== EMPTY && id !== REMOVED) put(entries, old[i]!, id);
     }
-    this.#used[part] = live;
+    this.#used[part] = this.#live[part]!;
     this.#parts[part] = entries;
     return entries;
   }

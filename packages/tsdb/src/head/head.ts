@@ -1,3 +1,4 @@
+import { DecodeError } from '@pollux/base';
 import {
   type HistogramSample,
   resetXorAppend,
@@ -13,6 +14,7 @@ import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { EncodedChunk } from '../format/rewrite-chunk.ts';
 import type { HistogramRecord } from '../format/wal-histograms.ts';
 import type { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
+import type { OpenFloats } from '../head-snapshot/series-rows.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { OutOfOrder } from '../ooo/out-of-order.ts';
 import { sampleOf, staleHistogram } from '../query/histogram-values.ts';
@@ -39,22 +41,6 @@ export type HeadOptions = {
   readonly hasStartTimes: boolean;
   /** Where completed chunks go; its owner closes it. */
   readonly chunkFiles: HeadChunkFiles;
-};
-
-/** An open chunk of floats with the state of its writer. */
-export type RestoredFloats = {
-  readonly minMs: number;
-  readonly cutMs: number;
-  readonly maxMs: number;
-  readonly deltaMs: number;
-  readonly valueLow: number;
-  readonly valueHigh: number;
-  readonly window: {
-    readonly bitLength: number;
-    readonly leading: number;
-    readonly trailing: number;
-  };
-  readonly bytes: Uint8Array;
 };
 
 /** A query that reads the head; the head is not truncated under it. */
@@ -324,30 +310,37 @@ export class Head {
     this.#showRestored(slot, list.minMs, sealed.maxMsOf(list.newest));
   }
 
-  /** Gives the series, which has no open chunk, the one that it had in an earlier life. */
-  restoreOpen(slot: Slot, chunk: RestoredFloats): void {
+  /** Gives the series, which has no open chunk, the one of row `row` that it had in an earlier life, `source[start …]`. */
+  restoreOpen(slot: Slot, from: OpenFloats, row: number, source: Uint8Array, start: number): void {
     const { table } = this;
-    const { minMs, cutMs, maxMs, deltaMs, valueLow, valueHigh, window, bytes } = chunk;
+    const bitLength = from.bitLengths[row]!;
+    const length = (bitLength + 7) >>> 3;
+    if (length < 2 || length > REGION_BYTES.at(-1)!) {
+      throw new DecodeError('a chunk of impossible length', start);
+    }
     let sizeClass = 0;
-    while (bytes.length > REGION_BYTES[sizeClass]!) sizeClass++;
+    while (length > REGION_BYTES[sizeClass]!) sizeClass++;
     const ref = this.open.allocate(sizeClass);
-    this.pool.slabOf(ref).bytes.set(bytes, offsetOf(ref));
+    const { bytes } = this.pool.slabOf(ref);
+    const offset = offsetOf(ref);
+    for (let i = 0; i < length; i++) bytes[offset + i] = source[start + i]!;
     this.#openChunks++;
     this.#metrics.chunksCreated.inc();
     table.openRef[slot] = ref;
     table.openClass[slot] = sizeClass;
-    table.openMinMs[slot] = minMs;
-    table.openCutMs[slot] = cutMs;
+    table.openMinMs[slot] = from.minMs[row]!;
+    table.openCutMs[slot] = from.cutMs[row]!;
     const { xor } = table;
+    const maxMs = from.newestMs[row]!;
     xor.lastTimestampMs[slot] = maxMs;
-    xor.lastDeltaMs[slot] = deltaMs;
-    xor.lastValueWords[slot * 2] = valueLow;
-    xor.lastValueWords[slot * 2 + 1] = valueHigh;
-    xor.bitLength[slot] = window.bitLength;
-    xor.leading[slot] = window.leading;
-    xor.trailing[slot] = window.trailing;
-    xor.count[slot] = xorCount(bytes, 0);
-    this.#showRestored(slot, minMs, maxMs);
+    xor.lastDeltaMs[slot] = from.deltaMs[row]!;
+    xor.lastValueWords[slot * 2] = from.valueWords[row * 2]!;
+    xor.lastValueWords[slot * 2 + 1] = from.valueWords[row * 2 + 1]!;
+    xor.bitLength[slot] = bitLength;
+    xor.leading[slot] = from.leading[row]!;
+    xor.trailing[slot] = from.trailing[row]!;
+    xor.count[slot] = xorCount(bytes, offset);
+    this.#showRestored(slot, table.openMinMs[slot]!, maxMs);
   }
 
   /** Gives the series a completed chunk, newer than all that it has, which no head chunk file has. */

@@ -24,6 +24,14 @@ export class SeriesKeys {
   readonly #free = new Map<number, number[]>();
   readonly #index = new HashIndex();
 
+  /** Makes room for so many rows in all. */
+  expect(rows: number): void {
+    this.#index.expect(rows);
+    if (rows <= this.#places.length) return;
+    this.#places = enlarge(this.#places, rows);
+    this.#sizes = enlarge(this.#sizes, rows);
+  }
+
   /** The row with these `size` numbers, or −1. */
   find(symbols: Uint32Array, size: number): number {
     const hash = hashWords(symbols, 0, size);
@@ -34,6 +42,12 @@ export class SeriesKeys {
 
   /** Gives the row the set, which no other row has. */
   add(row: number, symbols: Uint32Array, size: number): void {
+    this.put(row, symbols, size);
+    this.#index.add(hashWords(symbols, 0, size), row);
+  }
+
+  /** As {@link add}, but the set is only found after {@link indexRows}. */
+  put(row: number, symbols: Uint32Array, size: number): void {
     if (row >= this.#places.length) {
       const length = Math.max(row + 1, this.#places.length * 2);
       this.#places = enlarge(this.#places, length);
@@ -45,7 +59,16 @@ export class SeriesKeys {
     const items = this.#slabs[place >>> SLAB_BITS]!;
     const start = place & (SLAB_ITEMS - 1);
     for (let i = 0; i < size; i++) items[start + i] = symbols[i]!;
-    this.#index.add(hashWords(symbols, 0, size), row);
+  }
+
+  /** Makes the sets of the rows `[from, to)`, which were put, known to {@link find}. */
+  indexRows(from: number, to: number): void {
+    const hashes = new Int32Array(to - from);
+    for (let row = from; row < to; row++) {
+      const start = this.startOf(row);
+      hashes[row - from] = hashWords(this.itemsOf(row), start, start + this.#sizes[row]!);
+    }
+    this.#index.addRun(hashes, from);
   }
 
   /** Takes the row's set away. */

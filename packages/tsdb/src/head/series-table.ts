@@ -17,6 +17,9 @@ import { Symbols } from './symbols.ts';
 /** In place of the number of a text that has none. */
 const UNKNOWN = 0xffffffff;
 
+/** Some milliseconds of work. */
+const INDEXED_AT_ONCE = 65_536;
+
 /** A row of the table; below its capacity. Rows of removed series are used again. */
 export type Slot = number;
 
@@ -82,6 +85,13 @@ export class SeriesTable {
   /** References up to this one are not given out any more: the log may name them. */
   reserveRef(ref: number): void {
     if (ref > this.#lastRef) this.#lastRef = ref;
+  }
+
+  /** Makes room for so many series and texts at once: growing by and by would move them several times. */
+  expect(seriesCount: number, symbolCount: number): void {
+    this.symbols.expect(symbolCount);
+    this.keys.expect(seriesCount);
+    if (seriesCount > this.refs.length) this.#growSlots(seriesCount);
   }
 
   /** The slot of a live series, or −1. */
@@ -159,15 +169,38 @@ export class SeriesTable {
    */
   createFromSymbols(symbols: Uint32Array, size: number, ref = this.#lastRef + 1): Slot {
     const slot = this.#free.pop() ?? this.#next++;
-    if (slot >= this.refs.length) this.#growSlots();
     this.keys.add(slot, symbols, size);
+    this.#occupy(slot, symbols, size, ref);
+    return slot;
+  }
+
+  /**
+   * As {@link createFromSymbols} for a head that no series was removed from. The series is only found by its labels after
+   * {@link indexRestored}.
+   */
+  restore(symbols: Uint32Array, size: number, ref: number): Slot {
+    const slot = this.#next++;
+    this.keys.put(slot, symbols, size);
+    this.#occupy(slot, symbols, size, ref);
+    return slot;
+  }
+
+  /** To be called behind the last {@link restore}. Yields between slices. */
+  async indexRestored(from: Slot, slices: Slices): Promise<void> {
+    for (let slot = from; slot < this.#next; slot += INDEXED_AT_ONCE) {
+      this.keys.indexRows(slot, Math.min(this.#next, slot + INDEXED_AT_ONCE));
+      if (slices.isOver) await slices.pause();
+    }
+  }
+
+  #occupy(slot: Slot, symbols: Uint32Array, size: number, ref: number): void {
+    if (slot >= this.refs.length) this.#growSlots(this.refs.length * 2);
     for (let i = 0; i < size; i++) this.symbols.retain(symbols[i]!);
     this.#clear(slot);
     this.refs[slot] = ref;
     if (ref > this.#lastRef) this.#lastRef = ref;
     this.#slots.set(ref, slot + 1);
     this.#count++;
-    return slot;
   }
 
   /** Puts the series into the postings: from now on it is found. */
@@ -247,8 +280,7 @@ export class SeriesTable {
     if (size > this.#scratch.length) this.#scratch = new Uint32Array(size * 2);
   }
 
-  #growSlots(): void {
-    const size = this.refs.length * 2;
+  #growSlots(size: number): void {
     this.xor = growXorAppendState(this.xor, size);
     this.refs = enlarge(this.refs, size);
     this.openRef = enlarge(this.openRef, size);

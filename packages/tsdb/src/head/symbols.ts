@@ -52,6 +52,11 @@ export class Symbols {
     return this.#limit;
   }
 
+  /** Makes room for so many texts in all. */
+  expect(count: number): void {
+    this.#index.expect(count);
+  }
+
   /** The number of `text`, given one when it has none; counts a use. */
   use(text: string): number {
     const id = this.idOf(text);
