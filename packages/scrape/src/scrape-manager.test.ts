@@ -1,15 +1,7 @@
 import { LimitError, OperatingError } from '@pollux/base';
 import { afterEach, describe, expect, it } from 'vitest';
 import { START_MS } from './testing/fake-database.ts';
-import { World, type WorldOptions } from './testing/scrape-world.ts';
-
-const ONE_JOB = `
-- job_name: j
-  scrape_interval: 10s
-  static_configs: [{targets: ["t:1"]}]
-`;
-const URL_1 = 'http://t:1/metrics';
-const T = 'instance="t:1", job="j"';
+import { ONE_JOB, T, URL_1, World, type WorldOptions } from './testing/scrape-world.ts';
 
 let world: World;
 afterEach(async () => {
@@ -17,22 +9,15 @@ afterEach(async () => {
 });
 
 function begin(yaml: string, options?: WorldOptions): World {
-  world = new World(options);
-  world.load(yaml);
-  world.manager.start();
+  world = World.begin(yaml, options);
   return world;
-}
-
-/** The first scheduled instant of the only target, in ms after START. */
-function firstMs(): number {
-  return Number(world.events[0]!.split(' ').at(-2));
 }
 
 describe('a scrape', () => {
   it('stores samples under the target labels together with the series of the scrape, in one append and commit', async () => {
     begin(ONE_JOB);
     world.answer(URL_1, 'm{l="v"} 1\nn 2 1600000000000\n');
-    const first = firstMs();
+    const first = world.firstMs;
     await world.clock.advance(first);
     expect(
       world.database.of(`m{${T}, l="v"}`.replace(`${T}, l="v"`, `instance="t:1", job="j", l="v"`)),
@@ -70,7 +55,7 @@ describe('a scrape', () => {
     for (const seed of [1n, 2n, 3n, 0xdeadbeefn]) {
       begin(ONE_JOB, { seed });
       world.answer(URL_1, 'm 1\n');
-      const first = firstMs();
+      const first = world.firstMs;
       phases.add(first);
       expect(first).toBeGreaterThanOrEqual(0);
       expect(first).toBeLessThan(10_000);
@@ -88,7 +73,7 @@ describe('a scrape', () => {
   it('marks a vanished series stale at once, once, and takes it up again later', async () => {
     begin(ONE_JOB);
     world.answer(URL_1, 'm 1\nn 1\n', 'n 2\n', 'n 3\n', 'm 4\nn 4\n');
-    const first = firstMs();
+    const first = world.firstMs;
     await world.clock.advance(first + 30_000);
     expect(world.database.of(`m{${T}}`)).toEqual([
       [first, 1],
@@ -101,7 +86,7 @@ describe('a scrape', () => {
   it('lets stale markers, and only them, be refused where they would come out of order', async () => {
     begin(ONE_JOB);
     world.answer(URL_1, 'm 1\nn 1\n', 'n 2\n');
-    await world.clock.advance(firstMs() + 10_000);
+    await world.clock.advance(world.firstMs + 10_000);
     world.load('[]');
     await world.clock.advance(40_000);
     const { samples } = world.database;
@@ -124,7 +109,7 @@ describe('a scrape', () => {
 
     begin(`${ONE_JOB}  honor_timestamps: false\n`);
     world.answer(URL_1, 'm 1 1600000000000\n');
-    const first = firstMs();
+    const first = world.firstMs;
     await world.clock.advance(first);
     expect(world.database.of(`m{${T}}`)).toEqual([[first, 1]]);
   });
@@ -148,7 +133,7 @@ describe('a scrape', () => {
     async (_, fault, text) => {
       begin(ONE_JOB);
       world.answer(URL_1, 'm 1\n', fault as string, 'm 3\n');
-      const first = firstMs();
+      const first = world.firstMs;
       await world.clock.advance(first + 10_000);
       expect(world.manager.targets().activeTargets[0]).toMatchObject({
         health: 'down',
@@ -192,7 +177,7 @@ describe('a scrape', () => {
   it('that starts late carries its true time, and coverage still the scheduled one', async () => {
     begin(ONE_JOB);
     world.answer(URL_1, 'm 1\n');
-    const first = firstMs();
+    const first = world.firstMs;
     const now = world.clock.now.bind(world.clock);
     world.clock.now = () => now() + 500;
     await world.clock.advance(first);
@@ -204,7 +189,7 @@ describe('a scrape', () => {
   it('resolves its series again when the engine has forgotten them', async () => {
     begin(ONE_JOB);
     world.answer(URL_1, 'm 1\n', 'm 2\n');
-    const first = firstMs();
+    const first = world.firstMs;
     await world.clock.advance(first);
     world.database.forgetRefs();
     await world.clock.advance(10_000);
@@ -356,7 +341,7 @@ describe('limits', () => {
   it('of the engine on series lets the known series and those of the scrape go on', async () => {
     begin(ONE_JOB);
     world.answer(URL_1, 'a 1\n', 'a 2\nb 2\n', 'a 3\nb 3\n');
-    await world.clock.advance(firstMs());
+    await world.clock.advance(world.firstMs);
     world.database.seriesLimit = 6;
     await world.clock.advance(10_000);
     expect(world.database.of(`a{${T}}`).map(([, value]) => value)).toEqual([1, 2]);
@@ -372,148 +357,13 @@ describe('limits', () => {
     begin(ONE_JOB);
     world.database.seriesLimit = 6;
     world.answer(URL_1, 'a 1\nb 1\nc 1\n');
-    await world.clock.advance(firstMs());
+    await world.clock.advance(world.firstMs);
     expect(world.database.of(`up{${T}}`).map(([, value]) => value)).toEqual([1]);
     expect(world.database.of(`scrape_samples_scraped{${T}}`).map(([, value]) => value)).toEqual([
       3,
     ]);
     expect(world.database.of(`a{${T}}`).length).toBe(1);
     expect(world.database.of(`c{${T}}`)).toEqual([]);
-  });
-});
-
-describe('coverage', () => {
-  it('opens, records each scrape after its commit, and closes when the target goes', async () => {
-    begin(ONE_JOB);
-    world.answer(URL_1, 'm 1\n', { status: 500 }, 'm 3\n');
-    const first = firstMs();
-    await world.clock.advance(first + 10_000);
-    world.load('[]');
-    await world.clock.advance(0);
-    const key = world.events[0]?.split(' ')[1];
-    expect(key).toMatch(`target/j/${URL_1}#`);
-    expect(world.events).toEqual([
-      `open ${key} {instance="t:1", job="j"} ${first} 10000`,
-      `done ${key} ${first} commits=1`,
-      `failed ${key} ${first + 10_000} commits=2`,
-      `close ${key} ${first + 10_000}`,
-    ]);
-  });
-
-  it('closes before it opens anew when a reload changes the job', async () => {
-    begin(ONE_JOB);
-    world.answer(URL_1, 'm 1\n');
-    await world.clock.advance(10_000);
-    world.load(ONE_JOB.replace('10s', '5s'));
-    await world.clock.advance(10_000);
-    expect(world.events.map((event) => event.split(' ')[0])).toEqual([
-      'open',
-      'done',
-      'close',
-      'open',
-      'done',
-      'done',
-    ]);
-  });
-
-  it('tells targets of one address apart by their labels', async () => {
-    begin(`
-- job_name: j
-  scrape_interval: 10s
-  static_configs:
-    - {targets: ["t:1"], labels: {as: a}}
-    - {targets: ["t:1"], labels: {as: b}}
-`);
-    await world.clock.advance(0);
-    const keys = world.events.map((event) => event.split(' ')[1]);
-    expect(new Set(keys).size).toBe(2);
-  });
-
-  it.each([
-    ['honor_labels: true', '{}'],
-    ['metric_relabel_configs: [{target_label: job, replacement: x}]', '{}'],
-    [
-      'metric_relabel_configs: [{action: drop, source_labels: [a], regex: x}]',
-      '{instance="t:1", job="j"}',
-    ],
-  ])('speaks with %s of series that carry %s', async (setting, labels) => {
-    begin(`${ONE_JOB}  ${setting}\n`);
-    await world.clock.advance(0);
-    expect(world.events[0]).toContain(` ${labels} `);
-  });
-
-  it('claims nothing when the commit failed', async () => {
-    begin(ONE_JOB);
-    world.answer(URL_1, 'm 1\n');
-    world.database.commitError = new OperatingError('TEST.DISK', 'disk is full');
-    await world.clock.advance(10_000);
-    world.database.commitError = null;
-    await world.clock.advance(10_000);
-    expect(world.events.filter((event) => !event.startsWith('open')).length).toBe(1);
-    expect(world.events.at(-1)).toMatch(/^done /);
-  });
-});
-
-describe('stale markers', () => {
-  it('of a commit that failed are written by the next one', async () => {
-    begin(ONE_JOB);
-    world.answer(
-      URL_1,
-      'm 1\nn 1\n',
-      'n 2\n',
-      'n 3\n',
-      { status: 500 },
-      { status: 500 },
-      { status: 500 },
-    );
-    const first = firstMs();
-    await world.clock.advance(first);
-    world.database.commitError = new OperatingError('TEST.DISK', 'disk is full');
-    await world.clock.advance(10_000);
-    world.database.commitError = null;
-    await world.clock.advance(10_000);
-    expect(world.database.of(`m{${T}}`)).toEqual([
-      [first, 1],
-      [first + 20_000, 'stale'],
-    ]);
-    world.database.commitError = new OperatingError('TEST.DISK', 'disk is full');
-    await world.clock.advance(10_000);
-    world.database.commitError = null;
-    await world.clock.advance(20_000);
-    expect(world.database.of(`n{${T}}`)).toEqual([
-      [first, 1],
-      [first + 20_000, 3],
-      [first + 40_000, 'stale'],
-    ]);
-  });
-});
-
-describe('a target that goes', () => {
-  it('gets stale markers after its end, one interval on', async () => {
-    begin(ONE_JOB);
-    world.answer(URL_1, 'm 1\n');
-    const first = firstMs();
-    await world.clock.advance(first);
-    world.load('[]');
-    await world.clock.advance(10_000);
-    expect(world.database.of(`m{${T}}`).length).toBe(1);
-    await world.clock.advance(20_000);
-    expect(world.database.of(`m{${T}}`)).toEqual([
-      [first, 1],
-      [first + 10_000, 'stale'],
-    ]);
-    expect(world.database.of(`up{${T}}`).at(-1)).toEqual([first + 10_000, 'stale']);
-    expect(world.requests.length).toBe(1);
-  });
-
-  it('gets none when the process ends', async () => {
-    begin(ONE_JOB);
-    world.answer(URL_1, 'm 1\n');
-    await world.clock.advance(10_000);
-    await world.manager.close();
-    await world.clock.advance(60_000);
-    expect(world.database.of(`m{${T}}`).map(([, value]) => value)).toEqual([1]);
-    await world.manager.close();
   });
 });
 

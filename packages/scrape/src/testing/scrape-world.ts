@@ -16,6 +16,15 @@ const OK = { 'content-type': 'text/plain; version=0.0.4' };
 
 export type Answer = Partial<HttpClientResponse> & { text?: string; afterMs?: number };
 
+/** A job of one target, the URL it is scraped at, and the labels it gives its series. */
+export const ONE_JOB = `
+- job_name: j
+  scrape_interval: 10s
+  static_configs: [{targets: ["t:1"]}]
+`;
+export const URL_1 = 'http://t:1/metrics';
+export const T = 'instance="t:1", job="j"';
+
 export type WorldOptions = { seed?: bigint; version?: string };
 
 /** A manager in a virtual world: what each URL answers is told by the test. */
@@ -55,6 +64,19 @@ export class World {
       coverage,
       version: options.version ?? '3.4.0',
     });
+  }
+
+  /** A world whose manager scrapes what a `scrape_configs` list names. */
+  static begin(yaml: string, options?: WorldOptions): World {
+    const world = new World(options);
+    world.load(yaml);
+    world.manager.start();
+    return world;
+  }
+
+  /** The first scheduled instant of the only target, in ms after START. */
+  get firstMs(): number {
+    return Number(this.events[0]!.split(' ').at(-2));
   }
 
   /** Applies a `scrape_configs` list. */
