@@ -10,7 +10,7 @@ import type {
 } from '@pollux/storage';
 import type { BlockCursor, ChunkTarget } from '../block/block-cursor.ts';
 import type { ColumnBuilder } from '../query/column-builder.ts';
-import type { SeriesCursor } from '../query/series-cursor.ts';
+import { leastLabels, type SeriesCursor } from '../query/series-cursor.ts';
 import { Slices } from '../slices.ts';
 import type { BucketTable } from './bucket-table.ts';
 import type { Slice } from './slice.ts';
@@ -80,7 +80,7 @@ export class BucketSelect implements SeriesSource {
       while (batch.length < BATCH_SERIES && this.#given < this.#options.limit) {
         if (signal.aborted) throw new CanceledError('query canceled', { cause: signal.reason });
         if (this.#slices.isOver) await this.#slices.pause();
-        const labels = this.#least();
+        const labels = leastLabels(this.#cursors);
         if (labels === null) break;
         const columns = await this.#readSeries(labels);
         if (columns === null) continue;
@@ -99,14 +99,6 @@ export class BucketSelect implements SeriesSource {
   close(): void {
     this.#isDone = true;
     for (const cursor of this.#cursors) cursor.close();
-  }
-
-  #least(): Labels | null {
-    let least: Labels | null = null;
-    for (const { labels } of this.#cursors) {
-      if (labels !== null && (least === null || labels.compare(least) < 0)) least = labels;
-    }
-    return least;
   }
 
   async #readSeries(labels: Labels): Promise<SeriesColumns | null> {

@@ -10,7 +10,7 @@ import type {
 import { Slices } from '../slices.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { hasLiveSamples } from './deleted-series.ts';
-import type { SeriesCursor } from './series-cursor.ts';
+import { leastLabels, type SeriesCursor } from './series-cursor.ts';
 
 /** Series of one batch. */
 const BATCH_SERIES = 128;
@@ -76,7 +76,7 @@ export class MergeSelect implements SeriesSource {
     const batch: SeriesColumns[] = [];
     let samples = 0;
     while (batch.length < BATCH_SERIES && samples < BATCH_SAMPLES && this.#given < this.#limit) {
-      const labels = this.#least();
+      const labels = leastLabels(this.#cursors);
       if (labels === null) break;
       const columns = this.#readSeries(labels);
       if (columns === null) continue;
@@ -85,14 +85,6 @@ export class MergeSelect implements SeriesSource {
       samples += columns.count;
     }
     return batch;
-  }
-
-  #least(): Labels | null {
-    let least: Labels | null = null;
-    for (const { labels } of this.#cursors) {
-      if (labels !== null && (least === null || labels.compare(least) < 0)) least = labels;
-    }
-    return least;
   }
 
   /** Columns of the series, or null when it has no sample in the range. Moves the cursors that stand on it. */

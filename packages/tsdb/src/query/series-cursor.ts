@@ -17,3 +17,12 @@ export interface SeriesCursor {
   /** Lets go of what keeps the source alive. Idempotent. */
   close(): void;
 }
+
+/** The least labels on which one of the cursors stands; null when all are behind their last series. */
+export function leastLabels(cursors: readonly SeriesCursor[]): Labels | null {
+  let least: Labels | null = null;
+  for (const { labels } of cursors) {
+    if (labels !== null && (least === null || labels.compare(least) < 0)) least = labels;
+  }
+  return least;
+}
