@@ -45,7 +45,12 @@ export {
   type CountedText,
   type Spread,
 } from './inspect/analyse-block.ts';
-export { type BlockSummary, blockSummary } from './inspect/block-summary.ts';
+export {
+  type BlockSummary,
+  blockSummary,
+  type SliceSummary,
+  sliceSummaries,
+} from './inspect/block-summary.ts';
 export type { Finding } from './inspect/finding.ts';
 export {
   type RepairAction,

@@ -1,4 +1,5 @@
 import { randomHex } from '@pollux/base';
+import { formatDuration } from '@pollux/model';
 import { TMP_FOR_CREATION } from './block/block-set.ts';
 import { cutBlock } from './head/cut-block.ts';
 import type { TsdbInit } from './init.ts';
@@ -9,15 +10,15 @@ import { Slices } from './slices.ts';
 const SNAPSHOTS = 'snapshots';
 
 /**
- * Makes `snapshots/<name>` below the data directory, itself a data directory: hard links of the blocks and, unless
- * `skipHead`, blocks of what the head holds; other than Prometheus' it has the samples that came out of order, too. Nothing may move the head or delete blocks meanwhile. Returns the name,
- * formed as Prometheus'.
+ * Makes `snapshots/<name>` below the data directory, itself a data directory: hard links of the blocks and of down-sampled
+ * data and, unless `skipHead`, blocks of what the head holds; other than Prometheus' it has the samples that came out of
+ * order, too. Nothing may move the head or delete blocks meanwhile. Returns the name, formed as Prometheus'.
  */
 export async function writeSnapshot(
   context: MaintenanceContext,
   skipHead: boolean,
 ): Promise<string> {
-  const { init, blocks, signal } = context;
+  const { init, blocks, downsampled, signal } = context;
   const { env, directory } = init;
   const { files } = env;
   const time = new Date(env.clock.now()).toISOString().replace(/[-:]|\.\d+/g, '');
@@ -29,6 +30,15 @@ export async function writeSnapshot(
   try {
     for (const block of blocks.blocks) {
       block.linkInto(`${temporary}/${block.ulid}`);
+      await slices.pause();
+    }
+    // Behind the blocks: a deletion meanwhile then takes buckets of samples that the snapshot has, never the other way round.
+    for (const { set, slice } of downsampled.all()) {
+      if (!set.slices.includes(slice)) continue;
+      const resolution = `${temporary}/downsampled/${formatDuration(set.resolutionMs)}`;
+      slice.linkInto(`${resolution}/${slice.block.ulid}`);
+      files.syncDirectory(resolution);
+      files.syncDirectory(`${temporary}/downsampled`);
       await slices.pause();
     }
     if (!skipHead) {

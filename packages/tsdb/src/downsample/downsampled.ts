@@ -1,11 +1,12 @@
 import { errorText } from '@pollux/base';
-import { formatDuration, type Matcher, parseDuration } from '@pollux/model';
+import { formatDuration, type Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import type { Block } from '../block/block.ts';
 import { matchPostings } from '../query/label-index.ts';
 import { cutoffsIn, type Expiry } from '../retention/expiry.ts';
 import type { Slices } from '../slices.ts';
 import { addToBitmap, type RawDropped } from './raw-dropped.ts';
+import { resolutionOf } from './resolution-name.ts';
 import type { DownsamplingRule } from './rule.ts';
 import type { Slice } from './slice.ts';
 import { SliceSet, type SliceSetOptions } from './slice-set.ts';
@@ -71,6 +72,11 @@ export class Downsampled {
       (min, { slices }) => Math.min(min, slices[0]?.range.minMs ?? min),
       Number.POSITIVE_INFINITY,
     );
+  }
+
+  /** Every slice of now. */
+  all(): { readonly set: SliceSet; readonly slice: Slice }[] {
+    return this.#sets.flatMap((set) => set.slices.map((slice) => ({ set, slice })));
   }
 
   /** Slices that are all that is left of some samples in the range. */
@@ -168,16 +174,6 @@ export class Downsampled {
 
 function rangeOf({ meta }: Block): TimeRange {
   return { minMs: meta.minTime, maxMs: meta.maxTime - 1 };
-}
-
-function resolutionOf(name: string): number | null {
-  try {
-    const resolutionMs = parseDuration(name);
-    return resolutionMs > 0 && formatDuration(resolutionMs) === name ? resolutionMs : null;
-  } catch {
-    // Somebody else's directory.
-    return null;
-  }
 }
 
 function expiredSeries({ block, range }: Slice, expiry: Expiry): RawDropped['series'] {

@@ -68,6 +68,16 @@ export class Slice {
     this.#files.replaceFile(path, encodeRawDropped(dropped));
   }
 
+  /** Makes hard links of all files in `target`. */
+  linkInto(target: string): void {
+    this.block.linkInto(target);
+    if (this.#dropped === null) return;
+    const path = `${this.block.directory}/${RAW_DROPPED_FILE}`;
+    if (!this.#files.exists(path)) return;
+    this.#files.link(path, `${target}/${RAW_DROPPED_FILE}`);
+    this.#files.syncDirectory(target);
+  }
+
   /** What {@link noteDropped} has to say of a copy of this slice, which may have fewer series. Null: nothing. */
   async droppedOfCopy(copy: Block, slices: Slices): Promise<RawDropped | null> {
     if (this.#dropped === null || this.#dropped.series === 'all') return this.#dropped;

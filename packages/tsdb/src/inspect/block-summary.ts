@@ -1,6 +1,8 @@
 import type { Files } from '@pollux/base';
 import { Block } from '../block/block.ts';
 import { FileCache } from '../block/file-cache.ts';
+import { Slice } from '../downsample/slice.ts';
+import { slicePaths } from './verify-slices.ts';
 
 /** What a list of blocks shows. Times in ms, `maxMs` exclusive. */
 export type BlockSummary = {
@@ -22,6 +24,33 @@ export function blockSummary(files: Files, directory: string): BlockSummary {
   } finally {
     block.release();
   }
+}
+
+/** What a list of down-sampled data shows; samples are buckets. */
+export type SliceSummary = BlockSummary & {
+  readonly resolutionMs: number;
+  /** Samples up to this time were dropped, of all series or of some; null for none. */
+  readonly droppedUntilMs: number | null;
+};
+
+/** The slices of a data directory, by resolution and time. Throws CorruptionError or the system's error. */
+export function sliceSummaries(files: Files, directory: string): SliceSummary[] {
+  const summaries = slicePaths(files, directory).map((path): SliceSummary => {
+    const { resolutionMs } = path;
+    const block = Block.open(files, path.directory, new FileCache(0));
+    try {
+      const { droppedUntilMs } = new Slice(files, block, resolutionMs);
+      const isDropped = Number.isFinite(droppedUntilMs);
+      return {
+        ...summaryOf(block),
+        resolutionMs,
+        droppedUntilMs: isDropped ? droppedUntilMs : null,
+      };
+    } finally {
+      block.release();
+    }
+  });
+  return summaries.sort((a, b) => a.resolutionMs - b.resolutionMs || a.minMs - b.minMs);
 }
 
 export function summaryOf({ meta, ulid, sizeBytes }: Block): BlockSummary {

@@ -22,8 +22,16 @@ export type CheckedMeta = {
   readonly stats: Readonly<Record<string, unknown>>;
 };
 
-/** Checks what a block's meta.json says of itself. Null when it cannot be read. */
-export function checkMeta(files: Files, directory: string, findings: Findings): CheckedMeta | null {
+/**
+ * Checks what a block's meta.json says of itself. Null when it cannot be read. `isSlice`: it is one of down-sampled data,
+ * whose sources are blocks.
+ */
+export function checkMeta(
+  files: Files,
+  directory: string,
+  findings: Findings,
+  isSlice = false,
+): CheckedMeta | null {
   const path = `${directory}/meta.json`;
   let text: string;
   let meta: BlockMeta;
@@ -44,6 +52,7 @@ export function checkMeta(files: Files, directory: string, findings: Findings): 
     tell(`minTime ${meta.minTime} is not before maxTime ${meta.maxTime}`);
   const raw = JSON.parse(text) as Record<string, Record<string, unknown>>;
   checkCompaction(raw.compaction ?? {}, meta, tell);
+  if (!isSlice) checkOwnSource(meta, tell);
   const stats = raw.stats ?? {};
   for (const field of Object.keys(stats)) {
     if (!(STATISTICS as readonly string[]).includes(field))
@@ -63,6 +72,9 @@ function checkCompaction(
   for (const source of meta.compaction.sources) {
     if (!ULID.test(source)) tell(`source ${JSON.stringify(source)} is no ULID`);
   }
+}
+
+function checkOwnSource(meta: BlockMeta, tell: (what: string) => void): void {
   const isOwnSource = meta.compaction.sources.includes(meta.ulid);
   if (isOwnSource && (meta.compaction.sources.length > 1 || meta.compaction.level !== 1))
     tell('a block that is its own source has level 1 and no other source');

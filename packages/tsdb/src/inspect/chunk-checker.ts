@@ -7,9 +7,8 @@ import {
   fileOfRef,
   offsetOfRef,
 } from '../format/chunk-file.ts';
-import { isFloatEncoding } from '../format/float-chunk.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
-import { chunkTimes } from './chunk-times.ts';
+import { type ChunkContent, SAMPLE_CONTENT, type SoundChunk } from './chunk-content.ts';
 import type { Findings } from './finding.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { WindowReader } from './window-reader.ts';
@@ -20,12 +19,10 @@ const MAX_BAD_CHUNKS = 10_000;
 
 type ChunkFile = { readonly path: string; readonly file: File; readonly reader: WindowReader };
 
-/** A chunk whose checksum is right; `bytes` is lent. */
-export type SoundChunk = { readonly encoding: number; readonly bytes: Uint8Array };
-
 /** The chunk files of a block under examination. Open until {@link close}. */
 export class ChunkChecker {
   readonly #findings: Findings;
+  readonly #content: ChunkContent;
   readonly #files: ChunkFile[] = [];
   readonly #directory: string;
   readonly #bad = new Set<number>();
@@ -37,8 +34,14 @@ export class ChunkChecker {
   samples = 0;
   floatSamples = 0;
 
-  constructor(files: Files, directory: string, findings: Findings) {
+  constructor(
+    files: Files,
+    directory: string,
+    findings: Findings,
+    content: ChunkContent = SAMPLE_CONTENT,
+  ) {
     this.#findings = findings;
+    this.#content = content;
     this.#directory = `${directory}/chunks`;
     const names = files.exists(this.#directory)
       ? files.list(this.#directory).filter((name) => /^\d{6}$/.test(name))
@@ -92,8 +95,13 @@ export class ChunkChecker {
         this.#tell(chunk, `${place} names a chunk that is damaged or not there`);
       return;
     }
-    const fault = this.#countSamples(chunk, sound);
-    if (fault !== null) this.#tell(chunk, fault);
+    const found = this.#content.examine(chunk, sound);
+    if (typeof found === 'string') {
+      this.#tell(chunk, found);
+      return;
+    }
+    this.samples += found.samples;
+    this.floatSamples += found.floats;
   }
 
   /** The chunk at the reference, or null when there is none or it is damaged. */
@@ -126,27 +134,6 @@ export class ChunkChecker {
     if (!isSound && this.#bad.size < MAX_BAD_CHUNKS) this.#bad.add(ref);
     this.#present.add(fileOfRef(ref), offsetOfRef(ref));
     return isSound;
-  }
-
-  #countSamples(chunk: ChunkMeta, { encoding, bytes }: SoundChunk): string | null {
-    try {
-      const times = chunkTimes(encoding, bytes);
-      if (times === null) return `has encoding ${encoding}, which is not known`;
-      const { count, timestampsMs } = times;
-      this.samples += count;
-      if (isFloatEncoding(encoding)) this.floatSamples += count;
-      if (count === 0) return 'has no sample';
-      if (timestampsMs[0] !== chunk.minMs || timestampsMs[count - 1] !== chunk.maxMs)
-        return `spans ${timestampsMs[0]}…${timestampsMs[count - 1]}, the index says ${chunk.minMs}…${chunk.maxMs}`;
-      for (let i = 1; i < count; i++) {
-        if (!(timestampsMs[i]! > timestampsMs[i - 1]!))
-          return `sample ${i} is not later than the one before`;
-      }
-      return null;
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      return `does not decode: ${error.message}`;
-    }
   }
 
   #tell(chunk: ChunkMeta, text: string): void {

@@ -1,6 +1,7 @@
 import type { Env, Files } from '@pollux/base';
 import { TMP_FOR_CREATION, TMP_FOR_DELETION } from '../block/block-set.ts';
 import { BlockWriter } from '../block/block-writer.ts';
+import { RAW_DROPPED_FILE } from '../downsample/slice.ts';
 import { CorruptionError, DirectoryError } from '../errors.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import { type BlockMeta, decodeMeta, encodeMeta } from '../format/meta.ts';
@@ -19,7 +20,7 @@ import { Zstd } from '../wal/zstd.ts';
 import { type Finding, Findings } from './finding.ts';
 import { Salvage, type SalvagedSeries, salvageSeries, salvageSymbols } from './salvage-block.ts';
 import { verifyBlock } from './verify-block.ts';
-import { BLOCK_NAME } from './verify-directory.ts';
+import { BLOCK_NAME, type SlicePath, slicePaths, verifySlice } from './verify-slices.ts';
 
 export type RepairOptions = {
   readonly env: Env;
@@ -61,6 +62,7 @@ export async function repairDirectory(options: RepairOptions): Promise<readonly 
       act(state, path, 'remove what an interrupted write left', () => files.removeTree(path));
     else if (BLOCK_NAME.test(name)) await repairBlock(state, path);
   }
+  for (const slice of slicePaths(files, directory)) await repairSlice(state, slice);
   for (const name of ['wal', 'wbl']) {
     if (files.exists(`${directory}/${name}`)) await repairLog(state, `${directory}/${name}`);
   }
@@ -71,6 +73,20 @@ export async function repairDirectory(options: RepairOptions): Promise<readonly 
 function act(state: State, path: string, text: string, apply: () => void): void {
   state.onAction({ path, text });
   if (state.isApplied) apply();
+}
+
+/** A damaged slice is made anew by the server while the samples are there; else what can be read of it is all there is. */
+async function repairSlice(state: State, slice: SlicePath): Promise<void> {
+  const { files, breathe, unmended } = state;
+  const findings = new Findings();
+  await verifySlice({ files, slice, findings, breathe });
+  if (findings.count === 0) return;
+  if (files.exists(`${slice.directory}/${RAW_DROPPED_FILE}`)) {
+    for (const { file, offset, text } of findings.list) unmended.add(file, offset, text);
+  } else {
+    const what = 'remove: the server makes it anew of the samples, which are all there';
+    act(state, slice.directory, what, () => files.removeTree(slice.directory));
+  }
 }
 
 async function repairBlock(state: State, directory: string): Promise<void> {

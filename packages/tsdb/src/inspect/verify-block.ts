@@ -5,6 +5,7 @@ import { addInterval, type Interval } from '../head/intervals.ts';
 import { type CheckedMeta, checkMeta, checkStats } from './check-meta.ts';
 import { checkPostings } from './check-postings.ts';
 import { ChunkChecker } from './chunk-checker.ts';
+import { type ChunkContent, SAMPLE_CONTENT } from './chunk-content.ts';
 import type { Findings } from './finding.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { type IndexLayout, readIndexLayout } from './index-layout.ts';
@@ -19,16 +20,24 @@ export type VerifyBlockOptions = {
   readonly findings: Findings;
   /** Lets other work run; rejects when the verification is given up. */
   readonly breathe: () => Promise<void>;
+  /** Of what the chunks are when the block is a slice of down-sampled data; null for samples. Default null. */
+  readonly slice?: ChunkContent | null;
+};
+
+/** What was found of a block that could be read so far. */
+export type VerifiedBlock = {
+  readonly meta: CheckedMeta['meta'];
+  readonly seriesCount: number;
 };
 
 /**
  * Checks every byte of a block that anybody reads, and the padding that nobody reads: checksums, order, references between
  * the files, times, statistics. Memory: 4 bytes a symbol, a bit for 16 bytes of series entries, and windows.
  */
-export async function verifyBlock(options: VerifyBlockOptions): Promise<void> {
-  const { files, directory, findings, breathe } = options;
-  const meta = checkMeta(files, directory, findings);
-  const chunks = new ChunkChecker(files, directory, findings);
+export async function verifyBlock(options: VerifyBlockOptions): Promise<VerifiedBlock | null> {
+  const { files, directory, findings, breathe, slice = null } = options;
+  const meta = checkMeta(files, directory, findings, slice !== null);
+  const chunks = new ChunkChecker(files, directory, findings, slice ?? SAMPLE_CONTENT);
   try {
     const faultsBefore = findings.count;
     await chunks.walk(breathe);
@@ -36,7 +45,7 @@ export async function verifyBlock(options: VerifyBlockOptions): Promise<void> {
     // Where the index is damaged, some series were not seen, so chunks without one mean nothing.
     if (findings.count === faultsBefore) chunks.finish();
     const tombstones = verifyTombstones(options, series);
-    if (meta === null || series === null) return;
+    if (meta === null || series === null) return null;
     const counted = {
       numSamples: chunks.samples,
       numFloatSamples: chunks.floatSamples,
@@ -46,6 +55,7 @@ export async function verifyBlock(options: VerifyBlockOptions): Promise<void> {
       numTombstones: tombstones,
     };
     if (findings.count === faultsBefore) checkStats(meta, counted, directory, findings);
+    return { meta: meta.meta, seriesCount: series.count };
   } finally {
     chunks.close();
   }

@@ -6,6 +6,7 @@ import { type Finding, Findings } from './finding.ts';
 import { verifyBlock } from './verify-block.ts';
 import { verifyHeadChunks } from './verify-head-chunks.ts';
 import { verifyLogs } from './verify-log.ts';
+import { BLOCK_NAME, slicePaths, verifySlice, verifySliceSets } from './verify-slices.ts';
 
 export type VerifyOptions = {
   readonly files: Files;
@@ -18,6 +19,8 @@ export type VerifyOptions = {
 
 export type Verification = {
   readonly blocks: number;
+  /** Of down-sampled data. */
+  readonly slices: number;
   readonly headChunks: number;
   readonly logRecords: number;
   /** At most a bounded number of each file. */
@@ -26,10 +29,8 @@ export type Verification = {
   readonly findingCount: number;
 };
 
-export const BLOCK_NAME = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
-
 /**
- * Examines a data directory: all blocks, the logs, and the head chunks. Changes nothing and takes no lock; of one that is
+ * Examines a data directory: all blocks, down-sampled data, the logs, and the head chunks. Changes nothing and takes no lock; of one that is
  * in use, what is being written may look torn. Throws DirectoryError, CanceledError, and the system's errors of reading.
  */
 export async function verifyDirectory(options: VerifyOptions): Promise<Verification> {
@@ -43,7 +44,8 @@ export async function verifyDirectory(options: VerifyOptions): Promise<Verificat
   };
   const names = files.list(directory);
   const blocks = names.filter((name) => BLOCK_NAME.test(name));
-  const parts = blocks.length + 2;
+  const paths = slicePaths(files, directory);
+  const parts = blocks.length + paths.length + 2;
   for (const name of names) {
     if (name.endsWith(TMP_FOR_CREATION) || name.endsWith(TMP_FOR_DELETION))
       findings.add(`${directory}/${name}`, null, 'is left over from an interrupted write');
@@ -52,13 +54,21 @@ export async function verifyDirectory(options: VerifyOptions): Promise<Verificat
     onPart?.(name, index, parts);
     await verifyBlock({ files, directory: `${directory}/${name}`, findings, breathe });
   }
-  onPart?.('log', blocks.length, parts);
+  const known = [];
+  for (const [index, slice] of paths.entries()) {
+    onPart?.(slice.ulid, blocks.length + index, parts);
+    const found = await verifySlice({ files, slice, findings, breathe });
+    if (found !== null) known.push({ ...slice, ...found.meta });
+  }
+  verifySliceSets(files, directory, known, findings);
+  onPart?.('log', parts - 2, parts);
   const logRecords = await verifyLogs({ files, directory, findings, breathe });
-  onPart?.('head chunks', blocks.length + 1, parts);
+  onPart?.('head chunks', parts - 1, parts);
   const headDirectory = `${directory}/chunks_head`;
   const headChunks = await verifyHeadChunks(files, headDirectory, findings, breathe);
   return {
     blocks: blocks.length,
+    slices: paths.length,
     headChunks,
     logRecords,
     findings: findings.list,

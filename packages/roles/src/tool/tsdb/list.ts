@@ -1,4 +1,5 @@
-import type { BlockSummary } from '@pollux/tsdb';
+import { formatDuration } from '@pollux/model';
+import { type BlockSummary, type SliceSummary, sliceSummaries } from '@pollux/tsdb';
 import { inColumns } from '../../command/columns.ts';
 import type { CommandContext } from '../../command/command.ts';
 import type { CommandFlags, Subcommand } from '../../command/command-line.ts';
@@ -11,7 +12,7 @@ export const HUMAN_READABLE: CommandFlags = {
 
 export const tsdbList: Subcommand<CommandContext> = {
   words: ['tsdb', 'list'],
-  help: 'List tsdb blocks.',
+  help: 'List tsdb blocks, and down-sampled data behind them.',
   flags: HUMAN_READABLE,
   args: ['db path?'],
   run: (call, context) =>
@@ -19,6 +20,8 @@ export const tsdbList: Subcommand<CommandContext> = {
       withDatabase(context, directoryOf(call, 0), false, async (database) => {
         const isHuman = call.isOn('human-readable');
         context.stdout.write(blockTable(database.blocks(), { isHuman, hasHeader: true }));
+        const slices = sliceSummaries(context.env.files, directoryOf(call, 0));
+        if (slices.length > 0) context.stdout.write(`\n${sliceTable(slices, isHuman)}`);
         return 0;
       }),
     ),
@@ -36,9 +39,26 @@ export function blockTable(
   return inColumns(hasHeader ? [HEADER, ...lines] : lines, { minWidth: 13, padding: 2 });
 }
 
+const SLICE_HEADER =
+  'RESOLUTION|SLICE ULID|MIN TIME|MAX TIME|DURATION|NUM BUCKETS|NUM CHUNKS|NUM SERIES|SIZE|SAMPLES DROPPED UNTIL'.split(
+    '|',
+  );
+
+function sliceTable(slices: readonly SliceSummary[], isHuman: boolean): string {
+  const lines = slices.map((slice) => [
+    formatDuration(slice.resolutionMs),
+    ...blockCells(slice, isHuman),
+    slice.droppedUntilMs === null ? '-' : timeText(slice.droppedUntilMs, isHuman),
+  ]);
+  return inColumns([SLICE_HEADER, ...lines], { minWidth: 13, padding: 2 });
+}
+
+function timeText(ms: number, isHuman: boolean): string {
+  return isHuman ? timeByLayout('2006-01-02 15:04:05 -0700 MST', ms) : String(ms);
+}
+
 function blockCells(block: BlockSummary, isHuman: boolean): readonly string[] {
-  const time = (ms: number): string =>
-    isHuman ? timeByLayout('2006-01-02 15:04:05 -0700 MST', ms) : String(ms);
+  const time = (ms: number): string => timeText(ms, isHuman);
   return [
     block.ulid,
     time(block.minMs),

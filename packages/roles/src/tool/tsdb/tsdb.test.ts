@@ -2,6 +2,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { nodeEnv } from '@pollux/base/node';
+import { Log, Registry } from '@pollux/telemetry';
+import { Tsdb } from '@pollux/tsdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Ran, runInPlace } from '../../command/testing.ts';
 import { command } from '../index.ts';
@@ -168,6 +170,41 @@ describe('pollux tool tsdb analyze', () => {
     expect((await tsdb('analyze', directory)).stderr).toBe('no blocks found\n');
     expect((await tsdb('analyze', directory, 'x')).stderr).toContain('no such file or directory');
     expect((await tsdb('analyze', 'nosuch')).status).toBe(1);
+  });
+});
+
+describe('pollux tool with down-sampled data', () => {
+  it('lists and verifies them behind the blocks', async () => {
+    const data = await imported();
+    const before = (await tsdb('list', data)).stdout;
+    const db = await Tsdb.open({
+      directory: data,
+      env,
+      log: Log.silent(),
+      registry: new Registry(),
+      options: {
+        retentionMs: 0,
+        downsampling: [{ resolutionMs: 60_000, afterMs: 0, retentionMs: 0 }],
+      },
+    });
+    await db.tick();
+    await db.close();
+    const [blocks, slices = ''] = (await tsdb('list', data)).stdout.split('\n\n');
+    expect(`${blocks}\n`).toBe(before);
+    const [header, ...lines] = slices.trimEnd().split('\n');
+    expect(header).toMatch(/^RESOLUTION +SLICE ULID +MIN TIME .* SAMPLES DROPPED UNTIL/);
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines) expect(line).toMatch(/^1m +[0-9A-Z]{26} +\d+ .* - *$/);
+    expect((await tsdb('verify', data)).stdout).toContain(
+      `2 blocks, ${lines.length} slices of down-sampled data, `,
+    );
+    const [name = ''] = fs.readdirSync(path.join(data, 'downsampled', '1m'));
+    fs.rmSync(path.join(data, 'downsampled', '1m', name, 'index'));
+    const broken = await tsdb('verify', data);
+    expect([broken.status, broken.stdout]).toEqual([
+      1,
+      expect.stringContaining('index: is missing'),
+    ]);
   });
 });
 

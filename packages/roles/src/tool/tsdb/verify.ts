@@ -32,8 +32,9 @@ export const tsdbVerify: Subcommand<CommandContext> = {
 };
 
 function report(found: Verification): string {
-  const { blocks, headChunks, logRecords, findingCount } = found;
-  const what = `${blocks} blocks, ${headChunks} head chunks, ${logRecords} log records`;
+  const { blocks, slices, headChunks, logRecords, findingCount } = found;
+  const downsampled = slices === 0 ? '' : `${slices} slices of down-sampled data, `;
+  const what = `${blocks} blocks, ${downsampled}${headChunks} head chunks, ${logRecords} log records`;
   const lines = found.findings.map(findingLine);
   lines.push(`${what}: ${findingCount === 0 ? 'no fault' : `${findingCount} faults`}`);
   return `${lines.join('\n')}\n`;
