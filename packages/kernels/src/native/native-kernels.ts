@@ -56,7 +56,9 @@ const BUILT = '../../dist/wasm/kernels.js';
  */
 export async function loadNativeKernels(): Promise<NativeKernels | null> {
   try {
-    const { wasm } = (await import(/* @vite-ignore */ BUILT)) as { readonly wasm: string };
+    const { wasm } = (await import(/* @vite-ignore */ new URL(BUILT, import.meta.url).href)) as {
+      readonly wasm: string;
+    };
     const module = new WebAssembly.Module(Buffer.from(wasm, 'base64'));
     const kernels = new WebAssembly.Instance(module).exports as NativeKernels;
     return NEWEST.every((name) => typeof kernels[name] === 'function') ? kernels : null;

@@ -69,7 +69,9 @@ const MODULE = await load();
 /** The compiled module, or null where there is none: sources that were never built, or a runtime without SIMD. */
 async function load(): Promise<object | null> {
   try {
-    const { wasm } = (await import(/* @vite-ignore */ BUILT)) as { readonly wasm: string };
+    const { wasm } = (await import(/* @vite-ignore */ new URL(BUILT, import.meta.url).href)) as {
+      readonly wasm: string;
+    };
     return new WebAssembly.Module(Buffer.from(wasm, 'base64'));
   } catch {
     return null;
