@@ -147,8 +147,8 @@ export class DataFileWriter {
 
   /** A block: raw length, stored length, checksum of the stored bytes, codec, bytes. Returns where it begins. */
   #writeBlock(raw: Uint8Array): number {
-    // In one piece: by default the outcome is put together from pieces of 16 KiB, whose holes the allocator keeps. Measured over
-    // 25 merges of a store under 1 s scrapes, its heap of small blocks grew from 10 to 13 to 17 MB; this way from 10 to 11.
+    // In one piece: by default the outcome is put together from pieces of 16 KiB, whose holes the allocator keeps. With
+    // them, the stores of a pair under 1 s scrapes grew by up to 1.9 % from one head truncation to the next, without by 0.9 %.
     const packed = zlib.deflateRawSync(raw, { level: 1, chunkSize: raw.length + DEFLATE_SLACK });
     const isSmaller = packed.length < raw.length * DEFLATE_PART;
     const stored = isSmaller ? packed : raw;
