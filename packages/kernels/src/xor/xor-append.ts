@@ -25,9 +25,13 @@ export const XOR_CUT_BYTES = 1005;
 
 const NO_WINDOW = 0xff;
 
-export function createXorAppendState(capacity: number): XorAppendState {
+/** `lastTimestampMs` is given by an owner that has the times of newest samples in a column already. */
+export function createXorAppendState(
+  capacity: number,
+  lastTimestampMs = new Float64Array(capacity),
+): XorAppendState {
   return {
-    lastTimestampMs: new Float64Array(capacity),
+    lastTimestampMs,
     lastDeltaMs: new Float64Array(capacity),
     lastValueWords: new Uint32Array(capacity * 2),
     bitLength: new Uint16Array(capacity),
@@ -37,10 +41,14 @@ export function createXorAppendState(capacity: number): XorAppendState {
   };
 }
 
-/** A larger state with the same content. */
-export function growXorAppendState(state: XorAppendState, capacity: number): XorAppendState {
-  const grown = createXorAppendState(capacity);
-  grown.lastTimestampMs.set(state.lastTimestampMs);
+/** A larger state with the same content. A given `lastTimestampMs` has it already. */
+export function growXorAppendState(
+  state: XorAppendState,
+  capacity: number,
+  lastTimestampMs?: Float64Array<ArrayBuffer>,
+): XorAppendState {
+  const grown = createXorAppendState(capacity, lastTimestampMs);
+  if (lastTimestampMs === undefined) grown.lastTimestampMs.set(state.lastTimestampMs);
   grown.lastDeltaMs.set(state.lastDeltaMs);
   grown.lastValueWords.set(state.lastValueWords);
   grown.bitLength.set(state.bitLength);
@@ -217,13 +225,23 @@ function zigzag(value: number): number {
   return value < 0 ? -value * 2 - 1 : value * 2;
 }
 
+/** Divides once, whatever the length: beyond 32 bits the remainder of a division is slow, and the time of a first sample has 42. */
 function putUvarint(bytes: Uint8Array, at: number, value: number): number {
+  if (value < 0x10000000) return putShortUvarint(bytes, at, value);
+  const upper = Math.floor(value / 0x10000000);
+  const lower = value - upper * 0x10000000;
+  bytes[at] = lower | 0x80;
+  bytes[at + 1] = (lower >>> 7) | 0x80;
+  bytes[at + 2] = (lower >>> 14) | 0x80;
+  bytes[at + 3] = (lower >>> 21) | 0x80;
+  return putShortUvarint(bytes, at + 4, upper);
+}
+
+/** `value` is below 2^32. */
+function putShortUvarint(bytes: Uint8Array, at: number, value: number): number {
   let rest = value;
   let next = at;
-  while (rest >= 0x80) {
-    bytes[next++] = (rest % 128) + 128;
-    rest = Math.floor(rest / 128);
-  }
+  for (; rest >= 0x80; rest >>>= 7) bytes[next++] = rest | 0x80;
   bytes[next++] = rest;
   return next;
 }

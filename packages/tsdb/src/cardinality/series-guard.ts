@@ -52,9 +52,13 @@ export class SeriesGuard {
   /** By the symbol of `job`. */
   readonly #jobs = new Map<number, Job>();
   readonly #loggedMs = new Map<string, number>();
-  readonly #jobName: number;
-  readonly #instanceName: number;
+  /** The symbols of the label names by which series are counted. */
+  readonly jobName: number;
+  readonly instanceName: number;
   #limits: SeriesLimits;
+  /** The job that was asked for last: series mostly come job by job. */
+  #lastName = -1;
+  #lastJob: Job | null = null;
 
   constructor(
     table: SeriesTable,
@@ -66,8 +70,8 @@ export class SeriesGuard {
     this.#log = parts.log;
     this.#metrics = parts.metrics;
     this.#limits = limits;
-    this.#jobName = table.symbols.use(JOB_LABEL);
-    this.#instanceName = table.symbols.use(INSTANCE_LABEL);
+    this.jobName = table.symbols.use(JOB_LABEL);
+    this.instanceName = table.symbols.use(INSTANCE_LABEL);
   }
 
   get limits(): SeriesLimits {
@@ -79,9 +83,10 @@ export class SeriesGuard {
     this.#limits = limits;
   }
 
-  /** The symbols of the label names by which series are counted. */
-  get names(): { readonly job: number; readonly instance: number } {
-    return { job: this.#jobName, instance: this.#instanceName };
+  /** Whether any limit is set, so that {@link reached} has to be asked. */
+  get isLimiting(): boolean {
+    const { total, perJob, perTarget, newPerJobPerHour } = this.#limits;
+    return total + perJob + perTarget + newPerJobPerHour > 0;
   }
 
   /** The limit that a new series with these values (symbols; −1 = of no series yet) would exceed; null when it may come. */
@@ -105,21 +110,28 @@ export class SeriesGuard {
     this.#tell(limit, job, instance);
   }
 
-  noteCreated(slot: Slot): void {
-    const job = this.#jobOf(slot);
-    this.#count(job, this.#table.valueOf(slot, this.#instanceName), 1);
-    const churn = this.#churnSlot(job);
+  /** The time for {@link noteCreated}; good for a batch. */
+  creationStamp(): number {
+    return Math.floor(this.#clock.monotonic() / CHURN_SLOT_MS) + 1;
+  }
+
+  /** Counts a new series with these values (symbols, 0 = absent). */
+  noteCreated(jobValue: number, instance: number, stamp: number): void {
+    const job = this.#jobOf(jobValue);
+    this.#count(job, instance, 1);
+    const churn = churnSlot(job, stamp);
     job.created[churn] = job.created[churn]! + 1;
   }
 
   /** To be called before the series' row is freed. */
   noteRemoved(slot: Slot): void {
-    const name = this.#table.valueOf(slot, this.#jobName);
+    const name = this.#table.valueOf(slot, this.jobName);
     const job = this.#jobs.get(name);
     if (job === undefined) return;
-    this.#count(job, this.#table.valueOf(slot, this.#instanceName), -1);
+    this.#count(job, this.#table.valueOf(slot, this.instanceName), -1);
     if (job.series > 0 || this.#createdLately(job) > 0) return;
     this.#jobs.delete(name);
+    this.#lastName = -1;
     this.#table.symbols.drop(name);
   }
 
@@ -127,9 +139,11 @@ export class SeriesGuard {
   recount(): void {
     for (const name of this.#jobs.keys()) this.#table.symbols.drop(name);
     this.#jobs.clear();
+    this.#lastName = -1;
     for (let slot = 0; slot < this.#table.slotLimit; slot++) {
       if (this.#table.refs[slot] === 0) continue;
-      this.#count(this.#jobOf(slot), this.#table.valueOf(slot, this.#instanceName), 1);
+      const job = this.#jobOf(this.#table.valueOf(slot, this.jobName));
+      this.#count(job, this.#table.valueOf(slot, this.instanceName), 1);
     }
   }
 
@@ -161,10 +175,15 @@ export class SeriesGuard {
     }
   }
 
-  #jobOf(slot: Slot): Job {
-    const name = this.#table.valueOf(slot, this.#jobName);
-    const known = this.#jobs.get(name);
-    if (known !== undefined) return known;
+  #jobOf(name: number): Job {
+    if (name === this.#lastName && this.#lastJob !== null) return this.#lastJob;
+    const job = this.#jobs.get(name) ?? this.#addJob(name);
+    this.#lastName = name;
+    this.#lastJob = job;
+    return job;
+  }
+
+  #addJob(name: number): Job {
     const job: Job = {
       series: 0,
       byInstance: new Map(),
@@ -184,19 +203,8 @@ export class SeriesGuard {
     else job.byInstance.delete(instance);
   }
 
-  /** The slot of the five minutes that now belongs to, emptied when it held earlier ones. */
-  #churnSlot(job: Job): number {
-    const stamp = Math.floor(this.#clock.monotonic() / CHURN_SLOT_MS) + 1;
-    const slot = stamp % CHURN_SLOTS;
-    if (job.stamps[slot] !== stamp) {
-      job.stamps[slot] = stamp;
-      job.created[slot] = 0;
-    }
-    return slot;
-  }
-
   #createdLately(job: Job): number {
-    const stamp = Math.floor(this.#clock.monotonic() / CHURN_SLOT_MS) + 1;
+    const stamp = this.creationStamp();
     let sum = 0;
     for (let slot = 0; slot < CHURN_SLOTS; slot++)
       if (job.stamps[slot]! > stamp - CHURN_SLOTS) sum += job.created[slot]!;
@@ -217,6 +225,16 @@ export class SeriesGuard {
       ...(instance === '' ? {} : { instance }),
     });
   }
+}
+
+/** The slot of the five minutes `stamp`, emptied when it held earlier ones. */
+function churnSlot(job: Job, stamp: number): number {
+  const slot = stamp % CHURN_SLOTS;
+  if (job.stamps[slot] !== stamp) {
+    job.stamps[slot] = stamp;
+    job.created[slot] = 0;
+  }
+  return slot;
 }
 
 const LIMIT_FIELDS = {

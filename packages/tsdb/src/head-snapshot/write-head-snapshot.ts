@@ -156,6 +156,7 @@ class SymbolNumbers {
   readonly #head: Head;
   readonly #texts = new ByteWriter(FRAME_BYTES);
   #text = new Uint8Array(256);
+  #textView = new DataView(this.#text.buffer);
   #numbers: Uint32Array;
   #last = 0;
   #pending = 0;
@@ -176,8 +177,9 @@ class SymbolNumbers {
     const { symbols } = this.#head.table;
     if (symbols.mostWrittenBytes > this.#text.length) {
       this.#text = new Uint8Array(symbols.mostWrittenBytes * 2);
+      this.#textView = new DataView(this.#text.buffer);
     }
-    this.#texts.raw(this.#text, 0, symbols.write(symbol, this.#text, 0));
+    this.#texts.raw(this.#text, 0, symbols.write(symbol, this.#textView, 0));
     this.#pending++;
     this.#numbers[symbol] = ++this.#last;
     return this.#last;

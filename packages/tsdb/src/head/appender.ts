@@ -10,7 +10,7 @@ import {
   wordsOf,
 } from '@pollux/model';
 import { APPEND_OUTCOME, type Appender, labelsOfUtf8, type SeriesRef } from '@pollux/storage';
-import type { SeriesGuard } from '../cardinality/series-guard.ts';
+import type { SeriesGuard, SeriesLimitName } from '../cardinality/series-guard.ts';
 import { ClosedError, PartlyStoredError, WalWriteError } from '../errors.ts';
 import {
   encodeHistograms,
@@ -89,6 +89,8 @@ export class HeadAppender implements Appender {
   /** Null until the first sample. */
   #bounds: AppendBounds | null = null;
   #isEnded = false;
+  /** For counting new series; null until the first. */
+  #creationStamp: number | null = null;
 
   constructor(options: AppenderOptions) {
     this.#options = options;
@@ -126,20 +128,28 @@ export class HeadAppender implements Appender {
     // While the log is replayed nobody can tell which series are new.
     const isGuarded = !gate.isReplaying;
     if (isGuarded) {
-      const { job, instance } = guard.names;
-      const limit = guard.reached(
-        table.soughtValue(job, count),
-        table.soughtValue(instance, count),
-      );
+      const limit = guard.isLimiting ? this.#limitOf(count) : null;
       if (limit !== null) {
         guard.noteRefused(limit, labelsOfUtf8(data, spans, count));
         return -1;
       }
     }
     const slot = table.createUtf8(data, spans, count);
-    if (isGuarded) guard.noteCreated(slot);
+    if (isGuarded) {
+      const job = table.soughtValue(guard.jobName, count);
+      const instance = table.soughtValue(guard.instanceName, count);
+      this.#creationStamp ??= guard.creationStamp();
+      guard.noteCreated(job, instance, this.#creationStamp);
+    }
     metrics.seriesCreated.inc();
     return slot;
+  }
+
+  /** The limit that the series of `count` labels which was just not found would exceed. */
+  #limitOf(count: number): SeriesLimitName | null {
+    const { head, guard } = this.#options;
+    const job = head.table.soughtValue(guard.jobName, count);
+    return guard.reached(job, head.table.soughtValue(guard.instanceName, count));
   }
 
   appendFloats(

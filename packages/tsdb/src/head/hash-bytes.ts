@@ -1,14 +1,13 @@
-/** MurmurHash3 (Appleby) of `data[start, end)`, four bytes a step, as a signed number. */
-export function hashBytes(data: Uint8Array, start: number, end: number): number {
+/** MurmurHash3 (Appleby) of the bytes `[start, end)`, four a step, as a signed number. */
+export function hashBytes(data: DataView, start: number, end: number): number {
   let hash = 0x3c074a61;
   let i = start;
   for (; i + 4 <= end; i += 4) {
-    const word = data[i]! | (data[i + 1]! << 8) | (data[i + 2]! << 16) | (data[i + 3]! << 24);
-    hash = mixedIn(hash, word);
+    hash = mixedIn(hash, data.getInt32(i, true));
     hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
   }
   let rest = 0;
-  for (let shift = 0; i < end; i++, shift += 8) rest |= data[i]! << shift;
+  for (let shift = 0; i < end; i++, shift += 8) rest |= data.getUint8(i) << shift;
   return finished(mixedIn(hash, rest) ^ (end - start));
 }
 

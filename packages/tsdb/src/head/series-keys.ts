@@ -34,16 +34,20 @@ export class SeriesKeys {
 
   /** The row with these `size` numbers, or −1. */
   find(symbols: Uint32Array, size: number): number {
-    const hash = hashWords(symbols, 0, size);
+    return this.findHashed(symbols, size, hashWords(symbols, 0, size));
+  }
+
+  /** As {@link find}, of numbers with the `hash` that {@link hashWords} tells. */
+  findHashed(symbols: Uint32Array, size: number, hash: number): number {
     let row = this.#index.first(hash);
     while (row >= 0 && !this.#isSet(row, symbols, size)) row = this.#index.next(hash);
     return row;
   }
 
   /** Gives the row the set, which no other row has. */
-  add(row: number, symbols: Uint32Array, size: number): void {
+  add(row: number, symbols: Uint32Array, size: number, hash = hashWords(symbols, 0, size)): void {
     this.put(row, symbols, size);
-    this.#index.add(hashWords(symbols, 0, size), row);
+    this.#index.add(hash, row);
   }
 
   /** As {@link add}, but the set is only found after {@link indexRows}. */

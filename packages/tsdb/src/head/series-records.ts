@@ -13,6 +13,7 @@ const FIXED_BYTES = 13;
 export class SeriesRecords {
   readonly #table: SeriesTable;
   #bytes = new Uint8Array(64 * 1024);
+  #view = new DataView(this.#bytes.buffer);
   #size = 0;
   readonly #slots: Slot[] = [];
 
@@ -48,7 +49,8 @@ export class SeriesRecords {
     const target = this.#bytes;
     let at = writeRef(target, this.#size, refs[slot]!);
     at = writeUvarint(target, at, keys.sizeOf(slot) / 2);
-    for (let i = start; i < end; i++) at = symbols.write(items[i]!, target, at);
+    const view = this.#view;
+    for (let i = start; i < end; i++) at = symbols.write(items[i]!, view, at);
     this.#size = at;
   }
 
@@ -69,6 +71,7 @@ export class SeriesRecords {
     const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
     grown.set(this.#bytes.subarray(0, this.#size));
     this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
   }
 }
 

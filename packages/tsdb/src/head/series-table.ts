@@ -7,6 +7,7 @@ import {
 } from '@pollux/kernels';
 import { Labels } from '@pollux/model';
 import type { Slices } from '../slices.ts';
+import { hashWords } from './hash-bytes.ts';
 import { HeadPostings } from './head-postings.ts';
 import { LabelBytes } from './label-bytes.ts';
 import { enlarge } from './ref-lists.ts';
@@ -34,12 +35,12 @@ export class SeriesTable {
   /** For callers that have label sets as strings. */
   readonly labelBytes = new LabelBytes();
   postings = new HeadPostings();
-  /** Open chunk's append state. */
-  xor: XorAppendState = createXorAppendState(64);
   /** 0 where the slot is free. */
   refs = new Uint32Array(64);
   /** Time of the newest sample, −Infinity when there is none. */
   maxMs = new Float64Array(64);
+  /** Open chunk's append state. The time of its last sample, where it has one, is that of the series' newest. */
+  xor: XorAppendState = createXorAppendState(64, this.maxMs);
   /** Time of the open chunk's first sample, and the time at which it is cut. */
   openMinMs = new Float64Array(64);
   openCutMs = new Float64Array(64);
@@ -67,6 +68,9 @@ export class SeriesTable {
   readonly #compareSymbols = (a: number, b: number): number => this.symbols.compare(a, b);
   /** Symbols of the labels that were looked for last. */
   #scratch = new Uint32Array(64);
+  /** Their hash, if all had one. */
+  #hash = 0;
+  #isHashed = false;
 
   /** Live series. */
   get count(): number {
@@ -123,7 +127,10 @@ export class SeriesTable {
         scratch[i] = symbol < 0 ? UNKNOWN : symbol;
       }
     }
-    return isKnown ? this.keys.find(scratch, size) : -1;
+    this.#isHashed = isKnown;
+    if (!isKnown) return -1;
+    this.#hash = hashWords(scratch, 0, size);
+    return this.keys.findHashed(scratch, size, this.#hash);
   }
 
   /** As {@link find}, by `size` symbols: name, value, name, value … in the order of the names. */
@@ -135,11 +142,17 @@ export class SeriesTable {
   createUtf8(data: Uint8Array, spans: Uint32Array, count: number): Slot {
     const size = count * 2;
     const scratch = this.#scratch;
-    for (let i = 0; i < size; i++) {
-      if (scratch[i] !== UNKNOWN) continue;
-      scratch[i] = this.symbols.idOfBytes(data, spans[i * 2]!, spans[i * 2 + 1]!);
+    if (!this.#isHashed) {
+      for (let i = 0; i < size; i++) {
+        if (scratch[i] !== UNKNOWN) continue;
+        scratch[i] = this.symbols.idOfBytes(data, spans[i * 2]!, spans[i * 2 + 1]!);
+      }
+      this.#hash = hashWords(scratch, 0, size);
     }
-    return this.createFromSymbols(scratch, size);
+    const slot = this.#free.pop() ?? this.#next++;
+    this.keys.add(slot, scratch, size, this.#hash);
+    this.#occupy(slot, scratch, size, this.#lastRef + 1);
+    return slot;
   }
 
   /** Whether the texts that {@link findUtf8} has just not found are UTF-8; what was found is. */
@@ -281,12 +294,12 @@ export class SeriesTable {
   }
 
   #growSlots(size: number): void {
-    this.xor = growXorAppendState(this.xor, size);
     this.refs = enlarge(this.refs, size);
     this.openRef = enlarge(this.openRef, size);
     this.sealed = enlarge(this.sealed, size);
     this.appended = enlarge(this.appended, size);
     this.maxMs = enlargeDoubles(this.maxMs, size);
+    this.xor = growXorAppendState(this.xor, size, this.maxMs);
     this.openMinMs = enlargeDoubles(this.openMinMs, size);
     this.openCutMs = enlargeDoubles(this.openCutMs, size);
     this.touchedBy = enlargeDoubles(this.touchedBy, size);

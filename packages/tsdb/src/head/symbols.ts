@@ -13,6 +13,8 @@ const KEPT_TEXTS = 8192;
 /** In place of the uses of a number that is free. */
 const FREE = 0xffffffff;
 const NO_TEXT = -1;
+/** A view of other bytes that were seen last is kept, unless it would hold so much memory. */
+const MAX_KEPT_SEEN = 8 * 1024 * 1024;
 
 const encoder = new TextEncoder();
 
@@ -22,10 +24,11 @@ type Pauses = { readonly isOver: boolean; pause(): Promise<void> };
 /**
  * The texts of labels, each once, by number, with the number of places that use it. Number 0 is "". They lie in slabs as UTF-8
  * behind their lengths (as uvarints: as log records have them) and are found by their bytes; strings are made when one
- * asks for them.
+ * asks for them. Bytes are read and written four at a time: loops over them are most of what a new series costs.
  */
 export class Symbols {
-  readonly #slabs: Buffer[] = [Buffer.alloc(FIRST_SLAB_BYTES)];
+  readonly #slabs: Buffer[] = [];
+  readonly #views: DataView[] = [];
   /** Bytes taken of the last slab. */
   #slabUsed = 1;
   #places = new Uint32Array(256);
@@ -42,6 +45,13 @@ export class Symbols {
   readonly #keptIds = new Int32Array(KEPT_TEXTS).fill(NO_TEXT);
   readonly #keptTexts: string[] = [];
   #scratch = new Uint8Array(256);
+  /** The bytes that were looked at last, and a view of them. */
+  #seen: Uint8Array = new Uint8Array(0);
+  #seenView = viewOf(this.#seen);
+
+  constructor() {
+    this.#setSlab(0, Buffer.alloc(FIRST_SLAB_BYTES));
+  }
 
   get count(): number {
     return this.#count;
@@ -77,9 +87,12 @@ export class Symbols {
 
   /** {@link idOf} of the text in `bytes[start, end)`; what is no UTF-8 in it counts as U+FFFD. */
   idOfBytes(bytes: Uint8Array, start: number, end: number): number {
-    const id = this.findBytes(bytes, start, end);
+    if (start === end) return 0;
+    const view = this.#viewOf(bytes);
+    const hash = hashBytes(view, start, end);
+    const id = this.#find(view, start, end, hash);
     if (id >= 0) return id;
-    if (isAscii(bytes, start, end)) return this.#add(bytes, start, end);
+    if (isAscii(view, start, end)) return this.#add(view, start, end, hash);
     return this.idOf(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString());
   }
 
@@ -98,23 +111,33 @@ export class Symbols {
   /** {@link find} of the UTF-8 text in `bytes[start, end)`. */
   findBytes(bytes: Uint8Array, start: number, end: number): number {
     if (start === end) return 0;
-    const hash = hashBytes(bytes, start, end);
+    const view = this.#viewOf(bytes);
+    return this.#find(view, start, end, hashBytes(view, start, end));
+  }
+
+  #find(view: DataView, start: number, end: number, hash: number): number {
     let id = this.#index.first(hash);
-    while (id >= 0 && !this.isText(id, bytes, start, end)) id = this.#index.next(hash);
+    while (id >= 0 && !this.#isText(id, view, start, end)) id = this.#index.next(hash);
     return id;
   }
 
   /** Whether the number, which may have been taken back since it was given, stands for the text in `bytes[start, end)`. */
   isText(id: number, bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#isText(id, this.#viewOf(bytes), start, end);
+  }
+
+  #isText(id: number, view: DataView, start: number, end: number): boolean {
     const place = this.#places[id]!;
-    const slab = this.#slabs[place >>> SLAB_BITS]!;
+    const slab = this.#views[place >>> SLAB_BITS]!;
     let at = place & (SLAB_BYTES - 1);
     let length = end - start;
     for (; length >= 0x80; length = Math.floor(length / 128)) {
-      if (slab[at++] !== (length % 128) + 128) return false;
+      if (slab.getUint8(at++) !== (length % 128) + 128) return false;
     }
-    if (slab[at++] !== length) return false;
-    for (let i = start; i < end; i++) if (slab[at++] !== bytes[i]) return false;
+    if (slab.getUint8(at++) !== length) return false;
+    let i = start;
+    for (; i + 4 <= end; i += 4, at += 4) if (slab.getInt32(at) !== view.getInt32(i)) return false;
+    for (; i < end; i++) if (slab.getUint8(at++) !== view.getUint8(i)) return false;
     return true;
   }
 
@@ -151,14 +174,12 @@ export class Symbols {
   }
 
   /** Writes the text behind its length as a uvarint; returns where it ends. The caller has made room. */
-  write(id: number, target: Uint8Array, start: number): number {
+  write(id: number, target: DataView, start: number): number {
     const place = this.#places[id]!;
-    const slab = this.#slabs[place >>> SLAB_BITS]!;
-    const end = this.#entryEnd(id);
-    let to = start;
+    const slab = this.#views[place >>> SLAB_BITS]!;
+    const at = place & (SLAB_BYTES - 1);
     // A loop, since the texts are short, and calls of `set` cost more than what they copy.
-    for (let at = place & (SLAB_BYTES - 1); at < end; at++) target[to++] = slab[at]!;
-    return to;
+    return copyBytes(slab, at, this.#entryEnd(id), target, start);
   }
 
   /** Forgets symbols without uses; their numbers are given out again. Yields between slices. */
@@ -174,7 +195,7 @@ export class Symbols {
 
   #forget(id: number): void {
     const { slab, start, end } = this.#rangeOf(id);
-    this.#index.remove(hashBytes(slab, start, end), id);
+    this.#index.remove(hashBytes(viewOf(slab), start, end), id);
     const size = this.writtenBytes(id);
     const free = this.#freePlaces.get(size);
     if (free === undefined) this.#freePlaces.set(size, [this.#places[id]!]);
@@ -188,12 +209,30 @@ export class Symbols {
   }
 
   #idOf(bytes: Uint8Array, start: number, end: number): number {
-    const id = this.findBytes(bytes, start, end);
-    return id < 0 ? this.#add(bytes, start, end) : id;
+    if (start === end) return 0;
+    const view = this.#viewOf(bytes);
+    const hash = hashBytes(view, start, end);
+    const id = this.#find(view, start, end, hash);
+    return id < 0 ? this.#add(view, start, end, hash) : id;
+  }
+
+  #viewOf(bytes: Uint8Array): DataView {
+    if (bytes === this.#seen) return this.#seenView;
+    const view = viewOf(bytes);
+    if (bytes.length <= MAX_KEPT_SEEN) {
+      this.#seen = bytes;
+      this.#seenView = view;
+    }
+    return view;
+  }
+
+  #setSlab(index: number, slab: Buffer): void {
+    this.#slabs[index] = slab;
+    this.#views[index] = viewOf(slab);
   }
 
   /** Gives a number to a text that has none. */
-  #add(bytes: Uint8Array, start: number, end: number): number {
+  #add(source: DataView, start: number, end: number, hash: number): number {
     const id = this.#free.pop() ?? this.#limit++;
     if (id >= this.#uses.length) {
       this.#uses = doubled(this.#uses);
@@ -202,15 +241,17 @@ export class Symbols {
     const size = lengthBytes(end - start) + end - start;
     if (size > this.#mostBytes) this.#mostBytes = size;
     const place = this.#allocate(size);
-    const slab = this.#slabs[place >>> SLAB_BITS]!;
+    const slab = this.#views[place >>> SLAB_BITS]!;
     let at = place & (SLAB_BYTES - 1);
     let length = end - start;
-    for (; length >= 0x80; length = Math.floor(length / 128)) slab[at++] = (length % 128) + 128;
-    slab[at++] = length;
-    for (let i = start; i < end; i++) slab[at++] = bytes[i]!;
+    for (; length >= 0x80; length = Math.floor(length / 128)) {
+      slab.setUint8(at++, (length % 128) + 128);
+    }
+    slab.setUint8(at++, length);
+    copyBytes(source, start, end, slab, at);
     this.#places[id] = place;
     this.#uses[id] = 0;
-    this.#index.add(hashBytes(bytes, start, end), id);
+    this.#index.add(hash, id);
     this.#count++;
     return id;
   }
@@ -228,11 +269,11 @@ export class Symbols {
     if (last === 0 && room < SLAB_BYTES && size < SLAB_BYTES / 2) {
       const grown = Buffer.alloc(Math.min(SLAB_BYTES, Math.max(room * 2, size * 2)));
       grown.set(this.#slabs[0]!);
-      this.#slabs[0] = grown;
+      this.#setSlab(0, grown);
       return this.#allocate(size);
     }
     assert(this.#slabs.length < MAX_SLABS, 'more label text than places can name');
-    this.#slabs.push(Buffer.alloc(Math.max(size, SLAB_BYTES)));
+    this.#setSlab(this.#slabs.length, Buffer.alloc(Math.max(size, SLAB_BYTES)));
     this.#slabUsed = size;
     return ((this.#slabs.length - 1) << SLAB_BITS) >>> 0;
   }
@@ -271,10 +312,31 @@ export class Symbols {
   }
 }
 
-function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
+/** Copies `source[from, end)` to `target[to …]`; returns where it ends. */
+function copyBytes(
+  source: DataView,
+  from: number,
+  end: number,
+  target: DataView,
+  to: number,
+): number {
+  let at = from;
+  let next = to;
+  for (; at + 4 <= end; at += 4, next += 4) target.setInt32(next, source.getInt32(at));
+  for (; at < end; at++) target.setUint8(next++, source.getUint8(at));
+  return next;
+}
+
+function isAscii(view: DataView, start: number, end: number): boolean {
   let all = 0;
-  for (let i = start; i < end; i++) all |= bytes[i]!;
-  return all < 0x80;
+  let i = start;
+  for (; i + 4 <= end; i += 4) all |= view.getInt32(i);
+  for (; i < end; i++) all |= view.getUint8(i);
+  return (all & 0x80808080) === 0;
 }
 
 function lengthBytes(length: number): number {
