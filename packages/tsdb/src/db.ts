@@ -156,6 +156,7 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     closer.defer('directory lock', prepareDirectory(init, options));
     try {
       const parts = await openParts({ init, options, metrics, startedMs, closer });
+      closer.defer('reading of the log', async () => parts.abort.abort());
       if (takesBatches) await parts.replay.reserveRefs();
       const { head, window, blocks, downsampled, chunkFiles } = parts;
       const wal = openWal(parts);

@@ -52,6 +52,8 @@ export class SeriesRows implements OpenFloats {
   #markCount = 0;
   #numberCount = 0;
   #dataBytes = 0;
+  /** Of what was read. */
+  #numberLimit = 0;
   readonly #columns: readonly { readonly bytes: Uint8Array; readonly rowBytes: number }[] = [
     this.refs,
     this.flags,
@@ -143,19 +145,21 @@ export class SeriesRows implements OpenFloats {
     const count = source.uvarint();
     if (count > FRAME_ROWS) throw new DecodeError('more series than a frame has', source.offset);
     for (const { bytes, rowBytes } of this.#columns) bytes.set(source.raw(rowBytes * count));
-    this.#marks = source.raw(source.uvarint()).slice();
+    const marks = source.raw(source.uvarint());
     const numbers = source.raw(source.uvarint() * 4);
-    this.#numbers = new Uint32Array(numbers.length / 4);
-    new Uint8Array(this.#numbers.buffer).set(numbers);
     this.data = source.raw(source.uvarint());
-    let marks = 0;
+    this.#reserve(Math.max(marks.length, numbers.length / 4));
+    this.#marks.set(marks);
+    new Uint8Array(this.#numbers.buffer).set(numbers);
+    this.#numberLimit = numbers.length / 4;
+    let markCount = 0;
     let dataBytes = 0;
     for (let row = 0; row < count; row++) {
       if (this.sizes[row]! % 2 !== 0) throw new DecodeError('half a label', source.offset);
-      marks += (this.sizes[row]! + 7) >>> 3;
+      markCount += (this.sizes[row]! + 7) >>> 3;
       if (this.flags[row] === SERIES_FLAG.floats) dataBytes += (this.bitLengths[row]! + 7) >>> 3;
     }
-    if (marks !== this.#marks.length || dataBytes !== this.data.length) {
+    if (markCount !== marks.length || dataBytes !== this.data.length) {
       throw new DecodeError('rows and their bytes do not go together', source.offset);
     }
     this.count = count;
@@ -173,7 +177,8 @@ export class SeriesRows implements OpenFloats {
     for (let i = 0; i < size; i++) {
       if ((i & 7) === 0) mark = this.#marks[this.#markCount++]!;
       if (((mark >>> (i & 7)) & 1) === 0) continue;
-      const number = this.#numbers[this.#numberCount++] ?? 0;
+      const isGiven = this.#numberCount < this.#numberLimit;
+      const number = isGiven ? this.#numbers[this.#numberCount++]! : 0;
       if (number === 0 || number > known) throw new DecodeError('a text without a number', row);
       labels[i] = symbols[number]!;
     }

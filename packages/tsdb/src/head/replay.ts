@@ -20,7 +20,7 @@ import { cutTorn, LogFile, type LogSource, logSources } from '../wal/log-sources
 import { logNewestMs } from '../wal/newest-time.ts';
 import { segmentName, type WalPosition } from '../wal/segment.ts';
 import type { Damage } from '../wal/segment-reader.ts';
-import { surveyRefs } from '../wal/survey.ts';
+import { surveySeries } from '../wal/survey.ts';
 import type { Zstd } from '../wal/zstd.ts';
 import { LogApplier } from './apply-log.ts';
 import type { FoundChunks } from './found-chunks.ts';
@@ -86,6 +86,8 @@ export class LogReplay {
   readonly #refs: LogRefs;
   readonly #applier: LogApplier;
   readonly #slices: Slices;
+  /** The worker that reads the log, if it has begun before the replay. */
+  #feed: LogFeed | null = null;
   /** The reading of {@link newestMs}, while it goes on. */
   #search: Promise<void> | null = null;
   /** The file that is being read, by its number, and how far. */
@@ -133,10 +135,19 @@ export class LogReplay {
     return this.#lost.spans;
   }
 
-  /** Keeps the references that the log may use from being given to new series: to be awaited before any comes. */
+  /**
+   * Keeps the references that the log may use from being given to new series: to be awaited before any comes. A worker that is
+   * to read the log begins meanwhile.
+   */
   async reserveRefs(): Promise<void> {
-    const { files, clock, zstd, signal, head } = this.#options;
-    head.table.reserveRef(await surveyRefs({ files, clock, zstd, signal, sources: this.#sources }));
+    const { files, clock, zstd, signal, head, workers, snapshot } = this.#options;
+    if (workers !== undefined && this.#bytes >= workers.minBytes) {
+      this.#feed = new LogFeed(workers.workers, this.#sources, signal);
+    }
+    const survey = await surveySeries({ files, clock, zstd, signal, sources: this.#sources });
+    head.table.reserveRef(survey.highestRef);
+    // Behind a snapshot stand few series that it has not.
+    if (snapshot === null || snapshot === undefined) head.table.expect(survey.seriesCount, 0);
   }
 
   /**
@@ -186,7 +197,7 @@ export class LogReplay {
   /** Applies what a worker reads. Returns where to go on here: behind the last file, or where the worker was lost. */
   async #readByWorker(workers: Workers): Promise<Place> {
     const { log, head, signal } = this.#options;
-    const feed = new LogFeed(workers, this.#sources, signal);
+    const feed = this.#feed ?? new LogFeed(workers, this.#sources, signal);
     const applier = new FeedApplier(this.#applier, head.table.symbols);
     try {
       for (;;) {

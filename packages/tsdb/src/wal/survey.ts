@@ -20,15 +20,22 @@ export type SurveyOptions = {
 const LOST_REFS_PER_BYTE = 4;
 const LOST_REFS_PER_DAMAGE = 65_536;
 
+export type LogSurvey = {
+  /** The highest reference that the log may use. */
+  readonly highestRef: number;
+  /** Records of series; a series that has several counts for each. */
+  readonly seriesCount: number;
+};
+
 /**
- * The highest reference that the log may use. It is read before the replay, so that series which come during it get
- * references above: samples of the log must never meet a series that only came later. Takes a few percent of the replay's
- * time, since other records are neither decompressed nor decoded.
+ * Looks at the series of a log before the replay, so that series which come during it get references above: samples of the
+ * log must never meet a series that only came later. Takes a few percent of the replay's time, since other records are
+ * neither decompressed nor decoded.
  */
-export async function surveyRefs(options: SurveyOptions): Promise<number> {
+export async function surveySeries(options: SurveyOptions): Promise<LogSurvey> {
   const { files, clock, zstd, sources, signal } = options;
   const slices = new Slices(clock, signal);
-  let highest = 0;
+  const found: Found = { highestRef: 0, seriesCount: 0 };
   let lost = 0;
   for (const source of sources) {
     const { size } = source;
@@ -41,29 +48,30 @@ export async function surveyRefs(options: SurveyOptions): Promise<number> {
         const record = file.next(size);
         if (record === null) break;
         if (record === 'load') await file.loadZstd();
-        else if (record[0] === RECORD.series) highest = Math.max(highest, highestRef(record));
+        else if (record[0] === RECORD.series) addSeries(record, found);
         if (slices.isOver) await slices.pause();
       }
     } finally {
       file.close();
     }
   }
-  return highest + lost;
+  return { highestRef: found.highestRef + lost, seriesCount: found.seriesCount };
 }
 
-function highestRef(record: Uint8Array): number {
+type Found = { highestRef: number; seriesCount: number };
+
+function addSeries(record: Uint8Array, found: Found): void {
   const source = new ByteReader(record);
-  let highest = 0;
   try {
     source.skip(1);
     while (source.remaining > 0) {
-      highest = Math.max(highest, source.i64());
+      found.highestRef = Math.max(found.highestRef, source.i64());
       const texts = source.uvarint() * 2;
       for (let i = 0; i < texts; i++) source.skip(source.uvarint());
+      found.seriesCount++;
     }
   } catch (error) {
     // The replay reports the record and goes on behind it.
     if (!(error instanceof DecodeError)) throw error;
   }
-  return highest;
 }
