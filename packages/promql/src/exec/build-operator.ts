@@ -1,8 +1,9 @@
 import { unreachable } from '@pollux/base';
+import { METRIC_NAME } from '@pollux/model';
 import { QueryError } from '../errors.ts';
 import { scalarResult } from '../functions/binary-scalar.ts';
 import { isSetOperator } from '../parser/ast.ts';
-import type { BinaryNode, PlanNode } from '../plan/nodes.ts';
+import type { BinaryNode, PlanNode, RangeNode } from '../plan/nodes.ts';
 import { AbsentOverTime } from './absent.ts';
 import { Aggregate } from './aggregate/aggregate.ts';
 import { SetBinary } from './binary/set-binary.ts';
@@ -33,7 +34,9 @@ export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecConte
         : mergeEqual(new SelectVector(node, grid, context), context);
     case 'range-call':
       if (node.func === 'absent_over_time') return new AbsentOverTime(node, grid, context);
-      return mergeEqual(new RangeCall(node, grid, context), context);
+      return hasOneName(node.source) && !context.options.typeAndUnitLabels
+        ? new RangeCall(node, grid, context)
+        : mergeEqual(new RangeCall(node, grid, context), context);
     case 'call':
       return buildCall(node, grid, context);
     case 'aggregate':
@@ -52,6 +55,16 @@ export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecConte
     default:
       return unreachable(node);
   }
+}
+
+/** Series of one name differ in other labels, and do so without it. */
+function hasOneName(source: RangeNode): boolean {
+  return (
+    source.kind === 'matrix-select' &&
+    source.selector.matchers.some(
+      ({ name, operator, value }) => name === METRIC_NAME && operator === '=' && value !== '',
+    )
+  );
 }
 
 function buildBinary(node: BinaryNode, grid: StepGrid, context: ExecContext): Operator {

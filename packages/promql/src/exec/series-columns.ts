@@ -25,9 +25,27 @@ export function isStaleSample(
   return histogram === null ? isStaleAt(words, index) : histogram.isStale;
 }
 
+function hasNaN(values: Float64Array, count: number): boolean {
+  for (let i = 0; i < count; i++) if (Number.isNaN(values[i])) return true;
+  return false;
+}
+
 /** The series without its stale markers. The columns are compacted in place: the receiver owns them. */
 export function withoutStale(series: SeriesColumns): RangeSeries {
   const { count, timestampsMs, values, startTimestampsMs } = series;
+  // Stale markers are NaN; looking at their bits takes a buffer that short columns have not yet.
+  if (series.histograms === null && !hasNaN(values, count)) {
+    return {
+      labels: series.labels,
+      dropName: false,
+      count,
+      timestampsMs,
+      values,
+      histograms: null,
+      startTimestampsMs,
+      buckets: series.buckets ?? null,
+    };
+  }
   const words = wordsOf(values);
   const histograms = series.histograms === null ? null : [...series.histograms];
   let kept = 0;

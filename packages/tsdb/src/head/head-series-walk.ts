@@ -1,4 +1,5 @@
 import type { Labels } from '@pollux/model';
+import { sortByLabels } from './label-order.ts';
 import type { SeriesTable, Slot } from './series-table.ts';
 
 /**
@@ -16,7 +17,7 @@ export class HeadSeriesWalk {
   /** Takes the references of live series, and stands on the first. */
   constructor(table: SeriesTable, refs: Uint32Array) {
     this.#table = table;
-    this.refs = refs.sort((a, b) => table.compare(table.slotOf(a), table.slotOf(b)));
+    this.refs = sortByLabels(table, refs);
     this.advance();
   }
 

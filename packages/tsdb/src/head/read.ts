@@ -7,6 +7,10 @@ import { type LabelIndex, matchPostings } from '../query/label-index.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import type { Head, HeadReader } from './head.ts';
 import { HeadSeriesWalk } from './head-series-walk.ts';
+import type { Interval } from './intervals.ts';
+import type { SealedRef } from './sealed-chunks.ts';
+
+const NOTHING: readonly Interval[] = [];
 
 /** The head's postings by texts. */
 export class HeadLabelIndex implements LabelIndex {
@@ -61,6 +65,8 @@ export class HeadCursor implements SeriesCursor {
   readonly #minMs: number;
   readonly #walk: HeadSeriesWalk;
   readonly #appended: Uint32Array;
+  /** Names what is being read, in errors. */
+  readonly #place = (): string => `head series ${this.labels}`;
 
   /** `select`: matchers, or references of live series. */
   constructor(head: Head, range: TimeRange, select: readonly Matcher[] | Uint32Array) {
@@ -103,30 +109,45 @@ export class HeadCursor implements SeriesCursor {
         'query canceled: it held the head for so long that the next block could not be completed',
       );
     }
-    const { table, sealed, tombstones } = this.#head;
-    const slot = this.#walk.slot;
-    const deleted = tombstones.get(this.ref) ?? [];
+    const { table, tombstones } = this.#head;
+    const { slot } = this.#walk;
+    const deleted = tombstones.get(this.ref) ?? NOTHING;
     // What was appended since the cursor was made is the newest, whichever chunks it lies in.
     let later = (table.appended[slot]! - this.#appended[this.#walk.index]!) >>> 0;
     const open = this.#head.openChunkOf(slot);
     const openHidden = Math.min(later, open?.samples ?? 0);
     later -= openHidden;
-
-    const chunks: { readonly ref: number; readonly hidden: number }[] = [];
-    for (let ref = table.sealed[slot]!; ref !== 0; ref = sealed.olderOf(ref)) {
-      if (sealed.maxMsOf(ref) < this.#minMs) break;
-      const hidden = Math.min(later, later === 0 ? 0 : sealed.samplesOf(ref));
-      later -= hidden;
-      if (target.overlaps(sealed.minMsOf(ref), sealed.maxMsOf(ref))) chunks.push({ ref, hidden });
-    }
-    const place = (): string => `head series ${this.labels}`;
-    for (let i = chunks.length - 1; i >= 0; i--) {
-      const { ref, hidden } = chunks[i]!;
-      const { encoding, bytes, start, length } = sealed.read(ref);
-      target.addChunk({ encoding, bytes, offset: start, length, hidden }, deleted, place);
-    }
+    if (table.sealed[slot] !== 0) this.#readSealed(table.sealed[slot]!, later, target, deleted);
     if (open !== null && open.samples > openHidden && target.overlaps(open.minMs, open.maxMs)) {
-      target.addChunk({ ...open, offset: open.start, hidden: openHidden }, deleted, place);
+      const { encoding, bytes, start, length } = open;
+      const chunk = { encoding, bytes, offset: start, length, hidden: openHidden };
+      target.addChunk(chunk, deleted, this.#place);
+    }
+  }
+
+  /** Reads the list of completed chunks `newest`, without its newest `hidden` samples. */
+  #readSealed(
+    newest: SealedRef,
+    hidden: number,
+    target: ColumnBuilder,
+    deleted: readonly Interval[],
+  ): void {
+    const { sealed } = this.#head;
+    let later = hidden;
+    const chunks: { readonly ref: number; readonly hidden: number }[] = [];
+    for (let ref = newest; ref !== 0; ref = sealed.olderOf(ref)) {
+      if (sealed.maxMsOf(ref) < this.#minMs) break;
+      const samples = Math.min(later, later === 0 ? 0 : sealed.samplesOf(ref));
+      later -= samples;
+      if (target.overlaps(sealed.minMsOf(ref), sealed.maxMsOf(ref))) {
+        chunks.push({ ref, hidden: samples });
+      }
+    }
+    for (let i = chunks.length - 1; i >= 0; i--) {
+      const { ref, hidden: samples } = chunks[i]!;
+      const { encoding, bytes, start, length } = sealed.read(ref);
+      const chunk = { encoding, bytes, offset: start, length, hidden: samples };
+      target.addChunk(chunk, deleted, this.#place);
     }
   }
 

@@ -224,9 +224,11 @@ export class SeriesTable {
   }
 
   labelsOf(slot: Slot): Labels {
-    const flat: string[] = [];
-    const symbols = this.labelSymbols(slot);
-    for (let i = 0; i < symbols.length; i++) flat.push(this.symbols.text(symbols[i]!));
+    const start = this.keys.startOf(slot);
+    const size = this.keys.sizeOf(slot);
+    const items = this.keys.itemsOf(slot);
+    const flat = new Array<string>(size);
+    for (let i = 0; i < size; i++) flat[i] = this.symbols.text(items[start + i]!);
     return Labels.fromSortedFlat(flat);
   }
 

@@ -38,6 +38,8 @@ export class ColumnBuilder {
   readonly #budget: MemoryBudget;
   #timestampsMs = new Float64Array(1024);
   #words = new Uint32Array(2048);
+  /** The words as values. */
+  #values = new Float64Array(this.#words.buffer);
   #count = 0;
   /** Null while the series has shown none. */
   #histograms: HistogramRun | null = null;
@@ -151,13 +153,12 @@ export class ColumnBuilder {
     if ((this.#histograms?.count ?? 0) > 0) return this.#takeMixed(labels);
     const count = this.#count;
     this.#count = 0;
-    const values = new Float64Array(count);
-    new Uint32Array(values.buffer).set(this.#words.subarray(0, count * 2));
+    // Slices of columns of one kind are copied as bytes, and short ones need no buffer of their own.
     return {
       labels,
       count,
       timestampsMs: this.#timestampsMs.slice(0, count),
-      values,
+      values: this.#values.slice(0, count),
       histograms: null,
       startTimestampsMs: null,
       replica: '',
@@ -333,6 +334,7 @@ export class ColumnBuilder {
     words.set(this.#words.subarray(0, this.#count * 2));
     this.#timestampsMs = times;
     this.#words = words;
+    this.#values = new Float64Array(words.buffer);
   }
 }
 

@@ -1,4 +1,4 @@
-import { METRIC_NAME } from '@pollux/model';
+import { Labels, METRIC_NAME } from '@pollux/model';
 import type { AggregateNode } from '../../plan/nodes.ts';
 import type { SeriesInfo } from '../batch.ts';
 import type { ExecContext } from '../context.ts';
@@ -14,6 +14,7 @@ export function groupSeries(
   series: readonly SeriesInfo[],
   context: ExecContext,
 ): Grouping {
+  if (!node.without && node.grouping.length === 0) return oneGroup(series);
   const names = new Set(node.grouping);
   if (node.without) {
     names.add(METRIC_NAME);
@@ -35,4 +36,10 @@ export function groupSeries(
     return groups.length - 1;
   });
   return { groups, groupOf };
+}
+
+function oneGroup(series: readonly SeriesInfo[]): Grouping {
+  const dropName = series.some((info) => info.dropName);
+  const groups = series.length === 0 ? [] : [{ labels: Labels.EMPTY, dropName }];
+  return { groups, groupOf: new Int32Array(series.length) };
 }
