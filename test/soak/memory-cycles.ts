@@ -1,4 +1,4 @@
-/** One look at one process, bytes; the engine's own figures are absent where its `/metrics` did not answer. */
+/** One look at one process, bytes; the engine's own figures are NaN where its `/metrics` was not asked or did not answer. */
 export type Look = {
   readonly rss: number;
   readonly pss: number;
@@ -55,8 +55,9 @@ export function settledGrowth({ medians }: Growth): number {
   return along / squares / settled[0]!;
 }
 
+/** Of those that are numbers. */
 export function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   if (sorted.length === 0) return Number.NaN;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
