@@ -105,6 +105,9 @@ export class WriteKernel {
   readonly valueWords: Uint32Array;
   readonly #compressed: Uint8Array;
   readonly #exports: Exports;
+  /** The part of the memory that was asked for last: asking it for its place takes long. */
+  #inside: Uint8Array | null = null;
+  #insideAt = 0;
 
   constructor(module: object, { seed, maxSeries = MAX_SERIES }: WriteKernelOptions) {
     // The module's own few variables are on the first page.
@@ -200,7 +203,12 @@ export class WriteKernel {
 
   /** Where the kernel sees the bytes: in place, or in a copy over the compressed message, which has been read by then. 0: nowhere. */
   #addressOf(data: Uint8Array, start: number, end: number): number {
-    if (data.buffer === this.decoded.buffer) return data.byteOffset + start;
+    if (data === this.#inside) return this.#insideAt + start;
+    if (data.buffer === this.decoded.buffer) {
+      this.#inside = data;
+      this.#insideAt = data.byteOffset;
+      return this.#insideAt + start;
+    }
     if (end - start > WRITE_COMPRESSED_BYTES) return 0;
     this.#compressed.set(data.subarray(start, end));
     this.#exports.forgetPrint();

@@ -7,7 +7,7 @@ import {
   type SeriesRef,
   seriesOfUtf8,
 } from '@pollux/storage';
-import type { WriteRequestColumns } from '../codec/v1/decode-write.ts';
+import { NOT_SOUGHT, type WriteRequestColumns } from '../codec/v1/decode-write.ts';
 import { readLabelSpans } from '../codec/v1/label-spans.ts';
 import { decodeLabels } from '../codec/v1/labels.ts';
 
@@ -138,7 +138,7 @@ function stage(
   };
 }
 
-/** Fills in the references of the request that are 0; they stay so for invalid labels and where a limit refuses the series. */
+/** Fills in the references of the request that are not known; 0 is left for invalid labels and where a limit refuses the series. */
 function resolve(
   request: WriteRequestColumns,
   appender: Appender,
@@ -156,10 +156,13 @@ function resolve(
   const limited = new Set<number>();
   let firstLimited = '';
   for (let i = 0; i < seriesCount; i++) {
-    if (seriesRefs[i] !== 0) continue;
+    const sought = seriesRefs[i]!;
+    if (sought !== 0 && sought !== NOT_SOUGHT) continue;
     const start = labelStarts[i]!;
     const end = labelEnds[i]!;
-    let ref: SeriesRef = cache.find(labelData, start, end);
+    // One that comes twice in a request is found by its labels the second time.
+    let ref: SeriesRef = sought === 0 ? 0 : cache.find(labelData, start, end);
+    seriesRefs[i] = 0;
     if (ref === 0) {
       spans ??= new Uint32Array(MAX_SPANNED_LABELS * 4);
       const labelCount = readLabelSpans(labelData, start, end, spans);

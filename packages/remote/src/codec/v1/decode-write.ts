@@ -26,7 +26,7 @@ export type WriteRequestColumns = {
   readonly seriesCount: number;
   readonly labelStarts: Uint32Array;
   readonly labelEnds: Uint32Array;
-  /** References of the series that the walker knows, else 0; a receiver fills in the others. */
+  /** Of series that the walker took, the reference that it knows or 0; of others {@link NOT_SOUGHT}. A receiver fills them in. */
   readonly seriesRefs: Uint32Array;
   readonly sampleCount: number;
   readonly sampleSeries: Uint32Array;
@@ -57,6 +57,9 @@ export type SeriesWalker = {
   readonly timestampsMs: Float64Array;
   readonly valueWords: Uint32Array;
 };
+
+/** In place of the reference of a series that no walker has looked for; no series has it. */
+export const NOT_SOUGHT = 0xffffffff;
 
 /** Columns for more series or samples are not kept for the next message. */
 const MAX_KEPT = 65_536;
@@ -267,7 +270,7 @@ export class WriteRequestDecoder {
     if (this.#seriesCount === this.#labelStarts.length) this.#growSeries();
     this.#labelStarts[this.#seriesCount] = labelStart;
     this.#labelEnds[this.#seriesCount] = labelEnd;
-    this.#seriesRefs[this.#seriesCount] = 0;
+    this.#seriesRefs[this.#seriesCount] = NOT_SOUGHT;
     this.#seriesCount++;
   }
 
