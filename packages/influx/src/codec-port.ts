@@ -1,16 +1,9 @@
-import type { Labels, Matcher } from '@pollux/model';
+import type { Matcher } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
+import type { SampleColumns } from './engine-port.ts';
 
-/** A remote-write body as columns: sample j belongs to series `sampleSeries[j]`. Columns may be longer than their count. */
-export type PrometheusWrite = {
-  readonly seriesCount: number;
-  /** Labels of a series, sorted; later duplicates win, empty values are left out. */
-  labels(series: number): Labels;
-  readonly sampleCount: number;
-  readonly sampleSeries: Uint32Array;
-  readonly timestampsMs: Float64Array;
-  /** NaN payloads by bits. */
-  readonly values: Float64Array;
+/** A remote-write body as columns, lent. */
+export type PrometheusWrite = SampleColumns & {
   /** Native histograms in the body, which this store does not keep. */
   readonly histogramCount: number;
 };
@@ -26,7 +19,11 @@ export type PrometheusQuery = {
  * block format. Malformed bytes throw an OperatingError whose message goes to the client.
  */
 export interface PrometheusCodec {
-  decodeWrite(body: Uint8Array): Promise<PrometheusWrite>;
+  /**
+   * Runs `use` on what the body holds and resolves with what it gives; the columns are lent while it runs, and bodies wait for
+   * each other.
+   */
+  decodeWrite<T>(body: Uint8Array, use: (write: PrometheusWrite) => Promise<T>): Promise<T>;
   decodeRead(body: Uint8Array): Promise<readonly PrometheusQuery[]>;
   /** A compressed ReadResponse, one result per query. */
   encodeRead(results: readonly (readonly SeriesColumns[])[]): Promise<Uint8Array>;

@@ -49,6 +49,53 @@ export type WriteOutcome = {
   readonly expiredPoints: number;
 };
 
+/**
+ * Samples of Prometheus: sample j, `values[j]` by its bits at `timestampsMs[j]` (whole ms), belongs to series `sampleSeries[j]`. Arrays
+ * may be longer than their count.
+ */
+export type SampleColumns = {
+  /** Per series a number above 0 that equal label bytes have again. */
+  readonly numbers: Uint32Array;
+  /** Numbers given under another object mean other series. */
+  readonly numbering: object;
+  /** Label texts in UTF-8. */
+  readonly labelData: Uint8Array;
+  /**
+   * Labels in `labelData`: name and value of label i begin at `spans[4i]` and `spans[4i+2]`, and end in front of the numbers that
+   * follow these; names ascend strictly, one is `__name__`, nothing is empty. Returns their number; −1 for other sets.
+   */
+  spansOf(series: number, spans: Uint32Array): number;
+  /** The labels in any form: later duplicates win, empty values are left out. */
+  labelsOf(series: number): Labels;
+  readonly sampleCount: number;
+  readonly sampleSeries: Uint32Array;
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
+};
+
+/**
+ * How labels become series: measurement = metric name, tags = all labels but the replica's, float field `value`. Always the same
+ * object.
+ */
+export type SampleRules = {
+  readonly replicaLabels: readonly string[];
+  /** Series with a tag of this name are refused. */
+  readonly reservedTag: string;
+};
+
+export type SampleOutcome = WriteOutcome & {
+  /** Samples of series with the reserved tag, and of times that no shard group can have. */
+  readonly refusedSamples: number;
+  /** Of the first sample of a series with the reserved tag; null when there is none. */
+  readonly reservedMeasurement: string | null;
+};
+
+/** Samples that wait to be stored. */
+export type PlacedSamples = {
+  /** Resolves when synced and visible. Once. */
+  commit(): Promise<SampleOutcome>;
+};
+
 /** A field's values, times ascending strictly; cells as in {@link PointColumns}. */
 export type ColumnData = {
   readonly kind: FieldKind;
@@ -118,6 +165,15 @@ export type GroupIdentity = {
 export interface StoreEngine {
   /** Resolves when synced and visible. */
   write(target: WriteTarget, batch: PointColumns): Promise<WriteOutcome>;
+  /**
+   * Finds out where samples go; they are lent until this resolves, and nothing is stored before `commit`. `writeTarget` is asked when
+   * there is a sample that may be stored.
+   */
+  placeSamples(
+    writeTarget: () => WriteTarget,
+    samples: SampleColumns,
+    rules: SampleRules,
+  ): Promise<PlacedSamples>;
   /** Opens what a view will need without holding the thread. */
   prepare(database: string, retentionPolicy: string, range: NanoRange): Promise<void>;
   view(database: string, retentionPolicy: string, range: NanoRange): View;

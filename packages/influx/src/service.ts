@@ -43,7 +43,8 @@ export class InfluxService {
       directory: config.meta.dir,
       autocreatePolicy: config.meta['retention-autocreate'],
     });
-    this.#writer = new PointWriter(this.meta, engine, env.clock);
+    const replicaLabels = config.ha['replica-labels'];
+    this.#writer = new PointWriter({ meta: this.meta, engine, clock: env.clock, replicaLabels });
     const executor = new QueryExecutor({
       clock: env.clock,
       random: env.random,
@@ -81,7 +82,7 @@ export class InfluxService {
       maxBodyBytes: config.http['max-body-size'],
       acceptsUnsigned: config.ha['unsigned-integers'],
       maxRowLimit: config.http['max-row-limit'],
-      replicaLabels: config.ha['replica-labels'],
+      replicaLabels,
       version: options.version,
       engineOf: (database, retentionPolicy) => this.queryable(database, retentionPolicy),
     };

@@ -1,17 +1,19 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { type Env, EVERYONE, type HttpHandler, type HttpResponse } from '@pollux/base';
+import { type Env, EVERYONE, type HttpHandler, type HttpResponse, type Random } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { Router } from '@pollux/http';
 import {
   decodeLabels,
   decodeReadRequest,
-  decodeWriteRequest,
   encodeReadResponse,
   QueryResultEncoder,
+  readLabelSpans,
   snappyDecode,
   snappyEncode,
+  WriteReader,
+  type WriteReaderOptions,
 } from '@pollux/remote';
 import { ShardEngine, ShardStore } from '@pollux/shards';
 import { Log, Registry } from '@pollux/telemetry';
@@ -23,28 +25,33 @@ import {
 } from '../src/index.ts';
 
 /** The remote room's codecs behind this room's face, as `roles` binds them. */
-export const codec: PrometheusCodec = {
-  async decodeWrite(body) {
-    const write = decodeWriteRequest(await snappyDecode(body));
-    return {
-      ...write,
-      histogramCount: write.histograms.length,
-      labels: (series) =>
-        decodeLabels(write.labelData, write.labelStarts[series]!, write.labelEnds[series]!).labels,
-    };
-  },
-  async decodeRead(body) {
-    return decodeReadRequest(await snappyDecode(body)).queries;
-  },
-  async encodeRead(results) {
-    const encoded = results.map((series) => {
-      const encoder = new QueryResultEncoder();
-      for (const columns of series) encoder.add(columns);
-      return encoder.bytes();
-    });
-    return snappyEncode(encodeReadResponse(encoded));
-  },
-};
+export function codecOf(random: Random, reading: WriteReaderOptions = {}): PrometheusCodec {
+  const reader = new WriteReader(random, reading);
+  return {
+    decodeWrite: (body, use) =>
+      reader.read(body, (request) => {
+        const { labelData, labelStarts, labelEnds } = request;
+        return use({
+          ...request,
+          numbers: request.seriesRefs,
+          histogramCount: request.histograms.length,
+          spansOf: (i, spans) => readLabelSpans(labelData, labelStarts[i]!, labelEnds[i]!, spans),
+          labelsOf: (i) => decodeLabels(labelData, labelStarts[i]!, labelEnds[i]!).labels,
+        });
+      }),
+    async decodeRead(body) {
+      return decodeReadRequest(await snappyDecode(body)).queries;
+    },
+    async encodeRead(results) {
+      const encoded = results.map((series) => {
+        const encoder = new QueryResultEncoder();
+        for (const columns of series) encoder.add(columns);
+        return encoder.bytes();
+      });
+      return snappyEncode(encodeReadResponse(encoded));
+    },
+  };
+}
 
 export type Answer = {
   readonly status: number;
@@ -58,11 +65,13 @@ export class TestStore {
   readonly directory: string;
   readonly registry = new Registry();
   readonly #ownsDirectory: boolean;
+  readonly #reading: WriteReaderOptions;
   #store: ShardStore | null = null;
   #service: InfluxService | null = null;
   #router: Router | null = null;
 
-  constructor(directory?: string) {
+  constructor(directory?: string, reading: WriteReaderOptions = {}) {
+    this.#reading = reading;
     this.#ownsDirectory = directory === undefined;
     this.directory = directory ?? fs.mkdtempSync(path.join(os.tmpdir(), 'influx-'));
   }
@@ -88,7 +97,7 @@ export class TestStore {
       version: '1.8.10',
       engine: store,
       openEngine: (options) => new ShardEngine({ ...options, store }),
-      codec,
+      codec: codecOf(env.random, this.#reading),
     });
     this.#router = new Router({ monotonic: () => env.clock.monotonic() });
     registerInflux(this.#router, this.#service, env.random);

@@ -2,6 +2,7 @@ export { MAX_DECODED_BYTES, snappyDecode, snappyEncode } from './codec/snappy.ts
 export { decodeWriteRequest, type WriteRequestColumns } from './codec/v1/decode-write.ts';
 export { type SampleRows, TimeSeriesEncoder } from './codec/v1/encode-write.ts';
 export type { TimedHistogram } from './codec/v1/histogram.ts';
+export { readLabelSpans } from './codec/v1/label-spans.ts';
 export { type DecodedLabels, decodeLabels, encodeLabels } from './codec/v1/labels.ts';
 export {
   decodeReadRequest,
@@ -21,6 +22,11 @@ export { type ReadHandlerOptions, readHandler } from './read/read-handler.ts';
 export { RemoteQueryable, type RemoteQueryableOptions } from './read/remote-queryable.ts';
 export { SeriesCache } from './receive/series-cache.ts';
 export { type WriteHandlerOptions, writeHandler } from './receive/write-handler.ts';
+export {
+  type NumberedRequest,
+  WriteReader,
+  type WriteReaderOptions,
+} from './receive/write-reader.ts';
 export { SamplesRefusedError, type Stored, storeRequest } from './receive/write-request.ts';
 export { relabelSteps } from './relabel-config.ts';
 export { Backoff } from './write/backoff.ts';

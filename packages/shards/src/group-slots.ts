@@ -190,6 +190,16 @@ export class GroupSlots {
     else if (slot.group !== group) await group.close();
   }
 
+  /** Notes a write to a group that {@link groupFor} gave; false when it was dropped, or closed and opened anew, since. */
+  noteWrite(group: ShardGroup): boolean {
+    const { database, retentionPolicy } = group.identity;
+    const slot = this.of(database, retentionPolicy).find((one) => one.group === group);
+    if (slot === undefined) return false;
+    // It may have been flushed since.
+    slot.firstWriteMs ??= this.#place.env.clock.now();
+    return true;
+  }
+
   /** The group that a time falls into, created when there is none yet. */
   groupFor(target: WriteTarget, ms: number): ShardGroup {
     const slots = this.of(target.database, target.retentionPolicy);

@@ -12,6 +12,12 @@ export {
 export type { FieldKind } from './field-kind.ts';
 export type { GroupIdentity } from './group-identity.ts';
 export type { FieldConflict, PointColumns, SeriesKey, WriteOutcome } from './point-columns.ts';
+export type {
+  PlacedSamples,
+  SampleColumns,
+  SampleOutcome,
+  SampleRules,
+} from './samples/sample-columns.ts';
 export type { TagCondition } from './series-names.ts';
 export { ShardStore, type ShardStoreOptions } from './shard-store.ts';
 export type { ReplicaColumn, StoreView, ViewSeries } from './store-view.ts';

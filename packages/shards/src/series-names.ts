@@ -63,6 +63,16 @@ export class SeriesNames {
     return this.#texts.find(text);
   }
 
+  /** The number of a text in UTF-8, given one when it has none; −1 when it is malformed. */
+  symbolOfUtf8(data: Uint8Array, start: number, end: number): number {
+    return this.#texts.idOfUtf8(data, start, end);
+  }
+
+  /** Whether `data[start, end)` is the text; false also for one beyond ASCII. */
+  isText(symbol: number, data: Uint8Array, start: number, end: number): boolean {
+    return this.#texts.isText(symbol, data, start, end);
+  }
+
   text(symbol: number): string {
     return this.#texts.text(symbol);
   }

@@ -20,6 +20,8 @@ import { Memtable } from './memtable.ts';
 import { filesToMerge } from './merge-policy.ts';
 import { inSlices } from './pieces.ts';
 import type { FieldConflict, PointColumns } from './point-columns.ts';
+import { SampleIndex } from './samples/sample-index.ts';
+import type { SampleRows } from './samples/sample-rows.ts';
 import type { SeriesRef } from './series-names.ts';
 import { type ColumnNames, listSegments, type StagedRows, WriteAheadLog } from './wal/wal.ts';
 
@@ -35,6 +37,13 @@ export type GroupPlace = {
 };
 
 export type StagedBatch = StagedRows & {
+  readonly conflictPoints: number;
+  readonly firstConflict: FieldConflict | null;
+};
+
+/** Of samples `[from, to)`: those up to `end` are staged. */
+export type StagedSamples = {
+  readonly end: number;
   readonly conflictPoints: number;
   readonly firstConflict: FieldConflict | null;
 };
@@ -55,6 +64,8 @@ export type GroupSnapshot = {
 export class ShardGroup {
   readonly identity: GroupIdentity;
   readonly catalogue = new Catalogue();
+  /** Columns of the series that remote writes bring. */
+  readonly samples = new SampleIndex(this.catalogue);
   readonly #place: GroupPlace;
   readonly #wal: WriteAheadLog;
   #active = new Memtable();
@@ -179,6 +190,37 @@ export class ShardGroup {
     return { ...staged, conflictPoints: conflicts.points, firstConflict: conflicts.first };
   }
 
+  /**
+   * As {@link stage}, of samples: rows `[from, to)`, whose columns are of this group. Rows in conflict are taken out by moving
+   * the others together at `from`.
+   */
+  stageSamples(rows: SampleRows, from: number, to: number): StagedSamples {
+    const { catalogue } = this;
+    let end = from;
+    let firstConflict: FieldConflict | null = null;
+    for (let row = from; row < to; row++) {
+      const column = rows.columns[row]!;
+      // A column with data has the type of its field.
+      if (!catalogue.hasData(column)) {
+        const series = catalogue.seriesOf(column);
+        const existing = catalogue.classKind(series, catalogue.classOf(column));
+        if (existing !== 'float') {
+          firstConflict ??= {
+            measurement: catalogue.measurementOf(series),
+            field: catalogue.fieldOf(column),
+            given: 'float',
+            existing,
+          };
+          continue;
+        }
+      }
+      if (end < row) rows.move(row, end);
+      end++;
+    }
+    if (end > from) this.#wal.stageSamples(rows, from, end, this.#columnNames);
+    return { end, conflictPoints: to - end, firstConflict };
+  }
+
   /** Writes what was staged to the log file. Throws ShardWriteError. */
   writeLog(): void {
     this.#wal.write();
@@ -225,6 +267,26 @@ export class ShardGroup {
       } else if (ms > newestMs) newestMs = ms;
     }
     if (newestMs > Number.NEGATIVE_INFINITY) this.#sawTime(replica, newestMs);
+  }
+
+  /** As {@link apply}, of the samples `[from, to)`. */
+  applySamples(rows: SampleRows, from: number, to: number): void {
+    const { columns, timesMs, words } = rows;
+    let replica = -1;
+    let newestMs = Number.NEGATIVE_INFINITY;
+    for (let row = from; row < to; row++) {
+      const column = columns[row]!;
+      const ms = timesMs[row]!;
+      this.#active.append(column, ms, 0, words[row * 2]!, words[row * 2 + 1]!);
+      this.catalogue.setHasData(column, true);
+      const written = this.catalogue.replicaSymbolOf(column);
+      if (written !== replica) {
+        if (replica >= 0) this.#sawTime(this.catalogue.names.text(replica), newestMs);
+        replica = written;
+        newestMs = ms;
+      } else if (ms > newestMs) newestMs = ms;
+    }
+    if (replica >= 0) this.#sawTime(this.catalogue.names.text(replica), newestMs);
   }
 
   /** The column's rows in the range, sorted, last write winning; empty when it has none. */

@@ -2,11 +2,26 @@ import { ByteCache, type Env, errorText, sleep } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { NanoRange } from './column-data.ts';
-import { CommitQueue, type WriteTarget } from './commit-queue.ts';
+import { CommitQueue, type WaitingWrite, type WriteTarget } from './commit-queue.ts';
 import { ShardClosedError, ShardLimitError } from './errors.ts';
 import type { GroupIdentity } from './group-identity.ts';
 import { GroupSlots, type Slot } from './group-slots.ts';
 import type { PointColumns, WriteOutcome } from './point-columns.ts';
+import { PointsWrite } from './points-write.ts';
+import type {
+  PlacedSamples,
+  SampleColumns,
+  SampleOutcome,
+  SampleRules,
+} from './samples/sample-columns.ts';
+import { MAX_SPANNED_LABELS } from './samples/sample-index.ts';
+import {
+  type SampleBatch,
+  SamplePlacer,
+  type SamplePlacerOptions,
+} from './samples/sample-placer.ts';
+import { SampleRowsPool } from './samples/sample-rows.ts';
+import { SampleWrite } from './samples/sample-write.ts';
 import type { ShardGroup } from './shard-group.ts';
 import { StoreMetrics } from './store-metrics.ts';
 import { StoreView } from './store-view.ts';
@@ -43,6 +58,11 @@ export class ShardStore {
   readonly #metrics: StoreMetrics;
   readonly #commits: CommitQueue;
   readonly #slots: GroupSlots;
+  readonly #groupFor = (target: WriteTarget, ms: number): ShardGroup =>
+    this.#slots.groupFor(target, ms);
+  /** For samples between their placing and their commit. */
+  readonly #pool = new SampleRowsPool();
+  readonly #placing: SamplePlacerOptions;
   readonly #stop = new AbortController();
   #maintenance: Promise<void> | null = null;
 
@@ -79,9 +99,13 @@ export class ShardStore {
       groups: () => this.groups().length,
       watermarks: () => this.watermarks(),
     });
-    this.#commits = new CommitQueue(this.#env.clock, this.#metrics, (target, ms) =>
-      this.#slots.groupFor(target, ms),
-    );
+    this.#commits = new CommitQueue(this.#env.clock, this.#metrics);
+    this.#placing = {
+      clock: this.#env.clock,
+      pool: this.#pool,
+      spans: new Uint32Array(MAX_SPANNED_LABELS * 4),
+      groupFor: this.#groupFor,
+    };
   }
 
   /** Starts flushing and merging in the background. */
@@ -94,6 +118,38 @@ export class ShardStore {
    * ShardWriteError when the disk refuses (nothing of the batch is visible then) and LimitError when too much is waiting.
    */
   async write(target: WriteTarget, batch: PointColumns): Promise<WriteOutcome> {
+    const write = new PointsWrite(target, batch, this.#groupFor);
+    await this.#commit(write);
+    return write.outcome;
+  }
+
+  /**
+   * Finds the shard groups and columns of samples, creating what is new; nothing is stored before the outcome is committed.
+   * The columns are lent until this resolves, and only one call may run at a time for one numbering. `writeTarget` is asked
+   * when there is a sample that may be stored.
+   */
+  async placeSamples(
+    writeTarget: () => WriteTarget,
+    samples: SampleColumns,
+    rules: SampleRules,
+  ): Promise<PlacedSamples> {
+    if (this.#stop.signal.aborted) throw new ShardClosedError('the store');
+    const batch = await new SamplePlacer(this.#placing, writeTarget, samples, rules).place();
+    return { commit: () => this.#commitSamples(batch) };
+  }
+
+  /** As {@link write}. Rejects with ShardClosedError when a group was dropped since. */
+  async #commitSamples(batch: SampleBatch): Promise<SampleOutcome> {
+    const write = new SampleWrite(batch, (group) => this.#slots.noteWrite(group));
+    try {
+      if (batch.count > 0) await this.#commit(write);
+    } finally {
+      for (const { rows } of batch.parts) this.#pool.give(rows);
+    }
+    return write.outcome;
+  }
+
+  async #commit(write: WaitingWrite): Promise<void> {
     if (this.#stop.signal.aborted) throw new ShardClosedError('the store');
     const limit = this.#options.memtableBytes * MEMORY_OVERDRAFT;
     if (this.#memtableBytes() > limit) {
@@ -101,9 +157,8 @@ export class ShardStore {
       const text = `cache-max-memory-size exceeded: (${this.#memtableBytes()}/${limit}); data files cannot be written fast enough`;
       throw new ShardLimitError('memtable-bytes', text);
     }
-    const outcome = await this.#commits.write(target, batch);
+    await this.#commits.write(write);
     this.#relieveMemory();
-    return outcome;
   }
 
   /** Opens the groups of a range without holding the thread, so that {@link view} finds them open. */
@@ -287,11 +342,14 @@ export class ShardStore {
   /** Gives the memory of a group back that nobody has written to or read for a while. The newest of a policy stays. */
   async #closeUnused(slot: Slot): Promise<void> {
     const { database, retentionPolicy } = slot.identity;
-    if (this.#env.clock.monotonic() - slot.lastUseMs < UNUSED_MS) return;
+    const isUnused = (): boolean =>
+      slot.group?.isIdle === true && this.#env.clock.monotonic() - slot.lastUseMs >= UNUSED_MS;
+    if (!isUnused()) return;
     if (slot === this.#slots.of(database, retentionPolicy).at(-1)) return;
     let closed: ShardGroup | null = null;
     await this.#commits.between(() => {
-      if (slot.group?.isIdle !== true) return;
+      // Samples may have been placed in it meanwhile.
+      if (slot.group === null || !isUnused()) return;
       closed = slot.group;
       slot.newestMs = new Map(slot.group.newestMs);
       slot.group = null;

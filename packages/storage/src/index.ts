@@ -75,6 +75,6 @@ export {
   withoutNeed,
 } from './queryable.ts';
 export { type CopyChoice, chooseCopy, DEFAULT_COPY_CHOICE } from './replica/choose-copy.ts';
-export { splitReplica, splitReplicaLabels } from './replica/split-replica.ts';
+export { replicaOfValues, splitReplica, splitReplicaLabels } from './replica/split-replica.ts';
 export { UnavailableError } from './unavailable-error.ts';
 export { labelsOfUtf8, seriesOfUtf8 } from './utf8-labels.ts';

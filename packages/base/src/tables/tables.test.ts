@@ -33,6 +33,36 @@ describe('a table of texts', () => {
       { numRuns: 10 },
     );
   });
+
+  it('finds by UTF-8 what it has by strings and the other way round, and takes nothing malformed', () => {
+    const texts = fc.oneof(
+      fc.string({ maxLength: 4 }),
+      fc.string({ unit: 'grapheme', maxLength: 4 }),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(texts, fc.boolean()), { maxLength: 200 }), (all) => {
+        const [table, byStrings] = [new TextTable(), new TextTable()];
+        for (const [text, isBytes] of all) {
+          const bytes = Buffer.from(`..${text}.`);
+          const end = bytes.length - 1;
+          const id = isBytes ? table.idOfUtf8(bytes, 2, end) : table.idOf(text);
+          expect(id).toBe(byStrings.idOf(text));
+          expect(table.text(id)).toBe(text);
+          const isAscii = end - 2 === text.length;
+          expect(table.isText(id, bytes, 2, end)).toBe(isAscii);
+          expect(table.isText(id, bytes, 1, end)).toBe(false);
+          if (end > 3) expect(table.isText(id, bytes, 2, end - 1)).toBe(false);
+        }
+      }),
+      { numRuns: 30 },
+    );
+    const table = new TextTable();
+    for (const bad of [[0xff], [0x61, 0xc3], [0xed, 0xa0, 0x80]]) {
+      expect(table.idOfUtf8(Uint8Array.from(bad), 0, bad.length)).toBe(-1);
+    }
+    expect(table.count).toBe(1);
+    expect(table.text(table.idOfUtf8(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61), 0, 4))).toBe('\ufeffa');
+  });
 });
 
 describe('a table of hashes', () => {

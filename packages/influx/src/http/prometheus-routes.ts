@@ -1,9 +1,8 @@
 import { type HttpResponse, OperatingError, withTimeout } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
-import { type Labels, METRIC_NAME } from '@pollux/model';
-import { MemoryBudget, NO_HINTS, type SeriesColumns, splitReplicaLabels } from '@pollux/storage';
-import type { PrometheusQuery, PrometheusWrite } from '../codec-port.ts';
-import type { PointColumns, SeriesKey } from '../engine-port.ts';
+import { MemoryBudget, NO_HINTS, type SeriesColumns } from '@pollux/storage';
+import type { PrometheusQuery } from '../codec-port.ts';
+import type { PlacedSamples } from '../engine-port.ts';
 import { MetaError } from '../meta/errors.ts';
 import { PartialWriteError } from '../write/errors.ts';
 import { failure, noContent } from './answers.ts';
@@ -11,8 +10,6 @@ import type { HttpContext } from './context.ts';
 import { readBody } from './request-body.ts';
 import { writeFailure } from './write-routes.ts';
 
-const NAMELESS = 'prom_metric_not_specified';
-const MAX_MS = 9_223_372_036_854;
 const READ_TIMEOUT_MS = 120_000;
 const READ_BUDGET_BYTES = 1024 ** 3;
 
@@ -30,21 +27,18 @@ export async function servePrometheusWrite(
   try {
     const body = await readBody(exchange.request, context.maxBodyBytes);
     context.metrics.writeRequests.inc();
-    let write: PrometheusWrite;
-    try {
-      write = await context.codec.decodeWrite(body);
-    } catch (error) {
+    const place = { database, retentionPolicy: exchange.query.get('rp') ?? '' };
+    const { write, refusal: unreadable } = await placeBody(context, body, place);
+    if (write === null) {
       context.metrics.writeErrors.inc();
-      if (OperatingError.is(error)) return failure(400, error.message);
-      throw error;
+      return unreadable;
     }
-    const { batch, droppedSamples } = toPoints(write, context.replicaLabels);
-    await context.writer.write(database, exchange.query.get('rp') ?? '', batch);
-    context.metrics.points.inc(batch.count);
+    const outcome = await context.writer.commit(write.placed);
+    const { refusedSamples, reservedMeasurement } = outcome;
+    context.metrics.points.inc(write.sampleCount - refusedSamples);
     context.metrics.histogramsDropped.inc(write.histogramCount);
-    if (droppedSamples > 0) {
-      throw new PartialWriteError(dropReason(write, batch.series), droppedSamples);
-    }
+    if (refusedSamples > 0)
+      throw new PartialWriteError(refusalReason(reservedMeasurement), refusedSamples);
     return noContent();
   } catch (error) {
     context.metrics.writeErrors.inc();
@@ -52,76 +46,42 @@ export async function servePrometheusWrite(
   }
 }
 
-/** Samples as points: measurement = metric name, tags = labels without the replica's, float field `value`. */
-function toPoints(
-  write: PrometheusWrite,
-  replicaLabels: readonly string[],
-): { readonly batch: PointColumns; readonly droppedSamples: number } {
-  const series: SeriesKey[] = [];
-  const isRefused: boolean[] = [];
-  for (let i = 0; i < write.seriesCount; i++) {
-    const key = keyOf(write.labels(i), replicaLabels);
-    series.push(key);
-    isRefused.push(key.tags.has('time'));
+type PlacedWrite = {
+  readonly placed: PlacedSamples;
+  readonly sampleCount: number;
+  readonly histogramCount: number;
+};
+
+/** Decodes a body and finds out where its samples go; the answer instead when it cannot be read. */
+async function placeBody(
+  context: HttpContext,
+  body: Uint8Array,
+  to: { readonly database: string; readonly retentionPolicy: string },
+): Promise<
+  | { readonly write: PlacedWrite; readonly refusal: null }
+  | { readonly write: null; readonly refusal: HttpResponse }
+> {
+  let isDecoded = false;
+  try {
+    const write = await context.codec.decodeWrite(body, async (columns) => {
+      isDecoded = true;
+      const placed = await context.writer.place(to.database, to.retentionPolicy, columns);
+      const { sampleCount, histogramCount } = columns;
+      return { placed, sampleCount, histogramCount };
+    });
+    return { write, refusal: null };
+  } catch (error) {
+    // What the engine says is no fault of the body.
+    if (!isDecoded && OperatingError.is(error))
+      return { write: null, refusal: failure(400, error.message) };
+    throw error;
   }
-  const count = write.sampleCount;
-  let dropped = 0;
-  for (let i = 0; i < count; i++) if (!isStorable(write, isRefused, i)) dropped++;
-  const base = {
-    series,
-    fields: [{ name: 'value', kind: 'float' as const }],
-    nanos: null,
-    texts: [],
-    pointOf: null,
-  };
-  if (dropped === 0) {
-    const fieldOf = new Uint32Array(count);
-    const { sampleSeries: seriesOf, timestampsMs: timesMs, values: cells } = write;
-    return { batch: { ...base, count, seriesOf, fieldOf, timesMs, cells }, droppedSamples: 0 };
-  }
-  const kept: number[] = [];
-  for (let i = 0; i < count; i++) if (isStorable(write, isRefused, i)) kept.push(i);
-  const bits = new BigUint64Array(write.values.buffer, write.values.byteOffset, count);
-  const cells = new Float64Array(kept.length);
-  const target = new BigUint64Array(cells.buffer);
-  for (const [at, row] of kept.entries()) target[at] = bits[row]!;
-  return {
-    batch: {
-      ...base,
-      count: kept.length,
-      seriesOf: Uint32Array.from(kept, (row) => write.sampleSeries[row]!),
-      fieldOf: new Uint32Array(kept.length),
-      timesMs: Float64Array.from(kept, (row) => write.timestampsMs[row]!),
-      cells,
-    },
-    droppedSamples: dropped,
-  };
 }
 
-function dropReason(write: PrometheusWrite, series: readonly SeriesKey[]): string {
-  for (let i = 0; i < write.sampleCount; i++) {
-    const { tags, measurement } = series[write.sampleSeries[i]!]!;
-    if (tags.has('time'))
-      return `invalid tag key: input tag "time" on measurement "${measurement}" is invalid`;
-  }
-  return 'time outside 1677 to 2262';
-}
-
-function isStorable(
-  write: PrometheusWrite,
-  isRefused: readonly boolean[],
-  sample: number,
-): boolean {
-  return (
-    Math.abs(write.timestampsMs[sample]!) <= MAX_MS &&
-    isRefused[write.sampleSeries[sample]!] !== true
-  );
-}
-
-function keyOf(labels: Labels, replicaLabels: readonly string[]): SeriesKey {
-  const { labels: tags, replica } = splitReplicaLabels(labels, replicaLabels);
-  const name = tags.get(METRIC_NAME);
-  return { measurement: name === '' ? NAMELESS : name, tags, replica };
+function refusalReason(reservedMeasurement: string | null): string {
+  return reservedMeasurement === null
+    ? 'time outside 1677 to 2262'
+    : `invalid tag key: input tag "time" on measurement "${reservedMeasurement}" is invalid`;
 }
 
 /** POST /api/v1/prom/read. */

@@ -1,18 +1,36 @@
 import type { Clock } from '@pollux/base';
-import type { PointColumns, StoreEngine, WriteTarget } from '../engine-port.ts';
+import type {
+  PlacedSamples,
+  PointColumns,
+  SampleColumns,
+  SampleOutcome,
+  SampleRules,
+  StoreEngine,
+  WriteOutcome,
+  WriteTarget,
+} from '../engine-port.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
 import { PartialWriteError } from './errors.ts';
+
+export type PointWriterOptions = {
+  readonly meta: MetaStore;
+  readonly engine: StoreEngine;
+  readonly clock: Clock;
+  readonly replicaLabels: readonly string[];
+};
 
 /** Sends batches to the engine under the rules of the retention policy they go to. */
 export class PointWriter {
   readonly #meta: MetaStore;
   readonly #engine: StoreEngine;
   readonly #clock: Clock;
+  readonly #sampleRules: SampleRules;
 
-  constructor(meta: MetaStore, engine: StoreEngine, clock: Clock) {
-    this.#meta = meta;
-    this.#engine = engine;
-    this.#clock = clock;
+  constructor(options: PointWriterOptions) {
+    this.#meta = options.meta;
+    this.#engine = options.engine;
+    this.#clock = options.clock;
+    this.#sampleRules = { replicaLabels: options.replicaLabels, reservedTag: 'time' };
   }
 
   /** Where writes to the policy go now: its shard duration and the oldest time it takes. */
@@ -30,16 +48,32 @@ export class PointWriter {
   /** Resolves when everything that can be stored is synced; PartialWriteError tells what was dropped. */
   async write(database: string, retentionPolicy: string, batch: PointColumns): Promise<void> {
     if (batch.count === 0) return;
-    const outcome = await this.#engine.write(this.target(database, retentionPolicy), batch);
-    if (outcome.firstConflict !== null) {
-      const { measurement, field, given, existing } = outcome.firstConflict;
-      throw new PartialWriteError(
-        `field type conflict: input field "${field}" on measurement "${measurement}" is type ${given}, already exists as type ${existing}`,
-        outcome.conflictPoints,
-      );
-    }
-    if (outcome.expiredPoints > 0) {
-      throw new PartialWriteError('points beyond retention policy', outcome.expiredPoints);
-    }
+    checkComplete(await this.#engine.write(this.target(database, retentionPolicy), batch));
+  }
+
+  /** Finds out where samples of Prometheus go; they are lent until this resolves. Nothing is stored before {@link commit}. */
+  place(database: string, retentionPolicy: string, samples: SampleColumns): Promise<PlacedSamples> {
+    const target = (): WriteTarget => this.target(database, retentionPolicy);
+    return this.#engine.placeSamples(target, samples, this.#sampleRules);
+  }
+
+  /** As {@link write}; returns how many samples could not be stored for their time or tags. */
+  async commit(placed: PlacedSamples): Promise<SampleOutcome> {
+    const outcome = await placed.commit();
+    checkComplete(outcome);
+    return outcome;
+  }
+}
+
+function checkComplete(outcome: WriteOutcome): void {
+  if (outcome.firstConflict !== null) {
+    const { measurement, field, given, existing } = outcome.firstConflict;
+    throw new PartialWriteError(
+      `field type conflict: input field "${field}" on measurement "${measurement}" is type ${given}, already exists as type ${existing}`,
+      outcome.conflictPoints,
+    );
+  }
+  if (outcome.expiredPoints > 0) {
+    throw new PartialWriteError('points beyond retention policy', outcome.expiredPoints);
   }
 }

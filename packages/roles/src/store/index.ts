@@ -19,7 +19,7 @@ import {
   VERSION,
 } from '../runtime/role.ts';
 import { listen, observedRouter, registerHealth, registerMetrics } from '../runtime/web.ts';
-import { PROMETHEUS_CODEC } from './codec-binding.ts';
+import { prometheusCodec } from './codec-binding.ts';
 
 const FLAGS = {
   config: {
@@ -85,7 +85,7 @@ async function startStore(
     version: INFLUXDB_VERSION,
     engine,
     openEngine: (options) => new ShardEngine({ ...options, store: engine }),
-    codec: PROMETHEUS_CODEC,
+    codec: prometheusCodec(env.random),
   });
   closer.defer('service', () => service.close());
   // The variable of InfluxDB's own container image: the database that must be there from the first write on.

@@ -3,6 +3,7 @@ import { crc32c } from '@pollux/kernels';
 import { wordsOf } from '@pollux/model';
 import { type FieldKind, KIND_CODES, kindOf } from '../field-kind.ts';
 import type { PointColumns } from '../point-columns.ts';
+import type { SampleRows } from '../samples/sample-rows.ts';
 
 /** Boxes in shards.md. Written is the second; the first, whose definitions hold their texts, is of version 1. */
 const RECORD_ROWS_WITH_TEXTS = 1;
@@ -46,6 +47,14 @@ export function encodeColumn(target: ByteWriter, column: ColumnSymbols): void {
   target.uvarint(column.replica);
 }
 
+/** Floats at whole milliseconds, `[from, to)` of `rows`, and their columns' numbers in the segment, from 0 on. */
+export type SegmentSamples = {
+  readonly rows: SampleRows;
+  readonly from: number;
+  readonly to: number;
+  readonly columns: Uint32Array;
+};
+
 /** Appends one record to `target`. */
 export function encodeRecord(
   target: ByteWriter,
@@ -53,6 +62,35 @@ export function encodeRecord(
   batch: PointColumns,
   rows: SegmentRows,
 ): void {
+  const start = beginRecord(target, names);
+  encodeRows(target, batch, rows);
+  endRecord(target, start);
+}
+
+/** As {@link encodeRecord}. */
+export function encodeSamples(target: ByteWriter, names: NewNames, samples: SegmentSamples): void {
+  const start = beginRecord(target, names);
+  const { rows, from, to, columns } = samples;
+  const { timesMs, words } = rows;
+  target.u8(0);
+  target.uvarint(to - from);
+  let lastColumn = 0;
+  let lastMs = 0;
+  for (let row = from; row < to; row++) {
+    const column = columns[row - from]!;
+    const ms = timesMs[row]!;
+    target.varint(column - lastColumn);
+    target.varint(ms - lastMs);
+    target.u32le(words[row * 2]!);
+    target.u32le(words[row * 2 + 1]!);
+    lastColumn = column;
+    lastMs = ms;
+  }
+  endRecord(target, start);
+}
+
+/** Returns where the record begins. */
+function beginRecord(target: ByteWriter, names: NewNames): number {
   const start = target.size;
   target.u32(0);
   target.u32(0);
@@ -61,7 +99,10 @@ export function encodeRecord(
   target.raw(names.texts.bytes());
   target.uvarint(names.columnCount);
   target.raw(names.columns.bytes());
-  encodeRows(target, batch, rows);
+  return start;
+}
+
+function endRecord(target: ByteWriter, start: number): void {
   const data = target.bytes();
   const from = start + RECORD_HEADER_BYTES;
   target.patchU32(start, data.length - from);

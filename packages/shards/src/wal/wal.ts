@@ -2,10 +2,13 @@ import { assert, ByteWriter, type Env, errorText, type File, SparseNumbers } fro
 import type { ColumnRef } from '../catalogue.ts';
 import { ShardCorruptionError, ShardWriteError } from '../errors.ts';
 import type { PointColumns } from '../point-columns.ts';
+import type { SampleRows } from '../samples/sample-rows.ts';
 import {
   type ColumnSymbols,
   encodeColumn,
   encodeRecord,
+  encodeSamples,
+  type NewNames,
   RecordDecoder,
   type RecordSink,
 } from './wal-record.ts';
@@ -49,6 +52,7 @@ export class WriteAheadLog {
   /** Of the record that is being staged. */
   readonly #newTexts = new ByteWriter(4_096);
   readonly #newColumns = new ByteWriter(4_096);
+  #numbers = new Uint32Array(2_048);
 
   constructor(env: Env, directory: string) {
     this.#env = env;
@@ -70,31 +74,39 @@ export class WriteAheadLog {
 
   /** Encodes rows of a batch, with the names that the segment has not told yet before them. */
   stage(batch: PointColumns, staged: StagedRows, names: ColumnNames): void {
+    const { count, rows } = staged;
+    const told = this.#tellNew(staged.columns, 0, count, names);
+    encodeRecord(this.#pending, told, batch, { count, rows, columns: this.#numbers });
+  }
+
+  /** As {@link stage}, the rows `[from, to)`. */
+  stageSamples(rows: SampleRows, from: number, to: number, names: ColumnNames): void {
+    const told = this.#tellNew(rows.columns, from, to, names);
+    encodeSamples(this.#pending, told, { rows, from, to, columns: this.#numbers });
+  }
+
+  /** Puts the numbers that `columns[from, to)` have in the segment into `#numbers`; the names of new ones are lent. */
+  #tellNew(columns: Uint32Array, from: number, to: number, names: ColumnNames): NewNames {
     this.#newTexts.reset();
     this.#newColumns.reset();
     const [columnsBefore, symbolsBefore] = [this.#columnCount, this.#symbolCount];
-    const numbers = new Uint32Array(staged.count);
-    for (let i = 0; i < staged.count; i++) {
-      const column = staged.columns[i]!;
+    if (to - from > this.#numbers.length) this.#numbers = new Uint32Array((to - from) * 2);
+    for (let i = from; i < to; i++) {
+      const column = columns[i]!;
       let number = this.#columns.get(column);
       if (number === 0) {
         number = ++this.#columnCount;
         this.#columns.set(column, number);
         this.#tell(column, names);
       }
-      numbers[i] = number - 1;
+      this.#numbers[i - from] = number - 1;
     }
-    encodeRecord(
-      this.#pending,
-      {
-        textCount: this.#symbolCount - symbolsBefore,
-        texts: this.#newTexts,
-        columnCount: this.#columnCount - columnsBefore,
-        columns: this.#newColumns,
-      },
-      batch,
-      { count: staged.count, rows: staged.rows, columns: numbers },
-    );
+    return {
+      textCount: this.#symbolCount - symbolsBefore,
+      texts: this.#newTexts,
+      columnCount: this.#columnCount - columnsBefore,
+      columns: this.#newColumns,
+    };
   }
 
   #tell(column: ColumnRef, names: ColumnNames): void {

@@ -16,8 +16,13 @@ export function splitReplicaLabels(
   for (const name of replicaLabels) builder.delete(name);
   return {
     labels: builder.build(),
-    replica: replicaLabels.map((name) => labels.get(name)).join(JOINT),
+    replica: replicaOfValues(replicaLabels.map((name) => labels.get(name))),
   };
+}
+
+/** The replica that the values of the replica labels name, in the configured order, empty where there is none. */
+export function replicaOfValues(values: readonly string[]): string {
+  return values.join(JOINT);
 }
 
 /**
