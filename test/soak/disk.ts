@@ -3,6 +3,7 @@ import {
   allCases,
   caseName,
   caseOfName,
+  downsamplingSubject,
   type FaultCase,
   type FaultSubject,
   runCase,
@@ -31,6 +32,8 @@ const SUBJECTS = [
   plan(tsdbSubject('always', { outOfOrderWindowMs: 15_000 })),
   plan(shardsSubject(null)),
   plan(shardsSubject('/wal')),
+  plan(downsamplingSubject()),
+  plan(downsamplingSubject({ outOfOrderWindowMs: 15_000 })),
 ];
 type Plan = (typeof SUBJECTS)[number];
 

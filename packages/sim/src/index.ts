@@ -8,6 +8,7 @@ export {
 export type { DiskRecord } from './disk/disk-operations.ts';
 export { SimDisk } from './disk/sim-disk.ts';
 export type { SimFiles } from './disk/sim-files.ts';
+export { downsamplingSubject } from './faults/downsampling-subject.ts';
 export {
   allCases,
   caseName,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { downsamplingSubject } from './downsampling-subject.ts';
 import {
   allCases,
   caseName,
@@ -30,6 +31,15 @@ describe('at any operation of its disk a fault or a power cut loses nothing ackn
     tsdbSubject('always'),
     tsdbSubject('interval'),
     tsdbSubject('always', { outOfOrderWindowMs: 15_000 }),
+  ]) {
+    it(subject.name, async () => {
+      expect(await problemsOf(subject, CASES)).toEqual([]);
+    });
+  }
+
+  for (const subject of [
+    downsamplingSubject(),
+    downsamplingSubject({ outOfOrderWindowMs: 15_000 }),
   ]) {
     it(subject.name, async () => {
       expect(await problemsOf(subject, CASES)).toEqual([]);

@@ -6,12 +6,12 @@ import type { FaultSubject, Step } from './fault-run.ts';
 import type { FaultWorld } from './fault-world.ts';
 import type { Contents, Offer, SampleAt, SampleLedger } from './sample-ledger.ts';
 
-const BLOCK_MS = 20_000;
+export const BLOCK_MS = 20_000;
 const MAX_BLOCK_MS = 60_000;
 const RETENTION_MS = 120_000;
 const SYNC_INTERVAL_MS = 1_000;
 /** Longer than the database waits between two looks at its directory. */
-const RELOAD_MS = 61_000;
+export const RELOAD_MS = 61_000;
 const EVERY = [new Matcher('__name__', '=~', '.+')];
 const ALL_TIME = { minMs: -(2 ** 50), maxMs: 2 ** 50 };
 /** The first sample: a multiple of the block duration. */
@@ -161,7 +161,10 @@ function script(isSynced: boolean): Step<Tsdb>[] {
   ].map((entry) => (entry === 'restart' ? { name: 'restart', run: entry } : entry)) as Step<Tsdb>[];
 }
 
-function step(name: string, run: (db: Tsdb, world: FaultWorld) => Promise<void>): Step<Tsdb> {
+export function step(
+  name: string,
+  run: (db: Tsdb, world: FaultWorld) => Promise<void>,
+): Step<Tsdb> {
   return { name, run };
 }
 
@@ -172,12 +175,12 @@ function remove(isSynced: boolean, index: number, fromMs: number, toMs: number):
   });
 }
 
-function labelsOf(index: number, padding = 0): Labels {
+export function labelsOf(index: number, padding = 0): Labels {
   const long = padding === 0 ? {} : { padding: 'x'.repeat(padding) };
   return Labels.from({ __name__: 'm', i: String(index), ...long });
 }
 
-async function write(
+export async function write(
   db: Tsdb,
   { ledger }: FaultWorld,
   { atMs, series, padding = 0 }: Batch,
@@ -239,23 +242,36 @@ function stage(
   return outcomes;
 }
 
-async function deleteRange(
+export async function deleteRange(
   db: Tsdb,
   { ledger }: FaultWorld,
   isSynced: boolean,
-  what: { readonly index: number; readonly fromMs: number; readonly toMs: number },
+  what: {
+    readonly index: number;
+    readonly fromMs: number;
+    readonly toMs: number;
+    /** What lies so near to the deleted time may go with it. Default 0. */
+    readonly besideMs?: number;
+  },
 ): Promise<void> {
   const series = labelsOf(what.index).toString();
   const range = { minMs: T0 + what.fromMs, maxMs: T0 + what.toMs };
   const covers = (of: string, timeMs: number): boolean =>
     of === series && timeMs >= range.minMs && timeMs <= range.maxMs;
-  ledger.offerDeletion(covers);
+  const { besideMs = 0 } = what;
+  ledger.offerDeletion(
+    (of, timeMs) =>
+      of === series && timeMs >= range.minMs - besideMs && timeMs <= range.maxMs + besideMs,
+  );
   await db.deleteSamples(range, [new Matcher('i', '=', String(what.index))]);
   ledger.acknowledgeDeletion(covers, isSynced);
 }
 
 /** With an interval between syncs the promise for a power cut begins with the next one. */
-async function syncIfNeeded({ clock, disk, ledger }: FaultWorld, isSynced: boolean): Promise<void> {
+export async function syncIfNeeded(
+  { clock, disk, ledger }: FaultWorld,
+  isSynced: boolean,
+): Promise<void> {
   if (isSynced) return;
   const faults = disk.faults;
   await clock.advance(SYNC_INTERVAL_MS);

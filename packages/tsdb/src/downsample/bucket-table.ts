@@ -1,5 +1,5 @@
 import { isStaleAt, wordsOf } from '@pollux/model';
-import type { SeriesColumns } from '@pollux/storage';
+import type { SeriesColumns, TimeRange } from '@pollux/storage';
 
 /** Why a series cannot be told by buckets. */
 export type Unfit =
@@ -92,6 +92,15 @@ export class BucketTable {
     this.#begin(maxMs, maxMs, Number.NaN);
     this.columns.firstTimesMs[this.count - 1] = minMs;
     this.columns.counts[this.count - 1] = 0;
+  }
+
+  /** True when a bucket may have a sample in the range. */
+  reachesInto({ minMs, maxMs }: TimeRange): boolean {
+    const { firstTimesMs, lastTimesMs } = this.columns;
+    for (let i = 0; i < this.count; i++) {
+      if (lastTimesMs[i]! >= minMs && firstTimesMs[i]! <= maxMs) return true;
+    }
+    return false;
   }
 
   /** Room for `more` buckets behind those that are there. */

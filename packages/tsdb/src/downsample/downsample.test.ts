@@ -240,6 +240,32 @@ describe('what is about to be dropped', () => {
   });
 });
 
+describe('two resolutions', () => {
+  it('answer by the finer one although the coarser one reaches further, to before the first sample', async () => {
+    // The first sample is of 1:30:15.
+    for (let i = 9; i < 14; i++) {
+      const rows = [{ labels: plain, points: pointsOf(i) }];
+      const time = { minTime: i * BLOCK_MS, maxTime: (i + 1) * BLOCK_MS };
+      await writeTestBlock(directory, { ...time, rows, seed: i });
+    }
+    const rows = [{ labels: plain, points: [{ timestampMs: 1441 * MINUTE_MS, bits: bitsOf(1) }] }];
+    const time = { minTime: 1440 * MINUTE_MS, maxTime: 1450 * MINUTE_MS };
+    await writeTestBlock(directory, { ...time, rows, seed: 77 });
+    const rule = { afterMs: 0, retentionMs: 0 };
+    const downsampling = [
+      { resolutionMs: MINUTE_MS, ...rule },
+      { resolutionMs: 60 * MINUTE_MS, ...rule },
+    ];
+    const db = await opened(directory, { ...DROPPING, bucketsPerSlice: 1000, downsampling }, 4);
+    const range = { minMs: 30 * MINUTE_MS + 1, maxMs: 200 * MINUTE_MS };
+    const { series } = await ask(db, windows('count_over_time', range), range);
+    const counts = countsOf(series.get(plain.toString()));
+    expect(Object.keys(counts)).toHaveLength(50);
+    expect([counts[90], counts[91], counts[140]]).toEqual([undefined, 4, 3]);
+    await db.close();
+  });
+});
+
 describe('deletions and down-sampled data', () => {
   it('show at once what is left of the samples while they are there, and the buckets are made anew', async () => {
     await writeBlocks(directory, [plain, billing]);

@@ -45,6 +45,8 @@ import type { SliceSet } from './slice-set.ts';
 /** Buckets are read although all samples are there when slices hold at least this share of the time. */
 const PAYING_SHARE = 0.5;
 
+const FIRST_TIMES: ReadonlySet<TableColumn> = new Set(['firstTimesMs']);
+
 type Windows = Extract<SampleNeed, { kind: 'windows' }>;
 
 export type ReadingParts = {
@@ -84,7 +86,8 @@ export class DownsampledReading {
     if (dropped.length === 0) {
       return { kind: 'samples', source: this.#merged(request, context, [], []) };
     }
-    const set = need?.kind === 'windows' ? this.#exactSet(need, range, dropped) : null;
+    const set =
+      need?.kind === 'windows' ? await this.#exactSet(need, request, dropped, context) : null;
     const columns = need?.kind === 'windows' ? BUCKET_FUNCTIONS.get(need.func) : undefined;
     const nearest = set ?? this.#nearestSet(range, dropped);
     const elsewhere = ', and remote storage has not given all of them';
@@ -166,7 +169,7 @@ export class DownsampledReading {
         const slices = this.#usable(set, request.range, dropped);
         return this.#buckets({ request, context, columns, set, slices, isApart: false, notes });
       };
-      const exact = this.#exactSet(need, request.range, dropped);
+      const exact = await this.#exactSet(need, request, dropped, context);
       if (exact !== null) return answer(exact, []);
       if (dropped.length > 0 && this.#parts.allowApproximate) {
         const nearest = this.#nearestSet(request.range, dropped);
@@ -214,16 +217,55 @@ export class DownsampledReading {
    * The coarsest resolution of which every window edge is a bucket edge, and which holds whatever was dropped; when nothing
    * was, it must hold enough of the time to pay. Null: samples are to be read.
    */
-  #exactSet(need: Windows, range: TimeRange, dropped: readonly Dropped[]): SliceSet | null {
+  async #exactSet(
+    need: Windows,
+    { range, matchers }: SelectRequest,
+    dropped: readonly Dropped[],
+    context: ReadContext,
+  ): Promise<SliceSet | null> {
     const wanted = intervalSet([intervalOf(range)]);
     for (const set of this.#parts.downsampled.sets.toReversed()) {
       if (!isAligned(need, set.resolutionMs)) continue;
       const missing = subtract(wanted, this.#timesOf(set, range, dropped));
       if (dropped.length === 0) {
         if (totalMs(missing) <= totalMs(wanted) * (1 - PAYING_SHARE)) return set;
-      } else if (dropped.every((one) => holdsDropped(missing, one, range))) return set;
+      } else if (await this.#isWithout(missing, dropped, matchers, context)) return set;
     }
     return null;
+  }
+
+  /**
+   * True when nothing of what was dropped lies in the missing times. Slices of another resolution reach a little further
+   * where blocks begin or end: their buckets tell whether there was anything.
+   */
+  async #isWithout(
+    missing: IntervalSet,
+    dropped: readonly Dropped[],
+    matchers: readonly Matcher[],
+    context: ReadContext,
+  ): Promise<boolean> {
+    const slices = new Slices(this.#parts.clock, context.signal);
+    for (const { set, slice } of dropped) {
+      const endMs = slice.droppedUntilMs + 1;
+      const onDamage: OnDamage = (block, error) => set.noteDamage(block, error);
+      for (const time of intersect(missing, [{ startMs: slice.range.minMs, endMs }])) {
+        const range = { minMs: time.startMs, maxMs: time.endMs - 1 };
+        const table = new BucketTable(set.resolutionMs);
+        const target = bucketReader(table, range, FIRST_TIMES);
+        const cursor = new BlockCursor(slice.block, range, matchers, onDamage);
+        try {
+          for (; cursor.labels !== null; cursor.advance()) {
+            if (slice.isDropped(cursor.ref) && cursor.hasSamples()) cursor.read(target);
+            if (table.unfit !== null || table.reachesInto(range)) return false;
+            table.clear();
+            if (slices.isOver) await slices.pause();
+          }
+        } finally {
+          cursor.close();
+        }
+      }
+    }
+    return true;
   }
 
   /** The finest resolution that holds whatever was dropped, else the one that goes back furthest. */
@@ -377,13 +419,6 @@ function isAligned(need: Windows, resolutionMs: number): boolean {
   const { firstEndMs, lastEndMs, stepMs, rangeMs } = need;
   if (firstEndMs % resolutionMs !== 0 || rangeMs % resolutionMs !== 0) return false;
   return lastEndMs === firstEndMs || stepMs % resolutionMs === 0;
-}
-
-/** True when nothing of what was dropped in the slice lies in the missing times. */
-function holdsDropped(missing: IntervalSet, { slice }: Dropped, range: TimeRange): boolean {
-  const minMs = Math.max(range.minMs, slice.range.minMs);
-  const maxMs = Math.min(range.maxMs, slice.droppedUntilMs);
-  return !missing.some(({ startMs, endMs }) => startMs <= maxMs && endMs > minMs);
 }
 
 function intervalOf({ minMs, maxMs }: TimeRange): { startMs: number; endMs: number } {
