@@ -98,6 +98,11 @@ export class BlockSet {
     }));
   }
 
+  /** True when a block that cannot be opened may have samples of the range. */
+  isBrokenIn(range: TimeRange): boolean {
+    return this.#brokenIn(range).length > 0;
+  }
+
   /** To be told of each part of a block that could not be read. */
   noteDamage(block: Block, error: unknown): void {
     const { metrics, log } = this.#options;

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { SeededRandom, VirtualClock } from '@pollux/base';
+import { type File, type Files, SeededRandom, VirtualClock } from '@pollux/base';
 import { Matcher } from '@pollux/model';
 import { NO_HINTS, type SampleNeed } from '@pollux/storage';
 import { Registry, renderText } from '@pollux/telemetry';
@@ -35,6 +35,7 @@ import {
   temporaryDirectory,
 } from '../testing/fixtures.ts';
 import { HistogramSource } from '../testing/histograms.ts';
+import { QuickFiles } from '../testing/quick-files.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -45,6 +46,30 @@ afterEach(() => removeDirectory(directory));
 function slicePaths(): string[] {
   const root = path.join(directory, 'downsampled', '1m');
   return fs.existsSync(root) ? fs.readdirSync(root).sort() : [];
+}
+
+/** Reads of files of this path fail while it says so. */
+class FailingReads extends QuickFiles {
+  isFailing = false;
+  failures = 0;
+  readonly #paths: RegExp;
+
+  constructor(paths: RegExp) {
+    super();
+    this.#paths = paths;
+  }
+
+  override open(at: string, mode: Parameters<Files['open']>[1]): File {
+    const file = super.open(at, mode);
+    if (!this.#paths.test(at)) return file;
+    const read = file.read.bind(file);
+    file.read = (...args) => {
+      if (!this.isFailing) return read(...args);
+      this.failures++;
+      throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+    };
+    return file;
+  }
 }
 
 const one = (job: string): Matcher[] => [new Matcher('job', '=', job)];
@@ -206,20 +231,52 @@ describe('what is about to be dropped', () => {
     await later.close();
   });
 
-  it('leaves what can be read of damaged blocks, and answers say that some is missing', async () => {
+  it('leaves what can be read of damaged blocks when they stay so, and answers say that some is missing', async () => {
     await writeBlocks(directory, [plain, billing]);
     const block = fs.readdirSync(directory).filter((name) => name.length === 26)[1]!;
     const chunks = path.join(directory, block, 'chunks', '000001');
     const bytes = fs.readFileSync(chunks);
     bytes[20]! ^= 0xff;
     fs.writeFileSync(chunks, bytes);
-    const db = await opened(directory, DROPPING);
-    const { series, notes } = await ask(db, windows('count_over_time', OLD));
-    const counts = [plain, billing].map(
-      (labels) => Object.keys(countsOf(series.get(labels.toString()))).length,
-    );
-    expect(counts.sort((x, y) => x - y)).toEqual([10, 20]);
+    const clock = new VirtualClock();
+    const db = await opened(directory, DROPPING, 2, { clock });
+    const count = async (): Promise<number[]> => {
+      const { series } = await ask(db, windows('count_over_time', OLD));
+      return [plain, billing].map(
+        (labels) => Object.keys(countsOf(series.get(labels.toString()))).length,
+      );
+    };
+    // Nothing is dropped before.
+    expect(fs.existsSync(path.join(directory, block))).toBe(true);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await clock.advance(11 * MINUTE_MS);
+      for (let i = 0; i < 3; i++) await db.tick();
+    }
+    expect(fs.existsSync(path.join(directory, block))).toBe(false);
+    expect((await count()).sort((x, y) => x - y)).toEqual([10, 20]);
+    const { notes } = await ask(db, windows('count_over_time', OLD));
     expect(notes.join()).toMatch(/made of damaged blocks and some samples are missing/);
+    await db.close();
+  });
+
+  it('loses nothing by a disk that cannot read for a moment when samples are about to be dropped', async () => {
+    await writeBlocks(directory, [plain, billing]);
+    const block = fs.readdirSync(directory).filter((name) => name.length === 26)[1]!;
+    const clock = new VirtualClock();
+    const disk = new FailingReads(new RegExp(`${block}/chunks/`));
+    const db = await opened(directory, DROPPING, 0, { clock, files: disk });
+    disk.isFailing = true;
+    await db.tick();
+    expect(disk.failures).toBeGreaterThan(0);
+    disk.isFailing = false;
+    await clock.advance(11 * MINUTE_MS);
+    for (let i = 0; i < 3; i++) await db.tick();
+    expect(fs.existsSync(path.join(directory, block))).toBe(false);
+    const { series, notes } = await ask(db, windows('count_over_time', OLD));
+    for (const labels of [plain, billing]) {
+      expect(Object.keys(countsOf(series.get(labels.toString())))).toHaveLength(20);
+    }
+    expect(notes).toEqual([]);
     await db.close();
   });
 

@@ -20,6 +20,13 @@ import { BucketCopier, BucketGatherer } from './slice-writer.ts';
 /** Slices written in one round; the next round comes soon. */
 const MAX_PIECES = 16;
 
+/**
+ * What was damaged when samples were about to be dropped is believed to be so when it was in so many attempts, so long apart:
+ * a disk may fail for a moment, and what is left out then is lost.
+ */
+const DAMAGE_ATTEMPTS = 3;
+const DAMAGE_RETRY_MS = 10 * 60_000;
+
 /** Gathers samples of blocks into slices, makes slices anew where blocks have come, and deletes what is old. */
 export class Downsampler {
   readonly #context: MaintenanceContext;
@@ -28,6 +35,9 @@ export class Downsampler {
   #emptyOf: readonly Block[] | null = null;
   /** Slices whose series under dropping rules are hidden, with what that was decided by. */
   readonly #swept = new WeakMap<Slice, { settings: RetentionSettings; untilMs: number }>();
+
+  /** Pieces of blocks that could not be read, by their resolution and start. */
+  readonly #doubts = new Map<string, Piece & { attempts: number; retryAtMs: number }>();
 
   constructor(context: MaintenanceContext) {
     this.#context = context;
@@ -50,10 +60,16 @@ export class Downsampler {
 
   /**
    * True when every interval that the block's samples lie in is over, so that {@link gatherAll} leaves none of them out.
-   * Coarse intervals keep blocks a little longer.
+   * Coarse intervals keep blocks a little longer, and so do samples that can perhaps be read later.
    */
   canGather({ meta }: Pick<Block, 'meta'>): boolean {
     const { downsampled, blocks } = this.#context;
+    if (downsampled.rules.length === 0) return true;
+    const isWaiting = [...this.#doubts.values()].some(
+      ({ startMs, endMs, retryAtMs }) =>
+        meta.minTime <= endMs && meta.maxTime > startMs && this.#nowMs < retryAtMs,
+    );
+    if (isWaiting) return false;
     return downsampled.rules.every(
       ({ resolutionMs }) => meta.maxTime - 1 <= edgeBefore(blocks.inOrderMaxTime - 1, resolutionMs),
     );
@@ -137,12 +153,22 @@ export class Downsampler {
         if (left-- <= 0 || signal.aborted) return;
         const isDue = piece.startMs < dueMs;
         if (!isDue && this.#isDamagedIn({ range: rangeOf(piece) })) continue;
+        const key = `${set.resolutionMs} ${piece.startMs}`;
+        const attempts = this.#doubts.get(key)?.attempts ?? 0;
+        const isBelieved = isDue && attempts >= DAMAGE_ATTEMPTS - 1;
         try {
-          await this.#write(set, piece, isDue);
+          await this.#write(set, piece, isBelieved);
+          this.#doubts.delete(key);
         } catch (error) {
           if (!signal.aborted) metrics.downsamplingFailures.inc();
-          // Waiting would not mend it, and retention must go on.
           if (!isDue || !isDamage(error)) throw error;
+          if (!isBelieved) {
+            const retryAtMs = this.#nowMs + DAMAGE_RETRY_MS;
+            this.#doubts.set(key, { ...piece, attempts: attempts + 1, retryAtMs });
+            throw error;
+          }
+          // Waiting would not mend it, and retention must go on.
+          this.#doubts.delete(key);
           this.#context.init.log.error('samples of damaged blocks cannot be down-sampled', {
             resolution: formatDuration(set.resolutionMs),
             err: errorText(error),
@@ -174,7 +200,8 @@ export class Downsampler {
     return pieces.filter(({ endMs }) => retentionMs === 0 || newestMs - endMs < retentionMs);
   }
 
-  async #write(set: SliceSet, piece: Piece, isDue: boolean): Promise<void> {
+  /** `leavesDamage`: what cannot be read is left out. */
+  async #write(set: SliceSet, piece: Piece, leavesDamage: boolean): Promise<void> {
     const { init, blocks, deletions, metrics } = this.#context;
     const { env, log } = init;
     const startedMs = env.clock.monotonic();
@@ -182,8 +209,9 @@ export class Downsampler {
     const parents = blocks.blocks.filter((block) => block.overlaps(range));
     const sources = [...new Set(parents.flatMap(({ meta }) => meta.compaction.sources))].sort();
     const slices = this.#slices();
-    let isIncomplete = isDue && this.#isDamagedIn({ range });
-    const onDamage = isDue
+    // A block that cannot be opened is none of the parents.
+    let isIncomplete = blocks.isBrokenIn(range);
+    const onDamage = leavesDamage
       ? (error: unknown): void => {
           isIncomplete = true;
           log.error('samples are missing from down-sampled data', { err: errorText(error) });
@@ -286,6 +314,10 @@ export class Downsampler {
     return this.#context.blocks
       .damagedTimes()
       .some((time) => time === null || (time.minTime <= range.maxMs && time.maxTime > range.minMs));
+  }
+
+  get #nowMs(): number {
+    return this.#context.init.env.clock.monotonic();
   }
 
   #slices(): Slices {
