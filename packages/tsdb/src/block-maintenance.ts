@@ -5,7 +5,7 @@ import { Compactor } from './compaction/compactor.ts';
 import { mergedCompaction } from './compaction/merged-meta.ts';
 import { planCompaction } from './compaction/plan.ts';
 import { Downsampler } from './downsample/downsampler.ts';
-import { type BlockCompaction, type BlockMeta, isFromOutOfOrder } from './format/meta.ts';
+import { type BlockCompaction, type BlockMeta, isFromOutOfOrder, originOf } from './format/meta.ts';
 import type { MaintenanceContext } from './maintenance-context.ts';
 import { Slices } from './slices.ts';
 
@@ -77,7 +77,10 @@ export class BlockMaintenance {
     }
   }
 
-  /** Removes deleted samples from the files of all blocks. As in Prometheus the blocks begin anew at level 1. */
+  /**
+   * Removes deleted samples from the files of all blocks. As in Prometheus the blocks begin anew at level 1; what they came
+   * from is kept, so that they answer in the same order.
+   */
   async cleanTombstones(): Promise<void> {
     const { blocks, metrics } = this.#context;
     const startedMs = this.#nowMs;
@@ -86,6 +89,7 @@ export class BlockMaintenance {
       await this.#make([block], {
         level: 1,
         sources: [],
+        origin: originOf(block.meta),
         ...(parents === undefined ? {} : { parents }),
         ...(hints === undefined ? {} : { hints }),
       });
@@ -109,9 +113,8 @@ export class BlockMaintenance {
     const expired: Block[] = [];
     for (const block of blocks.blocks) {
       if (retention.isUnknown(block)) await slices.pause();
-      if (this.#verdict(block, newestMs) === 'drop' && this.#downsampler.canGather(block)) {
-        expired.push(block);
-      }
+      const isDue = !this.#endsLog(block) && this.#verdict(block, newestMs) === 'drop';
+      if (isDue && this.#downsampler.canGather(block)) expired.push(block);
     }
     await this.#downsampler.gatherAll(expired);
     let deleted = 0;
@@ -148,7 +151,11 @@ export class BlockMaintenance {
     if (excess.length > 0) metrics.sizeRetentions.inc();
   }
 
-  /** The oldest blocks, without which head, blocks and `scratchBytes` together keep the limit. */
+  /**
+   * The oldest blocks, without which head, blocks and `scratchBytes` together keep the limit, as Prometheus counts them: log
+   * and head chunks first, then blocks from the newest on. Other than there the block that ends the log stays, whatever the
+   * limit: its samples, and those that were deleted from it, would be back with the next start.
+   */
   #beyondSize(scratchBytes: number): Block[] {
     const { blocks, retention } = this.#context;
     const limit = retention.limitBytes;
@@ -158,7 +165,7 @@ export class BlockMaintenance {
       .toSorted((a, b) => b.meta.maxTime - a.meta.maxTime)
       .filter((block) => {
         bytes += block.sizeBytes;
-        return bytes > limit;
+        return bytes > limit && !this.#endsLog(block);
       });
   }
 

@@ -1,29 +1,42 @@
-import { isFromOutOfOrder } from '../format/meta.ts';
+import { type BlockMeta, isFromOutOfOrder, originOf } from '../format/meta.ts';
 import type { Block } from './block.ts';
 
 /**
  * The blocks in the order in which they answer: of two samples of a series at one time the first block's is shown, and is
- * kept when they are compacted. It is the order of time, except that a block of out-of-order samples comes behind all
- * others that it overlaps, since their samples were there before; so an answer does not change when samples move.
+ * kept when they are compacted. It is the order of time and then of age, except that a block of out-of-order samples comes
+ * behind all others that it overlaps, since their samples were there before, and behind older ones of its kind; so an answer
+ * does not change when samples move. Nor does it when a block is written anew without what was deleted from it: which of two
+ * blocks that overlap comes first depends on nothing but their times, kinds and origins, which such a copy keeps.
  */
 export function inAnswerOrder(blocks: readonly Block[]): Block[] {
-  const places = new Map(blocks.map((block) => [block, placeOf(block, blocks)]));
-  return [...blocks].sort(
+  const byAge = [...blocks].sort((a, b) => compareAge(a.meta, b.meta));
+  const ages = new Map(byAge.map((block, age) => [block, age]));
+  const isLate = (block: Block): boolean => isFromOutOfOrder(block.meta);
+  const places = new Map<Block, number>();
+  for (const block of byAge) if (!isLate(block)) places.set(block, block.meta.minTime);
+  for (const block of byAge.filter(isLate)) {
+    let place = block.meta.minTime;
+    for (const [other, at] of places) {
+      if (at > place && overlap(other.meta, block.meta)) place = at;
+    }
+    places.set(block, place);
+  }
+  return byAge.sort(
     (a, b) =>
       places.get(a)! - places.get(b)! ||
-      Number(isFromOutOfOrder(a.meta)) - Number(isFromOutOfOrder(b.meta)) ||
-      (a.ulid < b.ulid ? -1 : 1),
+      Number(isLate(a)) - Number(isLate(b)) ||
+      ages.get(a)! - ages.get(b)!,
   );
 }
 
-function placeOf(block: Block, blocks: readonly Block[]): number {
-  const { minTime, maxTime } = block.meta;
-  if (!isFromOutOfOrder(block.meta)) return minTime;
-  let place = minTime;
-  for (const { meta } of blocks) {
-    if (!isFromOutOfOrder(meta) && meta.minTime < maxTime && meta.maxTime > minTime) {
-      place = Math.max(place, meta.minTime);
-    }
-  }
-  return place;
+function compareAge(a: BlockMeta, b: BlockMeta): number {
+  return compareText(originOf(a), originOf(b)) || compareText(a.ulid, b.ulid);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+function overlap(a: BlockMeta, b: BlockMeta): boolean {
+  return a.minTime < b.maxTime && a.maxTime > b.minTime;
 }

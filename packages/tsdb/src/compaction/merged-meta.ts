@@ -3,6 +3,7 @@ import {
   type BlockMeta,
   FROM_OUT_OF_ORDER,
   isFromOutOfOrder,
+  originOf,
 } from '../format/meta.ts';
 import { PARTIAL_HINTS } from './plan.ts';
 
@@ -11,6 +12,7 @@ import { PARTIAL_HINTS } from './plan.ts';
  * head when any is (the planner never mixes those with others).
  */
 export function mergedCompaction(parents: readonly BlockMeta[]): BlockCompaction {
+  const origin = parents.map(originOf).sort()[0]!;
   const sources = new Set(parents.flatMap(({ compaction }) => compaction.sources));
   const hints: string[] = PARTIAL_HINTS.filter((hint) =>
     parents.some(({ compaction }) => compaction.hints?.includes(hint)),
@@ -21,5 +23,6 @@ export function mergedCompaction(parents: readonly BlockMeta[]): BlockCompaction
     sources: [...sources].sort(),
     parents: parents.map(({ ulid, minTime, maxTime }) => ({ ulid, minTime, maxTime })),
     ...(hints.length > 0 ? { hints } : {}),
+    ...([...sources].every((source) => source > origin) ? { origin } : {}),
   };
 }

@@ -155,7 +155,11 @@ export class Downsampled {
         const isAllThere =
           slice.droppedUntilMs === Number.NEGATIVE_INFINITY && !set.stateOf(slice, blocks).isOrphan;
         if (!isAllThere) block.deleteSamples(range, matchers);
-        else if (matchPostings(block.index, matchers).length > 0) set.delete(slice);
+        else if (matchPostings(block.index, matchers).length > 0) {
+          // Whatever becomes of its name: a start after a power loss must not find it to be as good as the samples.
+          block.setCompaction({ deletable: true });
+          set.delete(slice);
+        }
       }
     }
   }

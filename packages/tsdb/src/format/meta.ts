@@ -29,6 +29,8 @@ export type BlockCompaction = {
   readonly deletable?: boolean;
   /** Compacting it failed for a reason that lies in it; it is not tried again. */
   readonly failed?: boolean;
+  /** The oldest block whose samples are in it, where `sources` do not tell; see {@link originOf}. */
+  readonly origin?: string;
   /** Which part of a head it was made from (`from-out-of-order`, `from-stale-series` …). */
   readonly hints?: readonly string[];
   readonly [field: string]: unknown;
@@ -50,6 +52,12 @@ export const FROM_OUT_OF_ORDER = 'from-out-of-order';
 
 export function isFromOutOfOrder({ compaction }: BlockMeta): boolean {
   return Array.isArray(compaction.hints) && compaction.hints.includes(FROM_OUT_OF_ORDER);
+}
+
+/** The oldest block whose samples are in it: a block that is written anew under another name is as old as before. */
+export function originOf({ ulid, compaction: { sources, origin } }: BlockMeta): string {
+  if (origin !== undefined) return origin;
+  return [...sources].sort()[0] ?? ulid;
 }
 
 /** As Go's json.MarshalIndent with tabs; zero statistics are left out, as Prometheus does. */
@@ -103,7 +111,7 @@ export function decodeMeta(text: string, place: string): BlockMeta {
 
 /** Fields of a wrong type are taken as missing: a block is not lost for them. */
 function decodeCompaction(raw: Readonly<Record<string, unknown>>): BlockCompaction {
-  const { level, sources, parents, deletable, failed, hints, ...rest } = raw;
+  const { level, sources, parents, deletable, failed, hints, origin, ...rest } = raw;
   return {
     level: typeof level === 'number' ? level : 1,
     sources: Array.isArray(sources) ? sources.map(String) : [],
@@ -111,6 +119,7 @@ function decodeCompaction(raw: Readonly<Record<string, unknown>>): BlockCompacti
     ...(Array.isArray(parents) ? { parents: parents.filter(isParent) } : {}),
     ...(failed === true ? { failed } : {}),
     ...(Array.isArray(hints) ? { hints: hints.map(String) } : {}),
+    ...(typeof origin === 'string' ? { origin } : {}),
     ...rest,
   };
 }

@@ -5,7 +5,15 @@ import { Registry, renderText } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TsdbOptions } from '../options.ts';
 import { type BlockRow, writeTestBlock } from '../testing/block-fixtures.ts';
-import { openTsdb, query, removeDirectory, temporaryDirectory } from '../testing/fixtures.ts';
+import {
+  ALL_TIME,
+  append,
+  openTsdb,
+  query,
+  removeDirectory,
+  T0,
+  temporaryDirectory,
+} from '../testing/fixtures.ts';
 
 const RANGE_MS = 60_000;
 
@@ -88,6 +96,34 @@ describe('retention', () => {
     const retentionBytes = sizes[0]! * 3.5;
     expect(await after(2, { retentionBytes }, registry)).toEqual({ [plain.toString()]: [3, 4, 5] });
     expect(renderText(registry.gather())).toContain('prometheus_tsdb_size_retentions_total 1');
+  });
+
+  it('by size keeps the newest block, without which a restart would take its samples from the log, deleted ones too', async () => {
+    const options = {
+      minBlockDurationMs: RANGE_MS,
+      maxBlockDurationMs: RANGE_MS,
+      retentionMs: 0,
+      snapshotIntervalMs: 0,
+    };
+    const db = await openTsdb(directory, { options });
+    for (let at = T0; at < T0 + 2 * RANGE_MS; at += 5_000) {
+      const writes = [plain, billing].map((labels) => ({ labels, timestampMs: at, value: 1n }));
+      await append(db, writes);
+    }
+    await db.tick();
+    await db.deleteSamples(ALL_TIME, [new Matcher('job', '=', 'billing')]);
+    const before = [...(await query(db)).keys()];
+    expect(before).toEqual([plain.toString()]);
+    const ends = db.extent.newestBlockMs;
+    db.retention = { ...db.retention, bytes: 1 };
+    for (let i = 0; i < 3; i++) await db.tick();
+    expect([names().length, db.extent.newestBlockMs]).toEqual([1, ends]);
+    const left = await query(db);
+    await db.close();
+    const again = await openTsdb(directory, { options });
+    expect(await query(again)).toEqual(left);
+    expect([...left.keys()]).toEqual(before);
+    await again.close();
   });
 
   it('by rules keeps the series of one for long and drops those of another early', async () => {

@@ -1,0 +1,77 @@
+import { Labels, Matcher } from '@pollux/model';
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FROM_OUT_OF_ORDER } from '../format/meta.ts';
+import { type BlockRow, writeTestBlock } from '../testing/block-fixtures.ts';
+import {
+  bitsOf,
+  EVERY,
+  openTsdb,
+  query,
+  removeDirectory,
+  temporaryDirectory,
+} from '../testing/fixtures.ts';
+
+const RANGE_MS = 60_000;
+const OPTIONS = { minBlockDurationMs: RANGE_MS, retentionMs: 0, snapshotIntervalMs: 0 };
+const rows = [0, 1, 2].map((i) => Labels.from({ __name__: 'm', i: String(i) }));
+
+/** Blocks over some of six ranges; each has, of some series, a sample every 15 s that tells which block it is of. */
+const blocks = fc.array(
+  fc.record({
+    first: fc.nat(5),
+    length: fc.integer({ min: 1, max: 3 }),
+    isLate: fc.boolean(),
+    series: fc.subarray([0, 1, 2], { minLength: 1 }),
+  }),
+  { minLength: 2, maxLength: 6 },
+);
+const deletions = fc.array(
+  fc.record({ index: fc.nat(2), fromMs: fc.nat(8 * RANGE_MS), lengthMs: fc.nat(3 * RANGE_MS) }),
+  { minLength: 1, maxLength: 3 },
+);
+
+describe('the shown value of a time that several blocks hold', () => {
+  it('stays when deletions are cleaned, now and after a restart', async () => {
+    await fc.assert(
+      fc.asyncProperty(blocks, fc.array(deletions, { maxLength: 3 }), async (all, rounds) => {
+        const directory = temporaryDirectory();
+        try {
+          for (const [seed, { first, length, isLate, series }] of all.entries()) {
+            const minTime = first * RANGE_MS;
+            const maxTime = minTime + length * RANGE_MS;
+            const points = Array.from({ length: (maxTime - minTime) / 15_000 }, (_, i) => ({
+              timestampMs: minTime + i * 15_000,
+              bits: bitsOf(seed),
+            }));
+            const spec = {
+              minTime,
+              maxTime,
+              rows: series.map((i): BlockRow => ({ labels: rows[i]!, points })),
+              seed: seed + 1,
+            };
+            const compaction = { level: 1, sources: [], hints: [FROM_OUT_OF_ORDER] };
+            await writeTestBlock(directory, isLate ? { ...spec, compaction } : spec);
+          }
+          let db = await openTsdb(directory, { options: OPTIONS });
+          for (const round of rounds) {
+            for (const { index, fromMs, lengthMs } of round) {
+              const range = { minMs: fromMs, maxMs: fromMs + lengthMs };
+              await db.deleteSamples(range, [new Matcher('i', '=', String(index))]);
+            }
+            const before = await query(db, EVERY);
+            await db.cleanTombstones();
+            expect(await query(db, EVERY)).toEqual(before);
+            await db.close();
+            db = await openTsdb(directory, { options: OPTIONS });
+            expect(await query(db, EVERY)).toEqual(before);
+          }
+          await db.close();
+        } finally {
+          removeDirectory(directory);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  }, 60_000);
+});
