@@ -3,6 +3,7 @@ import { NO_HINTS } from '@pollux/storage';
 import type { FsyncMode, Tsdb, TsdbOptions } from '@pollux/tsdb';
 import { describe, expect, it } from 'vitest';
 import type { DiskFaultKind, DiskOperation } from '../disk/disk-faults.ts';
+import { downsamplingSubject } from './downsampling-subject.ts';
 import type { FaultSubject } from './fault-run.ts';
 import { type FaultWorld, faultWorld } from './fault-world.ts';
 import { contentsOf, tsdbSubject } from './tsdb-subject.ts';
@@ -348,5 +349,27 @@ describe('a failing disk', () => {
     while ((await source.next()) !== null);
     expect(source.warnings).toHaveLength(1);
     expect(await story.times()).toHaveLength(36);
+  });
+});
+
+describe('down-sampled data', () => {
+  it('of which a part was deleted do not come back with a power cut', async () => {
+    const subject = downsamplingSubject();
+    const world = faultWorld(1);
+    let db = await subject.open(world);
+    for (const [number, { name, run }] of subject.script.entries()) {
+      if (run === 'restart') {
+        await subject.close(db);
+        db = await subject.open(world);
+      } else await run(db, world);
+      if (name !== 'delete') continue;
+      // Whatever was only renamed and not synced has its old name again.
+      world.restart('none');
+      world.ledger.notePowerCut();
+      db = await subject.open(world);
+      expect(world.ledger.check(await subject.read(db)), `after step ${number}`).toEqual([]);
+    }
+    expect(world.ledger.check(await subject.read(db))).toEqual([]);
+    await subject.close(db);
   });
 });
