@@ -236,6 +236,13 @@ export class BlockSet {
     this.#drop(block);
   }
 
+  /** Deleted blocks do not come back with a power loss, from now on. Throws the system's error while that is not so. */
+  settleDeletions(): void {
+    const { files, directory } = this.#options;
+    this.#takeNames();
+    if (this.#doomed.length > 0) files.syncDirectory(directory);
+  }
+
   #drop(block: Block): void {
     this.#blocks = this.#blocks.filter((other) => other !== block);
     this.#doom(block);

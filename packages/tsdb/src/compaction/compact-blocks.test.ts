@@ -149,11 +149,13 @@ describe('compacted blocks', () => {
         expect(await query(again)).toEqual(before);
         await again.close();
         const samples = [...before.values()].reduce((sum, points) => sum + points.length, 0);
-        const counted = metasOf(data).reduce((sum, { stats }) => sum + (stats.numSamples ?? 0), 0);
+        // A newest block of which all was deleted stays, with its deletions, until there is a newer one.
+        const cleaned = metasOf(data).filter(({ stats }) => stats.numTombstones === undefined);
+        const counted = cleaned.reduce((sum, { stats }) => sum + (stats.numSamples ?? 0), 0);
         expect(counted).toBe(samples);
         removeDirectory(data);
       }),
-      { numRuns: Number(process.env.TSDB_RUNS ?? 10) },
+      { numRuns: Number(process.env.TSDB_RUNS ?? 10), examples: [[788_378_014]] },
     );
   }, 60_000);
 

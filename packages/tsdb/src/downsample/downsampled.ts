@@ -155,12 +155,10 @@ export class Downsampled {
         const isAllThere =
           slice.droppedUntilMs === Number.NEGATIVE_INFINITY && !set.stateOf(slice, blocks).isOrphan;
         if (!isAllThere) block.deleteSamples(range, matchers);
-        else if (matchPostings(block.index, matchers).length > 0) {
-          // Whatever becomes of its name: a start after a power loss must not find it to be as good as the samples.
-          block.setCompaction({ deletable: true });
-          set.delete(slice);
-        }
+        else if (matchPostings(block.index, matchers).length > 0) set.delete(slice);
       }
+      // A start after a power loss must not find a slice by its name and take it to be as good as the samples.
+      set.settleDeletions();
     }
   }
 

@@ -142,6 +142,11 @@ export class SliceSet {
     this.#set.delete(slice.block);
   }
 
+  /** See BlockSet. */
+  settleDeletions(): void {
+    this.#set.settleDeletions();
+  }
+
   /** Removes the files of deleted slices. */
   sweep(slices: Slices): Promise<void> {
     return this.#set.sweep(slices);
