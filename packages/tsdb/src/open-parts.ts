@@ -4,6 +4,7 @@ import { FileCache } from './block/file-cache.ts';
 import { Downsampled } from './downsample/downsampled.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
 import { openHeadChunks } from './head/found-chunks.ts';
+import { createHashKey } from './head/hash-bytes.ts';
 import { Head } from './head/head.ts';
 import { LogReplay } from './head/replay.ts';
 import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
@@ -67,6 +68,7 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
     exemplars: new ExemplarRing(options.maxExemplars),
     hasStartTimes: options.startTimestamps,
     chunkFiles,
+    hashKey: createHashKey(init.env.random),
   });
   const zstd = new Zstd();
   if (options.walCompression === 'zstd') await zstd.load();

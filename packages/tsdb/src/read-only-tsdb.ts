@@ -6,6 +6,7 @@ import { BlockSet } from './block/block-set.ts';
 import { FileCache } from './block/file-cache.ts';
 import { DirectoryError } from './errors.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
+import { createHashKey } from './head/hash-bytes.ts';
 import { Head } from './head/head.ts';
 import { LogReplay } from './head/replay.ts';
 import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
@@ -60,6 +61,7 @@ export class ReadOnlyTsdb {
       metrics,
       exemplars: new ExemplarRing(0),
       hasStartTimes: false,
+      hashKey: createHashKey(env.random),
       chunkFiles: new HeadChunkFiles({
         ...{ files, clock, log, metrics, cache },
         directory: null,

@@ -1,10 +1,11 @@
-import { VirtualClock } from '@pollux/base';
+import { SeededRandom, VirtualClock } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import { APPEND_OUTCOME } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Tsdb } from '../db.ts';
 import { ExemplarRing } from '../head/exemplar-ring.ts';
+import { createHashKey } from '../head/hash-bytes.ts';
 import { Head } from '../head/head.ts';
 import { tsdbMetrics } from '../metrics.ts';
 import {
@@ -201,6 +202,7 @@ describe('the history of cardinality', () => {
       exemplars: new ExemplarRing(0),
       hasStartTimes: false,
       chunkFiles: chunksInMemory(),
+      hashKey: createHashKey(new SeededRandom(1)),
     });
     const guard = new SeriesGuard(
       head.table,

@@ -21,6 +21,7 @@ import { sampleOf, staleHistogram } from '../query/histogram-values.ts';
 import { type AppendBounds, LATE } from './append-bounds.ts';
 import { chunkEndMs, rangeEndMs } from './chunk-times.ts';
 import type { ExemplarRing } from './exemplar-ring.ts';
+import type { HashKey } from './hash-bytes.ts';
 import { addInterval, type Interval } from './intervals.ts';
 import { OpenHistograms } from './open-histograms.ts';
 import { OpenRegions, REGION_BYTES } from './open-regions.ts';
@@ -41,6 +42,8 @@ export type HeadOptions = {
   readonly hasStartTimes: boolean;
   /** Where completed chunks go; its owner closes it. */
   readonly chunkFiles: HeadChunkFiles;
+  /** What labels are hashed with. */
+  readonly hashKey: HashKey;
 };
 
 /** A query that reads the head; the head is not truncated under it. */
@@ -56,7 +59,7 @@ export type HeadReader = {
  */
 export class Head {
   readonly options: HeadOptions;
-  readonly table = new SeriesTable();
+  readonly table: SeriesTable;
   readonly pool: SlabPool;
   readonly open: OpenRegions;
   readonly histograms: OpenHistograms;
@@ -78,6 +81,7 @@ export class Head {
   constructor(options: HeadOptions) {
     this.options = options;
     this.#metrics = options.metrics;
+    this.table = new SeriesTable(options.hashKey);
     this.pool = new SlabPool(options.slabBytes);
     this.open = new OpenRegions(this.pool);
     this.histograms = new OpenHistograms(options);

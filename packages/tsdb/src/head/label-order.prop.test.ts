@@ -1,6 +1,8 @@
+import { SeededRandom } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { createHashKey } from './hash-bytes.ts';
 import { sortByLabels } from './label-order.ts';
 import { SeriesTable } from './series-table.ts';
 
@@ -16,7 +18,7 @@ it('references are sorted by labels, as the labels compare, few or many of them'
       }),
       fc.array(fc.nat(200), { maxLength: 20 }),
       (sets, removed) => {
-        const table = new SeriesTable();
+        const table = new SeriesTable(createHashKey(new SeededRandom(7)));
         const symbolsOf = (labels: Labels): Uint32Array =>
           Uint32Array.from([...labels].flat(), (part) => table.symbols.idOf(part));
         for (const pairs of sets) {

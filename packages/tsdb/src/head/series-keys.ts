@@ -1,5 +1,5 @@
 import { assert } from '@pollux/base';
-import { hashWords } from './hash-bytes.ts';
+import { type HashKey, hashWords } from './hash-bytes.ts';
 import { HashIndex } from './hash-index.ts';
 import { enlarge } from './ref-lists.ts';
 
@@ -23,6 +23,11 @@ export class SeriesKeys {
   /** Places of sets that are gone, by size. */
   readonly #free = new Map<number, number[]>();
   readonly #index = new HashIndex();
+  readonly #key: HashKey;
+
+  constructor(key: HashKey) {
+    this.#key = key;
+  }
 
   /** Makes room for so many rows in all. */
   expect(rows: number): void {
@@ -34,7 +39,7 @@ export class SeriesKeys {
 
   /** The row with these `size` numbers, or −1. */
   find(symbols: Uint32Array, size: number): number {
-    return this.findHashed(symbols, size, hashWords(symbols, 0, size));
+    return this.findHashed(symbols, size, hashWords(symbols, 0, size, this.#key));
   }
 
   /** As {@link find}, of numbers with the `hash` that {@link hashWords} tells. */
@@ -45,7 +50,12 @@ export class SeriesKeys {
   }
 
   /** Gives the row the set, which no other row has. */
-  add(row: number, symbols: Uint32Array, size: number, hash = hashWords(symbols, 0, size)): void {
+  add(
+    row: number,
+    symbols: Uint32Array,
+    size: number,
+    hash = hashWords(symbols, 0, size, this.#key),
+  ): void {
     this.put(row, symbols, size);
     this.#index.add(hash, row);
   }
@@ -70,7 +80,12 @@ export class SeriesKeys {
     const hashes = new Int32Array(to - from);
     for (let row = from; row < to; row++) {
       const start = this.startOf(row);
-      hashes[row - from] = hashWords(this.itemsOf(row), start, start + this.#sizes[row]!);
+      hashes[row - from] = hashWords(
+        this.itemsOf(row),
+        start,
+        start + this.#sizes[row]!,
+        this.#key,
+      );
     }
     this.#index.addRun(hashes, from);
   }
@@ -80,7 +95,7 @@ export class SeriesKeys {
     const items = this.itemsOf(row);
     const start = this.startOf(row);
     const size = this.#sizes[row]!;
-    this.#index.remove(hashWords(items, start, start + size), row);
+    this.#index.remove(hashWords(items, start, start + size, this.#key), row);
     const free = this.#free.get(size);
     if (free === undefined) this.#free.set(size, [this.#places[row]!]);
     else free.push(this.#places[row]!);

@@ -1,9 +1,10 @@
-import { ByteReader, VirtualClock } from '@pollux/base';
+import { ByteReader, SeededRandom, VirtualClock } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeSeries, encodeSeries, recordBytes } from '../format/wal-record.ts';
 import { Slices } from '../slices.ts';
+import { createHashKey } from './hash-bytes.ts';
 import { LabelBytes } from './label-bytes.ts';
 import { SeriesRecords } from './series-records.ts';
 import { SeriesTable } from './series-table.ts';
@@ -29,7 +30,7 @@ describe('the table of series', () => {
     const step = fc.record({ labels: labelSet, removes: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 80 }), fc.nat(80), async (steps, rebuildAt) => {
-        const table = new SeriesTable();
+        const table = new SeriesTable(createHashKey(new SeededRandom(7)));
         const model = new Map<string, { labels: Labels; ref: number }>();
         for (const [i, { labels, removes }] of steps.entries()) {
           const known = model.get(labels.key());
@@ -73,7 +74,7 @@ describe('the table of series', () => {
       fc.property(
         fc.uniqueArray(labelSet, { selector: (labels) => labels.key(), minLength: 1 }),
         (sets) => {
-          const table = new SeriesTable();
+          const table = new SeriesTable(createHashKey(new SeededRandom(7)));
           table.reserveRef(2 ** 31 + 5);
           const series = sets.map((labels) => {
             const slot = create(table, labels);

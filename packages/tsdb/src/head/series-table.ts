@@ -7,7 +7,7 @@ import {
 } from '@pollux/kernels';
 import { Labels } from '@pollux/model';
 import type { Slices } from '../slices.ts';
-import { hashWords } from './hash-bytes.ts';
+import { type HashKey, hashWords } from './hash-bytes.ts';
 import { HeadPostings } from './head-postings.ts';
 import { LabelBytes } from './label-bytes.ts';
 import { enlarge } from './ref-lists.ts';
@@ -29,9 +29,9 @@ export type Slot = number;
  * twice; a slot is.
  */
 export class SeriesTable {
-  readonly symbols = new Symbols();
+  readonly symbols: Symbols;
   /** Labels by slot. */
-  readonly keys = new SeriesKeys();
+  readonly keys: SeriesKeys;
   /** For callers that have label sets as strings. */
   readonly labelBytes = new LabelBytes();
   postings = new HeadPostings();
@@ -71,6 +71,13 @@ export class SeriesTable {
   /** Their hash, if all had one. */
   #hash = 0;
   #isHashed = false;
+  readonly #key: HashKey;
+
+  constructor(key: HashKey) {
+    this.#key = key;
+    this.symbols = new Symbols(key);
+    this.keys = new SeriesKeys(key);
+  }
 
   /** Live series. */
   get count(): number {
@@ -129,7 +136,7 @@ export class SeriesTable {
     }
     this.#isHashed = isKnown;
     if (!isKnown) return -1;
-    this.#hash = hashWords(scratch, 0, size);
+    this.#hash = hashWords(scratch, 0, size, this.#key);
     return this.keys.findHashed(scratch, size, this.#hash);
   }
 
@@ -147,7 +154,7 @@ export class SeriesTable {
         if (scratch[i] !== UNKNOWN) continue;
         scratch[i] = this.symbols.idOfBytes(data, spans[i * 2]!, spans[i * 2 + 1]!);
       }
-      this.#hash = hashWords(scratch, 0, size);
+      this.#hash = hashWords(scratch, 0, size, this.#key);
     }
     const slot = this.#free.pop() ?? this.#next++;
     this.keys.add(slot, scratch, size, this.#hash);

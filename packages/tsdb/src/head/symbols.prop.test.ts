@@ -1,6 +1,8 @@
+import { SeededRandom } from '@pollux/base';
 import { compareText } from '@pollux/model';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createHashKey } from './hash-bytes.ts';
 import { Symbols } from './symbols.ts';
 
 const AT_ONCE = { isOver: false, pause: async () => {} };
@@ -18,7 +20,7 @@ describe('symbols', () => {
     const step = fc.record({ text, kind: fc.constantFrom('use', 'bytes', 'drop', 'release') });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-        const symbols = new Symbols();
+        const symbols = new Symbols(createHashKey(new SeededRandom(7)));
         const uses = new Map<string, number[]>();
         for (const { text, kind } of steps) {
           const ids = uses.get(text) ?? [];
@@ -56,7 +58,7 @@ describe('symbols', () => {
   it('are ordered and written as their texts', () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 2, maxLength: 10 }), (texts) => {
-        const symbols = new Symbols();
+        const symbols = new Symbols(createHashKey(new SeededRandom(7)));
         const ids = texts.map((text) => symbols.use(text));
         for (const [i, id] of ids.entries()) {
           const body = utf8(texts[i]!);
@@ -73,7 +75,7 @@ describe('symbols', () => {
   });
 
   it('take bytes that are no UTF-8 for the text that they are read as', () => {
-    const symbols = new Symbols();
+    const symbols = new Symbols(createHashKey(new SeededRandom(7)));
     const broken = Uint8Array.of(0x61, 0xff, 0x62);
     const id = symbols.idOfBytes(broken, 0, 3);
     expect(symbols.text(id)).toBe('a\ufffdb');
@@ -82,7 +84,7 @@ describe('symbols', () => {
   });
 
   it('use the room of texts that are gone again', async () => {
-    const symbols = new Symbols();
+    const symbols = new Symbols(createHashKey(new SeededRandom(7)));
     for (let round = 0; round < 200; round++) {
       const ids = Array.from({ length: 100 }, (_, i) =>
         symbols.use(`pod-${round * 100 + i + 10_000}`),

@@ -1,5 +1,5 @@
 import { assert } from '@pollux/base';
-import { hashBytes } from './hash-bytes.ts';
+import { type HashKey, hashBytes } from './hash-bytes.ts';
 import { HashIndex } from './hash-index.ts';
 
 /** A place is slab << 18 | offset. Place 0 holds the empty text, also for numbers that stand for nothing now. */
@@ -34,6 +34,7 @@ export class Symbols {
   #places = new Uint32Array(256);
   #uses = new Uint32Array(256);
   readonly #index = new HashIndex();
+  readonly #key: HashKey;
   #mostBytes = 1;
   #limit = 1;
   #count = 1;
@@ -49,7 +50,8 @@ export class Symbols {
   #seen: Uint8Array = new Uint8Array(0);
   #seenView = viewOf(this.#seen);
 
-  constructor() {
+  constructor(key: HashKey) {
+    this.#key = key;
     this.#setSlab(0, Buffer.alloc(FIRST_SLAB_BYTES));
   }
 
@@ -89,7 +91,7 @@ export class Symbols {
   idOfBytes(bytes: Uint8Array, start: number, end: number): number {
     if (start === end) return 0;
     const view = this.#viewOf(bytes);
-    const hash = hashBytes(view, start, end);
+    const hash = hashBytes(view, start, end, this.#key);
     const id = this.#find(view, start, end, hash);
     if (id >= 0) return id;
     if (isAscii(view, start, end)) return this.#add(view, start, end, hash);
@@ -112,7 +114,7 @@ export class Symbols {
   findBytes(bytes: Uint8Array, start: number, end: number): number {
     if (start === end) return 0;
     const view = this.#viewOf(bytes);
-    return this.#find(view, start, end, hashBytes(view, start, end));
+    return this.#find(view, start, end, hashBytes(view, start, end, this.#key));
   }
 
   #find(view: DataView, start: number, end: number, hash: number): number {
@@ -195,7 +197,7 @@ export class Symbols {
 
   #forget(id: number): void {
     const { slab, start, end } = this.#rangeOf(id);
-    this.#index.remove(hashBytes(viewOf(slab), start, end), id);
+    this.#index.remove(hashBytes(viewOf(slab), start, end, this.#key), id);
     const size = this.writtenBytes(id);
     const free = this.#freePlaces.get(size);
     if (free === undefined) this.#freePlaces.set(size, [this.#places[id]!]);
@@ -211,7 +213,7 @@ export class Symbols {
   #idOf(bytes: Uint8Array, start: number, end: number): number {
     if (start === end) return 0;
     const view = this.#viewOf(bytes);
-    const hash = hashBytes(view, start, end);
+    const hash = hashBytes(view, start, end, this.#key);
     const id = this.#find(view, start, end, hash);
     return id < 0 ? this.#add(view, start, end, hash) : id;
   }
