@@ -40,7 +40,7 @@ const CASES: readonly Case[] = [
   [
     '/api/v1/query?query=1%2B1&time=2023-11-14T22:13:20.050Z',
     200,
-    ok(`{"resultType":"scalar","result":[${S}.050,"2"]}`),
+    ok(`{"resultType":"scalar","result":[${S}.05,"2"]}`),
   ],
   [
     '/api/v1/query?query=1&time=2023-11-15T00:13:20%2B02:00',

@@ -62,7 +62,10 @@ describe('the result writer', () => {
 
   it('writes scalars, strings and an empty vector', () => {
     expect(json({ kind: 'scalar', timestampMs: 1_500, value: 2 })).toBe(
-      '{"resultType":"scalar","result":[1.500,"2"]}',
+      '{"resultType":"scalar","result":[1.5,"2"]}',
+    );
+    expect(json({ kind: 'scalar', timestampMs: 50, value: 1e-7 })).toBe(
+      '{"resultType":"scalar","result":[0.05,"0.0000001"]}',
     );
     expect(json({ kind: 'string', timestampMs: 0, value: 'a"\u2028' })).toBe(
       `{"resultType":"string","result":[0,${JSON.stringify('a"\u2028')}]}`,

@@ -1,5 +1,6 @@
 import { type FloatHistogram, formatFloat, type Labels } from '@pollux/model';
 import { allBuckets } from './histogram/buckets.ts';
+import { printNumber } from './parser/printer.ts';
 import type { InstantVector, MatrixSeries, QueryResult } from './result.ts';
 
 /** Takes text piece by piece; pieces are some kilobytes. */
@@ -10,17 +11,18 @@ const PIECE_LENGTH = 16 * 1024;
 
 /**
  * Writes the `data` member of a query answer, `{"resultType":…,"result":…}`, straight from columns: floats as shortest
- * round-trip strings, times as seconds with three decimals unless whole.
+ * round-trip strings, times as seconds with three decimals unless whole. Prometheus has another writer for scalars and
+ * strings, and so they differ: no exponents, no zeros at the end of a time.
  */
 export function writeResultJson(result: QueryResult, sink: TextSink): void {
   const out = new PieceWriter(sink);
   out.add(`{"resultType":"${result.kind}","result":`);
   switch (result.kind) {
     case 'scalar':
-      out.add(`[${formatTimestamp(result.timestampMs)},"${formatFloat(result.value)}"]`);
+      out.add(`[${result.timestampMs / 1000},"${printNumber(result.value)}"]`);
       break;
     case 'string':
-      out.add(`[${formatTimestamp(result.timestampMs)},${JSON.stringify(result.value)}]`);
+      out.add(`[${result.timestampMs / 1000},${JSON.stringify(result.value)}]`);
       break;
     case 'vector':
       writeVector(result, out);

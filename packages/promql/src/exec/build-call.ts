@@ -17,7 +17,7 @@ import { Nothing } from './nothing.ts';
 import type { Operator } from './operator.ts';
 import { withoutName } from './range-source.ts';
 import { ScalarOfTime, ScalarOfTwo, ScalarOfVector } from './scalar-operators.ts';
-import { byLabels, byValue, Reorder, type SeriesOrder } from './sort.ts';
+import { byLabels, byValue, FloatsOnly, Reorder, type SeriesOrder } from './sort.ts';
 import { TimestampOfStep } from './timestamp-of-step.ts';
 
 /** Operators for functions that take no range. */
@@ -73,12 +73,12 @@ export function buildCall(node: CallNode, grid: StepGrid, context: ExecContext):
       );
     case 'sort':
     case 'sort_desc':
-      return sorted(node, operatorOf(0), byValue(func === 'sort_desc'), context);
+      return sorted(node, grid, byValue(func === 'sort_desc'), context);
     case 'sort_by_label':
     case 'sort_by_label_desc': {
       const names = args.slice(1).map(text);
       const order = byLabels(names, func === 'sort_by_label_desc');
-      return sorted(node, operatorOf(0), order, context);
+      return sorted(node, grid, order, context);
     }
     case 'histogram_count':
       return access(operatorOf(0), (histogram) => histogram.count, context);
@@ -112,19 +112,24 @@ function access(
   );
 }
 
-/** Sorting shows in instant answers only; ranges are sorted by labels whatever was asked. */
+/** Sorting says something for one step only; of more, in a range query or a subquery, no order is kept. */
 function sorted(
   node: CallNode,
-  child: Operator,
+  grid: StepGrid,
   order: SeriesOrder,
   context: ExecContext,
 ): Operator {
-  if (context.isInstant) return new Reorder(child, order);
-  context.annotations.warn(
-    'sort is ineffective for range queries since results are always ordered by labels',
-    node.range,
-  );
-  return child;
+  const child = context.build(node.args[0]!, grid);
+  if (grid.count === 1 && context.isInstant) return new Reorder(child, order);
+  const { startMs, endMs } = context.times;
+  if (grid.count > 1 || startMs !== endMs) {
+    context.annotations.warn(
+      'sort is ineffective for range queries since results are always ordered by labels',
+      node.range,
+    );
+  }
+  // Histograms have no value to sort by; labels they have.
+  return node.func === 'sort' || node.func === 'sort_desc' ? new FloatsOnly(child) : child;
 }
 
 /** The value of a string argument. */

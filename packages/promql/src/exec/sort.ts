@@ -1,5 +1,5 @@
 import type { SeriesInfo } from './batch.ts';
-import { Batch } from './batch.ts';
+import { Batch, FLOAT } from './batch.ts';
 import type { Operator } from './operator.ts';
 
 export type SeriesOrder = (series: readonly SeriesInfo[], batch: Batch) => Int32Array;
@@ -31,6 +31,31 @@ export class Reorder implements Operator {
     const batch = this.#batch;
     this.#batch = null;
     return batch;
+  }
+}
+
+/** Passes on the floats of a vector, and leaves histograms out. */
+export class FloatsOnly implements Operator {
+  readonly #child: Operator;
+  #batch: Batch | null = null;
+
+  constructor(child: Operator) {
+    this.#child = child;
+  }
+
+  series(): Promise<readonly SeriesInfo[]> {
+    return this.#child.series();
+  }
+
+  async next(): Promise<Batch | null> {
+    const input = await this.#child.next();
+    if (input === null || input.histograms === null) return input;
+    this.#batch ??= new Batch(input.seriesCount, input.stepCount);
+    const output = this.#batch;
+    output.clear(input.stepCount);
+    for (let cell = 0; cell < input.seriesCount * input.stepCount; cell++)
+      if (input.kinds[cell] === FLOAT) output.setFloat(cell, input.values[cell]!);
+    return output;
   }
 }
 

@@ -20,7 +20,7 @@ export const ELEMENT_FUNCTIONS: ReadonlyMap<string, ElementFunction> = new Map<
   ['clamp_max', (value, max) => goMin(max, value)],
   ['clamp_min', (value, min) => goMax(min, value)],
   ['cos', Math.cos],
-  ['cosh', Math.cosh],
+  ['cosh', cosh],
   ['deg', (value) => (value * 180) / Math.PI],
   ['exp', Math.exp],
   ['floor', Math.floor],
@@ -31,7 +31,7 @@ export const ELEMENT_FUNCTIONS: ReadonlyMap<string, ElementFunction> = new Map<
   ['round', roundTo],
   ['sgn', (value) => (value < 0 ? -1 : value > 0 ? 1 : value)],
   ['sin', Math.sin],
-  ['sinh', Math.sinh],
+  ['sinh', sinh],
   ['sqrt', Math.sqrt],
   ['tan', Math.tan],
   ['tanh', Math.tanh],
@@ -56,6 +56,18 @@ export const DATE_FUNCTIONS: ReadonlySet<string> = new Set([
   'month',
   'year',
 ]);
+
+/** Beyond this Go takes half of e^x for sinh and cosh, which overflows a little before they would. */
+const LARGE = 21;
+
+function sinh(value: number): number {
+  if (!(Math.abs(value) > LARGE)) return Math.sinh(value);
+  return value < 0 ? -Math.exp(-value) * 0.5 : Math.exp(value) * 0.5;
+}
+
+function cosh(value: number): number {
+  return Math.abs(value) > LARGE ? Math.exp(Math.abs(value)) * 0.5 : Math.cosh(value);
+}
 
 /** Ties go up; the inverse keeps 0.1 and the like exact. */
 function roundTo(value: number, toNearest: number): number {

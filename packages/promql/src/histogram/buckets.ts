@@ -31,12 +31,31 @@ export function forEachBucket(
 /** Largest finite power of two is 2^1023; the bucket that reaches 2^1024 ends at the largest float. */
 const OVERFLOW_EXPONENT = 1024;
 
-/** The upper bound of exponential bucket `index`: 2^(index · 2^−schema). */
+/**
+ * Bounds inside one octave, [1, 2), by schema, bit for bit those that Prometheus' table has: every other bound is that of
+ * the schema before, and those between are their lower neighbour times 2^(2^−schema). √2 is an ulp low in it.
+ */
+const OCTAVES: readonly Float64Array[] = octaves(8);
+
+function octaves(maxSchema: number): Float64Array[] {
+  const tables = [Float64Array.of(1)];
+  for (let schema = 1; schema <= maxSchema; schema++) {
+    const coarser = tables[schema - 1]!;
+    const factor = schema === 1 ? Math.SQRT2 - Number.EPSILON : 2 ** (2 ** -schema);
+    const bounds = new Float64Array(2 ** schema);
+    for (let i = 0; i < bounds.length; i++)
+      bounds[i] = i % 2 === 0 ? coarser[i / 2]! : bounds[i - 1]! * factor;
+    tables.push(bounds);
+  }
+  return tables;
+}
+
+/** The upper bound of exponential bucket `index`: 2^(index · 2^−schema); schemas go up to 8. */
 export function exponentialBound(index: number, schema: number): number {
   if (schema <= 0) return boundOf(index * 2 ** -schema, 1);
-  const perOctave = 2 ** schema;
-  const octave = Math.floor(index / perOctave);
-  return boundOf(octave, 2 ** ((index - octave * perOctave) / perOctave));
+  const bounds = OCTAVES[schema]!;
+  const octave = Math.floor(index / bounds.length);
+  return boundOf(octave, bounds[index - octave * bounds.length]!);
 }
 
 function boundOf(exponent: number, mantissa: number): number {

@@ -30,7 +30,8 @@ export class CountValues implements Operator {
     if (label === '' || !isValidUtf8(label))
       throw QueryError.execution(`invalid label name ${quoteWithBytes(label, quoteText)}`);
     const series = await child.series();
-    // The new label replaces one of its name, so it takes no part in grouping.
+    // The new label replaces one of its name, so it takes no part in grouping; `without` it, it goes again.
+    const isLabelLost = this.#node.without && this.#node.grouping.includes(label);
     const { groups, groupOf } = groupSeries(
       this.#node.without
         ? { grouping: [...this.#node.grouping, label], without: true }
@@ -48,7 +49,8 @@ export class CountValues implements Operator {
         for (let i = 0; i < input.stepCount; i++, cell++) {
           const text = valueText(input, cell);
           if (text === null) continue;
-          const labels = groups[groupOf[s]!]!.labels.with(label, text);
+          const group = groups[groupOf[s]!]!.labels;
+          const labels = isLabelLost ? group : group.with(label, text);
           const key = labels.key();
           let index = known.get(key);
           if (index === undefined) {

@@ -1,0 +1,106 @@
+import { VirtualClock } from '@pollux/base';
+import { type FloatHistogram, Labels } from '@pollux/model';
+import { Log, Registry } from '@pollux/telemetry';
+import { MemorySeries } from '@pollux/testkit';
+import { describe, expect, it } from 'vitest';
+import { Engine } from './engine.ts';
+import { exponentialBound } from './histogram/buckets.ts';
+import type { QueryAnswer } from './result.ts';
+
+const MINUTE = 60_000;
+const HISTOGRAM: FloatHistogram = {
+  counterResetHint: 'unknown',
+  schema: 0,
+  zeroThreshold: 0.5,
+  zeroCount: 1,
+  count: 1,
+  sum: 0,
+  positiveSpans: [],
+  negativeSpans: [],
+  positiveBuckets: new Float64Array(0),
+  negativeBuckets: new Float64Array(0),
+  customValues: null,
+  isInteger: false,
+  isStale: false,
+};
+
+/** Samples of minutes 0, 1, …: two gauges that change places, and a histogram beside them. */
+function storage(): MemorySeries {
+  const held = new MemorySeries();
+  const values = { a: [1, 20, 3], b: [10, 2, 30] };
+  for (const [job, samples] of Object.entries(values)) {
+    for (const [i, value] of samples.entries())
+      held.add(Labels.from({ __name__: 'g', job }), { timestampMs: i * MINUTE, value });
+  }
+  for (let i = 0; i < 3; i++) {
+    held.add(Labels.from({ __name__: 'h', job: 'a' }), {
+      timestampMs: i * MINUTE,
+      value: 0,
+      histogram: HISTOGRAM,
+    });
+  }
+  return held;
+}
+
+function ask(query: string, range = false): Promise<QueryAnswer> {
+  const engine = new Engine({
+    clock: new VirtualClock(),
+    registry: new Registry(),
+    log: Log.silent(),
+  });
+  const queryable = storage();
+  const endMs = 2 * MINUTE;
+  if (!range) return engine.instant({ query, queryable, timeMs: endMs });
+  return engine.range({ query, queryable, startMs: 0, endMs, stepMs: MINUTE });
+}
+
+async function shown(query: string, range = false): Promise<string> {
+  const { result } = await ask(query, range);
+  if (result.kind === 'scalar' || result.kind === 'string') return String(result.value);
+  if (result.kind === 'vector')
+    return result.labels.map((labels, i) => `${labels} ${result.values[i]}`).join('; ');
+  return result.series
+    .map(({ labels, values, count }) => `${labels} ${values.slice(0, count).join(',')}`)
+    .join('; ');
+}
+
+/** What the differential suite found, case by case. */
+describe('answers that Prometheus gives', () => {
+  it('sort below a subquery keeps every step of every series, and says that it does nothing', async () => {
+    expect(await shown('sum_over_time(sort(g)[5m:1m])')).toBe('{job="a"} 24; {job="b"} 42');
+    const { annotations } = await ask('sum_over_time(sort(g)[5m:1m])');
+    expect(annotations.map(({ text }) => text)).toEqual([
+      'PromQL warning: sort is ineffective for range queries since results are always ordered by labels (1:15)',
+    ]);
+  });
+
+  it('sort leaves histograms out of range queries too', async () => {
+    expect(await shown('sort({__name__=~"g|h"})', true)).toBe(
+      '{__name__="g", job="a"} 1,20,3; {__name__="g", job="b"} 10,2,30',
+    );
+  });
+
+  it('count_values without its own label counts all values of a group together', async () => {
+    expect(await shown('count_values without (job) ("job", g)')).toBe('{} 2');
+    expect(await shown('count_values without (x) ("job", g * 0)')).toBe('{job="0"} 2');
+  });
+
+  it('sinh and cosh overflow where e^x does', async () => {
+    expect(await shown('sinh(vector(-710.4))')).toBe('{} -Infinity');
+    expect(await shown('cosh(vector(710.4))')).toBe('{} Infinity');
+    expect(await shown('sinh(vector(NaN))')).toBe('{} NaN');
+    expect(await shown('sinh(vector(1))')).toBe(`{} ${Math.sinh(1)}`);
+  });
+
+  it('bounds of exponential buckets have the bits of its table', () => {
+    const root = Math.SQRT2 - Number.EPSILON;
+    expect(exponentialBound(1, 1)).toBe(root);
+    expect([1, 2, 3, 4].map((index) => exponentialBound(index, 2))).toEqual([
+      1.189207115002721,
+      root,
+      1.6817928305074288,
+      2,
+    ]);
+    expect(exponentialBound(-1, 1)).toBe(0.7071067811865475);
+  });
+});
