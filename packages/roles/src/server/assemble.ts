@@ -18,6 +18,7 @@ import { listen, observedRouter } from '../runtime/web.ts';
 import { loadServerConfig, resolverOf, type ServerConfig } from './config.ts';
 import { ServerCoverage, withRelativeFiles } from './coverage.ts';
 import { CurrentQueryable } from './current-queryable.ts';
+import { engineFeatures } from './features.ts';
 import { SERVER_FLAGS } from './flags.ts';
 import { retentionSettings } from './retention-config.ts';
 import { bindStatus } from './status-port.ts';
@@ -95,6 +96,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   closer.defer('coverage', () => coverage.close());
 
   const queryable = new CurrentQueryable(tsdb);
+  const features = engineFeatures(flags['enable-feature'], log);
   const engine = new Engine({
     clock: env.clock,
     registry,
@@ -105,6 +107,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     maxConcurrency: flags['query.max-concurrency'],
     maxMemoryBytes: flags['query.max-memory'],
     defaultStepMs: () => loaded.config.evaluationIntervalMs,
+    features,
   });
   const scrape = new ScrapeManager({
     env,
@@ -143,6 +146,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       registry,
       query: new EngineRuleQuery(engine, queryable),
       queryable,
+      parser: features,
       appendable: tsdb,
       coverage: withRelativeFiles(coverage.recorder, dirname(file)),
       notifier,
@@ -202,6 +206,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     registry,
     readiness: () => readiness,
     query: new EngineQueryPort(engine, queryable),
+    parser: features,
     queryable,
     exemplars: tsdb,
     targets: bindTargets(scrape),

@@ -165,6 +165,11 @@ export const SERVER_FLAGS = {
     fallback: false,
     help: 'Answer from down-sampled data, with an info annotation, where samples that a query needs were dropped; otherwise it fails.',
   },
+  'enable-feature': {
+    kind: 'list',
+    fallback: [],
+    help: 'Features to enable, with commas: promql-experimental-functions, promql-extended-range-selectors, promql-binop-fill-modifiers, promql-delayed-name-removal, use-start-timestamps.',
+  },
   'scrape.discovery-reload-interval': {
     kind: 'duration',
     fallback: '5s',
