@@ -1,0 +1,79 @@
+import type { Dice } from './dice.ts';
+
+/** Texts that no release takes, and queries that no release can answer. */
+const BAD_QUERIES = [
+  '',
+  'sum(',
+  'sum(memory_bytes))',
+  'memory_bytes{job="api"',
+  'memory_bytes{job=api}',
+  'memory_bytes{job~"api"}',
+  '{job=""}',
+  '{}',
+  '1 +',
+  '* 2',
+  'no_such_function(memory_bytes)',
+  'rate(requests_total)',
+  'rate(requests_total[5m], 1)',
+  'rate(requests_total[0s])',
+  'rate(requests_total[5])x',
+  'requests_total[5m] + 1',
+  'requests_total[5m][5m]',
+  'sum by (job) requests_total',
+  'sum(requests_total) by job',
+  'topk(requests_total)',
+  'topk("a", requests_total)',
+  'count_values(1, requests_total)',
+  'memory_bytes offset',
+  'memory_bytes offset 5m offset 5m',
+  'memory_bytes @ x',
+  'memory_bytes @ start() @ end()',
+  '"text" + 1',
+  '1 == 2',
+  '1 and 2',
+  'memory_bytes and 1',
+  'memory_bytes + bool 1',
+  'memory_bytes + on(job) group_left(job) build_info',
+  'memory_bytes and on(job) group_left() build_info',
+  '1 + on(job) 2',
+  'label_replace(memory_bytes, "a", "$1", "b", "(")',
+  'memory_bytes{job=~"("}',
+  'label_join(memory_bytes)',
+  'round(memory_bytes, 1, 2)',
+  'scalar(1)',
+  'vector(memory_bytes)',
+  'memory_bytes[5m:]',
+  'requests_total[5m]',
+  'sum(memory_bytes[5m])',
+  '-"text"',
+  'memory_bytes{__name__="requests_total"}',
+  'memory_bytes $ 2',
+  "'open",
+  'memory_bytes + on(job) requests_total',
+  'requests_total / on(job, instance) build_info',
+  'build_info * on(job, instance) requests_total',
+  'build_info * on(job) group_left memory_bytes',
+  'requests_total * on(instance) group_right build_info',
+  'label_replace(requests_total, "code", "x", "", "")',
+  'label_join(requests_total, "code", "")',
+  'abs({__name__=~"memory_bytes|build_info", version=""} or label_replace(temperature_celsius, "version", "", "", ""))',
+  'rate({__name__=~"latency_seconds_(count|sum)"}[5m])',
+  'topk(1e300, memory_bytes)',
+  'quantile("x", memory_bytes)',
+] as const;
+
+/** A character of a good query lost, doubled or replaced. */
+export function mutated(dice: Dice, query: string): string {
+  const at = dice.below(query.length);
+  const head = query.slice(0, at);
+  const tail = query.slice(at + 1);
+  return dice.one([
+    head + tail,
+    `${head}${query[at]}${query[at]}${tail}`,
+    `${head}${dice.one(['(', ')', '[', '{', '"', ',', '+', '=', 'x', '0', '$', '@'])}${tail}`,
+  ]);
+}
+
+export function badQuery(dice: Dice): string {
+  return dice.one(BAD_QUERIES);
+}

@@ -1,0 +1,106 @@
+import { Labels, NORMAL_NAN_HIGH, NORMAL_NAN_LOW, setStaleAt, wordsOf } from '@pollux/model';
+import { encodeLabels, snappyEncode, TimeSeriesEncoder } from '@pollux/remote';
+import { startPrometheus } from '../../peers/real-prometheus.ts';
+import { RunningRole, Scratch } from '../../system/running-role.ts';
+import { type DataSample, type DataSeries, LENGTH_MS, START_MS } from './data.ts';
+
+/** Both servers with the same samples. */
+export type Pair = {
+  readonly ours: string;
+  readonly theirs: string;
+  close(): Promise<void>;
+};
+
+/** Time that one write request covers; a head takes nothing older than an hour before its newest sample. */
+const SLICE_MS = 10 * 60_000;
+
+export async function startPair(data: readonly DataSeries[]): Promise<Pair> {
+  const scratch = new Scratch();
+  const flags = (name: string): string[] => [
+    `--config.file=${scratch.file(`${name}.yml`, 'global: {evaluation_interval: 30s}\n')}`,
+    `--storage.tsdb.path=${scratch.at(name)}`,
+    '--storage.tsdb.retention.time=100y',
+    '--web.enable-remote-write-receiver',
+  ];
+  const started = await Promise.allSettled([
+    RunningRole.start([
+      'server',
+      ...flags('ours'),
+      '--web.listen-address=127.0.0.1:0',
+      '--enable-feature=promql-experimental-functions',
+    ]),
+    startPrometheus([...flags('theirs'), '--enable-feature=native-histograms']),
+  ]);
+  const [ours, theirs] = started;
+  const close = async (): Promise<void> => {
+    if (ours.status === 'fulfilled') await ours.value.end();
+    if (theirs.status === 'fulfilled') await theirs.value.stop();
+    scratch.remove();
+  };
+  try {
+    if (ours.status === 'rejected') throw ours.reason;
+    if (theirs.status === 'rejected') throw theirs.reason;
+    for (const body of writeRequests(data))
+      for (const url of [ours.value.url, theirs.value.url]) await write(url, body);
+    return { ours: ours.value.url, theirs: theirs.value.url, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function* writeRequests(data: readonly DataSeries[]): Iterable<Uint8Array<ArrayBuffer>> {
+  for (let fromMs = START_MS; fromMs < START_MS + LENGTH_MS; fromMs += SLICE_MS) {
+    const encoder = new TimeSeriesEncoder();
+    for (const { labels, samples } of data) {
+      const fields = encodeLabels(Labels.from(labels));
+      encode(
+        encoder,
+        fields,
+        samples.filter(({ timestampMs: at }) => at >= fromMs && at < fromMs + SLICE_MS),
+        samples.some(({ value }) => typeof value === 'object'),
+      );
+    }
+    yield snappyEncode(encoder.bytes()) as Uint8Array<ArrayBuffer>;
+  }
+}
+
+function encode(
+  encoder: TimeSeriesEncoder,
+  fields: Uint8Array,
+  samples: readonly DataSample[],
+  areHistograms: boolean,
+): void {
+  if (!areHistograms) {
+    const values = Float64Array.from(samples, ({ value }) =>
+      value === 'stale' ? 0 : (value as number),
+    );
+    const words = wordsOf(values);
+    for (const [i, { value }] of samples.entries()) {
+      if (value === 'stale') setStaleAt(words, i);
+      else if (Number.isNaN(value)) words.set([NORMAL_NAN_LOW, NORMAL_NAN_HIGH], i * 2);
+    }
+    const timestampsMs = Float64Array.from(samples, ({ timestampMs }) => timestampMs);
+    encoder.run(fields, { timestampsMs, words }, 0, samples.length);
+    return;
+  }
+  const template = samples.find(({ value }) => typeof value === 'object')?.value;
+  for (const { timestampMs, value } of samples) {
+    if (typeof value === 'object') encoder.histogram(fields, timestampMs, value);
+    else if (typeof template === 'object')
+      encoder.histogram(fields, timestampMs, { ...template, isStale: true });
+  }
+}
+
+async function write(url: string, body: Uint8Array<ArrayBuffer>): Promise<void> {
+  const answer = await fetch(`${url}/api/v1/write`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-protobuf',
+      'content-encoding': 'snappy',
+      'x-prometheus-remote-write-version': '0.1.0',
+    },
+    body,
+  });
+  if (answer.status !== 204) throw new Error(`${url} took no samples: ${await answer.text()}`);
+}
