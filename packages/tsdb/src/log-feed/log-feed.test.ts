@@ -1,9 +1,18 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { InlineWorkers, SeededRandom, type Workers, type WorkerWorld } from '@pollux/base';
-import { NodeFiles, NodeWorkers } from '@pollux/base/node';
+import {
+  InlineWorkers,
+  SeededRandom,
+  type WorkerEntry,
+  type WorkerHandle,
+  type WorkerOptions,
+  type Workers,
+  type WorkerWorld,
+} from '@pollux/base';
+import { NodeFiles, NodeWorkers, nodeEnv } from '@pollux/base/node';
+import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Tsdb } from '../db.ts';
+import { Tsdb } from '../db.ts';
 import {
   createSampleColumns,
   encodeSamples,
@@ -145,6 +154,20 @@ async function outcomeOf(
   }
 }
 
+/** Threads whose ends are known. */
+class WatchedWorkers extends NodeWorkers {
+  readonly ends: Promise<void>[] = [];
+
+  override start<Data, In, Out>(
+    entry: WorkerEntry<Data, In, Out>,
+    options: WorkerOptions<Data, Out>,
+  ): WorkerHandle<In> {
+    const worker = super.start(entry, options);
+    this.ends.push(worker.ended);
+    return worker;
+  }
+}
+
 describe.each([
   ['in-line', (world: WorkerWorld): Workers => new InlineWorkers(world)],
   ['in a thread', (): Workers => new NodeWorkers()],
@@ -190,6 +213,36 @@ describe.each([
       code: 'TSDB.NOT_SUPPORTED',
       message: expect.stringContaining(String(2 ** 33)),
     });
+  });
+});
+
+describe('a worker that has begun before the replay', () => {
+  it('reads for it, and ends with a database that is closed before', async () => {
+    writeLog(path.join(directory, 'wal'), 'snappy');
+    const { seriesCount } = await outcomeOf(HERE);
+    for (const isReplayed of [true, false]) {
+      const copy = `${directory}-copy`;
+      fs.cpSync(directory, copy, { recursive: true });
+      const workers = new WatchedWorkers();
+      const db = await Tsdb.begin({
+        directory: copy,
+        env: { ...nodeEnv(), workers },
+        log: Log.silent(),
+        registry: new Registry(),
+        options: { ...BY_WORKER, retentionMs: 0 },
+      });
+      expect(workers.ends).toHaveLength(1);
+      if (isReplayed) {
+        await db.recovered();
+        expect((await query(db, [])).size).toBe(seriesCount);
+      }
+      await db.close();
+      expect(workers.ends).toHaveLength(1);
+      const error = await workers.ends[0]!.catch((reason: unknown) => reason);
+      if (isReplayed) expect(error).toBeUndefined();
+      else expect(error).toMatchObject({ code: 'BASE.CANCELED' });
+      removeDirectory(copy);
+    }
   });
 });
 
