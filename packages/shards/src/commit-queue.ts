@@ -22,7 +22,7 @@ export interface WaitingWrite {
    * changes them. A failure here, of a new group's directory, fails the whole commit.
    */
   stage(touched: Set<ShardGroup>, slices: Slices): Promise<void>;
-  /** Makes visible what was staged; returns the number of rows. */
+  /** Puts what was staged into memory, piece by piece; readers see it when the groups publish it. Returns the number of rows. */
   apply(slices: Slices): Promise<number>;
 }
 
@@ -144,6 +144,8 @@ export class CommitQueue {
     for (const group of touched) group.acceptLog();
     for (const { write, resolve } of staged) {
       this.#metrics.rows.inc(await write.apply(slices));
+      // In one turn: a reader sees all of a batch or nothing of it, in whatever groups it lies.
+      for (const group of touched) group.publish();
       this.#metrics.batches.inc();
       resolve();
     }

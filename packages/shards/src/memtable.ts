@@ -28,6 +28,7 @@ type Slab = {
 export class Memtable {
   readonly #slabs: Slab[] = [];
   #rows = 0;
+  #visibleRows = 0;
   #heads = new Uint32Array(256);
   readonly #texts: string[] = [];
   #textBytes = 0;
@@ -35,6 +36,16 @@ export class Memtable {
 
   get rows(): number {
     return this.#rows;
+  }
+
+  /** Rows that readers may see: those appended before the last {@link publish}. */
+  get visibleRows(): number {
+    return this.#visibleRows;
+  }
+
+  /** Lets readers see what was appended so far. */
+  publish(): void {
+    this.#visibleRows = this.#rows;
   }
 
   /** Estimated bytes held. */
@@ -74,17 +85,26 @@ export class Memtable {
     return this.#texts.push(text) - 1;
   }
 
-  /** The column's rows, sorted, last write winning; null when it has none. */
-  read(column: number, kind: FieldKind, space: ColumnSpace = OWN_ARRAYS): ColumnData | null {
+  /** The column's rows among the first `limit`, sorted, last write winning; null when it has none. */
+  read(
+    column: number,
+    kind: FieldKind,
+    limit: number,
+    space: ColumnSpace = OWN_ARRAYS,
+  ): ColumnData | null {
     if (!this.has(column)) return null;
+    let newest = this.#heads[column]!;
+    // Row numbers + 1 fall along the chain.
+    while (newest > limit) newest = this.#previous(newest);
+    if (newest === 0) return null;
     let count = 0;
-    for (let row = this.#heads[column]!; row !== 0; row = this.#previous(row)) count++;
+    for (let row = newest; row !== 0; row = this.#previous(row)) count++;
     const timesMs = space.floats(count);
     const cells = space.floats(count);
     const words = wordsOf(cells);
     let nanos: Int32Array | null = null;
     let at = count - 1;
-    for (let row = this.#heads[column]!; row !== 0; at--) {
+    for (let row = newest; row !== 0; at--) {
       const slab = this.#slabs[Math.floor((row - 1) / SLAB_ROWS)]!;
       const index = (row - 1) % SLAB_ROWS;
       timesMs[at] = slab.timesMs[index]!;
@@ -97,7 +117,6 @@ export class Memtable {
       }
       row = slab.previous[index]!;
     }
-
     const texts = kind === 'string' ? this.#pickTexts(cells) : null;
     return mergeColumns(kind, [{ kind, count, timesMs, nanos, cells, texts }], space);
   }

@@ -145,7 +145,7 @@ export class SeriesNames {
     const ref = this.#series.idOf(this.#words, tags + 1);
     if (ref < known) return ref;
     this.#successors.push(NONE);
-    const shape = this.#shapes.words(this.#words[0]!);
+    const shape = this.#shape;
     this.#postings.add(MEASUREMENT, shape[0]!, ref);
     for (let i = 1; i <= tags; i++) this.#postings.add(shape[i]!, this.#words[i]!, ref);
     return ref;
@@ -172,14 +172,14 @@ export class SeriesNames {
 
   /** Symbols of the measurement and of its tags' names and values in turn, lent until the next call. */
   symbolsOf(series: SeriesRef): Uint32Array {
-    const words = this.#series.words(series);
-    const shape = this.#shapes.words(words[0]!);
-    const count = words.length * 2 - 1;
+    const shape = this.shapeOf(series);
+    const size = this.#shapes.lengthOf(shape);
+    const count = size * 2 - 1;
     if (this.#flat.length < count) this.#flat = new Uint32Array(count * 2);
-    this.#flat[0] = shape[0]!;
-    for (let i = 1; i < words.length; i++) {
-      this.#flat[i * 2 - 1] = shape[i]!;
-      this.#flat[i * 2] = words[i]!;
+    this.#flat[0] = this.#shapes.word(shape, 0);
+    for (let i = 1; i < size; i++) {
+      this.#flat[i * 2 - 1] = this.#shapes.word(shape, i);
+      this.#flat[i * 2] = this.#series.word(series, i);
     }
     return this.#flat.subarray(0, count);
   }

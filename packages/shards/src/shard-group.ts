@@ -50,10 +50,10 @@ export type StagedSamples = {
 
 type Frozen = { readonly memtable: Memtable; readonly walThrough: number };
 
-/** What a reader sees of a group: the files and memtables of one moment. The youngest memtable goes on growing. */
+/** What a reader sees of a group: the files of one moment, and of the memtables the rows that were visible then. */
 export type GroupSnapshot = {
   readonly files: readonly DataFile[];
-  readonly memtables: readonly Memtable[];
+  readonly memtables: readonly { readonly memtable: Memtable; readonly rows: number }[];
 };
 
 /**
@@ -131,6 +131,7 @@ export class ShardGroup {
     for (const problem of yield* replay.run(env, walDirectory, unread)) {
       log.warn('repaired the log of a shard group', { group: this.identity.id, problem });
     }
+    this.#active.publish();
   }
 
   #sawTime(replica: string, ms: number): void {
@@ -240,7 +241,7 @@ export class ShardGroup {
     this.catalogue.forgetEmptyFields();
   }
 
-  /** Makes staged rows visible. */
+  /** Puts staged rows into memory; readers see them from {@link publish} on. */
   apply(batch: PointColumns, staged: StagedRows): void {
     const words = wordsOf(batch.cells);
     const scratch = new Float64Array(1);
@@ -289,6 +290,11 @@ export class ShardGroup {
     if (replica >= 0) this.#sawTime(this.catalogue.names.text(replica), newestMs);
   }
 
+  /** Makes what was applied visible. */
+  publish(): void {
+    this.#active.publish();
+  }
+
   /** The column's rows in the range, sorted, last write winning; empty when it has none. */
   read(column: ColumnRef, range: NanoRange, snapshot: GroupSnapshot): ColumnData {
     const kind = this.catalogue.kindOf(column);
@@ -297,8 +303,8 @@ export class ShardGroup {
       const part = file.read(column, this.catalogue, range);
       if (part !== null) parts.push(part);
     }
-    for (const memtable of snapshot.memtables) {
-      const part = memtable.read(column, kind);
+    for (const { memtable, rows } of snapshot.memtables) {
+      const part = memtable.read(column, kind, rows);
       if (part !== null) parts.push(part);
     }
     return parts.length === 0 ? emptyColumn(kind) : sliceRange(mergeColumns(kind, parts), range);
@@ -321,7 +327,10 @@ export class ShardGroup {
     const frozen = this.#frozen;
     if (frozen === null) return;
     const file = await this.#files.write(
-      (column, space) => frozen.memtable.read(column, this.catalogue.kindOf(column), space),
+      (column, space) => {
+        const { memtable } = frozen;
+        return memtable.read(column, this.catalogue.kindOf(column), memtable.rows, space);
+      },
       { walThrough: frozen.walThrough, replaces: [] },
     );
     // In one turn, so that no reader finds these rows twice or not at all.
@@ -399,7 +408,10 @@ export class ShardGroup {
     this.#holders++;
     const memtables =
       this.#frozen === null ? [this.#active] : [this.#frozen.memtable, this.#active];
-    return { files: this.#files.hold(), memtables };
+    return {
+      files: this.#files.hold(),
+      memtables: memtables.map((memtable) => ({ memtable, rows: memtable.visibleRows })),
+    };
   }
 
   letGo(snapshot: GroupSnapshot): void {

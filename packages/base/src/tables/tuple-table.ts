@@ -60,7 +60,9 @@ export class TupleTable {
     const known = this.#find(words, length, hash);
     if (known >= 0) return known;
     const start = this.#room(length);
-    this.#pages[start >>> PAGE_BITS]!.set(words.subarray(0, length), start & (PAGE_SIZE - 1));
+    const page = this.#pages[start >>> PAGE_BITS]!;
+    const at = start & (PAGE_SIZE - 1);
+    for (let i = 0; i < length; i++) page[at + i] = words[i]!;
     const id = this.#starts.push(start);
     this.#lengths?.push(length);
     this.#table.add(hash, id);

@@ -36,7 +36,7 @@ export class SampleIndex {
   readonly #atPlace = new Uint32Array(MAX_SPANNED_LABELS * 2);
   /** Measurement, name, value, name, value … */
   readonly #series = new Uint32Array(MAX_SPANNED_LABELS * 2 + 1);
-  #replicaValues: number[] = [];
+  readonly #replicaValues: number[] = [];
 
   constructor(catalogue: Catalogue) {
     this.#catalogue = catalogue;
@@ -76,7 +76,7 @@ export class SampleIndex {
     const series = this.#series;
     let size = 1;
     let isReserved = false;
-    this.#replicaValues = [];
+    this.#replicaValues.length = 0;
     for (let i = 0; i < count; i++) {
       const name = this.#symbolAt(i * 2, data);
       const value = this.#symbolAt(i * 2 + 1, data);
