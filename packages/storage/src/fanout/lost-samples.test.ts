@@ -57,6 +57,15 @@ describe('whether samples stand for buckets', () => {
     }
   });
 
+  it('is so for a series of a longer interval than the buckets, and not where some of its samples are missing', () => {
+    const every = (phaseMs: number): number[] =>
+      Array.from({ length: 8 }, (_, i) => (10 + i * 10) * MINUTE_MS + phaseMs);
+    const sparse = bucketsOf(every(1));
+    expect(missingBuckets(samplesAt(every(7 * MINUTE_MS)), sparse, ALL)).toEqual([]);
+    const some = every(7 * MINUTE_MS).filter((_, i) => i < 2 || i > 4);
+    expect(missingBuckets(samplesAt(some), sparse, ALL)).toEqual([3, 4]);
+  });
+
   it('is not so where they are missing for longer than a bucket and its neighbours', () => {
     const times = scraped(10, 20, 1).filter((at) => at < 13 * MINUTE_MS || at > 17 * MINUTE_MS);
     expect(missingBuckets(samplesAt(times), lost, ALL)).toEqual([4, 5]);

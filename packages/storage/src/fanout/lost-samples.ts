@@ -1,8 +1,10 @@
 import { isStaleAt, wordsOf } from '@pollux/model';
 import type { SeriesColumns, TimeRange } from '../queryable.ts';
 
-/** Another replica scrapes at other moments: its first sample of a time may lie so much beside this one's, at most. */
+/** Another replica scrapes at other moments: its first sample of a time may lie a bucket beside this one's, at most so much … */
 const MAX_SHIFT_MS = 5 * 60_000;
+/** … or, where samples are further apart than that, as far as they are, at most. */
+const MAX_INTERVAL_MS = 60 * 60_000;
 
 /**
  * The buckets of `lost`, by index, for which `samples` has too few in the range: less than half of what the bucket counts,
@@ -15,35 +17,50 @@ export function missingBuckets(
 ): number[] {
   const { buckets, timestampsMs: lastTimesMs } = lost;
   if (buckets === undefined) return [];
-  const shiftMs = Math.min(buckets.resolutionMs, MAX_SHIFT_MS);
-  const times = samples === null ? [] : liveTimes(samples);
+  const { counts, firstTimesMs, resolutionMs } = buckets;
+  const times = samples === null ? new Float64Array(0) : liveTimes(samples);
   const missing: number[] = [];
-  let low = 0;
-  let high = 0;
   for (let i = 0; i < lost.count; i++) {
-    const firstMs = buckets.firstTimesMs[i]!;
+    const firstMs = firstTimesMs[i]!;
     const lastMs = lastTimesMs[i]!;
     const fromMs = Math.max(firstMs, range.minMs);
     const toMs = Math.min(lastMs, range.maxMs);
     // Of a bucket that the range cuts, no sample may be in it.
     if (fromMs > toMs) continue;
-    while (low < times.length && times[low]! < fromMs - shiftMs) low++;
-    while (high < times.length && times[high]! <= toMs + shiftMs) high++;
+    const beforeMs = i > 0 ? firstMs - lastTimesMs[i - 1]! : MAX_INTERVAL_MS;
+    const behindMs = i + 1 < lost.count ? firstTimesMs[i + 1]! - lastMs : MAX_INTERVAL_MS;
+    // A bucket of several has samples nearer to each other than it is long.
+    const intervalMs = counts[i] === 1 ? Math.min(beforeMs, behindMs, MAX_INTERVAL_MS) : 0;
+    const shiftMs = Math.max(Math.min(resolutionMs, MAX_SHIFT_MS), intervalMs);
+    const held = firstAfter(times, toMs + shiftMs) - firstAfter(times, fromMs - shiftMs - 1);
     const isWhole = fromMs === firstMs && toMs === lastMs;
-    const wanted = isWhole ? Math.max(1, Math.floor(buckets.counts[i]! / 2)) : 1;
-    if (high - low < wanted) missing.push(i);
+    const wanted = isWhole ? Math.max(1, Math.floor(counts[i]! / 2)) : 1;
+    if (held < wanted) missing.push(i);
   }
   return missing;
 }
 
-function liveTimes({ count, timestampsMs, values, histograms }: SeriesColumns): number[] {
+/** Index of the first of the ascending times behind `atMs`. */
+function firstAfter(times: Float64Array, atMs: number): number {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (times[middle]! <= atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function liveTimes({ count, timestampsMs, values, histograms }: SeriesColumns): Float64Array {
   const words = wordsOf(values);
-  const times: number[] = [];
+  const times = new Float64Array(count);
+  let kept = 0;
   for (let i = 0; i < count; i++) {
     const isHistogram = histograms?.[i] != null;
-    if (isHistogram || !isStaleAt(words, i)) times.push(timestampsMs[i]!);
+    if (isHistogram || !isStaleAt(words, i)) times[kept++] = timestampsMs[i]!;
   }
-  return times;
+  return times.subarray(0, kept);
 }
 
 /** The last samples of these buckets; null when the buckets have none that could be shown. */
