@@ -107,13 +107,8 @@ export class LogApplier {
     const { table } = head;
     table.reserveRef(ref);
     const holder = table.slotOf(ref);
-    let slot = table.findSymbols(symbols, size);
-    if (slot < 0) {
-      slot =
-        holder < 0
-          ? table.createFromSymbols(symbols, size, ref)
-          : table.createFromSymbols(symbols, size);
-    }
+    const slot =
+      holder < 0 ? table.slotOfSymbols(symbols, size, ref) : table.slotOfSymbols(symbols, size);
     this.#refs.set(ref, slot);
     found?.claim(ref, slot);
     if (table.refs[slot] === ref) table.isLogged[slot] = 1;

@@ -23,7 +23,7 @@ it('references are sorted by labels, as the labels compare, few or many of them'
           Uint32Array.from([...labels].flat(), (part) => table.symbols.idOf(part));
         for (const pairs of sets) {
           const symbols = symbolsOf(Labels.from(pairs));
-          table.createFromSymbols(symbols, symbols.length);
+          table.slotOfSymbols(symbols, symbols.length);
         }
         for (const ref of removed) if (table.slotOf(ref) >= 0) table.remove(table.slotOf(ref));
         const refs = Uint32Array.from(sets, (_, i) => i + 1).filter(

@@ -37,12 +37,7 @@ export class SeriesKeys {
     this.#sizes = enlarge(this.#sizes, rows);
   }
 
-  /** The row with these `size` numbers, or −1. */
-  find(symbols: Uint32Array, size: number): number {
-    return this.findHashed(symbols, size, hashWords(symbols, 0, size, this.#key));
-  }
-
-  /** As {@link find}, of numbers with the `hash` that {@link hashWords} tells. */
+  /** The row with these `size` numbers, or −1; `hash` is what {@link hashWords} tells of them. */
   findHashed(symbols: Uint32Array, size: number, hash: number): number {
     let row = this.#index.first(hash);
     while (row >= 0 && !this.#isSet(row, symbols, size)) row = this.#index.next(hash);
@@ -75,7 +70,7 @@ export class SeriesKeys {
     for (let i = 0; i < size; i++) items[start + i] = symbols[i]!;
   }
 
-  /** Makes the sets of the rows `[from, to)`, which were put, known to {@link find}. */
+  /** Makes the sets of the rows `[from, to)`, which were put, known to {@link findHashed}. */
   indexRows(from: number, to: number): void {
     const hashes = new Int32Array(to - from);
     for (let row = from; row < to; row++) {

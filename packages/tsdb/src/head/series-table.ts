@@ -140,11 +140,6 @@ export class SeriesTable {
     return this.keys.findHashed(scratch, size, this.#hash);
   }
 
-  /** As {@link find}, by `size` symbols: name, value, name, value … in the order of the names. */
-  findSymbols(symbols: Uint32Array, size: number): Slot {
-    return this.keys.find(symbols, size);
-  }
-
   /** Adds the series that the {@link findUtf8} just before has not found. */
   createUtf8(data: Uint8Array, spans: Uint32Array, count: number): Slot {
     const size = count * 2;
@@ -156,10 +151,7 @@ export class SeriesTable {
       }
       this.#hash = hashWords(scratch, 0, size, this.#key);
     }
-    const slot = this.#free.pop() ?? this.#next++;
-    this.keys.add(slot, scratch, size, this.#hash);
-    this.#occupy(slot, scratch, size, this.#lastRef + 1);
-    return slot;
+    return this.#create(scratch, size, this.#hash, this.#lastRef + 1);
   }
 
   /** Whether the texts that {@link findUtf8} has just not found are UTF-8; what was found is. */
@@ -184,19 +176,25 @@ export class SeriesTable {
   }
 
   /**
-   * Adds a series, which is not there yet, by the symbols that {@link findSymbols} takes. `ref` is given when replaying, else
-   * the next one is taken.
+   * The slot of the series with these `size` symbols, name, value, name, value … in the order of the names; it is added when it is
+   * not there, with `ref` when replaying, else with the next reference.
    */
-  createFromSymbols(symbols: Uint32Array, size: number, ref = this.#lastRef + 1): Slot {
+  slotOfSymbols(symbols: Uint32Array, size: number, ref = this.#lastRef + 1): Slot {
+    const hash = hashWords(symbols, 0, size, this.#key);
+    const known = this.keys.findHashed(symbols, size, hash);
+    return known >= 0 ? known : this.#create(symbols, size, hash, ref);
+  }
+
+  #create(symbols: Uint32Array, size: number, hash: number, ref: number): Slot {
     const slot = this.#free.pop() ?? this.#next++;
-    this.keys.add(slot, symbols, size);
+    this.keys.add(slot, symbols, size, hash);
     this.#occupy(slot, symbols, size, ref);
     return slot;
   }
 
   /**
-   * As {@link createFromSymbols} for a head that no series was removed from. The series is only found by its labels after
-   * {@link indexRestored}.
+   * Adds a series that is not there, by the symbols that {@link slotOfSymbols} takes, to a head that no series was removed from.
+   * It is only found by its labels after {@link indexRestored}.
    */
   restore(symbols: Uint32Array, size: number, ref: number): Slot {
     const slot = this.#next++;
