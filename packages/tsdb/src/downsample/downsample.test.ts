@@ -59,16 +59,25 @@ class FailingReads extends QuickFiles {
     this.#paths = paths;
   }
 
+  override readFile(at: string): Uint8Array {
+    if (this.isFailing && this.#paths.test(at)) this.#fail();
+    return super.readFile(at);
+  }
+
   override open(at: string, mode: Parameters<Files['open']>[1]): File {
     const file = super.open(at, mode);
     if (!this.#paths.test(at)) return file;
     const read = file.read.bind(file);
     file.read = (...args) => {
       if (!this.isFailing) return read(...args);
-      this.failures++;
-      throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+      return this.#fail();
     };
     return file;
+  }
+
+  #fail(): never {
+    this.failures++;
+    throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
   }
 }
 
@@ -277,6 +286,26 @@ describe('what is about to be dropped', () => {
       expect(Object.keys(countsOf(series.get(labels.toString())))).toHaveLength(20);
     }
     expect(notes).toEqual([]);
+    await db.close();
+  });
+
+  it('takes no more for dropped than was when the note of it could not be read for a moment', async () => {
+    await writeBlocks(directory, [plain]);
+    await (await opened(directory, DROPPING, 3)).close();
+    const disk = new FailingReads(/raw-dropped/);
+    disk.isFailing = true;
+    const db = await opened(directory, DROPPING, 0, { files: disk });
+    const newest = { minMs: 70 * MINUTE_MS + 1, maxMs: 80 * MINUTE_MS };
+    await expect(ask(db, SAMPLES)).rejects.toThrow(RawDroppedError);
+    expect(disk.failures).toBeGreaterThan(0);
+    disk.isFailing = false;
+    expect((await ask(db, SAMPLES, newest)).series.size).toBe(1);
+    const { extent } = db;
+    expect(extent.oldestMs).toBe(70 * MINUTE_MS);
+    const beside = { minMs: 69 * MINUTE_MS + 1, maxMs: 75 * MINUTE_MS };
+    await expect(ask(db, SAMPLES, beside)).rejects.toThrow(
+      /samples before 1970-01-01T01:09:59.999Z were dropped/,
+    );
     await db.close();
   });
 

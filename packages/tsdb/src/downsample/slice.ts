@@ -21,7 +21,8 @@ export class Slice {
   readonly block: Block;
   readonly resolutionMs: number;
   readonly #files: Files;
-  #dropped: RawDropped | null;
+  /** Null: nothing was dropped; undefined: not read yet. */
+  #dropped: RawDropped | null | undefined = undefined;
   /** References of all series; only needed while samples of some series are there and of others not. */
   #refs: Uint32Array | null = null;
 
@@ -29,7 +30,7 @@ export class Slice {
     this.#files = files;
     this.block = block;
     this.resolutionMs = resolutionMs;
-    this.#dropped = this.#readDropped();
+    this.#known();
   }
 
   /** Both ends included. */
@@ -45,19 +46,20 @@ export class Slice {
 
   /** Samples up to this time may be gone; −Infinity while all are there. */
   get droppedUntilMs(): number {
-    return this.#dropped?.untilMs ?? Number.NEGATIVE_INFINITY;
+    return this.#known()?.untilMs ?? Number.NEGATIVE_INFINITY;
   }
 
   /** True when samples of the series may be gone. */
   isDropped(ref: number): boolean {
-    if (this.#dropped === null) return false;
-    const { series } = this.#dropped;
+    const dropped = this.#known();
+    if (dropped === null) return false;
+    const { series } = dropped;
     return series === 'all' || isInBitmap(series, this.#indexOf(ref));
   }
 
   /** Says on the disk, before it is done, that samples up to a time are dropped: of all series or of those in the bitmap. */
   noteDropped(untilMs: number, series: RawDropped['series']): void {
-    const before = this.#dropped;
+    const before = this.#dropped ?? this.#readDropped();
     const merged = before === null ? series : united(before.series, series);
     const until = Math.max(Math.min(untilMs, this.range.maxMs), this.droppedUntilMs);
     const isNews = before === null || until > before.untilMs || !isSame(before.series, merged);
@@ -71,7 +73,6 @@ export class Slice {
   /** Makes hard links of all files in `target`. */
   linkInto(target: string): void {
     this.block.linkInto(target);
-    if (this.#dropped === null) return;
     const path = `${this.block.directory}/${RAW_DROPPED_FILE}`;
     if (!this.#files.exists(path)) return;
     this.#files.link(path, `${target}/${RAW_DROPPED_FILE}`);
@@ -80,7 +81,8 @@ export class Slice {
 
   /** What {@link noteDropped} has to say of a copy of this slice, which may have fewer series. Null: nothing. */
   async droppedOfCopy(copy: Block, slices: Slices): Promise<RawDropped | null> {
-    if (this.#dropped === null || this.#dropped.series === 'all') return this.#dropped;
+    const dropped = this.#dropped ?? this.#readDropped();
+    if (dropped === null || dropped.series === 'all') return dropped;
     const refs = copy.index.all();
     const bitmap = new Uint8Array(Math.ceil(refs.length / 8));
     const own = this.#allRefs();
@@ -88,22 +90,39 @@ export class Slice {
     for (const [index, ref] of refs.entries()) {
       const { labels } = copy.index.series(ref);
       while (at < own.length && !this.block.index.series(own[at]!).labels.equals(labels)) at++;
-      if (at < own.length && isInBitmap(this.#dropped.series, at)) addToBitmap(bitmap, index);
+      if (at < own.length && isInBitmap(dropped.series, at)) addToBitmap(bitmap, index);
       if (slices.isOver) await slices.pause();
     }
-    return { untilMs: this.#dropped.untilMs, series: bitmap };
+    return { untilMs: dropped.untilMs, series: bitmap };
   }
 
+  /** What was dropped; all, as long as that cannot be read. */
+  #known(): RawDropped | null {
+    if (this.#dropped !== undefined) return this.#dropped;
+    try {
+      this.#dropped = this.#readDropped();
+      return this.#dropped;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      return this.#everything();
+    }
+  }
+
+  /** Throws the system's error; a file that is damaged for good stands for everything. */
   #readDropped(): RawDropped | null {
     const path = `${this.block.directory}/${RAW_DROPPED_FILE}`;
     if (!this.#files.exists(path)) return null;
+    const bytes = this.#files.readFile(path);
     try {
-      return decodeRawDropped(this.#files.readFile(path), path);
+      return decodeRawDropped(bytes, path);
     } catch (error) {
       if (!isDamage(error)) throw error;
-      // Something was dropped; what, is not known any more.
-      return { untilMs: this.range.maxMs, series: 'all' };
+      return this.#everything();
     }
+  }
+
+  #everything(): RawDropped {
+    return { untilMs: this.range.maxMs, series: 'all' };
   }
 
   #indexOf(ref: number): number {
