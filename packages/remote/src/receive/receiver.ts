@@ -34,11 +34,7 @@ export class Receiver {
    */
   async receive(body: Uint8Array): Promise<Stored> {
     const kernel = this.#kernel;
-    if (
-      kernel !== null &&
-      body.length <= WRITE_COMPRESSED_BYTES &&
-      announcedBytes(body) <= WRITE_DECODED_BYTES
-    ) {
+    if (hasRoom(kernel, body)) {
       const length = kernel.decompress(body);
       // The library says what is wrong with a block.
       if (length >= 0) {
@@ -50,6 +46,15 @@ export class Receiver {
     const request = new WriteRequestDecoder().decode(await snappyDecode(body));
     return await storeRequest(request, this.#appendable, this.#series);
   }
+}
+
+/** Whether there is a kernel, with room for the body. Throws DecodeError for a body without a length. */
+export function hasRoom(kernel: WriteKernel | null, body: Uint8Array): kernel is WriteKernel {
+  return (
+    kernel !== null &&
+    body.length <= WRITE_COMPRESSED_BYTES &&
+    announcedBytes(body) <= WRITE_DECODED_BYTES
+  );
 }
 
 /** Null where there is no kernel. */

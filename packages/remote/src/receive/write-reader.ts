@@ -1,11 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import { assert, type Random } from '@pollux/base';
-import { WRITE_COMPRESSED_BYTES, WRITE_DECODED_BYTES, type WriteKernel } from '@pollux/kernels';
-import { announcedBytes, snappyDecode } from '../codec/snappy.ts';
-import { type WriteRequestColumns, WriteRequestDecoder } from '../codec/v1/decode-write.ts';
+import type { WriteKernel } from '@pollux/kernels';
+import { snappyDecode } from '../codec/snappy.ts';
+import {
+  NOT_SOUGHT,
+  type WriteRequestColumns,
+  WriteRequestDecoder,
+} from '../codec/v1/decode-write.ts';
 import { readLabelSpans } from '../codec/v1/label-spans.ts';
 import { decodeLabels } from '../codec/v1/labels.ts';
-import { createKernel } from './receiver.ts';
+import { createKernel, hasRoom } from './receiver.ts';
 import { SeriesCache } from './series-cache.ts';
 import type { SeriesLookup } from './write-request.ts';
 
@@ -57,11 +61,8 @@ export class WriteReader {
    * `REMOTE.DECODED_TOO_LARGE`.
    */
   async read<T>(body: Uint8Array, use: (request: NumberedRequest) => Promise<T>): Promise<T> {
-    const fits =
-      this.#kernel !== null &&
-      body.length <= WRITE_COMPRESSED_BYTES &&
-      announcedBytes(body) <= WRITE_DECODED_BYTES;
-    const data = fits ? null : await snappyDecode(body);
+    // What does not fit is opened off the thread, before its turn.
+    const opened = hasRoom(this.#kernel, body) ? null : await snappyDecode(body);
     const previous = this.#turn;
     let done = (): void => {};
     this.#turn = new Promise((resolve) => {
@@ -69,7 +70,7 @@ export class WriteReader {
     });
     await previous;
     try {
-      const request = await this.#decode(body, data);
+      const request = await this.#decode(body, opened);
       this.#number(request);
       return await use({ ...request, numbering: this.#numbering });
     } finally {
@@ -93,10 +94,12 @@ export class WriteReader {
       this.#numbers.clear();
       this.#numbering = {};
       this.#nextNumber = 1;
-      seriesRefs.fill(0, 0, seriesCount);
+      seriesRefs.fill(NOT_SOUGHT, 0, seriesCount);
     }
     for (let i = 0; i < seriesCount; i++) {
-      if (seriesRefs[i] === 0) seriesRefs[i] = this.#numberOf(request, i);
+      const sought = seriesRefs[i]!;
+      // One that was not known may stand in the request twice, and have its number by now.
+      if (sought === 0 || sought === NOT_SOUGHT) seriesRefs[i] = this.#numberOf(request, i);
     }
   }
 
