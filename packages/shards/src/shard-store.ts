@@ -104,7 +104,14 @@ export class ShardStore {
       clock: this.#env.clock,
       pool: this.#pool,
       spans: new Uint32Array(MAX_SPANNED_LABELS * 4),
-      groupFor: this.#groupFor,
+      groupFor: (target, ms) => {
+        try {
+          return this.#groupFor(target, ms);
+        } catch (error) {
+          this.#metrics.failures.inc();
+          throw error;
+        }
+      },
     };
   }
 
@@ -118,6 +125,7 @@ export class ShardStore {
    * ShardWriteError when the disk refuses (nothing of the batch is visible then) and LimitError when too much is waiting.
    */
   async write(target: WriteTarget, batch: PointColumns): Promise<WriteOutcome> {
+    this.#admit();
     const write = new PointsWrite(target, batch, this.#groupFor);
     await this.#commit(write);
     return write.outcome;
@@ -133,7 +141,7 @@ export class ShardStore {
     samples: SampleColumns,
     rules: SampleRules,
   ): Promise<PlacedSamples> {
-    if (this.#stop.signal.aborted) throw new ShardClosedError('the store');
+    this.#admit();
     const batch = await new SamplePlacer(this.#placing, writeTarget, samples, rules).place();
     return { commit: () => this.#commitSamples(batch) };
   }
@@ -149,7 +157,8 @@ export class ShardStore {
     return write.outcome;
   }
 
-  async #commit(write: WaitingWrite): Promise<void> {
+  /** Throws when the store takes no writes now. */
+  #admit(): void {
     if (this.#stop.signal.aborted) throw new ShardClosedError('the store');
     const limit = this.#options.memtableBytes * MEMORY_OVERDRAFT;
     if (this.#memtableBytes() > limit) {
@@ -157,6 +166,9 @@ export class ShardStore {
       const text = `cache-max-memory-size exceeded: (${this.#memtableBytes()}/${limit}); data files cannot be written fast enough`;
       throw new ShardLimitError('memtable-bytes', text);
     }
+  }
+
+  async #commit(write: WaitingWrite): Promise<void> {
     await this.#commits.write(write);
     this.#relieveMemory();
   }

@@ -13,7 +13,7 @@ async function opened(): Promise<{ world: FaultWorld; open: () => Promise<ShardS
 }
 
 /** Times of one series, since the first. */
-function times(store: ShardStore, series = 'db {i="0"}'): number[] {
+function times(store: ShardStore, series = 'db {__name__="m", i="0"}'): number[] {
   return (contentsOf(store).series.get(series) ?? []).map(({ timeMs }) => timeMs - T0);
 }
 

@@ -1,5 +1,13 @@
+import { ByteWriter } from '@pollux/base';
 import { Labels } from '@pollux/model';
-import { ALL_TIME, type PointColumns, ShardStore, type WriteTarget } from '@pollux/shards';
+import {
+  ALL_TIME,
+  type PointColumns,
+  type SampleColumns,
+  type SampleRules,
+  ShardStore,
+  type WriteTarget,
+} from '@pollux/shards';
 import { Registry } from '@pollux/telemetry';
 import type { FaultSubject, Step } from './fault-run.ts';
 import type { FaultWorld } from './fault-world.ts';
@@ -14,6 +22,7 @@ export const TARGET: WriteTarget = {
   groupDurationMs: HOUR_MS,
   oldestMs: null,
 };
+const RULES: SampleRules = { replicaLabels: ['replica'], reservedTag: 'time' };
 const OTHER: WriteTarget = { ...TARGET, database: 'doomed' };
 
 /**
@@ -164,12 +173,15 @@ export async function write(
     }
   }
   ledger.offer(offers);
-  await store.write(target, columnsOf(rows));
+  // By turns in the two ways that there are, to the same series.
+  if (fromMs % 20_000 < 10_000) await store.write(target, columnsOf(rows));
+  else await (await store.placeSamples(() => target, samplesOf(rows), RULES)).commit();
   ledger.acknowledge(offers, true);
 }
 
 function tagsOf(index: number, padding: number): Labels {
   return Labels.from({
+    __name__: 'm',
     i: String(index),
     ...(padding > 0 ? { padding: 'x'.repeat(padding) } : {}),
   });
@@ -179,9 +191,9 @@ function seriesKey(database: string, tags: Labels): string {
   return `${database} ${tags}`;
 }
 
-function columnsOf(
-  rows: readonly { readonly tags: Labels; readonly timeMs: number; readonly value: number }[],
-): PointColumns {
+type Row = { readonly tags: Labels; readonly timeMs: number; readonly value: number };
+
+function columnsOf(rows: readonly Row[]): PointColumns {
   return {
     count: rows.length,
     series: rows.map(({ tags }) => ({ measurement: 'm', tags, replica: '' })),
@@ -193,6 +205,35 @@ function columnsOf(
     cells: Float64Array.from(rows, ({ value }) => value),
     texts: [],
     pointOf: null,
+  };
+}
+
+/** The rows as a remote write brings them, each with a series of its own; equal labels have equal numbers. */
+function samplesOf(rows: readonly Row[]): SampleColumns {
+  const data = new ByteWriter();
+  const spans = rows.map(({ tags }) =>
+    [...tags].flat().flatMap((text) => {
+      const start = data.size;
+      data.text(text);
+      return [start, data.size];
+    }),
+  );
+  return {
+    numbers: Uint32Array.from(
+      rows,
+      ({ tags }) => Number(tags.get('i')) * 2 + (tags.has('padding') ? 2 : 1),
+    ),
+    numbering: RULES,
+    labelData: data.take(),
+    spansOf: (series, target) => {
+      target.set(spans[series]!);
+      return spans[series]!.length / 4;
+    },
+    labelsOf: (series) => rows[series]!.tags,
+    sampleCount: rows.length,
+    sampleSeries: Uint32Array.from(rows, (_, i) => i),
+    timestampsMs: Float64Array.from(rows, ({ timeMs }) => timeMs),
+    values: Float64Array.from(rows, ({ value }) => value),
   };
 }
 
