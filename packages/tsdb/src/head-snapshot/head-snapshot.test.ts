@@ -39,6 +39,7 @@ const OPTIONS = {
   maxExemplars: 100,
 };
 const SNAPSHOT = 'head_snapshot';
+const FAILURES = 'prometheus_tsdb_head_snapshots_failed_total';
 
 function figure(registry: Registry, name: string): number {
   return registry.gather().find((family) => family.name === name)!.samples[0]!.value;
@@ -262,6 +263,28 @@ describe('a head snapshot', () => {
     const again = await openTsdb(copy, { options });
     expect(await query(again)).toEqual(all);
     await again.close();
+    await db.close();
+  });
+
+  it('that cannot be written for new series is tried again when its time has come', async () => {
+    const clock = new VirtualClock();
+    const options = { ...OPTIONS, snapshotIntervalMs: 3_600_000, snapshotSeries: 100 };
+    const disk = new CountingFiles();
+    const registry = new Registry();
+    const db = await openTsdb(directory, { options, clock, files: disk, registry });
+    const failures = (): number => figure(registry, FAILURES);
+    await fill(db, 0, 1, 300);
+    await db.tick();
+    disk.failAt = 1;
+    await db.tick();
+    expect(failures()).toBe(1);
+    disk.failAt = 0;
+    await db.tick();
+    expect(fs.existsSync(path.join(directory, SNAPSHOT))).toBe(false);
+    await clock.advance(3_600_000);
+    await db.tick();
+    expect(fs.existsSync(path.join(directory, SNAPSHOT))).toBe(true);
+    expect(failures()).toBe(1);
     await db.close();
   });
 

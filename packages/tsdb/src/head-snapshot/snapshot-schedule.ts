@@ -2,7 +2,7 @@ import { errorText } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import type { TsdbMetrics } from '../metrics.ts';
 import type { TsdbOptions } from '../options.ts';
-import { segmentName, type WalPosition } from '../wal/segment.ts';
+import { segmentName } from '../wal/segment.ts';
 import {
   type HeadSnapshotSource,
   type WrittenSnapshot,
@@ -32,6 +32,8 @@ export class SnapshotSchedule {
   readonly #parts: SnapshotScheduleParts;
   #last: WrittenSnapshot | null;
   #triedMs: number;
+  /** After a failure the growth of series is no reason until the interval is over. */
+  #isFailing = false;
   /** Series at the last look. */
   #seenSeries = 0;
 
@@ -47,9 +49,16 @@ export class SnapshotSchedule {
     const nowMs = source.clock.monotonic();
     if (options.snapshotIntervalMs === 0) return;
     const isTime = nowMs - this.#triedMs >= options.snapshotIntervalMs;
-    if (!this.#hasGrown() && !isTime) return;
+    const hasGrown = this.#hasGrown();
+    if (isTime) {
+      this.#triedMs = nowMs;
+      this.#isFailing = false;
+    }
+    const isForGrowth =
+      hasGrown && !this.#isFailing && this.#logBytes() >= options.snapshotLogBytes;
+    if (!isForGrowth && !(isTime && this.#isWorthwhile())) return;
     this.#triedMs = nowMs;
-    if (this.#isWorthwhile()) await this.#write(signal);
+    await this.#write(signal);
   }
 
   /** The last one, when nothing is appended any more. */
@@ -70,14 +79,13 @@ export class SnapshotSchedule {
   }
 
   #isWorthwhile(): boolean {
-    const bytes = this.#logBytes(this.#last?.position ?? null);
-    return (
-      bytes >= Math.max(this.#parts.options.snapshotLogBytes, (this.#last?.bytes ?? 0) * WORTH)
-    );
+    const least = Math.max(this.#parts.options.snapshotLogBytes, (this.#last?.bytes ?? 0) * WORTH);
+    return this.#logBytes() >= least;
   }
 
-  /** Bytes of the log from the position on. */
-  #logBytes(from: WalPosition | null): number {
+  /** Bytes of the log behind the last snapshot. */
+  #logBytes(): number {
+    const from = this.#last?.position ?? null;
     const { files, wal } = this.#parts.source;
     const { first, last } = wal.segments();
     let bytes = 0;
@@ -106,6 +114,7 @@ export class SnapshotSchedule {
       });
     } catch (error) {
       if (signal.aborted) return;
+      this.#isFailing = true;
       metrics.snapshotFailures.inc();
       log.error('writing a head snapshot failed', { err: errorText(error) });
     }
