@@ -47,6 +47,7 @@ function ask(query: string, range = false): Promise<QueryAnswer> {
     clock: new VirtualClock(),
     registry: new Registry(),
     log: Log.silent(),
+    features: { experimentalFunctions: true },
   });
   const queryable = storage();
   const endMs = 2 * MINUTE;
@@ -90,6 +91,21 @@ describe('answers that Prometheus gives', () => {
     expect(await shown('cosh(vector(710.4))')).toBe('{} Infinity');
     expect(await shown('sinh(vector(NaN))')).toBe('{} NaN');
     expect(await shown('sinh(vector(1))')).toBe(`{} ${Math.sinh(1)}`);
+  });
+
+  it('equal series of both sides of `or` are one', async () => {
+    const or = '(g > 5) or ignoring (x) (g < 5)';
+    expect(await shown(`sum_over_time((${or})[5m:1m])`)).toBe('{job="a"} 24; {job="b"} 42');
+    expect(await shown(`count(topk(9, ${or}))`, true)).toBe('{} 2,2,2');
+  });
+
+  it('smoothing factors out of range are told with six digits, and NaN is none of them', async () => {
+    const smoothed = (factor: string): string =>
+      `double_exponential_smoothing(g[5m], ${factor}, 0.5)`;
+    await expect(ask(smoothed('2'))).rejects.toThrow(
+      'invalid smoothing factor. Expected: 0 < sf < 1, got: 2.000000',
+    );
+    expect(await shown(smoothed('NaN'))).toBe('{job="a"} NaN; {job="b"} NaN');
   });
 
   it('bounds of exponential buckets have the bits of its table', () => {

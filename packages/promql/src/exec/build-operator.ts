@@ -12,6 +12,7 @@ import { VectorScalar } from './binary/vector-scalar.ts';
 import { buildCall } from './build-call.ts';
 import type { ExecContext } from './context.ts';
 import type { StepGrid } from './grid.ts';
+import { MapSeries } from './map-series.ts';
 import { mergeEqual } from './merge-equal.ts';
 import { Negate } from './negate.ts';
 import type { Operator } from './operator.ts';
@@ -74,6 +75,10 @@ function buildBinary(node: BinaryNode, grid: StepGrid, context: ExecContext): Op
     return new ScalarOfTwo(left, right, (a, b) => scalarResult(node.operator, a, b));
   if (node.leftType === 'scalar' || node.rightType === 'scalar')
     return mergeEqual(new VectorScalar(node, left, right, context), context);
-  if (isSetOperator(node.operator)) return new SetBinary(node, left, right);
+  if (isSetOperator(node.operator)) {
+    const operator = new SetBinary(node, left, right);
+    // The two sides of `or` may have equal series, of which one takes over where the other has no sample.
+    return node.operator === 'or' ? new MapSeries(operator, (info) => info) : operator;
+  }
   return new VectorBinary(node, { left, right, grid, context });
 }

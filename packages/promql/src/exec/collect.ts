@@ -58,6 +58,7 @@ export async function collectRange(
   const series = await operator.series();
   const columns = series.map(() => new MatrixColumn(grid));
   for (let first = 0; ; ) {
+    await context.checkpoint();
     const batch = await operator.next();
     if (batch === null) break;
     let taken = 0;

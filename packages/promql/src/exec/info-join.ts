@@ -58,6 +58,8 @@ export class InfoJoin implements Operator {
     const joins = base.map((info) => this.#candidates(info, infos));
     const outputs: Output[] = [];
     const byKey = new Map<string, Output>();
+    const cells = base.length * this.#grid.count;
+    this.#context.samples.take(cells);
     const all = new Batch(base.length, this.#grid.count);
     for (let first = 0; ; ) {
       await this.#context.checkpoint();
@@ -84,6 +86,7 @@ export class InfoJoin implements Operator {
       first += input.stepCount;
     }
     this.#output = this.#transpose(outputs, all);
+    this.#context.samples.give(cells);
     return outputs.map(({ info }) => info);
   }
 
@@ -103,6 +106,9 @@ export class InfoJoin implements Operator {
   }
 
   #transpose(outputs: readonly Output[], all: Batch): Batch {
+    const cells = outputs.length * this.#grid.count;
+    this.#context.samples.take(cells);
+    this.#context.samples.give(cells);
     const result = new Batch(outputs.length, this.#grid.count);
     for (const [o, { batches }] of outputs.entries()) {
       for (const { step, from } of batches) {

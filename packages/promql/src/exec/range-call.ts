@@ -8,6 +8,7 @@ import { mixedFunctionFor } from '../functions/window/mixed.ts';
 import type { MixedFunction } from '../functions/window/mixed-input.ts';
 import type { WindowKernel, WindowSet } from '../functions/window/window-set.ts';
 import { histogramPoints } from '../histogram/size.ts';
+import { printNumber } from '../parser/printer.ts';
 import type { RangeCallNode } from '../plan/nodes.ts';
 import { Batch, FLOAT, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
@@ -100,7 +101,8 @@ export class RangeCall implements Operator {
     for (const [p, name] of names.entries()) {
       for (let i = 0; i < this.#steps.count; i++) {
         const factor = this.#windows.params[p]![i]!;
-        if (!(factor > 0 && factor < 1)) throw invalidFactor(name, factor);
+        // NaN passes, as in Prometheus, and gives NaN.
+        if (factor <= 0 || factor >= 1) throw invalidFactor(name, factor);
       }
     }
   }
@@ -191,7 +193,7 @@ function largestPoints(histograms: NonNullable<RangeSeries['histograms']>): numb
 }
 
 function invalidFactor(name: string, factor: number): QueryError {
-  return QueryError.execution(
-    `invalid ${name} factor. Expected: 0 < ${name === 'smoothing' ? 'sf' : 'tf'} < 1, got: ${factor}`,
-  );
+  const short = name === 'smoothing' ? 'sf' : 'tf';
+  const got = Number.isFinite(factor) ? factor.toFixed(6) : printNumber(factor);
+  return QueryError.execution(`invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${got}`);
 }

@@ -73,6 +73,8 @@ async function evaluateSubquery(
   const collected = series.map((info) => new Collector(info));
   let first = 0;
   for (;;) {
+    // Not every operator below has a checkpoint, and a subquery may have more steps than a life has seconds.
+    await context.checkpoint();
     const batch = await operator.next();
     if (batch === null) break;
     const { stepCount } = batch;

@@ -9,6 +9,7 @@ import {
   PARAMETER_AGGREGATORS,
   type VectorSelector,
 } from './ast.ts';
+import { quoteWithBytes } from './string-literal.ts';
 
 /** The expression as Prometheus prints it; parses back to an equal one. */
 export function printExpr(expr: Expr): string {
@@ -16,7 +17,7 @@ export function printExpr(expr: Expr): string {
     case 'number':
       return expr.isDuration ? printDuration(expr.value) : printNumber(expr.value);
     case 'string':
-      return quoteText(expr.value);
+      return quoted(expr.value);
     case 'vector-selector':
       return (
         printSelector(expr) + printAt(expr.at) + printExtended(expr) + printOffset(expr.offset)
@@ -108,7 +109,7 @@ function printSelector(selector: VectorSelector): string {
           matcher.value !== ''
         ),
     )
-    .map(String)
+    .map(({ name, operator, value }) => `${printLabel(name)}${operator}${quoted(value)}`)
     .sort();
   return selector.name + (matchers.length === 0 ? '' : `{${matchers.join(',')}}`);
 }
@@ -165,5 +166,14 @@ function printMatching(expr: BinaryExpr): string {
 }
 
 function printLabels(labels: readonly string[]): string {
-  return labels.map((label) => (isLegacyLabelName(label) ? label : quoteText(label))).join(', ');
+  return labels.map(printLabel).join(', ');
+}
+
+function printLabel(label: string): string {
+  return isLegacyLabelName(label) ? label : quoted(label);
+}
+
+/** Strings may hold bytes that are no UTF-8, which only an escape of bytes reads back. */
+function quoted(text: string): string {
+  return quoteWithBytes(text, quoteText);
 }

@@ -57,8 +57,8 @@ export class CountValues implements Operator {
             index = output.length;
             known.set(key, index);
             output.push({ labels, dropName: false });
-            this.#counts.push(new Float64Array(grid.count));
             context.samples.take(grid.count);
+            this.#counts.push(new Float64Array(grid.count));
           }
           this.#counts[index]![first + i]!++;
         }
