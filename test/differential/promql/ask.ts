@@ -1,4 +1,4 @@
-import type { Times } from './generate.ts';
+import type { Times } from './times.ts';
 
 export type HistogramJson = {
   readonly count: string;

@@ -1,4 +1,5 @@
 import type { Dice } from './dice.ts';
+import type { Times } from './times.ts';
 
 /** Texts that no release takes, and queries that no release can answer. */
 const BAD_QUERIES = [
@@ -60,6 +61,17 @@ const BAD_QUERIES = [
   'rate({__name__=~"latency_seconds_(count|sum)"}[5m])',
   'topk(1e300, memory_bytes)',
   'quantile("x", memory_bytes)',
+  'topk(NaN, memory_bytes)',
+  'bottomk(-1e300, memory_bytes)',
+  'double_exponential_smoothing(memory_bytes[5m], 2, 0.5)',
+  'double_exponential_smoothing(memory_bytes[5m], 0.5, NaN)',
+  'memory_bytes{job=~"((a{100}){100}){100}"}',
+  'label_replace(memory_bytes, "x", "$1", "job", "((a{1000}){1000}){1000}")',
+  'memory_bytes @ 1e20',
+  'memory_bytes @ NaN',
+  'rate(requests_total[1000y])',
+  'rate(requests_total[-5m])',
+  'memory_bytes offset 1000000y',
 ] as const;
 
 /** A character of a good query lost, doubled or replaced. */
@@ -71,6 +83,20 @@ export function mutated(dice: Dice, query: string): string {
     head + tail,
     `${head}${query[at]}${query[at]}${tail}`,
     `${head}${dice.one(['(', ')', '[', '{', '"', ',', '+', '=', 'x', '0', '$', '@'])}${tail}`,
+  ]);
+}
+
+/** Times that no release takes, whatever the query: too many steps, none, steps backwards. */
+export function badTimes(dice: Dice, startMs: number): Times {
+  return dice.one<Times>([
+    { kind: 'range', startMs, endMs: startMs + 1e12, stepMs: 1_000 },
+    { kind: 'range', startMs, endMs: startMs + 11_001_000, stepMs: 1_000 },
+    { kind: 'range', startMs, endMs: startMs + 60_000, stepMs: 0 },
+    { kind: 'range', startMs, endMs: startMs + 60_000, stepMs: -15_000 },
+    { kind: 'range', startMs, endMs: startMs - 1, stepMs: 15_000 },
+    { kind: 'range', startMs, endMs: startMs + 60_000, stepMs: Number.NaN },
+    { kind: 'range', startMs, endMs: Number.POSITIVE_INFINITY, stepMs: 15_000 },
+    { kind: 'instant', timeMs: 1e300 },
   ]);
 }
 

@@ -14,8 +14,19 @@ import {
 
 /** Functions that say something of a counter; others in 3.x remark on names without `_total`. */
 const OF_COUNTERS = new Set(['rate', 'increase', 'irate', 'resets']);
-/** Where these are defined, or do not make much of a last bit. */
-const OF_SMALL_VALUES = new Set(['acos', 'asin', 'atanh', 'acosh', 'sin', 'cos', 'tan']);
+/** Where these are defined, or neither overflow nor make much of a last bit. */
+const OF_SMALL_VALUES = new Set([
+  'acos',
+  'asin',
+  'atanh',
+  'acosh',
+  'sin',
+  'cos',
+  'tan',
+  'sinh',
+  'cosh',
+  'exp',
+]);
 const OF_TIMES = /^(?:day_|days_|hour$|minute$|month$|year$)/;
 
 /** A call of a function over data for which it has something to say. */

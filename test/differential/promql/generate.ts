@@ -16,7 +16,7 @@ import {
   type TextFeature,
   type TreeFeature,
 } from './features.ts';
-import { badQuery, mutated } from './generate-bad.ts';
+import { badQuery, badTimes, mutated } from './generate-bad.ts';
 import { callOf } from './generate-call.ts';
 import { nativeQuery } from './generate-native.ts';
 import { remarkedQuery } from './generate-remarked.ts';
@@ -44,15 +44,7 @@ import {
   windowMs,
   wrapped,
 } from './operands.ts';
-
-export type Times =
-  | { readonly kind: 'instant'; readonly timeMs: number }
-  | {
-      readonly kind: 'range';
-      readonly startMs: number;
-      readonly endMs: number;
-      readonly stepMs: number;
-    };
+import type { Times } from './times.ts';
 
 export type Case = {
   readonly query: string;
@@ -97,6 +89,7 @@ function textCase(dice: Dice, kind: TextFeature['name'], feature: string): Case 
   const whole = { expr: null, features: new Set([feature]), times, remarks: NO_REMARKS };
   switch (kind) {
     case 'refused':
+      if (dice.once(4)) return { ...whole, query: 'memory_bytes', times: badTimes(dice, timeMs) };
       return { ...whole, query: badQuery(dice) };
     case 'mutated': {
       const target = dice.one(FEATURES.filter((item) => item.kind !== 'text'));

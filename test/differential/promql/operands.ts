@@ -134,7 +134,7 @@ export function scalar(dice: Dice, depth: number): Expr {
 /** One more layer around what was asked for; numbers stay numbers. */
 export function wrapped(dice: Dice, expr: Expr): Expr {
   return dice.one<() => Expr>([
-    () => call(dice.one(['abs', 'sqrt', 'exp', 'deg', 'timestamp', 'absent']), expr),
+    () => call(dice.one(['abs', 'sqrt', 'rad', 'deg', 'timestamp', 'absent']), expr),
     () => binary(expr, dice.one(ARITHMETIC), constant(dice)),
     () => binary(expr, dice.one(['<', '>=', '!=']), constant(dice), { bool: dice.once(2) }),
     () => binary(constant(dice), dice.one(['-', '*']), expr),
