@@ -31,6 +31,8 @@ export class BlockMaintenance {
   readonly #downsampler: Downsampler;
   /** Blocks of which all samples are deleted and that are kept nevertheless. */
   readonly #emptied = new WeakSet<Block>();
+  /** What ended the last attempt to gather samples before they are dropped: no fault of the block that has them. */
+  #gatherFailure: unknown = null;
   #lastReloadMs: number;
   #lastDeletionMs = Number.NEGATIVE_INFINITY;
   #retryAtMs = Number.NEGATIVE_INFINITY;
@@ -278,7 +280,8 @@ export class BlockMaintenance {
     } catch (error) {
       if (signal.aborted) throw error;
       metrics.compactionFailures.inc();
-      if (!isDamage(error) && systemCode(error) !== 'TSDB.NOT_SUPPORTED') throw error;
+      const isOfParents = isDamage(error) || systemCode(error) === 'TSDB.NOT_SUPPORTED';
+      if (!isOfParents || error === this.#gatherFailure) throw error;
       this.#markFailed(parents, error);
     } finally {
       metrics.populatingBlock.set(0);
@@ -296,7 +299,12 @@ export class BlockMaintenance {
     const expiry = canExpire ? retention.expiry(newestMs) : null;
     const shortened =
       expiry === null ? [] : parents.filter((parent) => retention.expiresIn(parent, newestMs));
-    await this.#downsampler.gatherAll(shortened);
+    try {
+      await this.#downsampler.gatherAll(shortened);
+    } catch (error) {
+      this.#gatherFailure = error;
+      throw error;
+    }
     const noteExpired = async (): Promise<void> => {
       if (expiry !== null && shortened.length > 0) {
         await downsampled.noteExpired(shortened, expiry, slices);

@@ -7,6 +7,7 @@ import { Registry, renderText } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Tsdb } from '../db.ts';
 import { RawDroppedError } from '../errors.ts';
+import { sliceSummaries } from '../inspect/block-summary.ts';
 import { writeTestBlock } from '../testing/block-fixtures.ts';
 import {
   ask,
@@ -78,6 +79,18 @@ class FailingReads extends QuickFiles {
   #fail(): never {
     this.failures++;
     throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+  }
+}
+
+/** The directory of slices cannot be synced so many times, once there is one. */
+class FailingSyncs extends QuickFiles {
+  left = 0;
+
+  override syncDirectory(at = ''): void {
+    if (this.left === 0 || !at.endsWith('/downsampled/1m')) return;
+    if (!fs.readdirSync(at).some((name) => name.length === 26)) return;
+    this.left--;
+    throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
   }
 }
 
@@ -287,6 +300,34 @@ describe('what is about to be dropped', () => {
     }
     expect(notes).toEqual([]);
     await db.close();
+  });
+
+  it('makes a slice once although its directory could not be synced, and lets a restart find one of two', async () => {
+    await writeBlocks(directory, [plain]);
+    const disk = new FailingSyncs();
+    const db = await opened(directory, OPTIONS, 0, { files: disk });
+    disk.left = 1;
+    await db.tick();
+    expect(disk.left).toBe(0);
+    await db.close();
+    const names = slicePaths().filter((name) => name.length === 26);
+    expect(names).toHaveLength(1);
+    const again = await opened(directory, OPTIONS, 3);
+    const ranges = (): (readonly [number, number])[] =>
+      sliceSummaries(new QuickFiles(), directory).map(({ minMs, maxMs }) => [minMs, maxMs]);
+    const expected = ranges();
+    expect(new Set(expected.map(String)).size).toBe(expected.length);
+    await again.close();
+    const [name = ''] = slicePaths();
+    const copy = `${name.slice(0, -1)}${name.endsWith('0') ? '1' : '0'}`;
+    const from = path.join(directory, 'downsampled', '1m', name);
+    const to = path.join(directory, 'downsampled', '1m', copy);
+    fs.cpSync(from, to, { recursive: true });
+    const meta = fs.readFileSync(path.join(to, 'meta.json'), 'utf8').replace(name, copy);
+    fs.writeFileSync(path.join(to, 'meta.json'), meta);
+    const third = await opened(directory, OPTIONS, 1);
+    expect(ranges()).toEqual(expected);
+    await third.close();
   });
 
   it('takes no more for dropped than was when the note of it could not be read for a moment', async () => {

@@ -149,6 +149,8 @@ export class Downsampler {
     let left = most;
     for (const rule of downsampled.rules) {
       const set = await downsampled.setOf(rule);
+      // What was written and not shown must not be written again.
+      await set.retry();
       for (const piece of this.#pieces(set, rule, dueMs)) {
         if (left-- <= 0 || signal.aborted) return;
         const isDue = piece.startMs < dueMs;

@@ -60,9 +60,10 @@ export class SliceSet {
     this.#files.makeDirectory(this.directory);
     this.#set.removeLeftovers();
     await this.#set.reload(null);
+    this.#deleteDoubles();
   }
 
-  get slices(): readonly Slice[] {
+  get slices(): Slice[] {
     return this.#set.blocks.map((block) => this.#sliceOf(block));
   }
 
@@ -155,6 +156,7 @@ export class SliceSet {
   /** Opens what could not be opened before, or what got its name without being shown. */
   async retry(): Promise<void> {
     await this.#set.retry();
+    this.#deleteDoubles();
   }
 
   noteDamage(block: Block, error: unknown): void {
@@ -182,6 +184,23 @@ export class SliceSet {
 
   close(): void {
     this.#set.close();
+  }
+
+  /**
+   * One that got its name while a fault kept it from being shown may have been made again. Of those that overlap stays the
+   * one that is all that is left of samples, else the newest.
+   */
+  #deleteDoubles(): void {
+    const isDropped = (slice: Slice): boolean => slice.droppedUntilMs > Number.NEGATIVE_INFINITY;
+    const byWorth = this.slices.sort(
+      (a, b) =>
+        Number(isDropped(b)) - Number(isDropped(a)) || (a.block.ulid > b.block.ulid ? -1 : 1),
+    );
+    const kept: Slice[] = [];
+    for (const slice of byWorth) {
+      if (kept.some(({ block }) => block.overlaps(slice.range))) this.delete(slice);
+      else kept.push(slice);
+    }
   }
 
   #forgetStates(blocks: readonly Block[] | null): void {
