@@ -1,11 +1,11 @@
 import { VirtualClock } from '@pollux/base';
 import { type FloatHistogram, Labels } from '@pollux/model';
 import { Log, Registry } from '@pollux/telemetry';
-import { MemorySeries } from '@pollux/testkit';
 import { describe, expect, it } from 'vitest';
 import { Engine } from './engine.ts';
 import { exponentialBound } from './histogram/buckets.ts';
 import type { QueryAnswer } from './result.ts';
+import { MemorySeries } from './script/memory-series.ts';
 
 const MINUTE = 60_000;
 const HISTOGRAM: FloatHistogram = {

@@ -2,11 +2,11 @@ import { sleep, VirtualClock } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import { MemoryBudget, type Queryable } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
-import { MemorySeries } from '@pollux/testkit';
 import { describe, expect, it } from 'vitest';
 import { Engine, type EngineOptions } from './engine.ts';
 import { QueryError } from './errors.ts';
 import type { InstantVector, QueryResult } from './result.ts';
+import { MemorySeries } from './script/memory-series.ts';
 
 const MINUTE = 60_000;
 

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { nodeEnv } from '@pollux/base/node';
 import { Log, Registry } from '@pollux/telemetry';
-import { MemorySeries } from '@pollux/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Engine } from './engine.ts';
@@ -9,6 +8,7 @@ import { QueryError } from './errors.ts';
 import { ParseError } from './parser/parse-error.ts';
 import { parseExpr } from './parser/parser.ts';
 import { printExpr } from './parser/printer.ts';
+import { MemorySeries } from './script/memory-series.ts';
 import { ALL_FEATURES, arbitraryQuery, mutationsOf } from './testing/arbitrary-query.ts';
 import { addOddSeries } from './testing/odd-series.ts';
 

@@ -1,13 +1,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VirtualClock } from '@pollux/base';
-import { Log, Registry } from '@pollux/telemetry';
-import { countConformance, type PromqltestEngine, runPromqltest } from '@pollux/testkit';
+import { Log } from '@pollux/telemetry';
+import { countConformance } from '@pollux/testkit';
 import { describe, expect, it } from 'vitest';
-import { Engine } from './engine.ts';
-import { parseExpr } from './parser/parser.ts';
-import { isIndependentOfQueryTimes, pinSelectors } from './parser/pin-selectors.ts';
-import { printExpr } from './parser/printer.ts';
+import { scriptEngine } from './script/mode.ts';
+import { runScript, type ScriptEngine } from './script/run.ts';
 
 const ROOT = new URL('../../..', import.meta.url).pathname;
 const FOLDER = join(
@@ -15,33 +13,10 @@ const FOLDER = join(
   'promqltest',
 );
 const MINIMUM = new URL('../testdata/promqltest.min.json', import.meta.url).pathname;
-const FEATURES = {
-  experimentalFunctions: true,
-  durationExpressions: true,
-  extendedRangeSelectors: true,
-  fillModifiers: true,
-  delayedNameRemoval: true,
-  useStartTimestamps: true,
-} as const;
-
 /** Upstream's test mode; type and unit labels are on for the one file that is about them. */
-function testEngine(file: string): PromqltestEngine {
-  const engine = new Engine({
-    clock: new VirtualClock(),
-    registry: new Registry(),
-    log: Log.silent(),
-    maxSamples: 10_000,
-    features: { ...FEATURES, typeAndUnitLabels: file === 'type_and_unit.test' },
-  });
-  return {
-    instant: (query, timeMs, queryable) => engine.instant({ query, timeMs, queryable }),
-    range: (query, times, queryable) => engine.range({ query, ...times, queryable }),
-    pinned: (query, timeMs) => {
-      const pinned = pinSelectors(parseExpr(query, FEATURES), timeMs);
-      return pinned === null ? null : printExpr(pinned);
-    },
-    isRepeatable: (query) => isIndependentOfQueryTimes(parseExpr(query, FEATURES)),
-  };
+function testEngine(file: string): ScriptEngine {
+  const features = { typeAndUnitLabels: file === 'type_and_unit.test' };
+  return scriptEngine('test', { clock: new VirtualClock(), log: Log.silent(), features });
 }
 
 type Counts = Readonly<Record<string, { readonly passed: number; readonly total: number }>>;
@@ -57,7 +32,7 @@ describe.skipIf(!isPresent)(
 
     it.each(files)('%s passes as many evaluations as before', async (file) => {
       const text = readFileSync(join(FOLDER, file), 'utf8');
-      const { passed, failed } = await runPromqltest(text, () => testEngine(file));
+      const { passed, failed } = await runScript(text, () => testEngine(file));
       const total = passed + failed.length;
       seen[file] = { passed, total };
       process.stdout.write(`promqltest ${file}: ${passed}/${total}\n`);

@@ -5,9 +5,9 @@ import { VirtualClock } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { type FloatHistogram, Labels } from '@pollux/model';
 import { Engine, writeResultJson } from '@pollux/promql';
+import { MemorySeries } from '@pollux/promql/script';
 import type { Queryable } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
-import { MemorySeries } from '@pollux/testkit';
 import { Tsdb } from '@pollux/tsdb';
 import { expect, it } from 'vitest';
 

@@ -5,6 +5,7 @@ import { checkConfig } from './check-config.ts';
 import { checkMetrics } from './check-metrics.ts';
 import { checkRules } from './check-rules.ts';
 import { checkHealthy, checkReady } from './check-server.ts';
+import { promqltest } from './promqltest.ts';
 import { QUERIES } from './query.ts';
 import { testRules } from './test-rules.ts';
 import { TSDB_COMMANDS } from './tsdb/index.ts';
@@ -25,6 +26,7 @@ const PROGRAM: Program<CommandContext> = {
     ...QUERIES,
     ...TSDB_COMMANDS,
     testRules,
+    promqltest,
   ],
 };
 

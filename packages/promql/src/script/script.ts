@@ -1,5 +1,7 @@
+import { errorText } from '@pollux/base';
 import { Labels, parseDuration } from '@pollux/model';
-import { type Point, parseSequence } from './sequence.ts';
+import { ScriptError } from './script-error.ts';
+import { type Point, parseSequence, repeats } from './sequence.ts';
 
 /** A line `metric{labels} points` of a load or an expectation. */
 export type SeriesLine = {
@@ -49,7 +51,7 @@ export type EvalCommand = {
 
 export type Command = LoadCommand | EvalCommand | { readonly kind: 'clear'; readonly line: number };
 
-/** Reads a script of promqltest's language. Throws Error that names the line. */
+/** Reads a script of promqltest's language. Throws ScriptError, which names the line. */
 export function parseScript(text: string): Command[] {
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   const commands: Command[] = [];
@@ -69,7 +71,7 @@ export function parseScript(text: string): Command[] {
     try {
       commands.push(parseCommand(line, head + 1, body));
     } catch (error) {
-      throw new Error(`line ${head + 1}: ${error instanceof Error ? error.message : error}`);
+      throw new ScriptError(`line ${head + 1}`, errorText(error));
     }
   }
   return commands;
@@ -248,14 +250,14 @@ function parseOffsets(text: string): (number | null)[] {
   for (const word of text.match(/\S+/g) ?? []) {
     const blank = /^_(?:x(\d+))?$/.exec(word);
     if (blank !== null) {
-      for (let i = 0; i < Number(blank[1] ?? 1); i++) offsets.push(null);
+      for (let i = 0; i < repeats(blank[1] ?? '1'); i++) offsets.push(null);
       continue;
     }
     const match = /^([+-]?)([0-9a-z]+?)(?:([+-])([0-9a-z]+?))?(?:x([0-9]+))?$/.exec(word);
     if (match === null) throw new Error(`bad start timestamp: ${word}`);
     let offset = parseDuration(match[2]!) * (match[1] === '-' ? -1 : 1);
     const step = match[4] === undefined ? 0 : parseDuration(match[4]) * (match[3] === '-' ? -1 : 1);
-    for (let i = 0; i <= Number(match[5] ?? 0); i++) {
+    for (let i = 0; i <= repeats(match[5] ?? '0'); i++) {
       offsets.push(offset);
       offset += step;
     }

@@ -26,12 +26,22 @@ export function parseSequence(text: string): (Point | null)[] {
   return points;
 }
 
+/** More points of a line than any test has need of. */
+const MAX_REPEATS = 100_000;
+
+/** The count behind an `x`. */
+export function repeats(text: string): number {
+  const count = Number(text);
+  if (count > MAX_REPEATS) throw new Error(`more than ${MAX_REPEATS} repetitions: x${text}`);
+  return count;
+}
+
 function takeHistograms(rest: string, points: (Point | null)[]): number {
   const match = /^(\{\{.*?\}\})(?:([+-])(\{\{.*?\}\}))?(?:x(\d+))?(?=\s|$)/.exec(rest);
   if (match === null) throw new Error(`bad histogram notation: ${rest.slice(0, 60)}`);
   const first = parseHistogramLiteral(match[1]!);
   const step = match[3] === undefined ? null : parseHistogramLiteral(match[3]);
-  const count = match[4] === undefined ? 0 : Number(match[4]);
+  const count = repeats(match[4] ?? '0');
   const sign = match[2] === '-' ? -1 : 1;
   for (const histogram of repeatHistograms(first.histogram, step?.histogram ?? null, sign, count))
     points.push({ kind: 'histogram', histogram, hasHint: first.hasHint });
@@ -46,12 +56,12 @@ function takeWord(rest: string, points: (Point | null)[]): number {
   const word = /^\S+/.exec(rest)![0];
   const blank = /^_(?:x(\d+))?$/.exec(word);
   if (blank !== null) {
-    for (let i = 0; i < Number(blank[1] ?? 1); i++) points.push(null);
+    for (let i = 0; i < repeats(blank[1] ?? '1'); i++) points.push(null);
     return word.length;
   }
   const stale = /^stale(?:x(\d+))?$/.exec(word);
   if (stale !== null) {
-    for (let i = 0; i <= Number(stale[1] ?? 0); i++) points.push({ kind: 'stale' });
+    for (let i = 0; i <= repeats(stale[1] ?? '0'); i++) points.push({ kind: 'stale' });
     return word.length;
   }
   const match = SEQUENCE.exec(word);
@@ -59,7 +69,7 @@ function takeWord(rest: string, points: (Point | null)[]): number {
   const start = parseNumber(match[1]!);
   const step = match[3] === undefined ? 0 : parseNumber(match[3]) * (match[2] === '-' ? -1 : 1);
   let value = start;
-  for (let i = 0; i <= Number(match[4] ?? 0); i++) {
+  for (let i = 0; i <= repeats(match[4] ?? '0'); i++) {
     points.push({ kind: 'float', value });
     // Upstream adds step by step, so rounding is part of the data.
     value += step;

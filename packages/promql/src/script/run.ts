@@ -1,43 +1,43 @@
 import type { FloatHistogram, Labels } from '@pollux/model';
 import type { Annotation, Queryable } from '@pollux/storage';
-import { MemorySeries } from '../memory-series.ts';
+import type { InstantVector, QueryAnswer, QueryResult, RangeMatrix } from '../result.ts';
 import { compareMatrix, compareScalar, compareVector } from './compare.ts';
 import { applyLoad } from './load.ts';
-import type { TestAnswer, TestMatrix, TestResult, TestVector } from './result.ts';
+import { MemorySeries } from './memory-series.ts';
 import { type EvalCommand, type Expectation, parseScript } from './script.ts';
 
-/** The engine under test, set up in upstream's test mode. */
-export type PromqltestEngine = {
-  instant(query: string, timeMs: number, queryable: Queryable): Promise<TestAnswer>;
+/** The engine under test. */
+export type ScriptEngine = {
+  instant(query: string, timeMs: number, queryable: Queryable): Promise<QueryAnswer>;
   range(
     query: string,
     times: { readonly startMs: number; readonly endMs: number; readonly stepMs: number },
     queryable: Queryable,
-  ): Promise<TestAnswer>;
+  ): Promise<QueryAnswer>;
   /** The query with `@ timeMs` on each selector that has none; null where that changes its meaning. */
   pinned(query: string, timeMs: number): string | null;
   /** False for queries over start(), end(), step() or range(): those differ between instant and range. */
   isRepeatable(query: string): boolean;
 };
 
-export type PromqltestFailure = { readonly line: number; readonly message: string };
+export type ScriptFailure = { readonly line: number; readonly message: string };
 
-export type PromqltestReport = {
+export type ScriptReport = {
   readonly passed: number;
-  readonly failed: readonly PromqltestFailure[];
+  readonly failed: readonly ScriptFailure[];
 };
 
 /**
  * Runs a script of promqltest's language. Each instant evaluation is repeated with its selectors pinned by @ at other
- * times and as the middle of a range query, as upstream's harness does; an evaluation passes when all of these agree.
+ * times and as the middle of a range query, as upstream's harness does; an evaluation passes when all of these agree. Throws ScriptError when the text is no script.
  */
-export async function runPromqltest(
+export async function runScript(
   text: string,
-  engineFactory: () => PromqltestEngine,
-): Promise<PromqltestReport> {
+  engineFactory: () => ScriptEngine,
+): Promise<ScriptReport> {
   const storage = new MemorySeries();
   const engine = engineFactory();
-  const failed: PromqltestFailure[] = [];
+  const failed: ScriptFailure[] = [];
   let passed = 0;
   for (const command of parseScript(text)) {
     switch (command.kind) {
@@ -60,7 +60,7 @@ export async function runPromqltest(
 /** Null when all is as expected. */
 async function evaluate(
   command: EvalCommand,
-  engine: PromqltestEngine,
+  engine: ScriptEngine,
   storage: Queryable,
 ): Promise<string | null> {
   if (command.isRange) {
@@ -85,7 +85,7 @@ function isFailing(command: EvalCommand): boolean {
 /** The same value must come out at the middle of a range of three steps. */
 async function inRange(
   command: EvalCommand,
-  engine: PromqltestEngine,
+  engine: ScriptEngine,
   storage: Queryable,
 ): Promise<string | null> {
   const isOrdered = command.expectations.some(({ type }) => type === 'ordered');
@@ -107,7 +107,7 @@ async function inRange(
   }
 }
 
-function compareAtTime(command: EvalCommand, matrix: TestMatrix): string | null {
+function compareAtTime(command: EvalCommand, matrix: RangeMatrix): string | null {
   const labels: Labels[] = [];
   const values: number[] = [];
   const histograms: (FloatHistogram | null)[] = [];
@@ -121,8 +121,9 @@ function compareAtTime(command: EvalCommand, matrix: TestMatrix): string | null 
   if (command.expectedScalar !== null) {
     return compareScalar(command.expectedScalar, values[0] ?? Number.NaN);
   }
-  const vector: TestVector = {
+  const vector: InstantVector = {
     kind: 'vector',
+    timestampMs: command.startMs,
     labels,
     values: Float64Array.from(values),
     histograms,
@@ -130,8 +131,11 @@ function compareAtTime(command: EvalCommand, matrix: TestMatrix): string | null 
   return compareVector(command, vector, false);
 }
 
-async function check(command: EvalCommand, run: () => Promise<TestAnswer>): Promise<string | null> {
-  let answer: TestAnswer;
+async function check(
+  command: EvalCommand,
+  run: () => Promise<QueryAnswer>,
+): Promise<string | null> {
+  let answer: QueryAnswer;
   try {
     answer = await run();
   } catch (error) {
@@ -184,12 +188,13 @@ function checkAnnotations(command: EvalCommand, annotations: readonly Annotation
   return null;
 }
 
-function checkResult(command: EvalCommand, result: TestResult): string | null {
+function checkResult(command: EvalCommand, result: QueryResult): string | null {
   switch (result.kind) {
     case 'string':
       return result.value === command.expectedString ? null : `got string ${result.value}`;
     case 'scalar':
-      return compareScalar(command.expectedScalar ?? Number.NaN, result.value);
+      if (command.expectedScalar === null) return `got scalar ${result.value}`;
+      return compareScalar(command.expectedScalar, result.value);
     case 'vector':
       return compareVector(
         command,

@@ -1,5 +1,5 @@
 import type { FloatHistogram, Labels, Span } from '@pollux/model';
-import type { TestMatrix, TestVector } from './result.ts';
+import type { InstantVector, RangeMatrix } from '../result.ts';
 import type { EvalCommand } from './script.ts';
 import type { Point } from './sequence.ts';
 
@@ -10,7 +10,7 @@ export function compareScalar(expected: number, actual: number): string | null {
 
 export function compareVector(
   command: EvalCommand,
-  vector: TestVector,
+  vector: InstantVector,
   isOrdered: boolean,
 ): string | null {
   if (command.expectedScalar !== null) return 'expected a scalar, got a vector';
@@ -32,7 +32,7 @@ export function compareVector(
   return null;
 }
 
-export function compareMatrix(command: EvalCommand, matrix: TestMatrix): string | null {
+export function compareMatrix(command: EvalCommand, matrix: RangeMatrix): string | null {
   const startMs = command.expectedRange?.startMs ?? command.startMs;
   const stepMs = command.expectedRange?.stepMs ?? command.stepMs;
   const byKey = new Map(matrix.series.map((series) => [series.labels.key(), series]));

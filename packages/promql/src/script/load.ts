@@ -7,8 +7,8 @@ import {
   METRIC_NAME,
   parseFloatText,
 } from '@pollux/model';
-import type { MemorySample, MemorySeries } from '../memory-series.ts';
 import { toSpans } from './histogram-literal.ts';
+import type { MemorySample, MemorySeries } from './memory-series.ts';
 import type { LoadCommand, StartLine } from './script.ts';
 
 /** Puts the series of a load command into storage, their times starting at 0. */
