@@ -135,8 +135,9 @@ function counter(random: SeededRandom, item: Target, scale: number): DataSample[
  * counter differs, but only between half a spacing and a whole one before the first sample, and only behind a gap.
  */
 function isBehindGap({ scrapes }: Target, index: number): boolean {
-  const here = scrapes[index]! - (scrapes[index - 1] ?? 0);
-  return index > 0 && here > 1.05 * (scrapes[1]! - scrapes[0]!);
+  if (index === 0) return false;
+  const usual = Math.min(...scrapes.slice(1).map((at, i) => at - scrapes[i]!));
+  return scrapes[index]! - scrapes[index - 1]! > 1.05 * usual;
 }
 
 function classicHistogram(random: SeededRandom, item: Target): DataSeries[] {

@@ -45,7 +45,7 @@ export const DEVIATIONS: readonly Deviation[] = [
       isRange &&
       features.has('function predict_linear') &&
       query.includes(' @ ') &&
-      difference.kind === 'value',
+      ['value', 'series'].includes(difference.kind),
   },
   {
     name: 'stddev and stdvar of a single infinity are 0 in 2.42',
