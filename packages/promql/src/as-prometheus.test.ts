@@ -108,6 +108,18 @@ describe('answers that Prometheus gives', () => {
     expect(await shown(smoothed('NaN'))).toBe('{job="a"} NaN; {job="b"} NaN');
   });
 
+  it('what 3.x decided otherwise than 2.42 stays so', async () => {
+    expect(await shown('stddev(vector(Inf))')).toBe('{} NaN');
+    const values = [7, -3.5, 7.5, 7, 1.625, 16];
+    const vectors = values.map(
+      (value, i) => `label_replace(vector(${value}), "i", "${i}", "", "")`,
+    );
+    // Of the two sevens the first is kept: the heap's top is replaced in place.
+    expect(await shown(`topk(3, ${vectors.join(' or ')})`)).toBe(
+      '{i="5"} 16; {i="2"} 7.5; {i="0"} 7',
+    );
+  });
+
   it('bounds of exponential buckets have the bits of its table', () => {
     const root = Math.SQRT2 - Number.EPSILON;
     expect(exponentialBound(1, 1)).toBe(root);

@@ -124,18 +124,20 @@ function counter(random: SeededRandom, item: Target, scale: number): DataSample[
   const isIdle = random.below(8) === 0;
   return sampled(item, (i) => {
     if (!isIdle) value += eighths(random, scale);
-    if (random.below(90) === 0) value = random.below(2) === 0 ? 0 : eighths(random, scale);
+    if (i > 0 && random.below(90) === 0) value = random.below(2) === 0 ? 0 : eighths(random, scale);
     if (isBehindGap(item, i)) value += 100 * scale;
     return value;
   });
 }
 
 /**
- * Counters jump where they come back after a gap, so that none is near zero there: where 2.42 and 3.x place the zero of a
- * counter differs, but only between half a spacing and a whole one before the first sample, and only behind a gap.
+ * Counters jump where they come back after a gap, and begin high, so that none is near zero there: where 2.42 and 3.x
+ * place the zero of a counter differs, but only between half a spacing and a whole one before the first sample, and only
+ * behind a gap.
  */
-function isBehindGap({ scrapes }: Target, index: number): boolean {
+function isBehindGap({ scrapes, staleAt }: Target, index: number): boolean {
   if (index === 0) return false;
+  if (staleAt.has(scrapes[index - 1]!)) return true;
   const usual = Math.min(...scrapes.slice(1).map((at, i) => at - scrapes[i]!));
   return scrapes[index]! - scrapes[index - 1]! > 1.05 * usual;
 }
@@ -145,7 +147,7 @@ function classicHistogram(random: SeededRandom, item: Target): DataSeries[] {
   const counts = bounds.map(() => 1_000);
   const rows: number[][] = [];
   for (let i = 0; i < item.scrapes.length; i++) {
-    if (random.below(150) === 0) counts.fill(0);
+    if (i > 0 && random.below(150) === 0) counts.fill(0);
     const jump = isBehindGap(item, i) ? 400 : 0;
     for (let k = 0; k < counts.length; k++) counts[k]! += random.below(4) + jump;
     rows.push([...counts]);

@@ -70,7 +70,9 @@ export const DEVIATIONS: readonly Deviation[] = [
     why: '3.x divides a compensated sum, 2.42 moved a mean from value to value',
     excuses: ({ features, difference }) =>
       (features.has('function avg_over_time') || features.has('aggregation avg')) &&
-      (isNear(difference, 1e-12) || (isRounding(features) && isNear(difference, 1))),
+      (isNear(difference, 1e-12) ||
+        (isRounding(features) && isNear(difference, 1)) ||
+        (difference.kind === 'value' && /function l(?:n|og2|og10)\b/.test([...features].join()))),
   },
   {
     name: 'sums of histograms of which some have just been reset',
