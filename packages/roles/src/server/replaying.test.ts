@@ -14,10 +14,10 @@ import { role } from './index.ts';
 
 const HOUR_MS = 3_600_000;
 /**
- * So many that the log has about a hundred pages, which at {@link READ_MS} each outlast what the test looks at; and so few
+ * So many that the log has about two hundred pages, which at {@link READ_MS} each outlast twice what the test looks at; and so few
  * that it stays below what a worker would read, from the disk itself and at its own pace.
  */
-const SERIES = 1_000;
+const SERIES = 2_000;
 const READ_MS = 40;
 /** The test takes some seconds, and most of them the processor's, which it may have to share. */
 const TIMEOUT_MS = 60_000;
