@@ -100,7 +100,7 @@ export const DEFAULT_TSDB_OPTIONS: TsdbOptions = {
   replayWorkerMinBytes: 8 * 1024 * 1024,
   // Below this slices of the thread are done in seconds, and a worker's 30 MB would be had and given back all day long.
   compactionWorkerMinBytes: 32 * 1024 * 1024,
-  maintenanceIntervalMs: 5_000,
+  maintenanceIntervalMs: 2_000,
   maxReaderHoldMs: 150_000,
   lockDirectory: null,
 };
