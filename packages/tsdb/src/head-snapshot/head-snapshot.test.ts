@@ -357,7 +357,7 @@ describe('a head snapshot', () => {
       }),
       { numRuns: Number(process.env.TSDB_RUNS ?? 3), endOnFailure: true },
     );
-  }, 60_000);
+  });
 });
 
 /** Changes the body of a frame behind its kind, and gives it the checksum of that. */
