@@ -14,11 +14,11 @@ import { role } from './index.ts';
 
 const HOUR_MS = 3_600_000;
 /**
- * So many that the log has about two hundred pages, which at {@link READ_MS} each outlast twice what the test looks at; and so few
+ * So many that the log has a hundred pages and more, which at {@link READ_MS} each outlast what the test looks at; and so few
  * that it stays below what a worker would read, from the disk itself and at its own pace.
  */
-const SERIES = 2_000;
-const READ_MS = 40;
+const SERIES = 1_300;
+const READ_MS = 60;
 /** The test takes some seconds, and most of them the processor's, which it may have to share. */
 const TIMEOUT_MS = 60_000;
 const folder = mkdtempSync(join(tmpdir(), 'server-replaying-'));
