@@ -1,4 +1,5 @@
 import type { Counter, Gauge, Histogram, Registry } from '@pollux/telemetry';
+import type { QueryStats } from './result.ts';
 
 const DURATION_BOUNDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 
@@ -41,5 +42,13 @@ export class EngineMetrics {
     this.prepare = durations.with('prepare_time');
     this.queue = durations.with('queue_time');
     this.evaluate = durations.with('inner_eval');
+  }
+
+  /** Of a query that gave an answer. */
+  observe(stats: QueryStats): void {
+    this.queue.observe(stats.queueMs / 1000);
+    this.prepare.observe(stats.prepareMs / 1000);
+    this.evaluate.observe(stats.evalMs / 1000);
+    this.samples.inc(stats.totalQueryableSamples);
   }
 }

@@ -8,6 +8,8 @@ import { buildOperator } from './exec/build-operator.ts';
 import { collectInstant, collectMatrixSource, collectRange } from './exec/collect.ts';
 import { ExecContext, type ExecOptions } from './exec/context.ts';
 import { gridBetween } from './exec/grid.ts';
+import { ActiveQueries } from './life/active-queries.ts';
+import { INTERNAL_ORIGIN, type QueryLife, type QueryOrigin } from './life/query-life.ts';
 import { type Expr, typeOf } from './parser/ast.ts';
 import { type QueryTimes, resolveDurations } from './parser/duration-expr.ts';
 import { ParseError } from './parser/parse-error.ts';
@@ -16,7 +18,7 @@ import { printExpr } from './parser/printer.ts';
 import { documentedType } from './parser/value-type.ts';
 import { buildPlan } from './plan/build.ts';
 import { QueryGate } from './query-gate.ts';
-import type { QueryAnswer, QueryResult, RangeMatrix } from './result.ts';
+import type { QueryAnswer, QueryResult, QueryStats, RangeMatrix } from './result.ts';
 
 export type EngineOptions = {
   readonly clock: Clock;
@@ -38,6 +40,8 @@ export type EngineOptions = {
   readonly maxMemoryBytes?: number;
   /** Feature flags; all off by default, as in Prometheus. */
   readonly features?: EngineFeatures;
+  /** Where queries are listed and killed, if they are not this engine's secret. */
+  readonly active?: ActiveQueries;
 };
 
 export type EngineFeatures = ParserOptions & {
@@ -58,6 +62,8 @@ export type QueryRequest = {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly budget?: MemoryBudget;
+  /** Who asked; the program itself unless told. */
+  readonly origin?: QueryOrigin;
 };
 
 export type InstantRequest = QueryRequest & { readonly timeMs: number };
@@ -68,8 +74,6 @@ export type RangeRequest = QueryRequest & {
   readonly stepMs: number;
 };
 
-const NEVER = new AbortController().signal;
-
 /** Runs PromQL. One engine serves all queries of a role; it keeps nothing between them but its limits and metrics. */
 export class Engine {
   readonly #options: EngineOptions;
@@ -77,12 +81,14 @@ export class Engine {
   readonly #metrics: EngineMetrics;
   readonly #features: EngineFeatures;
   readonly #timeoutMs: number;
+  readonly #active: ActiveQueries;
 
   constructor(options: EngineOptions) {
     const maxConcurrency = options.maxConcurrency ?? 20;
     this.#options = options;
     this.#features = options.features ?? {};
     this.#timeoutMs = options.timeoutMs ?? 120_000;
+    this.#active = options.active ?? new ActiveQueries(options.clock);
     this.#gate = new QueryGate(options.clock, maxConcurrency, options.maxQueued ?? 1_000);
     this.#metrics = new EngineMetrics(options.registry, maxConcurrency);
   }
@@ -118,42 +124,33 @@ export class Engine {
   }
 
   async #run(request: QueryRequest, times: QueryTimes, isInstant: boolean): Promise<QueryAnswer> {
-    const { clock } = this.#options;
-    const signal = request.signal ?? NEVER;
+    const query = request.query ?? (request.expr === undefined ? '' : printExpr(request.expr));
+    const origin = request.origin ?? INTERNAL_ORIGIN;
+    const life = this.#active.begin({ query, ...times, origin }, request.signal);
     const timeoutMs = Math.min(request.timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
-    const arrivedMs = clock.monotonic();
+    const watch = new QueryWatch(this.#options.clock);
     this.#metrics.queries.inc();
     let release: (() => void) | null = null;
-    let held: ExecContext | null = null;
     try {
-      release = await this.#enter(signal, timeoutMs);
-      const startedMs = clock.monotonic();
-      const query = request.query ?? (request.expr === undefined ? '' : printExpr(request.expr));
-      const context = this.#context(request, query, times, isInstant, timeoutMs);
-      held = context;
+      release = await this.#enter(life.signal, timeoutMs);
+      watch.started();
+      const context = this.#context(request, { query, times, isInstant, timeoutMs, life, watch });
+      watch.context = context;
+      life.running(() => context.samples.total);
       const parsed = this.#prepare(request, query, times, isInstant);
-      const preparedMs = clock.monotonic();
+      watch.prepared();
       const result = await this.#evaluate(parsed, context);
-      const endedMs = clock.monotonic();
-      this.#metrics.queue.observe((startedMs - arrivedMs) / 1000);
-      this.#metrics.prepare.observe((preparedMs - startedMs) / 1000);
-      this.#metrics.evaluate.observe((endedMs - preparedMs) / 1000);
-      this.#metrics.samples.inc(context.samples.total);
-      return {
-        result,
-        annotations: context.annotations.list(),
-        stats: {
-          queueMs: startedMs - arrivedMs,
-          prepareMs: preparedMs - startedMs,
-          evalMs: endedMs - preparedMs,
-          totalQueryableSamples: context.samples.total,
-          peakSamples: context.samples.peak,
-        },
-      };
+      const stats = watch.stats();
+      this.#metrics.observe(stats);
+      life.end({ error: null, stats });
+      return { result, annotations: context.annotations.list(), stats };
     } catch (error) {
-      throw this.#queryError(error);
+      const known = this.#queryError(error);
+      const text = known instanceof QueryError ? known.message : errorText(known);
+      life.end({ error: text, stats: watch.stats() });
+      throw known;
     } finally {
-      held?.releaseMemory();
+      watch.context?.releaseMemory();
       release?.();
       this.#metrics.queries.dec();
     }
@@ -171,11 +168,16 @@ export class Engine {
 
   #context(
     request: QueryRequest,
-    query: string,
-    times: QueryTimes,
-    isInstant: boolean,
-    timeoutMs: number,
+    run: {
+      readonly query: string;
+      readonly times: QueryTimes;
+      readonly isInstant: boolean;
+      readonly timeoutMs: number;
+      readonly life: QueryLife;
+      readonly watch: QueryWatch;
+    },
   ): ExecContext {
+    const { query, times, isInstant, life } = run;
     const budget = request.budget ?? new MemoryBudget(this.#options.maxMemoryBytes ?? Infinity);
     const options: ExecOptions = {
       lookbackMs: request.lookbackMs ?? this.#options.lookbackMs ?? 300_000,
@@ -186,14 +188,15 @@ export class Engine {
     return new ExecContext({
       query,
       queryable: request.queryable,
-      read: { signal: request.signal ?? NEVER, budget },
+      read: { signal: life.signal, budget },
       annotations: new Annotations(query),
       options,
       times,
       isInstant,
       maxSamples: this.#options.maxSamples ?? 50_000_000,
       clock: this.#options.clock,
-      timeoutMs,
+      // One limit for waiting and running, as in Prometheus.
+      timeoutMs: Math.max(0, run.timeoutMs - run.watch.queueMs),
       build: buildOperator,
     });
   }
@@ -226,6 +229,45 @@ export class Engine {
       return new QueryError('execution', error.message, { cause: error });
     this.#options.log.error('query ended by a fault of the program', { error: errorText(error) });
     return error;
+  }
+}
+
+/** Reads the clock at the turns of a query's life. */
+class QueryWatch {
+  context: ExecContext | null = null;
+  readonly #clock: Clock;
+  readonly #arrivedMs: number;
+  #startedMs: number | null = null;
+  #preparedMs: number | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#arrivedMs = clock.monotonic();
+  }
+
+  started(): void {
+    this.#startedMs = this.#clock.monotonic();
+  }
+
+  prepared(): void {
+    this.#preparedMs = this.#clock.monotonic();
+  }
+
+  get queueMs(): number {
+    return (this.#startedMs ?? this.#clock.monotonic()) - this.#arrivedMs;
+  }
+
+  stats(): QueryStats {
+    const nowMs = this.#clock.monotonic();
+    const startedMs = this.#startedMs ?? nowMs;
+    const preparedMs = this.#preparedMs ?? nowMs;
+    return {
+      queueMs: startedMs - this.#arrivedMs,
+      prepareMs: preparedMs - startedMs,
+      evalMs: nowMs - preparedMs,
+      totalQueryableSamples: this.context?.samples.total ?? 0,
+      peakSamples: this.context?.samples.peak ?? 0,
+    };
   }
 }
 

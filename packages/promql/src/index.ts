@@ -8,6 +8,16 @@ export {
 } from './engine.ts';
 export { QueryError, type QueryErrorKind } from './errors.ts';
 export { histogramText } from './histogram/text.ts';
+export { ActiveQueries } from './life/active-queries.ts';
+export {
+  type ActiveQuery,
+  INTERNAL_ORIGIN,
+  type QueryAbout,
+  type QueryLife,
+  type QueryObserver,
+  type QueryOrigin,
+  type QueryOutcome,
+} from './life/query-life.ts';
 export {
   type Expr,
   FUNCTIONS,
