@@ -1,5 +1,5 @@
 import type { Labels } from '@pollux/model';
-import type { Engine } from '@pollux/storage';
+import type { Queryable } from '@pollux/storage';
 
 /**
  * What this room asks of the engine below it; `roles` binds `ShardStore` of the shards room, whose types these are equal to.
@@ -189,13 +189,12 @@ export interface StoreEngine {
   expire(database: string, retentionPolicy: string, beforeMs: number): Promise<number>;
 }
 
-/** Prometheus' view of one retention policy. `writeTarget` is asked at each commit. */
-export type OpenEngine = (options: {
+/** Prometheus' view of one retention policy. */
+export type OpenQueryable = (options: {
   readonly database: string;
   readonly retentionPolicy: string;
-  readonly writeTarget: () => WriteTarget;
   readonly replicaLabels: readonly string[];
-}) => Engine;
+}) => Queryable;
 
 export const ALL_TIME: NanoRange = {
   minMs: -9_223_372_036_855,

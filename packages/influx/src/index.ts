@@ -5,7 +5,7 @@ export type {
   FieldKind,
   GroupIdentity,
   NanoRange,
-  OpenEngine,
+  OpenQueryable,
   PointColumns,
   SeriesKey,
   StoreEngine,

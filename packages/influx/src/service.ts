@@ -1,9 +1,9 @@
 import { CanceledError, Closer, type Env, errorText, sleep } from '@pollux/base';
-import type { Engine } from '@pollux/storage';
+import type { Queryable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { PrometheusCodec } from './codec-port.ts';
 import type { InfluxConfig } from './config.ts';
-import type { OpenEngine, StoreEngine } from './engine-port.ts';
+import type { OpenQueryable, StoreEngine } from './engine-port.ts';
 import { Access } from './http/access.ts';
 import type { HttpContext } from './http/context.ts';
 import { MetaStore } from './meta/meta-store.ts';
@@ -18,7 +18,7 @@ export type InfluxOptions = {
   /** Shown in X-Influxdb-Version and /ping; clients decide on features by it: `1.8.10`. */
   readonly version: string;
   readonly engine: StoreEngine;
-  readonly openEngine: OpenEngine;
+  readonly openQueryable: OpenQueryable;
   readonly codec: PrometheusCodec;
 };
 
@@ -30,7 +30,7 @@ export class InfluxService {
   readonly #options: InfluxOptions;
   readonly #closer: Closer;
   readonly #stop = new AbortController();
-  readonly #engines = new Map<string, Engine>();
+  readonly #queryables = new Map<string, Queryable>();
   readonly #writer: PointWriter;
   #retention: Promise<void> | null = null;
 
@@ -84,7 +84,7 @@ export class InfluxService {
       maxRowLimit: config.http['max-row-limit'],
       replicaLabels,
       version: options.version,
-      engineOf: (database, retentionPolicy) => this.queryable(database, retentionPolicy),
+      queryableOf: (database, retentionPolicy) => this.queryable(database, retentionPolicy),
     };
     registry.gaugeFrom('influxdb_databases', 'Databases.', () => this.meta.databases().length);
   }
@@ -100,23 +100,21 @@ export class InfluxService {
   }
 
   /**
-   * Prometheus' view of a database for the PromQL API: readable and writable. An empty policy is the default one. The same
-   * names give the same engine. Throws `database not found` and `retention policy not found`.
+   * Prometheus' view of a database. An empty policy is the default one. The same names give the same object. Throws `database not found` and `retention policy not found`.
    */
-  queryable(database: string, retentionPolicy = ''): Engine {
+  queryable(database: string, retentionPolicy = ''): Queryable {
     const policy = this.meta.requirePolicy(this.meta.requireDatabase(database), retentionPolicy);
     const key = `${database}\ud800${policy.name}`;
-    let engine = this.#engines.get(key);
-    if (engine === undefined) {
-      engine = this.#options.openEngine({
+    let queryable = this.#queryables.get(key);
+    if (queryable === undefined) {
+      queryable = this.#options.openQueryable({
         database,
         retentionPolicy: policy.name,
-        writeTarget: () => this.#writer.target(database, policy.name),
         replicaLabels: this.context.replicaLabels,
       });
-      this.#engines.set(key, engine);
+      this.#queryables.set(key, queryable);
     }
-    return engine;
+    return queryable;
   }
 
   /** Drops the shard groups whose end is older than their policy's duration; returns how many. */

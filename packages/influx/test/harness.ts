@@ -15,7 +15,7 @@ import {
   WriteReader,
   type WriteReaderOptions,
 } from '@pollux/remote';
-import { ShardEngine, ShardStore } from '@pollux/shards';
+import { ShardQueryable, ShardStore } from '@pollux/shards';
 import { Log, Registry } from '@pollux/telemetry';
 import {
   decodeInfluxConfig,
@@ -96,7 +96,7 @@ export class TestStore {
       config,
       version: '1.8.10',
       engine: store,
-      openEngine: (options) => new ShardEngine({ ...options, store }),
+      openQueryable: (options) => new ShardQueryable({ ...options, store }),
       codec: codecOf(env.random, this.#reading),
     });
     this.#router = new Router({ monotonic: () => env.clock.monotonic() });

@@ -1,7 +1,6 @@
 export { ALL_TIME, type ColumnData, type NanoRange } from './column-data.ts';
 export type { WriteTarget } from './commit-queue.ts';
-export { ShardEngine } from './engine/shard-engine.ts';
-export type { ShardEngineOptions } from './engine/shard-engine-options.ts';
+export { ShardQueryable, type ShardQueryableOptions } from './engine/shard-queryable.ts';
 export {
   ShardClosedError,
   ShardCorruptionError,

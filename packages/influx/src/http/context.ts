@@ -1,5 +1,5 @@
 import type { Clock } from '@pollux/base';
-import type { Engine } from '@pollux/storage';
+import type { Queryable } from '@pollux/storage';
 import type { Counter, Log } from '@pollux/telemetry';
 import type { PrometheusCodec } from '../codec-port.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
@@ -31,5 +31,5 @@ export type HttpContext = {
   readonly maxRowLimit: number;
   readonly replicaLabels: readonly string[];
   readonly version: string;
-  readonly engineOf: (database: string, retentionPolicy: string) => Engine;
+  readonly queryableOf: (database: string, retentionPolicy: string) => Queryable;
 };

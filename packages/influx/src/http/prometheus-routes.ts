@@ -137,7 +137,7 @@ async function readSeries(
   const { query } = wanted;
   // influxd takes zero and below for open ends, which misreads ranges before 1970; ours are taken as they are.
   const range = { minMs: query.startMs, maxMs: query.endMs };
-  const queryable = context.engineOf(wanted.database, wanted.policy);
+  const queryable = context.queryableOf(wanted.database, wanted.policy);
   return withTimeout(
     context.clock,
     READ_TIMEOUT_MS,

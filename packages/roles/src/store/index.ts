@@ -8,7 +8,7 @@ import {
   InfluxService,
   registerInflux,
 } from '@pollux/influx';
-import { ShardEngine, ShardStore } from '@pollux/shards';
+import { ShardQueryable, ShardStore } from '@pollux/shards';
 import { type FlagValues, LOG_FLAGS } from '../flags/flags.ts';
 import { readTextFile } from '../runtime/read-file.ts';
 import {
@@ -84,7 +84,7 @@ async function startStore(
     config,
     version: INFLUXDB_VERSION,
     engine,
-    openEngine: (options) => new ShardEngine({ ...options, store: engine }),
+    openQueryable: (options) => new ShardQueryable({ ...options, store: engine }),
     codec: prometheusCodec(env.random),
   });
   closer.defer('service', () => service.close());

@@ -14,7 +14,7 @@ import { Router } from '@pollux/http';
 import { decodeInfluxConfig, InfluxService, registerInflux } from '@pollux/influx';
 import { Labels, wordsOf } from '@pollux/model';
 import { encodeLabels, snappyEncode, TimeSeriesEncoder } from '@pollux/remote';
-import { ShardEngine, ShardStore } from '@pollux/shards';
+import { ShardQueryable, ShardStore } from '@pollux/shards';
 import { Log, Registry, renderText } from '@pollux/telemetry';
 import { prometheusCodec } from './codec-binding.ts';
 
@@ -44,7 +44,7 @@ const service = new InfluxService({
   config,
   version: '1.8.10',
   engine: store,
-  openEngine: (options) => new ShardEngine({ ...options, store }),
+  openQueryable: (options) => new ShardQueryable({ ...options, store }),
   codec: prometheusCodec(env.random),
 });
 service.meta.createDatabase('prometheus');

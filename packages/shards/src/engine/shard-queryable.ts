@@ -9,11 +9,10 @@ import {
 } from '@pollux/model';
 import {
   type Annotation,
-  type Appender,
   chooseCopy,
   DEFAULT_COPY_CHOICE,
-  type Engine,
   type NamesAnswer,
+  type Queryable,
   type ReadContext,
   type SelectRequest,
   type SeriesColumns,
@@ -23,28 +22,31 @@ import {
 } from '@pollux/storage';
 import type { ColumnData, NanoRange } from '../column-data.ts';
 import type { TagCondition } from '../series-names.ts';
+import type { ShardStore } from '../shard-store.ts';
 import type { StoreView, ViewSeries } from '../store-view.ts';
 import { labelsOf, VALUE_FIELD } from './prometheus-mapping.ts';
-import { ShardAppender } from './shard-appender.ts';
-import type { ShardEngineOptions } from './shard-engine-options.ts';
 
 const BATCH_SERIES = 64;
 const BYTES_PER_SAMPLE = 16;
+
+/** Which part of the store is shown. */
+export type ShardQueryableOptions = {
+  readonly store: ShardStore;
+  readonly database: string;
+  readonly retentionPolicy: string;
+  /** Labels that were split off as the replica, as `ha.replica-labels` names them. */
+  readonly replicaLabels: readonly string[];
+};
 
 /**
  * Prometheus' view of one (database, retention policy): float fields named `value`, a series per measurement and tags, one
  * replica's copy each. An equality matcher on a replica label is a preference for that copy, not a filter.
  */
-export class ShardEngine implements Engine {
-  readonly semantics = 'upsert';
-  readonly #options: ShardEngineOptions;
+export class ShardQueryable implements Queryable {
+  readonly #options: ShardQueryableOptions;
 
-  constructor(options: ShardEngineOptions) {
+  constructor(options: ShardQueryableOptions) {
     this.#options = options;
-  }
-
-  appender(): Appender {
-    return new ShardAppender(this.#options);
   }
 
   select(request: SelectRequest, context: ReadContext): SeriesSource {
@@ -78,19 +80,6 @@ export class ShardEngine implements Engine {
     return answer(values, limit);
   }
 
-  async deleteSamples(range: TimeRange, matchers: readonly Matcher[]): Promise<void> {
-    const { store, database, replicaLabels } = this.#options;
-    const { matchers: filters } = splitReplica(matchers, replicaLabels);
-    await store.deleteRows(
-      database,
-      (measurement, tags) => matchesAll(filters, labelsOf(measurement, tags)),
-      nanoRange(range),
-    );
-  }
-
-  /** The store is closed by whoever opened it. */
-  async close(): Promise<void> {}
-
   async #eachLabels(
     range: TimeRange,
     matchers: readonly Matcher[],
@@ -114,7 +103,7 @@ export class ShardEngine implements Engine {
 
 class ShardSource implements SeriesSource {
   readonly warnings: readonly Annotation[] = [];
-  readonly #options: ShardEngineOptions;
+  readonly #options: ShardQueryableOptions;
   readonly #request: SelectRequest;
   readonly #context: ReadContext;
   readonly #filters: readonly Matcher[];
@@ -126,7 +115,7 @@ class ShardSource implements SeriesSource {
   #takenBytes = 0;
   #isClosed = false;
 
-  constructor(options: ShardEngineOptions, request: SelectRequest, context: ReadContext) {
+  constructor(options: ShardQueryableOptions, request: SelectRequest, context: ReadContext) {
     const { matchers: filters, preferredReplica } = splitReplica(
       request.matchers,
       options.replicaLabels,
