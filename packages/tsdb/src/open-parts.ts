@@ -1,10 +1,10 @@
 import { type Closer, errorText } from '@pollux/base';
+import { createHashKey } from '@pollux/index';
 import { BlockSet } from './block/block-set.ts';
 import { FileCache } from './block/file-cache.ts';
 import { Downsampled } from './downsample/downsampled.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
 import { openHeadChunks } from './head/found-chunks.ts';
-import { createHashKey } from './head/hash-bytes.ts';
 import { Head } from './head/head.ts';
 import { LogReplay } from './head/replay.ts';
 import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';

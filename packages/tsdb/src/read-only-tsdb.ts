@@ -1,4 +1,5 @@
 import type { Env } from '@pollux/base';
+import { createHashKey } from '@pollux/index';
 import type { ReadContext, SelectRequest, SeriesSource } from '@pollux/storage';
 import { type Log, Registry } from '@pollux/telemetry';
 import type { Block } from './block/block.ts';
@@ -6,7 +7,6 @@ import { BlockSet } from './block/block-set.ts';
 import { FileCache } from './block/file-cache.ts';
 import { DirectoryError } from './errors.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
-import { createHashKey } from './head/hash-bytes.ts';
 import { Head } from './head/head.ts';
 import { LogReplay } from './head/replay.ts';
 import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';

@@ -1,9 +1,9 @@
 import { systemCode } from '@pollux/base';
+import { matchPostings } from '@pollux/index';
 import type { Labels, Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import type { ChunkMeta } from '../format/index-write.ts';
 import type { ColumnBuilder } from '../query/column-builder.ts';
-import { matchPostings } from '../query/label-index.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import { type Block, chunksIn } from './block.ts';
 

@@ -1,6 +1,6 @@
+import { matchPostings } from '@pollux/index';
 import type { Matcher } from '@pollux/model';
 import { isLabelShown } from '../query/deleted-series.ts';
-import { matchPostings } from '../query/label-index.ts';
 import type { Block } from './block.ts';
 
 /**

@@ -1,4 +1,5 @@
 import { ByteReader, crc32c, DecodeError, type File, type Files } from '@pollux/base';
+import { matchPostings } from '@pollux/index';
 import { type Matcher, matchesAll } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import { CorruptionError } from '../errors.ts';
@@ -19,7 +20,6 @@ import {
   type Tombstones,
 } from '../format/tombstones.ts';
 import { addInterval } from '../head/intervals.ts';
-import { matchPostings } from '../query/label-index.ts';
 import type { Slices } from '../slices.ts';
 import { ChunkScan, type StoredChunk } from './chunk-scan.ts';
 import type { CachedFile, FileCache } from './file-cache.ts';

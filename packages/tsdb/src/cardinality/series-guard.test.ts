@@ -1,11 +1,11 @@
 import { SeededRandom, VirtualClock } from '@pollux/base';
+import { createHashKey } from '@pollux/index';
 import { Labels } from '@pollux/model';
 import { APPEND_OUTCOME } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Tsdb } from '../db.ts';
 import { ExemplarRing } from '../head/exemplar-ring.ts';
-import { createHashKey } from '../head/hash-bytes.ts';
 import { Head } from '../head/head.ts';
 import { tsdbMetrics } from '../metrics.ts';
 import {

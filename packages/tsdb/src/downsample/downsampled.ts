@@ -1,8 +1,8 @@
 import { errorText } from '@pollux/base';
+import { matchPostings } from '@pollux/index';
 import { formatDuration, type Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import type { Block } from '../block/block.ts';
-import { matchPostings } from '../query/label-index.ts';
 import { cutoffsIn, type Expiry } from '../retention/expiry.ts';
 import type { Slices } from '../slices.ts';
 import { addToBitmap, type RawDropped } from './raw-dropped.ts';

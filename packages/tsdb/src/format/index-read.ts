@@ -1,9 +1,9 @@
 import { ByteReader, DecodeError } from '@pollux/base';
+import type { LabelIndex } from '@pollux/index';
 import { crc32c } from '@pollux/kernels';
 import { compareText, Labels } from '@pollux/model';
 import type { CachedFile } from '../block/file-cache.ts';
 import { CorruptionError } from '../errors.ts';
-import type { LabelIndex } from '../query/label-index.ts';
 import { FileScan } from './file-scan.ts';
 import { decodeChunkMetas, IndexScan, MAX_SERIES_ENTRY_BYTES } from './index-scan.ts';
 import { type ChunkMeta, INDEX_MAGIC, SERIES_ALIGN } from './index-write.ts';

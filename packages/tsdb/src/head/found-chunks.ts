@@ -1,4 +1,5 @@
 import type { Clock, Files } from '@pollux/base';
+import { NumberMap } from '@pollux/index';
 import type { Log } from '@pollux/telemetry';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { HeadChunkMeta } from '../head-chunks/entry.ts';
@@ -7,7 +8,6 @@ import { dropDamage, scanHeadChunks } from '../head-chunks/scan.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { Slices } from '../slices.ts';
 import type { Head } from './head.ts';
-import { RefTable } from './ref-table.ts';
 import type { Slot } from './series-table.ts';
 
 export type HeadChunkSource = {
@@ -70,7 +70,7 @@ export async function openHeadChunks(
 /** Chunks that were found on the disk, until the record of their series comes by. */
 export class FoundChunks {
   readonly #head: Head;
-  readonly #newest = new RefTable();
+  readonly #newest = new NumberMap();
   /** Behind the last of them; file 0 when there are none. */
   end: HeadChunkPlace = { file: 0, offset: 0 };
   /** Time of the newest sample that any of them ever had; −Infinity when there are none. */

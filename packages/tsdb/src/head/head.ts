@@ -1,4 +1,5 @@
 import { DecodeError } from '@pollux/base';
+import type { HashKey } from '@pollux/index';
 import {
   type HistogramSample,
   resetXorAppend,
@@ -21,7 +22,6 @@ import { sampleOf, staleHistogram } from '../query/histogram-values.ts';
 import { type AppendBounds, LATE } from './append-bounds.ts';
 import { chunkEndMs, rangeEndMs } from './chunk-times.ts';
 import type { ExemplarRing } from './exemplar-ring.ts';
-import type { HashKey } from './hash-bytes.ts';
 import { addInterval, type Interval } from './intervals.ts';
 import { OpenHistograms } from './open-histograms.ts';
 import { OpenRegions, REGION_BYTES } from './open-regions.ts';

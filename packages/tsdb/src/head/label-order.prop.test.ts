@@ -1,8 +1,8 @@
 import { SeededRandom } from '@pollux/base';
+import { createHashKey } from '@pollux/index';
 import { Labels } from '@pollux/model';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { createHashKey } from './hash-bytes.ts';
 import { sortByLabels } from './label-order.ts';
 import { SeriesTable } from './series-table.ts';
 

@@ -1,9 +1,9 @@
 import { CanceledError } from '@pollux/base';
+import { type LabelIndex, matchPostings } from '@pollux/index';
 import type { Labels, Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import type { ColumnBuilder } from '../query/column-builder.ts';
 import { isLabelShown } from '../query/deleted-series.ts';
-import { type LabelIndex, matchPostings } from '../query/label-index.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import type { Head, HeadReader } from './head.ts';
 import { HeadSeriesWalk } from './head-series-walk.ts';

@@ -1,6 +1,6 @@
 import { type ByteReader, DecodeError } from '@pollux/base';
+import type { Symbols } from '@pollux/index';
 import { Labels } from '@pollux/model';
-import type { Symbols } from './symbols.ts';
 
 /** The labels of one series as symbols, name, value, name, value … in the order of the names; lent. */
 export type SymbolLabels = { symbols: Uint32Array; size: number };

@@ -1,10 +1,10 @@
 import { ByteReader, SeededRandom, VirtualClock } from '@pollux/base';
+import { createHashKey } from '@pollux/index';
 import { Labels } from '@pollux/model';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeSeries, encodeSeries, recordBytes } from '../format/wal-record.ts';
 import { Slices } from '../slices.ts';
-import { createHashKey } from './hash-bytes.ts';
 import { LabelBytes } from './label-bytes.ts';
 import { SeriesRecords } from './series-records.ts';
 import { SeriesTable } from './series-table.ts';

@@ -1,5 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import {
+  enlarge,
+  type HashKey,
+  hashWords,
+  KeyTable,
+  LabelPostings,
+  NumberMap,
+  Symbols,
+} from '@pollux/index';
+import {
   createXorAppendState,
   growXorAppendState,
   resetXorAppend,
@@ -7,13 +16,7 @@ import {
 } from '@pollux/kernels';
 import { Labels } from '@pollux/model';
 import type { Slices } from '../slices.ts';
-import { type HashKey, hashWords } from './hash-bytes.ts';
-import { HeadPostings } from './head-postings.ts';
 import { LabelBytes } from './label-bytes.ts';
-import { enlarge } from './ref-lists.ts';
-import { RefTable } from './ref-table.ts';
-import { SeriesKeys } from './series-keys.ts';
-import { Symbols } from './symbols.ts';
 
 /** In place of the number of a text that has none. */
 const UNKNOWN = 0xffffffff;
@@ -31,10 +34,10 @@ export type Slot = number;
 export class SeriesTable {
   readonly symbols: Symbols;
   /** Labels by slot. */
-  readonly keys: SeriesKeys;
+  readonly keys: KeyTable;
   /** For callers that have label sets as strings. */
   readonly labelBytes = new LabelBytes();
-  postings = new HeadPostings();
+  postings = new LabelPostings();
   /** 0 where the slot is free. */
   refs = new Uint32Array(64);
   /** Time of the newest sample, −Infinity when there is none. */
@@ -58,13 +61,13 @@ export class SeriesTable {
   touchedBy = new Float64Array(64);
 
   /** The postings that are being rebuilt. */
-  #nextPostings: HeadPostings | null = null;
+  #nextPostings: LabelPostings | null = null;
   #next = 0;
   readonly #free: Slot[] = [];
   #count = 0;
   #lastRef = 0;
   /** Slot + 1 by reference. */
-  readonly #slots = new RefTable();
+  readonly #slots = new NumberMap();
   readonly #compareSymbols = (a: number, b: number): number => this.symbols.compare(a, b);
   /** Symbols of the labels that were looked for last. */
   #scratch = new Uint32Array(64);
@@ -76,7 +79,7 @@ export class SeriesTable {
   constructor(key: HashKey) {
     this.#key = key;
     this.symbols = new Symbols(key);
-    this.keys = new SeriesKeys(key);
+    this.keys = new KeyTable(key);
   }
 
   /** Live series. */
@@ -265,7 +268,7 @@ export class SeriesTable {
 
   /** Leaves the removed series out of the postings. Yields between slices; the old ones answer until the new are ready. */
   async rebuildPostings(slices: Slices): Promise<void> {
-    const next = new HeadPostings(this.postings.pairCount);
+    const next = new LabelPostings(this.postings.pairCount);
     const refs = this.postings.all().slice();
     this.#nextPostings = next;
     for (let i = 0; i < refs.length; i++) {
@@ -279,7 +282,7 @@ export class SeriesTable {
     await this.symbols.releaseUnused(slices);
   }
 
-  #addTo(postings: HeadPostings, slot: Slot): void {
+  #addTo(postings: LabelPostings, slot: Slot): void {
     const start = this.keys.startOf(slot);
     const end = start + this.keys.sizeOf(slot);
     postings.add(this.refs[slot]!, this.keys.itemsOf(slot), start, end);

@@ -1,4 +1,5 @@
 import type { Clock, Files } from '@pollux/base';
+import { matchPostings } from '@pollux/index';
 import { decodeHistograms, denseCount, histogramValueCount } from '@pollux/kernels';
 import {
   compareText,
@@ -14,7 +15,6 @@ import { CHUNK_ENCODING, isHistogramEncoding } from '../format/chunk-file.ts';
 import { isFloatEncoding } from '../format/float-chunk.ts';
 import { chunkSampleCount } from '../format/rewrite-chunk.ts';
 import { DEFAULT_TSDB_OPTIONS } from '../options.ts';
-import { matchPostings } from '../query/label-index.ts';
 import { Slices } from '../slices.ts';
 
 export type AnalyseOptions = {

@@ -1,7 +1,7 @@
 import { defined } from '@pollux/base';
+import type { Symbols } from '@pollux/index';
 import type { LogApplier } from '../head/apply-log.ts';
 import { createSymbolLabels } from '../head/series-record.ts';
-import type { Symbols } from '../head/symbols.ts';
 import {
   type FeedNote,
   type FeedSlot,

@@ -1,5 +1,5 @@
+import type { Symbols } from '@pollux/index';
 import type { SymbolLabels } from '../head/series-record.ts';
-import type { Symbols } from '../head/symbols.ts';
 import { NEW_TEXT, TOKEN_COUNT } from './text-tokens.ts';
 
 /** What the tokens of a feed mean as symbols of the head; its counterpart on the other side is TextTokens. */

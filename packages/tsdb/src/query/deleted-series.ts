@@ -1,6 +1,6 @@
+import type { LabelIndex } from '@pollux/index';
 import type { Slices } from '../slices.ts';
 import type { ColumnBuilder } from './column-builder.ts';
-import type { LabelIndex } from './label-index.ts';
 import type { SeriesCursor } from './series-cursor.ts';
 
 /** True when the series that the cursor stands on has a sample in the range that is not deleted. */

@@ -1,6 +1,6 @@
+import { matchPostings } from '@pollux/index';
 import { intersectPostings, subtractPostings } from '@pollux/kernels';
 import type { Block } from '../block/block.ts';
-import { matchPostings } from '../query/label-index.ts';
 import type { RetentionRule } from './settings.ts';
 
 /** Which series of a block fall under which rule: class i is that of rule i, the last class that of no rule. */

@@ -14,7 +14,7 @@ const FIRST_SLAB_ITEMS = 1024;
  * The label sets of series, as numbers of symbols: name, value, name, value … in the order of the names. A row has one set, and
  * a set is found by its numbers. No object a row.
  */
-export class SeriesKeys {
+export class KeyTable {
   #places = new Uint32Array(64);
   #sizes = new Uint32Array(64);
   readonly #slabs: Uint32Array[] = [new Uint32Array(FIRST_SLAB_ITEMS)];

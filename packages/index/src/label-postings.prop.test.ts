@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HeadPostings } from './head-postings.ts';
+import { LabelPostings } from './label-postings.ts';
 import { RefLists } from './ref-lists.ts';
 
 describe('lists of references', () => {
@@ -52,7 +52,7 @@ describe('postings of the head', () => {
     const labels = fc.uniqueArray(pair, { selector: ([name]) => name, maxLength: 6 });
     fc.assert(
       fc.property(fc.array(labels, { maxLength: 80 }), fc.boolean(), (series, isReversed) => {
-        const postings = new HeadPostings();
+        const postings = new LabelPostings();
         const refs = series.map((_, i) => i + 1);
         if (isReversed) refs.reverse();
         for (const [i, pairs] of series.entries()) {

@@ -8,7 +8,7 @@ const ALL = 0;
  * From a label pair to the ascending references of the series that carry it. Pairs are numbered, and columns hold what
  * belongs to them, so a pair of one series (the value of an `id` label) costs no object.
  */
-export class HeadPostings {
+export class LabelPostings {
   #pairName: Uint32Array;
   #pairValue: Uint32Array;
   #pairs = 0;

@@ -4,7 +4,7 @@ const PAGE_SIZE = 2 ** PAGE_BITS;
 type Page = { readonly values: Uint32Array; live: number };
 
 /** Numbers above 0 by series reference; 0 where there is none. Memory goes by ranges of references that are in use. */
-export class RefTable {
+export class NumberMap {
   readonly #pages: (Page | null)[] = [];
 
   get(ref: number): number {
