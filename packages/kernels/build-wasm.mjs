@@ -2,7 +2,7 @@
 // files. Run by the build of the workspace.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
@@ -14,6 +14,10 @@ const MODULES = {
   // Each instance works on a memory of its own, whose size its owner chooses.
   'write-requests': ['--importMemory', '--initialMemory', '1'],
 };
+const SOURCES = readdirSync(path.join(room, 'assembly'))
+  .filter((name) => name.endsWith('.ts'))
+  .sort()
+  .map((name) => path.join(room, 'assembly', name));
 const manifest = compilerManifest();
 if (manifest === null) {
   process.stderr.write(
@@ -30,13 +34,10 @@ function compile(name, options) {
   const source = path.join(room, 'assembly', `${name}.ts`);
   const target = path.join(folder, `${name}.js`);
   const binary = path.join(folder, `${name}.wasm`);
-  const hash = createHash('sha256')
-    .update(readFileSync(source))
-    .update(readFileSync(path.join(room, 'assembly', 'snappy-block.ts')))
-    .update(readFileSync(manifest))
-    .update(readFileSync(import.meta.filename))
-    .digest('hex');
-  const head = `// Built of ${hash}\n`;
+  const hash = createHash('sha256');
+  // Sources import one another, so a change of one builds all.
+  for (const file of [...SOURCES, manifest, import.meta.filename]) hash.update(readFileSync(file));
+  const head = `// Built of ${hash.digest('hex')}\n`;
   if (existsSync(target) && readFileSync(target, 'utf8').startsWith(head)) return;
   mkdirSync(folder, { recursive: true });
   const args = [compiler, source, '--outFile', binary, ...options];

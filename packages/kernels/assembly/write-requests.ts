@@ -374,12 +374,10 @@ function print(at: usize, bytes: u32): void {
   print2 = folded(sum2, sums + 48);
 }
 
-// @ts-expect-error: decorators are AssemblyScript's
 function products(a: v128, b: v128): v128 {
   return i64x2.add(i64x2.extmul_low_i32x4_u(a, b), i64x2.extmul_high_i32x4_u(a, b));
 }
 
-// @ts-expect-error: decorators are AssemblyScript's
 function folded(sum: v128, key: usize): u32 {
   const whole = <u64>i64x2.extract_lane(sum, 0) + <u64>i64x2.extract_lane(sum, 1);
   const low = load<u64>(key) + (whole & 0xffffffff) * load<u64>(key, 8);

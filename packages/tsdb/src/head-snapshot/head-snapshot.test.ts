@@ -377,7 +377,7 @@ function changeRows(
 ): void {
   changeFrame(bytes, index, (body) => {
     const source = new ByteReader(body);
-    for (let texts = source.uvarint(); texts > 0; texts--) source.skip(source.uvarint());
+    for (let texts = source.uvarint(); texts > 0; texts--) source.uvarintText();
     const count = source.uvarint();
     change(body.subarray(source.offset), count);
   });
