@@ -1,5 +1,4 @@
 export { nodeIdentity } from './config/node-identity.ts';
-export { type NameValidation, nameValidation, relabelConfigs } from './config/relabel.ts';
 export type {
   Discoverer,
   DiscovererDeps,

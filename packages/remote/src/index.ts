@@ -28,7 +28,6 @@ export {
   type WriteReaderOptions,
 } from './receive/write-reader.ts';
 export { SamplesRefusedError, type Stored, storeRequest } from './receive/write-request.ts';
-export { relabelSteps } from './relabel-config.ts';
 export { Backoff } from './write/backoff.ts';
 export {
   type MetadataConfig,

@@ -17,15 +17,7 @@ import {
   refuse,
   string,
 } from '@pollux/config';
-import {
-  discoveryFields,
-  type NameValidation,
-  nameValidation,
-  nodeIdentity,
-  type ProviderSpec,
-  providersOf,
-  relabelConfigs,
-} from '@pollux/discovery';
+import { discoveryFields, nodeIdentity, type ProviderSpec, providersOf } from '@pollux/discovery';
 import {
   DEFAULT_SCRAPE_PROTOCOLS,
   type EscapingScheme,
@@ -39,6 +31,7 @@ import {
   unservedClientFields,
 } from '@pollux/http';
 import { formatDuration, parseDuration, type RelabelStep } from '@pollux/model';
+import { type NameValidation, nameValidation, relabelConfigs } from '@pollux/relabel-config';
 
 const DEFAULT_INTERVAL_MS = 60_000;
 const DEFAULT_TIMEOUT_MS = 10_000;

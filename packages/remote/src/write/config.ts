@@ -27,8 +27,8 @@ import {
   PROTOCOL_HEADERS,
 } from '@pollux/http';
 import { parseDuration, type RelabelStep } from '@pollux/model';
+import { relabelConfigs } from '@pollux/relabel-config';
 import { NotSupportedError } from '../errors.ts';
-import { relabelSteps } from '../relabel-config.ts';
 
 export type QueueConfig = {
   /** Samples a shard holds in memory. */
@@ -103,7 +103,7 @@ const writeFields = object({
   name: optional(string, ''),
   remote_timeout: optional(duration, 30_000),
   headers: optional(record(string), {}),
-  write_relabel_configs: optional(relabelSteps, []),
+  write_relabel_configs: optional(relabelConfigs(), []),
   send_exemplars: optional(boolean, false),
   send_native_histograms: optional(boolean, false),
   round_robin_dns: optional(boolean, false),

@@ -10,15 +10,10 @@ import {
   refuse,
   string,
 } from '@pollux/config';
-import {
-  discoveryFields,
-  type NameValidation,
-  type ProviderSpec,
-  providersOf,
-  relabelConfigs,
-} from '@pollux/discovery';
+import { discoveryFields, type ProviderSpec, providersOf } from '@pollux/discovery';
 import { type ClientConfig, checkClientConfig, clientConfigFields } from '@pollux/http';
 import { parseDuration, type RelabelStep } from '@pollux/model';
+import { type NameValidation, relabelConfigs } from '@pollux/relabel-config';
 
 /** One entry of `alerting.alertmanagers`. */
 export type AlertmanagersConfig = {

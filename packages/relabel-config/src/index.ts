@@ -1,0 +1,1 @@
+export { type NameValidation, nameValidation, relabelConfigs } from './relabel-configs.ts';
