@@ -16,11 +16,14 @@ export type Server = {
   stop(): Promise<void>;
 };
 
-/** Starts the installed Prometheus, ready to answer, on a free port. */
-export async function startPrometheus(flags: readonly string[]): Promise<Server> {
+/** Starts a Prometheus, the installed one unless a binary is named, ready to answer on a free port. */
+export async function startPrometheus(
+  flags: readonly string[],
+  binary = 'prometheus',
+): Promise<Server> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const child = spawn('prometheus', [...flags, `--web.listen-address=127.0.0.1:${port}`], {
+  const child = spawn(binary, [...flags, `--web.listen-address=127.0.0.1:${port}`], {
     stdio: 'ignore',
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));

@@ -37,6 +37,31 @@ type Body = {
 
 const TIMEOUT_MS = 60_000;
 
+/** What the API said of an expression alone. */
+export type ExpressionAnswer = {
+  readonly status: number;
+  readonly errorType: string;
+  readonly error: string;
+  readonly data: unknown;
+};
+
+export async function askExpression(
+  base: string,
+  page: 'parse_query' | 'format_query',
+  query: string,
+): Promise<ExpressionAnswer> {
+  const response = await fetch(`${base}/api/v1/${page}`, {
+    method: 'POST',
+    body: new URLSearchParams({ query }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  const text = await response.text();
+  if (!text.startsWith('{'))
+    return { status: response.status, errorType: 'not JSON', error: text, data: null };
+  const { errorType = '', error = '', data = null } = JSON.parse(text) as Body;
+  return { status: response.status, errorType, error, data };
+}
+
 export async function ask(base: string, query: string, times: Times): Promise<Answer> {
   const seconds = (ms: number): string => String(ms / 1_000);
   const form: Record<string, string> =

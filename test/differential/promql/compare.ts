@@ -1,30 +1,53 @@
-import type { Answer, HistogramJson, SeriesJson } from './ask.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Expr } from '@pollux/promql/parser';
+import type { Answer, ExpressionAnswer, HistogramJson, SeriesJson } from './ask.ts';
 
 /** Where two answers to one query part. */
 export type Difference = {
-  readonly kind: 'status' | 'type' | 'series' | 'value' | 'format' | 'order' | 'remarks';
+  readonly kind:
+    | 'status'
+    | 'error'
+    | 'tree'
+    | 'type'
+    | 'series'
+    | 'value'
+    | 'format'
+    | 'order'
+    | 'remarks';
   readonly text: string;
 };
 
 export type Remarks = { readonly warnings: readonly string[]; readonly infos: readonly string[] };
 
+export const NO_REMARKS: Remarks = { warnings: [], infos: [] };
+
 const TOLERANCE = 1e-9;
 
-/** The first difference; null when there is none. `remarks` are those that 3.x makes and 2.42 does not know. */
+/** What an ordered answer is ordered by. */
+export type Order = 'values' | 'labels';
+
+/**
+ * The first difference; null when there is none. `remarks` are those that 3.x makes and a judging 2.42 does not know; null
+ * when a 3.x judges, whose own remarks and errors count.
+ */
 export function compare(
   ours: Answer,
   theirs: Answer,
-  expectation: { readonly remarks: Remarks; readonly isOrdered: boolean },
+  expectation: { readonly remarks: Remarks | null; readonly order: Order | null },
 ): Difference | null {
   if (ours.status !== theirs.status || ours.errorType !== theirs.errorType) {
     return { kind: 'status', text: `${outcome(ours)} and ${outcome(theirs)}` };
   }
+  if (expectation.remarks === null && ours.error !== theirs.error)
+    return { kind: 'error', text: `${ours.error} and ${theirs.error}` };
   if (ours.resultType !== theirs.resultType)
     return { kind: 'type', text: `${ours.resultType} and ${theirs.resultType}` };
   return (
     compareSeries(ours.series, theirs.series) ??
-    (expectation.isOrdered ? compareOrder(ours.series, theirs.series) : null) ??
-    compareRemarks(ours, theirs, expectation.remarks)
+    (expectation.order === null
+      ? null
+      : compareOrder(ours.series, theirs.series, expectation.order)) ??
+    compareRemarks(ours, theirs, expectation.remarks ?? NO_REMARKS)
   );
 }
 
@@ -134,8 +157,15 @@ function histogramsAlike(ours: HistogramJson, theirs: HistogramJson): Difference
 function compareOrder(
   ours: readonly SeriesJson[],
   theirs: readonly SeriesJson[],
+  order: Order,
 ): Difference | null {
-  for (const [i, { value }] of ours.entries()) {
+  for (const [i, series] of ours.entries()) {
+    const { value } = series;
+    if (order === 'labels') {
+      const [our, their] = [keyOf(series), keyOf(theirs[i]!)];
+      if (our !== their) return { kind: 'order', text: `at ${i}: ${our} and ${their}` };
+      continue;
+    }
     const [our, their] = [value?.[1] ?? '', theirs[i]?.value?.[1] ?? ''];
     if (floatsAlike(our, their) !== null)
       return { kind: 'order', text: `at ${i}: ${our} and ${their}` };
@@ -143,11 +173,41 @@ function compareOrder(
   return null;
 }
 
+/** By what the answer to an instant query is ordered; null when in no way. */
+export function orderOf(expr: Expr | null): Order | null {
+  if (expr?.kind === 'call' && /^sort_by_label/.test(expr.signature.name)) return 'labels';
+  return expr?.kind === 'call' && /^sort/.test(expr.signature.name) ? 'values' : null;
+}
+
 function compareRemarks(ours: Answer, theirs: Answer, wanted: Remarks): Difference | null {
-  const expected = JSON.stringify([
-    [...theirs.warnings, ...wanted.warnings].sort(),
-    [...theirs.infos, ...wanted.infos].sort(),
-  ]);
-  const found = JSON.stringify([[...ours.warnings].sort(), [...ours.infos].sort()]);
-  return found === expected ? null : { kind: 'remarks', text: `${found}, expected ${expected}` };
+  const expected = [
+    shownRemarks(theirs.warnings, wanted.warnings),
+    shownRemarks(theirs.infos, wanted.infos),
+  ];
+  const found = [shownRemarks(ours.warnings, []), shownRemarks(ours.infos, [])];
+  return isDeepStrictEqual(found, expected)
+    ? null
+    : { kind: 'remarks', text: `${JSON.stringify(found)}, expected ${JSON.stringify(expected)}` };
+}
+
+/** Which remarks are told when there are too many is chance; how many there are is not. */
+function shownRemarks(remarks: readonly string[], more: readonly string[]): readonly string[] {
+  const rest = remarks.find((text) => /^\d+ more \w+ annotations omitted$/.test(text));
+  return rest === undefined ? [...remarks, ...more].sort() : [`${remarks.length}`, rest];
+}
+
+/** The first difference between what was said of an expression. */
+export function compareExpressions(
+  ours: ExpressionAnswer,
+  theirs: ExpressionAnswer,
+): Difference | null {
+  const said = ({ status, errorType, error }: ExpressionAnswer): string =>
+    status === 200 ? '200' : `${status} ${errorType}: ${error}`;
+  if (said(ours) !== said(theirs))
+    return { kind: 'error', text: `${said(ours)}\n  and ${said(theirs)}` };
+  if (isDeepStrictEqual(ours.data, theirs.data)) return null;
+  return {
+    kind: 'tree',
+    text: `${JSON.stringify(ours.data)}\n  and ${JSON.stringify(theirs.data)}`,
+  };
 }

@@ -23,7 +23,7 @@ const SLOW_SCRAPE_MS = 240_000;
  */
 const QUIET_MS = 250;
 
-type Target = {
+export type Target = {
   readonly job: string;
   readonly instance: string;
   /** Scrape times, and those among them that found the target gone and wrote stale markers. */
@@ -45,7 +45,7 @@ export function seededData(seed: number): DataSeries[] {
   return [...targets.flatMap((item) => seriesOf(random, item)), ...specialSeries(random)];
 }
 
-function target(random: SeededRandom, job: string, instance: string): Target {
+export function target(random: SeededRandom, job: string, instance: string): Target {
   const phaseMs = 1 + random.below(SCRAPE_MS - 1);
   const gaps = Array.from({ length: 1 + random.below(2) }, () => {
     const fromMs = random.below(LENGTH_MS);
@@ -106,7 +106,10 @@ function seriesOf(random: SeededRandom, item: Target): DataSeries[] {
   ];
 }
 
-function sampled(item: Target, valueAt: (index: number) => number | FloatHistogram): DataSample[] {
+export function sampled(
+  item: Target,
+  valueAt: (index: number) => number | FloatHistogram,
+): DataSample[] {
   return item.scrapes.map((timestampMs, i) => ({
     timestampMs,
     value: item.staleAt.has(timestampMs) ? 'stale' : valueAt(i),
@@ -114,7 +117,7 @@ function sampled(item: Target, valueAt: (index: number) => number | FloatHistogr
 }
 
 /** A multiple of 1/8 in [0, scale). */
-function eighths(random: SeededRandom, scale: number): number {
+export function eighths(random: SeededRandom, scale: number): number {
   return random.below(scale * 8) / 8;
 }
 

@@ -1,6 +1,8 @@
 import type { Expr } from '@pollux/promql/parser';
 import type { Answer, SeriesJson } from './ask.ts';
 import type { Difference } from './compare.ts';
+import { YOUNGER_DEVIATIONS } from './deviations-younger.ts';
+import type { Dialect } from './peer.ts';
 
 /** A query that was answered differently. */
 export type Parting = {
@@ -22,7 +24,7 @@ export type Deviation = {
   excuses(parting: Parting): boolean;
 };
 
-/** All that may differ. A row is added only for what Prometheus itself changed. */
+/** All in which 2.42 may differ. A row is added only for what Prometheus itself changed. */
 export const DEVIATIONS: readonly Deviation[] = [
   {
     name: 'atan2 keeps the name of the metric in 2.42',
@@ -88,6 +90,11 @@ export const DEVIATIONS: readonly Deviation[] = [
 ];
 
 export const MAX_DEVIATIONS = 25;
+
+/** What may differ where a Prometheus of this dialect judges. */
+export function deviationsFrom(dialect: Dialect): readonly Deviation[] {
+  return dialect === '3.x' ? YOUNGER_DEVIATIONS : DEVIATIONS;
+}
 
 /** A mean that lies on the edge may be rounded either way. */
 function isRounding(features: ReadonlySet<string>): boolean {

@@ -1,11 +1,19 @@
 import { SeededRandom } from '@pollux/base';
+import type { Dialect } from './peer.ts';
 
-/** Choices of one seed. */
+/** Choices of one seed, for a query in a dialect. */
 export class Dice {
+  readonly dialect: Dialect;
   readonly #random: SeededRandom;
 
-  constructor(seed: number) {
+  constructor(seed: number, dialect: Dialect) {
+    this.dialect = dialect;
     this.#random = new SeededRandom(seed);
+  }
+
+  /** True where 3.x judges. */
+  get isYounger(): boolean {
+    return this.dialect === '3.x';
   }
 
   below(bound: number): number {

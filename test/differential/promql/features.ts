@@ -5,6 +5,7 @@ import {
   FUNCTIONS,
   walk,
 } from '@pollux/promql/parser';
+import type { Dialect } from './peer.ts';
 
 /** Functions of 3.14 that 2.42 does not have. All experimental ones but one are younger too. */
 const YOUNGER = new Set([
@@ -19,13 +20,12 @@ export const RENAMED: ReadonlyMap<string, string> = new Map([
   ['double_exponential_smoothing', 'holt_winters'],
 ]);
 
-export const SHARED_FUNCTIONS: readonly string[] = [...FUNCTIONS.values()]
+const SHARED_FUNCTIONS: readonly string[] = [...FUNCTIONS.values()]
   .filter(
     ({ name, isExperimental }) => !YOUNGER.has(name) && (!isExperimental || RENAMED.has(name)),
   )
   .map(({ name }) => name);
 
-/** limitk and limit_ratio are younger. */
 export const AGGREGATIONS = [
   'sum',
   'avg',
@@ -40,10 +40,20 @@ export const AGGREGATIONS = [
   'count_values',
   'quantile',
 ] as const satisfies readonly AggregateOperator[];
+const YOUNGER_AGGREGATIONS = [
+  'limitk',
+  'limit_ratio',
+] as const satisfies readonly AggregateOperator[];
 
 export const ARITHMETIC = ['+', '-', '*', '/', '%', '^', 'atan2'] as const;
 export const COMPARISONS = ['==', '!=', '<', '>', '<=', '>='] as const;
 export const SETS = ['and', 'or', 'unless'] as const;
+export const TRIMS = ['</', '>/'] as const;
+
+export function isTrim(operator: BinaryOperator): operator is (typeof TRIMS)[number] {
+  return operator === '</' || operator === '>/';
+}
+
 const OPERATORS: readonly BinaryOperator[] = [...ARITHMETIC, ...COMPARISONS, ...SETS];
 
 export const MODIFIERS = [
@@ -67,28 +77,68 @@ export const MODIFIERS = [
   'matcher !~',
   'native histogram',
 ] as const;
-export type Modifier = (typeof MODIFIERS)[number];
+export const YOUNGER_MODIFIERS = [
+  'anchored',
+  'smoothed',
+  'fill',
+  'fill_left',
+  'fill_right',
+  'duration expression',
+  'UTF-8 name',
+  'histograms that change',
+  'gauge histograms',
+  'custom buckets',
+  'mixed samples',
+  'classic and native',
+  'samples on the edge',
+] as const;
+export type YoungerModifier = (typeof YOUNGER_MODIFIERS)[number];
+export type Modifier = (typeof MODIFIERS)[number] | YoungerModifier;
 
 /** Queries that are not made from a tree. */
 const TEXTS = ['refused', 'mutated', 'with a remark'] as const;
+const YOUNGER_TEXTS = ['words'] as const;
 
 /** A part of the language that a tree may have. */
 export type TreeFeature =
   | { readonly kind: 'function'; readonly name: string }
-  | { readonly kind: 'aggregation'; readonly name: (typeof AGGREGATIONS)[number] }
+  | { readonly kind: 'aggregation'; readonly name: AggregateOperator }
   | { readonly kind: 'operator'; readonly name: BinaryOperator }
   | { readonly kind: 'modifier'; readonly name: Modifier };
-export type TextFeature = { readonly kind: 'text'; readonly name: (typeof TEXTS)[number] };
+export type TextFeature = {
+  readonly kind: 'text';
+  readonly name: (typeof TEXTS | typeof YOUNGER_TEXTS)[number];
+};
 /** What queries are made about, in turn; each run must have asked about all of them often enough. */
 export type Feature = TreeFeature | TextFeature;
 
-export const FEATURES: readonly Feature[] = [
-  ...SHARED_FUNCTIONS.map((name): Feature => ({ kind: 'function', name })),
-  ...AGGREGATIONS.map((name): Feature => ({ kind: 'aggregation', name })),
-  ...OPERATORS.map((name): Feature => ({ kind: 'operator', name })),
-  ...MODIFIERS.map((name): Feature => ({ kind: 'modifier', name })),
-  ...TEXTS.map((name): Feature => ({ kind: 'text', name })),
-];
+export const FEATURES: Readonly<Record<Dialect, readonly Feature[]>> = {
+  '2.42': features(SHARED_FUNCTIONS, AGGREGATIONS, OPERATORS, MODIFIERS, TEXTS),
+  '3.x': features(
+    [...FUNCTIONS.keys()],
+    [...AGGREGATIONS, ...YOUNGER_AGGREGATIONS],
+    [...OPERATORS, ...TRIMS],
+    [...MODIFIERS, ...YOUNGER_MODIFIERS],
+    [...TEXTS, ...YOUNGER_TEXTS],
+  ),
+};
+
+/** The features of a dialect, in the order in which they are asked about. */
+function features(
+  functions: readonly string[],
+  aggregations: readonly AggregateOperator[],
+  operators: readonly BinaryOperator[],
+  modifiers: readonly Modifier[],
+  texts: readonly TextFeature['name'][],
+): readonly Feature[] {
+  return [
+    ...functions.map((name): Feature => ({ kind: 'function', name })),
+    ...aggregations.map((name): Feature => ({ kind: 'aggregation', name })),
+    ...operators.map((name): Feature => ({ kind: 'operator', name })),
+    ...modifiers.map((name): Feature => ({ kind: 'modifier', name })),
+    ...texts.map((name): Feature => ({ kind: 'text', name })),
+  ];
+}
 
 export function featureText({ kind, name }: Feature): string {
   return `${kind} ${name}`;
@@ -117,6 +167,8 @@ export function featuresOf(expr: Expr): ReadonlySet<string> {
         else if (node.matching.labels.length > 0) modifier('ignoring');
         if (node.matching.cardinality === 'many-to-one') modifier('group_left');
         if (node.matching.cardinality === 'one-to-many') modifier('group_right');
+        if (node.matching.fillLeft !== null) modifier('fill_left');
+        if (node.matching.fillRight !== null) modifier('fill_right');
         break;
       case 'unary':
         modifier('unary minus');
@@ -129,6 +181,10 @@ export function featuresOf(expr: Expr): ReadonlySet<string> {
           if (operator !== '=') modifier(`matcher ${operator}`);
         }
         if (node.name === 'size_bytes') modifier('native histogram');
+        if (node.name === 'custom_seconds') modifier('custom buckets');
+        if (node.name === 'mixed_values') modifier('mixed samples');
+        if (node.anchored) modifier('anchored');
+        if (node.smoothed) modifier('smoothed');
         break;
       default:
     }

@@ -103,3 +103,63 @@ export function badTimes(dice: Dice, startMs: number): Times {
 export function badQuery(dice: Dice): string {
   return dice.one(BAD_QUERIES);
 }
+
+const WORDS = [
+  ...['memory_bytes', 'requests_total', 'sum', 'topk', 'rate', 'by', 'without', 'on', 'ignoring'],
+  ...[
+    'group_left',
+    'bool',
+    'offset',
+    '@',
+    'start',
+    'end()',
+    'step()',
+    'min_of',
+    'anchored',
+    'smoothed',
+  ],
+  ...[
+    'fill',
+    'fill_left',
+    'and',
+    'or',
+    'unless',
+    'atan2',
+    '+',
+    '-',
+    '*',
+    '/',
+    '^',
+    '%',
+    '==',
+    '!=',
+  ],
+  ...[
+    '</',
+    '>/',
+    '=~',
+    '!~',
+    '=',
+    '(',
+    ')',
+    '(',
+    ')',
+    '{',
+    '}',
+    '[',
+    ']',
+    '[5m]',
+    '[5m:]',
+    ':',
+    ',',
+  ],
+  ...['"text"', "'t'", '`r`', '5m', '1', '0.5', '1e3', '0x1F', 'NaN', 'Inf', 'le', 'job="api"'],
+  ...['{job="api"}', '(memory_bytes)', '1h30m', 'é', '#', '"\\q"', '.', '_', 'info', 'limitk', '$'],
+];
+
+/** Words of the language in no order. */
+export function words(dice: Dice): string {
+  return Array.from({ length: 1 + dice.below(9) }, () => dice.one(WORDS)).join(
+    dice.one([' ', ' ', '']),
+  );
+}

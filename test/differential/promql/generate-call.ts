@@ -1,5 +1,6 @@
 import { type Expr, FUNCTIONS } from '@pollux/promql/parser';
 import type { Dice } from './dice.ts';
+import { histogramRange, histograms } from './generate-younger.ts';
 import { aggregate, binary, call, matrix, number, selector, text } from './nodes.ts';
 import {
   anySelector,
@@ -31,14 +32,17 @@ const OF_TIMES = /^(?:day_|days_|hour$|minute$|month$|year$)/;
 
 /** A call of a function over data for which it has something to say. */
 export function callOf(dice: Dice, name: string): Expr {
-  const special = SPECIAL[name];
+  const special = (dice.isYounger ? YOUNGER[name] : undefined) ?? SPECIAL[name];
   if (special !== undefined) return special(dice);
   if (OF_TIMES.test(name)) return calendar(dice, name);
   if (OF_SMALL_VALUES.has(name)) {
     return call(name, binary(gaugeSelector(dice), '/', number(dice.one([64, 4_194_304]))));
   }
   const signature = FUNCTIONS.get(name)!;
+  const isAboutHistograms = dice.isYounger && dice.once(5);
   const args = signature.args.map((type): Expr => {
+    if (isAboutHistograms && type === 'matrix') return histogramRange(dice);
+    if (isAboutHistograms && type === 'vector') return histograms(dice);
     if (type === 'matrix') return rangeOf(dice, OF_COUNTERS.has(name));
     return type === 'scalar' ? scalar(dice, 1) : vector(dice, 2);
   });
@@ -152,4 +156,77 @@ const SPECIAL: Readonly<Record<string, (dice: Dice) => Expr>> = {
   deriv: (dice) => call('deriv', matrix(gaugeSelector(dice), windowMs(dice))),
   clamp_max: (dice) => call('clamp_max', vector(dice, 1), constant(dice)),
   clamp_min: (dice) => call('clamp_min', vector(dice, 1), constant(dice)),
+};
+
+const ofHistograms =
+  (name: string) =>
+  (dice: Dice): Expr =>
+    call(name, dice.once(8) ? vector(dice, 1) : histograms(dice));
+const sortedByLabel =
+  (name: string) =>
+  (dice: Dice): Expr =>
+    call(name, vector(dice, 1), ...dice.some(['job', 'instance', 'code', 'le']).map(text));
+
+/** Functions that 2.42 has not, and those that say more in 3.x. */
+const YOUNGER: Readonly<Record<string, (dice: Dice) => Expr>> = {
+  histogram_count: ofHistograms('histogram_count'),
+  histogram_sum: ofHistograms('histogram_sum'),
+  histogram_avg: ofHistograms('histogram_avg'),
+  histogram_stddev: ofHistograms('histogram_stddev'),
+  histogram_stdvar: ofHistograms('histogram_stdvar'),
+  histogram_fraction: (dice) =>
+    call(
+      'histogram_fraction',
+      number(dice.one([Number.NEGATIVE_INFINITY, -4, -0.3, 0, 0.1, 1, 3, Number.NaN])),
+      number(dice.one([0, 0.05, 0.7, 1, 2, 5.5, Number.POSITIVE_INFINITY, Number.NaN])),
+      dice.once(3) ? buckets(dice) : histograms(dice),
+    ),
+  histogram_quantile: (dice) =>
+    call(
+      'histogram_quantile',
+      dice.once(6) ? number(dice.one([-1, 1.5, Number.NaN])) : quantileOf(dice),
+      dice.once(2) ? buckets(dice) : histograms(dice),
+    ),
+  histogram_quantiles: (dice) =>
+    call(
+      'histogram_quantiles',
+      dice.once(3) ? buckets(dice) : histograms(dice),
+      text(dice.one(['q', 'quantile', 'job'])),
+      ...[quantileOf(dice), quantileOf(dice), number(0.3)].slice(dice.below(3)),
+    ),
+  info: (dice) => {
+    const of = dice.one<() => Expr>([
+      () => anySelector(dice),
+      () => call('rate', rangeOf(dice, true)),
+      () => histograms(dice, 1),
+      () =>
+        aggregate('sum', gaugeSelector(dice), {
+          grouping: { labels: ['job', 'instance'], without: false },
+        }),
+    ])();
+    const info = dice.one<() => Expr[]>([
+      () => [],
+      () => [selector('', [['version', '=~', dice.one(['.+', 'v1', '1.*', ''])]])],
+      () => [selector('', [['__name__', '=', 'build_info']])],
+      () => [
+        selector('', [
+          ['__name__', '=~', '(build|target)_info'],
+          ['version', '=~', '.*'],
+        ]),
+      ],
+      () => [
+        selector('', [
+          ['host.name', '!=', dice.one(['h1', ''])],
+          ['env', '=', dice.one(['test', ''])],
+        ]),
+      ],
+    ])();
+    return call('info', of, ...info);
+  },
+  sort_by_label: sortedByLabel('sort_by_label'),
+  sort_by_label_desc: sortedByLabel('sort_by_label_desc'),
+  start_timestamp: (dice) =>
+    call('start_timestamp', dice.once(2) ? anySelector(dice) : vector(dice, 1)),
+  max_of: (dice) => call('max_of', scalar(dice, 2), scalar(dice, 1)),
+  min_of: (dice) => call('min_of', scalar(dice, 2), scalar(dice, 1)),
 };

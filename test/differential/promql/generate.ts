@@ -4,22 +4,25 @@ import type {
   Expr,
   VectorMatching,
 } from '@pollux/promql/parser';
-import { isComparison, isSetOperator, printExpr, typeOf } from '@pollux/promql/parser';
-import type { Remarks } from './compare.ts';
+import { isComparison, isSetOperator, typeOf } from '@pollux/promql/parser';
+import { NO_REMARKS, type Remarks } from './compare.ts';
 import { Dice } from './dice.ts';
 import {
   COMPARISONS,
   FEATURES,
+  type Feature,
   featuresOf,
   featureText,
+  isTrim,
   type Modifier,
   type TextFeature,
   type TreeFeature,
 } from './features.ts';
-import { badQuery, badTimes, mutated } from './generate-bad.ts';
+import { badQuery, badTimes, mutated, words } from './generate-bad.ts';
 import { callOf } from './generate-call.ts';
 import { nativeQuery } from './generate-native.ts';
 import { remarkedQuery } from './generate-remarked.ts';
+import { histogramPair, histograms, trimmed, youngerQuery } from './generate-younger.ts';
 import {
   aggregate,
   binary,
@@ -44,6 +47,8 @@ import {
   windowMs,
   wrapped,
 } from './operands.ts';
+import type { Dialect } from './peer.ts';
+import { printQuery } from './print-query.ts';
 import type { Times } from './times.ts';
 
 export type Case = {
@@ -56,23 +61,35 @@ export type Case = {
   readonly remarks: Remarks;
 };
 
-const NO_REMARKS: Remarks = { warnings: [], infos: [] };
+const isOfTree = (item: Feature): item is TreeFeature => item.kind !== 'text';
+const TREE_FEATURES = {
+  '2.42': FEATURES['2.42'].filter(isOfTree),
+  '3.x': FEATURES['3.x'].filter(isOfTree),
+} as const;
 
 const LABEL_SETS = [['job'], ['instance'], ['job', 'instance'], ['code'], ['nowhere', 'job']];
 
 /** The query of a number: the features of the language in turn, each with new operands and surroundings. */
-export function caseOf(seed: number, index: number): Case {
-  const dice = new Dice(seed * 1_000_003 + index);
-  const target = FEATURES[index % FEATURES.length]!;
+export function caseOf(seed: number, index: number, dialect: Dialect): Case {
+  const dice = new Dice(seed * 1_000_003 + index, dialect);
+  const features = FEATURES[dialect];
+  const target = features[index % features.length]!;
   if (target.kind === 'text') return textCase(dice, target.name, featureText(target));
   const expr = exprFor(dice, target);
   return {
-    query: printExpr(expr),
+    query: printQuery(expr),
     expr,
     features: new Set([...featuresOf(expr), featureText(target)]),
     times: timesFor(dice, expr),
     remarks: NO_REMARKS,
   };
+}
+
+/** A text that is hardly a query, beside those that are asked. */
+export function malformedOf(seed: number, index: number, dialect: Dialect): string {
+  const dice = new Dice(seed * 2_000_003 + index, dialect);
+  if (dice.once(4)) return words(dice);
+  return mutated(dice, printQuery(exprFor(dice, dice.one(TREE_FEATURES[dialect]))));
 }
 
 function exprFor(dice: Dice, target: TreeFeature): Expr {
@@ -92,9 +109,11 @@ function textCase(dice: Dice, kind: TextFeature['name'], feature: string): Case 
       if (dice.once(4)) return { ...whole, query: 'memory_bytes', times: badTimes(dice, timeMs) };
       return { ...whole, query: badQuery(dice) };
     case 'mutated': {
-      const target = dice.one(FEATURES.filter((item) => item.kind !== 'text'));
-      return { ...whole, query: mutated(dice, printExpr(exprFor(dice, target))) };
+      const target = dice.one(TREE_FEATURES[dice.dialect]);
+      return { ...whole, query: mutated(dice, printQuery(exprFor(dice, target))) };
     }
+    case 'words':
+      return { ...whole, query: words(dice) };
     case 'with a remark':
       return { ...whole, ...remarkedQuery(dice) };
   }
@@ -138,7 +157,10 @@ function aggregationOf(dice: Dice, operator: AggregateOperator): Expr {
     { labels: dice.one(LABEL_SETS), without: true },
   ]);
   // Values that become labels must be alike to the last bit.
-  const operand = vector(dice, operator === 'count_values' ? 0 : 2);
+  const operand =
+    dice.isYounger && dice.once(4)
+      ? histograms(dice, 1)
+      : vector(dice, operator === 'count_values' ? 0 : 2);
   return aggregate(operator, operand, { grouping, ...parameterOf(dice, operator) });
 }
 
@@ -147,6 +169,10 @@ function parameterOf(dice: Dice, operator: AggregateOperator): { parameter?: Exp
     case 'topk':
     case 'bottomk':
       return { parameter: number(dice.one([0, 1, 2, 3, 5, 100, -1, 2.7])) };
+    case 'limitk':
+      return { parameter: number(dice.one([0, 1, 2, 3, 100, -1, 2.7])) };
+    case 'limit_ratio':
+      return { parameter: number(dice.one([0, 0.3, 0.5, 1, -0.4, -1, 1.5, -2])) };
     case 'quantile':
       return { parameter: number(dice.one([0, 0.1, 0.5, 0.9, 1])) };
     case 'count_values':
@@ -158,6 +184,7 @@ function parameterOf(dice: Dice, operator: AggregateOperator): { parameter?: Exp
 
 /** Operands whose series find each other, a pair of the same kind, or a scalar on either side. */
 function operation(dice: Dice, operator: BinaryOperator): Expr {
+  if (isTrim(operator)) return trimmed(dice, operator);
   const bool = isComparison(operator) && dice.once(2);
   if (isSetOperator(operator)) {
     const matching = dice.one<Partial<VectorMatching>>([
@@ -169,6 +196,7 @@ function operation(dice: Dice, operator: BinaryOperator): Expr {
     const whole = { cardinality: 'many-to-many', ...matching } as const;
     return binary(vector(dice, 1), operator, vector(dice, 1), { matching: whole });
   }
+  if (dice.isYounger && dice.once(5)) return histogramPair(dice, operator, bool);
   return dice.one<() => Expr>([
     () => binary(vector(dice, 1), operator, scalar(dice, 1), { bool }),
     () => binary(scalar(dice, 1), operator, vector(dice, 1), { bool }),
@@ -258,9 +286,15 @@ function withModifier(dice: Dice, modifier: Modifier): Expr {
         ['le', '!~', dice.one(['.*Inf', '0\\..*', '[14]'])],
       ]);
     case 'native histogram':
-      return nativeQuery(dice);
-    default:
+      return dice.isYounger && dice.once(2) ? histograms(dice) : nativeQuery(dice);
+    case 'offset':
+    case 'negative offset':
+    case '@':
+    case '@ start()':
+    case '@ end()':
       return shiftedQuery(dice, modifier);
+    default:
+      return youngerQuery(dice, modifier);
   }
 }
 

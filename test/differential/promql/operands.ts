@@ -16,13 +16,15 @@ import {
   shifted,
   subquery,
 } from './nodes.ts';
+import { youngerCounter, youngerSelector } from './operands-younger.ts';
 
 const COUNTERS = ['requests_total', 'requests_total', 'batches_total', 'latency_seconds_count'];
 const GAUGES = ['memory_bytes', 'temperature_celsius', 'build_info'];
 const CONSTANTS = [0, 1, 2, 0.5, -1, 3, 100, 1e3, 0.25];
 
-/** A selector of floats; with labels that some series have. */
+/** A selector of floats, and for 3.x of histograms too; with labels that some series have. */
 export function anySelector(dice: Dice): VectorSelector {
+  if (dice.isYounger && dice.once(4)) return shifted(youngerSelector(dice), shift(dice));
   const name = dice.one([
     ...COUNTERS,
     ...GAUGES,
@@ -34,6 +36,7 @@ export function anySelector(dice: Dice): VectorSelector {
 }
 
 function counterSelector(dice: Dice): VectorSelector {
+  if (dice.isYounger && dice.once(4)) return youngerCounter(dice);
   const name = dice.one(COUNTERS);
   return selector(name, conditions(dice, name));
 }
@@ -71,6 +74,8 @@ export function shift(dice: Dice, times = 10): Shift {
 /** A time in the middle of the data; never a half second, which belongs to ranges of subqueries. */
 export function someTimeMs(dice: Dice): number {
   const margin = 15 * 60_000;
+  if (dice.isYounger && dice.once(2))
+    return START_MS + margin + 15_000 * dice.below((LENGTH_MS - 2 * margin) / 15_000);
   const second = dice.below((LENGTH_MS - 2 * margin) / 1_000);
   return START_MS + margin + 1_000 * second + dice.one([0, 0, 0, 250, 750]);
 }

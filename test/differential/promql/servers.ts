@@ -3,6 +3,7 @@ import { encodeLabels, snappyEncode, TimeSeriesEncoder } from '@pollux/remote';
 import { startPrometheus } from '../../peers/real-prometheus.ts';
 import { RunningRole, Scratch } from '../../system/running-role.ts';
 import { type DataSample, type DataSeries, LENGTH_MS, START_MS } from './data.ts';
+import type { Peer } from './peer.ts';
 
 /** Both servers with the same samples. */
 export type Pair = {
@@ -11,10 +12,23 @@ export type Pair = {
   close(): Promise<void>;
 };
 
+const EXPERIMENTS = [
+  'promql-experimental-functions',
+  'promql-extended-range-selectors',
+  'promql-binop-fill-modifiers',
+];
+const OURS = { '2.42': ['promql-experimental-functions'], '3.x': EXPERIMENTS } as const;
+const THEIRS = { '2.42': ['native-histograms'], '3.x': EXPERIMENTS } as const;
+
 /** Time that one write request covers; a head takes nothing older than an hour before its newest sample. */
 const SLICE_MS = 10 * 60_000;
 
-export async function startPair(data: readonly DataSeries[]): Promise<Pair> {
+/** `features` are switched on in both beside what the dialect asks about. */
+export async function startPair(
+  data: readonly DataSeries[],
+  peer: Peer,
+  features: readonly string[],
+): Promise<Pair> {
   const scratch = new Scratch();
   const flags = (name: string): string[] => [
     `--config.file=${scratch.file(`${name}.yml`, 'global: {evaluation_interval: 30s}\n')}`,
@@ -27,9 +41,12 @@ export async function startPair(data: readonly DataSeries[]): Promise<Pair> {
       'server',
       ...flags('ours'),
       '--web.listen-address=127.0.0.1:0',
-      '--enable-feature=promql-experimental-functions',
+      `--enable-feature=${[...OURS[peer.dialect], ...features].join(',')}`,
     ]),
-    startPrometheus([...flags('theirs'), '--enable-feature=native-histograms']),
+    startPrometheus(
+      [...flags('theirs'), `--enable-feature=${[...THEIRS[peer.dialect], ...features].join(',')}`],
+      peer.binary,
+    ),
   ]);
   const [ours, theirs] = started;
   const close = async (): Promise<void> => {
@@ -49,11 +66,23 @@ export async function startPair(data: readonly DataSeries[]): Promise<Pair> {
   }
 }
 
-function* writeRequests(data: readonly DataSeries[]): Iterable<Uint8Array<ArrayBuffer>> {
+/**
+ * The first request introduces every series by its first sample, in the order of labels: Prometheus goes through series in
+ * the order in which they came, and takes some of them (limitk), names some of them (in errors), by it.
+ */
+function* writeRequests(unordered: readonly DataSeries[]): Iterable<Uint8Array<ArrayBuffer>> {
+  const data = unordered
+    .map((series) => ({ ...series, labels: Labels.from(series.labels) }))
+    .sort((a, b) => a.labels.compare(b.labels));
+  const first = new TimeSeriesEncoder();
+  for (const { labels, samples } of data)
+    encode(first, encodeLabels(labels), samples.slice(0, 1), typeof samples[0]?.value === 'object');
+  yield snappyEncode(first.bytes()) as Uint8Array<ArrayBuffer>;
   for (let fromMs = START_MS; fromMs < START_MS + LENGTH_MS; fromMs += SLICE_MS) {
     const encoder = new TimeSeriesEncoder();
-    for (const { labels, samples } of data) {
-      const fields = encodeLabels(Labels.from(labels));
+    for (const { labels, samples: all } of data) {
+      const samples = all.slice(1);
+      const fields = encodeLabels(labels);
       encode(
         encoder,
         fields,
