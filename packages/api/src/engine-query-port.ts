@@ -26,11 +26,13 @@ export class EngineQueryPort implements QueryPort {
     lookbackMs,
     timeoutMs,
     signal,
+    origin,
   }: QueryPortRequest): Promise<QueryAnswer> {
     const common = {
       query,
       queryable: this.#queryable,
       signal,
+      origin,
       ...(lookbackMs === null ? {} : { lookbackMs }),
       ...(timeoutMs === null ? {} : { timeoutMs }),
     };

@@ -1,5 +1,6 @@
 export { EngineQueryPort } from './engine-query-port.ts';
 export type {
+  ActiveQueriesPort,
   AdminPort,
   AlertmanagersPort,
   AlertView,

@@ -6,6 +6,7 @@ import type {
   WalReplayStatus,
 } from '@pollux/api-types';
 import type { Labels, Matcher, Metadata } from '@pollux/model';
+import type { ActiveQuery, QueryOrigin, QueryStats } from '@pollux/promql';
 import type { Annotation, TimeRange } from '@pollux/storage';
 
 /** Runs queries and gives the answer as JSON; in this thread or in a worker. */
@@ -30,7 +31,16 @@ export type QueryPortRequest = {
         readonly stepMs: number;
       };
   readonly signal: AbortSignal;
+  readonly origin: QueryOrigin;
 };
+
+/** The queries that wait or run, of people and rules. */
+export interface ActiveQueriesPort {
+  /** In the order in which they arrived. */
+  list(): readonly ActiveQuery[];
+  /** False when there is none of this id. */
+  kill(id: string): boolean;
+}
 
 export type QueryPortAnswer = {
   /** `{"resultType":…,"result":…}`, closing brace included, in pieces. */
@@ -40,13 +50,8 @@ export type QueryPortAnswer = {
   readonly figures: QueryFigures;
 };
 
-export type QueryFigures = {
-  readonly queueMs: number;
-  readonly prepareMs: number;
-  readonly evalMs: number;
-  readonly totalQueryableSamples: number;
-  readonly peakSamples: number;
-};
+/** What the API tells as `stats`. */
+export type QueryFigures = QueryStats;
 
 export type TargetView = {
   readonly scrapePool: string;

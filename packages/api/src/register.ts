@@ -7,6 +7,7 @@ import type { Log, Registry } from '@pollux/telemetry';
 import type { ApiHandler, ReadLimits } from './call.ts';
 import { CorsPolicy } from './cors.ts';
 import { federate } from './federate.ts';
+import { activeQueries, killQuery } from './handlers/active-queries.ts';
 import { cleanTombstones, deleteSeries, snapshot } from './handlers/admin.ts';
 import { formatQuery, parseQuery, queryExemplars } from './handlers/expressions.ts';
 import { instantQuery, rangeQuery } from './handlers/query.ts';
@@ -30,6 +31,7 @@ import {
 } from './handlers/targets.ts';
 import { registerLifecycle } from './lifecycle.ts';
 import type {
+  ActiveQueriesPort,
   AdminPort,
   AlertmanagersPort,
   CoveragePort,
@@ -50,6 +52,8 @@ export type ApiOptions = {
   readonly registry: Registry;
   readonly readiness: () => Readiness;
   readonly query: QueryPort;
+  /** What `/api/v1/status/active_queries` lists and kills. */
+  readonly active?: ActiveQueriesPort;
   /** For series, labels and federation. */
   readonly queryable: Queryable;
   /** Null while exemplars are not kept. */
@@ -105,6 +109,9 @@ function registerQueries(door: ApiDoor, options: ApiOptions): void {
   const reads = { queryable: options.queryable, limits: door.limits };
   door.both('/query', instantQuery(queries));
   door.both('/query_range', rangeQuery(queries));
+  const active = options.active ?? null;
+  door.get('/status/active_queries', activeQueries(active));
+  door.kill('/status/active_queries/:id', killQuery(active));
   door.both('/query_exemplars', queryExemplars(options.exemplars ?? null, parser, door.limits));
   door.both('/format_query', formatQuery(parser));
   door.both('/parse_query', parseQuery(parser));
@@ -192,6 +199,11 @@ class ApiDoor {
 
   write(path: string, handler: ApiHandler): void {
     this.#on(['POST', 'PUT'], path, handler, this.guard);
+  }
+
+  /** Not behind `--web.enable-admin-api`: who may ask may also take a question back. */
+  kill(path: string, handler: ApiHandler): void {
+    this.#on(['DELETE', 'POST'], path, handler, this.readGuard);
   }
 
   deadlineOf(exchange: Exchange): ReturnType<typeof deadline> {

@@ -17,6 +17,8 @@ import { type ParserOptions, parseExpr } from './parser/parser.ts';
 import { printExpr } from './parser/printer.ts';
 import { documentedType } from './parser/value-type.ts';
 import { buildPlan } from './plan/build.ts';
+import type { Plan } from './plan/nodes.ts';
+import { planText } from './plan/plan-text.ts';
 import { QueryGate } from './query-gate.ts';
 import type { QueryAnswer, QueryResult, QueryStats, RangeMatrix } from './result.ts';
 
@@ -102,6 +104,15 @@ export class Engine {
     }
   }
 
+  /** How a query would be run, on one line; the reason for a query that has no plan. */
+  explain(query: string, times: QueryTimes): string {
+    try {
+      return planText(this.#plan(resolveDurations(this.parse(query), times, query), times));
+    } catch (error) {
+      return errorText(error);
+    }
+  }
+
   /** Evaluates at one time. A range selector gives its samples as a matrix. Rejects with {@link QueryError}. */
   instant(request: InstantRequest): Promise<QueryAnswer> {
     const times = { startMs: request.timeMs, endMs: request.timeMs, stepMs: 0 };
@@ -126,6 +137,8 @@ export class Engine {
   async #run(request: QueryRequest, times: QueryTimes, isInstant: boolean): Promise<QueryAnswer> {
     const query = request.query ?? (request.expr === undefined ? '' : printExpr(request.expr));
     const origin = request.origin ?? INTERNAL_ORIGIN;
+    // What does not parse takes no slot and is no query yet, in logs neither.
+    const parsed = this.#prepare(request, query, times, isInstant);
     const life = this.#active.begin({ query, ...times, origin }, request.signal);
     const timeoutMs = Math.min(request.timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
     const watch = new QueryWatch(this.#options.clock);
@@ -137,9 +150,9 @@ export class Engine {
       const context = this.#context(request, { query, times, isInstant, timeoutMs, life, watch });
       watch.context = context;
       life.running(() => context.samples.total);
-      const parsed = this.#prepare(request, query, times, isInstant);
+      const plan = this.#plan(parsed, times);
       watch.prepared();
-      const result = await this.#evaluate(parsed, context);
+      const result = await this.#evaluate(plan, context);
       const stats = watch.stats();
       this.#metrics.observe(stats);
       life.end({ error: null, stats });
@@ -210,13 +223,20 @@ export class Engine {
         `invalid expression type "${documentedType(type)}" for range query, must be Scalar or instant Vector`,
       );
     }
-    return resolveDurations(expr, times, query);
+    try {
+      return resolveDurations(expr, times, query);
+    } catch (error) {
+      throw this.#queryError(error);
+    }
   }
 
-  async #evaluate(expr: Expr, context: ExecContext): Promise<QueryResult> {
-    const { times } = context;
+  #plan(expr: Expr, times: QueryTimes): Plan {
     const defaultStepMs = this.#options.defaultStepMs?.() ?? 60_000;
-    const plan = buildPlan(expr, { times, defaultStepMs });
+    return buildPlan(expr, { times, defaultStepMs });
+  }
+
+  async #evaluate(plan: Plan, context: ExecContext): Promise<QueryResult> {
+    const { times } = context;
     if (plan.kind === 'matrix') return collectMatrixSource(plan.source, context);
     if (context.isInstant) return collectInstant(plan, context);
     return collectRange(plan, gridBetween(times.startMs, times.endMs, times.stepMs), context);

@@ -9,6 +9,7 @@ export {
 export { QueryError, type QueryErrorKind } from './errors.ts';
 export { histogramText } from './histogram/text.ts';
 export { ActiveQueries } from './life/active-queries.ts';
+export { ActiveQueryFile, type ActiveQueryFileOptions } from './life/active-query-file.ts';
 export {
   type ActiveQuery,
   INTERNAL_ORIGIN,
@@ -18,6 +19,9 @@ export {
   type QueryOrigin,
   type QueryOutcome,
 } from './life/query-life.ts';
+export { QueryLog, type QueryLogOptions } from './life/query-log.ts';
+export { SlowQueryLog, type SlowQueryLogOptions } from './life/slow-query-log.ts';
+export { statsJson } from './life/stats-json.ts';
 export {
   type Expr,
   FUNCTIONS,

@@ -2,7 +2,7 @@ import { Labels } from '@pollux/model';
 import type { Engine, QueryResult } from '@pollux/promql';
 import type { Queryable } from '@pollux/storage';
 import { RuleError } from './errors.ts';
-import type { RuleQuery, RuleVector } from './rule-query.ts';
+import type { RuleGroupName, RuleQuery, RuleVector } from './rule-query.ts';
 
 /** Evaluates rules on an engine in this thread. */
 export class EngineRuleQuery implements RuleQuery {
@@ -14,12 +14,20 @@ export class EngineRuleQuery implements RuleQuery {
     this.#queryable = queryable;
   }
 
-  async instant(expression: string, atMs: number, signal: AbortSignal): Promise<RuleVector> {
+  async instant(
+    expression: string,
+    atMs: number,
+    signal: AbortSignal,
+    group?: RuleGroupName,
+  ): Promise<RuleVector> {
     const { result, annotations } = await this.#engine.instant({
       query: expression,
       queryable: this.#queryable,
       timeMs: atMs,
       signal,
+      ...(group === undefined
+        ? {}
+        : { origin: { kind: 'rule', file: group.file, group: group.name } }),
     });
     return { ...vectorOf(result), annotations };
   }

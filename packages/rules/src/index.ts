@@ -29,7 +29,7 @@ export {
   type RuleSpec,
 } from './rule-file/rule-file.ts';
 export { loadRuleFiles, matchingFiles } from './rule-file/rule-files.ts';
-export type { RuleQuery, RuleVector } from './rule-query.ts';
+export type { RuleGroupName, RuleQuery, RuleVector } from './rule-query.ts';
 export type {
   AlertingRuleView,
   AlertView,

@@ -10,10 +10,18 @@ export type RuleVector = {
   readonly annotations: readonly Annotation[];
 };
 
+/** The group on whose behalf is asked, for who lists and logs queries. */
+export type RuleGroupName = { readonly file: string; readonly name: string };
+
 /**
  * Evaluates an expression at one instant. A scalar is one element without labels. Rejects with an OperatingError when the
  * expression gives a string or a range, at limits, and when `signal` aborts. Its own time-out bounds the wait.
  */
 export interface RuleQuery {
-  instant(expression: string, atMs: number, signal: AbortSignal): Promise<RuleVector>;
+  instant(
+    expression: string,
+    atMs: number,
+    signal: AbortSignal,
+    group?: RuleGroupName,
+  ): Promise<RuleVector>;
 }

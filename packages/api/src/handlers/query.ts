@@ -1,7 +1,8 @@
+import { type QueryOrigin, statsJson } from '@pollux/promql';
 import { type Expr, type ParserOptions, parseExpr, timeSpan } from '@pollux/promql/parser';
-import { COVERAGE_HEADER } from '@pollux/storage';
+import { type Annotation, COVERAGE_HEADER } from '@pollux/storage';
 import { type ApiCall, type ApiHandler, TRUNCATED } from '../call.ts';
-import type { CoveragePort, QueryFigures, QueryPort, QueryPortRequest } from '../ports.ts';
+import type { CoveragePort, QueryPort, QueryPortRequest } from '../ports.ts';
 import type { ApiResult } from '../wire/answer.ts';
 import { type ApiError, apiErrorOf, badData, invalidParameter } from '../wire/errors.ts';
 import {
@@ -70,17 +71,47 @@ async function run(
   const query = form.get('query') ?? '';
   const expr = parsed(query, options.parser);
   const answer = await options.query
-    .run({ query, lookbackMs, timeoutMs, limit, times, signal: exchange.signal })
+    .run({
+      query,
+      lookbackMs,
+      timeoutMs,
+      limit,
+      times,
+      signal: exchange.signal,
+      origin: originOf(call),
+    })
     .catch((error: unknown) => {
       throw queryError(error);
     });
-  const stats = form.get('stats') ? statsJson(answer.figures) : null;
+  const wantsStats = form.get('stats') ?? '';
+  const stats = wantsStats === '' ? null : JSON.stringify(statsJson(answer.figures));
   const header = coverageOf(expr, times, lookbackMs, options);
   return {
     kind: 'encoded',
     pieces: stats === null ? answer.pieces : withMember(answer.pieces, `"stats":${stats}`),
-    annotations: answer.isTruncated ? [...answer.annotations, TRUNCATED] : answer.annotations,
+    annotations: [
+      ...answer.annotations,
+      ...(answer.isTruncated ? [TRUNCATED] : []),
+      ...statsWarning(wantsStats),
+    ],
     ...(header === null ? {} : { headers: { [COVERAGE_HEADER]: header } }),
+  };
+}
+
+function statsWarning(wanted: string): readonly Annotation[] {
+  if (wanted === '' || wanted === 'true' || wanted === 'all') return [];
+  const text = `value ${JSON.stringify(wanted)} for parameter "stats" is deprecated and will be rejected in the next major release, use "true" or "all"`;
+  return [{ kind: 'warning', text }];
+}
+
+function originOf({ exchange: { request, path } }: ApiCall): QueryOrigin {
+  const agent = request.headers['user-agent'];
+  return {
+    kind: 'http',
+    method: request.method,
+    path,
+    clientIp: request.remote.host,
+    userAgent: typeof agent === 'string' ? agent : '',
   };
 }
 
@@ -135,25 +166,4 @@ function coverageOf(
 function withMember(pieces: readonly string[], member: string): string[] {
   const last = pieces.at(-1) ?? '{}';
   return [...pieces.slice(0, -1), last.slice(0, -1), `,${member}}`];
-}
-
-/** Times in seconds. */
-function statsJson(figures: QueryFigures): string {
-  const evalTime = figures.evalMs / 1000;
-  const queueTime = figures.queueMs / 1000;
-  const prepareTime = figures.prepareMs / 1000;
-  return JSON.stringify({
-    timings: {
-      evalTotalTime: evalTime + prepareTime,
-      resultSortTime: 0,
-      queryPreparationTime: prepareTime,
-      innerEvalTime: evalTime,
-      execQueueTime: queueTime,
-      execTotalTime: evalTime + prepareTime + queueTime,
-    },
-    samples: {
-      totalQueryableSamples: figures.totalQueryableSamples,
-      peakSamples: figures.peakSamples,
-    },
-  });
 }

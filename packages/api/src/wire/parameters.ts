@@ -16,6 +16,11 @@ const MAX_TIME_TEXT = '292277025-08-18T07:12:54.999999999Z';
 /** Durations are int64 nanoseconds at the peer. */
 const MAX_DURATION_SECONDS = 9_223_372_036;
 
+/** What the peer makes of NaN and infinite times (on amd64): the least int64 of nanoseconds. */
+const NO_NUMBER_MS = -9_223_372_036_854;
+/** And of a duration of NaN. */
+const NO_NUMBER_DURATION_MS = -9_223_372_036_854.775;
+
 const RFC3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:[.,](\d+))?(?:([Zz])|([+-])(\d{2}):(\d{2}))$/;
 
@@ -33,7 +38,8 @@ export function timeParameter(form: URLSearchParams, name: string, fallback?: nu
 /** Null when the text is no time. */
 export function parseTime(text: string): number | null {
   const seconds = parseFloatText(text);
-  if (seconds !== null && Number.isFinite(seconds)) {
+  if (seconds !== null && !Number.isFinite(seconds)) return NO_NUMBER_MS;
+  if (seconds !== null) {
     const whole = Math.trunc(seconds);
     return clampTime(whole * 1000 + Math.round((seconds - whole) * 1000));
   }
@@ -77,7 +83,8 @@ function parseRfc3339(text: string): number | null {
 /** A duration in ms with fractions, from seconds or with units; null when it is neither. Throws on overflow. */
 export function parseApiDuration(text: string): number | null {
   const seconds = parseFloatText(text);
-  if (seconds !== null && !Number.isNaN(seconds)) {
+  if (seconds !== null && Number.isNaN(seconds)) return NO_NUMBER_DURATION_MS;
+  if (seconds !== null) {
     if (Math.abs(seconds) > MAX_DURATION_SECONDS) {
       throw badData(`cannot parse ${JSON.stringify(text)} to a valid duration. It overflows int64`);
     }

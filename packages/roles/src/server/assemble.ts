@@ -20,6 +20,7 @@ import { ServerCoverage, withRelativeFiles } from './coverage.ts';
 import { CurrentQueryable } from './current-queryable.ts';
 import { engineFeatures } from './features.ts';
 import { SERVER_FLAGS } from './flags.ts';
+import { openQueryLogs } from './query-logs.ts';
 import { retentionSettings } from './retention-config.ts';
 import { bindStatus } from './status-port.ts';
 import { bindTargets } from './targets-port.ts';
@@ -97,7 +98,14 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
 
   const queryable = new CurrentQueryable(tsdb);
   const features = engineFeatures(flags['enable-feature'], log);
+  const queryLogs = openQueryLogs(context, closer, {
+    directory,
+    maxConcurrency: flags['query.max-concurrency'],
+    slowMs: flags['query.slow-log-threshold'],
+    explain: (query) => engine.explain(query.query, query),
+  });
   const engine = new Engine({
+    active: queryLogs.active,
     clock: env.clock,
     registry,
     log: log.with({ component: 'query engine' }),
@@ -174,8 +182,10 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     const alerting = notifier.prepare(config.alerting, config.externalLabels);
     const groups = rules.prepare(config);
     const storage = withRemoteReads(config, tsdb, coverage, { env, registry, resolvePath });
+    const queryLog = queryLogs.prepare(config.queryLogFile);
     return async () => {
       window();
+      queryLog();
       tsdb.setSeriesLimits(config.seriesLimits);
       tsdb.resizeExemplars(config.maxExemplars);
       tsdb.retention = kept;
@@ -206,6 +216,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     registry,
     readiness: () => readiness,
     query: new EngineQueryPort(engine, queryable),
+    active: queryLogs.active,
     parser: features,
     queryable,
     exemplars: tsdb,

@@ -57,6 +57,8 @@ export type ServerConfig = {
   readonly evaluationIntervalMs: number;
   readonly queryOffsetMs: number;
   readonly externalLabels: Labels;
+  /** Joined to the file's folder; empty for none. */
+  readonly queryLogFile: string;
   /** Patterns, joined to the file's folder. */
   readonly ruleFiles: readonly string[];
   readonly jobs: readonly ScrapeConfig[];
@@ -175,6 +177,7 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
     evaluationIntervalMs: global.evaluation_interval,
     queryOffsetMs: global.rule_query_offset,
     externalLabels: externalLabels(globalNode, global.external_labels, variables),
+    queryLogFile: resolverOf(file)(global.query_log_file),
     ruleFiles,
     jobs,
     alerting: section.alerting,

@@ -160,6 +160,11 @@ export const SERVER_FLAGS = {
     fallback: 2_147_483_648,
     help: 'Bytes that one query may hold in columns.',
   },
+  'query.slow-log-threshold': {
+    kind: 'duration',
+    fallback: '10s',
+    help: 'Queries that take longer, their wait included, are logged with their plan; 0s: none.',
+  },
   'query.allow-approximate': {
     kind: 'boolean',
     fallback: false,

@@ -283,8 +283,12 @@ export class Group {
 
   #input(dueMs: number): EvaluationInput {
     const { metrics, query, settings } = this.#around;
+    const { file, name } = this.spec;
     return {
-      query,
+      query: {
+        instant: (expression, atMs, signal) =>
+          query.instant(expression, atMs, signal, { file, name }),
+      },
       atMs: dueMs,
       queryAtMs: dueMs - this.timing.queryOffsetMs,
       limit: this.spec.limit,
