@@ -20,6 +20,13 @@ const SMALL_YOUNG_GENERATION = '--semi-space-growth-factor=1';
 const EARLY_COLLECTION = '--optimize-for-size';
 
 /**
+ * The optimising compiler takes less of what a function calls into its code (by default 920 bytes of bytecode). It is over sooner, which is
+ * a tenth of what the first 100,000 series of a server cost (6.2 to 5.6 µs a series, nine runs of each in turn); queries and known
+ * samples are no slower.
+ */
+const LITTLE_INLINING = '--max-inlined-bytecode-size-cumulative=400';
+
+/**
  * Engine settings, set before a role's code is loaded. Measured on Node 20.20 in a pair at 1 s scrapes, MB resident after
  * some minutes: store 116 without and 88 with, gateway 117 and 89, server 150 and 114; a store's writes took 1.9 to 2.1 s of processor
  * time instead of 1.8, the database's benchmark no more than before. Without the optimising compiler, which roles that do
@@ -29,7 +36,7 @@ const EARLY_COLLECTION = '--optimize-for-size';
 export const ENGINE_FLAGS: Readonly<Record<string, readonly string[]>> = {
   alertmanager: [SMALL_YOUNG_GENERATION, EARLY_COLLECTION],
   gateway: [SMALL_YOUNG_GENERATION],
-  server: [SMALL_YOUNG_GENERATION],
+  server: [SMALL_YOUNG_GENERATION, LITTLE_INLINING],
   store: [SMALL_YOUNG_GENERATION],
   'node-exporter': ['--no-opt', SMALL_YOUNG_GENERATION, EARLY_COLLECTION],
   sink: ['--no-opt', SMALL_YOUNG_GENERATION, EARLY_COLLECTION],
