@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { SeededRandom } from '@pollux/base';
-import { afterAll, afterEach, describe, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { eventually, RunningRole, Scratch } from '../system/running-role.ts';
 import { hasPrometheus, NO_PROMETHEUS, type Server, startPrometheus } from './real-prometheus.ts';
 import { expectAll, type Ledger, send } from './written-samples.ts';
@@ -38,6 +38,27 @@ function startTheirs(directory: string, window: string): Promise<Server> {
 
 const answers = (server: Server, ledger: Ledger): Promise<void> =>
   expectAll(server, ledger, NOW + 60 * MINUTE);
+
+/** Full chunks of late samples in the files of a directory: entries with the mark in their encoding. */
+function lateChunks(directory: string): number {
+  let chunks = 0;
+  for (const name of readdirSync(path.join(directory, 'chunks_head'))) {
+    const bytes = readFileSync(path.join(directory, 'chunks_head', name));
+    // Magic, version and padding; then reference, times, encoding, length, data and checksum of each.
+    for (let at = 8; at + 30 < bytes.length && bytes.readBigUInt64BE(at) !== 0n; ) {
+      if ((bytes[at + 24]! & 0x80) !== 0) chunks++;
+      let length = 0;
+      let end = at + 25;
+      for (let shift = 0; ; shift += 7) {
+        const byte = bytes[end++]!;
+        length |= (byte & 0x7f) << shift;
+        if (byte < 0x80) break;
+      }
+      at = end + length + 4;
+    }
+  }
+  return chunks;
+}
 
 /** Samples of two series over the last 100 minutes in any order, behind a sample of now; a third has late ones only. */
 async function fill(server: Server, ledger: Ledger, seed: number): Promise<void> {
@@ -94,6 +115,23 @@ describe.skipIf(!hasPrometheus)(
         await answers(last, ledger);
       },
     );
+
+    it('in full chunks of ours are read by theirs, beside the log that has them too', async () => {
+      const directory = scratch.at('chunks');
+      const ledger: Ledger = new Map();
+      const ours = await started(startOurs(directory, '3h'));
+      await fill(ours, ledger, 1);
+      // A clean stop leaves nothing unwritten.
+      await ours.stop();
+      expect(lateChunks(directory)).toBeGreaterThanOrEqual(6);
+      const theirs = await started(startTheirs(directory, '3h'));
+      await answers(theirs, ledger);
+      await fill(theirs, ledger, 2);
+      await answers(theirs, ledger);
+      await theirs.kill();
+      const back = await started(startOurs(directory, '3h'));
+      await answers(back, ledger);
+    });
 
     it('that have gone to blocks of ours are read by theirs, beside those that came later', async () => {
       const directory = scratch.at('blocks');

@@ -1,10 +1,13 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { SeededRandom } from '@pollux/base';
+import { SeededRandom, VirtualClock } from '@pollux/base';
+import { NodeFiles } from '@pollux/base/node';
 import { Matcher } from '@pollux/model';
 import { NO_HINTS } from '@pollux/storage';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Tsdb } from './db.ts';
+import { scanHeadChunks } from './head-chunks/scan.ts';
+import { Slices } from './slices.ts';
 import {
   ALL_TIME,
   append,
@@ -33,6 +36,7 @@ const OPTIONS = {
   snapshotLogBytes: 1,
 };
 const SERIES = 4;
+const FULL_LATE_CHUNKS = 3;
 /** Bytes that are changed in each file beside those of its beginning and its end. */
 const RANDOM_BYTES = Number(process.env.TSDB_FLIPS ?? 3);
 
@@ -63,6 +67,13 @@ async function killedDatabase(directory: string): Promise<{ truth: Answer; files
     if (at % BLOCK_MS === 0) await db.tick();
   }
   await db.deleteSamples({ minMs: T0, maxMs: T0 + 20_000 }, [new Matcher('i', '=', '1')]);
+  await db.tick();
+  for (let back = 1; back <= FULL_LATE_CHUNKS * 32 + 1; back++) {
+    const timestampMs = T0 + 398_001 - back * 300;
+    await append(db, [{ labels: every[2]!, timestampMs, value: back }]);
+  }
+  // Moves nothing, but puts what waits into the files.
+  await db.tick();
   fs.cpSync(live, directory, { recursive: true });
   const answer = await query(db);
   await db.close();
@@ -181,6 +192,19 @@ describe('a changed byte', () => {
       'wal/checkpoint/',
       'wbl/',
     ]);
+  });
+
+  it('meets full chunks of late samples', async () => {
+    let late = 0;
+    await scanHeadChunks({
+      files: new NodeFiles(),
+      directory: path.join(original, 'chunks_head'),
+      slices: new Slices(new VirtualClock()),
+      onChunk: ({ isOutOfOrder, minMs }) => {
+        if (isOutOfOrder && minMs > T0 + 360_000) late++;
+      },
+    });
+    expect(late).toBe(FULL_LATE_CHUNKS);
   });
 
   it('never invents or changes a sample, costs no more than what its file alone holds, and is told', async () => {

@@ -9,6 +9,8 @@ import type { Contents, Offer, SampleAt, SampleLedger } from './sample-ledger.ts
 export const BLOCK_MS = 20_000;
 const MAX_BLOCK_MS = 60_000;
 const RETENTION_MS = 120_000;
+/** A chunk of late samples takes 32. */
+const FULL_LATE_SAMPLES = 40;
 const SYNC_INTERVAL_MS = 1_000;
 /** Longer than the database waits between two looks at its directory. */
 export const RELOAD_MS = 61_000;
@@ -96,6 +98,13 @@ function script(isSynced: boolean): Step<Tsdb>[] {
       await write(db, world, { atMs: atMs - 1_500, series }, isSynced);
       await syncIfNeeded(world, isSynced);
     });
+  /** More late samples of each series than a chunk takes, in one commit, so that full ones go to the head chunk files. */
+  const manyLate = (atMs: number, series: readonly number[]) =>
+    step(`append ${atMs} late, full chunks`, async (db, world) => {
+      const each = series.flatMap((index) => Array<number>(FULL_LATE_SAMPLES).fill(index));
+      await write(db, world, { atMs, series: each }, isSynced);
+      await syncIfNeeded(world, isSynced);
+    });
   const tick = step('tick', async (db, world) => {
     expire(world);
     await db.tick();
@@ -111,6 +120,7 @@ function script(isSynced: boolean): Step<Tsdb>[] {
     step('query', query),
     append(28_000, 34_000, few),
     late(21_000, few),
+    manyLate(23_100, [0, 3]),
     step('cut while appending and deleting', async (db, world) => {
       const cutting = db.tick();
       await write(db, world, { atMs: 36_000, series: many }, isSynced);
@@ -124,7 +134,10 @@ function script(isSynced: boolean): Step<Tsdb>[] {
     remove(isSynced, 3, 10_000, 50_000),
     tick,
     late(47_000, few),
+    manyLate(49_100, [1, 2]),
     'restart',
+    manyLate(49_900, [1, 4]),
+    remove(isSynced, 1, 49_050, 49_120),
     append(54_000, 76_000, few),
     tick,
     step('reload', async (db, world) => {

@@ -21,6 +21,7 @@ import {
   type HeadChunkMeta,
   headChunkFileName,
 } from './entry.ts';
+import type { FoundEntries } from './found-entries.ts';
 import { GrowingFile, PiecePool } from './growing-file.ts';
 
 /** Where a chunk lies. Numbers of files are from 1 on. */
@@ -57,6 +58,7 @@ const RETRY_MS = 1_000;
 const USUAL_ENTRY_BYTES = 512;
 /** A place is 32 bits wide elsewhere. */
 const MAX_FILE_BYTES = 2 ** 32;
+const CHECKSUM_BYTES = 4;
 
 /**
  * The head's completed chunks on the disk. A chunk has its place, and can be read, as soon as it is added; it is written in
@@ -69,6 +71,7 @@ export class HeadChunkFiles {
   #files: GrowingFile[] = [];
   readonly #entry = new ByteWriter(4096);
   readonly #once = new Uint8Array(4096);
+  #found: FoundEntries | null = null;
   #nextNumber = 1;
   #waitingBytes = 0;
   #isScheduled = false;
@@ -82,14 +85,26 @@ export class HeadChunkFiles {
     this.#options = { ...options, fileBytes: Math.min(options.fileBytes, MAX_FILE_BYTES) };
   }
 
-  /** Takes over the files that were there at start, oldest first; call before the first {@link add}. */
-  restore(files: readonly { readonly number: number; readonly size: number }[]): void {
+  /**
+   * Takes over the files that were there at start, oldest first; call before the first {@link add}. Out-of-order chunks in
+   * `found` are not written again when the very same are added, until {@link forgetFound}.
+   */
+  restore(
+    files: readonly { readonly number: number; readonly size: number }[],
+    found: FoundEntries | null = null,
+  ): void {
     const { files: disk, directory, cache } = this.#options;
+    this.#found = found;
     for (const { number, size } of files) {
       const file = disk.open(`${directory}/${headChunkFileName(number)}`, 'r');
       this.#files.push(GrowingFile.existing(number, { file, cache, size }));
       this.#nextNumber = number + 1;
     }
+  }
+
+  /** From here on every chunk that is added is written. */
+  forgetFound(): void {
+    this.#found = null;
   }
 
   /** Bytes in memory that are not yet in a file. */
@@ -116,6 +131,8 @@ export class HeadChunkFiles {
     const entry = this.#entry;
     entry.reset();
     encodeEntry(entry, meta, chunk);
+    const known = meta.isOutOfOrder ? this.#takeFound(entry.bytes()) : null;
+    if (known !== null) return known;
     const file = this.#fileFor(entry.size);
     const offset = file.end;
     file.append(entry.bytes());
@@ -195,6 +212,30 @@ export class HeadChunkFiles {
     this.#retry?.cancel();
     await this.#syncing;
     for (const file of this.#files) file.close();
+  }
+
+  /** Where the entry lies already, null when it was not found at start. */
+  #takeFound(entry: Uint8Array): HeadChunkPlace | null {
+    if (this.#found === null) return null;
+    const place = this.#found.take(new ByteReader(entry, entry.length - CHECKSUM_BYTES).u32());
+    if (place === null) return null;
+    try {
+      const file = this.#fileAt(place.file);
+      const known = file?.readOnce(place.offset, entry.length, this.#once);
+      return known?.every((byte, i) => byte === entry[i]) === true ? place : null;
+    } catch (error) {
+      // It was read a moment ago; written again it is whole whatever has become of it.
+      this.#options.log.warn('a head chunk cannot be read any more and is written again', {
+        file: headChunkFileName(place.file),
+        offset: place.offset,
+        err: errorText(error),
+      });
+      return null;
+    }
+  }
+
+  #fileAt(number: number): GrowingFile | undefined {
+    return this.#files[number - (this.#files[0]?.number ?? 0)];
   }
 
   #fileFor(size: number): GrowingFile {
@@ -297,13 +338,14 @@ export class HeadChunkFiles {
     read: (file: GrowingFile, offset: number, length: number) => Uint8Array,
   ): HeadChunk {
     const { file: number, offset } = place;
-    const file = this.#files[number - (this.#files[0]?.number ?? 0)];
+    const file = this.#fileAt(number);
     const name = `chunks_head/${headChunkFileName(number)} at ${offset}`;
     if (file === undefined) throw new CorruptionError(name, 'no such head chunk file');
     try {
       const first = read(file, offset, Math.min(guess, file.end - offset));
       const { encoding, start, end } = decodePrefix(new ByteReader(first));
-      const bytes = end + 4 <= first.length ? first : read(file, offset, end + 4);
+      const bytes =
+        end + CHECKSUM_BYTES <= first.length ? first : read(file, offset, end + CHECKSUM_BYTES);
       if (crc32c(bytes, 0, end) !== new ByteReader(bytes, end).u32()) {
         throw new CorruptionError(name, 'wrong checksum');
       }

@@ -17,7 +17,7 @@ export type ScanOptions = {
   readonly directory: string;
   readonly slices: Slices;
   /** Called for each whole entry in order. */
-  readonly onChunk: (entry: HeadChunkEntry, place: HeadChunkPlace) => void;
+  readonly onChunk: (entry: HeadChunkEntry, place: HeadChunkPlace, checksum: number) => void;
 };
 
 export type ScanResult = {
@@ -114,10 +114,11 @@ async function scanFile(
       const needed = prefix.end + CRC_BYTES;
       const bytes = window.from(offset, needed);
       if (bytes.length < needed) throw new DecodeError('a chunk is cut off', offset);
-      if (crc32c(bytes, 0, prefix.end) !== new ByteReader(bytes, prefix.end).u32()) {
+      const checksum = new ByteReader(bytes, prefix.end).u32();
+      if (crc32c(bytes, 0, prefix.end) !== checksum) {
         throw new DecodeError('wrong checksum', offset);
       }
-      options.onChunk(prefix, { file: number, offset });
+      options.onChunk(prefix, { file: number, offset }, checksum);
       offset += needed;
     } catch (cause) {
       if (!(cause instanceof DecodeError)) throw cause;

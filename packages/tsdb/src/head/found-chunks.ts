@@ -3,6 +3,7 @@ import { NumberMap } from '@pollux/index';
 import type { Log } from '@pollux/telemetry';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { HeadChunkMeta } from '../head-chunks/entry.ts';
+import { FoundEntries } from '../head-chunks/found-entries.ts';
 import type { HeadChunkFiles, HeadChunkPlace } from '../head-chunks/head-chunk-files.ts';
 import { dropDamage, scanHeadChunks } from '../head-chunks/scan.ts';
 import type { TsdbMetrics } from '../metrics.ts';
@@ -44,7 +45,11 @@ export async function openHeadChunks(
   files.makeDirectory(directory);
   const found = new FoundChunks(head);
   const slices = new Slices(clock);
-  const onChunk = (entry: HeadChunkMeta, place: HeadChunkPlace): void => found.add(entry, place);
+  const late = new FoundEntries();
+  const onChunk = (entry: HeadChunkMeta, place: HeadChunkPlace, checksum: number): void => {
+    found.add(entry, place);
+    if (entry.isOutOfOrder) late.add(checksum, place);
+  };
   try {
     const result = await scanHeadChunks({ files, directory, slices, onChunk });
     if (result.damage !== null) {
@@ -53,7 +58,7 @@ export async function openHeadChunks(
       log.warn('head chunks end in damage; the log has the samples from there on', { err });
       dropDamage(files, directory, result);
     }
-    chunkFiles.restore(result.files);
+    chunkFiles.restore(result.files, late);
     found.end = result.end;
   } catch (error) {
     if (!(error instanceof UnusableChunks)) throw error;
@@ -81,8 +86,8 @@ export class FoundChunks {
   }
 
   /**
-   * To be called in the order of the files. Leaves out what blocks have, and what this head has no room for. Throws
-   * UnusableChunks.
+   * To be called in the order of the files. Leaves out what blocks have, what this head has no room for, and out-of-order
+   * chunks, which their log makes anew. Throws UnusableChunks.
    */
   add(meta: HeadChunkMeta, place: HeadChunkPlace): void {
     const { series, minMs, maxMs, encoding, isOutOfOrder } = meta;

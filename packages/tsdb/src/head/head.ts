@@ -14,6 +14,7 @@ import { APPEND_OUTCOME } from '@pollux/storage';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { EncodedChunk } from '../format/rewrite-chunk.ts';
 import type { HistogramRecord } from '../format/wal-histograms.ts';
+import { ChunkFileUse } from '../head-chunks/chunk-file-use.ts';
 import type { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
 import type { OpenFloats } from '../head-snapshot/series-rows.ts';
 import type { TsdbMetrics } from '../metrics.ts';
@@ -64,6 +65,8 @@ export class Head {
   readonly open: OpenRegions;
   readonly histograms: OpenHistograms;
   readonly sealed: SealedChunks;
+  /** Of chunks in order and late ones. */
+  readonly chunkFileUse: ChunkFileUse;
   readonly outOfOrder: OutOfOrder;
   readonly tombstones = new Map<number, Interval[]>();
   readonly metadata = new Map<number, Metadata>();
@@ -85,8 +88,16 @@ export class Head {
     this.pool = new SlabPool(options.slabBytes);
     this.open = new OpenRegions(this.pool);
     this.histograms = new OpenHistograms(options);
-    this.sealed = new SealedChunks(options.chunkFiles);
-    this.outOfOrder = new OutOfOrder(this.pool);
+    const { chunkFiles, hasStartTimes } = options;
+    this.chunkFileUse = new ChunkFileUse(chunkFiles);
+    this.sealed = new SealedChunks(chunkFiles, this.chunkFileUse);
+    this.outOfOrder = new OutOfOrder({
+      pool: this.pool,
+      chunkFiles,
+      chunkFileUse: this.chunkFileUse,
+      hasStartTimes,
+      table: this.table,
+    });
   }
 
   /** Time of the oldest sample that the head answers for; +Infinity when it is empty. */

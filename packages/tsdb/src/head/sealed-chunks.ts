@@ -1,4 +1,5 @@
 import { chunkSampleCount } from '../format/rewrite-chunk.ts';
+import type { ChunkFileUse } from '../head-chunks/chunk-file-use.ts';
 import type { HeadChunk, HeadChunkFiles, HeadChunkPlace } from '../head-chunks/head-chunk-files.ts';
 
 /** A chunk's row; 0 is none. */
@@ -34,14 +35,14 @@ export type SealedMeta = {
 export class SealedChunks {
   readonly #store: HeadChunkFiles;
   readonly #pages: Page[] = [];
-  /** Chunks alive by file number. */
-  readonly #alive = new Map<number, number>();
+  readonly #use: ChunkFileUse;
   #rows = 1;
   #free: SealedRef = 0;
   #count = 0;
 
-  constructor(store: HeadChunkFiles) {
+  constructor(store: HeadChunkFiles, use: ChunkFileUse) {
     this.#store = store;
+    this.#use = use;
   }
 
   get count(): number {
@@ -78,7 +79,7 @@ export class SealedChunks {
     page.offset[row] = place.offset;
     page.minMs[row] = meta.minMs;
     page.spanMs[row] = meta.maxMs - meta.minMs;
-    this.#alive.set(place.file, (this.#alive.get(place.file) ?? 0) + 1);
+    this.#use.take(place.file);
     this.#count++;
     return ref;
   }
@@ -146,9 +147,14 @@ export class SealedChunks {
       kept = ref;
       ref = this.olderOf(ref);
     }
-    if (kept !== 0) this.#setOlder(kept, 0);
+    if (kept !== 0) this.endBehind(kept);
     this.dropAll(ref);
     return kept === 0 ? 0 : newest;
+  }
+
+  /** Ends the list behind the chunk: what follows is a list of its own. */
+  endBehind(ref: SealedRef): void {
+    this.#setOlder(ref, 0);
   }
 
   /** Drops the chunk and all older ones of its list. */
@@ -156,22 +162,12 @@ export class SealedChunks {
     let ref = newest;
     while (ref !== 0) {
       const older = this.olderOf(ref);
-      const { file } = this.placeOf(ref);
-      this.#alive.set(file, this.#alive.get(file)! - 1);
+      this.#use.give(this.placeOf(ref).file);
       this.#setOlder(ref, this.#free);
       this.#free = ref;
       this.#count--;
       ref = older;
     }
-  }
-
-  /** Removes the oldest files as far as no chunk of theirs is left, and begins a new one, for the same reason later. */
-  async releaseFiles(): Promise<void> {
-    for (const [file, count] of this.#alive) if (count === 0) this.#alive.delete(file);
-    let oldest = Number.POSITIVE_INFINITY;
-    for (const file of this.#alive.keys()) oldest = Math.min(oldest, file);
-    this.#store.cut();
-    await this.#store.removeBefore(oldest);
   }
 
   #setOlder(ref: SealedRef, older: SealedRef): void {

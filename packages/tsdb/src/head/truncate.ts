@@ -57,7 +57,7 @@ export async function truncateHead(options: TruncateOptions): Promise<void> {
   if (removed > 0) await table.rebuildPostings(slices);
   dropOldTombstones(head, minMs);
   head.setMinimum(head.chunkCount === 0 ? Number.POSITIVE_INFINITY : Math.max(oldestMs, minMs));
-  await head.sealed.releaseFiles();
+  await head.chunkFileUse.releaseFiles();
 }
 
 /** Drops the series' chunks before `minMs`; returns the time of its oldest sample that is left, or Infinity. */

@@ -36,6 +36,7 @@ export async function compactOoo(options: CompactOooOptions): Promise<readonly B
   await waitForOooReaders(head, env.clock, maxReaderHoldMs, signal);
   await dropMarked(head, new Slices(env.clock, signal), metrics);
   outOfOrder.noteMoved(lastSegment);
+  await head.chunkFileUse.releaseFiles();
   return blocks;
 }
 
@@ -47,9 +48,9 @@ async function waitForOooReaders(
   signal: AbortSignal,
 ): Promise<void> {
   const { readers } = head.outOfOrder;
-  const old = [...readers];
+  const old = readers.live();
   const startedMs = clock.monotonic();
-  while (old.some((reader) => readers.has(reader))) {
+  while (old.some((reader) => readers.isLive(reader))) {
     if (clock.monotonic() - startedMs >= maxHoldMs) {
       for (const reader of old) reader.isExpired = true;
       return;

@@ -17,8 +17,6 @@ export type CutOooOptions = {
   readonly signal: AbortSignal;
 };
 
-const EVER: Interval = { minMs: Number.NEGATIVE_INFINITY, maxMs: Number.POSITIVE_INFINITY };
-
 /** A time of one block, `maxTime` exclusive. */
 type BlockTime = { readonly minTime: number; readonly maxTime: number };
 
@@ -51,21 +49,12 @@ export async function cutOooBlocks(options: CutOooOptions): Promise<string[]> {
   return paths;
 }
 
-/** The block times that have samples, ascending. */
+/** The block times that may have samples, ascending. */
 async function blockTimes(head: Head, slots: Uint32Array, slices: Slices): Promise<BlockTime[]> {
   const { chunkRangeMs } = head.options;
   const starts = new Set<number>();
-  const run = new SampleRun();
   for (const slot of slots) {
-    collectMarked(head, slot, EVER, run);
-    let endMs = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < run.count; i++) {
-      const at = run.timestampsMs[i]!;
-      if (at < endMs) continue;
-      const start = Math.floor(at / chunkRangeMs) * chunkRangeMs;
-      starts.add(start);
-      endMs = start + chunkRangeMs;
-    }
+    head.outOfOrder.samples.addMarkedRanges(slot, chunkRangeMs, starts);
     if (slices.isOver) await slices.pause();
   }
   return [...starts]
@@ -77,7 +66,7 @@ async function blockTimes(head: Head, slots: Uint32Array, slices: Slices): Promi
 function collectMarked(head: Head, slot: Slot, time: Interval, run: SampleRun): void {
   const { samples } = head.outOfOrder;
   run.clear();
-  samples.collect(slot, { ...time, since: samples.markedOf(slot) }, run);
+  samples.collect(slot, { ...time, since: samples.markedOf(slot), isOnce: true }, run);
   run.sort();
 }
 

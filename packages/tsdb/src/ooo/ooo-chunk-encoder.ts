@@ -62,12 +62,10 @@ export class OooChunkEncoder {
   /** What a chunk says of a reset holds against the out-of-order histogram before it; readers that merge leave it aside. */
   async #writeHistograms(run: SampleRun, start: number, end: number): Promise<void> {
     const { hasStartTimes, samplesPerChunk } = this.#head.options;
-    const { histograms } = this.#head.outOfOrder.samples;
     const writer = new HistogramWriter(hasStartTimes);
     let minMs = run.timestampsMs[start]!;
     for (let i = start; i < end; i++) {
-      const timestampMs = run.timestampsMs[i]!;
-      const { histogram, startTimestampMs } = histograms.read(run.words[i * 2]!);
+      const { timestampMs, histogram, startTimestampMs } = run.histogramAt(i);
       const { count = 0, byteLength = 0 } = writer.open ?? {};
       const isFull = count >= samplesPerChunk || byteLength > HISTOGRAM_CUT_BYTES;
       const closed = writer.append(sampleOf(histogram, timestampMs, startTimestampMs), isFull);

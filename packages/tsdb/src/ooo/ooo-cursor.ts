@@ -6,8 +6,8 @@ import { HeadSeriesWalk } from '../head/head-series-walk.ts';
 import { matchHead } from '../head/read.ts';
 import type { ColumnBuilder } from '../query/column-builder.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
+import type { OooReader } from './ooo-readers.ts';
 import type { OooView } from './ooo-samples.ts';
-import type { OooReader } from './out-of-order.ts';
 import { SampleRun } from './sample-run.ts';
 
 /**
@@ -17,7 +17,7 @@ import { SampleRun } from './sample-run.ts';
 export class OooCursor implements SeriesCursor {
   readonly #head: Head;
   readonly #range: TimeRange;
-  readonly #registration: OooReader = { isExpired: false };
+  readonly #registration: OooReader;
   readonly #walk: HeadSeriesWalk;
   /** Samples that each series had at construction. */
   readonly #inserted: Uint32Array;
@@ -35,7 +35,7 @@ export class OooCursor implements SeriesCursor {
       refs.filter((ref) => samples.has(table.slotOf(ref))),
     );
     this.#inserted = this.#walk.refs.map((ref) => samples.insertedOf(table.slotOf(ref)));
-    outOfOrder.readers.add(this.#registration);
+    this.#registration = outOfOrder.readers.begin();
   }
 
   get labels(): Labels | null {
@@ -69,16 +69,13 @@ export class OooCursor implements SeriesCursor {
     const { samples } = this.#head.outOfOrder;
     samples.collect(this.#walk.slot, this.#view(), run);
     run.sort();
-    const histograms = run.takeHistograms((timestampMs, ref) => {
-      const { histogram, startTimestampMs } = samples.histograms.read(ref);
-      return { timestampMs, startTimestampMs, histogram };
-    });
+    const histograms = run.takeHistograms();
     if (histograms.length > 0) target.addHistograms(histograms);
     target.addSamples(run.timestampsMs, run.words, run.count);
   }
 
   close(): void {
-    this.#head.outOfOrder.readers.delete(this.#registration);
+    this.#head.outOfOrder.readers.end(this.#registration);
   }
 
   #view(): OooView {

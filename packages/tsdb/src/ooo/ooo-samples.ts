@@ -1,16 +1,25 @@
 import type { FloatHistogram } from '@pollux/model';
 import type { Interval } from '../head/intervals.ts';
 import { OpenRegions } from '../head/open-regions.ts';
+import type { SealedRef } from '../head/sealed-chunks.ts';
 import type { Slot } from '../head/series-table.ts';
-import { type ChunkRef, offsetOf, type Slab, type SlabPool } from '../head/slabs.ts';
-import { PackedHistograms } from './packed-histograms.ts';
-import type { SampleRun } from './sample-run.ts';
+import { offsetOf, type Slab, type SlabPool } from '../head/slabs.ts';
 import {
   CHUNK_SAMPLES,
   createOooChunkSamples,
   type OooChunkSamples,
-  SealedOooChunks,
-} from './sealed-ooo-chunks.ts';
+} from './late-chunk-encoder.ts';
+import type { OooReaders } from './ooo-readers.ts';
+import { PackedHistograms } from './packed-histograms.ts';
+import type { SampleRun } from './sample-run.ts';
+import { type LateChunkStore, type LoadedLateChunk, SealedOooChunks } from './sealed-ooo-chunks.ts';
+
+export type OooSamplesOptions = LateChunkStore & {
+  readonly pool: SlabPool;
+  readonly readers: OooReaders;
+  /** The reference of the series in each slot. */
+  readonly table: { readonly refs: Uint32Array };
+};
 
 /** Time f64, value f64; of a histogram its reference in place of the value. */
 const SAMPLE_BYTES = 16;
@@ -18,21 +27,29 @@ const SAMPLE_BYTES = 16;
 const OPEN_SAMPLES: readonly number[] = [4, 8, 16, CHUNK_SAMPLES];
 
 /** What a reader sees of a series: samples in the time, without those that arrived after the first `since`. */
-export type OooView = { readonly minMs: number; readonly maxMs: number; readonly since: number };
+export type OooView = {
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly since: number;
+  /** For a walk over all chunks: what queries read often stays in the cache. */
+  readonly isOnce?: boolean;
+};
 
 /** Hides what had arrived when it was made. */
 type Deletion = Interval & { readonly inserted: number };
 
 /**
  * Samples that arrived out of order, floats and histograms, per series, off the JavaScript heap. An open chunk holds them as
- * they arrive; a full one is sorted and encoded. Samples of a series are counted as they arrive, so that readers and deletions tell
- * earlier ones from later ones. Series without such samples cost four bytes, and nothing until there is the first.
+ * they arrive; a full one is sorted, encoded and put into the head chunk files. Samples of a series are counted as they arrive, so that
+ * readers and deletions tell earlier ones from later ones; a deletion ends the open chunk, so that it has all of a chunk before it or
+ * nothing. Series without such samples cost four bytes, and nothing until there is the first.
  */
 export class OooSamples {
   readonly #pool: SlabPool;
+  readonly #table: OooSamplesOptions['table'];
   readonly #regions: OpenRegions;
   readonly #chunks: SealedOooChunks;
-  /** What stands for a histogram in a chunk is its reference here. */
+  /** Of open chunks: what stands for a histogram in one is its reference here. */
   readonly histograms: PackedHistograms;
   /** Row + 1 by the head's slot; 0 for none. */
   #rowOf = new Uint32Array(0);
@@ -57,14 +74,17 @@ export class OooSamples {
   #rows = 0;
   #openChunks = 0;
   readonly #samples: OooChunkSamples = createOooChunkSamples();
+  readonly #order = new Uint8Array(CHUNK_SAMPLES);
 
-  constructor(pool: SlabPool) {
+  constructor(options: OooSamplesOptions) {
+    const { pool, table, readers } = options;
     this.#pool = pool;
+    this.#table = table;
     this.#regions = new OpenRegions(
       pool,
       OPEN_SAMPLES.map((samples) => samples * SAMPLE_BYTES),
     );
-    this.#chunks = new SealedOooChunks(pool);
+    this.#chunks = new SealedOooChunks(options, readers);
     this.histograms = new PackedHistograms(pool);
   }
 
@@ -148,49 +168,49 @@ export class OooSamples {
     if (timestampMs > this.#newestMs[row]!) this.#newestMs[row] = timestampMs;
   }
 
-  /** Adds the samples of the view to the run, in the order of their chunks, within a chunk by time. */
+  /** Adds the samples of the view to the run, in the order of their chunks. Throws CorruptionError. */
   collect(slot: Slot, view: OooView, target: SampleRun): void {
     const row = this.#row(slot);
     if (row < 0) return;
     const later = (this.#inserted[row]! - view.since) >>> 0;
-    const chunks: ChunkRef[] = [];
-    const newer: number[] = [];
-    let behind = this.#openCount[row]!;
+    const chunks: SealedRef[] = [];
     for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#chunks.olderOf(ref)) {
-      if (this.#chunks.maxMsOf(ref) >= view.minMs && this.#chunks.minMsOf(ref) <= view.maxMs) {
-        chunks.push(ref);
-        newer.push(behind);
-      }
-      behind += this.#chunks.samplesOf(ref);
+      if (this.#reaches(ref, row, view)) chunks.push(ref);
     }
-    const place = { row, later, view };
     for (let i = chunks.length - 1; i >= 0; i--) {
-      this.#load(chunks[i]!);
-      this.#addChunk(newer[i]!, place, target);
+      this.#collectChunk(chunks[i]!, row, view, target);
     }
-    if (this.#openCount[row]! > 0) {
-      this.#loadOpen(row);
-      this.#addChunk(0, place, target);
-    }
+    this.#collectOpen(row, later, view, target);
   }
 
   /** True when a chunk that reaches into the time has a sample that arrived early enough. Reads no chunk. */
   mayHave(slot: Slot, view: OooView): boolean {
     const row = this.#row(slot);
     if (row < 0) return false;
-    const later = (this.#inserted[row]! - view.since) >>> 0;
-    let behind = this.#openCount[row]!;
-    if (behind > later) {
+    if (this.#openCount[row]! > (this.#inserted[row]! - view.since) >>> 0) {
       const { minMs, maxMs } = this.#openBounds(row);
       if (maxMs >= view.minMs && minMs <= view.maxMs) return true;
     }
     for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#chunks.olderOf(ref)) {
-      behind += this.#chunks.samplesOf(ref);
-      if (behind <= later) continue;
-      if (this.#chunks.maxMsOf(ref) >= view.minMs && this.#chunks.minMsOf(ref) <= view.maxMs)
-        return true;
+      if (this.#reaches(ref, row, view)) return true;
     }
     return false;
+  }
+
+  /** True when the sealed chunk reaches into the time of the view and has a sample that arrived early enough. */
+  #reaches(ref: SealedRef, row: number, view: OooView): boolean {
+    const chunks = this.#chunks;
+    if (chunks.maxMsOf(ref) < view.minMs || chunks.minMsOf(ref) > view.maxMs) return false;
+    const newer = this.#newerThan(ref, row);
+    const later = (this.#inserted[row]! - view.since) >>> 0;
+    return (
+      newer >= later || (chunks.arrivalsOf(ref)?.some((after) => newer + after >= later) ?? false)
+    );
+  }
+
+  /** Samples that arrived after the chunk was sealed. */
+  #newerThan(ref: SealedRef, row: number): number {
+    return (this.#inserted[row]! - this.#chunks.arrivedBy(ref)) >>> 0;
   }
 
   /** Hides the samples of the interval that have arrived so far; later ones will be seen, of the same times too. */
@@ -246,16 +266,29 @@ export class OooSamples {
       while (this.#chunks.olderOf(ref) !== marked) ref = this.#chunks.olderOf(ref);
       this.#chunks.endBehind(ref);
     }
-    let dropped = 0;
-    for (let ref = marked; ref !== 0; dropped++) {
-      const older = this.#chunks.olderOf(ref);
-      if (this.#chunks.hasHistograms(ref)) this.#dropHistograms(ref);
-      this.#chunks.drop(ref);
-      ref = older;
-    }
     this.#marked[row] = 0;
+    const dropped = this.#chunks.dropAll(marked);
     this.#dropDeletions(row);
     return dropped;
+  }
+
+  /**
+   * Adds the multiples of `rangeMs` from which on, for that long, there are marked samples of the series; perhaps more, when
+   * samples are deleted. Throws CorruptionError.
+   */
+  addMarkedRanges(slot: Slot, rangeMs: number, starts: Set<number>): void {
+    const row = this.#row(slot);
+    if (row < 0) return;
+    const startOf = (atMs: number): number => Math.floor(atMs / rangeMs) * rangeMs;
+    for (let ref = this.#marked[row]!; ref !== 0; ref = this.#chunks.olderOf(ref)) {
+      const first = startOf(this.#chunks.minMsOf(ref));
+      const last = startOf(this.#chunks.maxMsOf(ref));
+      starts.add(first);
+      starts.add(last);
+      if (last - first <= rangeMs) continue;
+      const { timestampsMs, count } = this.#chunks.load(ref, true);
+      for (let i = 0; i < count; i++) starts.add(startOf(timestampsMs[i]!));
+    }
   }
 
   /** First and last time of what is there, in chunks as they are; null when nothing is. */
@@ -280,81 +313,83 @@ export class OooSamples {
     this.#freeRows.push(row);
   }
 
-  #dropHistograms(ref: ChunkRef): void {
-    const { words, count, histograms } = this.#load(ref);
-    for (let i = 0; i < count; i++) {
-      if (((histograms >>> i) & 1) === 1) this.histograms.drop(words[i * 2]!);
-    }
-  }
-
-  #load(ref: ChunkRef): OooChunkSamples {
-    this.#chunks.load(ref, this.#samples);
-    return this.#samples;
-  }
-
-  /** Adds what the view has of the samples in the scratch, behind which `newer` others arrived. */
-  #addChunk(
-    newer: number,
-    { row, later, view }: { readonly row: number; readonly later: number; readonly view: OooView },
-    target: SampleRun,
-  ): void {
-    const deletions = this.#deletions.get(row);
-    const { count, timestampsMs, words, order, histograms } = this.#samples;
-    for (let i = 0; i < count; i++) {
-      const at = timestampsMs[i]!;
+  /** Adds what the view has of the chunk. */
+  #collectChunk(ref: SealedRef, row: number, view: OooView, target: SampleRun): void {
+    const newer = this.#newerThan(ref, row);
+    const gone = this.#deletions
+      .get(row)
+      ?.filter(({ inserted }) => newer >= (this.#inserted[row]! - inserted) >>> 0);
+    const later = (this.#inserted[row]! - view.since) >>> 0;
+    // A chunk that was whole when the view began shows all, any other what arrived early enough.
+    const after = newer >= later ? undefined : this.#chunks.arrivalsOf(ref);
+    const chunk = this.#chunks.load(ref, view.isOnce === true);
+    for (let i = 0; i < chunk.count; i++) {
+      const at = chunk.timestampsMs[i]!;
       if (at < view.minMs || at > view.maxMs) continue;
-      // How many samples of the series arrived after this one.
-      const after = newer + count - 1 - order[i]!;
-      if (after < later) continue;
-      if (deletions !== undefined && this.#isDeleted(deletions, row, at, after)) continue;
-      const isHistogram = ((histograms >>> i) & 1) === 1;
-      target.add(at, words[i * 2]!, words[i * 2 + 1]!, isHistogram);
+      if (after !== undefined && newer + after[i]! < later) continue;
+      if (gone?.some(({ minMs, maxMs }) => at >= minMs && at <= maxMs) === true) continue;
+      addSample(chunk, i, target);
     }
   }
 
-  #isDeleted(deletions: readonly Deletion[], row: number, atMs: number, after: number): boolean {
-    return deletions.some(
-      ({ minMs, maxMs, inserted }) =>
-        atMs >= minMs && atMs <= maxMs && after >= (this.#inserted[row]! - inserted) >>> 0,
-    );
+  /** Adds what the view has of the open chunk, behind which nothing was deleted, without its newest `later` samples. */
+  #collectOpen(row: number, later: number, view: OooView, target: SampleRun): void {
+    const shown = this.#openCount[row]! - later;
+    if (shown <= 0) return;
+    const { doubles, words } = this.#pool.slabOf(this.#openRef[row]!);
+    const start = offsetOf(this.#openRef[row]!);
+    for (let place = 0; place < shown; place++) {
+      const at = start + place * SAMPLE_BYTES;
+      const timestampMs = doubles[at >>> 3]!;
+      if (timestampMs < view.minMs || timestampMs > view.maxMs) continue;
+      const low = words[(at >>> 2) + 2]!;
+      if (((this.#openHistograms[row]! >>> place) & 1) === 1) {
+        target.addHistogram({ ...this.histograms.read(low), timestampMs });
+      } else target.add(timestampMs, low, words[(at >>> 2) + 3]!);
+    }
   }
 
   /** Forgets deletions behind which no sample is left. */
   #dropDeletions(row: number): void {
     const list = this.#deletions.get(row);
     if (list === undefined) return;
-    let stored = this.#openCount[row]!;
-    for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#chunks.olderOf(ref)) {
-      stored += this.#chunks.samplesOf(ref);
-    }
-    const kept = list.filter(({ inserted }) => (this.#inserted[row]! - inserted) >>> 0 < stored);
+    let oldest: SealedRef = 0;
+    for (let ref = this.#sealed[row]!; ref !== 0; ref = this.#chunks.olderOf(ref)) oldest = ref;
+    const newer = oldest === 0 ? -1 : this.#newerThan(oldest, row);
+    const kept = list.filter(({ inserted }) => newer >= (this.#inserted[row]! - inserted) >>> 0);
     if (kept.length === 0) this.#deletions.delete(row);
     else this.#deletions.set(row, kept);
   }
 
-  /** Puts the samples of the open chunk into the scratch, sorted. */
-  #loadOpen(row: number): void {
-    const { timestampsMs, words, order } = this.#samples;
+  /** Puts the samples of the open chunk into the scratch, sorted; its histograms leave the memory that they had. */
+  #takeOpen(row: number): OooChunkSamples {
+    const samples = this.#samples;
     const count = this.#openCount[row]!;
     const histograms = this.#openHistograms[row]!;
     const slab = this.#pool.slabOf(this.#openRef[row]!);
     const start = offsetOf(this.#openRef[row]!);
     this.#sortOpen(slab, start, count);
-    this.#samples.count = count;
-    this.#samples.histograms = 0;
+    samples.count = count;
+    samples.histograms.fill(null);
     for (let i = 0; i < count; i++) {
-      const place = order[i]!;
+      const place = this.#order[i]!;
       const at = start + place * SAMPLE_BYTES;
-      timestampsMs[i] = slab.doubles[at >>> 3]!;
-      words[i * 2] = slab.words[(at >>> 2) + 2]!;
-      words[i * 2 + 1] = slab.words[(at >>> 2) + 3]!;
-      this.#samples.histograms |= ((histograms >>> place) & 1) << i;
+      const timestampMs = slab.doubles[at >>> 3]!;
+      const low = slab.words[(at >>> 2) + 2]!;
+      samples.timestampsMs[i] = timestampMs;
+      samples.after[i] = count - 1 - place;
+      samples.words[i * 2] = low;
+      samples.words[i * 2 + 1] = slab.words[(at >>> 2) + 3]!;
+      if (((histograms >>> place) & 1) === 0) continue;
+      samples.histograms[i] = { ...this.histograms.read(low), timestampMs };
+      this.histograms.drop(low);
     }
+    return samples;
   }
 
   /** Puts into the order the places of arrival by time. Nearly sorted and short, so by insertion. */
   #sortOpen(slab: Slab, start: number, count: number): void {
-    const { order } = this.#samples;
+    const order = this.#order;
     const timeOf = (place: number): number => slab.doubles[(start >>> 3) + place * 2]!;
     for (let i = 0; i < count; i++) {
       const time = timeOf(i);
@@ -369,8 +404,11 @@ export class OooSamples {
 
   /** Turns the open chunk into a sealed one. */
   #seal(row: number): void {
-    this.#loadOpen(row);
-    this.#sealed[row] = this.#chunks.add(this.#samples, this.#sealed[row]!);
+    this.#sealed[row] = this.#chunks.add(this.#takeOpen(row), {
+      older: this.#sealed[row]!,
+      series: this.#table.refs[this.#slotOf[row]! - 1]!,
+      arrivedBy: this.#inserted[row]!,
+    });
     this.#regions.release(this.#openRef[row]!, this.#openClass[row]!);
     this.#openCount[row] = 0;
     this.#openRef[row] = 0;
@@ -436,6 +474,13 @@ export class OooSamples {
     newest.set(this.#newestMs);
     this.#newestMs = newest;
   }
+}
+
+function addSample(chunk: LoadedLateChunk, index: number, target: SampleRun): void {
+  const { timestampsMs, words, histograms } = chunk;
+  if (histograms === null) {
+    target.add(timestampsMs[index]!, words[index * 2]!, words[index * 2 + 1]!);
+  } else target.addHistogram(histograms[index]!);
 }
 
 function resized(source: Uint32Array, size: number): Uint32Array<ArrayBuffer> {

@@ -1,15 +1,9 @@
 import type { HistogramRecord } from '../format/wal-histograms.ts';
 import type { Interval } from '../head/intervals.ts';
 import type { Slot } from '../head/series-table.ts';
-import type { SlabPool } from '../head/slabs.ts';
 import type { Wal } from '../wal/wal.ts';
-import { OooSamples } from './ooo-samples.ts';
-
-/** A query that reads out-of-order samples; they are not dropped under it. */
-export type OooReader = {
-  /** Set when the reader held them too long: its next step must fail. */
-  isExpired: boolean;
-};
+import { OooReaders } from './ooo-readers.ts';
+import { OooSamples, type OooSamplesOptions } from './ooo-samples.ts';
 
 /**
  * The out-of-order part of a head: what arrived behind the newest sample of its series, its log, and the window that
@@ -17,7 +11,7 @@ export type OooReader = {
  */
 export class OutOfOrder {
   readonly samples: OooSamples;
-  readonly readers = new Set<OooReader>();
+  readonly readers = new OooReaders();
   /** How far behind the newest sample of the head a sample may be; 0 = nothing is taken. */
   windowMs = 0;
   /** The write-behind log; null while the window has not been open and nothing was found on the disk. */
@@ -30,8 +24,8 @@ export class OutOfOrder {
   #pendingMs = new Float64Array(0);
   #maxMs = Number.NEGATIVE_INFINITY;
 
-  constructor(pool: SlabPool) {
-    this.samples = new OooSamples(pool);
+  constructor(options: Omit<OooSamplesOptions, 'readers'>) {
+    this.samples = new OooSamples({ ...options, readers: this.readers });
   }
 
   /** Time that holds all samples, perhaps more; +Infinity when there is none. */

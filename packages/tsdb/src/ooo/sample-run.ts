@@ -1,11 +1,14 @@
+import type { TimedHistogram } from '../query/histogram-run.ts';
+
 /** Samples gathered from overlapping chunks, then put into order; the memory is used again. */
 export class SampleRun {
   timestampsMs = new Float64Array(64);
-  /** The bits of floats; of a histogram its reference. */
+  /** The bits of floats; of a histogram its place among those that were added. */
   words = new Uint32Array(128);
   /** 1 for a histogram. */
   kinds = new Uint8Array(64);
   count = 0;
+  #histograms: TimedHistogram[] = [];
   #order = new Uint32Array(64);
   #times = new Float64Array(64);
   #sortedWords = new Uint32Array(128);
@@ -13,15 +16,29 @@ export class SampleRun {
 
   clear(): void {
     this.count = 0;
+    if (this.#histograms.length > 0) this.#histograms = [];
   }
 
-  add(timestampMs: number, low: number, high: number, isHistogram: boolean): void {
+  add(timestampMs: number, low: number, high: number): void {
+    this.#add(timestampMs, low, high, 0);
+  }
+
+  addHistogram(sample: TimedHistogram): void {
+    this.#add(sample.timestampMs, this.#histograms.push(sample) - 1, 0, 1);
+  }
+
+  /** The histogram at a place where `kinds` is 1. */
+  histogramAt(index: number): TimedHistogram {
+    return this.#histograms[this.words[index * 2]!]!;
+  }
+
+  #add(timestampMs: number, low: number, high: number, kind: number): void {
     const at = this.count++;
     if (at === this.timestampsMs.length) this.#grow();
     this.timestampsMs[at] = timestampMs;
     this.words[at * 2] = low;
     this.words[at * 2 + 1] = high;
-    this.kinds[at] = isHistogram ? 1 : 0;
+    this.kinds[at] = kind;
   }
 
   /** Sorts by time; of samples at the same time the one that was added first stays. */
@@ -48,13 +65,13 @@ export class SampleRun {
     this.count = kept;
   }
 
-  /** Takes the histograms out, in order, as `read` gives them; floats are left. */
-  takeHistograms<T>(read: (timestampMs: number, ref: number) => T): T[] {
-    const taken: T[] = [];
+  /** Takes the histograms out, in order; floats are left. */
+  takeHistograms(): TimedHistogram[] {
+    const taken: TimedHistogram[] = [];
     let kept = 0;
     for (let i = 0; i < this.count; i++) {
       if (this.kinds[i] === 1) {
-        taken.push(read(this.timestampsMs[i]!, this.words[i * 2]!));
+        taken.push(this.histogramAt(i));
         continue;
       }
       this.timestampsMs[kept] = this.timestampsMs[i]!;

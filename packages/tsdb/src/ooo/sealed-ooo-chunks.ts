@@ -1,131 +1,171 @@
-import {
-  createXorEncoder,
-  XOR_SAMPLE_MAX_BYTES,
-  xorCount,
-  xorDecode,
-  xorEncode,
-} from '@pollux/kernels';
-import { type ChunkRef, offsetOf, type SlabPool } from '../head/slabs.ts';
-import { PackedRecords } from './packed-records.ts';
+import { DecodeError } from '@pollux/base';
+import { decodeHistograms, XOR_MALFORMED, xorCount, xorDecode } from '@pollux/kernels';
+import { CorruptionError } from '../errors.ts';
+import { CHUNK_ENCODING } from '../format/chunk-file.ts';
+import { SealedChunks, type SealedRef } from '../head/sealed-chunks.ts';
+import type { ChunkFileUse } from '../head-chunks/chunk-file-use.ts';
+import type { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
+import type { TimedHistogram } from '../query/histogram-run.ts';
+import { histogramAt } from '../query/histogram-values.ts';
+import { HeldArrivals } from './held-arrivals.ts';
+import { CHUNK_SAMPLES, LateChunkEncoder, type OooChunkSamples } from './late-chunk-encoder.ts';
+import type { OooReaders } from './ooo-readers.ts';
 
-/** Samples of one chunk, as Prometheus' default; as many as a word has bits. */
-export const CHUNK_SAMPLES = 32;
-
-/** The samples of one chunk by time, at most {@link CHUNK_SAMPLES}. */
-export type OooChunkSamples = {
-  count: number;
-  readonly timestampsMs: Float64Array;
-  /** The bits of a float; of a histogram its reference and 0. */
-  readonly words: Uint32Array;
-  /** The place of each in the order of arrival. */
-  readonly order: Uint8Array;
-  /** Bit i: sample i is a histogram. */
-  histograms: number;
+export type LateChunkStore = {
+  readonly chunkFiles: HeadChunkFiles;
+  readonly chunkFileUse: ChunkFileUse;
+  /** Whether chunks of histograms keep start timestamps. */
+  readonly hasStartTimes: boolean;
 };
 
-export function createOooChunkSamples(): OooChunkSamples {
-  return {
-    count: 0,
-    timestampsMs: new Float64Array(CHUNK_SAMPLES),
-    words: new Uint32Array(CHUNK_SAMPLES * 2),
-    order: new Uint8Array(CHUNK_SAMPLES),
-    histograms: 0,
-  };
-}
+export type LateChunkMeta = {
+  readonly older: SealedRef;
+  readonly series: number;
+  /** Samples of the series that had arrived when the chunk was sealed, modulo 2^32. */
+  readonly arrivedBy: number;
+};
+
+/** What {@link SealedOooChunks.load} reads: floats, or histograms, by time. Lent until the next call. */
+export type LoadedLateChunk = {
+  readonly count: number;
+  readonly timestampsMs: Float64Array;
+  readonly words: Uint32Array;
+  /** Null for a chunk of floats. */
+  readonly histograms: readonly TimedHistogram[] | null;
+};
 
 /**
- * A sealed chunk:
- *
- * ```
- * ┌───────────────┬───────────────────────┬────────────────────┬───────┬───────────┬───────────┬─────────────┬─ ─ ─ ─ ─ ─ ─
- * │ older ref u32 │ length u31, ranks? u1 │ histogram bits u32 │ 0 u32 │ minMs f64 │ maxMs f64 │ XOR chunk … │ ranks u8 × n
- * └───────────────┴───────────────────────┴────────────────────┴───────┴───────────┴───────────┴─────────────┴─ ─ ─ ─ ─ ─ ─
- * ```
- *
- * The rank of a sample is its place in the order of arrival. Ranks are left out when the samples arrived in the order of
- * their times.
+ * Late chunks that are full, in the head chunk files; of each 28 bytes are in memory. Those of a series form a list from the
+ * newest to the oldest, ended by 0.
  */
-const HEADER_BYTES = 32;
-const RANKS_BIT = 0x80000000;
-const WORD = { older: 0, length: 1, histograms: 2 } as const;
-const DOUBLE = { minMs: 2, maxMs: 3 } as const;
-
-/** Chunks that are full, off the JavaScript heap; those of a series form a list from the newest to the oldest, ended by 0. */
 export class SealedOooChunks {
-  readonly #pool: SlabPool;
-  readonly #records: PackedRecords;
-  /** So few samples are never cut. */
-  readonly #xor = createXorEncoder();
-  readonly #encoded = new Uint8Array((CHUNK_SAMPLES + 1) * XOR_SAMPLE_MAX_BYTES);
+  readonly #store: HeadChunkFiles;
+  readonly #rows: SealedChunks;
+  readonly #encoder: LateChunkEncoder;
+  readonly #held: HeldArrivals;
+  /** By row. */
+  #arrivedBy = new Uint32Array(64);
+  readonly #timestampsMs = new Float64Array(CHUNK_SAMPLES);
+  readonly #words = new Uint32Array(CHUNK_SAMPLES * 2);
 
-  constructor(pool: SlabPool) {
-    this.#pool = pool;
-    this.#records = new PackedRecords(pool);
+  constructor({ chunkFiles, chunkFileUse, hasStartTimes }: LateChunkStore, readers: OooReaders) {
+    this.#store = chunkFiles;
+    this.#rows = new SealedChunks(chunkFiles, chunkFileUse);
+    this.#encoder = new LateChunkEncoder(hasStartTimes);
+    this.#held = new HeldArrivals(readers);
   }
 
   get count(): number {
-    return this.#records.count;
+    return this.#rows.count;
   }
 
-  add(samples: OooChunkSamples, older: ChunkRef): ChunkRef {
-    const { count, timestampsMs, words, order } = samples;
-    const isInOrder = order.subarray(0, count).every((place, i) => place === i);
-    const length = xorEncode(this.#xor, timestampsMs, words, 0, count, this.#encoded, 0);
-    const ref = this.#records.add(HEADER_BYTES + length + (isInOrder ? 0 : count));
-    const slab = this.#pool.slabOf(ref);
-    const offset = offsetOf(ref);
-    slab.words[(offset >>> 2) + WORD.older] = older;
-    slab.words[(offset >>> 2) + WORD.length] = isInOrder ? length : length | RANKS_BIT;
-    slab.words[(offset >>> 2) + WORD.histograms] = samples.histograms;
-    slab.doubles[(offset >>> 3) + DOUBLE.minMs] = timestampsMs[0]!;
-    slab.doubles[(offset >>> 3) + DOUBLE.maxMs] = timestampsMs[count - 1]!;
-    slab.bytes.set(this.#encoded.subarray(0, length), offset + HEADER_BYTES);
-    if (!isInOrder) slab.bytes.set(order.subarray(0, count), offset + HEADER_BYTES + length);
-    return ref;
+  /** Takes a copy of the samples, one at least, as one chunk or more; returns the newest. */
+  add(samples: OooChunkSamples, { older, series, arrivedBy }: LateChunkMeta): SealedRef {
+    let newest = older;
+    this.#encoder.encode(samples, (chunk, after) => {
+      const { bytes, start, length, encoding, minMs, maxMs } = chunk;
+      const place = this.#store.add(
+        { series, encoding, minMs, maxMs, isOutOfOrder: true },
+        { bytes, start, end: start + length },
+      );
+      newest = this.#rows.restore({ older: newest, minMs, maxMs }, place);
+      if (newest >= this.#arrivedBy.length) {
+        const grown = new Uint32Array(this.#arrivedBy.length * 2);
+        grown.set(this.#arrivedBy);
+        this.#arrivedBy = grown;
+      }
+      this.#arrivedBy[newest] = arrivedBy;
+      this.#held.add(newest, after);
+    });
+    return newest;
   }
 
-  load(ref: ChunkRef, target: OooChunkSamples): void {
-    const { bytes } = this.#pool.slabOf(ref);
-    const start = offsetOf(ref) + HEADER_BYTES;
-    const word = this.#word(ref, WORD.length);
-    const length = word & ~RANKS_BIT;
-    const { timestampsMs, words, order } = target;
-    target.count = xorDecode(bytes, start, length, timestampsMs, words, 0);
-    target.histograms = this.#word(ref, WORD.histograms);
-    const hasRanks = (word & RANKS_BIT) !== 0;
-    for (let i = 0; i < target.count; i++) order[i] = hasRanks ? bytes[start + length + i]! : i;
+  /** As {@link LateChunkMeta}. */
+  arrivedBy(ref: SealedRef): number {
+    return this.#arrivedBy[ref]!;
   }
 
-  drop(ref: ChunkRef): void {
-    this.#records.drop(ref);
+  /**
+   * How many samples of the same open chunk arrived after each of this chunk's, for a chunk that was sealed under a reader;
+   * undefined when every reader sees all of the chunk or nothing.
+   */
+  arrivalsOf(ref: SealedRef): Uint8Array | undefined {
+    return this.#held.of(ref);
   }
 
-  olderOf(ref: ChunkRef): ChunkRef {
-    return this.#word(ref, WORD.older);
+  olderOf(ref: SealedRef): SealedRef {
+    return this.#rows.olderOf(ref);
+  }
+
+  minMsOf(ref: SealedRef): number {
+    return this.#rows.minMsOf(ref);
+  }
+
+  maxMsOf(ref: SealedRef): number {
+    return this.#rows.maxMsOf(ref);
   }
 
   /** Ends the list of a series behind this chunk. */
-  endBehind(ref: ChunkRef): void {
-    this.#pool.slabOf(ref).words[(offsetOf(ref) >>> 2) + WORD.older] = 0;
+  endBehind(ref: SealedRef): void {
+    this.#rows.endBehind(ref);
   }
 
-  minMsOf(ref: ChunkRef): number {
-    return this.#pool.slabOf(ref).doubles[(offsetOf(ref) >>> 3) + DOUBLE.minMs]!;
+  /** Drops the chunk and all older ones of its list; returns how many. */
+  dropAll(newest: SealedRef): number {
+    let count = 0;
+    for (let ref = newest; ref !== 0; ref = this.olderOf(ref)) {
+      this.#held.drop(ref);
+      count++;
+    }
+    this.#rows.dropAll(newest);
+    return count;
   }
 
-  maxMsOf(ref: ChunkRef): number {
-    return this.#pool.slabOf(ref).doubles[(offsetOf(ref) >>> 3) + DOUBLE.maxMs]!;
+  /** `isOnce`: for a walk over all chunks; what others read often stays in the cache. Throws CorruptionError. */
+  load(ref: SealedRef, isOnce: boolean): LoadedLateChunk {
+    const chunk = isOnce ? this.#rows.readOnce(ref) : this.#rows.read(ref);
+    const { encoding, bytes, start, length } = chunk;
+    try {
+      if (encoding === CHUNK_ENCODING.xor) return this.#loadFloats(bytes, start, length);
+      return loadHistograms(bytes, start, length, encoding);
+    } catch (cause) {
+      if (!(cause instanceof DecodeError)) throw cause;
+      const { file, offset } = this.#rows.placeOf(ref);
+      throw new CorruptionError(
+        `out-of-order chunk at ${offset} of head chunk file ${file}`,
+        `malformed chunk: ${cause.message}`,
+        { cause },
+      );
+    }
   }
 
-  hasHistograms(ref: ChunkRef): boolean {
-    return this.#word(ref, WORD.histograms) !== 0;
-  }
-
-  samplesOf(ref: ChunkRef): number {
-    return xorCount(this.#pool.slabOf(ref).bytes, offsetOf(ref) + HEADER_BYTES);
-  }
-
-  #word(ref: ChunkRef, index: number): number {
-    return this.#pool.slabOf(ref).words[(offsetOf(ref) >>> 2) + index]!;
+  #loadFloats(bytes: Uint8Array, start: number, length: number): LoadedLateChunk {
+    const timestampsMs = this.#timestampsMs;
+    const words = this.#words;
+    const claimed = length < 2 ? 0 : xorCount(bytes, start);
+    if (claimed > CHUNK_SAMPLES) throw new DecodeError(`${claimed} samples`, start);
+    const count = xorDecode(bytes, start, length, timestampsMs, words, 0);
+    if (count === XOR_MALFORMED) throw new DecodeError('cut off', start);
+    return { count, timestampsMs, words, histograms: null };
   }
 }
+
+/** What a chunk says of resets holds against the late histogram before it, which may not be the one before it in time. */
+function loadHistograms(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  encoding: number,
+): LoadedLateChunk {
+  const columns = decodeHistograms(bytes, start, length, encoding);
+  const { count, timestampsMs, startTimestampsMs, counterReset } = columns;
+  const hint = counterReset === 'gauge' ? 'gauge' : 'unknown';
+  const histograms = Array.from({ length: count }, (_, i) => ({
+    timestampMs: timestampsMs[i]!,
+    startTimestampMs: startTimestampsMs?.[i] ?? 0,
+    histogram: histogramAt(columns, i, hint),
+  }));
+  return { count, timestampsMs, words: NO_WORDS, histograms };
+}
+
+const NO_WORDS = new Uint32Array(0);

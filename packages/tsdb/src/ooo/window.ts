@@ -43,6 +43,7 @@ export class OooWindow {
     const { files, clock } = init.env;
     const replay = { files, clock, log: init.log, metrics, head, zstd, slotOf };
     const hasMarkers = await replayOooLog({ ...replay, directory: this.#directory });
+    head.options.chunkFiles.forgetFound();
     if (this.storedBytes() > 0) head.outOfOrder.log = this.#openLog();
     const { log } = head.outOfOrder;
     if (hasMarkers && log !== null) await dropMarkers(log, { files, clock, zstd });
