@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { InlineWorkers } from '@pollux/base';
 import { lockDirectory, NodeFiles, nodeEnv } from '@pollux/base/node';
 import { Labels, wordsOf } from '@pollux/model';
 import { encodeLabels, snappyEncode, TimeSeriesEncoder } from '@pollux/remote';
@@ -13,10 +14,7 @@ import type { RunningRole } from '../runtime/role.ts';
 import { role } from './index.ts';
 
 const HOUR_MS = 3_600_000;
-/**
- * So many that the log has a hundred pages and more, which at {@link READ_MS} each outlast what the test looks at; and so few
- * that it stays below what a worker would read, from the disk itself and at its own pace.
- */
+/** So many that the log has a hundred pages and more, which at {@link READ_MS} each outlast what the test looks at. */
 const SERIES = 1_300;
 const READ_MS = 60;
 /** The test takes some seconds, and most of them the processor's, which it may have to share. */
@@ -117,8 +115,10 @@ describe('a server that replays its log', () => {
       `scrape_configs: [{job_name: self, scrape_interval: 1s, scrape_timeout: 1s, static_configs: [{targets: ["127.0.0.1:${port}"]}]}]\n`,
     );
     const files = new SlowLog();
+    // How long the log is depends on the hour; a long one is read by a worker, which shall be slow, too.
+    const env = { ...nodeEnv(), files };
     const context = {
-      env: { ...nodeEnv(), files },
+      env: { ...env, workers: new InlineWorkers(env) },
       log: Log.silent(),
       registry: new Registry(),
       lock: lockDirectory,
