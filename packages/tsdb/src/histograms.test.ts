@@ -124,11 +124,11 @@ describe('native histograms', () => {
       'not-reset',
       'not-reset',
     ]);
-    // A part of a chunk: what went before its first sample is not known.
+    // A part of a chunk goes on from what is not shown of it, as in Prometheus.
     const part = await read(db, { minMs: T0 + 1, maxMs: T0 + 2 });
     expect(
       part.get(NAME.toString())?.histograms?.map((histogram) => histogram?.counterResetHint),
-    ).toEqual(['unknown', 'not-reset']);
+    ).toEqual(['not-reset', 'not-reset']);
     await db.close();
   });
 

@@ -8,11 +8,12 @@ import {
   parseFloatText,
 } from '@pollux/model';
 import { toSpans } from './histogram-literal.ts';
-import type { MemorySample, MemorySeries } from './memory-series.ts';
+import type { MemorySample } from './memory-series.ts';
+import type { ScriptStorage } from './run.ts';
 import type { LoadCommand, StartLine } from './script.ts';
 
 /** Puts the series of a load command into storage, their times starting at 0. */
-export function applyLoad(command: LoadCommand, storage: MemorySeries): void {
+export function applyLoad(command: LoadCommand, storage: ScriptStorage): void {
   const startsByKey = new Map(command.starts.map((start) => [start.labels.key(), start]));
   for (const { labels, points } of command.series) {
     const hints = new ResetHints();
@@ -120,7 +121,7 @@ type Classic = {
 };
 
 /** Adds a native histogram with custom buckets for every classic one of the load. */
-function addCustomBuckets(command: LoadCommand, storage: MemorySeries): void {
+function addCustomBuckets(command: LoadCommand, storage: ScriptStorage): void {
   const classics = new Map<string, Classic>();
   for (const { labels, points } of command.series) {
     const name = labels.get(METRIC_NAME);
@@ -150,7 +151,7 @@ function addCustomBuckets(command: LoadCommand, storage: MemorySeries): void {
   for (const classic of classics.values()) addConverted(classic, storage);
 }
 
-function addConverted(classic: Classic, storage: MemorySeries): void {
+function addConverted(classic: Classic, storage: ScriptStorage): void {
   const hints = new ResetHints();
   for (const timestampMs of [...classic.samples.keys()].sort((a, b) => a - b)) {
     const { buckets, sum, count } = classic.samples.get(timestampMs)!;

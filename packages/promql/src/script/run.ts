@@ -3,7 +3,7 @@ import type { Annotation, Queryable } from '@pollux/storage';
 import type { InstantVector, QueryAnswer, QueryResult, RangeMatrix } from '../result.ts';
 import { compareMatrix, compareScalar, compareVector } from './compare.ts';
 import { applyLoad } from './load.ts';
-import { MemorySeries } from './memory-series.ts';
+import { type MemorySample, MemorySeries } from './memory-series.ts';
 import { type EvalCommand, type Expectation, parseScript } from './script.ts';
 
 /** The engine under test. */
@@ -20,6 +20,13 @@ export type ScriptEngine = {
   isRepeatable(query: string): boolean;
 };
 
+/** What a script loads and asks; what is added is there when it is next read. */
+export type ScriptStorage = Queryable & {
+  /** The last one of a series and time counts. */
+  add(labels: Labels, sample: MemorySample): void;
+  clear(): void;
+};
+
 export type ScriptFailure = { readonly line: number; readonly message: string };
 
 export type ScriptReport = {
@@ -34,8 +41,8 @@ export type ScriptReport = {
 export async function runScript(
   text: string,
   engineFactory: () => ScriptEngine,
+  storage: ScriptStorage = new MemorySeries(),
 ): Promise<ScriptReport> {
-  const storage = new MemorySeries();
   const engine = engineFactory();
   const failed: ScriptFailure[] = [];
   let passed = 0;

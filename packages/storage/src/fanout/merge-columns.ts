@@ -1,5 +1,6 @@
 import { defined } from '@pollux/base';
 import type { FloatHistogram } from '@pollux/model';
+import { afterSeam } from '../after-seam.ts';
 import type { SeriesColumns } from '../queryable.ts';
 
 /**
@@ -26,6 +27,7 @@ function mergeTwo(a: SeriesColumns, b: SeriesColumns): SeriesColumns {
   let i = 0;
   let j = 0;
   let to = 0;
+  let previous: SeriesColumns | null = null;
   while (i < a.count || j < b.count) {
     const timeA = i < a.count ? a.timestampsMs[i]! : Number.POSITIVE_INFINITY;
     const timeB = j < b.count ? b.timestampsMs[j]! : Number.POSITIVE_INFINITY;
@@ -36,7 +38,11 @@ function mergeTwo(a: SeriesColumns, b: SeriesColumns): SeriesColumns {
     timestampsMs[to] = from.timestampsMs[index]!;
     words[to * 2] = source[index * 2]!;
     words[to * 2 + 1] = source[index * 2 + 1]!;
-    if (hasHistograms) histograms.push(from.histograms?.[index] ?? null);
+    if (hasHistograms) {
+      const histogram = from.histograms?.[index] ?? null;
+      histograms.push(previous === null || previous === from ? histogram : afterSeam(histogram));
+    }
+    previous = from;
     if (starts !== null) starts[to] = from.startTimestampsMs?.[index] ?? 0;
     to++;
     if (takesA) i++;

@@ -1,5 +1,6 @@
 import { defined } from '@pollux/base';
 import type { FloatHistogram } from '@pollux/model';
+import { afterSeam } from '../after-seam.ts';
 import type { SeriesColumns } from '../queryable.ts';
 
 /** Two scrapes in a row must be missing before another copy is looked at; one late scrape is no hole. */
@@ -133,7 +134,10 @@ function join(base: SeriesColumns, pieces: readonly Piece[]): SeriesColumns {
     );
     words.set(source.subarray(start * 2, end * 2), to * 2);
     if (hasHistograms) {
-      for (let i = start; i < end; i++) histograms.push(from.histograms?.[i] ?? null);
+      for (let i = start; i < end; i++) {
+        const histogram = from.histograms?.[i] ?? null;
+        histograms.push(i === start && to > 0 ? afterSeam(histogram) : histogram);
+      }
     }
     if (from.startTimestampsMs !== null) {
       starts?.set(from.startTimestampsMs.subarray(start, end), to);

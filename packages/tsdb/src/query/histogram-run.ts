@@ -21,8 +21,8 @@ type Entry = TimedHistogram & {
 
 /**
  * Collects the histograms of one series from its chunks, oldest source first. Within a chunk nothing is reset, so all but
- * the first say so; what follows a histogram of another chunk says nothing, as in Prometheus: what lay between may have
- * been deleted or have come later.
+ * its first say so, whether the ones before them are shown or not; what follows a histogram of another chunk says nothing,
+ * as in Prometheus: what lay between may have been deleted or have come later.
  */
 export class HistogramRun {
   readonly #range: TimeRange;
@@ -79,7 +79,7 @@ export class HistogramRun {
       if (timestampMs < minMs || timestampMs > maxMs) continue;
       if (deleted.some((gone) => timestampMs >= gone.minMs && timestampMs <= gone.maxMs)) continue;
       if (isShown(timestampMs)) continue;
-      const after = added.length === 0 ? 'unknown' : 'not-reset';
+      const after = i === 0 ? 'unknown' : 'not-reset';
       const histogram = histogramAt(columns, i, isGauge ? 'gauge' : after);
       const startTimestampMs = columns.startTimestampsMs?.[i] ?? 0;
       added.push({ timestampMs, startTimestampMs, histogram, chunk: this.#chunks });
@@ -122,21 +122,26 @@ export class HistogramRun {
     return this.take().length;
   }
 
-  #join(added: readonly Entry[]): void {
+  #join(added: Entry[]): void {
     const earlier = this.#entries;
     const first = added[0];
     const last = earlier.at(-1);
     if (first === undefined) return;
     if (last === undefined || first.timestampMs > last.timestampMs) {
+      if (last !== undefined) added[0] = afterOther(first);
       for (const entry of added) earlier.push(entry);
       return;
     }
     this.#entries = merge(earlier, added).map((entry, i, all) =>
-      i > 0 && all[i - 1]!.chunk !== entry.chunk && entry.histogram.counterResetHint === 'not-reset'
-        ? { ...entry, histogram: { ...entry.histogram, counterResetHint: 'unknown' } }
-        : entry,
+      i > 0 && all[i - 1]!.chunk !== entry.chunk ? afterOther(entry) : entry,
     );
   }
+}
+
+/** A histogram that follows one of another chunk. */
+function afterOther(entry: Entry): Entry {
+  if (entry.histogram.counterResetHint !== 'not-reset') return entry;
+  return { ...entry, histogram: { ...entry.histogram, counterResetHint: 'unknown' } };
 }
 
 /** Of two at one time the earlier source's stays. */

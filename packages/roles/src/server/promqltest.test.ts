@@ -1,0 +1,3 @@
+import { promqltestOverDatabases } from './testing/promqltest-suite.ts';
+
+promqltestOverDatabases('kernels in WebAssembly');
