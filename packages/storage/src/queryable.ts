@@ -41,7 +41,8 @@ export type ReadContext = {
 };
 
 /**
- * One series as columns. Arrays may be longer than `count`; what lies behind is undefined. The receiver owns them.
+ * One series as columns. Arrays may be longer than `count`; what lies behind is undefined. The receiver owns them, or with
+ * `isLent` until it asks for the next batch.
  * `timestampsMs` ascend strictly. `values` carries NaN payloads by bits; where `histograms[i]` is not null, the sample is
  * that histogram and `values[i]` means nothing. Stale markers are included.
  */
@@ -83,6 +84,16 @@ export type SelectRequest = {
    * as good. Without it the samples that are there are given. Who merges answers leaves it out.
    */
   readonly need?: SampleNeed;
+  /**
+   * The caller is done with the columns of a batch when it asks for the next, so that an engine may use their memory again.
+   * Who merges answers leaves it out.
+   */
+  readonly isLent?: boolean;
+  /**
+   * Of the floats of a series only the newest in the range is looked at, so that an engine may leave out the others. Who merges
+   * answers, or chooses among them, leaves it out.
+   */
+  readonly isNewestOnly?: boolean;
 };
 
 /** The request for who merges the answer with others, which must be of samples. */

@@ -11,11 +11,12 @@ import { VectorBinary } from './binary/vector-binary.ts';
 import { VectorScalar } from './binary/vector-scalar.ts';
 import { buildCall } from './build-call.ts';
 import type { ExecContext } from './context.ts';
-import type { StepGrid } from './grid.ts';
+import { BATCH_STEPS, type StepGrid } from './grid.ts';
 import { MapSeries } from './map-series.ts';
 import { mergeEqual } from './merge-equal.ts';
 import { Negate } from './negate.ts';
-import type { Operator } from './operator.ts';
+import { OneBatch } from './one-batch.ts';
+import type { BlockOperator, Operator } from './operator.ts';
 import { RangeCall } from './range-call.ts';
 import { ScalarOfTime, ScalarOfTwo } from './scalar-operators.ts';
 import { SelectVector } from './select-vector.ts';
@@ -31,13 +32,13 @@ export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecConte
     case 'vector-select':
       // timestamp() of a selector takes the name away like any other function.
       return node.mode === 'value'
-        ? new SelectVector(node, grid, context)
+        ? inBlocks(new SelectVector(node, grid, context), grid, context)
         : mergeEqual(new SelectVector(node, grid, context), context);
     case 'range-call':
       if (node.func === 'absent_over_time') return new AbsentOverTime(node, grid, context);
       return hasOneName(node.source) && !context.options.typeAndUnitLabels
-        ? new RangeCall(node, grid, context)
-        : mergeEqual(new RangeCall(node, grid, context), context);
+        ? inBlocks(new RangeCall(node, grid, context), grid, context)
+        : mergeEqual(inBlocks(new RangeCall(node, grid, context), grid, context), context);
     case 'call':
       return buildCall(node, grid, context);
     case 'aggregate':
@@ -56,6 +57,13 @@ export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecConte
     default:
       return unreachable(node);
   }
+}
+
+/** The operator block by block where its steps fit into one batch. */
+function inBlocks(operator: BlockOperator, grid: StepGrid, context: ExecContext): Operator {
+  return operator.hasBlocks && grid.count > 0 && grid.count <= BATCH_STEPS
+    ? new OneBatch(operator, grid.count, context)
+    : operator;
 }
 
 /** Series of one name differ in other labels, and do so without it. */

@@ -132,6 +132,17 @@ export class SampleCounter {
     this.#held -= count;
   }
 
+  /** What is held and counted now. */
+  mark(): { readonly held: number; readonly total: number } {
+    return { held: this.#held, total: this.#total };
+  }
+
+  /** Forgets what was counted since the mark, for work that is begun anew. */
+  rewind({ held, total }: { readonly held: number; readonly total: number }): void {
+    this.#held = held;
+    this.#total = total;
+  }
+
   get peak(): number {
     return this.#peak;
   }

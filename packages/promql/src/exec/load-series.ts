@@ -1,5 +1,11 @@
 import { LimitError, OperatingError } from '@pollux/base';
-import type { SampleNeed, SelectHints, SelectRequest, SeriesColumns } from '@pollux/storage';
+import type {
+  SampleNeed,
+  SelectHints,
+  SelectRequest,
+  SeriesColumns,
+  SeriesSource,
+} from '@pollux/storage';
 import { QueryError } from '../errors.ts';
 import type { VectorSelector } from '../parser/ast.ts';
 import type { SelectHint } from '../plan/nodes.ts';
@@ -16,6 +22,8 @@ export type LoadRequest = {
   readonly rangeMs: number;
   readonly hint: SelectHint;
   readonly need: SampleNeed;
+  /** Only the newest sample of each series is looked at. */
+  readonly isNewestOnly?: boolean;
 };
 
 /** Reads all series of a selector over a time range, sorted by labels. */
@@ -23,45 +31,97 @@ export async function loadSeries(
   context: ExecContext,
   request: LoadRequest,
 ): Promise<readonly SeriesColumns[]> {
-  await context.checkpoint();
-  const hints: SelectHints = {
-    startMs: request.minMs,
-    endMs: request.maxMs,
-    stepMs: request.stepMs,
-    rangeMs: request.rangeMs,
-    func: request.hint.func,
-    grouping: request.hint.grouping,
-    by: request.hint.by,
-    limit: 0,
-  };
-  const range = { minMs: request.minMs, maxMs: request.maxMs };
-  const matchers = request.selector.matchers;
-  const wanted: SelectRequest = { range, matchers, hints, sorted: true, need: request.need };
-  const source = context.queryable.select(wanted, context.read);
+  const reader = new SeriesReader(context, request, false);
   const loaded: SeriesColumns[] = [];
   try {
     for (;;) {
-      const batch = await source.next();
-      if (batch === null) break;
+      const batch = await reader.next();
+      if (batch === null) return loaded;
       for (const series of batch) {
-        if (series.count === 0) continue;
         context.holdMemory(series.count * BYTES_PER_SAMPLE);
         loaded.push(series);
       }
-      await context.checkpoint();
     }
-    context.annotations.addAll(source.warnings);
-  } catch (error) {
-    if (error instanceof QueryError) throw error;
-    context.throwIfOver();
-    // Storage errors reach the user with their own text, as "expanding series: …" in Prometheus.
-    if (error instanceof LimitError) throw error;
-    if (OperatingError.is(error)) {
-      throw new QueryError('execution', `expanding series: ${error.message}`, { cause: error });
-    }
-    throw error;
   } finally {
-    source.close();
+    reader.close();
   }
-  return loaded;
+}
+
+/** Reads the series of a selector batch by batch, sorted by labels. With `isLent` a batch's columns are good until the next. */
+export class SeriesReader {
+  readonly #context: ExecContext;
+  readonly #source: SeriesSource;
+  readonly #isLent: boolean;
+  /** Of the batch that is lent. */
+  #lentBytes = 0;
+
+  constructor(context: ExecContext, request: LoadRequest, isLent: boolean) {
+    this.#context = context;
+    this.#isLent = isLent;
+    const { minMs, maxMs, stepMs, rangeMs, selector, need } = request;
+    const hints: SelectHints = {
+      startMs: minMs,
+      endMs: maxMs,
+      stepMs,
+      rangeMs,
+      func: request.hint.func,
+      grouping: request.hint.grouping,
+      by: request.hint.by,
+      limit: 0,
+    };
+    const wanted: SelectRequest = {
+      range: { minMs, maxMs },
+      matchers: selector.matchers,
+      hints,
+      sorted: true,
+      need,
+      isLent,
+      isNewestOnly: request.isNewestOnly ?? false,
+    };
+    context.throwIfOver();
+    this.#source = context.queryable.select(wanted, context.read);
+  }
+
+  /** The next series that have samples; null at the end. */
+  async next(): Promise<readonly SeriesColumns[] | null> {
+    const context = this.#context;
+    await context.checkpoint();
+    this.#giveBack();
+    try {
+      const batch = await this.#source.next();
+      if (batch !== null) {
+        const found = batch.filter(({ count }) => count > 0);
+        if (this.#isLent) this.#borrow(found);
+        return found;
+      }
+      context.annotations.addAll(this.#source.warnings);
+      return null;
+    } catch (error) {
+      if (error instanceof QueryError) throw error;
+      context.throwIfOver();
+      // Storage errors reach the user with their own text, as "expanding series: …" in Prometheus.
+      if (error instanceof LimitError) throw error;
+      if (OperatingError.is(error)) {
+        throw new QueryError('execution', `expanding series: ${error.message}`, { cause: error });
+      }
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#giveBack();
+    this.#source.close();
+  }
+
+  #borrow(batch: readonly SeriesColumns[]): void {
+    let samples = 0;
+    for (const { count } of batch) samples += count;
+    this.#lentBytes = samples * BYTES_PER_SAMPLE;
+    this.#context.read.budget.take(this.#lentBytes);
+  }
+
+  #giveBack(): void {
+    this.#context.read.budget.give(this.#lentBytes);
+    this.#lentBytes = 0;
+  }
 }

@@ -14,19 +14,20 @@ import { Batch, FLOAT, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { extendedFunction } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, type StepGrid } from './grid.ts';
-import type { Operator } from './operator.ts';
-import { loadRange, withoutName } from './range-source.ts';
+import type { SeriesReader } from './load-series.ts';
+import type { BlockOperator, Operator } from './operator.ts';
+import { loadRange, rangeSeries, readRange, withoutName } from './range-source.ts';
 import type { RangeSeries } from './series-columns.ts';
 
 /** Functions that give a sample of the window itself and so keep the name. */
 const KEEPS_NAME: ReadonlySet<string> = new Set(['first_over_time', 'last_over_time']);
 
 /** A function over the windows of a range selector or subquery. */
-export class RangeCall implements Operator {
+export class RangeCall implements BlockOperator {
   readonly #node: RangeCallNode;
   readonly #context: ExecContext;
   readonly #grid: StepGrid;
-  readonly #steps: BatchCursor;
+  #steps: BatchCursor;
   readonly #params: readonly Operator[];
   readonly #kernel: WindowKernel;
   readonly #windows: WindowSet;
@@ -34,6 +35,8 @@ export class RangeCall implements Operator {
   /** Window edges of each series where the last batch left them: lo, hi per series. */
   #edges = new Int32Array(0);
   #batch: Batch | null = null;
+  #reader: SeriesReader | null = null;
+  #areParamsRead = false;
 
   constructor(node: RangeCallNode, grid: StepGrid, context: ExecContext) {
     const kernel = WINDOW_KERNELS.get(node.func);
@@ -58,16 +61,56 @@ export class RangeCall implements Operator {
     };
   }
 
+  get hasBlocks(): boolean {
+    const { source, args } = this.#node;
+    // Parameters come step by step, once.
+    return (
+      source.kind === 'matrix-select' && (args.length === 0 || this.#grid.count <= BATCH_STEPS)
+    );
+  }
+
   async series(): Promise<readonly SeriesInfo[]> {
-    for (const param of this.#params) await param.series();
-    const { source, func } = this.#node;
-    // Buckets do not know of start timestamps.
-    const isTold = BUCKET_FUNCTIONS.has(func) && !this.#context.options.useStartTimestamps;
-    this.#series = await loadRange(source, this.#grid, this.#context, isTold ? func : null);
-    this.#edges = new Int32Array(this.#series.length * 2);
-    this.#batch = new Batch(this.#series.length, Math.min(BATCH_STEPS, this.#grid.count));
-    if (KEEPS_NAME.has(this.#node.func)) return this.#series;
-    return this.#series.map((series) => withoutName(series, this.#context));
+    await this.#openParams();
+    return this.#begin(
+      await loadRange(this.#node.source, this.#grid, this.#context, this.#bucketFunc()),
+    );
+  }
+
+  async nextBlock(): Promise<readonly SeriesInfo[] | null> {
+    const { source } = this.#node;
+    assert(source.kind === 'matrix-select', 'subqueries have no blocks');
+    if (this.#reader === null) {
+      await this.#openParams();
+      this.#reader = readRange(source, this.#grid, this.#context, this.#bucketFunc());
+    }
+    const loaded = await this.#reader.next();
+    return loaded === null ? null : this.#begin(rangeSeries(source, loaded));
+  }
+
+  closeBlocks(): void {
+    this.#reader?.close();
+    this.#reader = null;
+  }
+
+  /** Null where buckets cannot stand for samples: they do not know of start timestamps. */
+  #bucketFunc(): string | null {
+    const { func } = this.#node;
+    return BUCKET_FUNCTIONS.has(func) && !this.#context.options.useStartTimestamps ? func : null;
+  }
+
+  async #openParams(): Promise<void> {
+    if (!this.#areParamsRead) for (const param of this.#params) await param.series();
+  }
+
+  /** Stands before the first step of these series. */
+  #begin(series: readonly RangeSeries[]): readonly SeriesInfo[] {
+    this.#series = series;
+    this.#steps = new BatchCursor(this.#grid);
+    this.#edges = new Int32Array(series.length * 2);
+    if (this.#batch === null || this.#batch.seriesCount !== series.length)
+      this.#batch = new Batch(series.length, Math.min(BATCH_STEPS, this.#grid.count));
+    if (KEEPS_NAME.has(this.#node.func)) return series;
+    return series.map((each) => withoutName(each, this.#context));
   }
 
   async next(): Promise<Batch | null> {
@@ -76,13 +119,16 @@ export class RangeCall implements Operator {
     const batch = this.#batch!;
     if (!steps.advance()) return null;
     batch.clear(steps.count);
-    await this.#readParams();
+    if (this.#params.length > 0) await this.#readParams();
     this.#placeWindows();
     for (let s = 0; s < this.#series.length; s++) this.#fill(batch, s, this.#series[s]!);
     return batch;
   }
 
   async #readParams(): Promise<void> {
+    // The steps of a grid that fits into one batch are the same for every block.
+    if (this.#areParamsRead && this.#grid.count <= BATCH_STEPS) return;
+    this.#areParamsRead = true;
     for (const [p, param] of this.#params.entries()) {
       const batch = await param.next();
       assert(batch !== null, 'parameters have the steps of their function');

@@ -1,12 +1,13 @@
 import type { FloatHistogram } from '@pollux/model';
 import { type Labels, wordsOf } from '@pollux/model';
+import type { SeriesColumns } from '@pollux/storage';
 import { withDerivedHints } from '../histogram/derived-hints.ts';
 import { histogramPoints } from '../histogram/size.ts';
-import type { RangeNode, SubqueryNode } from '../plan/nodes.ts';
+import type { MatrixSelectNode, RangeNode, SubqueryNode } from '../plan/nodes.ts';
 import { FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { gridBetween, lastStepMs, type StepGrid } from './grid.ts';
-import { loadSeries } from './load-series.ts';
+import { type LoadRequest, loadSeries, SeriesReader } from './load-series.ts';
 import { type RangeSeries, withoutStale } from './series-columns.ts';
 
 /**
@@ -19,13 +20,50 @@ export async function loadRange(
   context: ExecContext,
   bucketFunc: string | null = null,
 ): Promise<readonly RangeSeries[]> {
-  const firstMs = (node.shift.atMs ?? grid.startMs) - node.shift.offsetMs;
-  const lastMs = (node.shift.atMs ?? lastStepMs(grid)) - node.shift.offsetMs;
-  if (node.kind === 'subquery') return evaluateSubquery(node, firstMs, lastMs, context);
+  if (node.kind === 'subquery') {
+    const [firstMs, lastMs] = windowEnds(node, grid);
+    return evaluateSubquery(node, firstMs, lastMs, context);
+  }
+  const loaded = await loadSeries(context, rangeRequest(node, grid, context, bucketFunc));
+  return rangeSeries(node, loaded);
+}
+
+/** As {@link loadRange}, in batches that are lent until the next. */
+export function readRange(
+  node: MatrixSelectNode,
+  grid: StepGrid,
+  context: ExecContext,
+  bucketFunc: string | null,
+): SeriesReader {
+  return new SeriesReader(context, rangeRequest(node, grid, context, bucketFunc), true);
+}
+
+/** What storage gave for `node`, as windows take it. */
+export function rangeSeries(
+  node: MatrixSelectNode,
+  loaded: readonly SeriesColumns[],
+): readonly RangeSeries[] {
+  const series = loaded.map(withoutStale);
+  return node.countsOnly ? series.map(withKnownHints) : series;
+}
+
+/** Where the windows of the first and of the last step end. */
+function windowEnds({ shift }: RangeNode, grid: StepGrid): readonly [number, number] {
+  const firstMs = (shift.atMs ?? grid.startMs) - shift.offsetMs;
+  return [firstMs, (shift.atMs ?? lastStepMs(grid)) - shift.offsetMs];
+}
+
+function rangeRequest(
+  node: MatrixSelectNode,
+  grid: StepGrid,
+  context: ExecContext,
+  bucketFunc: string | null,
+): LoadRequest {
+  const [firstMs, lastMs] = windowEnds(node, grid);
   const { selector, windowMs, hint } = node;
   const { lookbackMs } = context.options;
   const isExtended = selector.anchored || selector.smoothed;
-  const loaded = await loadSeries(context, {
+  return {
     selector,
     minMs: firstMs - windowMs + 1 - (isExtended ? lookbackMs : 0),
     maxMs: lastMs + (selector.smoothed ? lookbackMs : 0),
@@ -43,9 +81,7 @@ export async function loadRange(
             stepMs: grid.stepMs,
             rangeMs: windowMs,
           },
-  });
-  const series = loaded.map(withoutStale);
-  return node.countsOnly ? series.map(withKnownHints) : series;
+  };
 }
 
 function withKnownHints(series: RangeSeries): RangeSeries {

@@ -7,25 +7,25 @@ import { Batch, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { smoothedValue } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, lastStepMs, type StepGrid } from './grid.ts';
-import { loadSeries } from './load-series.ts';
-import type { Operator } from './operator.ts';
-import { isStaleSample } from './series-columns.ts';
+import { type LoadRequest, loadSeries, SeriesReader } from './load-series.ts';
+import type { BlockOperator } from './operator.ts';
+import { isStaleValue } from './series-columns.ts';
 
 type Cursor = {
   readonly columns: SeriesColumns;
-  readonly words: Uint32Array;
   /** Samples before this index are at or before the last reference time. */
   next: number;
 };
 
 /** An instant selector: per step the newest sample within the lookback (left-open), unless it is a stale marker. */
-export class SelectVector implements Operator {
+export class SelectVector implements BlockOperator {
   readonly #node: VectorSelectNode;
   readonly #context: ExecContext;
   readonly #grid: StepGrid;
-  readonly #steps: BatchCursor;
+  #steps: BatchCursor;
   #cursors: Cursor[] = [];
   #batch: Batch | null = null;
+  #reader: SeriesReader | null = null;
 
   constructor(node: VectorSelectNode, grid: StepGrid, context: ExecContext) {
     this.#node = node;
@@ -34,12 +34,31 @@ export class SelectVector implements Operator {
     this.#steps = new BatchCursor(grid);
   }
 
+  get hasBlocks(): boolean {
+    return true;
+  }
+
   async series(): Promise<readonly SeriesInfo[]> {
-    const { selector, shift, hint, mode } = this.#node;
+    return this.#begin(await loadSeries(this.#context, this.#request()));
+  }
+
+  async nextBlock(): Promise<readonly SeriesInfo[] | null> {
+    this.#reader ??= new SeriesReader(this.#context, this.#request(), true);
+    const loaded = await this.#reader.next();
+    return loaded === null ? null : this.#begin(loaded);
+  }
+
+  closeBlocks(): void {
+    this.#reader?.close();
+    this.#reader = null;
+  }
+
+  #request(): LoadRequest {
+    const { selector, shift, hint } = this.#node;
     const { lookbackMs } = this.#context.options;
     const firstMs = (shift.atMs ?? this.#grid.startMs) - shift.offsetMs;
     const lastMs = (shift.atMs ?? lastStepMs(this.#grid)) - shift.offsetMs;
-    const loaded = await loadSeries(this.#context, {
+    return {
       selector,
       minMs: firstMs - lookbackMs + 1,
       maxMs: selector.smoothed ? lastMs + lookbackMs : lastMs,
@@ -47,18 +66,24 @@ export class SelectVector implements Operator {
       rangeMs: 0,
       hint,
       need: { kind: 'samples' },
-    });
+      isNewestOnly: firstMs === lastMs && !selector.smoothed,
+    };
+  }
+
+  /** Stands before the first step of these series. */
+  #begin(loaded: readonly SeriesColumns[]): readonly SeriesInfo[] {
     this.#cursors = loaded.map((columns) => ({
       columns: this.#node.countsOnly ? withKnownHints(columns) : columns,
-      words: wordsOf(columns.values),
       next: 0,
     }));
-    this.#batch = new Batch(loaded.length, Math.min(BATCH_STEPS, this.#grid.count));
-    const isTimestamp = mode !== 'value';
+    this.#steps = new BatchCursor(this.#grid);
+    if (this.#batch === null || this.#batch.seriesCount !== loaded.length)
+      this.#batch = new Batch(loaded.length, Math.min(BATCH_STEPS, this.#grid.count));
+    const dropName = this.#node.mode !== 'value';
     const { delayedNameRemoval } = this.#context.options;
     return loaded.map(({ labels }) => ({
-      labels: isTimestamp && !delayedNameRemoval ? labels.withoutMetricName() : labels,
-      dropName: isTimestamp,
+      labels: dropName && !delayedNameRemoval ? labels.withoutMetricName() : labels,
+      dropName,
     }));
   }
 
@@ -91,7 +116,7 @@ export class SelectVector implements Operator {
       if (next === 0) continue;
       const at = next - 1;
       if (timestampsMs[at]! <= referenceMs - lookbackMs) continue;
-      if (isStaleSample(cursor.words, histograms, at)) continue;
+      if (isStaleValue(cursor.columns, at)) continue;
       const cell = s * steps.count + i;
       const histogram = histograms === null ? null : histograms[at]!;
       if (mode === 'timestamp') batch.setFloat(cell, timestampsMs[at]! / 1000);
@@ -114,7 +139,12 @@ export class SelectVector implements Operator {
     let taken = 0;
     for (let i = 0; i < steps.count; i++) {
       const referenceMs = (shift.atMs ?? steps.timeMs(i)) - shift.offsetMs;
-      const found = smoothedValue(cursor.columns, cursor.words, referenceMs, lookbackMs);
+      const found = smoothedValue(
+        cursor.columns,
+        wordsOf(cursor.columns.values),
+        referenceMs,
+        lookbackMs,
+      );
       const cell = s * steps.count + i;
       if (found.kind === 'float') batch.setFloat(cell, found.value);
       else if (found.kind === 'histogram') batch.setHistogram(cell, found.histogram);

@@ -25,6 +25,12 @@ export function isStaleSample(
   return histogram === null ? isStaleAt(words, index) : histogram.isStale;
 }
 
+/** As {@link isStaleSample}, without a view of the words, which few values need. */
+export function isStaleValue({ values, histograms }: SeriesColumns, index: number): boolean {
+  if (histograms === null && !Number.isNaN(values[index])) return false;
+  return isStaleSample(wordsOf(values), histograms, index);
+}
+
 function hasNaN(values: Float64Array, count: number): boolean {
   for (let i = 0; i < count; i++) if (Number.isNaN(values[i])) return true;
   return false;

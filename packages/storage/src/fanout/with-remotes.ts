@@ -81,7 +81,8 @@ class RemoteBackedQueryable implements Queryable {
     const { range } = request;
     const bare = { ...withoutNeed(request), sorted: true };
     const all = lacking.reduce(union, []);
-    const local = await this.#local.selectBeside({ ...request, sorted: true }, all, context);
+    const needed = request.need === undefined ? bare : { ...bare, need: request.need };
+    const local = await this.#local.selectBeside(needed, all, context);
     const isBuckets = local.kind === 'buckets';
     const contested = isBuckets ? contestedIn(local, coverage, range) : [];
     const remotes = this.#remotes.map(({ queryable }, index): MergeInput => {

@@ -18,6 +18,7 @@ import {
   subtract,
   type TimeRange,
   totalMs,
+  withoutNeed,
 } from '@pollux/storage';
 import { BlockCursor, type OnDamage } from '../block/block-cursor.ts';
 import type { BlockSet } from '../block/block-set.ts';
@@ -373,7 +374,8 @@ export class DownsampledReading {
   ): Promise<SeriesColumns | null> {
     const matchers = [...labels].map(([name, value]) => new Matcher(name, '=', value));
     const hints = { ...request.hints, limit: 0 };
-    const source = this.#merged({ ...request, matchers, hints }, context, [], []);
+    const all = { ...withoutNeed(request), matchers, hints };
+    const source = this.#merged(all, context, [], []);
     try {
       for (;;) {
         const batch = await source.next();

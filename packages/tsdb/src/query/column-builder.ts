@@ -28,10 +28,17 @@ type ChunkBytes = {
   readonly hidden: number;
 };
 
+/** A series whose floats lie in the builder's columns, or that has columns of its own. */
+type Held =
+  | { readonly labels: Labels; readonly from: number; readonly to: number }
+  | { readonly columns: SeriesColumns };
+
 /**
- * Collects the samples of one series from its chunks, oldest source first, into columns that the receiver will own. Of two
- * samples at one time, floats or histograms, the earlier source's is shown. The working memory is used again for the next
- * series.
+ * Collects the samples of one series after another from its chunks, oldest source first. Of two samples at one time, floats or
+ * histograms, the earlier source's is shown. The series of a batch lie behind each other in the same columns:
+ *
+ *   | held | held | … | being collected | free |
+ *                     ^base             ^count
  */
 export class ColumnBuilder {
   readonly #range: TimeRange;
@@ -40,7 +47,10 @@ export class ColumnBuilder {
   #words = new Uint32Array(2048);
   /** The words as values. */
   #values = new Float64Array(this.#words.buffer);
+  /** Where the samples of the series begin that is being collected. */
+  #base = 0;
   #count = 0;
+  #held: Held[] = [];
   /** Null while the series has shown none. */
   #histograms: HistogramRun | null = null;
 
@@ -50,7 +60,7 @@ export class ColumnBuilder {
   }
 
   get count(): number {
-    return this.#count + (this.#histograms?.count ?? 0);
+    return this.#count - this.#base + (this.#histograms?.count ?? 0);
   }
 
   /** True when a chunk of these bounds may hold samples of the range. */
@@ -140,36 +150,77 @@ export class ColumnBuilder {
     this.#histograms.addEach(samples.filter(({ timestampMs }) => !this.#hasFloat(timestampMs)));
   }
 
-  /** Forgets what was collected and gives its memory back; returns how many samples that was. */
+  /** Forgets what was collected of the series and gives its memory back; returns how many samples that was. */
   discard(): number {
-    const count = this.#count;
+    const count = this.#count - this.#base;
     this.#budget.give(count * SAMPLE_BYTES);
-    this.#count = 0;
+    this.#count = this.#base;
     return count + (this.#histograms?.discard() ?? 0);
   }
 
-  /** The collected columns, and a fresh start. */
+  /** The collected columns, which the receiver owns, and a fresh start. */
   take(labels: Labels): SeriesColumns {
     if ((this.#histograms?.count ?? 0) > 0) return this.#takeMixed(labels);
-    const count = this.#count;
+    const { from, to } = this.#nextSeries();
+    this.#count = from;
+    this.#base = from;
+    return floatColumns(labels, this.#timestampsMs.slice(from, to), this.#values.slice(from, to));
+  }
+
+  /** Keeps the series until {@link release}, of its floats only the newest if so wanted, and starts the next. */
+  hold(labels: Labels, isNewestOnly: boolean): void {
+    if ((this.#histograms?.count ?? 0) > 0) {
+      this.#held.push({ columns: this.#takeMixed(labels) });
+      return;
+    }
+    if (isNewestOnly && this.#count > this.#base + 1) this.#keepNewest();
+    this.#held.push({ labels, ...this.#nextSeries() });
+  }
+
+  /**
+   * The series held since the last call. They are lent until the next call of this or {@link hold}, or, without `isLent`,
+   * copied: all at once, since a buffer for each column of each series would cost more than the samples.
+   */
+  release(isLent: boolean): SeriesColumns[] {
+    const held = this.#held;
+    const times = isLent ? this.#timestampsMs : this.#timestampsMs.slice(0, this.#base);
+    const values = isLent ? this.#values : this.#values.slice(0, this.#base);
+    this.#held = [];
+    this.#base = 0;
     this.#count = 0;
-    // Slices of columns of one kind are copied as bytes, and short ones need no buffer of their own.
-    return {
-      labels,
-      count,
-      timestampsMs: this.#timestampsMs.slice(0, count),
-      values: this.#values.slice(0, count),
-      histograms: null,
-      startTimestampsMs: null,
-      replica: '',
-    };
+    return held.map((series) =>
+      'columns' in series
+        ? series.columns
+        : floatColumns(
+            series.labels,
+            times.subarray(series.from, series.to),
+            values.subarray(series.from, series.to),
+          ),
+    );
+  }
+
+  #nextSeries(): { readonly from: number; readonly to: number } {
+    const from = this.#base;
+    this.#base = this.#count;
+    return { from, to: this.#count };
+  }
+
+  #keepNewest(): void {
+    const newest = this.#count - 1;
+    const base = this.#base;
+    this.#timestampsMs[base] = this.#timestampsMs[newest]!;
+    this.#words[base * 2] = this.#words[newest * 2]!;
+    this.#words[base * 2 + 1] = this.#words[newest * 2 + 1]!;
+    this.#budget.give((newest - base) * SAMPLE_BYTES);
+    this.#count = base + 1;
   }
 
   /** Floats and histograms by time, of which no two have the same. */
   #takeMixed(labels: Labels): SeriesColumns {
     const entries = this.#histograms?.take() ?? [];
-    const floats = this.#count;
-    this.#count = 0;
+    const base = this.#base;
+    const floats = this.#count - base;
+    this.#count = base;
     const timestampsMs = new Float64Array(floats + entries.length);
     const values = new Float64Array(floats + entries.length);
     const words = new Uint32Array(values.buffer);
@@ -179,7 +230,7 @@ export class ColumnBuilder {
     let j = 0;
     while (i < floats || j < entries.length) {
       const at = histograms.length;
-      const floatMs = i < floats ? this.#timestampsMs[i]! : Number.POSITIVE_INFINITY;
+      const floatMs = i < floats ? this.#timestampsMs[base + i]! : Number.POSITIVE_INFINITY;
       const entry = entries[j];
       if (entry !== undefined && entry.timestampMs < floatMs) {
         timestampsMs[at] = entry.timestampMs;
@@ -188,8 +239,8 @@ export class ColumnBuilder {
         j++;
       } else {
         timestampsMs[at] = floatMs;
-        words[at * 2] = this.#words[i * 2]!;
-        words[at * 2 + 1] = this.#words[i * 2 + 1]!;
+        words[at * 2] = this.#words[(base + i) * 2]!;
+        words[at * 2 + 1] = this.#words[(base + i) * 2 + 1]!;
         histograms.push(null);
         i++;
       }
@@ -279,10 +330,10 @@ export class ColumnBuilder {
   #join(start: number): void {
     if ((this.#histograms?.count ?? 0) > 0) this.#dropShown(start);
     const times = this.#timestampsMs;
-    if (start === 0 || this.#count === start || times[start]! > times[start - 1]!) return;
+    if (start === this.#base || this.#count === start || times[start]! > times[start - 1]!) return;
     const words = this.#words;
     const end = this.#count;
-    const from = lowerBound(times, start, times[start]!);
+    const from = lowerBound(times, this.#base, start, times[start]!);
     const mergedTimes = new Float64Array(end - from);
     const mergedWords = new Uint32Array((end - from) * 2);
     let count = 0;
@@ -320,7 +371,7 @@ export class ColumnBuilder {
   }
 
   #hasFloat(timestampMs: number): boolean {
-    const at = lowerBound(this.#timestampsMs, this.#count, timestampMs);
+    const at = lowerBound(this.#timestampsMs, this.#base, this.#count, timestampMs);
     return at < this.#count && this.#timestampsMs[at] === timestampMs;
   }
 
@@ -338,9 +389,25 @@ export class ColumnBuilder {
   }
 }
 
-/** The first of the ascending `times[0, end)` that is not before `timeMs`, or `end`. */
-function lowerBound(times: Float64Array, end: number, timeMs: number): number {
-  let low = 0;
+function floatColumns(
+  labels: Labels,
+  timestampsMs: Float64Array,
+  values: Float64Array,
+): SeriesColumns {
+  return {
+    labels,
+    count: timestampsMs.length,
+    timestampsMs,
+    values,
+    histograms: null,
+    startTimestampsMs: null,
+    replica: '',
+  };
+}
+
+/** The first of the ascending `times[start, end)` that is not before `timeMs`, or `end`. */
+function lowerBound(times: Float64Array, start: number, end: number, timeMs: number): number {
+  let low = start;
   let high = end;
   while (low < high) {
     const middle = (low + high) >>> 1;

@@ -16,6 +16,10 @@ import { leastLabels, type SeriesCursor } from './series-cursor.ts';
 const BATCH_SERIES = 128;
 /** A batch also ends with this many samples, so that long ranges do not hold the thread. */
 const BATCH_SAMPLES = 100_000;
+/** A batch that is lent is small enough for its columns to stay in the processor's cache. */
+const LENT_SAMPLES = 16_384;
+/** Bytes of a sample in a query's columns. */
+const SAMPLE_BYTES = 16;
 
 /** Merges cursors, oldest source first, into batches of series sorted by labels. */
 export class MergeSelect implements SeriesSource {
@@ -26,6 +30,9 @@ export class MergeSelect implements SeriesSource {
   readonly #builder: ColumnBuilder;
   readonly #wantsLabelsOnly: boolean;
   readonly #limit: number;
+  readonly #isLent: boolean;
+  readonly #isNewestOnly: boolean;
+  #lentBytes = 0;
   #given = 0;
   #isDone = false;
 
@@ -46,6 +53,8 @@ export class MergeSelect implements SeriesSource {
     this.#builder = new ColumnBuilder(request.range, context.budget);
     this.#wantsLabelsOnly = request.hints.func === 'series';
     this.#limit = request.hints.limit > 0 ? request.hints.limit : Number.POSITIVE_INFINITY;
+    this.#isLent = request.isLent ?? false;
+    this.#isNewestOnly = request.isNewestOnly ?? false;
   }
 
   async next(): Promise<readonly SeriesColumns[] | null> {
@@ -69,26 +78,38 @@ export class MergeSelect implements SeriesSource {
 
   close(): void {
     this.#isDone = true;
+    this.#takeBack();
     for (const cursor of this.#cursors) cursor.close();
   }
 
   #batch(): SeriesColumns[] {
-    const batch: SeriesColumns[] = [];
+    this.#takeBack();
+    const most = this.#isLent ? LENT_SAMPLES : BATCH_SAMPLES;
+    let series = 0;
     let samples = 0;
-    while (batch.length < BATCH_SERIES && samples < BATCH_SAMPLES && this.#given < this.#limit) {
+    while (series < BATCH_SERIES && samples < most && this.#given < this.#limit) {
       const labels = leastLabels(this.#cursors);
       if (labels === null) break;
-      const columns = this.#readSeries(labels);
-      if (columns === null) continue;
-      batch.push(columns);
+      const count = this.#readSeries(labels);
+      if (count < 0) continue;
+      this.#builder.hold(labels, this.#isNewestOnly);
       this.#given++;
-      samples += columns.count;
+      series++;
+      samples += count;
     }
+    const batch = this.#builder.release(this.#isLent);
+    if (this.#isLent) for (const { count } of batch) this.#lentBytes += count * SAMPLE_BYTES;
     return batch;
   }
 
-  /** Columns of the series, or null when it has no sample in the range. Moves the cursors that stand on it. */
-  #readSeries(labels: Labels): SeriesColumns | null {
+  /** What the receiver has been lent is no longer his: its memory is used again. */
+  #takeBack(): void {
+    this.#context.budget.give(this.#lentBytes);
+    this.#lentBytes = 0;
+  }
+
+  /** Collects the series: its number of samples, or −1 when it has none in the range. Moves the cursors that stand on it. */
+  #readSeries(labels: Labels): number {
     let isPresent = false;
     for (const cursor of this.#cursors) {
       if (cursor.labels === null || !cursor.labels.equals(labels)) continue;
@@ -96,8 +117,8 @@ export class MergeSelect implements SeriesSource {
       else if (cursor.hasSamples()) cursor.read(this.#builder);
       cursor.advance();
     }
-    if (this.#wantsLabelsOnly) return isPresent ? this.#builder.take(labels) : null;
-    return this.#builder.count > 0 ? this.#builder.take(labels) : null;
+    const { count } = this.#builder;
+    return isPresent || count > 0 ? count : -1;
   }
 }
 
