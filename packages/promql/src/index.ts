@@ -8,6 +8,7 @@ export {
 } from './engine.ts';
 export { QueryError, type QueryErrorKind } from './errors.ts';
 export { histogramText } from './histogram/text.ts';
+export type { TextSink } from './json-writer.ts';
 export { ActiveQueries } from './life/active-queries.ts';
 export { ActiveQueryFile, type ActiveQueryFileOptions } from './life/active-query-file.ts';
 export {
@@ -49,4 +50,4 @@ export type {
   Scalar,
   Str,
 } from './result.ts';
-export { formatTimestamp, type TextSink, writeResultJson } from './result-json.ts';
+export { writeResultJson } from './result-json.ts';

@@ -1,7 +1,8 @@
-import { type FloatHistogram, Labels } from '@pollux/model';
+import { type FloatHistogram, formatFloat, Labels } from '@pollux/model';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { QueryResult } from './result.ts';
-import { formatTimestamp, writeResultJson } from './result-json.ts';
+import { writeResultJson } from './result-json.ts';
 
 function json(result: QueryResult): string {
   let text = '';
@@ -33,7 +34,58 @@ describe('the result writer', () => {
     [7, '0.007'],
     [-1_500, '-1.500'],
   ])('writes %d ms as %s', (ms, expected) => {
-    expect(formatTimestamp(ms)).toBe(expected);
+    const timestampsMs = Float64Array.of(ms);
+    const values = Float64Array.of(1);
+    const series = [{ labels: Labels.EMPTY, count: 1, timestampsMs, values, histograms: null }];
+    expect(json({ kind: 'matrix', series })).toContain(`[[${expected},"1"]]`);
+  });
+
+  it('writes any float as the shortest text that reads as the same', () => {
+    const decimal = fc.tuple(fc.integer(), fc.integer({ min: 0, max: 6 }));
+    const anyFloat = fc.oneof(
+      fc.double(),
+      fc.integer(),
+      fc.maxSafeInteger(),
+      decimal.map(([digits, places]) => digits / 10 ** places),
+    );
+    fc.assert(
+      fc.property(fc.array(anyFloat, { minLength: 1, maxLength: 50 }), (list) => {
+        const values = Float64Array.from(list);
+        const timestampsMs = values.map((_, i) => i);
+        const count = list.length;
+        const series = [{ labels: Labels.EMPTY, count, timestampsMs, values, histograms: null }];
+        const written = JSON.parse(json({ kind: 'matrix', series })).result[0].values;
+        expect(written.map((sample: [number, string]) => sample[1])).toEqual(list.map(formatFloat));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('writes texts of any length and alphabet between pieces', () => {
+    const texts = fc.string({
+      unit: fc.oneof(fc.constant('a'), fc.constantFrom('"', '\\', 'é', '😀', '\n')),
+      maxLength: 400,
+    });
+    fc.assert(
+      fc.property(fc.array(texts, { maxLength: 400 }), (list) => {
+        const labels = list.map((text, i) =>
+          Labels.from({ i: String(i), [`n${text}`]: `v${text}` }),
+        );
+        const values = new Float64Array(list.length);
+        const result: QueryResult = {
+          kind: 'vector',
+          timestampMs: 1,
+          labels,
+          values,
+          histograms: null,
+        };
+        const written = JSON.parse(json(result)).result;
+        expect(written.map((item: { metric: unknown }) => item.metric)).toEqual(
+          labels.map((each) => each.toObject()),
+        );
+      }),
+      { numRuns: 30 },
+    );
   });
 
   it('writes numbers as Prometheus does', () => {

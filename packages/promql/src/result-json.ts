@@ -1,13 +1,8 @@
 import { type FloatHistogram, formatFloat, type Labels } from '@pollux/model';
 import { allBuckets } from './histogram/buckets.ts';
+import { JsonWriter, type TextSink } from './json-writer.ts';
 import { printNumber } from './parser/printer.ts';
 import type { InstantVector, MatrixSeries, QueryResult } from './result.ts';
-
-/** Takes text piece by piece; pieces are some kilobytes. */
-export type TextSink = { write(text: string): void };
-
-/** Pieces handed to the sink are about this long, so that one answer never is one string. */
-const PIECE_LENGTH = 16 * 1024;
 
 /**
  * Writes the `data` member of a query answer, `{"resultType":…,"result":…}`, straight from columns: floats as shortest
@@ -15,105 +10,101 @@ const PIECE_LENGTH = 16 * 1024;
  * strings, and so they differ: no exponents, no zeros at the end of a time.
  */
 export function writeResultJson(result: QueryResult, sink: TextSink): void {
-  const out = new PieceWriter(sink);
-  out.add(`{"resultType":"${result.kind}","result":`);
+  const out = new JsonWriter(sink);
+  out.ascii(`{"resultType":"${result.kind}","result":`);
   switch (result.kind) {
     case 'scalar':
-      out.add(`[${result.timestampMs / 1000},"${printNumber(result.value)}"]`);
+      out.ascii(`[${result.timestampMs / 1000},"${printNumber(result.value)}"]`);
       break;
     case 'string':
-      out.add(`[${result.timestampMs / 1000},${JSON.stringify(result.value)}]`);
+      out.ascii(`[${result.timestampMs / 1000},`);
+      out.quoted(result.value);
+      out.ascii(']');
       break;
     case 'vector':
       writeVector(result, out);
       break;
     case 'matrix':
-      out.add('[');
+      out.ascii('[');
       for (const [index, series] of result.series.entries()) {
-        if (index > 0) out.add(',');
+        if (index > 0) out.ascii(',');
         writeSeries(series, out);
       }
-      out.add(']');
+      out.ascii(']');
       break;
   }
-  out.add('}');
+  out.ascii('}');
   out.flush();
 }
 
-class PieceWriter {
-  readonly #sink: TextSink;
-  #text = '';
-
-  constructor(sink: TextSink) {
-    this.#sink = sink;
+function writeVector(
+  { labels, values, histograms, timestampMs }: InstantVector,
+  out: JsonWriter,
+): void {
+  out.ascii('[');
+  for (let i = 0; i < labels.length; i++) {
+    const histogram = histograms === null ? null : histograms[i]!;
+    out.ascii(i > 0 ? ',{"metric":' : '{"metric":');
+    writeLabels(labels[i]!, out);
+    out.ascii(histogram === null ? ',"value":' : ',"histogram":');
+    if (histogram === null) writeSample(timestampMs, values[i]!, out);
+    else writeHistogram(timestampMs, histogram, out);
+    out.ascii('}');
   }
-
-  add(text: string): void {
-    this.#text += text;
-    if (this.#text.length >= PIECE_LENGTH) this.flush();
-  }
-
-  flush(): void {
-    if (this.#text !== '') this.#sink.write(this.#text);
-    this.#text = '';
-  }
+  out.ascii(']');
 }
 
-function writeVector(vector: InstantVector, out: PieceWriter): void {
-  const time = formatTimestamp(vector.timestampMs);
-  out.add('[');
-  for (let i = 0; i < vector.labels.length; i++) {
-    const histogram = vector.histograms === null ? null : vector.histograms[i]!;
-    if (i > 0) out.add(',');
-    out.add(`{"metric":${labelsJson(vector.labels[i]!)},`);
-    if (histogram === null) out.add(`"value":[${time},"${formatFloat(vector.values[i]!)}"]}`);
-    else out.add(`"histogram":[${time},${histogramJson(histogram)}]}`);
-  }
-  out.add(']');
-}
-
-function writeSeries(series: MatrixSeries, out: PieceWriter): void {
+function writeSeries(series: MatrixSeries, out: JsonWriter): void {
   const { count, timestampsMs, values, histograms } = series;
-  out.add(`{"metric":${labelsJson(series.labels)}`);
+  out.ascii('{"metric":');
+  writeLabels(series.labels, out);
   let written = 0;
   for (let i = 0; i < count; i++) {
     if (histograms !== null && histograms[i] !== null) continue;
-    out.add(written === 0 ? ',"values":[' : ',');
-    out.add(`[${formatTimestamp(timestampsMs[i]!)},"${formatFloat(values[i]!)}"]`);
+    out.ascii(written === 0 ? ',"values":[' : ',');
+    writeSample(timestampsMs[i]!, values[i]!, out);
     written++;
   }
-  if (written > 0) out.add(']');
+  if (written > 0) out.ascii(']');
   if (histograms !== null && written < count) {
     written = 0;
     for (let i = 0; i < count; i++) {
       const histogram = histograms[i]!;
       if (histogram === null) continue;
-      out.add(written === 0 ? ',"histograms":[' : ',');
-      out.add(`[${formatTimestamp(timestampsMs[i]!)},${histogramJson(histogram)}]`);
+      out.ascii(written === 0 ? ',"histograms":[' : ',');
+      writeHistogram(timestampsMs[i]!, histogram, out);
       written++;
     }
-    out.add(']');
+    out.ascii(']');
   }
-  out.add('}');
+  out.ascii('}');
 }
 
-/** Seconds; a part of a second always has three digits. */
-export function formatTimestamp(timestampMs: number): string {
-  const sign = timestampMs < 0 ? '-' : '';
-  const abs = Math.abs(timestampMs);
-  const seconds = Math.floor(abs / 1000);
-  const ms = abs - seconds * 1000;
-  if (ms === 0) return `${sign}${seconds}`;
-  return `${sign}${seconds}.${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}`;
+function writeSample(timestampMs: number, value: number, out: JsonWriter): void {
+  out.ascii('[');
+  out.timestamp(timestampMs);
+  out.ascii(',');
+  out.quotedFloat(value);
+  out.ascii(']');
 }
 
-function labelsJson(labels: Labels): string {
-  let text = '{';
+function writeHistogram(timestampMs: number, histogram: FloatHistogram, out: JsonWriter): void {
+  out.ascii('[');
+  out.timestamp(timestampMs);
+  out.ascii(',');
+  out.text(histogramJson(histogram));
+  out.ascii(']');
+}
+
+function writeLabels(labels: Labels, out: JsonWriter): void {
+  out.ascii('{');
   for (let i = 0; i < labels.size; i++) {
-    if (i > 0) text += ',';
-    text += `${JSON.stringify(labels.nameAt(i))}:${JSON.stringify(labels.valueAt(i))}`;
+    if (i > 0) out.ascii(',');
+    out.quoted(labels.nameAt(i));
+    out.ascii(':');
+    out.quoted(labels.valueAt(i));
   }
-  return `${text}}`;
+  out.ascii('}');
 }
 
 /** Buckets as `[boundaries, lower, upper, count]`; boundaries: 0 = (l,u], 1 = [l,u), 2 = (l,u), 3 = [l,u]. */

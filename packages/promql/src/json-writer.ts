@@ -1,0 +1,152 @@
+import { formatFloat } from '@pollux/model';
+
+/** Takes text piece by piece; pieces are some kilobytes. */
+export type TextSink = { write(text: string): void };
+
+/** Pieces are about this long, so that one answer never is one buffer. */
+const PIECE_BYTES = 16 * 1024;
+/** Room behind a full piece for what is written without a look at how much is left: a number or a short text. */
+const SLACK_BYTES = 256;
+/** Integers below are written digit by digit; they have at most 15 digits, so that no shorter decimal means the same. */
+const MAX_DIGITS_15 = 1e15;
+const BILLION = 1e9;
+
+const ZERO = 48;
+const POINT = 46;
+const MINUS = 45;
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/**
+ * Writes JSON into bytes, all of them ASCII, since texts put together from many short ones are garbage of several times their length. What most
+ * samples have, integers and few decimals, is written without making a text at all.
+ */
+export class JsonWriter {
+  readonly #sink: TextSink;
+  readonly #bytes = Buffer.allocUnsafeSlow(PIECE_BYTES + SLACK_BYTES);
+  #at = 0;
+
+  constructor(sink: TextSink) {
+    this.#sink = sink;
+  }
+
+  /** A short text of ASCII characters, at most {@link SLACK_BYTES} long, as it is. */
+  ascii(text: string): void {
+    if (this.#at >= PIECE_BYTES) this.flush();
+    const bytes = this.#bytes;
+    let at = this.#at;
+    for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i);
+    this.#at = at;
+  }
+
+  /** Any text, as it is, in a piece of its own. */
+  text(text: string): void {
+    this.flush();
+    this.#sink.write(text);
+  }
+
+  /** A text as a JSON string. */
+  quoted(text: string): void {
+    if (this.#at >= PIECE_BYTES) this.flush();
+    // Nearly all names and values of labels are short and plain.
+    if (text.length > SLACK_BYTES - 2 || !this.#plain(text)) this.text(JSON.stringify(text));
+  }
+
+  /** A float in quotes: the shortest text that reads as the same float. */
+  quotedFloat(value: number): void {
+    if (this.#at >= PIECE_BYTES) this.flush();
+    this.#bytes[this.#at++] = QUOTE;
+    if (!this.#shortDecimal(value)) this.ascii(formatFloat(value));
+    this.#bytes[this.#at++] = QUOTE;
+  }
+
+  /** Seconds; a part of a second always has three digits. */
+  timestamp(timestampMs: number): void {
+    if (this.#at >= PIECE_BYTES) this.flush();
+    const abs = Math.abs(timestampMs);
+    const seconds = Math.floor(abs / 1000);
+    const ms = abs - seconds * 1000;
+    if (timestampMs < 0) this.#bytes[this.#at++] = MINUS;
+    this.#digits(seconds);
+    if (ms === 0) return;
+    this.#bytes[this.#at++] = POINT;
+    this.#padded(ms, 3);
+  }
+
+  /** Hands over what is left. */
+  flush(): void {
+    if (this.#at > 0) this.#sink.write(this.#bytes.toString('latin1', 0, this.#at));
+    this.#at = 0;
+  }
+
+  /** Writes the text in quotes; false, and nothing, when something must be escaped or is not ASCII. */
+  #plain(text: string): boolean {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    bytes[at++] = QUOTE;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 0x20 || unit > 0x7e || unit === QUOTE || unit === BACKSLASH) return false;
+      bytes[at++] = unit;
+    }
+    bytes[at++] = QUOTE;
+    this.#at = at;
+    return true;
+  }
+
+  /**
+   * Writes an integer, or a value of up to three decimals, of at most 15 digits; false when it is none. Two decimals of so
+   * few digits never mean the same float, so one that reads as the value is the shortest once its zeros are off.
+   */
+  #shortDecimal(value: number): boolean {
+    const abs = Math.abs(value);
+    if (!(abs < MAX_DIGITS_15) || Object.is(value, -0)) return false;
+    let scaled = abs;
+    let decimals = 0;
+    if (!Number.isInteger(scaled)) {
+      scaled = Math.round(abs * 1000);
+      if (scaled >= MAX_DIGITS_15 || scaled === 0 || scaled / 1000 !== abs) return false;
+      decimals = 3;
+      while (scaled % 10 === 0) {
+        scaled /= 10;
+        decimals--;
+      }
+    }
+    if (value < 0) this.#bytes[this.#at++] = MINUS;
+    if (decimals === 0) {
+      this.#digits(scaled);
+      return true;
+    }
+    const unit = decimals === 1 ? 10 : decimals === 2 ? 100 : 1000;
+    const whole = Math.floor(scaled / unit);
+    this.#digits(whole);
+    this.#bytes[this.#at++] = POINT;
+    this.#padded(scaled - whole * unit, decimals);
+    return true;
+  }
+
+  /** A whole number below 2^53 and not below 0. */
+  #digits(value: number): void {
+    if (value >= BILLION) {
+      const high = Math.floor(value / BILLION);
+      this.#digits(high);
+      this.#padded(value - high * BILLION, 9);
+      return;
+    }
+    let count = 1;
+    for (let limit = 10; value >= limit; limit *= 10) count++;
+    this.#padded(value, count);
+  }
+
+  /** The last `count` digits of a whole number below a billion. */
+  #padded(value: number, count: number): void {
+    const bytes = this.#bytes;
+    let rest = value | 0;
+    for (let at = this.#at + count - 1; at >= this.#at; at--) {
+      const next = (rest / 10) | 0;
+      bytes[at] = ZERO + rest - next * 10;
+      rest = next;
+    }
+    this.#at += count;
+  }
+}
