@@ -6,6 +6,9 @@ export class ByteCache {
   readonly #limitBytes: number;
   readonly #pages = new Map<number, Uint8Array>();
   #files = 0;
+  /** The youngest page, which the next look is mostly for again; −1 when there is none. */
+  #lastKey = -1;
+  #last: Uint8Array | undefined;
   #bytes = 0;
   #hits = 0;
   #misses = 0;
@@ -33,6 +36,10 @@ export class ByteCache {
 
   get(file: number, page: number): Uint8Array | undefined {
     const key = file * PAGES_PER_FILE + page;
+    if (key === this.#lastKey) {
+      this.#hits++;
+      return this.#last;
+    }
     const known = this.#pages.get(key);
     if (known === undefined) {
       this.#misses++;
@@ -42,6 +49,8 @@ export class ByteCache {
     // A map keeps the order of insertion: taking out and putting back makes it the youngest.
     this.#pages.delete(key);
     this.#pages.set(key, known);
+    this.#lastKey = key;
+    this.#last = known;
     return known;
   }
 
@@ -49,6 +58,8 @@ export class ByteCache {
   put(file: number, page: number, data: Uint8Array): void {
     const key = file * PAGES_PER_FILE + page;
     this.#pages.set(key, data);
+    this.#lastKey = key;
+    this.#last = data;
     this.#bytes += data.byteLength;
     for (const [oldest, old] of this.#pages) {
       if (this.#bytes <= this.#limitBytes || oldest === key) break;
@@ -59,6 +70,8 @@ export class ByteCache {
 
   /** Forgets the first `pages` pages of a file that is gone. */
   forget(file: number, pages: number): void {
+    this.#lastKey = -1;
+    this.#last = undefined;
     for (let page = 0; page < pages; page++) {
       const key = file * PAGES_PER_FILE + page;
       const data = this.#pages.get(key);

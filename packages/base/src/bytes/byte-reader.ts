@@ -15,13 +15,13 @@ export class DecodeError extends OperatingError {
 /** Reads what {@link ByteWriter} writes, checking every bound; never trusts a length. */
 export class ByteReader {
   readonly data: Uint8Array;
-  readonly #view: DataView;
+  /** Made when it is first needed: most readers are of a few bytes and short-lived. */
+  #view: DataView | null = null;
   offset: number;
   readonly end: number;
 
   constructor(data: Uint8Array, start = 0, end = data.length) {
     this.data = data;
-    this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     this.offset = start;
     // Start and end often come from foreign bytes: what lies outside the data is simply not there.
     this.end = Math.min(end, data.length);
@@ -38,28 +38,28 @@ export class ByteReader {
 
   u16(): number {
     this.#need(2);
-    const value = this.#view.getUint16(this.offset);
+    const { data, offset } = this;
     this.offset += 2;
-    return value;
+    return (data[offset]! << 8) | data[offset + 1]!;
   }
 
   u32(): number {
     this.#need(4);
-    const value = this.#view.getUint32(this.offset);
+    const value = this.#word(this.offset) >>> 0;
     this.offset += 4;
     return value;
   }
 
   u32le(): number {
     this.#need(4);
-    const value = this.#view.getUint32(this.offset, true);
+    const value = this.#numbers().getUint32(this.offset, true);
     this.offset += 4;
     return value;
   }
 
   u64(): bigint {
     this.#need(8);
-    const value = this.#view.getBigUint64(this.offset);
+    const value = this.#numbers().getBigUint64(this.offset);
     this.offset += 8;
     return value;
   }
@@ -67,8 +67,7 @@ export class ByteReader {
   /** A signed 64-bit integer whose magnitude must be below 2^53. */
   i64(): number {
     this.#need(8);
-    const value =
-      this.#view.getInt32(this.offset) * 2 ** 32 + this.#view.getUint32(this.offset + 4);
+    const value = this.#word(this.offset) * 2 ** 32 + (this.#word(this.offset + 4) >>> 0);
     if (!Number.isSafeInteger(value)) throw new DecodeError('integer out of range', this.offset);
     this.offset += 8;
     return value;
@@ -76,14 +75,14 @@ export class ByteReader {
 
   f64(): number {
     this.#need(8);
-    const value = this.#view.getFloat64(this.offset);
+    const value = this.#numbers().getFloat64(this.offset);
     this.offset += 8;
     return value;
   }
 
   f64le(): number {
     this.#need(8);
-    const value = this.#view.getFloat64(this.offset, true);
+    const value = this.#numbers().getFloat64(this.offset, true);
     this.offset += 8;
     return value;
   }
@@ -149,6 +148,18 @@ export class ByteReader {
   skip(count: number): void {
     this.#need(count);
     this.offset += count;
+  }
+
+  /** Four bytes, the highest first, as a signed number. */
+  #word(at: number): number {
+    const { data } = this;
+    return (data[at]! << 24) | (data[at + 1]! << 16) | (data[at + 2]! << 8) | data[at + 3]!;
+  }
+
+  #numbers(): DataView {
+    const { buffer, byteOffset, byteLength } = this.data;
+    this.#view ??= new DataView(buffer, byteOffset, byteLength);
+    return this.#view;
   }
 
   #need(count: number): void {

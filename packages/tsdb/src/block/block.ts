@@ -22,7 +22,7 @@ import {
 import { addInterval } from '../head/intervals.ts';
 import type { Slices } from '../slices.ts';
 import { ChunkScan, type StoredChunk } from './chunk-scan.ts';
-import type { CachedFile, FileCache } from './file-cache.ts';
+import { type CachedFile, type FileCache, placeInPage } from './file-cache.ts';
 
 /** Longest encoding of a chunk's length. */
 const LENGTH_BYTES = 5;
@@ -171,25 +171,53 @@ export class Block {
   /** Reads and checks a chunk. Throws CorruptionError. */
   chunk(ref: BlockChunkRef): StoredChunk {
     const file = this.#chunkFiles[fileOfRef(ref)];
-    const offset = offsetOfRef(ref);
-    const place = `${this.directory}/chunks, reference ${ref}`;
-    if (file === undefined) throw new CorruptionError(place, 'no such chunk file');
     try {
-      const prefix = new ByteReader(file.readUpTo(offset, LENGTH_BYTES + 1));
-      const length = prefix.uvarint();
-      if (length > MAX_CHUNK_BYTES) throw new CorruptionError(place, 'chunk too long');
-      const entry = file.read(offset + prefix.offset, length + 5);
-      const expected = new ByteReader(entry, length + 1).u32();
-      if (crc32c(entry, 0, length + 1) !== expected) {
-        throw new CorruptionError(place, 'wrong checksum');
-      }
-      return { encoding: entry[0]!, bytes: entry.subarray(1, length + 1) };
+      if (file === undefined) throw new CorruptionError(this.#placeOf(ref), 'no such chunk file');
+      const offset = offsetOfRef(ref);
+      return this.#chunkInPage(file, offset, ref) ?? this.#chunkAcross(file, offset, ref);
     } catch (cause) {
       if (cause instanceof DecodeError) {
-        throw new CorruptionError(place, 'does not decode', { cause });
+        throw new CorruptionError(this.#placeOf(ref), 'does not decode', { cause });
       }
       throw cause;
     }
+  }
+
+  /** Null when the chunk does not lie in one page as a whole, or not clearly so. */
+  #chunkInPage(file: CachedFile, offset: number, ref: BlockChunkRef): StoredChunk | null {
+    const page = file.pageOf(offset);
+    let at = placeInPage(offset);
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      if (shift > 21 || at >= page.length) return null;
+      const byte = page[at++]!;
+      length |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    const end = at + length + 1;
+    if (end + 4 > page.length) return null;
+    const sum =
+      (page[end]! << 24) | (page[end + 1]! << 16) | (page[end + 2]! << 8) | page[end + 3]!;
+    if (crc32c(page, at, end) !== sum >>> 0) {
+      throw new CorruptionError(this.#placeOf(ref), 'wrong checksum');
+    }
+    return { encoding: page[at]!, bytes: page.subarray(at + 1, end) };
+  }
+
+  #chunkAcross(file: CachedFile, offset: number, ref: BlockChunkRef): StoredChunk {
+    const prefix = new ByteReader(file.readUpTo(offset, LENGTH_BYTES + 1));
+    const length = prefix.uvarint();
+    if (length > MAX_CHUNK_BYTES) throw new CorruptionError(this.#placeOf(ref), 'chunk too long');
+    const entry = file.read(offset + prefix.offset, length + 5);
+    const expected = new ByteReader(entry, length + 1).u32();
+    if (crc32c(entry, 0, length + 1) !== expected) {
+      throw new CorruptionError(this.#placeOf(ref), 'wrong checksum');
+    }
+    return { encoding: entry[0]!, bytes: entry.subarray(1, length + 1) };
+  }
+
+  #placeOf(ref: BlockChunkRef): string {
+    return `${this.directory}/chunks, reference ${ref}`;
   }
 
   /**

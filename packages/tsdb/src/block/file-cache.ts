@@ -4,6 +4,11 @@ const PAGE_BYTES = 64 * 1024;
 /** Pages that stay however small the limit. */
 const MIN_PAGES = 4;
 
+/** Where the byte at `offset` of a file lies in its page. */
+export function placeInPage(offset: number): number {
+  return offset % PAGE_BYTES;
+}
+
 /** Pages of block files in memory, the least recently used first to go. */
 export class FileCache {
   readonly #pages: ByteCache;
@@ -97,6 +102,17 @@ export class CachedFile {
       done += part.length;
     }
     return whole;
+  }
+
+  /**
+   * The cached page that holds the byte at `offset`, to be read only; the byte lies at `placeInPage(offset)`. Throws DecodeError
+   * behind the end of the file.
+   */
+  pageOf(offset: number): Uint8Array {
+    if (offset < 0 || offset >= this.size) {
+      throw new DecodeError('a byte needed behind the end of the file', offset);
+    }
+    return this.#cache.page(this.#file, this.#number, Math.floor(offset / PAGE_BYTES));
   }
 
   /** Reads past the cache into the caller's memory; returns the bytes read, fewer only at the end. */

@@ -143,9 +143,7 @@ export class HeadChunkFiles {
 
   /** Throws CorruptionError. */
   read(place: HeadChunkPlace): HeadChunk {
-    return this.#decode(place, ENTRY_PREFIX_MAX_BYTES, (file, offset, length) =>
-      file.read(offset, length),
-    );
+    return this.#decode(place, ENTRY_PREFIX_MAX_BYTES, readThrough);
   }
 
   /** As {@link read}, for one walk over many chunks: leaves the cache as it is. */
@@ -339,24 +337,34 @@ export class HeadChunkFiles {
   ): HeadChunk {
     const { file: number, offset } = place;
     const file = this.#fileAt(number);
-    const name = `chunks_head/${headChunkFileName(number)} at ${offset}`;
-    if (file === undefined) throw new CorruptionError(name, 'no such head chunk file');
+    if (file === undefined) throw new CorruptionError(nameOf(place), 'no such head chunk file');
     try {
       const first = read(file, offset, Math.min(guess, file.end - offset));
       const { encoding, start, end } = decodePrefix(new ByteReader(first));
       const bytes =
         end + CHECKSUM_BYTES <= first.length ? first : read(file, offset, end + CHECKSUM_BYTES);
-      if (crc32c(bytes, 0, end) !== new ByteReader(bytes, end).u32()) {
-        throw new CorruptionError(name, 'wrong checksum');
+      const sum =
+        (bytes[end]! << 24) | (bytes[end + 1]! << 16) | (bytes[end + 2]! << 8) | bytes[end + 3]!;
+      if (crc32c(bytes, 0, end) !== sum >>> 0) {
+        throw new CorruptionError(nameOf(place), 'wrong checksum');
       }
       return { encoding, bytes, start, length: end - start };
     } catch (cause) {
       if (cause instanceof DecodeError) {
-        throw new CorruptionError(name, 'does not decode', { cause });
+        throw new CorruptionError(nameOf(place), 'does not decode', { cause });
       }
       throw cause;
     }
   }
+}
+
+function readThrough(file: GrowingFile, offset: number, length: number): Uint8Array {
+  return file.read(offset, length);
+}
+
+/** What the place is called in errors. */
+function nameOf({ file, offset }: HeadChunkPlace): string {
+  return `chunks_head/${headChunkFileName(file)} at ${offset}`;
 }
 
 /** Whether the file's part of all that lies before the place is on the disk. */
