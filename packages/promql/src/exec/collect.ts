@@ -112,6 +112,7 @@ export async function collectMatrixSource(
 /** The plan's operator with delayed names removed at last. */
 function rootOperator(plan: ValuePlan, grid: StepGrid, context: ExecContext): Operator {
   const operator = buildOperator(plan.root, grid, context);
+  if (!context.options.delayedNameRemoval) return operator;
   return new MapSeries(operator, (info) =>
     info.dropName ? { labels: withoutSchema(info.labels, context), dropName: false } : info,
   );

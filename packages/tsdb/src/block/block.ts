@@ -196,10 +196,11 @@ export class Block {
     }
     const end = at + length + 1;
     if (end + 4 > page.length) return null;
-    const sum =
-      (page[end]! << 24) | (page[end + 1]! << 16) | (page[end + 2]! << 8) | page[end + 3]!;
-    if (crc32c(page, at, end) !== sum >>> 0) {
-      throw new CorruptionError(this.#placeOf(ref), 'wrong checksum');
+    if (!file.isWhole(offset)) {
+      if (crc32c(page, at, end) !== new ByteReader(page, end).u32()) {
+        throw new CorruptionError(this.#placeOf(ref), 'wrong checksum');
+      }
+      file.markWhole(offset);
     }
     return { encoding: page[at]!, bytes: page.subarray(at + 1, end) };
   }

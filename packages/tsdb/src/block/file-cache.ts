@@ -1,6 +1,8 @@
 import { ByteCache, DecodeError, type File } from '@pollux/base';
 
 const PAGE_BYTES = 64 * 1024;
+/** Behind each page, a bit for every eight bytes of it: set when what begins there was found whole. */
+const MARK_BYTES = PAGE_BYTES / 64;
 /** Pages that stay however small the limit. */
 const MIN_PAGES = 4;
 
@@ -40,7 +42,7 @@ export class FileCache {
   page(file: File, fileNumber: number, index: number): Uint8Array {
     const known = this.#pages.get(fileNumber, index);
     if (known !== undefined) return known;
-    const buffer = new Uint8Array(PAGE_BYTES);
+    const buffer = new Uint8Array(new ArrayBuffer(PAGE_BYTES + MARK_BYTES), 0, PAGE_BYTES);
     const filled = file.read(buffer, 0, PAGE_BYTES, index * PAGE_BYTES);
     // A page that came short of the file's end must not be kept: the disk may be well again at the next attempt.
     if (filled < PAGE_BYTES && index * PAGE_BYTES + filled < file.size()) {
@@ -49,11 +51,20 @@ export class FileCache {
         index * PAGE_BYTES + filled,
       );
     }
-    const page = filled === PAGE_BYTES ? buffer : buffer.slice(0, filled);
+    const page = filled === PAGE_BYTES ? buffer : lastPage(buffer, filled);
     this.#pages.put(fileNumber, index, page);
     return page;
   }
 }
+
+/** The page at the end of a file, in no more memory than it needs. */
+function lastPage(buffer: Uint8Array, filled: number): Uint8Array {
+  const page = new Uint8Array(new ArrayBuffer(filled + MARK_BYTES), 0, filled);
+  page.set(buffer.subarray(0, filled));
+  return page;
+}
+
+const NO_BYTES = new Uint8Array(0);
 
 /** A file of which what is read never changes, read by position through the cache. */
 export class CachedFile {
@@ -61,6 +72,9 @@ export class CachedFile {
   readonly #cache: FileCache;
   readonly #file: File;
   readonly #number: number;
+  /** The page that {@link pageOf} gave last, and its marks. */
+  #page: Uint8Array = NO_BYTES;
+  #marks: Uint8Array = NO_BYTES;
 
   constructor(cache: FileCache, file: File, number: number, size: number) {
     this.#cache = cache;
@@ -112,7 +126,26 @@ export class CachedFile {
     if (offset < 0 || offset >= this.size) {
       throw new DecodeError('a byte needed behind the end of the file', offset);
     }
-    return this.#cache.page(this.#file, this.#number, Math.floor(offset / PAGE_BYTES));
+    const page = this.#cache.page(this.#file, this.#number, Math.floor(offset / PAGE_BYTES));
+    if (page !== this.#page) {
+      this.#page = page;
+      this.#marks = new Uint8Array(page.buffer, page.length, MARK_BYTES);
+    }
+    return page;
+  }
+
+  /**
+   * True when {@link markWhole} was called for what begins at `offset`, in the page that {@link pageOf} has just given, since
+   * the page was read from the disk: its checksum need not be worked out again. Whatever is marked is at least eight bytes.
+   */
+  isWhole(offset: number): boolean {
+    const unit = placeInPage(offset) >>> 3;
+    return (this.#marks[unit >>> 3]! & (1 << (unit & 7))) !== 0;
+  }
+
+  markWhole(offset: number): void {
+    const unit = placeInPage(offset) >>> 3;
+    this.#marks[unit >>> 3]! |= 1 << (unit & 7);
   }
 
   /** Reads past the cache into the caller's memory; returns the bytes read, fewer only at the end. */

@@ -164,6 +164,11 @@ export class GrowingFile {
     return whole;
   }
 
+  /** The file as it is read through the cache, when the byte at `offset` is so. */
+  cachedAt(offset: number): CachedFile | null {
+    return offset >= 0 && offset < this.#released ? this.#cached : null;
+  }
+
   /** As {@link read}, but leaves nothing in the cache; `target` takes what is read from the file. */
   readOnce(offset: number, length: number, target: Uint8Array): Uint8Array {
     if (offset + length > this.#released || length > target.length)

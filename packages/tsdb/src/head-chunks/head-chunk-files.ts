@@ -9,7 +9,7 @@ import {
   type Timer,
 } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
-import type { FileCache } from '../block/file-cache.ts';
+import { type FileCache, placeInPage } from '../block/file-cache.ts';
 import { CorruptionError } from '../errors.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import {
@@ -143,7 +143,7 @@ export class HeadChunkFiles {
 
   /** Throws CorruptionError. */
   read(place: HeadChunkPlace): HeadChunk {
-    return this.#decode(place, ENTRY_PREFIX_MAX_BYTES, readThrough);
+    return this.#readInPage(place) ?? this.#decode(place, ENTRY_PREFIX_MAX_BYTES, readThrough);
   }
 
   /** As {@link read}, for one walk over many chunks: leaves the cache as it is. */
@@ -329,6 +329,29 @@ export class HeadChunkFiles {
     }
   }
 
+  /** Null when the chunk does not lie in a page of the cache as a whole. */
+  #readInPage(place: HeadChunkPlace): HeadChunk | null {
+    const { file: number, offset } = place;
+    const file = this.#fileAt(number)?.cachedAt(offset) ?? null;
+    if (file === null) return null;
+    try {
+      const page = file.pageOf(offset);
+      const at = placeInPage(offset);
+      if (page.length - at < ENTRY_PREFIX_MAX_BYTES) return null;
+      const { encoding, start, end } = decodePrefix(new ByteReader(page, at));
+      if (end + CHECKSUM_BYTES > page.length) return null;
+      if (!file.isWhole(offset)) {
+        if (crc32c(page, at, end) !== new ByteReader(page, end).u32()) {
+          throw new CorruptionError(nameOf(place), 'wrong checksum');
+        }
+        file.markWhole(offset);
+      }
+      return { encoding, bytes: page, start, length: end - start };
+    } catch (cause) {
+      throw damageAt(place, cause);
+    }
+  }
+
   /** `guess` bytes are asked for at first: when they hold the whole entry, it is not read again. */
   #decode(
     place: HeadChunkPlace,
@@ -350,12 +373,15 @@ export class HeadChunkFiles {
       }
       return { encoding, bytes, start, length: end - start };
     } catch (cause) {
-      if (cause instanceof DecodeError) {
-        throw new CorruptionError(nameOf(place), 'does not decode', { cause });
-      }
-      throw cause;
+      throw damageAt(place, cause);
     }
   }
+}
+
+function damageAt(place: HeadChunkPlace, cause: unknown): unknown {
+  return cause instanceof DecodeError
+    ? new CorruptionError(nameOf(place), 'does not decode', { cause })
+    : cause;
 }
 
 function readThrough(file: GrowingFile, offset: number, length: number): Uint8Array {
