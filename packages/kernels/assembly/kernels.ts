@@ -3,6 +3,7 @@
  * bit for bit, and works on the fixed buffers below; who calls has checked every length and bound. Layout of names and sizes:
  * `src/native/native-kernels.ts`.
  */
+import { floatText, powers, writeFloat } from './float-text';
 import { openBlock } from './snappy-block';
 
 const input: usize = memory.data(8192 * 8 + 16, 16);
@@ -50,6 +51,18 @@ export function snappyClosedAt(): usize {
 }
 export function snappyOpenedAt(): usize {
   return snappyOpened;
+}
+
+export function powersAt(): usize {
+  return powers;
+}
+export function floatTextAt(): usize {
+  return floatText;
+}
+
+/** `src/float-text/float-text.ts`. */
+export function floatToText(value: f64): i32 {
+  return writeFloat(value);
 }
 
 /** `src/dense/lanes.ts`. */

@@ -1,3 +1,4 @@
+import { floatText } from '@pollux/kernels';
 import { formatFloat } from '@pollux/model';
 
 /** Takes text piece by piece; pieces are some kilobytes. */
@@ -10,6 +11,7 @@ const SLACK_BYTES = 256;
 /** Integers below are written digit by digit; they have at most 15 digits, so that no shorter decimal means the same. */
 const MAX_DIGITS_15 = 1e15;
 const BILLION = 1e9;
+const INT32_LIMIT = 2 ** 31;
 
 const ZERO = 48;
 const POINT = 46;
@@ -56,7 +58,7 @@ export class JsonWriter {
   quotedFloat(value: number): void {
     if (this.#at >= PIECE_BYTES) this.flush();
     this.#bytes[this.#at++] = QUOTE;
-    if (!this.#shortDecimal(value)) this.ascii(formatFloat(value));
+    if (!this.#shortDecimal(value) && !this.#longDecimal(value)) this.ascii(formatFloat(value));
     this.#bytes[this.#at++] = QUOTE;
   }
 
@@ -125,9 +127,17 @@ export class JsonWriter {
     return true;
   }
 
+  /** Writes a value that takes no exponent. */
+  #longDecimal(value: number): boolean {
+    const end = floatText(value, this.#bytes, this.#at);
+    if (end === this.#at) return false;
+    this.#at = end;
+    return true;
+  }
+
   /** A whole number below 2^53 and not below 0. */
   #digits(value: number): void {
-    if (value >= BILLION) {
+    if (value >= INT32_LIMIT) {
       const high = Math.floor(value / BILLION);
       this.#digits(high);
       this.#padded(value - high * BILLION, 9);
@@ -138,7 +148,7 @@ export class JsonWriter {
     this.#padded(value, count);
   }
 
-  /** The last `count` digits of a whole number below a billion. */
+  /** The last `count` digits of a whole number below 2^31. */
   #padded(value: number, count: number): void {
     const bytes = this.#bytes;
     let rest = value | 0;

@@ -10,6 +10,9 @@ export type NativeKernels = {
   packedAt(): number;
   snappyClosedAt(): number;
   snappyOpenedAt(): number;
+  powersAt(): number;
+  floatTextAt(): number;
+  floatToText(value: number): number;
   unpack(target: number, count: number, width: number): void;
   fillSlots(symbols: number): void;
   range(even: number, odd: number, wordCount: number, count: number): number;
@@ -39,6 +42,7 @@ const NEWEST = [
   'xorEncode',
   'snappyBlock',
   'snappyOpen',
+  'floatToText',
 ] as const satisfies readonly (keyof NativeKernels)[];
 
 /** The part of the runtime's WebAssembly that is used; Node's types have no values for it. */

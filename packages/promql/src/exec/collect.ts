@@ -118,6 +118,9 @@ function rootOperator(plan: ValuePlan, grid: StepGrid, context: ExecContext): Op
   );
 }
 
+/** Steps that a series has room for at first; most ranges have no more, and most series a value at each. */
+const FIRST_CAPACITY = 512;
+
 /** Growing output of one series. */
 class MatrixColumn {
   readonly #grid: StepGrid;
@@ -166,7 +169,7 @@ class MatrixColumn {
   }
 
   #grow(): void {
-    const capacity = Math.min(this.#grid.count, Math.max(64, this.count * 2));
+    const capacity = Math.min(this.#grid.count, Math.max(FIRST_CAPACITY, this.count * 2));
     const timestampsMs = new Float64Array(capacity);
     const values = new Float64Array(capacity);
     timestampsMs.set(this.#timestampsMs);

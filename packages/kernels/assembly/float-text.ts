@@ -1,0 +1,121 @@
+/**
+ * The shortest decimal that reads as a given float, by Raffaello Giulietti's Schubfach: one look into a table of powers of ten
+ * with 128 bits, and three products that tell between which decimals the float's neighbours end.
+ */
+
+/** For k from −324 to 292, 10^k scaled to [2^127, 2^128) and rounded up: the low and the high half. The caller fills it. */
+export const powers: usize = memory.data(617 * 16, 16);
+/** The text, as ASCII. */
+export const floatText: usize = memory.data(32, 16);
+
+const LEAST_POWER = -324;
+/** Of decimals between 10^-6 and 10^21, which are written without an exponent. */
+const MIN_POINT = -5;
+const MAX_POINT = 21;
+
+/** Writes the text of a finite value other than zero; its length, or 0 when it takes an exponent. */
+export function writeFloat(value: f64): i32 {
+  const bits = reinterpret<u64>(value);
+  const fraction = bits & 0xfffffffffffff;
+  const exponent = <i32>((bits >> 52) & 0x7ff);
+  const isSubnormal = exponent === 0;
+  const c: u64 = isSubnormal ? fraction : fraction | 0x10000000000000;
+  const q = isSubnormal ? -1074 : exponent - 1075;
+  const isEven = (c & 1) === 0;
+  // The neighbour below a power of two is only half as far away.
+  const isCloser = fraction === 0 && exponent > 1;
+  const k = (q * 1262611 - (isCloser ? 524031 : 0)) >> 22;
+  const h = q + ((-k * 1741647) >> 19) + 1;
+  const power = powers + ((<usize>(-k - LEAST_POWER)) << 4);
+  const powerLow = load<u64>(power);
+  const powerHigh = load<u64>(power, 8);
+  const lower = scaled(powerLow, powerHigh, (4 * c - 2 + <u64>isCloser) << h) + <u64>!isEven;
+  const middle = scaled(powerLow, powerHigh, (4 * c) << h);
+  const upper = scaled(powerLow, powerHigh, (4 * c + 2) << h) - <u64>!isEven;
+
+  const s = middle >> 2;
+  const tens = s / 10;
+  const isTenBelow = lower <= 40 * tens;
+  const isTenAbove = 40 * tens + 40 <= upper;
+  if (s >= 10 && isTenBelow !== isTenAbove) return write(tens + <u64>isTenAbove, k + 1, value < 0);
+  const isBelow = lower <= 4 * s;
+  const isAbove = 4 * s + 4 <= upper;
+  if (isBelow !== isAbove) return write(s + <u64>isAbove, k, value < 0);
+  const half = 4 * s + 2;
+  const isRoundedUp = middle > half || (middle === half && (s & 1) !== 0);
+  return write(s + <u64>isRoundedUp, k, value < 0);
+}
+
+/** The upper 64 bits of a product of 192, its last bit set when anything below is. */
+function scaled(low: u64, high: u64, factor: u64): u64 {
+  const carry = upperHalf(low, factor);
+  const z = high * factor + carry;
+  const y = upperHalf(high, factor) + <u64>(z < carry);
+  return y | <u64>(z > 1);
+}
+
+function upperHalf(a: u64, b: u64): u64 {
+  const aLow = a & 0xffffffff;
+  const aHigh = a >> 32;
+  const bLow = b & 0xffffffff;
+  const bHigh = b >> 32;
+  const middle = aHigh * bLow + ((aLow * bLow) >> 32);
+  const other = aLow * bHigh + (middle & 0xffffffff);
+  return aHigh * bHigh + (middle >> 32) + (other >> 32);
+}
+
+/** Writes digits × 10^exponent without an exponent. */
+function write(decimal: u64, exponent: i32, isNegative: bool): i32 {
+  let digits = decimal;
+  let scale = exponent;
+  for (let next = digits / 10; next * 10 === digits; next = digits / 10) {
+    digits = next;
+    scale++;
+  }
+  let count = 1;
+  for (let limit: u64 = 10; digits >= limit && count < 17; limit *= 10) count++;
+  /** Digits before the point. */
+  const point = count + scale;
+  if (point < MIN_POINT || point > MAX_POINT) return 0;
+  let at = floatText;
+  if (isNegative) store<u8>(at++, 45);
+  if (point <= 0) {
+    store<u8>(at++, 48);
+    store<u8>(at++, 46);
+    for (let i = point; i < 0; i++) store<u8>(at++, 48);
+    writeDigits(at, digits, count);
+    return <i32>(at - floatText) + count;
+  }
+  if (point >= count) {
+    writeDigits(at, digits, count);
+    at += <usize>count;
+    for (let i = count; i < point; i++) store<u8>(at++, 48);
+    return <i32>(at - floatText);
+  }
+  // One place is left for the point, and the digits before it move back.
+  writeDigits(at + 1, digits, count);
+  for (let i = 0; i < point; i++) store<u8>(at + <usize>i, load<u8>(at + <usize>i + 1));
+  store<u8>(at + <usize>point, 46);
+  return <i32>(at - floatText) + count + 1;
+}
+
+/** By halves, since runtimes divide 32 bits by a constant without a division, but not 64. */
+function writeDigits(target: usize, digits: u64, count: i32): void {
+  const high = digits / 100_000_000;
+  const low = <u32>(digits - high * 100_000_000);
+  if (high === 0) {
+    writeHalf(target, low, count);
+    return;
+  }
+  writeHalf(target, <u32>high, count - 8);
+  writeHalf(target + <usize>(count - 8), low, 8);
+}
+
+function writeHalf(target: usize, digits: u32, count: i32): void {
+  let rest = digits;
+  for (let at = target + <usize>count - 1; at >= target; at--) {
+    const next = rest / 10;
+    store<u8>(at, 48 + <u8>(rest - next * 10));
+    rest = next;
+  }
+}
