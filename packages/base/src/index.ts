@@ -40,13 +40,6 @@ export {
 } from './net.ts';
 export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';
 export { Slices } from './slices.ts';
-export { HashTable, mixedHash } from './tables/hash-table.ts';
-export { NumberLists } from './tables/number-lists.ts';
-export { PairPostings } from './tables/pair-postings.ts';
-export { SparseNumbers } from './tables/sparse-numbers.ts';
-export { TextTable } from './tables/text-table.ts';
-export { TupleTable } from './tables/tuple-table.ts';
-export { U32List } from './tables/u32-list.ts';
 export { VirtualClock } from './virtual-clock.ts';
 export {
   type PackedError,

@@ -43,6 +43,11 @@ export function hashWords(words: Uint32Array, start: number, end: number, key: H
   return finished(hash ^ (end - start));
 }
 
+/** Of two numbers that nobody from outside can choose, such as those of symbols. */
+export function hashPair(first: number, second: number): number {
+  return finished(Math.imul(second, 0xcc9e2d51) ^ Math.imul(first, 0x1b873593));
+}
+
 function mixedIn(hash: number, word: number, first: number, second: number): number {
   const mixed = Math.imul(word, first);
   return hash ^ Math.imul((mixed << 15) | (mixed >>> 17), second);

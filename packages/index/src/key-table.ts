@@ -9,10 +9,11 @@ const SLAB_ITEMS = 2 ** SLAB_BITS;
 const MAX_SLABS = 2 ** (32 - SLAB_BITS);
 /** The first slab grows up to {@link SLAB_ITEMS}: there are heads of a few series. */
 const FIRST_SLAB_ITEMS = 1024;
+/** From so many on there is room for a quarter more, not for as many again. */
+const MANY_ROWS = 2 ** 16;
 
 /**
- * The label sets of series, as numbers of symbols: name, value, name, value … in the order of the names. A row has one set, and
- * a set is found by its numbers. No object a row.
+ * Keys of rows: some numbers each, such as the symbols of a series' labels. A row is found by its key. No object a row.
  */
 export class KeyTable {
   #places = new Uint32Array(64);
@@ -20,13 +21,20 @@ export class KeyTable {
   readonly #slabs: Uint32Array[] = [new Uint32Array(FIRST_SLAB_ITEMS)];
   /** Taken of the last slab. */
   #slabUsed = 0;
-  /** Places of sets that are gone, by size. */
+  /** Places of keys that are gone, by size. */
   readonly #free = new Map<number, number[]>();
   readonly #index = new HashIndex();
   readonly #key: HashKey;
 
   constructor(key: HashKey) {
     this.#key = key;
+  }
+
+  /** Memory held. */
+  get bytes(): number {
+    let bytes = this.#places.byteLength + this.#sizes.byteLength + this.#index.bytes;
+    for (const slab of this.#slabs) bytes += slab.byteLength;
+    return bytes;
   }
 
   /** Makes room for so many rows in all. */
@@ -40,11 +48,20 @@ export class KeyTable {
   /** The row with these `size` numbers, or −1; `hash` is what {@link hashWords} tells of them. */
   findHashed(symbols: Uint32Array, size: number, hash: number): number {
     let row = this.#index.first(hash);
-    while (row >= 0 && !this.#isSet(row, symbols, size)) row = this.#index.next(hash);
+    while (row >= 0 && !this.#isKey(row, symbols, size)) row = this.#index.next(hash);
     return row;
   }
 
-  /** Gives the row the set, which no other row has. */
+  /** The row with these numbers; when there is none, the row `next` gets them. */
+  rowOf(symbols: Uint32Array, size: number, next: number): number {
+    const hash = hashWords(symbols, 0, size, this.#key);
+    const known = this.findHashed(symbols, size, hash);
+    if (known >= 0) return known;
+    this.add(next, symbols, size, hash);
+    return next;
+  }
+
+  /** Gives the row the key, which no other row has. */
   add(
     row: number,
     symbols: Uint32Array,
@@ -55,10 +72,11 @@ export class KeyTable {
     this.#index.add(hash, row);
   }
 
-  /** As {@link add}, but the set is only found after {@link indexRows}. */
+  /** As {@link add}, but the row is only found after {@link indexRows}. */
   put(row: number, symbols: Uint32Array, size: number): void {
     if (row >= this.#places.length) {
-      const length = Math.max(row + 1, this.#places.length * 2);
+      const rows = this.#places.length;
+      const length = Math.max(row + 1, rows < MANY_ROWS ? rows * 2 : rows + (rows >>> 2));
       this.#places = enlarge(this.#places, length);
       this.#sizes = enlarge(this.#sizes, length);
     }
@@ -70,7 +88,7 @@ export class KeyTable {
     for (let i = 0; i < size; i++) items[start + i] = symbols[i]!;
   }
 
-  /** Makes the sets of the rows `[from, to)`, which were put, known to {@link findHashed}. */
+  /** Makes the keys of the rows `[from, to)`, which were put, known to {@link findHashed}. */
   indexRows(from: number, to: number): void {
     const hashes = new Int32Array(to - from);
     for (let row = from; row < to; row++) {
@@ -85,7 +103,7 @@ export class KeyTable {
     this.#index.addRun(hashes, from);
   }
 
-  /** Takes the row's set away. */
+  /** Takes the row's key away. */
   remove(row: number): void {
     const items = this.itemsOf(row);
     const start = this.startOf(row);
@@ -109,31 +127,19 @@ export class KeyTable {
     return this.#sizes[row]!;
   }
 
-  /** The value of one label of the row, 0 when absent. */
-  valueOf(row: number, name: number): number {
-    const items = this.itemsOf(row);
+  /** Number `index` of the row's key. */
+  itemOf(row: number, index: number): number {
+    const place = this.#places[row]!;
+    return this.#slabs[place >>> SLAB_BITS]![(place & (SLAB_ITEMS - 1)) + index]!;
+  }
+
+  /** The row's numbers, lent until the next change. */
+  keyOf(row: number): Uint32Array {
     const start = this.startOf(row);
-    const end = start + this.#sizes[row]!;
-    for (let i = start; i < end; i += 2) if (items[i] === name) return items[i + 1]!;
-    return 0;
+    return this.itemsOf(row).subarray(start, start + this.#sizes[row]!);
   }
 
-  /** Order of two rows by their labels; `compare` orders symbols. */
-  compare(a: number, b: number, compare: (a: number, b: number) => number): number {
-    const itemsA = this.itemsOf(a);
-    const itemsB = this.itemsOf(b);
-    const startA = this.startOf(a);
-    const startB = this.startOf(b);
-    const shared = Math.min(this.#sizes[a]!, this.#sizes[b]!);
-    for (let i = 0; i < shared; i++) {
-      const x = itemsA[startA + i]!;
-      const y = itemsB[startB + i]!;
-      if (x !== y) return compare(x, y);
-    }
-    return this.#sizes[a]! - this.#sizes[b]!;
-  }
-
-  #isSet(row: number, symbols: Uint32Array, size: number): boolean {
+  #isKey(row: number, symbols: Uint32Array, size: number): boolean {
     if (this.#sizes[row] !== size) return false;
     const items = this.itemsOf(row);
     const start = this.startOf(row);
@@ -141,7 +147,7 @@ export class KeyTable {
     return true;
   }
 
-  /** A place for so many numbers. A set larger than a slab gets one of its own. */
+  /** A place for so many numbers. A key larger than a slab gets one of its own. */
   #allocate(size: number): number {
     const reused = this.#free.get(size)?.pop();
     if (reused !== undefined) return reused;

@@ -1,8 +1,12 @@
+import { hashPair } from './hash-bytes.ts';
 import { HashIndex } from './hash-index.ts';
 import { enlarge, RefLists } from './ref-lists.ts';
 
 /** List of all references. */
 const ALL = 0;
+const NO_NAME = 0xffffffff;
+
+export type PostingsOptions = { readonly keepsAll: boolean; readonly expectedPairs?: number };
 
 /**
  * From a label pair to the ascending references of the series that carry it. Pairs are numbered, and columns hold what
@@ -21,17 +25,28 @@ export class LabelPostings {
   /** The pairs of the series that was added last: its neighbours mostly share them, at the same place. */
   #lastPairs = new Uint32Array(16);
 
-  /** With room for `expectedPairs` before anything has to be moved. */
-  constructor(expectedPairs = 0) {
+  readonly #keepsAll: boolean;
+
+  /** `keepsAll`: for {@link all}. With room for `expectedPairs` before anything has to be moved. */
+  constructor({ keepsAll, expectedPairs = 0 }: PostingsOptions) {
     const pairs = Math.max(64, expectedPairs);
+    this.#keepsAll = keepsAll;
     this.#pairName = new Uint32Array(pairs);
     this.#pairValue = new Uint32Array(pairs);
     this.#index = new HashIndex(pairs);
     this.#refs = new RefLists(pairs + 1);
     this.#pairsOfName = new RefLists(16);
+    // The pair that {@link add} tries first at every place; no label has it before there is a pair.
+    this.#pairName[0] = NO_NAME;
   }
 
-  /** All references, ascending; lent until the next change. */
+  /** Memory held. */
+  get bytes(): number {
+    const columns = this.#pairName.byteLength + this.#pairValue.byteLength + this.#index.bytes;
+    return columns + this.#refs.bytes + this.#pairsOfName.bytes;
+  }
+
+  /** All references, ascending; lent until the next change. None unless they are kept. */
   all(): Uint32Array {
     return this.#refs.view(ALL);
   }
@@ -52,7 +67,7 @@ export class LabelPostings {
 
   /** Adds a series with the pairs (name, value, name, value …) in `labels[start, end)`. */
   add(ref: number, labels: Uint32Array, start: number, end: number): void {
-    this.#refs.insert(ALL, ref);
+    if (this.#keepsAll) this.#refs.insert(ALL, ref);
     if (end - start > this.#lastPairs.length * 2) {
       this.#lastPairs = new Uint32Array(end - start);
     }
@@ -60,7 +75,6 @@ export class LabelPostings {
     for (let i = start, k = 0; i < end; i += 2, k++) {
       const name = labels[i]!;
       const value = labels[i + 1]!;
-      // At first pair 0, of which nothing is known: no value has the number 0.
       let pair = last[k]!;
       if (this.#pairName[pair] !== name || this.#pairValue[pair] !== value) {
         pair = this.#pair(name, value);
@@ -121,11 +135,4 @@ export class LabelPostings {
     this.#pairsOfName.insert(list, pair);
     return pair;
   }
-}
-
-function hashPair(name: number, value: number): number {
-  let hash = Math.imul(value, 0xcc9e2d51) ^ Math.imul(name, 0x1b873593);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
 }

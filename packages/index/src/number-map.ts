@@ -1,49 +1,66 @@
-const PAGE_BITS = 12;
+const PAGE_BITS = 10;
 const PAGE_SIZE = 2 ** PAGE_BITS;
+const PAGE_MASK = PAGE_SIZE - 1;
+/** Pages stand in shelves of as many. */
+const SHELF_BITS = 2 * PAGE_BITS;
 
-type Page = { readonly values: Uint32Array; live: number };
+type Page = Uint32Array | null;
 
-/** Numbers above 0 by series reference; 0 where there is none. Memory goes by ranges of references that are in use. */
+/** Numbers above 0 by 32-bit number; 0 where there is none. Memory goes by ranges of keys that are in use. */
 export class NumberMap {
-  readonly #pages: (Page | null)[] = [];
+  /** Behind its numbers each page has how many there are. */
+  #shelves: Page[][] = [];
 
-  get(ref: number): number {
-    const page = this.#pages[ref >>> PAGE_BITS];
-    return page === null || page === undefined ? 0 : page.values[ref & (PAGE_SIZE - 1)]!;
+  get(key: number): number {
+    const shelf = this.#shelves[key >>> SHELF_BITS];
+    if (shelf === undefined) return 0;
+    const page = shelf[(key >>> PAGE_BITS) & PAGE_MASK];
+    return page === null || page === undefined ? 0 : page[key & PAGE_MASK]!;
   }
 
   /** `value` is above 0. */
-  set(ref: number, value: number): void {
-    const index = ref >>> PAGE_BITS;
-    let page = this.#pages[index];
-    if (page === undefined || page === null) {
-      page = { values: new Uint32Array(PAGE_SIZE), live: 0 };
-      while (this.#pages.length < index) this.#pages.push(null);
-      this.#pages[index] = page;
-    }
-    const at = ref & (PAGE_SIZE - 1);
-    if (page.values[at] === 0) page.live++;
-    page.values[at] = value;
+  set(key: number, value: number): void {
+    const page = this.#pageOf(key) ?? this.#addPage(key);
+    const at = key & PAGE_MASK;
+    if (page[at] === 0) page[PAGE_SIZE] = page[PAGE_SIZE]! + 1;
+    page[at] = value;
   }
 
-  delete(ref: number): void {
-    const index = ref >>> PAGE_BITS;
-    const page = this.#pages[index];
-    if (page === null || page === undefined) return;
-    const at = ref & (PAGE_SIZE - 1);
-    if (page.values[at] === 0) return;
-    page.values[at] = 0;
-    if (--page.live === 0) this.#pages[index] = null;
+  delete(key: number): void {
+    const page = this.#pageOf(key);
+    const at = key & PAGE_MASK;
+    if (page === null || page[at] === 0) return;
+    page[at] = 0;
+    page[PAGE_SIZE] = page[PAGE_SIZE]! - 1;
+    if (page[PAGE_SIZE] === 0) {
+      this.#shelves[key >>> SHELF_BITS]![(key >>> PAGE_BITS) & PAGE_MASK] = null;
+    }
   }
 
   clear(): void {
-    this.#pages.length = 0;
+    this.#shelves = [];
   }
 
   *values(): IterableIterator<number> {
-    for (const page of this.#pages) {
-      if (page === null) continue;
-      for (const value of page.values) if (value !== 0) yield value;
+    for (const shelf of this.#shelves) {
+      for (const page of shelf) {
+        if (page === null) continue;
+        for (let at = 0; at < PAGE_SIZE; at++) if (page[at] !== 0) yield page[at]!;
+      }
     }
+  }
+
+  #pageOf(key: number): Page {
+    return this.#shelves[key >>> SHELF_BITS]?.[(key >>> PAGE_BITS) & PAGE_MASK] ?? null;
+  }
+
+  #addPage(key: number): Uint32Array {
+    const page = new Uint32Array(PAGE_SIZE + 1);
+    while (this.#shelves.length <= key >>> SHELF_BITS) this.#shelves.push([]);
+    const shelf = this.#shelves[key >>> SHELF_BITS]!;
+    const index = (key >>> PAGE_BITS) & PAGE_MASK;
+    while (shelf.length <= index) shelf.push(null);
+    shelf[index] = page;
+    return page;
   }
 }

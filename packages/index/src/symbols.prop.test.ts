@@ -44,6 +44,10 @@ describe('symbols', () => {
             if (ids.length === 0) continue;
             expect(new Set(ids).size).toBe(1);
             const id = ids[0]!;
+            expect(symbols.isString(id, text)).toBe(true);
+            for (const other of [`${text}x`, `x${text.slice(1)}y`, text.slice(1)]) {
+              expect(symbols.isString(id, other)).toBe(other === text);
+            }
             expect(symbols.text(id)).toBe(text);
             expect(symbols.find(text)).toBe(id);
             const bytes = utf8(`-${text}`);
@@ -53,6 +57,19 @@ describe('symbols', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('are told from strings also when they are too many for all to be kept as strings', () => {
+    const symbols = new Symbols(createHashKey(new SeededRandom(7)));
+    const textOf = (i: number): string => `text ${i}${i % 7 === 0 ? 'é' : ''}`;
+    const count = 20_000;
+    for (let i = 1; i <= count; i++) expect(symbols.idOf(textOf(i))).toBe(i);
+    let wrong = 0;
+    for (let i = 1; i <= count; i++) {
+      const isTold = symbols.isString(i, textOf(i)) && !symbols.isString(i, textOf(i + 1));
+      if (!isTold || symbols.isString(i, `${textOf(i)} `)) wrong++;
+    }
+    expect(wrong).toBe(0);
   });
 
   it('are ordered and written as their texts', () => {

@@ -8,7 +8,8 @@ const SLAB_BYTES = 2 ** SLAB_BITS;
 const MAX_SLABS = 2 ** (32 - SLAB_BITS);
 /** The first slab grows up to {@link SLAB_BYTES}: there are heads of a few series. */
 const FIRST_SLAB_BYTES = 4096;
-/** Texts that were asked for are kept as strings, one for each remainder. */
+/** Texts that were asked for are kept as strings, one for each remainder: as many as there are texts, up to the second. */
+const FIRST_KEPT_TEXTS = 256;
 const KEPT_TEXTS = 8192;
 /** In place of the uses of a number that is free. */
 const FREE = 0xffffffff;
@@ -43,8 +44,8 @@ export class Symbols {
   readonly #freePlaces = new Map<number, number[]>();
   /** Symbols that nobody used at some time since the last {@link releaseUnused}. */
   #unused: number[] = [];
-  readonly #keptIds = new Int32Array(KEPT_TEXTS).fill(NO_TEXT);
-  readonly #keptTexts: string[] = [];
+  #keptIds = new Int32Array(FIRST_KEPT_TEXTS).fill(NO_TEXT);
+  #keptTexts: string[] = [];
   #scratch = new Uint8Array(256);
   /** The bytes that were looked at last, and a view of them. */
   #seen: Uint8Array = new Uint8Array(0);
@@ -62,6 +63,13 @@ export class Symbols {
   /** Numbers are below it. */
   get limit(): number {
     return this.#limit;
+  }
+
+  /** Memory held, without what is kept as strings. */
+  get bytes(): number {
+    let bytes = this.#places.byteLength + this.#uses.byteLength + this.#index.bytes;
+    for (const slab of this.#slabs) bytes += slab.byteLength;
+    return bytes;
   }
 
   /** Makes room for so many texts in all. */
@@ -128,6 +136,24 @@ export class Symbols {
     return this.#isText(id, this.#viewOf(bytes), start, end);
   }
 
+  /** {@link isText} of a string. */
+  isString(id: number, text: string): boolean {
+    const kept = id & (this.#keptIds.length - 1);
+    if (this.#keptIds[kept] === id) return this.#keptTexts[kept] === text;
+    // Where nothing is kept yet the text will be from now on: two strings are compared faster.
+    if (this.#keptIds[kept] === NO_TEXT) return this.text(id) === text;
+    const place = this.#places[id]!;
+    const slab = this.#slabs[place >>> SLAB_BITS]!;
+    const start = (place & (SLAB_BYTES - 1)) + 1;
+    const bytes = slab[start - 1]!;
+    const { length } = text;
+    // Beyond ASCII a text has more bytes than units; lengths of more than one byte are above 127 too.
+    if (bytes > length || bytes >= 0x80) return this.text(id) === text;
+    if (bytes < length) return false;
+    for (let i = 0; i < length; i++) if (slab[start + i] !== text.charCodeAt(i)) return false;
+    return true;
+  }
+
   #isText(id: number, view: DataView, start: number, end: number): boolean {
     const place = this.#places[id]!;
     const slab = this.#views[place >>> SLAB_BITS]!;
@@ -144,7 +170,7 @@ export class Symbols {
   }
 
   text(id: number): string {
-    const kept = id & (KEPT_TEXTS - 1);
+    const kept = id & (this.#keptIds.length - 1);
     if (this.#keptIds[kept] === id) return this.#keptTexts[kept]!;
     const { slab, start, end } = this.#rangeOf(id);
     const text = slab.toString('utf8', start, end);
@@ -206,7 +232,7 @@ export class Symbols {
     this.#uses[id] = FREE;
     this.#free.push(id);
     this.#count--;
-    const kept = id & (KEPT_TEXTS - 1);
+    const kept = id & (this.#keptIds.length - 1);
     if (this.#keptIds[kept] === id) this.#keptIds[kept] = NO_TEXT;
   }
 
@@ -239,6 +265,10 @@ export class Symbols {
     if (id >= this.#uses.length) {
       this.#uses = doubled(this.#uses);
       this.#places = doubled(this.#places);
+      if (this.#keptIds.length < KEPT_TEXTS) {
+        this.#keptIds = new Int32Array(this.#keptIds.length * 2).fill(NO_TEXT);
+        this.#keptTexts = [];
+      }
     }
     const size = lengthBytes(end - start) + end - start;
     if (size > this.#mostBytes) this.#mostBytes = size;

@@ -1,4 +1,4 @@
-import { HashTable, mixedHash, TupleTable, U32List } from '@pollux/base';
+import { HashIndex, type HashKey, hashPair, KeyTable, U32List } from '@pollux/index';
 import type { Labels } from '@pollux/model';
 import { type FieldKind, KIND_CODES, kindOf } from './field-kind.ts';
 import { SeriesNames, type SeriesRef, type TagCondition } from './series-names.ts';
@@ -19,9 +19,10 @@ type Field = { readonly kind: FieldKind; columnsWithData: number };
  * without data (a write that failed, or deleted) stays numbered but is not shown, so that numbers never move.
  */
 export class Catalogue {
-  readonly names = new SeriesNames();
+  readonly names: SeriesNames;
   /** Field, replica, code of the type. */
-  readonly #classes = new TupleTable();
+  readonly #classes: KeyTable;
+  #classCount = 0;
   readonly #class = new Uint32Array(3);
   /** Per series. */
   readonly #firstColumn = new U32List();
@@ -30,11 +31,17 @@ export class Catalogue {
   readonly #columnSeries = new U32List();
   readonly #columnClass = new U32List();
   readonly #nextColumn = new U32List();
-  readonly #columnTable = new HashTable((column) => this.#hashOf(column));
+  /** All columns but the newest of each series, most of which have one only. */
+  readonly #olderColumns = new HashIndex();
   /** Per shape: series with data. */
   readonly #seriesWithData = new U32List();
   /** Measurement → field → type that a write must have. */
   readonly #fields = new Map<number, Map<number, Field>>();
+
+  constructor(key: HashKey) {
+    this.names = new SeriesNames(key);
+    this.#classes = new KeyTable(key);
+  }
 
   get seriesCount(): number {
     return this.names.count;
@@ -48,7 +55,7 @@ export class Catalogue {
   get bytes(): number {
     const series = this.#firstColumn.bytes + this.#columnsWithData.bytes;
     const columns = this.#columnSeries.bytes + this.#columnClass.bytes + this.#nextColumn.bytes;
-    return this.names.bytes + series + columns + this.#columnTable.bytes;
+    return this.names.bytes + series + columns + this.#olderColumns.bytes;
   }
 
   /** The series' number; created when new. */
@@ -74,7 +81,9 @@ export class Catalogue {
     this.#class[0] = field;
     this.#class[1] = replica;
     this.#class[2] = KIND_CODES[kind];
-    return this.#classes.idOf(this.#class, 3);
+    const found = this.#classes.rowOf(this.#class, 3, this.#classCount);
+    if (found === this.#classCount) this.#classCount++;
+    return found;
   }
 
   /** The type that a field of the series' measurement has, set to `kind` when it has none yet. */
@@ -84,8 +93,8 @@ export class Catalogue {
 
   /** {@link fieldKind} for the field and type of a class. */
   classKind(series: SeriesRef, columnClass: ColumnClass): FieldKind {
-    const kind = kindOf(this.#classes.word(columnClass, 2))!;
-    return this.fieldKind(series, this.#classes.word(columnClass, 0), kind);
+    const kind = kindOf(this.#classes.itemOf(columnClass, 2))!;
+    return this.fieldKind(series, this.#classes.itemOf(columnClass, 0), kind);
   }
 
   #field(series: SeriesRef, symbol: number, kind: FieldKind): Field {
@@ -107,19 +116,14 @@ export class Catalogue {
   findColumn(series: SeriesRef, columnClass: ColumnClass): ColumnRef {
     const first = this.#firstColumn.at(series);
     if (first === NONE) return -1;
-    // Most series have one column only.
     if (this.classOf(first) === columnClass) return first;
     if (this.#nextColumn.at(first) === NONE) return -1;
-    const hash = mixedHash(mixedHash(1, series), columnClass);
-    const slots = this.#columnTable.segment(hash);
-    const mask = slots.length - 1;
-    for (let at = hash & mask; slots[at] !== 0; at = (at + 1) & mask) {
-      const column = slots[at]! - 1;
-      if (this.#columnSeries.at(column) === series && this.classOf(column) === columnClass) {
-        return column;
-      }
+    const hash = hashPair(series, columnClass);
+    let column = this.#olderColumns.first(hash);
+    while (column >= 0 && !this.#isColumn(column, series, columnClass)) {
+      column = this.#olderColumns.next(hash);
     }
-    return -1;
+    return column;
   }
 
   /** The column's number; created when new. */
@@ -127,15 +131,16 @@ export class Catalogue {
     const known = this.findColumn(series, columnClass);
     if (known >= 0) return known;
     const column = this.#columnSeries.push(series);
+    const older = this.#firstColumn.at(series);
     this.#columnClass.push(columnClass);
-    this.#nextColumn.push(this.#firstColumn.at(series));
+    this.#nextColumn.push(older);
     this.#firstColumn.set(series, column);
-    this.#columnTable.add(mixedHash(mixedHash(1, series), columnClass), column);
+    if (older !== NONE) this.#olderColumns.add(hashPair(series, this.classOf(older)), older);
     return column;
   }
 
-  #hashOf(column: ColumnRef): number {
-    return mixedHash(mixedHash(1, this.#columnSeries.at(column)), this.classOf(column));
+  #isColumn(column: ColumnRef, series: SeriesRef, columnClass: ColumnClass): boolean {
+    return this.#columnSeries.at(column) === series && this.classOf(column) === columnClass;
   }
 
   setHasData(column: ColumnRef, hasData: boolean): void {
@@ -144,7 +149,7 @@ export class Catalogue {
     const columnClass = this.classOf(column);
     const series = this.#columnSeries.at(column);
     this.#columnClass.set(column, hasData ? columnClass | HAS_DATA : columnClass);
-    const field = this.#classes.word(columnClass, 0);
+    const field = this.#classes.itemOf(columnClass, 0);
     this.#field(series, field, this.kindOf(column)).columnsWithData += step;
     const before = this.#columnsWithData.at(series);
     this.#columnsWithData.set(series, before + step);
@@ -170,7 +175,7 @@ export class Catalogue {
   }
 
   kindOf(column: ColumnRef): FieldKind {
-    return kindOf(this.#classes.word(this.classOf(column), 2))!;
+    return kindOf(this.#classes.itemOf(this.classOf(column), 2))!;
   }
 
   fieldOf(column: ColumnRef): string {
@@ -178,7 +183,7 @@ export class Catalogue {
   }
 
   fieldSymbolOf(column: ColumnRef): number {
-    return this.#classes.word(this.classOf(column), 0);
+    return this.#classes.itemOf(this.classOf(column), 0);
   }
 
   replicaOf(column: ColumnRef): string {
@@ -186,7 +191,7 @@ export class Catalogue {
   }
 
   replicaSymbolOf(column: ColumnRef): number {
-    return this.#classes.word(this.classOf(column), 1);
+    return this.#classes.itemOf(this.classOf(column), 1);
   }
 
   seriesOf(column: ColumnRef): SeriesRef {

@@ -1,4 +1,5 @@
 import { type ByteCache, type Env, errorText, Slices } from '@pollux/base';
+import type { HashKey } from '@pollux/index';
 import type { Log } from '@pollux/telemetry';
 import type { WriteTarget } from './commit-queue.ts';
 import {
@@ -28,6 +29,7 @@ export type SlotsPlace = {
   readonly env: Env;
   readonly log: Log;
   readonly cache: ByteCache;
+  readonly hashKey: HashKey;
   readonly directory: string;
   /** Null puts logs beside the data. */
   readonly walDirectory: string | null;
@@ -160,6 +162,7 @@ export class GroupSlots {
       env: this.#place.env,
       log: this.#place.log,
       cache: this.#place.cache,
+      hashKey: this.#place.hashKey,
       directory: slot.directory,
       walDirectory: slot.walDirectory,
     });

@@ -1,9 +1,12 @@
+import { SeededRandom } from '@pollux/base';
+import { createHashKey } from '@pollux/index';
 import { Labels } from '@pollux/model';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Catalogue } from './catalogue.ts';
 import { SeriesNames, type TagCondition } from './series-names.ts';
 
+const HASH_KEY = createHashKey(new SeededRandom(7));
 const names = ['a', 'b', 'c'];
 const values = ['', 'x', 'y', 'z', 'xy'];
 const tags = fc
@@ -27,7 +30,7 @@ describe('the names of series', () => {
   it('are one number each, whatever came before, also when the same come again in another order', () => {
     fc.assert(
       fc.property(series, fc.array(fc.nat(), { maxLength: 300 }), (added, again) => {
-        const index = new SeriesNames();
+        const index = new SeriesNames(HASH_KEY);
         const known = new Map<string, number>();
         const order = [...added, ...again.map((at) => added[at % Math.max(1, added.length)])];
         for (const one of order) {
@@ -51,7 +54,7 @@ describe('the names of series', () => {
   it('are selected by conditions as if each were looked at', () => {
     fc.assert(
       fc.property(series, fc.array(condition, { maxLength: 3 }), (added, conditions) => {
-        const index = new SeriesNames();
+        const index = new SeriesNames(HASH_KEY);
         for (const [measurement, labels] of added) index.series(measurement, labels);
         const expected: number[] = [];
         for (let ref = 0; ref < index.count; ref++) {
@@ -76,7 +79,7 @@ describe('the names of series', () => {
 
 describe('the catalogue', () => {
   it('shows measurements, fields and tags of series with data only', () => {
-    const catalogue = new Catalogue();
+    const catalogue = new Catalogue(HASH_KEY);
     const columnOf = (tagName: string, field: string, kind: 'float' | 'string'): number => {
       const ref = catalogue.series('m', Labels.from({ [tagName]: 'v' }));
       const symbol = catalogue.names.symbol(field);

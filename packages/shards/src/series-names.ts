@@ -1,5 +1,13 @@
-import { PairPostings, TextTable, TupleTable, U32List } from '@pollux/base';
-import { intersectPostings, mergePostings, subtractPostings } from '@pollux/kernels';
+import {
+  type HashKey,
+  KeyTable,
+  type LabelCondition,
+  LabelPostings,
+  MemoryIndex,
+  Symbols,
+  selectPostings,
+  U32List,
+} from '@pollux/index';
 import { Labels } from '@pollux/model';
 
 /** Number of a series inside one shard group. */
@@ -16,20 +24,21 @@ export type TagCondition = {
 const NONE = 0xffffffff;
 /** As the name of a tag: the measurement. No tag has an empty name. */
 const MEASUREMENT = 0;
-/** Values are tested one by one, and their postings united, only when there are this many times more series to test. */
-const SERIES_PER_VALUE = 4;
 
 /**
  * The names of series: measurement and tags as numbers of texts. Series of a measurement mostly have the same tag names, so
  * these are kept once as a shape, and a series is its shape and its values. Postings tell the series of each tag value.
  */
 export class SeriesNames {
-  readonly #texts = new TextTable();
+  readonly #texts: Symbols;
   /** Measurement, tag names. */
-  readonly #shapes = new TupleTable();
-  /** Shape, tag values: as long as its shape. */
-  readonly #series = new TupleTable((shape) => this.#shapes.lengthOf(shape));
-  readonly #postings = new PairPostings();
+  readonly #shapes: KeyTable;
+  /** Shape, tag values. */
+  readonly #series: KeyTable;
+  readonly #postings = new LabelPostings({ keepsAll: false });
+  readonly #index: MemoryIndex;
+  #shapeCount = 0;
+  #seriesCount = 0;
   readonly #shapesOf = new Map<number, number[]>();
   #shape = new Uint32Array(32);
   #words = new Uint32Array(32);
@@ -38,8 +47,19 @@ export class SeriesNames {
   readonly #successors = new U32List();
   #lastRef = -1;
 
+  constructor(key: HashKey) {
+    this.#texts = new Symbols(key);
+    this.#shapes = new KeyTable(key);
+    this.#series = new KeyTable(key);
+    this.#index = new MemoryIndex({
+      symbols: this.#texts,
+      postings: this.#postings,
+      valueOf: (ref, name) => this.#valueOf(ref, name),
+    });
+  }
+
   get count(): number {
-    return this.#series.count;
+    return this.#seriesCount;
   }
 
   /** Memory held. */
@@ -63,12 +83,12 @@ export class SeriesNames {
     return this.#texts.find(text);
   }
 
-  /** The number of a text in UTF-8, given one when it has none; −1 when it is malformed. */
+  /** The number of a text in UTF-8, given one when it has none. */
   symbolOfUtf8(data: Uint8Array, start: number, end: number): number {
-    return this.#texts.idOfUtf8(data, start, end);
+    return this.#texts.idOfBytes(data, start, end);
   }
 
-  /** Whether `data[start, end)` is the text; false also for one beyond ASCII. */
+  /** Whether `data[start, end)` is the text. */
   isText(symbol: number, data: Uint8Array, start: number, end: number): boolean {
     return this.#texts.isText(symbol, data, start, end);
   }
@@ -101,14 +121,18 @@ export class SeriesNames {
 
   #isSeries(ref: SeriesRef, measurement: string, tags: Labels): boolean {
     const texts = this.#texts;
-    const shape = this.#series.word(ref, 0);
+    const shape = this.shapeOf(ref);
     const { size } = tags;
-    if (this.#shapes.lengthOf(shape) !== size + 1) return false;
+    if (this.#shapes.sizeOf(shape) !== size + 1) return false;
+    const values = this.#series.itemsOf(ref);
+    const valueAt = this.#series.startOf(ref);
+    const names = this.#shapes.itemsOf(shape);
+    const nameAt = this.#shapes.startOf(shape);
     for (let i = size; i > 0; i--) {
-      if (texts.text(this.#series.word(ref, i)) !== tags.valueAt(i - 1)) return false;
-      if (texts.text(this.#shapes.word(shape, i)) !== tags.nameAt(i - 1)) return false;
+      if (!texts.isString(values[valueAt + i]!, tags.valueAt(i - 1))) return false;
+      if (!texts.isString(names[nameAt + i]!, tags.nameAt(i - 1))) return false;
     }
-    return texts.text(this.#shapes.word(shape, 0)) === measurement;
+    return texts.isString(names[nameAt]!, measurement);
   }
 
   /** As {@link series}, of symbols: measurement, name, value, name, value …; `pairs` is the number of tags. */
@@ -130,9 +154,9 @@ export class SeriesNames {
   }
 
   #shapeOf(tags: number): number {
-    const known = this.#shapes.count;
-    const shape = this.#shapes.idOf(this.#shape, tags + 1);
-    if (shape < known) return shape;
+    const shape = this.#shapes.rowOf(this.#shape, tags + 1, this.#shapeCount);
+    if (shape < this.#shapeCount) return shape;
+    this.#shapeCount++;
     const measurement = this.#shape[0]!;
     const shapes = this.#shapesOf.get(measurement);
     if (shapes === undefined) this.#shapesOf.set(measurement, [shape]);
@@ -141,28 +165,26 @@ export class SeriesNames {
   }
 
   #ref(tags: number): SeriesRef {
-    const known = this.#series.count;
-    const ref = this.#series.idOf(this.#words, tags + 1);
-    if (ref < known) return ref;
+    const ref = this.#series.rowOf(this.#words, tags + 1, this.#seriesCount);
+    if (ref < this.#seriesCount) return ref;
+    this.#seriesCount++;
     this.#successors.push(NONE);
-    const shape = this.#shape;
-    this.#postings.add(MEASUREMENT, shape[0]!, ref);
-    for (let i = 1; i <= tags; i++) this.#postings.add(shape[i]!, this.#words[i]!, ref);
+    this.#postings.add(ref, this.#pairsOf(ref), 0, tags * 2 + 2);
     return ref;
   }
 
   shapeOf(series: SeriesRef): number {
-    return this.#series.word(series, 0);
+    return this.#series.itemOf(series, 0);
   }
 
   /** Symbol of the series' measurement. */
   measurementOf(series: SeriesRef): number {
-    return this.#shapes.word(this.shapeOf(series), 0);
+    return this.#shapes.itemOf(this.shapeOf(series), 0);
   }
 
   tagsOf(series: SeriesRef): Labels {
-    const words = this.#series.words(series);
-    const shape = this.#shapes.words(words[0]!);
+    const words = this.#series.keyOf(series);
+    const shape = this.#shapes.keyOf(words[0]!);
     const flat: string[] = [];
     for (let i = 1; i < words.length; i++) {
       flat.push(this.#texts.text(shape[i]!), this.#texts.text(words[i]!));
@@ -172,16 +194,26 @@ export class SeriesNames {
 
   /** Symbols of the measurement and of its tags' names and values in turn, lent until the next call. */
   symbolsOf(series: SeriesRef): Uint32Array {
-    const shape = this.shapeOf(series);
-    const size = this.#shapes.lengthOf(shape);
-    const count = size * 2 - 1;
-    if (this.#flat.length < count) this.#flat = new Uint32Array(count * 2);
-    this.#flat[0] = this.#shapes.word(shape, 0);
+    return this.#pairsOf(series).subarray(1, this.#series.sizeOf(series) * 2);
+  }
+
+  /** What the postings hold of the series: {@link MEASUREMENT}, its symbol, name, value, name, value … */
+  #pairsOf(series: SeriesRef): Uint32Array {
+    const size = this.#series.sizeOf(series);
+    const values = this.#series.itemsOf(series);
+    const valueAt = this.#series.startOf(series);
+    const shape = values[valueAt]!;
+    const names = this.#shapes.itemsOf(shape);
+    const nameAt = this.#shapes.startOf(shape);
+    if (this.#flat.length < size * 2) this.#flat = new Uint32Array(size * 4);
+    const flat = this.#flat;
+    flat[0] = MEASUREMENT;
+    flat[1] = names[nameAt]!;
     for (let i = 1; i < size; i++) {
-      this.#flat[i * 2 - 1] = this.#shapes.word(shape, i);
-      this.#flat[i * 2] = this.#series.word(series, i);
+      flat[i * 2] = names[nameAt + i]!;
+      flat[i * 2 + 1] = values[valueAt + i]!;
     }
-    return this.#flat.subarray(0, count);
+    return flat;
   }
 
   /** Symbols of measurements with their shapes. */
@@ -195,83 +227,42 @@ export class SeriesNames {
 
   /** Names of the tags that series of the shape have. */
   tagNames(shape: number): string[] {
-    return Array.from(this.#shapes.words(shape).subarray(1), (name) => this.#texts.text(name));
+    return Array.from(this.#shapes.keyOf(shape).subarray(1), (name) => this.#texts.text(name));
   }
 
   /** Values, not empty, that the series have in the tag. */
   valuesOf(series: Uint32Array, tag: string): string[] {
-    const name = this.#texts.find(tag);
-    if (name < 0) return [];
-    const values = new Set<number>();
-    for (const ref of series) values.add(this.#valueOf(ref, name));
-    values.delete(0);
-    return Array.from(values, (value) => this.#texts.text(value));
+    return this.#index.valuesOf(series, tag);
   }
 
   /** Symbol of the value that the series has in the tag, 0 when it has none. */
   #valueOf(series: SeriesRef, name: number): number {
-    const shape = this.shapeOf(series);
-    for (let i = this.#shapes.lengthOf(shape) - 1; i > 0; i--) {
-      if (this.#shapes.word(shape, i) === name) return this.#series.word(series, i);
+    const values = this.#series.itemsOf(series);
+    const valueAt = this.#series.startOf(series);
+    const shape = values[valueAt]!;
+    const names = this.#shapes.itemsOf(shape);
+    const nameAt = this.#shapes.startOf(shape);
+    for (let i = this.#shapes.sizeOf(shape) - 1; i > 0; i--) {
+      if (names[nameAt + i] === name) return values[valueAt + i]!;
     }
     return 0;
   }
 
-  /** Series of the measurement that fulfil all conditions, ascending; lent until the next change. */
+  /** Series of the measurement that fulfil all conditions, ascending. */
   select(measurement: string, conditions: readonly TagCondition[]): Uint32Array {
     const symbol = this.#texts.find(measurement);
     if (symbol < 0) return new Uint32Array(0);
-    let found = this.#postings.get(MEASUREMENT, symbol);
-    const rest: TagCondition[] = [];
-    for (const condition of conditions) {
-      if (condition.equals === null || condition.equals === '') rest.push(condition);
-      else found = this.#narrow(found, condition.tag, condition.equals);
-    }
-    for (const condition of rest) if (found.length > 0) found = this.#filter(found, condition);
-    return found;
+    const within = this.#postings.get(MEASUREMENT, symbol);
+    return selectPostings(this.#index, conditions.map(labelConditionOf), within);
   }
+}
 
-  #narrow(found: Uint32Array, tag: string, value: string): Uint32Array {
-    const [name, text] = [this.#texts.find(tag), this.#texts.find(value)];
-    if (name < 0 || text < 0) return new Uint32Array(0);
-    const list = this.#postings.get(name, text);
-    const both = new Uint32Array(Math.min(found.length, list.length));
-    return both.subarray(0, intersectPostings(found, list, both));
-  }
-
-  #filter(found: Uint32Array, condition: TagCondition): Uint32Array {
-    const name = this.#texts.find(condition.tag);
-    const passesAbsent = condition.matches('');
-    if (name < 0) return passesAbsent ? found : new Uint32Array(0);
-    if (this.#postings.valueCount(name) * SERIES_PER_VALUE > found.length) {
-      return this.#testEach(found, name, condition.matches);
-    }
-    // Whoever has a value that decides against the absent is told by the values' postings.
-    const lists: Uint32Array[] = [];
-    this.#postings.forEachValue(name, (value, refs) => {
-      if (condition.matches(this.#texts.text(value)) !== passesAbsent) lists.push(refs());
-    });
-    const deciding = mergePostings(lists);
-    const target = new Uint32Array(found.length);
-    const count = passesAbsent
-      ? subtractPostings(found, deciding, target)
-      : intersectPostings(found, deciding, target);
-    return target.subarray(0, count);
-  }
-
-  #testEach(found: Uint32Array, name: number, matches: (value: string) => boolean): Uint32Array {
-    const kept = new Uint32Array(found.length);
-    const known = new Map<number, boolean>();
-    let count = 0;
-    for (const ref of found) {
-      const value = this.#valueOf(ref, name);
-      let passes = known.get(value);
-      if (passes === undefined) {
-        passes = matches(this.#texts.text(value));
-        known.set(value, passes);
-      }
-      if (passes) kept[count++] = ref;
-    }
-    return kept.subarray(0, count);
-  }
+function labelConditionOf({ tag, equals, matches }: TagCondition): LabelCondition {
+  const isNamed = equals !== null && equals !== '';
+  return {
+    name: tag,
+    matches,
+    matchesEmpty: isNamed ? false : matches(''),
+    deciding: isNamed ? [equals] : null,
+  };
 }

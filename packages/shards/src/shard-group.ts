@@ -1,4 +1,5 @@
 import { type ByteCache, type Env, errorText, Slices } from '@pollux/base';
+import type { HashKey } from '@pollux/index';
 import type { Labels } from '@pollux/model';
 import { wordsOf } from '@pollux/model';
 import type { Log } from '@pollux/telemetry';
@@ -32,6 +33,8 @@ export type GroupPlace = {
   readonly env: Env;
   readonly log: Log;
   readonly cache: ByteCache;
+  /** For hashes of names, which whoever writes must not know. */
+  readonly hashKey: HashKey;
   readonly directory: string;
   readonly walDirectory: string;
 };
@@ -63,9 +66,9 @@ export type GroupSnapshot = {
  */
 export class ShardGroup {
   readonly identity: GroupIdentity;
-  readonly catalogue = new Catalogue();
+  readonly catalogue: Catalogue;
   /** Columns of the series that remote writes bring. */
-  readonly samples = new SampleIndex(this.catalogue);
+  readonly samples: SampleIndex;
   readonly #place: GroupPlace;
   readonly #wal: WriteAheadLog;
   #active = new Memtable();
@@ -111,6 +114,8 @@ export class ShardGroup {
   private constructor(identity: GroupIdentity, place: GroupPlace) {
     this.identity = identity;
     this.#place = place;
+    this.catalogue = new Catalogue(place.hashKey);
+    this.samples = new SampleIndex(this.catalogue);
     this.#wal = new WriteAheadLog(place.env, place.walDirectory);
     const { env, cache, directory } = place;
     const { catalogue } = this;

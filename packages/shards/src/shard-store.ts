@@ -1,4 +1,5 @@
 import { ByteCache, type Env, errorText, sleep } from '@pollux/base';
+import { createHashKey } from '@pollux/index';
 import type { Labels } from '@pollux/model';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { NanoRange } from './column-data.ts';
@@ -91,7 +92,11 @@ export class ShardStore {
     };
     this.#env = options.env;
     const cache = new ByteCache(this.#options.pageCacheBytes);
-    this.#slots = new GroupSlots({ ...this.#options, cache });
+    this.#slots = new GroupSlots({
+      ...this.#options,
+      cache,
+      hashKey: createHashKey(this.#env.random),
+    });
     this.#metrics = new StoreMetrics(options.registry, {
       memtableBytes: () => this.#memtableBytes(),
       pageCache: cache,

@@ -1,5 +1,6 @@
 import * as zlib from 'node:zlib';
-import { ByteWriter, type Env, type File, SparseNumbers } from '@pollux/base';
+import { ByteWriter, type Env, type File } from '@pollux/base';
+import { NumberMap } from '@pollux/index';
 import { crc32c } from '@pollux/kernels';
 import type { Catalogue, ColumnRef } from '../catalogue.ts';
 import type { ColumnData } from '../column-data.ts';
@@ -53,7 +54,7 @@ export class DataFileWriter {
   readonly #block = new ByteWriter(PAGE_BYTES * 2);
   readonly #textBlocks: number[] = [];
   /** Symbol of the catalogue → number in the file + 1. */
-  readonly #symbols = new SparseNumbers();
+  readonly #symbols = new NumberMap();
   #symbolCount = 0;
   #offset = HEADER_BYTES;
 

@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { ByteCache, SeededRandom } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
+import { createHashKey } from '@pollux/index';
 import { Labels } from '@pollux/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Catalogue, type ColumnRef } from '../catalogue.ts';
@@ -28,6 +29,7 @@ const VERSION_2 =
   'TLrYxgxSwsHCzMjQyMgHVcMJ0t/PaIBQBAAAAAAAAAAApFBMWFNIQVJE';
 
 const env = nodeEnv();
+const HASH_KEY = createHashKey(new SeededRandom(7));
 let directory: string;
 beforeEach(() => {
   directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-data-file-'));
@@ -41,7 +43,7 @@ function openOld(
   const bytes = Buffer.from(content, 'base64');
   change(bytes);
   fs.writeFileSync(`${directory}/1.data`, bytes);
-  const catalogue = new Catalogue();
+  const catalogue = new Catalogue(HASH_KEY);
   return [openAt('1.data', catalogue), catalogue];
 }
 
@@ -119,14 +121,14 @@ describe('a data file', () => {
     const adopted = DataFile.adopt(env, `${directory}/2.data`, 2, { index, cache });
     expect(contentOf(adopted, catalogue)).toEqual(CONTENT);
     adopted.release();
-    const fresh = new Catalogue();
+    const fresh = new Catalogue(HASH_KEY);
     const file = openAt('2.data', fresh);
     expect(contentOf(file, fresh)).toEqual(CONTENT);
     file.release();
   });
 
   it('with an index of many blocks tells every column and only chunks of a range', async () => {
-    const catalogue = new Catalogue();
+    const catalogue = new Catalogue(HASH_KEY);
     const writer = new DataFileWriter(env, `${directory}/3.data`, { catalogue, baseMs: 0 });
     const columnClass = catalogue.columnClass(catalogue.names.symbol('f'), 'float', 0);
     const columnAt = (i: number): ColumnRef =>
@@ -169,7 +171,7 @@ describe('a data file', () => {
   });
 
   it('keeps a block that deflate cannot make smaller as it is', async () => {
-    const catalogue = new Catalogue();
+    const catalogue = new Catalogue(HASH_KEY);
     const writer = new DataFileWriter(env, `${directory}/4.data`, { catalogue, baseMs: 0 });
     const columnClass = catalogue.columnClass(catalogue.names.symbol('f'), 'integer', 0);
     const column = catalogue.column(catalogue.series('m', Labels.EMPTY), columnClass);

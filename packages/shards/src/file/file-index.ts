@@ -1,4 +1,4 @@
-import { SparseNumbers, U32List } from '@pollux/base';
+import { NumberMap, U32List } from '@pollux/index';
 import type { ColumnRef } from '../catalogue.ts';
 
 /** Where a chunk lies, and the times of its rows. */
@@ -20,7 +20,7 @@ const MAX_U32 = 0xffffffff;
 export class FileIndex {
   readonly #baseMs: number;
   /** Column → its place in the two lists below + 1. */
-  readonly #entries = new SparseNumbers();
+  readonly #entries = new NumberMap();
   readonly #columns = new U32List();
   readonly #firstChunk = new U32List();
   readonly #pages = new U32List();

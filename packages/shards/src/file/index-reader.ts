@@ -1,4 +1,5 @@
-import { ByteReader, U32List } from '@pollux/base';
+import { ByteReader } from '@pollux/base';
+import { U32List } from '@pollux/index';
 import type { Catalogue } from '../catalogue.ts';
 import { ShardCorruptionError } from '../errors.ts';
 import { kindOf } from '../field-kind.ts';

@@ -1,4 +1,4 @@
-import { assert, SparseNumbers } from '@pollux/base';
+import { NumberMap } from '@pollux/index';
 import { type Labels, METRIC_NAME } from '@pollux/model';
 import { replicaOfValues, splitReplicaLabels } from '@pollux/storage';
 import type { Catalogue, ColumnClass, ColumnRef } from '../catalogue.ts';
@@ -21,7 +21,7 @@ const NONE = 0xffffffff;
 export class SampleIndex {
   readonly #catalogue: Catalogue;
   /** Column − {@link UNMET} by number. */
-  readonly #columns = new SparseNumbers();
+  readonly #columns = new NumberMap();
   #numbering: object | null = null;
   #rules: SampleRules | null = null;
   /** Symbols of the rules' labels. */
@@ -102,7 +102,6 @@ export class SampleIndex {
     const last = this.#atPlace[place]!;
     if (names.isText(last, data, start, end)) return last;
     const symbol = names.symbolOfUtf8(data, start, end);
-    assert(symbol >= 0, 'labels with numbers are well-formed');
     this.#atPlace[place] = symbol;
     return symbol;
   }

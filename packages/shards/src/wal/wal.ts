@@ -1,4 +1,5 @@
-import { assert, ByteWriter, type Env, errorText, type File, SparseNumbers } from '@pollux/base';
+import { assert, ByteWriter, type Env, errorText, type File } from '@pollux/base';
+import { NumberMap } from '@pollux/index';
 import type { ColumnRef } from '../catalogue.ts';
 import { ShardCorruptionError, ShardWriteError } from '../errors.ts';
 import type { PointColumns } from '../point-columns.ts';
@@ -45,8 +46,8 @@ export class WriteAheadLog {
   #segment = 1;
   #size = 0;
   /** Number + 1 in the segment of each column, and of each symbol, that it has told. */
-  readonly #columns = new SparseNumbers();
-  readonly #symbols = new SparseNumbers();
+  readonly #columns = new NumberMap();
+  readonly #symbols = new NumberMap();
   #columnCount = 0;
   #symbolCount = 0;
   /** Of the record that is being staged. */

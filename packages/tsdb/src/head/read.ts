@@ -1,5 +1,5 @@
 import { CanceledError } from '@pollux/base';
-import { type LabelIndex, matchPostings } from '@pollux/index';
+import { MemoryIndex, matchPostings } from '@pollux/index';
 import type { Labels, Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import type { ColumnBuilder } from '../query/column-builder.ts';
@@ -12,35 +12,17 @@ import type { SealedRef } from './sealed-chunks.ts';
 
 const NOTHING: readonly Interval[] = [];
 
-/** The head's postings by texts. */
-export class HeadLabelIndex implements LabelIndex {
-  readonly #head: Head;
-
-  constructor(head: Head) {
-    this.#head = head;
-  }
-
-  all(): Uint32Array {
-    return this.#head.table.postings.all();
-  }
-
-  postings(name: string, value: string): Uint32Array {
-    const { symbols, postings } = this.#head.table;
-    if (value === '') return new Uint32Array(0);
-    const nameId = symbols.find(name);
-    const valueId = symbols.find(value);
-    return nameId < 0 || valueId < 0 ? new Uint32Array(0) : postings.get(nameId, valueId);
-  }
-
-  postingsWhere(name: string, passes: (value: string) => boolean): Uint32Array[] {
-    const { symbols, postings } = this.#head.table;
-    const lists: Uint32Array[] = [];
-    const nameId = symbols.find(name);
-    if (nameId < 0) return lists;
-    postings.forEachValue(nameId, (value, refs) => {
-      if (passes(symbols.text(value))) lists.push(refs());
+/** The head's postings by texts, until they are rebuilt. */
+export class HeadLabelIndex extends MemoryIndex {
+  constructor({ table }: Head) {
+    super({
+      symbols: table.symbols,
+      postings: table.postings,
+      valueOf: (ref, name) => {
+        const slot = table.slotOf(ref);
+        return slot < 0 ? 0 : table.valueOf(slot, name);
+      },
     });
-    return lists;
   }
 }
 
@@ -220,12 +202,8 @@ export function headLabelValues(
     });
     return values;
   }
-  for (const ref of matchHead(head, matchers)) {
-    if (hidden.has(ref)) continue;
-    const value = table.valueOf(table.slotOf(ref), nameId);
-    if (value !== 0) values.add(table.symbols.text(value));
-  }
-  return values;
+  const shown = matchHead(head, matchers).filter((ref) => !hidden.has(ref));
+  return new Set(new HeadLabelIndex(head).valuesOf(shown, name));
 }
 
 function* labelsOf(head: Head, refs: ReadonlySet<number>): IterableIterator<Labels> {

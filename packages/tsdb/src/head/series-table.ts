@@ -37,7 +37,7 @@ export class SeriesTable {
   readonly keys: KeyTable;
   /** For callers that have label sets as strings. */
   readonly labelBytes = new LabelBytes();
-  postings = new LabelPostings();
+  postings = new LabelPostings({ keepsAll: true });
   /** 0 where the slot is free. */
   refs = new Uint32Array(64);
   /** Time of the newest sample, −Infinity when there is none. */
@@ -68,7 +68,6 @@ export class SeriesTable {
   #lastRef = 0;
   /** Slot + 1 by reference. */
   readonly #slots = new NumberMap();
-  readonly #compareSymbols = (a: number, b: number): number => this.symbols.compare(a, b);
   /** Symbols of the labels that were looked for last. */
   #scratch = new Uint32Array(64);
   /** Their hash, if all had one. */
@@ -242,18 +241,27 @@ export class SeriesTable {
 
   /** Symbols of the labels, name, value, name, value …; lent until the next change. */
   labelSymbols(slot: Slot): Uint32Array {
-    const start = this.keys.startOf(slot);
-    return this.keys.itemsOf(slot).subarray(start, start + this.keys.sizeOf(slot));
+    return this.keys.keyOf(slot);
   }
 
   /** The value of one label as a symbol, 0 when absent. */
   valueOf(slot: Slot, name: number): number {
-    return this.keys.valueOf(slot, name);
+    const items = this.keys.itemsOf(slot);
+    const start = this.keys.startOf(slot);
+    const end = start + this.keys.sizeOf(slot);
+    for (let i = start; i < end; i += 2) if (items[i] === name) return items[i + 1]!;
+    return 0;
   }
 
   /** Order of two series by their labels. */
   compare(a: Slot, b: Slot): number {
-    return this.keys.compare(a, b, this.#compareSymbols);
+    const keyA = this.keys.keyOf(a);
+    const keyB = this.keys.keyOf(b);
+    const shared = Math.min(keyA.length, keyB.length);
+    for (let i = 0; i < shared; i++) {
+      if (keyA[i] !== keyB[i]) return this.symbols.compare(keyA[i]!, keyB[i]!);
+    }
+    return keyA.length - keyB.length;
   }
 
   /** Frees the row, whose chunks have been released. Postings name the reference until {@link rebuildPostings}. */
@@ -268,7 +276,7 @@ export class SeriesTable {
 
   /** Leaves the removed series out of the postings. Yields between slices; the old ones answer until the new are ready. */
   async rebuildPostings(slices: Slices): Promise<void> {
-    const next = new LabelPostings(this.postings.pairCount);
+    const next = new LabelPostings({ keepsAll: true, expectedPairs: this.postings.pairCount });
     const refs = this.postings.all().slice();
     this.#nextPostings = next;
     for (let i = 0; i < refs.length; i++) {
