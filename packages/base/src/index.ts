@@ -38,8 +38,10 @@ export {
   type TlsVersion,
   type UdpSocket,
 } from './net.ts';
+export { atOnce, inSlices } from './pieces.ts';
 export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';
 export { Slices } from './slices.ts';
+export { Turns } from './turns.ts';
 export { VirtualClock } from './virtual-clock.ts';
 export {
   type PackedError,

@@ -1,10 +1,9 @@
-import { ByteCache, type Env, Slices } from '@pollux/base';
+import { ByteCache, type Env, inSlices, Slices } from '@pollux/base';
 import type { Catalogue, ColumnRef } from './catalogue.ts';
 import { type ColumnData, mergeColumns } from './column-data.ts';
 import { ColumnArena, type ColumnSpace } from './column-space.ts';
 import { DataFile } from './file/data-file.ts';
 import { DataFileWriter } from './file/data-file-writer.ts';
-import { inSlices } from './pieces.ts';
 import type { SeriesRef } from './series-names.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { type ByteCache, type Env, errorText, Slices } from '@pollux/base';
+import { atOnce, type ByteCache, type Env, errorText, inSlices, Slices } from '@pollux/base';
 import type { HashKey } from '@pollux/index';
 import type { Log } from '@pollux/telemetry';
 import type { WriteTarget } from './commit-queue.ts';
@@ -8,7 +8,6 @@ import {
   readIdentity,
   writeIdentity,
 } from './group-identity.ts';
-import { atOnce, inSlices } from './pieces.ts';
 import { ShardGroup } from './shard-group.ts';
 
 /** A shard group that there is on disk, and the group itself while it is open. */

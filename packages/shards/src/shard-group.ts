@@ -1,4 +1,4 @@
-import { type ByteCache, type Env, errorText, Slices } from '@pollux/base';
+import { type ByteCache, type Env, inSlices, Slices, Turns } from '@pollux/base';
 import type { HashKey } from '@pollux/index';
 import type { Labels } from '@pollux/model';
 import { wordsOf } from '@pollux/model';
@@ -19,7 +19,6 @@ import type { GroupIdentity } from './group-identity.ts';
 import { GroupReplay } from './group-replay.ts';
 import { Memtable } from './memtable.ts';
 import { filesToMerge } from './merge-policy.ts';
-import { inSlices } from './pieces.ts';
 import type { FieldConflict, PointColumns } from './point-columns.ts';
 import { SampleIndex } from './samples/sample-index.ts';
 import type { SampleRows } from './samples/sample-rows.ts';
@@ -74,9 +73,7 @@ export class ShardGroup {
   #active = new Memtable();
   #frozen: Frozen | null = null;
   readonly #files: GroupFiles;
-  #maintenance: Promise<void> = Promise.resolve();
-  /** Of {@link #exclusively}, waiting or at work. */
-  #running = 0;
+  readonly #maintenance = new Turns();
   /** Snapshots that were not given back. */
   #holders = 0;
   #isClosed = false;
@@ -152,7 +149,10 @@ export class ShardGroup {
   /** True when nothing is in memory that is not in files, and nobody reads or rewrites these. */
   get isIdle(): boolean {
     return (
-      this.#active.rows === 0 && this.#frozen === null && this.#holders === 0 && this.#running === 0
+      this.#active.rows === 0 &&
+      this.#frozen === null &&
+      this.#holders === 0 &&
+      !this.#maintenance.isBusy
     );
   }
 
@@ -424,34 +424,17 @@ export class ShardGroup {
     for (const file of snapshot.files) file.release();
   }
 
-  async #exclusively(work: () => Promise<void>): Promise<void> {
-    const previous = this.#maintenance;
-    this.#running++;
-    let done = (): void => {};
-    this.#maintenance = new Promise((resolve) => {
-      done = resolve;
-    });
-    try {
-      await previous;
+  #exclusively(work: () => Promise<void>): Promise<void> {
+    return this.#maintenance.take(async () => {
       if (!this.#isClosed) await work();
-    } finally {
-      this.#running--;
-      done();
-    }
+    });
   }
 
   /** Waits for maintenance and gives the files up. What is in the memtable is in the log. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    try {
-      await this.#maintenance;
-    } catch (error) {
-      this.#place.log.warn('maintenance of a shard group failed', {
-        group: this.identity.id,
-        error: errorText(error),
-      });
-    }
+    await this.#maintenance.take(async () => {});
     this.#wal.close();
     this.#files.close();
   }

@@ -1,4 +1,4 @@
-import { errorText } from '@pollux/base';
+import { errorText, Turns } from '@pollux/base';
 import type { Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import { BlockMaintenance } from './block-maintenance.ts';
@@ -6,7 +6,6 @@ import { DeletionLog } from './deletion-log.ts';
 import { HeadMaintenance } from './head-maintenance.ts';
 import type { MaintenanceContext, MaintenanceParts } from './maintenance-context.ts';
 import { writeSnapshot } from './snapshot.ts';
-import { Turns } from './turns.ts';
 
 /**
  * Moves the head into blocks, compacts blocks and enforces retention. Work on the head goes on beside work on blocks, which

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { ByteCache, SeededRandom } from '@pollux/base';
+import { atOnce, ByteCache, SeededRandom } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { createHashKey } from '@pollux/index';
 import { Labels } from '@pollux/model';
@@ -10,7 +10,6 @@ import { Catalogue, type ColumnRef } from '../catalogue.ts';
 import { ALL_TIME, type ColumnData } from '../column-data.ts';
 import { ColumnArena } from '../column-space.ts';
 import { ShardCorruptionError } from '../errors.ts';
-import { atOnce } from '../pieces.ts';
 import { DataFile } from './data-file.ts';
 import { DataFileWriter } from './data-file-writer.ts';
 

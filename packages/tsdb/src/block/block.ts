@@ -1,4 +1,12 @@
-import { ByteReader, crc32c, DecodeError, type File, type Files } from '@pollux/base';
+import {
+  atOnce,
+  ByteReader,
+  crc32c,
+  DecodeError,
+  type File,
+  type Files,
+  inSlices,
+} from '@pollux/base';
 import { matchPostings } from '@pollux/index';
 import { type Matcher, matchesAll } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
@@ -44,7 +52,7 @@ export class Block {
   static open(files: Files, directory: string, cache: FileCache): Block {
     const block = new Block(files, directory, cache);
     try {
-      for (const _ of block.index.open());
+      atOnce(block.index.open());
       return block;
     } catch (error) {
       block.release();
@@ -61,7 +69,7 @@ export class Block {
   ): Promise<Block> {
     const block = new Block(files, directory, cache);
     try {
-      for (const _ of block.index.open()) if (slices.isOver) await slices.pause();
+      await inSlices(block.index.open(), slices);
       return block;
     } catch (error) {
       block.release();

@@ -1,4 +1,4 @@
-import type { Slices } from '@pollux/base';
+import type { Slices } from './slices.ts';
 
 /** Runs work that yields between its pieces, giving the thread away when a slice is over. */
 export async function inSlices<T>(work: Generator<void, T, void>, slices: Slices): Promise<T> {
