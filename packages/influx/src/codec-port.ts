@@ -1,6 +1,5 @@
 import type { Matcher } from '@pollux/model';
-import type { SeriesColumns } from '@pollux/storage';
-import type { SampleColumns } from './engine-port.ts';
+import type { SampleColumns, SeriesColumns } from '@pollux/storage';
 
 /** A remote-write body as columns, lent. */
 export type PrometheusWrite = SampleColumns & {

@@ -1,19 +1,6 @@
 export type { PrometheusCodec, PrometheusQuery, PrometheusWrite } from './codec-port.ts';
 export { decodeInfluxConfig, type InfluxConfig } from './config.ts';
-export type {
-  ColumnData,
-  FieldKind,
-  GroupIdentity,
-  NanoRange,
-  OpenQueryable,
-  PointColumns,
-  SeriesKey,
-  StoreEngine,
-  View,
-  ViewSeries,
-  WriteOutcome,
-  WriteTarget,
-} from './engine-port.ts';
+export type { OpenQueryable, StoreEngine, View, ViewSeries } from './engine-port.ts';
 export { registerInflux } from './http/routes.ts';
 export { type ParsedLines, parseLines } from './line-protocol/parse.ts';
 export { type Precision, UNIT_NANOS } from './line-protocol/precision.ts';

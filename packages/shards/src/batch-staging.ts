@@ -1,6 +1,5 @@
+import type { FieldConflict, FieldKind, PointColumns } from '@pollux/storage';
 import type { Catalogue, ColumnClass } from './catalogue.ts';
-import type { FieldKind } from './field-kind.ts';
-import type { FieldConflict, PointColumns } from './point-columns.ts';
 import type { StagedRows } from './wal/wal.ts';
 
 /** In place of a column: the row is refused. */

@@ -1,7 +1,8 @@
 import { HashIndex, type HashKey, hashPair, KeyTable, U32List } from '@pollux/index';
 import type { Labels } from '@pollux/model';
-import { type FieldKind, KIND_CODES, kindOf } from './field-kind.ts';
-import { SeriesNames, type SeriesRef, type TagCondition } from './series-names.ts';
+import type { FieldKind, TagCondition } from '@pollux/storage';
+import { KIND_CODES, kindOf } from './field-kind.ts';
+import { SeriesNames, type SeriesRef } from './series-names.ts';
 
 /** Number of a (series, field, type, replica) inside one shard group: the unit that holds samples. */
 export type ColumnRef = number;

@@ -1,6 +1,7 @@
+import type { ColumnData } from '@pollux/storage';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ColumnData, mergeColumns } from './column-data.ts';
+import { mergeColumns } from './column-data.ts';
 import { ColumnArena, OWN_ARRAYS } from './column-space.ts';
 
 const row = fc.record({

@@ -4,9 +4,10 @@ import * as path from 'node:path';
 import { type File, type Files, sleep, VirtualClock } from '@pollux/base';
 import { NodeFiles, nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
+import type { PointColumns } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PointColumns, ShardStore } from './index.ts';
+import { ShardStore } from './index.ts';
 
 const SYNC_MS = 4;
 const TARGET = {

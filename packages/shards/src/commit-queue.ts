@@ -3,15 +3,6 @@ import { ShardClosedError, ShardLimitError } from './errors.ts';
 import type { ShardGroup } from './shard-group.ts';
 import type { StoreMetrics } from './store-metrics.ts';
 
-export type WriteTarget = {
-  readonly database: string;
-  readonly retentionPolicy: string;
-  /** Span of shard groups that are created for this write. */
-  readonly groupDurationMs: number;
-  /** Points older than this are refused; null takes all. */
-  readonly oldestMs: number | null;
-};
-
 /** A batch on its way through the commit: staged, made durable with all others, made visible. */
 export interface WaitingWrite {
   readonly rowCount: number;

@@ -1,5 +1,4 @@
-/** The type of a field, fixed per measurement and shard group by the first value written. */
-export type FieldKind = 'float' | 'integer' | 'boolean' | 'string' | 'unsigned';
+import type { FieldKind } from '@pollux/storage';
 
 /** Codes in memory and on disk; never reused for another meaning. */
 export const KIND_CODES = { float: 0, integer: 1, boolean: 2, string: 3, unsigned: 4 } as const;

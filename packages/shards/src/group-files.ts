@@ -1,6 +1,7 @@
 import { ByteCache, type Env, inSlices, Slices } from '@pollux/base';
+import type { ColumnData } from '@pollux/storage';
 import type { Catalogue, ColumnRef } from './catalogue.ts';
-import { type ColumnData, mergeColumns } from './column-data.ts';
+import { mergeColumns } from './column-data.ts';
 import { ColumnArena, type ColumnSpace } from './column-space.ts';
 import { DataFile } from './file/data-file.ts';
 import { DataFileWriter } from './file/data-file-writer.ts';

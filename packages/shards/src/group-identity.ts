@@ -1,15 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Env, errorText } from '@pollux/base';
+import type { GroupIdentity } from '@pollux/storage';
 import { ShardCorruptionError } from './errors.ts';
-
-/** [startMs, endMs): the end is not included. `id` grows for ever over all databases. */
-export type GroupIdentity = {
-  readonly id: number;
-  readonly database: string;
-  readonly retentionPolicy: string;
-  readonly startMs: number;
-  readonly endMs: number;
-};
 
 const FILE = 'group.json';
 const VERSION = 1;

@@ -1,7 +1,7 @@
 import type { Env } from '@pollux/base';
 import { wordsOf } from '@pollux/model';
+import type { FieldKind } from '@pollux/storage';
 import type { Catalogue, ColumnRef } from './catalogue.ts';
-import type { FieldKind } from './field-kind.ts';
 import type { Memtable } from './memtable.ts';
 import { replaySegment } from './wal/wal.ts';
 import type { ColumnSymbols, RecordSink } from './wal/wal-record.ts';

@@ -1,13 +1,8 @@
 import { atOnce, type ByteCache, type Env, errorText, inSlices, Slices } from '@pollux/base';
 import type { HashKey } from '@pollux/index';
+import type { GroupIdentity, WriteTarget } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
-import type { WriteTarget } from './commit-queue.ts';
-import {
-  directoryName,
-  type GroupIdentity,
-  readIdentity,
-  writeIdentity,
-} from './group-identity.ts';
+import { directoryName, readIdentity, writeIdentity } from './group-identity.ts';
 import { ShardGroup } from './shard-group.ts';
 
 /** A shard group that there is on disk, and the group itself while it is open. */

@@ -1,7 +1,7 @@
 import { wordsOf } from '@pollux/model';
-import { type ColumnData, mergeColumns } from './column-data.ts';
+import type { ColumnData, FieldKind } from '@pollux/storage';
+import { mergeColumns } from './column-data.ts';
 import { type ColumnSpace, OWN_ARRAYS } from './column-space.ts';
-import type { FieldKind } from './field-kind.ts';
 
 /**
  * A slab is one buffer of 160 KiB: above the size from which the allocator maps memory of its own and gives it back when the

@@ -1,6 +1,6 @@
 import { assert, type Slices } from '@pollux/base';
-import type { WaitingWrite, WriteTarget } from './commit-queue.ts';
-import type { FieldConflict, PointColumns, WriteOutcome } from './point-columns.ts';
+import type { FieldConflict, PointColumns, WriteOutcome, WriteTarget } from '@pollux/storage';
+import type { WaitingWrite } from './commit-queue.ts';
 import type { ShardGroup, StagedBatch } from './shard-group.ts';
 
 /** Rows staged or made visible between two looks at the clock. */

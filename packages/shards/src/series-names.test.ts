@@ -1,10 +1,11 @@
 import { SeededRandom } from '@pollux/base';
 import { createHashKey } from '@pollux/index';
 import { Labels } from '@pollux/model';
+import type { TagCondition } from '@pollux/storage';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Catalogue } from './catalogue.ts';
-import { SeriesNames, type TagCondition } from './series-names.ts';
+import { SeriesNames } from './series-names.ts';
 
 const HASH_KEY = createHashKey(new SeededRandom(7));
 const names = ['a', 'b', 'c'];

@@ -9,17 +9,10 @@ import {
   U32List,
 } from '@pollux/index';
 import { Labels } from '@pollux/model';
+import type { TagCondition } from '@pollux/storage';
 
 /** Number of a series inside one shard group. */
 export type SeriesRef = number;
-
-/** What a series must fulfil in one tag; an absent tag counts as an empty value. */
-export type TagCondition = {
-  readonly tag: string;
-  /** The only value that passes; null when there may be others. */
-  readonly equals: string | null;
-  readonly matches: (value: string) => boolean;
-};
 
 const NONE = 0xffffffff;
 /** As the name of a tag: the measurement. No tag has an empty name. */

@@ -2,24 +2,22 @@ import { type ByteCache, type Env, inSlices, Slices, Turns } from '@pollux/base'
 import type { HashKey } from '@pollux/index';
 import type { Labels } from '@pollux/model';
 import { wordsOf } from '@pollux/model';
+import type {
+  ColumnData,
+  FieldConflict,
+  GroupIdentity,
+  NanoRange,
+  PointColumns,
+} from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import { BatchClasses, Conflicts, NO_COLUMN } from './batch-staging.ts';
 import { Catalogue, type ColumnRef } from './catalogue.ts';
-import {
-  type ColumnData,
-  cutRange,
-  emptyColumn,
-  mergeColumns,
-  type NanoRange,
-  sliceRange,
-} from './column-data.ts';
+import { cutRange, emptyColumn, mergeColumns, sliceRange } from './column-data.ts';
 import type { DataFile } from './file/data-file.ts';
 import { GroupFiles } from './group-files.ts';
-import type { GroupIdentity } from './group-identity.ts';
 import { GroupReplay } from './group-replay.ts';
 import { Memtable } from './memtable.ts';
 import { filesToMerge } from './merge-policy.ts';
-import type { FieldConflict, PointColumns } from './point-columns.ts';
 import { SampleIndex } from './samples/sample-index.ts';
 import type { SampleRows } from './samples/sample-rows.ts';
 import type { SeriesRef } from './series-names.ts';

@@ -4,16 +4,10 @@ import * as path from 'node:path';
 import { type Env, type File, type Files, SeededRandom, VirtualClock } from '@pollux/base';
 import { NodeFiles, nodeEnv } from '@pollux/base/node';
 import { Labels, wordsOf } from '@pollux/model';
+import { ALL_TIME, type FieldKind, type PointColumns, type WriteTarget } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  ALL_TIME,
-  type FieldKind,
-  type PointColumns,
-  ShardStore,
-  ShardWriteError,
-  type WriteTarget,
-} from './index.ts';
+import { ShardStore, ShardWriteError } from './index.ts';
 
 /** Four columns of one series, as a program of version 1 wrote them. */
 const OLD_SEGMENT =

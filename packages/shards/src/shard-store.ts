@@ -1,20 +1,22 @@
 import { ByteCache, type Env, errorText, sleep } from '@pollux/base';
 import { createHashKey } from '@pollux/index';
 import type { Labels } from '@pollux/model';
-import type { Log, Registry } from '@pollux/telemetry';
-import type { NanoRange } from './column-data.ts';
-import { CommitQueue, type WaitingWrite, type WriteTarget } from './commit-queue.ts';
-import { ShardClosedError, ShardLimitError } from './errors.ts';
-import type { GroupIdentity } from './group-identity.ts';
-import { GroupSlots, type Slot } from './group-slots.ts';
-import type { PointColumns, WriteOutcome } from './point-columns.ts';
-import { PointsWrite } from './points-write.ts';
 import type {
+  GroupIdentity,
+  NanoRange,
   PlacedSamples,
+  PointColumns,
   SampleColumns,
   SampleOutcome,
   SampleRules,
-} from './samples/sample-columns.ts';
+  WriteOutcome,
+  WriteTarget,
+} from '@pollux/storage';
+import type { Log, Registry } from '@pollux/telemetry';
+import { CommitQueue, type WaitingWrite } from './commit-queue.ts';
+import { ShardClosedError, ShardLimitError } from './errors.ts';
+import { GroupSlots, type Slot } from './group-slots.ts';
+import { PointsWrite } from './points-write.ts';
 import { MAX_SPANNED_LABELS } from './samples/sample-index.ts';
 import {
   type SampleBatch,

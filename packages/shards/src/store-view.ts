@@ -1,7 +1,8 @@
 import { compareText, type Labels } from '@pollux/model';
-import { type ColumnData, mergeColumns, type NanoRange } from './column-data.ts';
-import { type FieldKind, isWhole } from './field-kind.ts';
-import type { SeriesRef, TagCondition } from './series-names.ts';
+import type { ColumnData, FieldKind, NanoRange, TagCondition } from '@pollux/storage';
+import { mergeColumns } from './column-data.ts';
+import { isWhole } from './field-kind.ts';
+import type { SeriesRef } from './series-names.ts';
 import type { GroupSnapshot, ShardGroup } from './shard-group.ts';
 
 /** A series over the groups of a view. */

@@ -9,8 +9,9 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
+import { ALL_TIME, type PointColumns } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
-import { ALL_TIME, type PointColumns, ShardStore } from './index.ts';
+import { ShardStore } from './index.ts';
 
 const SERIES = Number(process.argv[2] ?? 1_000_000);
 const ROUNDS = 4;

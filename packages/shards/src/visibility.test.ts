@@ -4,9 +4,10 @@ import * as path from 'node:path';
 import { VirtualClock } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
+import { ALL_TIME, type PointColumns } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ALL_TIME, type PointColumns, ShardStore, type StoreView } from './index.ts';
+import { ShardStore, type StoreView } from './index.ts';
 
 const DAY = 86_400_000;
 const TARGET = { database: 'db', retentionPolicy: 'rp', groupDurationMs: DAY, oldestMs: null };

@@ -57,6 +57,23 @@ export {
   uncoveredRanges,
 } from './fanout/uncovered-ranges.ts';
 export { withRemotes } from './fanout/with-remotes.ts';
+export { ALL_TIME, type ColumnData, MAX_TIME_MS, type NanoRange } from './fields/field-column.ts';
+export type { FieldKind } from './fields/field-kind.ts';
+export type { GroupIdentity } from './fields/group-identity.ts';
+export type {
+  FieldConflict,
+  PointColumns,
+  SeriesKey,
+  WriteOutcome,
+  WriteTarget,
+} from './fields/point-columns.ts';
+export type {
+  PlacedSamples,
+  SampleColumns,
+  SampleOutcome,
+  SampleRules,
+} from './fields/sample-columns.ts';
+export type { TagCondition } from './fields/tag-condition.ts';
 export { MemoryBudget } from './memory-budget.ts';
 export { PlannedSource } from './planned-source.ts';
 export {

@@ -1,8 +1,7 @@
 import { type HttpResponse, OperatingError, withTimeout } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
-import { MemoryBudget, NO_HINTS, type SeriesColumns } from '@pollux/storage';
+import { MemoryBudget, NO_HINTS, type PlacedSamples, type SeriesColumns } from '@pollux/storage';
 import type { PrometheusQuery } from '../codec-port.ts';
-import type { PlacedSamples } from '../engine-port.ts';
 import { MetaError } from '../meta/errors.ts';
 import { PartialWriteError } from '../write/errors.ts';
 import { failure, noContent } from './answers.ts';

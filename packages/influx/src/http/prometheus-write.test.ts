@@ -3,12 +3,10 @@ import { ByteWriter, errorText, type File, OperatingError, VirtualClock } from '
 import { NodeFiles, nodeEnv } from '@pollux/base/node';
 import { METRIC_NAME, wordsOf } from '@pollux/model';
 import { decodeLabels, decodeWriteRequest, snappyDecode, snappyEncode } from '@pollux/remote';
-import { ALL_TIME } from '@pollux/shards';
-import { splitReplicaLabels } from '@pollux/storage';
+import { ALL_TIME, type PointColumns, type SeriesKey, splitReplicaLabels } from '@pollux/storage';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { TestStore } from '../../test/harness.ts';
-import type { PointColumns, SeriesKey } from '../engine-port.ts';
 
 const NOW = Date.UTC(2024, 5, 12);
 const DAY = 86_400_000;

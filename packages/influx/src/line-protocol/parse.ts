@@ -1,5 +1,5 @@
 import { Labels } from '@pollux/model';
-import type { FieldKind, PointColumns, SeriesKey } from '../engine-port.ts';
+import type { FieldKind, PointColumns, SeriesKey } from '@pollux/storage';
 import { type Precision, UNIT_NANOS } from './precision.ts';
 import {
   fieldKeyEnd,

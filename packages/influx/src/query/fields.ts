@@ -1,5 +1,5 @@
 import { compareText } from '@pollux/model';
-import type { FieldKind } from '../engine-port.ts';
+import type { FieldKind } from '@pollux/storage';
 import { type Expression, type Field, type SelectStatement, walk } from '../influxql/ast.ts';
 import { QueryError } from '../influxql/errors.ts';
 import { printExpression } from '../influxql/print.ts';

@@ -1,5 +1,5 @@
 import { Labels } from '@pollux/model';
-import type { FieldKind, PointColumns } from '../engine-port.ts';
+import type { FieldKind, PointColumns } from '@pollux/storage';
 import type { ResultSeries } from './result.ts';
 import { splitNanos } from './table.ts';
 

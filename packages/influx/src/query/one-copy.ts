@@ -1,6 +1,5 @@
 import { Labels } from '@pollux/model';
-import { chooseCopy, type SeriesColumns } from '@pollux/storage';
-import type { ColumnData } from '../engine-port.ts';
+import { type ColumnData, chooseCopy, type SeriesColumns } from '@pollux/storage';
 
 /**
  * One copy of a field's replicas by the rule that holds everywhere in the stack. Only Prometheus writes replicas, so several

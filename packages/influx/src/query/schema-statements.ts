@@ -1,5 +1,6 @@
 import { compareText, type Labels } from '@pollux/model';
-import { ALL_TIME, type View } from '../engine-port.ts';
+import { ALL_TIME } from '@pollux/storage';
+import type { View } from '../engine-port.ts';
 import type {
   Expression,
   KeyFilter,

@@ -1,6 +1,7 @@
 import { LimitError, type Random } from '@pollux/base';
 import { compareText, Labels } from '@pollux/model';
-import type { FieldKind, View } from '../engine-port.ts';
+import type { FieldKind } from '@pollux/storage';
+import type { View } from '../engine-port.ts';
 import {
   type Expression,
   type Field,

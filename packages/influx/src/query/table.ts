@@ -1,14 +1,7 @@
 import { CanceledError, type Clock, sleep } from '@pollux/base';
 import { compareText, type Labels } from '@pollux/model';
-import type {
-  ColumnData,
-  FieldKind,
-  NanoRange,
-  StoreEngine,
-  TagCondition,
-  View,
-  ViewSeries,
-} from '../engine-port.ts';
+import type { ColumnData, FieldKind, NanoRange, TagCondition } from '@pollux/storage';
+import type { StoreEngine, View, ViewSeries } from '../engine-port.ts';
 import type { Measurement } from '../influxql/ast.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
 import { oneCopy } from './one-copy.ts';

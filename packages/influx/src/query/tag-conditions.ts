@@ -1,4 +1,4 @@
-import type { TagCondition } from '../engine-port.ts';
+import type { TagCondition } from '@pollux/storage';
 import { type Expression, walk } from '../influxql/ast.ts';
 import { evaluate, type PatternCache } from './values.ts';
 

@@ -5,10 +5,10 @@ import type {
   SampleColumns,
   SampleOutcome,
   SampleRules,
-  StoreEngine,
   WriteOutcome,
   WriteTarget,
-} from '../engine-port.ts';
+} from '@pollux/storage';
+import type { StoreEngine } from '../engine-port.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
 import { PartialWriteError } from './errors.ts';
 

@@ -9,19 +9,20 @@ import {
 } from '@pollux/model';
 import {
   type Annotation,
+  type ColumnData,
   chooseCopy,
   DEFAULT_COPY_CHOICE,
   type NamesAnswer,
+  type NanoRange,
   type Queryable,
   type ReadContext,
   type SelectRequest,
   type SeriesColumns,
   type SeriesSource,
   splitReplica,
+  type TagCondition,
   type TimeRange,
 } from '@pollux/storage';
-import type { ColumnData, NanoRange } from '../column-data.ts';
-import type { TagCondition } from '../series-names.ts';
 import type { ShardStore } from '../shard-store.ts';
 import type { StoreView, ViewSeries } from '../store-view.ts';
 import { labelsOf, VALUE_FIELD } from './prometheus-mapping.ts';

@@ -1,10 +1,9 @@
 import { ByteReader, ByteWriter } from '@pollux/base';
 import { wordsOf } from '@pollux/model';
+import type { ColumnData, FieldKind } from '@pollux/storage';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ColumnData } from '../column-data.ts';
 import { ColumnArena, OWN_ARRAYS } from '../column-space.ts';
-import type { FieldKind } from '../field-kind.ts';
 import { ColumnEncoder, decodeColumn } from './column-codec.ts';
 
 /** Any 64 bits: floats with every NaN payload, and integers over the whole range. */

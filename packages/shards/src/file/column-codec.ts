@@ -12,9 +12,9 @@ import {
   denseMaxBytes,
 } from '@pollux/kernels';
 import { wordsOf } from '@pollux/model';
-import type { ColumnData } from '../column-data.ts';
+import type { ColumnData, FieldKind } from '@pollux/storage';
 import type { ColumnSpace } from '../column-space.ts';
-import { type FieldKind, isWhole } from '../field-kind.ts';
+import { isWhole } from '../field-kind.ts';
 
 /** Rows that are encoded together at most. */
 export const MAX_ROWS = DENSE_MAX_SAMPLES;

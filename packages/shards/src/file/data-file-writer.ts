@@ -2,8 +2,8 @@ import * as zlib from 'node:zlib';
 import { ByteWriter, type Env, type File } from '@pollux/base';
 import { NumberMap } from '@pollux/index';
 import { crc32c } from '@pollux/kernels';
+import type { ColumnData } from '@pollux/storage';
 import type { Catalogue, ColumnRef } from '../catalogue.ts';
-import type { ColumnData } from '../column-data.ts';
 import { KIND_CODES } from '../field-kind.ts';
 import { ColumnEncoder, MAX_ROWS } from './column-codec.ts';
 import {

@@ -1,6 +1,7 @@
 import { type ByteCache, ByteReader, type Env, errorText } from '@pollux/base';
+import type { ColumnData, NanoRange } from '@pollux/storage';
 import type { Catalogue, ColumnRef } from '../catalogue.ts';
-import { type ColumnData, mergeColumns, type NanoRange } from '../column-data.ts';
+import { mergeColumns } from '../column-data.ts';
 import { type ColumnSpace, OWN_ARRAYS } from '../column-space.ts';
 import { ShardCorruptionError } from '../errors.ts';
 import { BlockReader } from './block-reader.ts';

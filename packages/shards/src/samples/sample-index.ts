@@ -1,9 +1,13 @@
 import { NumberMap } from '@pollux/index';
 import { type Labels, METRIC_NAME } from '@pollux/model';
-import { replicaOfValues, splitReplicaLabels } from '@pollux/storage';
+import {
+  replicaOfValues,
+  type SampleColumns,
+  type SampleRules,
+  splitReplicaLabels,
+} from '@pollux/storage';
 import type { Catalogue, ColumnClass, ColumnRef } from '../catalogue.ts';
 import { measurementOf, VALUE_FIELD } from '../engine/prometheus-mapping.ts';
-import type { SampleColumns, SampleRules } from './sample-columns.ts';
 
 /** In place of a column: the series was not met in this group. */
 export const UNMET = -2;

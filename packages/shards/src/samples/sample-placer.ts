@@ -1,11 +1,14 @@
 import { type Clock, Slices } from '@pollux/base';
 import { wordsOf } from '@pollux/model';
-import { splitReplicaLabels } from '@pollux/storage';
-import { MAX_TIME_MS } from '../column-data.ts';
-import type { WriteTarget } from '../commit-queue.ts';
+import {
+  MAX_TIME_MS,
+  type SampleColumns,
+  type SampleRules,
+  splitReplicaLabels,
+  type WriteTarget,
+} from '@pollux/storage';
 import { measurementOf } from '../engine/prometheus-mapping.ts';
 import type { ShardGroup } from '../shard-group.ts';
-import type { SampleColumns, SampleRules } from './sample-columns.ts';
 import { RESERVED, UNMET } from './sample-index.ts';
 import type { SampleRows, SampleRowsPool } from './sample-rows.ts';
 

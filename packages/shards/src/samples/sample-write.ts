@@ -1,9 +1,8 @@
 import type { Slices } from '@pollux/base';
+import type { FieldConflict, SampleOutcome } from '@pollux/storage';
 import type { WaitingWrite } from '../commit-queue.ts';
 import { ShardClosedError } from '../errors.ts';
-import type { FieldConflict } from '../point-columns.ts';
 import type { ShardGroup } from '../shard-group.ts';
-import type { SampleOutcome } from './sample-columns.ts';
 import type { SampleBatch } from './sample-placer.ts';
 import type { SampleRows } from './sample-rows.ts';
 

@@ -3,15 +3,10 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
+import { ALL_TIME, type SampleColumns, type SampleRules } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  ALL_TIME,
-  type SampleColumns,
-  type SampleRules,
-  ShardClosedError,
-  ShardStore,
-} from '../index.ts';
+import { ShardClosedError, ShardStore } from '../index.ts';
 
 const DAY = 86_400_000;
 const TARGET = {

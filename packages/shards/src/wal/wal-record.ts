@@ -1,8 +1,8 @@
 import { ByteReader, type ByteWriter, DecodeError } from '@pollux/base';
 import { crc32c } from '@pollux/kernels';
 import { wordsOf } from '@pollux/model';
-import { type FieldKind, KIND_CODES, kindOf } from '../field-kind.ts';
-import type { PointColumns } from '../point-columns.ts';
+import type { FieldKind, PointColumns } from '@pollux/storage';
+import { KIND_CODES, kindOf } from '../field-kind.ts';
 import type { SampleRows } from '../samples/sample-rows.ts';
 
 /** Boxes in shards.md. Written is the second; the first, whose definitions hold their texts, is of version 1. */

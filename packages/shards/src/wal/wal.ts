@@ -1,8 +1,8 @@
 import { assert, ByteWriter, type Env, errorText, type File } from '@pollux/base';
 import { NumberMap } from '@pollux/index';
+import type { PointColumns } from '@pollux/storage';
 import type { ColumnRef } from '../catalogue.ts';
 import { ShardCorruptionError, ShardWriteError } from '../errors.ts';
-import type { PointColumns } from '../point-columns.ts';
 import type { SampleRows } from '../samples/sample-rows.ts';
 import {
   type ColumnSymbols,

@@ -1,13 +1,13 @@
 import { ByteWriter } from '@pollux/base';
 import { Labels } from '@pollux/model';
+import { ShardStore } from '@pollux/shards';
 import {
   ALL_TIME,
   type PointColumns,
   type SampleColumns,
   type SampleRules,
-  ShardStore,
   type WriteTarget,
-} from '@pollux/shards';
+} from '@pollux/storage';
 import { Registry } from '@pollux/telemetry';
 import type { FaultSubject, Step } from './fault-run.ts';
 import type { FaultWorld } from './fault-world.ts';

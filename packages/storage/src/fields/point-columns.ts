@@ -44,3 +44,13 @@ export type WriteOutcome = {
   /** Points older than the limit that the caller gave. */
   readonly expiredPoints: number;
 };
+
+/** Where a batch goes. */
+export type WriteTarget = {
+  readonly database: string;
+  readonly retentionPolicy: string;
+  /** Span of shard groups that are created for this write. */
+  readonly groupDurationMs: number;
+  /** Points older than this are refused; null takes all. */
+  readonly oldestMs: number | null;
+};

@@ -1,5 +1,5 @@
 import type { Labels } from '@pollux/model';
-import type { WriteOutcome } from '../point-columns.ts';
+import type { WriteOutcome } from './point-columns.ts';
 
 /**
  * Samples of Prometheus as they come over the wire: sample j, `values[j]` by its bits at `timestampsMs[j]` (whole ms), belongs to series
