@@ -1,13 +1,10 @@
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import { type File, type Files, sleep, VirtualClock } from '@pollux/base';
 import { NodeFiles, nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
 import type { PointColumns } from '@pollux/storage';
-import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ShardStore } from './index.ts';
+import type { ShardStore } from './index.ts';
+import { StoreDirectory } from './testing/store-directory.ts';
 
 const SYNC_MS = 4;
 const TARGET = {
@@ -62,26 +59,17 @@ function point(writer: number, ms: number): PointColumns {
 }
 
 describe('the group commit', () => {
-  let directory = '';
+  let directory: StoreDirectory;
   let store: ShardStore;
   let clock: VirtualClock;
   let disk: SlowDisk;
   beforeEach(async () => {
-    directory = fs.mkdtempSync(path.join(os.tmpdir(), 'shards-commit-'));
+    directory = new StoreDirectory();
     clock = new VirtualClock();
     disk = new SlowDisk(clock);
-    store = await ShardStore.open({
-      env: { ...nodeEnv(), clock, files: disk },
-      log: Log.silent(),
-      registry: new Registry(),
-      directory,
-      walDirectory: null,
-    });
+    store = await directory.open({ env: { ...nodeEnv(), clock, files: disk } });
   });
-  afterEach(async () => {
-    await store.close();
-    fs.rmSync(directory, { recursive: true, force: true });
-  });
+  afterEach(() => directory.remove());
 
   it('syncs once for all writes that arrive while the disk is busy, and none waits for more than two syncs', async () => {
     const seconds = 1;

@@ -1,13 +1,13 @@
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { type Env, type File, type Files, SeededRandom, VirtualClock } from '@pollux/base';
 import { NodeFiles, nodeEnv } from '@pollux/base/node';
 import { Labels, wordsOf } from '@pollux/model';
 import { ALL_TIME, type FieldKind, type PointColumns, type WriteTarget } from '@pollux/storage';
-import { Log, Registry } from '@pollux/telemetry';
+import { Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ShardStore, ShardWriteError } from './index.ts';
+import { type ShardStore, type ShardStoreOptions, ShardWriteError } from './index.ts';
+import { StoreDirectory } from './testing/store-directory.ts';
 
 /** Four columns of one series, as a program of version 1 wrote them. */
 const OLD_SEGMENT =
@@ -109,32 +109,19 @@ function dump(store: ShardStore, range = ALL_TIME): string[] {
 
 describe('the shard store', () => {
   let directory = '';
-  let stores: ShardStore[] = [];
+  let stores: StoreDirectory;
 
   beforeEach(() => {
-    directory = fs.mkdtempSync(path.join(os.tmpdir(), 'shards-'));
-    stores = [];
+    stores = new StoreDirectory();
+    directory = stores.path;
   });
-  afterEach(async () => {
-    for (const store of stores) await store.close();
-    fs.rmSync(directory, { recursive: true, force: true });
-  });
+  afterEach(() => stores.remove());
 
-  async function open(
+  function open(
     env: Env = nodeEnv(),
-    memtableBytes?: number,
-    registry = new Registry(),
+    options: Partial<ShardStoreOptions> = {},
   ): Promise<ShardStore> {
-    const store = await ShardStore.open({
-      env,
-      log: Log.silent(),
-      registry,
-      directory: `${directory}/data`,
-      walDirectory: null,
-      ...(memtableBytes === undefined ? {} : { memtableBytes }),
-    });
-    stores.push(store);
-    return store;
+    return stores.open({ ...options, env });
   }
 
   it('gives back every type to the nanosecond, before and after a flush and a restart', async () => {
@@ -475,7 +462,7 @@ describe('the shard store', () => {
 
   it('tells what its index and its cache hold', async () => {
     const registry = new Registry();
-    const store = await open(nodeEnv(), undefined, registry);
+    const store = await open(nodeEnv(), { registry });
     const rows: Row[] = Array.from({ length: 3 }, (_, i) => ({
       measurement: 'm',
       tags: { host: `h${i}` },
@@ -498,7 +485,7 @@ describe('the shard store', () => {
   });
 
   it('commits waiting batches together and refuses to run over its memory', async () => {
-    const store = await open(nodeEnv(), 16_384);
+    const store = await open(nodeEnv(), { memtableBytes: 16_384 });
     const writes = Array.from({ length: 200 }, (_, i) =>
       store.write(TARGET, batchOf([{ measurement: `m${i}`, ms: i, value: i }])),
     );

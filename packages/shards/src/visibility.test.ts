@@ -1,13 +1,10 @@
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import { VirtualClock } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
 import { ALL_TIME, type PointColumns } from '@pollux/storage';
-import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ShardStore, type StoreView } from './index.ts';
+import type { ShardStore, StoreView } from './index.ts';
+import { StoreDirectory } from './testing/store-directory.ts';
 
 const DAY = 86_400_000;
 const TARGET = { database: 'db', retentionPolicy: 'rp', groupDurationMs: DAY, oldestMs: null };
@@ -45,25 +42,16 @@ function batchOf(value: number): PointColumns {
 }
 
 describe('a batch that takes many slices of time', () => {
-  let directory = '';
+  let directory: StoreDirectory;
   let store: ShardStore;
   beforeEach(async () => {
-    directory = fs.mkdtempSync(path.join(os.tmpdir(), 'shards-visible-'));
+    directory = new StoreDirectory();
     store = await open();
   });
-  afterEach(async () => {
-    await store.close();
-    fs.rmSync(directory, { recursive: true, force: true });
-  });
+  afterEach(() => directory.remove());
 
   const open = (): Promise<ShardStore> =>
-    ShardStore.open({
-      env: { ...nodeEnv(), clock: new HurriedClock() },
-      log: Log.silent(),
-      registry: new Registry(),
-      directory,
-      walDirectory: null,
-    });
+    directory.open({ env: { ...nodeEnv(), clock: new HurriedClock() } });
 
   /** Rows by their value. */
   function rowsIn(view: StoreView): Map<number, number> {

@@ -1,12 +1,8 @@
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
-import { nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
 import { ALL_TIME, type SampleColumns, type SampleRules } from '@pollux/storage';
-import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ShardClosedError, ShardStore } from '../index.ts';
+import { ShardClosedError, type ShardStore } from '../index.ts';
+import { StoreDirectory } from '../testing/store-directory.ts';
 
 const DAY = 86_400_000;
 const TARGET = {
@@ -59,25 +55,14 @@ function samplesOf(
 }
 
 describe('samples by the numbers of their series', () => {
-  let directory = '';
+  let directory: StoreDirectory;
   let store: ShardStore;
   beforeEach(async () => {
-    directory = fs.mkdtempSync(path.join(os.tmpdir(), 'shards-samples-'));
-    store = await open();
+    directory = new StoreDirectory();
+    store = await directory.open();
   });
-  afterEach(async () => {
-    await store.close();
-    fs.rmSync(directory, { recursive: true, force: true });
-  });
+  afterEach(() => directory.remove());
 
-  const open = (): Promise<ShardStore> =>
-    ShardStore.open({
-      env: nodeEnv(),
-      log: Log.silent(),
-      registry: new Registry(),
-      directory,
-      walDirectory: null,
-    });
   const place = (samples: SampleColumns) => store.placeSamples(() => TARGET, samples, RULES);
 
   /** `measurement{tags} replica: times`. */
@@ -117,7 +102,7 @@ describe('samples by the numbers of their series', () => {
     const expected = ['m{number="1"} A: 1,2,3', 'm{number="2"} A: 1,2,3'];
     expect(dump()).toEqual(expected);
     await store.close();
-    store = await open();
+    store = await directory.open();
     expect(dump()).toEqual(expected);
     // Numbers of another process mean nothing to this one; other numbers of the same series do it no harm.
     const renumbered = samplesOf(
