@@ -27,12 +27,14 @@ export class EngineQueryPort implements QueryPort {
     timeoutMs,
     signal,
     origin,
+    perStepStats,
   }: QueryPortRequest): Promise<QueryAnswer> {
     const common = {
       query,
       queryable: this.#queryable,
       signal,
       origin,
+      perStepStats,
       ...(lookbackMs === null ? {} : { lookbackMs }),
       ...(timeoutMs === null ? {} : { timeoutMs }),
     };

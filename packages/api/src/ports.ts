@@ -32,6 +32,8 @@ export type QueryPortRequest = {
       };
   readonly signal: AbortSignal;
   readonly origin: QueryOrigin;
+  /** `stats=all`. */
+  readonly perStepStats: boolean;
 };
 
 /** The queries that wait or run, of people and rules. */

@@ -8,6 +8,7 @@ export class EngineMetrics {
   readonly queries: Gauge;
   readonly queued: Gauge;
   readonly samples: Counter;
+  readonly samplesRead: Counter;
   readonly refused: Counter;
   readonly prepare: Histogram;
   readonly queue: Histogram;
@@ -33,6 +34,10 @@ export class EngineMetrics {
       'prometheus_engine_query_samples_total',
       'The total number of samples loaded by all queries.',
     );
+    this.samplesRead = registry.counter(
+      'prometheus_engine_query_samples_read_total',
+      'The total number of samples read by all queries; overlapping windows read a sample once.',
+    );
     const durations = registry.histograms(
       'prometheus_engine_query_duration_histogram_seconds',
       'The duration of various parts of PromQL query execution.',
@@ -50,5 +55,6 @@ export class EngineMetrics {
     this.prepare.observe(stats.prepareMs / 1000);
     this.evaluate.observe(stats.evalMs / 1000);
     this.samples.inc(stats.totalQueryableSamples);
+    this.samplesRead.inc(stats.samplesRead);
   }
 }

@@ -8,6 +8,7 @@ import { buildOperator } from './exec/build-operator.ts';
 import { collectInstant, collectMatrixSource, collectRange } from './exec/collect.ts';
 import { ExecContext, type ExecOptions } from './exec/context.ts';
 import { gridBetween } from './exec/grid.ts';
+import { sum } from './exec/query-counts.ts';
 import { ActiveQueries } from './life/active-queries.ts';
 import { INTERNAL_ORIGIN, type QueryLife, type QueryOrigin } from './life/query-life.ts';
 import { type Expr, typeOf } from './parser/ast.ts';
@@ -50,6 +51,7 @@ export type EngineFeatures = ParserOptions & {
   readonly delayedNameRemoval?: boolean;
   readonly useStartTimestamps?: boolean;
   readonly typeAndUnitLabels?: boolean;
+  readonly perStepStats?: boolean;
 };
 
 /** What every query brings. */
@@ -66,6 +68,8 @@ export type QueryRequest = {
   readonly budget?: MemoryBudget;
   /** Who asked; the program itself unless told. */
   readonly origin?: QueryOrigin;
+  /** Samples of each step in the stats; takes the feature `promql-per-step-stats` as well. */
+  readonly perStepStats?: boolean;
 };
 
 export type InstantRequest = QueryRequest & { readonly timeMs: number };
@@ -141,7 +145,8 @@ export class Engine {
     const parsed = this.#prepare(request, query, times, isInstant);
     const life = this.#active.begin({ query, ...times, origin }, request.signal);
     const timeoutMs = Math.min(request.timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
-    const watch = new QueryWatch(this.#options.clock);
+    const isPerStep = (request.perStepStats ?? false) && (this.#features.perStepStats ?? false);
+    const watch = new QueryWatch(this.#options.clock, isPerStep ? times : null);
     this.#metrics.queries.inc();
     let release: (() => void) | null = null;
     try {
@@ -259,8 +264,11 @@ class QueryWatch {
   readonly #arrivedMs: number;
   #startedMs: number | null = null;
   #preparedMs: number | null = null;
+  readonly #perStep: QueryTimes | null;
 
-  constructor(clock: Clock) {
+  /** With `perStep`, the query's times, samples are told for each step. */
+  constructor(clock: Clock, perStep: QueryTimes | null) {
+    this.#perStep = perStep;
     this.#clock = clock;
     this.#arrivedMs = clock.monotonic();
   }
@@ -281,12 +289,16 @@ class QueryWatch {
     const nowMs = this.#clock.monotonic();
     const startedMs = this.#startedMs ?? nowMs;
     const preparedMs = this.#preparedMs ?? nowMs;
+    const counts = this.context?.counts.finish() ?? null;
+    const perStep = this.#perStep;
     return {
       queueMs: startedMs - this.#arrivedMs,
       prepareMs: preparedMs - startedMs,
       evalMs: nowMs - preparedMs,
-      totalQueryableSamples: this.context?.samples.total ?? 0,
+      totalQueryableSamples: counts === null ? 0 : sum(counts.queryable),
+      samplesRead: counts === null ? 0 : sum(counts.read),
       peakSamples: this.context?.samples.peak ?? 0,
+      perStep: counts === null || perStep === null ? null : { ...perStep, ...counts },
     };
   }
 }

@@ -48,6 +48,7 @@ export type {
   QueryStats,
   RangeMatrix,
   Scalar,
+  StepStats,
   Str,
 } from './result.ts';
 export { writeResultJson } from './result-json.ts';

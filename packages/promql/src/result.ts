@@ -41,8 +41,21 @@ export type QueryStats = {
   readonly queueMs: number;
   readonly prepareMs: number;
   readonly evalMs: number;
+  /** Samples of all windows, as often as they overlap. */
   readonly totalQueryableSamples: number;
+  /** Samples that had to be read for them. */
+  readonly samplesRead: number;
   readonly peakSamples: number;
+  /** Where they were asked for and `promql-per-step-stats` is on. */
+  readonly perStep: StepStats | null;
+};
+
+/** Step i is at `startMs + i * stepMs`. */
+export type StepStats = {
+  readonly startMs: number;
+  readonly stepMs: number;
+  readonly queryable: Float64Array;
+  readonly read: Float64Array;
 };
 
 export type QueryAnswer<R extends QueryResult = QueryResult> = {

@@ -9,6 +9,8 @@ import type { Peer } from './peer.ts';
 export type Pair = {
   readonly ours: string;
   readonly theirs: string;
+  /** Query logs of both. */
+  readonly logs: { readonly ours: string; readonly theirs: string };
   close(): Promise<void>;
 };
 
@@ -31,7 +33,7 @@ export async function startPair(
 ): Promise<Pair> {
   const scratch = new Scratch();
   const flags = (name: string): string[] => [
-    `--config.file=${scratch.file(`${name}.yml`, 'global: {evaluation_interval: 30s}\n')}`,
+    `--config.file=${scratch.file(`${name}.yml`, `global: {evaluation_interval: 30s, query_log_file: ${name}.log}\n`)}`,
     `--storage.tsdb.path=${scratch.at(name)}`,
     '--storage.tsdb.retention.time=100y',
     '--web.enable-remote-write-receiver',
@@ -59,7 +61,8 @@ export async function startPair(
     if (theirs.status === 'rejected') throw theirs.reason;
     for (const body of writeRequests(data))
       for (const url of [ours.value.url, theirs.value.url]) await write(url, body);
-    return { ours: ours.value.url, theirs: theirs.value.url, close };
+    const logs = { ours: scratch.at('ours.log'), theirs: scratch.at('theirs.log') };
+    return { ours: ours.value.url, theirs: theirs.value.url, logs, close };
   } catch (error) {
     await close();
     throw error;

@@ -79,6 +79,7 @@ async function run(
       times,
       signal: exchange.signal,
       origin: originOf(call),
+      perStepStats: form.get('stats') === 'all',
     })
     .catch((error: unknown) => {
       throw queryError(error);

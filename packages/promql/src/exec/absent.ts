@@ -5,6 +5,7 @@ import { Batch, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { BATCH_STEPS, BatchCursor, type StepGrid } from './grid.ts';
 import type { Operator } from './operator.ts';
+import { countWindows } from './query-counts.ts';
 import { loadRange } from './range-source.ts';
 import type { RangeSeries } from './series-columns.ts';
 
@@ -73,6 +74,7 @@ export class AbsentOverTime implements Operator {
     if (!steps.advance()) return null;
     const { shift, windowMs } = this.#node.source;
     this.#batch.clear(steps.count);
+    this.#count();
     for (let i = 0; i < steps.count; i++) {
       const endMs = (shift.atMs ?? steps.timeMs(i)) - shift.offsetMs;
       let isPresent = false;
@@ -81,6 +83,29 @@ export class AbsentOverTime implements Operator {
       if (!isPresent) this.#batch.setFloat(i, 1);
     }
     return this.#batch;
+  }
+
+  /** As for any function over windows: whether a sample is there takes the first one only, but the window is told whole. */
+  #count(): void {
+    const counts = this.#context.counts.of(this.#grid);
+    if (counts === null) return;
+    const steps = this.#steps;
+    const { kind, shift, windowMs } = this.#node.source;
+    const endMs = new Float64Array(steps.count);
+    for (let i = 0; i < steps.count; i++)
+      endMs[i] = (shift.atMs ?? steps.timeMs(i)) - shift.offsetMs;
+    const startMs = endMs.map((end) => end - windowMs);
+    for (const series of this.#series) {
+      countWindows(counts, series, {
+        firstStep: steps.first,
+        stepCount: steps.count,
+        stepMs: this.#grid.stepMs,
+        startMs,
+        endMs,
+        isPinned: shift.atMs !== null,
+        isSubquery: kind === 'subquery',
+      });
+    }
   }
 
   #hasSample(s: number, startMs: number, endMs: number): boolean {

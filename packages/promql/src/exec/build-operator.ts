@@ -52,6 +52,7 @@ export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecConte
       );
     case 'step-invariant': {
       const once = { ...grid, count: Math.min(1, grid.count) };
+      context.counts.once(once, grid);
       return new StepInvariant(buildOperator(node.child, once, context), grid);
     }
     default:

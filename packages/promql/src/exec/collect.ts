@@ -9,15 +9,18 @@ import type { ExecContext } from './context.ts';
 import { gridBetween, type StepGrid } from './grid.ts';
 import { MapSeries, sameLabels } from './map-series.ts';
 import type { Operator } from './operator.ts';
+import { pointsBetween } from './query-counts.ts';
 import { loadRange, withoutSchema } from './range-source.ts';
+import type { RangeSeries } from './series-columns.ts';
 
 type ValuePlan = Extract<Plan, { kind: 'value' }>;
 
 /** Runs a plan for one time. */
 export async function collectInstant(plan: ValuePlan, context: ExecContext): Promise<QueryResult> {
   const timestampMs = context.times.startMs;
-  if (plan.root.kind === 'string') return { kind: 'string', timestampMs, value: plan.root.value };
   const grid = gridBetween(timestampMs, timestampMs, 1);
+  context.counts.begin(grid);
+  if (plan.root.kind === 'string') return { kind: 'string', timestampMs, value: plan.root.value };
   const operator = rootOperator(plan, grid, context);
   const series = await operator.series();
   const batch = await operator.next();
@@ -54,6 +57,7 @@ export async function collectRange(
   grid: StepGrid,
   context: ExecContext,
 ): Promise<RangeMatrix> {
+  context.counts.begin(grid);
   const operator = rootOperator(plan, grid, context);
   const series = await operator.series();
   const columns = series.map(() => new MatrixColumn(grid));
@@ -80,7 +84,8 @@ export async function collectMatrixSource(
   context: ExecContext,
 ): Promise<RangeMatrix> {
   const grid = gridBetween(context.times.startMs, context.times.startMs, 1);
-  const loaded = await loadRange(source, grid, context);
+  context.counts.begin(grid);
+  const loaded = await loadRange(source, grid, context, { isBare: true });
   const endMs = (source.shift.atMs ?? grid.startMs) - source.shift.offsetMs;
   const startMs = endMs - source.windowMs;
   const result: MatrixSeries[] = [];
@@ -93,6 +98,7 @@ export async function collectMatrixSource(
     while (hi > lo && timestampsMs[hi - 1]! > endMs) hi--;
     if (hi === lo) continue;
     context.samples.take(hi - lo);
+    if (source.kind === 'matrix-select') countBare(context, grid, series, lo, hi);
     const labels = series.dropName ? withoutSchema(series.labels, context) : series.labels;
     const key = labels.key();
     if (seen.has(key)) throw sameLabels();
@@ -107,6 +113,17 @@ export async function collectMatrixSource(
   }
   result.sort((a, b) => a.labels.compare(b.labels));
   return { kind: 'matrix', series: result };
+}
+
+function countBare(
+  context: ExecContext,
+  grid: StepGrid,
+  series: RangeSeries,
+  lo: number,
+  hi: number,
+): void {
+  const points = pointsBetween(series.histograms, lo, hi);
+  context.counts.of(grid)?.add(0, points, points);
 }
 
 /** The plan's operator with delayed names removed at last. */

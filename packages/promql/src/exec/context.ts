@@ -6,6 +6,7 @@ import type { QueryTimes } from '../parser/duration-expr.ts';
 import type { PlanNode } from '../plan/nodes.ts';
 import type { StepGrid } from './grid.ts';
 import type { Operator } from './operator.ts';
+import { QueryCounts } from './query-counts.ts';
 
 /** Makes the operator of a plan node. */
 export type BuildOperator = (node: PlanNode, grid: StepGrid, context: ExecContext) => Operator;
@@ -28,6 +29,8 @@ export class ExecContext {
   readonly times: QueryTimes;
   readonly isInstant: boolean;
   readonly samples: SampleCounter;
+  /** For `stats`. */
+  readonly counts = new QueryCounts();
   readonly #build: BuildOperator;
   readonly #clock: Clock;
   readonly #deadlineMs: number;

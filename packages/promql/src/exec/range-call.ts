@@ -16,6 +16,7 @@ import { extendedFunction } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, type StepGrid } from './grid.ts';
 import type { SeriesReader } from './load-series.ts';
 import type { BlockOperator, Operator } from './operator.ts';
+import { countWindows } from './query-counts.ts';
 import { loadRange, rangeSeries, readRange, withoutName } from './range-source.ts';
 import type { RangeSeries } from './series-columns.ts';
 
@@ -72,7 +73,9 @@ export class RangeCall implements BlockOperator {
   async series(): Promise<readonly SeriesInfo[]> {
     await this.#openParams();
     return this.#begin(
-      await loadRange(this.#node.source, this.#grid, this.#context, this.#bucketFunc()),
+      await loadRange(this.#node.source, this.#grid, this.#context, {
+        bucketFunc: this.#bucketFunc(),
+      }),
     );
   }
 
@@ -172,6 +175,7 @@ export class RangeCall implements BlockOperator {
     windows.timestampsMs = series.timestampsMs;
     windows.values = series.values;
     const base = s * batch.stepCount;
+    this.#count(series);
     const extended = source.kind === 'matrix-select' ? extendedFunction(source) : null;
     if (extended !== null) {
       extended({ series, windows, batch, base, call: this.#node, context: this.#context });
@@ -188,6 +192,22 @@ export class RangeCall implements BlockOperator {
     for (let i = 0; i < batch.stepCount && !hasFloats; i++)
       hasFloats = batch.kinds[base + i] === FLOAT;
     if (hasFloats) annotateRangeCall(this.#node, series.labels, this.#context);
+  }
+
+  #count(series: RangeSeries): void {
+    const counts = this.#context.counts.of(this.#grid);
+    if (counts === null) return;
+    const { startMs, endMs, count: stepCount } = this.#windows;
+    const { kind, shift } = this.#node.source;
+    countWindows(counts, series, {
+      firstStep: this.#steps.first,
+      stepCount,
+      stepMs: this.#grid.stepMs,
+      startMs,
+      endMs,
+      isPinned: shift.atMs !== null,
+      isSubquery: kind === 'subquery',
+    });
   }
 
   #moveEdges(s: number, series: RangeSeries): void {

@@ -12,19 +12,20 @@ import { type RangeSeries, withoutStale } from './series-columns.ts';
 
 /**
  * The samples that the windows of `node` can cover over all steps of `grid`, per series. With `bucketFunc`, a function of
- * BUCKET_FUNCTIONS, series may come as buckets.
+ * BUCKET_FUNCTIONS, series may come as buckets. `isBare`: these samples are the whole answer.
  */
 export async function loadRange(
   node: RangeNode,
   grid: StepGrid,
   context: ExecContext,
-  bucketFunc: string | null = null,
+  how: { readonly bucketFunc?: string | null; readonly isBare?: boolean } = {},
 ): Promise<readonly RangeSeries[]> {
   if (node.kind === 'subquery') {
     const [firstMs, lastMs] = windowEnds(node, grid);
-    return evaluateSubquery(node, firstMs, lastMs, context);
+    const isBare = how.isBare ?? false;
+    return evaluateSubquery(node, { firstMs, lastMs, outer: grid, isBare }, context);
   }
-  const loaded = await loadSeries(context, rangeRequest(node, grid, context, bucketFunc));
+  const loaded = await loadSeries(context, rangeRequest(node, grid, context, how.bucketFunc ?? null));
   return rangeSeries(node, loaded);
 }
 
@@ -95,15 +96,22 @@ function withKnownHints(series: RangeSeries): RangeSeries {
  */
 async function evaluateSubquery(
   node: SubqueryNode,
-  firstMs: number,
-  lastMs: number,
+  around: {
+    readonly firstMs: number;
+    readonly lastMs: number;
+    readonly outer: StepGrid;
+    readonly isBare: boolean;
+  },
   context: ExecContext,
 ): Promise<readonly RangeSeries[]> {
   const { stepMs, windowMs } = node;
+  const { firstMs, lastMs, outer, isBare } = around;
   const leftMs = firstMs - windowMs;
   const startMs = Math.floor(leftMs / stepMs) * stepMs + stepMs;
   const grid = gridBetween(startMs, lastMs, stepMs);
   if (grid.count === 0) return [];
+  const offsetMs = isBare ? 0 : node.shift.offsetMs;
+  context.counts.subquery(grid, outer, { offsetMs, windowMs: isBare ? 0 : windowMs, isBare });
   const operator = context.build(node.child, grid);
   const series = await operator.series();
   const collected = series.map((info) => new Collector(info));

@@ -3,7 +3,7 @@ import type { SeriesColumns } from '@pollux/storage';
 import { withDerivedHints } from '../histogram/derived-hints.ts';
 import { histogramPoints } from '../histogram/size.ts';
 import type { VectorSelectNode } from '../plan/nodes.ts';
-import { Batch, type SeriesInfo } from './batch.ts';
+import { Batch, FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { smoothedValue } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, lastStepMs, type StepGrid } from './grid.ts';
@@ -100,6 +100,7 @@ export class SelectVector implements BlockOperator {
         : this.#fill(batch, s, this.#cursors[s]!);
     }
     this.#context.samples.take(taken);
+    this.#count(batch);
     return batch;
   }
 
@@ -130,6 +131,23 @@ export class SelectVector implements BlockOperator {
     }
     cursor.next = next;
     return taken;
+  }
+
+  #count(batch: Batch): void {
+    const counts = this.#context.counts.of(this.#grid);
+    if (counts === null) return;
+    const { kinds, stepCount, seriesCount } = batch;
+    const { first } = this.#steps;
+    for (let s = 0; s < seriesCount; s++) {
+      for (let i = 0; i < stepCount; i++) {
+        const cell = s * stepCount + i;
+        if (kinds[cell] === FLOAT) counts.add(first + i, 1, 1);
+        else if (kinds[cell] === HISTOGRAM) {
+          const points = histogramPoints(batch.histogramAt(cell));
+          counts.add(first + i, points, points);
+        }
+      }
+    }
   }
 
   #fillSmoothed(batch: Batch, s: number, cursor: Cursor): number {

@@ -40,7 +40,15 @@ function about(query: string): QueryAbout {
 
 const ANSWERED: QueryOutcome = {
   error: null,
-  stats: { queueMs: 1, prepareMs: 2, evalMs: 4, totalQueryableSamples: 7, peakSamples: 5 },
+  stats: {
+    queueMs: 1,
+    prepareMs: 2,
+    evalMs: 4,
+    totalQueryableSamples: 7,
+    samplesRead: 6,
+    peakSamples: 5,
+    perStep: null,
+  },
 };
 
 describe('queries.active', () => {
@@ -179,7 +187,7 @@ describe('the query log', () => {
           execQueueTime: 0.001,
           execTotalTime: 0.007,
         },
-        samples: { totalQueryableSamples: 7, peakSamples: 5 },
+        samples: { totalQueryableSamples: 7, samplesRead: 6, peakSamples: 5 },
       },
       spanID: '0000000000000000',
       traceID: '00000000000000000000000000000000',

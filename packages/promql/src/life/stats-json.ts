@@ -1,4 +1,4 @@
-import type { QueryStats } from '../result.ts';
+import type { QueryStats, StepStats } from '../result.ts';
 
 /** The `stats` of an answer and of the query log, as Prometheus writes them; times in seconds. */
 export function statsJson(stats: QueryStats): unknown {
@@ -16,8 +16,19 @@ export function statsJson(stats: QueryStats): unknown {
       execTotalTime: evalTime + prepareTime + queueTime,
     },
     samples: {
+      ...(stats.perStep === null
+        ? {}
+        : { totalQueryableSamplesPerStep: points(stats.perStep, stats.perStep.queryable) }),
       totalQueryableSamples: stats.totalQueryableSamples,
+      ...(stats.perStep === null
+        ? {}
+        : { samplesReadPerStep: points(stats.perStep, stats.perStep.read) }),
+      samplesRead: stats.samplesRead,
       peakSamples: stats.peakSamples,
     },
   };
+}
+
+function points({ startMs, stepMs }: StepStats, counts: Float64Array): [number, number][] {
+  return Array.from(counts, (count, i) => [(startMs + i * stepMs) / 1000, count]);
 }

@@ -7,6 +7,7 @@ const ENGINE_FEATURES: ReadonlyMap<string, keyof EngineFeatures> = new Map([
   ['promql-extended-range-selectors', 'extendedRangeSelectors'],
   ['promql-binop-fill-modifiers', 'fillModifiers'],
   ['promql-delayed-name-removal', 'delayedNameRemoval'],
+  ['promql-per-step-stats', 'perStepStats'],
   ['use-start-timestamps', 'useStartTimestamps'],
 ]);
 

@@ -173,7 +173,7 @@ export const SERVER_FLAGS = {
   'enable-feature': {
     kind: 'list',
     fallback: [],
-    help: 'Features to enable, with commas: promql-experimental-functions, promql-extended-range-selectors, promql-binop-fill-modifiers, promql-delayed-name-removal, use-start-timestamps.',
+    help: 'Features to enable, with commas: promql-experimental-functions, promql-extended-range-selectors, promql-binop-fill-modifiers, promql-delayed-name-removal, promql-per-step-stats, use-start-timestamps.',
   },
   'scrape.discovery-reload-interval': {
     kind: 'duration',
