@@ -1,3 +1,4 @@
+export { CachedQueryPort, type CachedQueryPortOptions } from './cached-query-port.ts';
 export { EngineQueryPort } from './engine-query-port.ts';
 export type {
   ActiveQueriesPort,

@@ -32,6 +32,8 @@ export type QueryPortRequest = {
       };
   readonly signal: AbortSignal;
   readonly origin: QueryOrigin;
+  /** Evaluate all of it: `nocache=1`, a header, or figures are asked for. */
+  readonly skipsCache: boolean;
   /** `stats=all`. */
   readonly perStepStats: boolean;
 };

@@ -40,6 +40,13 @@ export {
   typeOf,
   walk,
 } from './parser/index.ts';
+export {
+  type CachedRangeRequest,
+  type EvaluateRange,
+  RangeCache,
+  type RangeCacheOptions,
+  type RangeTimes,
+} from './range-cache/range-cache.ts';
 export type {
   InstantVector,
   MatrixSeries,

@@ -6,6 +6,7 @@ export {
   type BucketColumns,
   type SampleNeed,
 } from './buckets.ts';
+export { ChangeLog, type ChangeWatch } from './change-log.ts';
 export {
   type CoverageRecorder,
   type CoverageState,

@@ -4,6 +4,8 @@ import type {
   Annotation,
   Appendable,
   Appender,
+  ChangeLog,
+  ChangeWatch,
   Engine,
   ExemplarQueryable,
   ExemplarSeries,
@@ -72,6 +74,7 @@ type Parts = {
   readonly wal: Wal;
   readonly window: OooWindow;
   readonly blocks: BlockSet;
+  readonly changes: ChangeLog;
   readonly downsampled: Downsampled;
   readonly reading: DownsampledReading;
   readonly retention: Retention;
@@ -158,7 +161,7 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
       const parts = await openParts({ init, options, metrics, startedMs, closer });
       closer.defer('reading of the log', async () => parts.abort.abort());
       if (takesBatches) await parts.replay.reserveRefs();
-      const { head, window, blocks, downsampled, chunkFiles } = parts;
+      const { head, window, blocks, changes, downsampled, chunkFiles } = parts;
       const wal = openWal(parts);
       const { clock } = init.env;
       const guard = new SeriesGuard(
@@ -198,7 +201,7 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
         allowApproximate,
       });
       const own = { init, options, metrics, head, window, blocks, chunkFiles, retention, closer };
-      const added = { downsampled, reading };
+      const added = { changes, downsampled, reading };
       return new Tsdb({ ...own, ...added, wal, guard, history, recovery, maintenance });
     } catch (error) {
       await closer.close();
@@ -269,6 +272,7 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
       seriesRecords: this.#seriesRecords,
       scratch: this.#scratch,
       gate: recovery.gate,
+      changes: this.#parts.changes,
       refusal: () => this.#refusal(),
     });
   }
@@ -348,6 +352,7 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     await blocks.retry();
     await downsampled.retry(range);
     const found = blocks.forDeletion(range);
+    this.#parts.changes.note(range.minMs);
     downsampled.deleteSamples(range, matchers, blocks.blocks);
     for (const block of found) block.deleteSamples(range, matchers);
     deleteHeadSamples(head, wal, range, matchers);
@@ -432,6 +437,11 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
   /** Figures for `/api/v1/status/tsdb`; `top` names a list. Time is proportional to the label index. */
   headStats(top = 10): HeadStats {
     return headStats(this.#parts.head, top);
+  }
+
+  /** For who keeps answers: what has changed since. Of a log that is being replayed it tells nothing before the end. */
+  get changes(): ChangeWatch {
+    return this.#parts.changes;
   }
 
   /** How the head grew over the last day. */

@@ -1,5 +1,6 @@
 import { type Closer, errorText } from '@pollux/base';
 import { createHashKey } from '@pollux/index';
+import { ChangeLog } from '@pollux/storage';
 import { BlockSet } from './block/block-set.ts';
 import { FileCache } from './block/file-cache.ts';
 import { Downsampled } from './downsample/downsampled.ts';
@@ -34,6 +35,7 @@ export type Opening = {
 export type OpenParts = Opening & {
   readonly head: Head;
   readonly blocks: BlockSet;
+  readonly changes: ChangeLog;
   readonly downsampled: Downsampled;
   readonly chunkFiles: HeadChunkFiles;
   readonly window: OooWindow;
@@ -73,7 +75,8 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
   const zstd = new Zstd();
   if (options.walCompression === 'zstd') await zstd.load();
   const compression = options.walCompression === 'zstd' ? { zstd } : options.walCompression;
-  const blocks = new BlockSet({ files, directory, cache, metrics, log });
+  const changes = new ChangeLog();
+  const blocks = new BlockSet({ files, directory, cache, metrics, log, changes });
   closer.defer('blocks', () => blocks.close());
   blocks.removeLeftovers();
   removeUnfinishedSnapshots(init);
@@ -105,6 +108,7 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
     ...opening,
     head,
     blocks,
+    changes,
     downsampled,
     chunkFiles,
     window,

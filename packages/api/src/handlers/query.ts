@@ -9,6 +9,7 @@ import {
   durationParameter,
   limitParameter,
   parseApiDuration,
+  parseBool,
   timeParameter,
 } from '../wire/parameters.ts';
 
@@ -80,6 +81,7 @@ async function run(
       signal: exchange.signal,
       origin: originOf(call),
       perStepStats: form.get('stats') === 'all',
+      skipsCache: skipsCache(call),
     })
     .catch((error: unknown) => {
       throw queryError(error);
@@ -97,6 +99,13 @@ async function run(
     ],
     ...(header === null ? {} : { headers: { [COVERAGE_HEADER]: header } }),
   };
+}
+
+/** VictoriaMetrics' parameter, and what a reload in a browser sends; stats are those of the whole query. */
+function skipsCache({ form, exchange }: ApiCall): boolean {
+  const control = String(exchange.request.headers['cache-control'] ?? '');
+  const isOff = parseBool(form.get('nocache') ?? '') === true;
+  return isOff || /\bno-(?:cache|store)\b/i.test(control) || (form.get('stats') ?? '') !== '';
 }
 
 function statsWarning(wanted: string): readonly Annotation[] {

@@ -25,7 +25,10 @@ export async function loadRange(
     const isBare = how.isBare ?? false;
     return evaluateSubquery(node, { firstMs, lastMs, outer: grid, isBare }, context);
   }
-  const loaded = await loadSeries(context, rangeRequest(node, grid, context, how.bucketFunc ?? null));
+  const loaded = await loadSeries(
+    context,
+    rangeRequest(node, grid, context, how.bucketFunc ?? null),
+  );
   return rangeSeries(node, loaded);
 }
 

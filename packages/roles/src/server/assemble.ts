@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { EngineQueryPort, type Readiness, registerApi } from '@pollux/api';
+import { type Readiness, registerApi } from '@pollux/api';
 import { Closer, type Env } from '@pollux/base';
 import { parseAddress, type Router } from '@pollux/http';
 import { fnv1a64, formatDuration } from '@pollux/model';
@@ -21,6 +21,7 @@ import { CurrentQueryable } from './current-queryable.ts';
 import { engineFeatures } from './features.ts';
 import { SERVER_FLAGS } from './flags.ts';
 import { openQueryLogs } from './query-logs.ts';
+import { openQueryDoor } from './result-cache.ts';
 import { retentionSettings } from './retention-config.ts';
 import { bindStatus } from './status-port.ts';
 import { bindTargets } from './targets-port.ts';
@@ -117,6 +118,21 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     defaultStepMs: () => loaded.config.evaluationIntervalMs,
     features,
   });
+  const door = openQueryDoor({
+    engine,
+    queryable,
+    tsdb,
+    registry,
+    maxBytes: flags['query.result-cache-size'],
+    maxSamples: flags['query.max-samples'],
+    lookbackMs: flags['query.lookback-delta'],
+    isLocal: () => {
+      const { remoteReads, downsampling } = loaded.config;
+      const isPlain = remoteReads.length === 0 && downsampling.length === 0;
+      // Names that stay to the end of a query may make series alike there.
+      return readiness === 'ready' && isPlain && features.delayedNameRemoval !== true;
+    },
+  });
   const scrape = new ScrapeManager({
     env,
     log,
@@ -186,6 +202,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     return async () => {
       window();
       queryLog();
+      door.clear();
       tsdb.setSeriesLimits(config.seriesLimits);
       tsdb.resizeExemplars(config.maxExemplars);
       tsdb.retention = kept;
@@ -215,7 +232,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     log,
     registry,
     readiness: () => readiness,
-    query: new EngineQueryPort(engine, queryable),
+    query: door.port,
     active: queryLogs.active,
     parser: features,
     queryable,

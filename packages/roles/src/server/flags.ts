@@ -160,6 +160,11 @@ export const SERVER_FLAGS = {
     fallback: 2_147_483_648,
     help: 'Bytes that one query may hold in columns.',
   },
+  'query.result-cache-size': {
+    kind: 'integer',
+    fallback: 67_108_864,
+    help: 'Bytes of results of range queries that are kept, so that a dashboard that comes again has only its new steps evaluated; 0: none. nocache=1 in a request passes it by.',
+  },
   'query.slow-log-threshold': {
     kind: 'duration',
     fallback: '10s',

@@ -1,5 +1,5 @@
 import { errorText, type Files } from '@pollux/base';
-import type { Annotation, TimeRange } from '@pollux/storage';
+import type { Annotation, ChangeLog, TimeRange } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import { BlockUnavailableError } from '../errors.ts';
 import { decodeMeta, isFromOutOfOrder } from '../format/meta.ts';
@@ -15,6 +15,8 @@ export type BlockSetOptions = {
   readonly cache: FileCache;
   readonly metrics: TsdbMetrics;
   readonly log: Log;
+  /** Told of every change of what is answered, also by damage. */
+  readonly changes?: ChangeLog;
   /** Nothing on the disk is changed. */
   readonly isReadOnly?: boolean;
 };
@@ -40,8 +42,8 @@ type BrokenBlock = {
  */
 export class BlockSet {
   readonly #options: BlockSetOptions;
-  #blocks: readonly Block[] = [];
-  #broken: readonly BrokenBlock[] = [];
+  #shown: readonly Block[] = [];
+  #quarantined: readonly BrokenBlock[] = [];
   /** Blocks in which damage was found while they were read; each is logged once. */
   readonly #damaged = new Set<string>();
   /** Directories that have lost their names as blocks and are to be removed. */
@@ -53,6 +55,25 @@ export class BlockSet {
 
   constructor(options: BlockSetOptions) {
     this.#options = options;
+  }
+
+  get #blocks(): readonly Block[] {
+    return this.#shown;
+  }
+
+  set #blocks(blocks: readonly Block[]) {
+    this.#shown = blocks;
+    this.#options.changes?.noteAll();
+  }
+
+  get #broken(): readonly BrokenBlock[] {
+    return this.#quarantined;
+  }
+
+  set #broken(broken: readonly BrokenBlock[]) {
+    const isSame = broken.length === 0 && this.#quarantined.length === 0;
+    this.#quarantined = broken;
+    if (!isSame) this.#options.changes?.noteAll();
   }
 
   get blocks(): readonly Block[] {
@@ -109,6 +130,7 @@ export class BlockSet {
     metrics.blockCorruptions.inc();
     if (this.#damaged.has(block.ulid)) return;
     this.#damaged.add(block.ulid);
+    this.#options.changes?.noteAll();
     log.error('a block is damaged; what can be read of it is served', {
       block: block.ulid,
       err: errorText(error),

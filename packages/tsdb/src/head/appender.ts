@@ -9,7 +9,13 @@ import {
   STALE_NAN_LOW,
   wordsOf,
 } from '@pollux/model';
-import { APPEND_OUTCOME, type Appender, labelsOfUtf8, type SeriesRef } from '@pollux/storage';
+import {
+  APPEND_OUTCOME,
+  type Appender,
+  type ChangeLog,
+  labelsOfUtf8,
+  type SeriesRef,
+} from '@pollux/storage';
 import type { SeriesGuard, SeriesLimitName } from '../cardinality/series-guard.ts';
 import { ClosedError, PartlyStoredError, WalWriteError } from '../errors.ts';
 import {
@@ -58,6 +64,8 @@ export type AppenderOptions = {
    * in order throws this error, instead of being left out by the replay perhaps.
    */
   readonly unsure: (() => Error) | null;
+  /** Noted as the batch becomes visible. */
+  readonly changes: ChangeLog;
   /** Null while the database takes writes, else the error to give. */
   readonly refusal: () => Error | null;
 };
@@ -502,6 +510,7 @@ export class HeadAppender implements Appender {
     const { head, metrics } = this.#options;
     const { table } = head;
     const { refs, timestampsMs, valueWords, count } = this.#staged;
+    this.#options.changes.note(this.#leastMs());
     let appended = 0;
     for (let i = 0; i < count; i++) {
       const slot = table.slotOf(refs[i]!);
@@ -532,6 +541,15 @@ export class HeadAppender implements Appender {
       if (outcome === 'taken') metrics.exemplarsAppended.inc();
       else if (outcome === 'out-of-order') metrics.outOfOrderExemplars.inc();
     }
+  }
+
+  /** Of the batch, late samples included. */
+  #leastMs(): number {
+    const { timestampsMs, count } = this.#staged;
+    let leastMs = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < count; i++) if (timestampsMs[i]! < leastMs) leastMs = timestampsMs[i]!;
+    for (const { timestampMs } of this.#histograms) leastMs = Math.min(leastMs, timestampMs);
+    return leastMs;
   }
 
   #release(): void {
