@@ -65,8 +65,11 @@ export class RefLists {
       this.#places[list] = ref;
       return;
     }
-    // Room is a power of two, so only at these counts it may be full.
-    if ((count & (count - 1)) === 0 && count !== 2) this.#enlarge(list, count);
+    // Only at these counts a list may be full. Without a branch on its size, which would have the function compiled anew.
+    const top = 1 << (31 - Math.clz32(count));
+    const half = (top >>> 1) & ((MAX_SHARED_ROOM - top) >> 31);
+    const rest = count ^ top;
+    if ((rest === 0 || rest === half) && count !== 2) this.#enlarge(list, count);
     const place = this.#places[list]!;
     const items = this.#slabs[place >>> PLACE_BITS]!;
     const end = ((place & PLACE_MASK) << UNIT_BITS) + count;
@@ -83,7 +86,7 @@ export class RefLists {
   /** Moves a full list to where there is room for more. */
   #enlarge(list: number, count: number): void {
     const old = this.#places[list]!;
-    const place = this.#allocate(Math.max(MIN_ROOM, count * 2));
+    const place = this.#allocate(roomAbove(count));
     const target = this.#slabs[place >>> PLACE_BITS]!;
     const to = (place & PLACE_MASK) << UNIT_BITS;
     this.#places[list] = place;
@@ -148,6 +151,13 @@ export class RefLists {
     this.#counts = enlarge(this.#counts, size);
     this.#places = enlarge(this.#places, size);
   }
+}
+
+/** Room is a power of two; that of large lists, where what is not used yet counts, also one and a half of one. */
+function roomAbove(count: number): number {
+  if (count <= MAX_SHARED_ROOM) return Math.max(MIN_ROOM, count * 2);
+  const isPower = (count & (count - 1)) === 0;
+  return isPower ? count + (count >>> 1) : (count / 3) * 4;
 }
 
 /** The first of the ascending `items[start, end)` that is above `ref`, or `end`. */
