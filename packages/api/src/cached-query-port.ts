@@ -46,6 +46,6 @@ export class CachedQueryPort implements QueryPort {
       : result;
     const pieces: string[] = [];
     writeResultJson(shown, { write: (piece) => pieces.push(piece) });
-    return { pieces, annotations, isTruncated, figures: stats };
+    return { body: { kind: 'whole', pieces }, annotations, isTruncated, figures: stats };
   }
 }

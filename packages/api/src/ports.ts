@@ -6,7 +6,7 @@ import type {
   WalReplayStatus,
 } from '@pollux/api-types';
 import type { Labels, Matcher, Metadata } from '@pollux/model';
-import type { ActiveQuery, QueryOrigin, QueryStats } from '@pollux/promql';
+import type { ActiveQuery, EncodedAnswer, QueryOrigin, QueryStats } from '@pollux/promql';
 import type { Annotation, TimeRange } from '@pollux/storage';
 
 /** Runs queries and gives the answer as JSON; in this thread or in a worker. */
@@ -47,8 +47,8 @@ export interface ActiveQueriesPort {
 }
 
 export type QueryPortAnswer = {
-  /** `{"resultType":…,"result":…}`, closing brace included, in pieces. */
-  readonly pieces: readonly string[];
+  /** `{"resultType":…,"result":…}`. */
+  readonly body: EncodedAnswer['body'];
   readonly annotations: readonly Annotation[];
   readonly isTruncated: boolean;
   readonly figures: QueryFigures;

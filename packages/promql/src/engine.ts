@@ -1,14 +1,13 @@
-import { type Clock, errorText, InputError, OperatingError } from '@pollux/base';
+import { assert, type Clock, errorText, InputError, OperatingError } from '@pollux/base';
 import { MemoryBudget, type Queryable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import { Annotations } from './annotations.ts';
 import { EngineMetrics } from './engine-metrics.ts';
 import { QueryError } from './errors.ts';
 import { buildOperator } from './exec/build-operator.ts';
-import { collectInstant, collectMatrixSource, collectRange } from './exec/collect.ts';
 import { ExecContext, type ExecOptions } from './exec/context.ts';
-import { gridBetween } from './exec/grid.ts';
-import { sum } from './exec/query-counts.ts';
+import { type QueryFigures, figuresOf, NO_FIGURES } from './exec/query-figures.ts';
+import { runPlan } from './exec/run-plan.ts';
 import { ActiveQueries } from './life/active-queries.ts';
 import { INTERNAL_ORIGIN, type QueryLife, type QueryOrigin } from './life/query-life.ts';
 import { type Expr, typeOf } from './parser/ast.ts';
@@ -21,7 +20,12 @@ import { buildPlan } from './plan/build.ts';
 import type { Plan } from './plan/nodes.ts';
 import { planText } from './plan/plan-text.ts';
 import { QueryGate } from './query-gate.ts';
-import type { QueryAnswer, QueryResult, QueryStats, RangeMatrix } from './result.ts';
+import type { EncodedAnswer, QueryAnswer, QueryStats, RangeMatrix } from './result.ts';
+import { writeResultJson } from './result-json.ts';
+import type { QueryJob } from './workers/query.protocol.ts';
+import type { QueryWorkers } from './workers/query-workers.ts';
+import { truncate } from './workers/truncate.ts';
+import type { WorkerAnswer, WorkerFailure } from './workers/worker-line.ts';
 
 export type EngineOptions = {
   readonly clock: Clock;
@@ -45,6 +49,8 @@ export type EngineOptions = {
   readonly features?: EngineFeatures;
   /** Where queries are listed and killed, if they are not this engine's secret. */
   readonly active?: ActiveQueries;
+  /** Threads that evaluate; without them, queries run in this one. */
+  readonly workers?: QueryWorkers;
 };
 
 export type EngineFeatures = ParserOptions & {
@@ -118,27 +124,36 @@ export class Engine {
   }
 
   /** Evaluates at one time. A range selector gives its samples as a matrix. Rejects with {@link QueryError}. */
-  instant(request: InstantRequest): Promise<QueryAnswer> {
-    const times = { startMs: request.timeMs, endMs: request.timeMs, stepMs: 0 };
-    return this.#run(request, times, true);
+  async instant(request: InstantRequest): Promise<QueryAnswer> {
+    return columnsOf(await this.#run(request, timesOf(request), true, COLUMNS));
   }
 
   /** Evaluates at each step from start to end, both included. Rejects with {@link QueryError}. */
   async range(request: RangeRequest): Promise<QueryAnswer<RangeMatrix>> {
-    const { startMs, endMs, stepMs } = request;
-    if (!(stepMs > 0)) {
-      throw new QueryError(
-        'bad_data',
-        'zero or negative query resolution step widths are not accepted. Try a positive integer',
-      );
-    }
-    if (endMs < startMs)
-      throw new QueryError('bad_data', 'end timestamp must not be before start time');
-    const answer = await this.#run(request, { startMs, endMs, stepMs }, false);
+    checkRange(request);
+    const answer = columnsOf(await this.#run(request, timesOf(request), false, COLUMNS));
     return answer as QueryAnswer<RangeMatrix>;
   }
 
-  async #run(request: QueryRequest, times: QueryTimes, isInstant: boolean): Promise<QueryAnswer> {
+  /** As {@link instant} and {@link range}, as JSON of at most `limit` series; 0 for all. */
+  async encoded(
+    request: (InstantRequest | RangeRequest) & { readonly limit: number },
+  ): Promise<EncodedAnswer> {
+    const isInstant = 'timeMs' in request;
+    if (!isInstant) checkRange(request);
+    const form = { kind: 'json', limit: request.limit } as const;
+    const answer = await this.#run(request, timesOf(request), isInstant, form);
+    const { body } = answer;
+    assert(body.kind !== 'columns', 'BUG: columns instead of JSON');
+    return { ...answer, body };
+  }
+
+  async #run(
+    request: QueryRequest,
+    times: QueryTimes,
+    isInstant: boolean,
+    form: QueryJob['form'],
+  ): Promise<WorkerAnswer> {
     const query = request.query ?? (request.expr === undefined ? '' : printExpr(request.expr));
     const origin = request.origin ?? INTERNAL_ORIGIN;
     // What does not parse takes no slot and is no query yet, in logs neither.
@@ -146,36 +161,99 @@ export class Engine {
     const life = this.#active.begin({ query, ...times, origin }, request.signal);
     const timeoutMs = Math.min(request.timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
     const isPerStep = (request.perStepStats ?? false) && (this.#features.perStepStats ?? false);
-    const watch = new QueryWatch(this.#options.clock, isPerStep ? times : null);
+    const watch = new QueryWatch(this.#options.clock);
     this.#metrics.queries.inc();
     let release: (() => void) | null = null;
     try {
-      release = await this.#enter(life.signal, timeoutMs);
+      release = await this.#enter(life.signal, timeoutMs, origin.kind === 'rule');
       watch.started();
-      const context = this.#context(request, { query, times, isInstant, timeoutMs, life, watch });
-      watch.context = context;
-      life.running(() => context.samples.total);
-      const plan = this.#plan(parsed, times);
       watch.prepared();
-      const result = await this.#evaluate(plan, context);
+      // One limit for waiting and running, as in Prometheus.
+      const leftMs = Math.max(0, timeoutMs - watch.queueMs);
+      const run = { query, times, isInstant, timeoutMs: leftMs, life, watch, form, isPerStep };
+      const { workers } = this.#options;
+      // A parsed expression and a caller's account stay in this thread.
+      const isHere =
+        workers === undefined || request.expr !== undefined || request.budget !== undefined;
+      const answer = isHere
+        ? await this.#here(request, parsed, run)
+        : await this.#inWorker(request, workers, run);
       const stats = watch.stats();
       this.#metrics.observe(stats);
       life.end({ error: null, stats });
-      return { result, annotations: context.annotations.list(), stats };
+      return { ...answer, stats };
     } catch (error) {
       const known = this.#queryError(error);
       const text = known instanceof QueryError ? known.message : errorText(known);
       life.end({ error: text, stats: watch.stats() });
       throw known;
     } finally {
-      watch.context?.releaseMemory();
       release?.();
       this.#metrics.queries.dec();
     }
   }
 
-  async #enter(signal: AbortSignal, timeoutMs: number): Promise<() => void> {
-    const entered = this.#gate.enter(signal, timeoutMs);
+  /** Evaluates in this thread. */
+  async #here(request: QueryRequest, expr: Expr, run: Run): Promise<Omit<WorkerAnswer, 'stats'>> {
+    const { times, life, watch, form, isPerStep } = run;
+    const context = this.#context(request, run);
+    watch.figures = () => figuresOf(context, isPerStep ? times : null);
+    life.running(() => context.samples.total);
+    try {
+      const whole = await runPlan(this.#plan(expr, times), context);
+      const annotations = context.annotations.list();
+      if (form.kind === 'columns') {
+        return { body: { kind: 'columns', result: whole }, isTruncated: false, annotations };
+      }
+      const { result, isTruncated } = truncate(whole, form.limit);
+      const pieces: string[] = [];
+      writeResultJson(result, { write: (piece) => pieces.push(piece) });
+      return { body: { kind: 'whole', pieces }, isTruncated, annotations };
+    } finally {
+      context.releaseMemory();
+    }
+  }
+
+  async #inWorker(
+    request: QueryRequest,
+    workers: QueryWorkers,
+    run: Run,
+  ): Promise<Omit<WorkerAnswer, 'stats'>> {
+    const { query, times, isInstant, timeoutMs, life, watch, form, isPerStep } = run;
+    const job: QueryJob = {
+      query,
+      times,
+      isInstant,
+      timeoutMs,
+      maxSamples: this.#maxSamples,
+      maxMemoryBytes: this.#options.maxMemoryBytes ?? Infinity,
+      defaultStepMs: this.#defaultStepMs(),
+      parser: this.#features,
+      options: this.#execOptions(request),
+      isPerStep,
+      form,
+    };
+    const { queryable } = request;
+    const started = workers.run(job, { queryable, signal: life.signal });
+    life.running(() => started.samples);
+    const told = ({ totalQueryableSamples, samplesRead, peakSamples, perStep }: QueryStats): void => {
+      watch.figures = () => ({ totalQueryableSamples, samplesRead, peakSamples, perStep });
+    };
+    try {
+      const answer = await started.answer;
+      told(answer.stats);
+      // The life ends here, but who reads the answer may still go away.
+      if (answer.body.kind === 'parts') answer.body.parts.dropWith(request.signal);
+      return answer;
+    } catch (failure) {
+      const { error, stats } = failure as WorkerFailure;
+      if (stats !== null) told(stats);
+      throw error;
+    }
+  }
+
+  async #enter(signal: AbortSignal, timeoutMs: number, isUrgent: boolean): Promise<() => void> {
+    const entered = this.#gate.enter(signal, timeoutMs, isUrgent);
     this.#metrics.queued.set(this.#gate.waiting);
     try {
       return await entered;
@@ -184,37 +262,37 @@ export class Engine {
     }
   }
 
-  #context(
-    request: QueryRequest,
-    run: {
-      readonly query: string;
-      readonly times: QueryTimes;
-      readonly isInstant: boolean;
-      readonly timeoutMs: number;
-      readonly life: QueryLife;
-      readonly watch: QueryWatch;
-    },
-  ): ExecContext {
-    const { query, times, isInstant, life } = run;
-    const budget = request.budget ?? new MemoryBudget(this.#options.maxMemoryBytes ?? Infinity);
-    const options: ExecOptions = {
+  get #maxSamples(): number {
+    return this.#options.maxSamples ?? 50_000_000;
+  }
+
+  #defaultStepMs(): number {
+    return this.#options.defaultStepMs?.() ?? 60_000;
+  }
+
+  #execOptions(request: QueryRequest): ExecOptions {
+    return {
       lookbackMs: request.lookbackMs ?? this.#options.lookbackMs ?? 300_000,
       delayedNameRemoval: this.#features.delayedNameRemoval ?? false,
       useStartTimestamps: this.#features.useStartTimestamps ?? false,
       typeAndUnitLabels: this.#features.typeAndUnitLabels ?? false,
     };
+  }
+
+  #context(request: QueryRequest, run: Run): ExecContext {
+    const { query, times, isInstant, timeoutMs, life } = run;
+    const budget = request.budget ?? new MemoryBudget(this.#options.maxMemoryBytes ?? Infinity);
     return new ExecContext({
       query,
       queryable: request.queryable,
       read: { signal: life.signal, budget },
       annotations: new Annotations(query),
-      options,
+      options: this.#execOptions(request),
       times,
       isInstant,
-      maxSamples: this.#options.maxSamples ?? 50_000_000,
+      maxSamples: this.#maxSamples,
       clock: this.#options.clock,
-      // One limit for waiting and running, as in Prometheus.
-      timeoutMs: Math.max(0, run.timeoutMs - run.watch.queueMs),
+      timeoutMs,
       build: buildOperator,
     });
   }
@@ -236,15 +314,7 @@ export class Engine {
   }
 
   #plan(expr: Expr, times: QueryTimes): Plan {
-    const defaultStepMs = this.#options.defaultStepMs?.() ?? 60_000;
-    return buildPlan(expr, { times, defaultStepMs });
-  }
-
-  async #evaluate(plan: Plan, context: ExecContext): Promise<QueryResult> {
-    const { times } = context;
-    if (plan.kind === 'matrix') return collectMatrixSource(plan.source, context);
-    if (context.isInstant) return collectInstant(plan, context);
-    return collectRange(plan, gridBetween(times.startMs, times.endMs, times.stepMs), context);
+    return buildPlan(expr, { times, defaultStepMs: this.#defaultStepMs() });
   }
 
   #queryError(error: unknown): unknown {
@@ -257,18 +327,53 @@ export class Engine {
   }
 }
 
+/** What is at hand while a query runs. */
+type Run = {
+  readonly query: string;
+  readonly times: QueryTimes;
+  readonly isInstant: boolean;
+  /** What is left. */
+  readonly timeoutMs: number;
+  readonly life: QueryLife;
+  readonly watch: QueryWatch;
+  readonly form: QueryJob['form'];
+  readonly isPerStep: boolean;
+};
+
+const COLUMNS = { kind: 'columns' } as const;
+
+function timesOf(request: InstantRequest | RangeRequest): QueryTimes {
+  if ('timeMs' in request) return { startMs: request.timeMs, endMs: request.timeMs, stepMs: 0 };
+  const { startMs, endMs, stepMs } = request;
+  return { startMs, endMs, stepMs };
+}
+
+function checkRange({ startMs, endMs, stepMs }: RangeRequest): void {
+  if (!(stepMs > 0)) {
+    throw new QueryError(
+      'bad_data',
+      'zero or negative query resolution step widths are not accepted. Try a positive integer',
+    );
+  }
+  if (endMs < startMs) {
+    throw new QueryError('bad_data', 'end timestamp must not be before start time');
+  }
+}
+
+function columnsOf({ body, annotations, stats }: WorkerAnswer): QueryAnswer {
+  assert(body.kind === 'columns', 'BUG: JSON instead of columns');
+  return { result: body.result, annotations, stats };
+}
+
 /** Reads the clock at the turns of a query's life. */
 class QueryWatch {
-  context: ExecContext | null = null;
+  figures: () => QueryFigures = () => NO_FIGURES;
   readonly #clock: Clock;
   readonly #arrivedMs: number;
   #startedMs: number | null = null;
   #preparedMs: number | null = null;
-  readonly #perStep: QueryTimes | null;
 
-  /** With `perStep`, the query's times, samples are told for each step. */
-  constructor(clock: Clock, perStep: QueryTimes | null) {
-    this.#perStep = perStep;
+  constructor(clock: Clock) {
     this.#clock = clock;
     this.#arrivedMs = clock.monotonic();
   }
@@ -289,16 +394,11 @@ class QueryWatch {
     const nowMs = this.#clock.monotonic();
     const startedMs = this.#startedMs ?? nowMs;
     const preparedMs = this.#preparedMs ?? nowMs;
-    const counts = this.context?.counts.finish() ?? null;
-    const perStep = this.#perStep;
     return {
       queueMs: startedMs - this.#arrivedMs,
       prepareMs: preparedMs - startedMs,
       evalMs: nowMs - preparedMs,
-      totalQueryableSamples: counts === null ? 0 : sum(counts.queryable),
-      samplesRead: counts === null ? 0 : sum(counts.read),
-      peakSamples: this.context?.samples.peak ?? 0,
-      perStep: counts === null || perStep === null ? null : { ...perStep, ...counts },
+      ...this.figures(),
     };
   }
 }

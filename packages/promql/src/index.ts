@@ -48,6 +48,7 @@ export {
   type RangeTimes,
 } from './range-cache/range-cache.ts';
 export type {
+  EncodedAnswer,
   InstantVector,
   MatrixSeries,
   QueryAnswer,
@@ -59,3 +60,12 @@ export type {
   Str,
 } from './result.ts';
 export { writeResultJson } from './result-json.ts';
+export type { OpenRawReader, RawReader } from './workers/asked-source.ts';
+export type { FromQueryWorker, ToQueryWorker } from './workers/query.protocol.ts';
+export { QUERY } from './workers/query.worker.ts';
+export {
+  type QueryWorkerEntry,
+  QueryWorkers,
+  type QueryWorkersOptions,
+} from './workers/query-workers.ts';
+export { serveQueries } from './workers/serve-queries.ts';

@@ -1,11 +1,14 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VirtualClock } from '@pollux/base';
-import { Log } from '@pollux/telemetry';
+import { nodeEnv } from '@pollux/base/node';
+import { Log, Registry } from '@pollux/telemetry';
 import { countConformance } from '@pollux/testkit';
 import { describe, expect, it } from 'vitest';
 import { scriptEngine } from './script/mode.ts';
 import { runScript, type ScriptEngine } from './script/run.ts';
+import { QUERY } from './workers/query.worker.ts';
+import { QueryWorkers } from './workers/query-workers.ts';
 
 const ROOT = new URL('../../..', import.meta.url).pathname;
 const FOLDER = join(
@@ -14,9 +17,16 @@ const FOLDER = join(
 );
 const MINIMUM = new URL('../testdata/promqltest.min.json', import.meta.url).pathname;
 /** Upstream's test mode; type and unit labels are on for the one file that is about them. */
-function testEngine(file: string): ScriptEngine {
+function testEngine(file: string, workers?: QueryWorkers): ScriptEngine {
   const features = { typeAndUnitLabels: file === 'type_and_unit.test' };
-  return scriptEngine('test', { clock: new VirtualClock(), log: Log.silent(), features });
+  const clock = new VirtualClock();
+  const log = Log.silent();
+  return scriptEngine('test', {
+    clock,
+    log,
+    features,
+    ...(workers === undefined ? {} : { workers }),
+  });
 }
 
 type Counts = Readonly<Record<string, { readonly passed: number; readonly total: number }>>;
@@ -40,6 +50,22 @@ describe.skipIf(!isPresent)(
         for (const { line, message } of failed) process.stdout.write(`  ${line}: ${message}\n`);
       expect(passed).toBeGreaterThanOrEqual(minimum[file]?.passed ?? 0);
     });
+
+    it('answer alike when threads evaluate them', async () => {
+      const { workers, clock } = nodeEnv();
+      const common = { workers, clock, log: Log.silent(), registry: new Registry() };
+      const threads = new QueryWorkers({ ...common, entry: QUERY, count: 1 });
+      try {
+        for (const file of files) {
+          const text = readFileSync(join(FOLDER, file), 'utf8');
+          const { passed, failed } = await runScript(text, () => testEngine(file, threads));
+          expect(`${file}: ${passed}`).toBe(`${file}: ${seen[file]?.passed}`);
+          expect(passed + failed.length).toBe(seen[file]?.total);
+        }
+      } finally {
+        await threads.close();
+      }
+    }, 120_000);
 
     it('has the total that is committed', () => {
       const sum = (counts: Counts): number =>

@@ -1,9 +1,9 @@
 import { type Clock, deadline } from '@pollux/base';
 import { QueryError } from './errors.ts';
 
-type Waiter = { readonly start: () => void };
+type Waiter = { readonly start: () => void; readonly isUrgent: boolean };
 
-/** Lets so many queries run at a time; the rest wait in a queue of bounded length. */
+/** Lets so many queries run at a time; the rest wait in a queue of bounded length, urgent ones (rules) before others. */
 export class QueryGate {
   readonly #maxRunning: number;
   readonly #maxWaiting: number;
@@ -25,7 +25,7 @@ export class QueryGate {
    * Resolves when a slot is free; call the result to give it back. Rejects with QueryError when the queue is full, the
    * signal aborts, or `timeoutMs` pass.
    */
-  async enter(signal: AbortSignal, timeoutMs: number): Promise<() => void> {
+  async enter(signal: AbortSignal, timeoutMs: number, isUrgent = false): Promise<() => void> {
     if (signal.aborted) throw queueCanceled(signal.reason);
     if (this.#running < this.#maxRunning) return this.#slot();
     if (this.#waiting.length >= this.#maxWaiting) {
@@ -34,11 +34,11 @@ export class QueryGate {
         `too many queries are waiting (${this.#maxWaiting}); try again later or raise --query.max-concurrency`,
       );
     }
-    await this.#wait(signal, timeoutMs);
+    await this.#wait(signal, timeoutMs, isUrgent);
     return this.#slot();
   }
 
-  async #wait(signal: AbortSignal, timeoutMs: number): Promise<void> {
+  async #wait(signal: AbortSignal, timeoutMs: number, isUrgent: boolean): Promise<void> {
     const limit = deadline(
       this.#clock,
       timeoutMs,
@@ -47,8 +47,10 @@ export class QueryGate {
     );
     try {
       await new Promise<void>((resolve, reject) => {
-        const waiter: Waiter = { start: resolve };
-        this.#waiting.push(waiter);
+        const waiter: Waiter = { start: resolve, isUrgent };
+        const firstPatient = isUrgent ? this.#waiting.findIndex((other) => !other.isUrgent) : -1;
+        if (firstPatient < 0) this.#waiting.push(waiter);
+        else this.#waiting.splice(firstPatient, 0, waiter);
         limit.signal.addEventListener(
           'abort',
           () => {

@@ -63,3 +63,15 @@ export type QueryAnswer<R extends QueryResult = QueryResult> = {
   readonly annotations: readonly Annotation[];
   readonly stats: QueryStats;
 };
+
+/** An answer as JSON: `{"resultType":…,"result":…}`. */
+export type EncodedAnswer = {
+  /** All of it, in pieces; or it comes in parts, without the closing brace, and must be taken or given up. */
+  readonly body:
+    | { readonly kind: 'whole'; readonly pieces: readonly string[] }
+    | { readonly kind: 'parts'; readonly parts: AsyncIterable<Uint8Array> };
+  /** True when the limit on series has cut it. */
+  readonly isTruncated: boolean;
+  readonly annotations: readonly Annotation[];
+  readonly stats: QueryStats;
+};

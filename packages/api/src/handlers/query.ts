@@ -89,9 +89,8 @@ async function run(
   const wantsStats = form.get('stats') ?? '';
   const stats = wantsStats === '' ? null : JSON.stringify(statsJson(answer.figures));
   const header = coverageOf(expr, times, lookbackMs, options);
-  return {
-    kind: 'encoded',
-    pieces: stats === null ? answer.pieces : withMember(answer.pieces, `"stats":${stats}`),
+  const member = stats === null ? '' : `,"stats":${stats}`;
+  const told = {
     annotations: [
       ...answer.annotations,
       ...(answer.isTruncated ? [TRUNCATED] : []),
@@ -99,6 +98,10 @@ async function run(
     ],
     ...(header === null ? {} : { headers: { [COVERAGE_HEADER]: header } }),
   };
+  const { body } = answer;
+  return body.kind === 'parts'
+    ? { kind: 'parts', parts: body.parts, last: `${member}}`, ...told }
+    : { kind: 'encoded', pieces: withMember(body.pieces, member), ...told };
 }
 
 /** VictoriaMetrics' parameter, and what a reload in a browser sends; stats are those of the whole query. */
@@ -172,8 +175,9 @@ function coverageOf(
   );
 }
 
-/** Puts a member before the brace that closes the object. */
-function withMember(pieces: readonly string[], member: string): string[] {
+/** Puts a member with its comma before the brace that closes the object. */
+function withMember(pieces: readonly string[], member: string): readonly string[] {
+  if (member === '') return pieces;
   const last = pieces.at(-1) ?? '{}';
-  return [...pieces.slice(0, -1), last.slice(0, -1), `,${member}}`];
+  return [...pieces.slice(0, -1), `${last.slice(0, -1)}${member}}`];
 }

@@ -18,6 +18,14 @@ export type ApiResult =
       readonly headers?: Readonly<Record<string, string>>;
     }
   | {
+      /** The `data` member as bytes that come as they are taken, and its end. */
+      readonly kind: 'parts';
+      readonly parts: AsyncIterable<Uint8Array>;
+      readonly last: string;
+      readonly annotations: readonly Annotation[];
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  | {
       /** Data is bare JSON without the envelope: Pollux' own pages. */
       readonly kind: 'bare';
       readonly data: unknown;
@@ -30,6 +38,7 @@ const MAX_ANNOTATIONS = 10;
 /** Larger bodies go out in pieces and uncompressed, so that one answer never is one buffer. */
 const MAX_WHOLE_LENGTH = 4 * 1024 * 1024;
 
+const HEAD = '{"status":"success","data":';
 const JSON_HEADERS = { 'content-type': 'application/json' } as const;
 
 export function respond(result: ApiResult): HttpResponse {
@@ -42,6 +51,12 @@ export function respond(result: ApiResult): HttpResponse {
       return success([encodeJson(result.data)], result.annotations ?? [], {});
     case 'encoded':
       return success(result.pieces, result.annotations, result.headers ?? {});
+    case 'parts':
+      return {
+        status: 200,
+        headers: { ...JSON_HEADERS, ...result.headers },
+        body: inParts(result.parts, result.last + tailOf(result.annotations)),
+      };
   }
 }
 
@@ -61,16 +76,26 @@ function success(
   annotations: readonly Annotation[],
   headers: Readonly<Record<string, string>>,
 ): HttpResponse {
-  const head = '{"status":"success","data":';
-  const notes = encodeJson(split(annotations));
-  const tail = notes === '{}' ? '}' : `,${notes.slice(1)}`;
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const all = [head, ...pieces, tail];
+  const all = [HEAD, ...pieces, tailOf(annotations)];
   return {
     status: 200,
     headers: { ...JSON_HEADERS, ...headers },
     body: length <= MAX_WHOLE_LENGTH ? all.join('') : encoded(all),
   };
+}
+
+/** What follows the `data` member. */
+function tailOf(annotations: readonly Annotation[]): string {
+  const notes = encodeJson(split(annotations));
+  return notes === '{}' ? '}' : `,${notes.slice(1)}`;
+}
+
+async function* inParts(parts: AsyncIterable<Uint8Array>, tail: string): AsyncIterable<Uint8Array> {
+  const encoder = new TextEncoder();
+  yield encoder.encode(HEAD);
+  yield* parts;
+  yield encoder.encode(tail);
 }
 
 async function* encoded(pieces: readonly string[]): AsyncIterable<Uint8Array> {

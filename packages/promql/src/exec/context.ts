@@ -34,6 +34,7 @@ export class ExecContext {
   readonly #build: BuildOperator;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
+  readonly #interrupt: () => void;
   #lastTurnMs: number;
   #heldBytes = 0;
 
@@ -49,6 +50,8 @@ export class ExecContext {
     readonly clock: Clock;
     readonly timeoutMs: number;
     readonly build: BuildOperator;
+    /** Called between batches: an abort that comes by shared memory reaches a query that does not let the event loop turn. */
+    readonly interrupt?: () => void;
   }) {
     this.query = settings.query;
     this.queryable = settings.queryable;
@@ -59,6 +62,7 @@ export class ExecContext {
     this.isInstant = settings.isInstant;
     this.samples = new SampleCounter(settings.maxSamples);
     this.#build = settings.build;
+    this.#interrupt = settings.interrupt ?? (() => {});
     this.#clock = settings.clock;
     this.#lastTurnMs = settings.clock.monotonic();
     this.#deadlineMs = this.#lastTurnMs + settings.timeoutMs;
@@ -95,6 +99,7 @@ export class ExecContext {
   }
 
   throwIfOver(): void {
+    this.#interrupt();
     if (this.read.signal.aborted) throw abortError(this.read.signal.reason);
     if (this.#clock.monotonic() > this.#deadlineMs) throw timeoutError();
   }

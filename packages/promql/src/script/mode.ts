@@ -4,6 +4,7 @@ import { Engine, type EngineFeatures } from '../engine.ts';
 import { parseExpr } from '../parser/parser.ts';
 import { isIndependentOfQueryTimes, pinSelectors } from '../parser/pin-selectors.ts';
 import { printExpr } from '../parser/printer.ts';
+import type { QueryWorkers } from '../workers/query-workers.ts';
 import type { ScriptEngine } from './run.ts';
 
 /** `test`: everything on, as Prometheus runs its own scripts. `production`: what a server without flags does. */
@@ -26,7 +27,12 @@ const MAX_SAMPLES_IN_TESTS = 10_000;
 /** An engine to run scripts on; `features` are added to those of the mode. */
 export function scriptEngine(
   mode: ScriptMode,
-  settings: { readonly clock: Clock; readonly log: Log; readonly features?: EngineFeatures },
+  settings: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly features?: EngineFeatures;
+    readonly workers?: QueryWorkers;
+  },
 ): ScriptEngine {
   const features = { ...FEATURES[mode], ...settings.features };
   const engine = new Engine({
@@ -35,6 +41,7 @@ export function scriptEngine(
     registry: new Registry(),
     ...(mode === 'test' ? { maxSamples: MAX_SAMPLES_IN_TESTS } : {}),
     features,
+    ...(settings.workers === undefined ? {} : { workers: settings.workers }),
   });
   return {
     instant: (query, timeMs, queryable) => engine.instant({ query, timeMs, queryable }),

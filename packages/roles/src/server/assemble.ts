@@ -22,6 +22,7 @@ import { engineFeatures } from './features.ts';
 import { SERVER_FLAGS } from './flags.ts';
 import { openQueryLogs } from './query-logs.ts';
 import { openQueryDoor } from './result-cache.ts';
+import { startQueryWorkers } from './query-workers.ts';
 import { retentionSettings } from './retention-config.ts';
 import { bindStatus } from './status-port.ts';
 import { bindTargets } from './targets-port.ts';
@@ -105,8 +106,11 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     slowMs: flags['query.slow-log-threshold'],
     explain: (query) => engine.explain(query.query, query),
   });
+  const workers = startQueryWorkers(context, flags['query.workers']);
+  if (workers !== null) closer.defer('query workers', () => workers.close());
   const engine = new Engine({
     active: queryLogs.active,
+    ...(workers === null ? {} : { workers }),
     clock: env.clock,
     registry,
     log: log.with({ component: 'query engine' }),

@@ -150,6 +150,11 @@ export const SERVER_FLAGS = {
     fallback: 20,
     help: 'Maximum number of queries executed concurrently.',
   },
+  'query.workers': {
+    kind: 'integer',
+    fallback: -1,
+    help: 'Threads that evaluate queries and write their answers; 0 evaluates in the thread that scrapes, -1 takes one per processor, at most 4.',
+  },
   'query.max-samples': {
     kind: 'integer',
     fallback: 50_000_000,

@@ -1,0 +1,131 @@
+import { LimitError, unpackError } from '@pollux/base';
+import type {
+  Annotation,
+  MemoryBudget,
+  ReadContext,
+  SelectRequest,
+  SeriesColumns,
+  SeriesSource,
+} from '@pollux/storage';
+import { unpackSeries } from './pack-series.ts';
+import type { FromQueryWorker, PackedRequest, ToQueryWorker } from './query.protocol.ts';
+
+type Reply = Extract<ToQueryWorker, { kind: 'batch' | 'end' }>;
+
+/** Takes what a storage gave as it has it, and makes series of it; asked for once per request that is answered so. */
+export type RawReader = {
+  /** The series of a batch, null when they will come with {@link end}. */
+  add(raw: unknown): Promise<readonly SeriesColumns[] | null>;
+  /** A source of what did not come before. */
+  end(): SeriesSource;
+};
+
+export type OpenRawReader = (request: SelectRequest, context: ReadContext) => RawReader;
+
+type AskedLine = {
+  readonly id: number;
+  readonly select: number;
+  readonly post: (message: FromQueryWorker) => void;
+  readonly context: ReadContext;
+  readonly openRaw: () => RawReader;
+};
+
+/** Series that the main thread is asked for. */
+export class AskedSource implements SeriesSource {
+  #warnings: readonly Annotation[] = [];
+  readonly #line: AskedLine;
+  readonly #replies: Reply[] = [];
+  #waiting: { readonly resolve: () => void } | null = null;
+  #raw: RawReader | null = null;
+  #rest: SeriesSource | null = null;
+  #isOver = false;
+
+  constructor(line: AskedLine) {
+    this.#line = line;
+  }
+
+  get warnings(): readonly Annotation[] {
+    return this.#rest === null ? this.#warnings : [...this.#warnings, ...this.#rest.warnings];
+  }
+
+  deliver(reply: Reply): void {
+    if (this.#isOver) return;
+    this.#replies.push(reply);
+    this.wake();
+  }
+
+  /** Lets a wait look whether the query is over. */
+  wake(): void {
+    this.#waiting?.resolve();
+    this.#waiting = null;
+  }
+
+  async next(): Promise<readonly SeriesColumns[] | null> {
+    for (;;) {
+      if (this.#rest !== null) return this.#rest.next();
+      if (this.#isOver) return null;
+      const reply = await this.#reply();
+      if (reply.kind === 'end') {
+        this.#end(reply);
+        continue;
+      }
+      const { id, select, post } = this.#line;
+      post({ kind: 'next', id, select });
+      this.#budget.take(reply.takenBytes);
+      if (reply.batch.kind === 'series') return unpackSeries(reply.batch);
+      this.#raw ??= this.#line.openRaw();
+      const series = await this.#raw.add(reply.batch.raw);
+      if (series !== null) return series;
+    }
+  }
+
+  close(): void {
+    this.#rest?.close();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { id, select, post } = this.#line;
+    post({ kind: 'close', id, select });
+  }
+
+  get #budget(): MemoryBudget {
+    return this.#line.context.budget;
+  }
+
+  #end({ warnings, error }: Extract<Reply, { kind: 'end' }>): void {
+    this.#isOver = true;
+    this.#warnings = warnings;
+    if (error !== null) throw unpackStorageError(error);
+    this.#rest = this.#raw?.end() ?? null;
+  }
+
+  async #reply(): Promise<Reply> {
+    const { signal } = this.#line.context;
+    for (;;) {
+      const reply = this.#replies.shift();
+      if (reply !== undefined) return reply;
+      signal.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        this.#waiting = { resolve };
+      });
+    }
+  }
+}
+
+export function packRequest(request: SelectRequest): PackedRequest {
+  const { range, matchers, hints, sorted, need } = request;
+  return {
+    range,
+    matchers: matchers.map(({ name, operator, value }) => ({ name, operator, value })),
+    hints,
+    sorted,
+    need: need ?? null,
+  };
+}
+
+/** Limits are told apart from other faults of a storage by the engine. */
+function unpackStorageError({
+  error,
+  isLimit,
+}: NonNullable<Extract<Reply, { kind: 'end' }>['error']>): Error {
+  return isLimit ? new LimitError(error.code, '', error.message) : unpackError(error);
+}

@@ -1,0 +1,134 @@
+import {
+  CanceledError,
+  type Clock,
+  errorText,
+  type WorkerEntry,
+  WorkerMemoryError,
+  type Workers,
+} from '@pollux/base';
+import type { Counter, Gauge, Log, Registry } from '@pollux/telemetry';
+import { QueryError } from '../errors.ts';
+import type { FromQueryWorker, QueryJob, ToQueryWorker } from './query.protocol.ts';
+import { type LineQuery, type QueryDelivery, WorkerLine } from './worker-line.ts';
+
+export type QueryWorkerEntry = WorkerEntry<null, ToQueryWorker, FromQueryWorker>;
+
+export type QueryWorkersOptions = {
+  readonly workers: Workers;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+  /** What the threads run: it calls `serveQueries`. */
+  readonly entry: QueryWorkerEntry;
+  /** Most threads. */
+  readonly count: number;
+  /** Of JavaScript objects, for each thread; columns are counted by `--query.max-memory`. */
+  readonly maxHeapMegabytes?: number;
+};
+
+const MAX_HEAP_MEGABYTES = 2048;
+/** A worker that nobody asks has nothing to say; the longest that a timer takes. */
+const NO_SILENCE_MS = 2 ** 31 - 1;
+
+/**
+ * Threads that evaluate queries and write their answers. A query goes to the worker with the fewest; each evaluates several by
+ * turns. A thread is started when those that are there have work, and replaced when it is lost.
+ */
+export class QueryWorkers {
+  readonly #options: QueryWorkersOptions;
+  readonly #lines: WorkerLine[] = [];
+  readonly #stop = new AbortController();
+  readonly #alive = new Set<Promise<void>>();
+  readonly #threads: Gauge;
+  readonly #losses: Counter;
+
+  constructor(options: QueryWorkersOptions) {
+    this.#options = options;
+    const { registry } = options;
+    this.#threads = registry.gauge('pollux_query_workers', 'Threads that evaluate queries.');
+    this.#losses = registry.counter(
+      'pollux_query_workers_lost_total',
+      'Query workers that ended before their time: memory, faults, queries that would not end.',
+    );
+  }
+
+  /** Starts the first thread, so that the first query need not wait for it. */
+  start(): void {
+    if (this.#lines.length === 0) this.#add();
+  }
+
+  run(job: QueryJob, delivery: QueryDelivery): LineQuery {
+    let best = this.#lines.reduce<WorkerLine | null>(
+      (least, line) => (least === null || line.running < least.running ? line : least),
+      null,
+    );
+    if (best === null || (best.running > 0 && this.#lines.length < this.#options.count)) {
+      best = this.#add();
+    }
+    return best.start(job, delivery);
+  }
+
+  /** Ends the threads; queries that are in them fail. */
+  async close(): Promise<void> {
+    this.#stop.abort(new CanceledError('the program ends'));
+    await Promise.all(this.#alive);
+  }
+
+  #add(): WorkerLine {
+    const { workers, clock, log, entry, maxHeapMegabytes } = this.#options;
+    const line = new WorkerLine(clock, () => {
+      log.error('a query would not end; its worker is replaced');
+      lose(new QueryError('execution', 'the query worker was replaced, since a query hung in it'));
+      void handle.stop();
+    });
+    const handle = workers.start(entry, {
+      data: null,
+      onMessage: line.deliver,
+      signal: this.#stop.signal,
+      maxSilenceMs: NO_SILENCE_MS,
+      maxHeapMegabytes: maxHeapMegabytes ?? MAX_HEAP_MEGABYTES,
+    });
+    const lose = (error: Error): void => {
+      const index = this.#lines.indexOf(line);
+      if (index < 0) return;
+      this.#lines.splice(index, 1);
+      this.#threads.set(this.#lines.length);
+      if (!this.#stop.signal.aborted) this.#losses.inc();
+      line.lose(error);
+    };
+    line.attach(handle);
+    this.#lines.push(line);
+    this.#threads.set(this.#lines.length);
+    const over: Promise<void> = handle.ended.then(
+      () => lose(workerLost('it ended')),
+      (error: unknown) => {
+        if (!this.#stop.signal.aborted) {
+          log.error('a query worker was lost', { err: errorText(error), queries: line.running });
+        }
+        lose(lossOf(error));
+      },
+    );
+    this.#alive.add(over);
+    void over.finally(() => this.#alive.delete(over));
+    return line;
+  }
+}
+
+function lossOf(error: unknown): Error {
+  if (error instanceof CanceledError) {
+    return new QueryError('canceled', 'query was canceled in query execution', { cause: error });
+  }
+  if (error instanceof WorkerMemoryError) {
+    return new QueryError(
+      'execution',
+      'the queries that ran together in a query worker needed more memory than it may have; narrow the selector or the time range, or lower --query.max-memory or --query.max-concurrency so that less runs together',
+      { cause: error },
+    );
+  }
+  return workerLost(errorText(error), error);
+}
+
+function workerLost(why: string, cause?: unknown): QueryError {
+  const text = `the query worker that evaluated the query was lost (${why}); try again`;
+  return new QueryError('execution', text, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,131 @@
+import type { PackedError } from '@pollux/base';
+import type { MatchOperator } from '@pollux/model';
+import type { Annotation, SampleNeed, SelectHints, TimeRange } from '@pollux/storage';
+import type { QueryErrorKind } from '../errors.ts';
+import type { ExecOptions } from '../exec/context.ts';
+import type { QueryTimes } from '../parser/duration-expr.ts';
+import type { ParserOptions } from '../parser/parser.ts';
+import type { QueryStats } from '../result.ts';
+import type { PackedResult } from './pack-result.ts';
+import type { PackedSeries } from './pack-series.ts';
+
+/**
+ * A query in a worker. The worker evaluates; series it asks of the thread that has the database, which gives them in batches,
+ * as many ahead as {@link BATCHES_AHEAD}; what the database has encoded it may give as it is (`raw`), for the worker to decode.
+ *
+ *     main ── run ──▶ worker                     main ◀── result (small answer, or what is told first of a large one) ── worker
+ *     main ◀─ select, next …, close ─ worker     main ◀── part … ── worker
+ *     main ── opened, batch …, end ──▶ worker    main ── more … ──▶ worker
+ */
+export const BATCHES_AHEAD = 4;
+/** Parts of a large answer that are on the way at a time, and their size in bytes. */
+export const PARTS_AHEAD = 4;
+export const PART_BYTES = 256 * 1024;
+/** A longer answer goes in parts. */
+export const WHOLE_CHARACTERS = 1024 * 1024;
+
+/** What both threads look at while a query runs, in 16 bytes of shared memory. */
+export const CONTROL_BYTES = 16;
+/** In the Int32Array of it: written by the main thread, not 0 when the query is to end. */
+export const CONTROL_ABORT = 0;
+/** In the Float64Array of it: written by the worker, samples taken so far; a torn read does no harm, it is shown only. */
+export const CONTROL_SAMPLES = 1;
+
+export type QueryJob = {
+  readonly query: string;
+  readonly times: QueryTimes;
+  readonly isInstant: boolean;
+  /** What is left of it. */
+  readonly timeoutMs: number;
+  readonly maxSamples: number;
+  readonly maxMemoryBytes: number;
+  readonly defaultStepMs: number;
+  readonly parser: ParserOptions;
+  readonly options: ExecOptions;
+  /** Samples of each step are told too. */
+  readonly isPerStep: boolean;
+  /** JSON of at most so many series (0: all), or columns. */
+  readonly form: { readonly kind: 'json'; readonly limit: number } | { readonly kind: 'columns' };
+};
+
+export type PackedRequest = {
+  readonly range: TimeRange;
+  readonly matchers: readonly {
+    readonly name: string;
+    readonly operator: MatchOperator;
+    readonly value: string;
+  }[];
+  readonly hints: SelectHints;
+  readonly sorted: boolean;
+  readonly need: SampleNeed | null;
+};
+
+export type PackedQueryError = {
+  /** Null for what is no error of a query. */
+  readonly kind: QueryErrorKind | null;
+  readonly error: PackedError;
+};
+
+/** `id` names the query, `select` the request for series among those of the query. */
+export type ToQueryWorker =
+  | {
+      readonly kind: 'run';
+      readonly id: number;
+      readonly job: QueryJob;
+      readonly control: SharedArrayBuffer;
+    }
+  | { readonly kind: 'abort'; readonly id: number }
+  | { readonly kind: 'more'; readonly id: number }
+  | {
+      readonly kind: 'batch';
+      readonly id: number;
+      readonly select: number;
+      readonly batch: PackedSeries | RawBatch;
+      /** What the main thread took of the query's memory for it. */
+      readonly takenBytes: number;
+    }
+  | {
+      readonly kind: 'end';
+      readonly id: number;
+      readonly select: number;
+      readonly warnings: readonly Annotation[];
+      readonly error: { readonly error: PackedError; readonly isLimit: boolean } | null;
+    };
+
+/** As the storage gave it, of what structured cloning takes. */
+export type RawBatch = { readonly kind: 'raw'; readonly raw: unknown };
+
+export type FromQueryWorker =
+  | {
+      readonly kind: 'select';
+      readonly id: number;
+      readonly select: number;
+      readonly request: PackedRequest;
+    }
+  | { readonly kind: 'next' | 'close'; readonly id: number; readonly select: number }
+  | {
+      readonly kind: 'result';
+      readonly id: number;
+      readonly body: ResultBody;
+      readonly isTruncated: boolean;
+      readonly annotations: readonly Annotation[];
+      readonly stats: QueryStats;
+    }
+  | {
+      readonly kind: 'part';
+      readonly id: number;
+      readonly bytes: Uint8Array;
+      readonly isLast: boolean;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly id: number;
+      readonly error: PackedQueryError;
+      readonly stats: QueryStats;
+    };
+
+export type ResultBody =
+  | { readonly kind: 'columns'; readonly result: PackedResult }
+  | { readonly kind: 'whole'; readonly pieces: readonly string[] }
+  /** Parts follow; the last comes without the closing brace of the object. */
+  | { readonly kind: 'parts' };
