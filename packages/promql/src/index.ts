@@ -60,9 +60,7 @@ export type {
   Str,
 } from './result.ts';
 export { writeResultJson } from './result-json.ts';
-export type { OpenRawReader, RawReader } from './workers/asked-source.ts';
 export type { FromQueryWorker, ToQueryWorker } from './workers/query.protocol.ts';
-export { QUERY } from './workers/query.worker.ts';
 export {
   type QueryWorkerEntry,
   QueryWorkers,

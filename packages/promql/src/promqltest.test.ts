@@ -7,7 +7,7 @@ import { countConformance } from '@pollux/testkit';
 import { describe, expect, it } from 'vitest';
 import { scriptEngine } from './script/mode.ts';
 import { runScript, type ScriptEngine } from './script/run.ts';
-import { QUERY } from './workers/query.worker.ts';
+import { QUERY } from './testing/query-worker.ts';
 import { QueryWorkers } from './workers/query-workers.ts';
 
 const ROOT = new URL('../../..', import.meta.url).pathname;

@@ -1,6 +1,7 @@
 import type { Exemplar, FloatHistogram, Labels, Matcher } from '@pollux/model';
 import type { BucketColumns, SampleNeed } from './buckets.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import type { RawSource } from './raw-series.ts';
 
 /** A range of time, both ends included, whole milliseconds. */
 export type TimeRange = { readonly minMs: number; readonly maxMs: number };
@@ -110,6 +111,8 @@ export type NamesAnswer = {
 /** Anything that answers from series: a head, blocks, a remote store, several merged. Safe for concurrent callers. */
 export interface Queryable {
   select(request: SelectRequest, context: ReadContext): SeriesSource;
+  /** As {@link select}, undecoded; null when this request cannot be answered so. */
+  selectRaw?(request: SelectRequest, context: ReadContext): RawSource | null;
   /** `limit` 0 = all. An empty matcher list means every series. */
   labelNames(
     range: TimeRange,

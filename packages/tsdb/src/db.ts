@@ -13,6 +13,7 @@ import type {
   LocalAnswer,
   LocalStorage,
   NamesAnswer,
+  RawSource,
   ReadContext,
   SelectRequest,
   SeriesSource,
@@ -55,6 +56,7 @@ import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
 import { LabelReading } from './query/label-reading.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import { openCursors, overlapsHead } from './query/open-cursors.ts';
+import { RawSelect } from './query/raw-select.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
 import { Recovery, type RecoveryStatus } from './recovery.ts';
 import { Retention } from './retention/retention.ts';
@@ -287,6 +289,16 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     } catch (error) {
       return new FailedSelect(error);
     }
+  }
+
+  /** Undecoded, where only samples answer and none are cut off by a limit; see {@link openRawSamples}. */
+  selectRaw(request: SelectRequest, context: ReadContext): RawSource | null {
+    const { range, matchers, hints } = request;
+    this.#checkRange(range);
+    const { downsampled, init } = this.#parts;
+    if (hints.func === 'series' || hints.limit > 0) return null;
+    if (downsampled.sets.some((set) => set.in(range).length > 0)) return null;
+    return new RawSelect(this.#sourceOf(range, matchers), range, context, init.env.clock);
   }
 
   /** For who asks remotes, too: see {@link LocalStorage}. */

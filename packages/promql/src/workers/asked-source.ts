@@ -2,25 +2,16 @@ import { LimitError, unpackError } from '@pollux/base';
 import type {
   Annotation,
   MemoryBudget,
+  RawReader,
   ReadContext,
   SelectRequest,
   SeriesColumns,
   SeriesSource,
 } from '@pollux/storage';
-import { unpackSeries } from './pack-series.ts';
+import { unpackLabels, unpackSeries } from './pack-series.ts';
 import type { FromQueryWorker, PackedRequest, ToQueryWorker } from './query.protocol.ts';
 
 type Reply = Extract<ToQueryWorker, { kind: 'batch' | 'end' }>;
-
-/** Takes what a storage gave as it has it, and makes series of it; asked for once per request that is answered so. */
-export type RawReader = {
-  /** The series of a batch, null when they will come with {@link end}. */
-  add(raw: unknown): Promise<readonly SeriesColumns[] | null>;
-  /** A source of what did not come before. */
-  end(): SeriesSource;
-};
-
-export type OpenRawReader = (request: SelectRequest, context: ReadContext) => RawReader;
 
 type AskedLine = {
   readonly id: number;
@@ -37,7 +28,6 @@ export class AskedSource implements SeriesSource {
   readonly #replies: Reply[] = [];
   #waiting: { readonly resolve: () => void } | null = null;
   #raw: RawReader | null = null;
-  #rest: SeriesSource | null = null;
   #isOver = false;
 
   constructor(line: AskedLine) {
@@ -45,7 +35,7 @@ export class AskedSource implements SeriesSource {
   }
 
   get warnings(): readonly Annotation[] {
-    return this.#rest === null ? this.#warnings : [...this.#warnings, ...this.#rest.warnings];
+    return this.#raw === null ? this.#warnings : [...this.#warnings, ...this.#raw.warnings];
   }
 
   deliver(reply: Reply): void {
@@ -62,7 +52,8 @@ export class AskedSource implements SeriesSource {
 
   async next(): Promise<readonly SeriesColumns[] | null> {
     for (;;) {
-      if (this.#rest !== null) return this.#rest.next();
+      const read = this.#raw?.next() ?? null;
+      if (read !== null) return read;
       if (this.#isOver) return null;
       const reply = await this.#reply();
       if (reply.kind === 'end') {
@@ -74,13 +65,14 @@ export class AskedSource implements SeriesSource {
       this.#budget.take(reply.takenBytes);
       if (reply.batch.kind === 'series') return unpackSeries(reply.batch);
       this.#raw ??= this.#line.openRaw();
-      const series = await this.#raw.add(reply.batch.raw);
-      if (series !== null) return series;
+      const { labels, samples } = reply.batch;
+      this.#raw.begin(unpackLabels(labels), samples);
     }
   }
 
   close(): void {
-    this.#rest?.close();
+    this.#raw?.close();
+    this.#raw = null;
     if (this.#isOver) return;
     this.#isOver = true;
     const { id, select, post } = this.#line;
@@ -95,7 +87,6 @@ export class AskedSource implements SeriesSource {
     this.#isOver = true;
     this.#warnings = warnings;
     if (error !== null) throw unpackStorageError(error);
-    this.#rest = this.#raw?.end() ?? null;
   }
 
   async #reply(): Promise<Reply> {
@@ -112,13 +103,15 @@ export class AskedSource implements SeriesSource {
 }
 
 export function packRequest(request: SelectRequest): PackedRequest {
-  const { range, matchers, hints, sorted, need } = request;
+  const { range, matchers, hints, sorted, need, isLent, isNewestOnly } = request;
   return {
     range,
     matchers: matchers.map(({ name, operator, value }) => ({ name, operator, value })),
     hints,
     sorted,
     need: need ?? null,
+    isLent: isLent ?? false,
+    isNewestOnly: isNewestOnly ?? false,
   };
 }
 

@@ -38,7 +38,7 @@ export function packResult(result: QueryResult): PackedResult {
       return {
         kind: 'vector',
         timestampMs,
-        labels: packLabels(labels.map((set) => ({ labels: set }))),
+        labels: packLabels(labels),
         values: values.slice(0, labels.length),
         histograms: histograms?.map(packHistogram) ?? null,
       };

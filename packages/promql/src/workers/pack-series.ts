@@ -58,7 +58,13 @@ export function packSeries(batch: readonly SeriesColumns[]): PackedSeries {
       buckets: buckets === null ? null : packBuckets(buckets, count),
     });
   }
-  return { kind: 'series', labels: packLabels(batch), counts, samples, extras };
+  return {
+    kind: 'series',
+    labels: packLabels(batch.map(({ labels }) => labels)),
+    counts,
+    samples,
+    extras,
+  };
 }
 
 /** What may be given away with the batch instead of being copied. */
@@ -97,10 +103,10 @@ export function unpackSeries(packed: PackedSeries): SeriesColumns[] {
   return batch;
 }
 
-export function packLabels(sets: readonly { readonly labels: Labels }[]): PackedLabels {
+export function packLabels(sets: readonly Labels[]): PackedLabels {
   const sizes = new Uint16Array(sets.length);
   let total = 0;
-  for (const [s, { labels }] of sets.entries()) {
+  for (const [s, labels] of sets.entries()) {
     sizes[s] = labels.size;
     total += labels.size;
   }
@@ -116,7 +122,7 @@ export function packLabels(sets: readonly { readonly labels: Labels }[]): Packed
     return number;
   };
   let at = 0;
-  for (const { labels } of sets) {
+  for (const labels of sets) {
     for (let i = 0; i < labels.size; i++) {
       items[at++] = numberOf(labels.nameAt(i));
       items[at++] = numberOf(labels.valueAt(i));

@@ -19,7 +19,7 @@ import type { EncodedAnswer } from '../result.ts';
 import { MemorySeries } from '../script/memory-series.ts';
 import { ALL_FEATURES, arbitraryQuery } from '../testing/arbitrary-query.ts';
 import { addOddSeries } from '../testing/odd-series.ts';
-import { QUERY } from './query.worker.ts';
+import { QUERY } from '../testing/query-worker.ts';
 import { QueryWorkers } from './query-workers.ts';
 
 const MINUTE = 60_000;

@@ -7,7 +7,7 @@ import type { QueryTimes } from '../parser/duration-expr.ts';
 import type { ParserOptions } from '../parser/parser.ts';
 import type { QueryStats } from '../result.ts';
 import type { PackedResult } from './pack-result.ts';
-import type { PackedSeries } from './pack-series.ts';
+import type { PackedLabels, PackedSeries } from './pack-series.ts';
 
 /**
  * A query in a worker. The worker evaluates; series it asks of the thread that has the database, which gives them in batches,
@@ -58,6 +58,8 @@ export type PackedRequest = {
   readonly hints: SelectHints;
   readonly sorted: boolean;
   readonly need: SampleNeed | null;
+  readonly isLent: boolean;
+  readonly isNewestOnly: boolean;
 };
 
 export type PackedQueryError = {
@@ -80,7 +82,7 @@ export type ToQueryWorker =
       readonly kind: 'batch';
       readonly id: number;
       readonly select: number;
-      readonly batch: PackedSeries | RawBatch;
+      readonly batch: PackedSeries | PackedRaw;
       /** What the main thread took of the query's memory for it. */
       readonly takenBytes: number;
     }
@@ -92,8 +94,12 @@ export type ToQueryWorker =
       readonly error: { readonly error: PackedError; readonly isLimit: boolean } | null;
     };
 
-/** As the storage gave it, of what structured cloning takes. */
-export type RawBatch = { readonly kind: 'raw'; readonly raw: unknown };
+/** As the storage has it, for its own reader. */
+export type PackedRaw = {
+  readonly kind: 'raw';
+  readonly labels: PackedLabels;
+  readonly samples: unknown;
+};
 
 export type FromQueryWorker =
   | {

@@ -1,8 +1,20 @@
 import { LimitError, packError } from '@pollux/base';
 import { Matcher } from '@pollux/model';
-import { MemoryBudget, type Queryable, type SelectRequest } from '@pollux/storage';
-import { buffersOf, packSeries } from './pack-series.ts';
-import { BATCHES_AHEAD, type PackedRequest, type ToQueryWorker } from './query.protocol.ts';
+import {
+  type Annotation,
+  MemoryBudget,
+  type Queryable,
+  type RawSource,
+  type SelectRequest,
+  type SeriesSource,
+} from '@pollux/storage';
+import { buffersOf, type PackedSeries, packLabels, packSeries } from './pack-series.ts';
+import {
+  BATCHES_AHEAD,
+  type PackedRaw,
+  type PackedRequest,
+  type ToQueryWorker,
+} from './query.protocol.ts';
 
 export type PumpLine = {
   readonly id: number;
@@ -60,7 +72,9 @@ export class SelectPump {
 
   async #pump(request: SelectRequest): Promise<void> {
     const { id, select, queryable, signal, post } = this.#line;
-    const source = queryable.select(request, { signal, budget: this.#budget });
+    const context = { signal, budget: this.#budget };
+    const raw = queryable.selectRaw?.(request, context) ?? null;
+    const source = raw === null ? inColumns(queryable.select(request, context)) : undecoded(raw);
     let toldBytes = 0;
     try {
       for (;;) {
@@ -76,12 +90,52 @@ export class SelectPump {
         this.#credit--;
         const takenBytes = this.#budget.usedBytes - toldBytes;
         toldBytes += takenBytes;
-        const batch = packSeries(given);
-        post({ kind: 'batch', id, select, batch, takenBytes }, buffersOf(batch));
+        const { batch, transfer } = given;
+        post({ kind: 'batch', id, select, batch, takenBytes }, transfer);
       }
       post({ kind: 'end', id, select, warnings: source.warnings, error: null });
     } finally {
       source.close();
     }
   }
+}
+
+type PackedSource = {
+  next(): Promise<{
+    readonly batch: PackedSeries | PackedRaw;
+    readonly transfer: readonly ArrayBuffer[];
+  } | null>;
+  readonly warnings: readonly Annotation[];
+  close(): void;
+};
+
+function inColumns(source: SeriesSource): PackedSource {
+  return {
+    next: async () => {
+      const given = await source.next();
+      if (given === null) return null;
+      const batch = packSeries(given);
+      return { batch, transfer: buffersOf(batch) };
+    },
+    get warnings() {
+      return source.warnings;
+    },
+    close: () => source.close(),
+  };
+}
+
+function undecoded(source: RawSource): PackedSource {
+  return {
+    next: async () => {
+      const given = await source.next();
+      if (given === null) return null;
+      const labels = packLabels(given.labels);
+      const transfer = [...given.transfer, labels.items.buffer as ArrayBuffer];
+      return { batch: { kind: 'raw', labels, samples: given.samples }, transfer };
+    },
+    get warnings() {
+      return source.warnings;
+    },
+    close: () => source.close(),
+  };
 }

@@ -3,6 +3,7 @@ import { packError } from '@pollux/base';
 import {
   MemoryBudget,
   type NamesAnswer,
+  type OpenRawReader,
   type Queryable,
   type ReadContext,
   type SelectRequest,
@@ -19,7 +20,7 @@ import { parseExpr } from '../parser/parser.ts';
 import { buildPlan } from '../plan/build.ts';
 import type { QueryResult, QueryStats } from '../result.ts';
 import { writeResultJson } from '../result-json.ts';
-import { AskedSource, type OpenRawReader, packRequest } from './asked-source.ts';
+import { AskedSource, packRequest } from './asked-source.ts';
 import { buffersOfResult, packResult } from './pack-result.ts';
 import {
   CONTROL_ABORT,

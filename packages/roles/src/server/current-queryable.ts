@@ -2,6 +2,7 @@ import type { Matcher } from '@pollux/model';
 import type {
   NamesAnswer,
   Queryable,
+  RawSource,
   ReadContext,
   SelectRequest,
   SeriesSource,
@@ -18,6 +19,10 @@ export class CurrentQueryable implements Queryable {
 
   select(request: SelectRequest, context: ReadContext): SeriesSource {
     return this.current.select(request, context);
+  }
+
+  selectRaw(request: SelectRequest, context: ReadContext): RawSource | null {
+    return this.current.selectRaw?.(request, context) ?? null;
   }
 
   labelNames(

@@ -1,12 +1,13 @@
-import { QUERY, QueryWorkers } from '@pollux/promql';
+import { QueryWorkers } from '@pollux/promql';
 import type { RoleContext } from '../runtime/role.ts';
+import { SERVER_QUERY } from './server-query.worker.ts';
 
 /** More would rather take memory than time: each has a heap and caches of its own. */
 const MOST_BY_DEFAULT = 4;
 
 /** Threads for queries, or null where they run in this one; `wanted` is `--query.workers`. */
 export function startQueryWorkers(
-  { env, log, registry }: RoleContext,
+  { env, log, registry }: Pick<RoleContext, 'env' | 'log' | 'registry'>,
   wanted: number,
 ): QueryWorkers | null {
   const count = wanted >= 0 ? wanted : Math.min(env.workers.parallelism, MOST_BY_DEFAULT);
@@ -16,7 +17,7 @@ export function startQueryWorkers(
     clock: env.clock,
     log: log.with({ component: 'query workers' }),
     registry,
-    entry: QUERY,
+    entry: SERVER_QUERY,
     count,
   });
   workers.start();

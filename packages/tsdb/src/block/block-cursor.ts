@@ -3,7 +3,7 @@ import { matchPostings } from '@pollux/index';
 import type { Labels, Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
 import type { ChunkMeta } from '../format/index-write.ts';
-import type { ColumnBuilder } from '../query/column-builder.ts';
+import type { SampleTarget } from '../query/sample-target.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import { type Block, chunksIn } from './block.ts';
 
@@ -11,7 +11,7 @@ import { type Block, chunksIn } from './block.ts';
 export type OnDamage = (block: Block, error: unknown) => void;
 
 /** Takes the chunks of a series. */
-export type ChunkTarget = Pick<ColumnBuilder, 'addChunk'>;
+export type ChunkTarget = Pick<SampleTarget, 'addChunk'>;
 
 /** The matching series of a block; references ascend in the order of the labels, so nothing is sorted. */
 export class BlockCursor implements SeriesCursor {
@@ -48,6 +48,10 @@ export class BlockCursor implements SeriesCursor {
 
   get labels(): Labels | null {
     return this.#labels;
+  }
+
+  get block(): Block {
+    return this.#block;
   }
 
   get ref(): number {

@@ -17,7 +17,11 @@ export class DamageReport {
     this.#blocks.noteDamage(block, error);
     if (this.#named.has(block.ulid)) return;
     this.#named.add(block.ulid);
-    const text = `block ${block.ulid} is damaged and some of its samples are missing: ${errorText(error)}`;
-    this.warnings.push({ kind: 'warning', text });
+    this.warnings.push(damageWarning(block.ulid, errorText(error)));
   };
+}
+
+export function damageWarning(ulid: string, reason: string): Annotation {
+  const text = `block ${ulid} is damaged and some of its samples are missing: ${reason}`;
+  return { kind: 'warning', text };
 }

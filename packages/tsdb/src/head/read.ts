@@ -2,8 +2,8 @@ import { CanceledError } from '@pollux/base';
 import { MemoryIndex, matchPostings } from '@pollux/index';
 import type { Labels, Matcher } from '@pollux/model';
 import type { TimeRange } from '@pollux/storage';
-import type { ColumnBuilder } from '../query/column-builder.ts';
 import { isLabelShown } from '../query/deleted-series.ts';
+import type { SampleTarget } from '../query/sample-target.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import type { Head, HeadReader } from './head.ts';
 import { HeadSeriesWalk } from './head-series-walk.ts';
@@ -85,7 +85,7 @@ export class HeadCursor implements SeriesCursor {
     );
   }
 
-  read(target: ColumnBuilder): void {
+  read(target: SampleTarget): void {
     if (this.#registration.isExpired) {
       throw new CanceledError(
         'query canceled: it held the head for so long that the next block could not be completed',
@@ -111,7 +111,7 @@ export class HeadCursor implements SeriesCursor {
   #readSealed(
     newest: SealedRef,
     hidden: number,
-    target: ColumnBuilder,
+    target: SampleTarget,
     deleted: readonly Interval[],
   ): void {
     const { sealed } = this.#head;

@@ -4,7 +4,7 @@ import type { TimeRange } from '@pollux/storage';
 import type { Head } from '../head/head.ts';
 import { HeadSeriesWalk } from '../head/head-series-walk.ts';
 import { matchHead } from '../head/read.ts';
-import type { ColumnBuilder } from '../query/column-builder.ts';
+import type { SampleTarget } from '../query/sample-target.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import type { OooReader } from './ooo-readers.ts';
 import type { OooView } from './ooo-samples.ts';
@@ -58,7 +58,7 @@ export class OooCursor implements SeriesCursor {
     return this.#head.outOfOrder.samples.mayHave(this.#walk.slot, this.#view());
   }
 
-  read(target: ColumnBuilder): void {
+  read(target: SampleTarget): void {
     if (this.#registration.isExpired) {
       throw new CanceledError(
         'query canceled: it held out-of-order samples for so long that their memory could not be given back',

@@ -16,6 +16,7 @@ import { CorruptionError, NotSupportedError } from '../errors.ts';
 import { BUCKETS_ENCODING, CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { Interval } from '../head/intervals.ts';
 import { HistogramRun, type TimedHistogram } from './histogram-run.ts';
+import type { LentChunk, SampleTarget } from './sample-target.ts';
 
 const LAST_SAMPLES: ReadonlySet<TableColumn> = new Set();
 /** Bytes of a sample in a query's columns. */
@@ -40,7 +41,7 @@ type Held =
  *   | held | held | … | being collected | free |
  *                     ^base             ^count
  */
-export class ColumnBuilder {
+export class ColumnBuilder implements SampleTarget {
   readonly #range: TimeRange;
   readonly #budget: MemoryBudget;
   #timestampsMs = new Float64Array(1024);
@@ -72,11 +73,7 @@ export class ColumnBuilder {
    * Adds the chunk of any encoding at `bytes[offset]`, without its newest `hidden` samples, those outside the range, and
    * those in `deleted`. `place` names the chunk in errors. Throws CorruptionError and NotSupportedError.
    */
-  addChunk(
-    chunk: ChunkBytes & { readonly encoding: number },
-    deleted: readonly Interval[],
-    place: () => string,
-  ): void {
+  addChunk(chunk: LentChunk, deleted: readonly Interval[], place: () => string): void {
     try {
       switch (chunk.encoding) {
         case CHUNK_ENCODING.xor:

@@ -8,18 +8,10 @@ import type {
   SeriesSource,
 } from '@pollux/storage';
 import { Slices } from '../slices.ts';
+import { BatchBuilder } from './batch-builder.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { hasLiveSamples } from './deleted-series.ts';
 import { leastLabels, type SeriesCursor } from './series-cursor.ts';
-
-/** Series of one batch. */
-const BATCH_SERIES = 128;
-/** A batch also ends with this many samples, so that long ranges do not hold the thread. */
-const BATCH_SAMPLES = 100_000;
-/** A batch that is lent is small enough for its columns to stay in the processor's cache. */
-const LENT_SAMPLES = 16_384;
-/** Bytes of a sample in a query's columns. */
-const SAMPLE_BYTES = 16;
 
 /** Merges cursors, oldest source first, into batches of series sorted by labels. */
 export class MergeSelect implements SeriesSource {
@@ -30,9 +22,7 @@ export class MergeSelect implements SeriesSource {
   readonly #builder: ColumnBuilder;
   readonly #wantsLabelsOnly: boolean;
   readonly #limit: number;
-  readonly #isLent: boolean;
-  readonly #isNewestOnly: boolean;
-  #lentBytes = 0;
+  readonly #batches: BatchBuilder;
   #given = 0;
   #isDone = false;
 
@@ -53,8 +43,7 @@ export class MergeSelect implements SeriesSource {
     this.#builder = new ColumnBuilder(request.range, context.budget);
     this.#wantsLabelsOnly = request.hints.func === 'series';
     this.#limit = request.hints.limit > 0 ? request.hints.limit : Number.POSITIVE_INFINITY;
-    this.#isLent = request.isLent ?? false;
-    this.#isNewestOnly = request.isNewestOnly ?? false;
+    this.#batches = new BatchBuilder(this.#builder, request, context.budget);
   }
 
   async next(): Promise<readonly SeriesColumns[] | null> {
@@ -78,38 +67,25 @@ export class MergeSelect implements SeriesSource {
 
   close(): void {
     this.#isDone = true;
-    this.#takeBack();
+    this.#batches.close();
     for (const cursor of this.#cursors) cursor.close();
   }
 
   #batch(): SeriesColumns[] {
-    this.#takeBack();
-    const most = this.#isLent ? LENT_SAMPLES : BATCH_SAMPLES;
-    let series = 0;
-    let samples = 0;
-    while (series < BATCH_SERIES && samples < most && this.#given < this.#limit) {
+    const batches = this.#batches;
+    batches.begin();
+    while (batches.hasRoom && this.#given < this.#limit) {
       const labels = leastLabels(this.#cursors);
       if (labels === null) break;
-      const count = this.#readSeries(labels);
-      if (count < 0) continue;
-      this.#builder.hold(labels, this.#isNewestOnly);
+      if (!this.#readSeries(labels)) continue;
+      batches.add(labels);
       this.#given++;
-      series++;
-      samples += count;
     }
-    const batch = this.#builder.release(this.#isLent);
-    if (this.#isLent) for (const { count } of batch) this.#lentBytes += count * SAMPLE_BYTES;
-    return batch;
+    return batches.end();
   }
 
-  /** What the receiver has been lent is no longer his: its memory is used again. */
-  #takeBack(): void {
-    this.#context.budget.give(this.#lentBytes);
-    this.#lentBytes = 0;
-  }
-
-  /** Collects the series: its number of samples, or −1 when it has none in the range. Moves the cursors that stand on it. */
-  #readSeries(labels: Labels): number {
+  /** Collects the series; false when it has no sample in the range. Moves the cursors that stand on it. */
+  #readSeries(labels: Labels): boolean {
     let isPresent = false;
     for (const cursor of this.#cursors) {
       if (cursor.labels === null || !cursor.labels.equals(labels)) continue;
@@ -117,8 +93,7 @@ export class MergeSelect implements SeriesSource {
       else if (cursor.hasSamples()) cursor.read(this.#builder);
       cursor.advance();
     }
-    const { count } = this.#builder;
-    return isPresent || count > 0 ? count : -1;
+    return isPresent || this.#builder.count > 0;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Labels } from '@pollux/model';
-import type { ColumnBuilder } from './column-builder.ts';
+import type { Block } from '../block/block.ts';
+import type { SampleTarget } from './sample-target.ts';
 
 /** Walks the matching series of one head or block in the order of their labels. Synchronous. */
 export interface SeriesCursor {
@@ -7,13 +8,15 @@ export interface SeriesCursor {
   readonly labels: Labels | null;
   /** The source's own reference of that series. */
   readonly ref: number;
+  /** Of a block: which one. */
+  readonly block?: Block;
   advance(): void;
   /** True when the series may have samples in the range; reads no chunk. */
   hasSamples(): boolean;
   /** True when some samples of the series are deleted, so that only {@link read} tells what is left. */
   readonly hasDeletions: boolean;
-  /** Adds the series' samples to the builder. */
-  read(target: ColumnBuilder): void;
+  /** Adds the series' samples to the target. */
+  read(target: SampleTarget): void;
   /** Lets go of what keeps the source alive. Idempotent. */
   close(): void;
 }

@@ -1,8 +1,8 @@
 import { QueryError } from '../errors.ts';
-import type { QueryWorkerEntry } from './query-workers.ts';
-import { serveQueries } from './serve-queries.ts';
+import type { QueryWorkerEntry } from '../workers/query-workers.ts';
+import { serveQueries } from '../workers/serve-queries.ts';
 
-/** Evaluates queries over series that come decoded: for storages that are in another thread as a whole. */
+/** Evaluates queries over series that come decoded. */
 export const QUERY: QueryWorkerEntry = {
   name: 'QUERY',
   module: import.meta.url,

@@ -1,0 +1,170 @@
+import type { FloatHistogram } from '@pollux/model';
+import type { TimeRange } from '@pollux/storage';
+import type { Block } from '../block/block.ts';
+import type { Interval } from '../head/intervals.ts';
+import type { TimedHistogram } from './histogram-run.ts';
+import {
+  PADDING_BYTES,
+  type RawSamples,
+  STEP_CHUNK,
+  STEP_HISTOGRAMS,
+  STEP_SAMPLES,
+} from './raw-samples.ts';
+import type { LentChunk, SampleTarget } from './sample-target.ts';
+
+/** Writes down what a {@link SampleTarget} is told, for a batch of series. Decodes nothing. */
+export class RawRecorder implements SampleTarget {
+  readonly #range: TimeRange;
+  #steps = new Uint32Array(1024);
+  #numbers = new Float64Array(1024);
+  #bytes = new Uint8Array(64 * 1024);
+  #stepCount = 0;
+  #numberCount = 0;
+  #byteCount = 0;
+  #histograms: TimedHistogram[] = [];
+  #blocks: Block[] = [];
+  #source = 0;
+  /** Where the number of steps of the current series stands. */
+  #seriesAt = 0;
+
+  constructor(range: TimeRange) {
+    this.#range = range;
+  }
+
+  /** Of what was recorded since {@link take}. */
+  get sizeBytes(): number {
+    return this.#byteCount + (this.#stepCount + this.#numberCount * 2) * 4;
+  }
+
+  /** What follows is of another series. */
+  begin(): void {
+    this.#reserveSteps(1);
+    this.#seriesAt = this.#stepCount;
+    this.#steps[this.#stepCount++] = 0;
+  }
+
+  /** True when the series has something to decode; else it is as if it had not begun. */
+  end(): boolean {
+    if (this.#steps[this.#seriesAt] !== 0) return true;
+    this.#stepCount = this.#seriesAt;
+    return false;
+  }
+
+  /** What follows is of this block; of the head when there is none. */
+  from(block: Block | undefined): void {
+    if (block === undefined) {
+      this.#source = 0;
+      return;
+    }
+    const known = this.#blocks.indexOf(block);
+    this.#source = 1 + (known >= 0 ? known : this.#blocks.push(block) - 1);
+  }
+
+  overlaps(minMs: number, maxMs: number): boolean {
+    return maxMs >= this.#range.minMs && minMs <= this.#range.maxMs;
+  }
+
+  addChunk(chunk: LentChunk, deleted: readonly Interval[]): void {
+    const { encoding, bytes, offset, length, hidden } = chunk;
+    this.#step();
+    this.#reserveSteps(7);
+    const steps = this.#steps;
+    let at = this.#stepCount;
+    steps[at++] = STEP_CHUNK;
+    steps[at++] = encoding;
+    steps[at++] = this.#byteCount;
+    steps[at++] = length;
+    steps[at++] = hidden;
+    steps[at++] = this.#source;
+    steps[at++] = deleted.length;
+    this.#stepCount = at;
+    this.#reserveNumbers(deleted.length * 2);
+    for (const { minMs, maxMs } of deleted) {
+      this.#numbers[this.#numberCount++] = minMs;
+      this.#numbers[this.#numberCount++] = maxMs;
+    }
+    this.#reserveBytes(length);
+    this.#bytes.set(bytes.subarray(offset, offset + length), this.#byteCount);
+    this.#byteCount += length;
+  }
+
+  addSamples(timestampsMs: Float64Array, words: Uint32Array, count: number): void {
+    if (count === 0) return;
+    this.#step();
+    this.#reserveSteps(2);
+    this.#steps[this.#stepCount++] = STEP_SAMPLES;
+    this.#steps[this.#stepCount++] = count;
+    this.#reserveNumbers(count * 2);
+    this.#numbers.set(timestampsMs.subarray(0, count), this.#numberCount);
+    const at = this.#numberCount + count;
+    new Uint32Array(this.#numbers.buffer).set(words.subarray(0, count * 2), at * 2);
+    this.#numberCount = at + count;
+  }
+
+  addHistograms(samples: readonly TimedHistogram[]): void {
+    if (samples.length === 0) return;
+    this.#step();
+    this.#reserveSteps(2);
+    this.#steps[this.#stepCount++] = STEP_HISTOGRAMS;
+    this.#steps[this.#stepCount++] = samples.length;
+    for (const sample of samples) {
+      this.#histograms.push({ ...sample, histogram: withOwnBuffers(sample.histogram) });
+    }
+  }
+
+  /** What was recorded, and a fresh start. */
+  take(): RawSamples {
+    const taken: RawSamples = {
+      steps: this.#steps.slice(0, this.#stepCount),
+      numbers: this.#numbers.slice(0, this.#numberCount),
+      bytes: this.#bytes.slice(0, this.#byteCount + PADDING_BYTES),
+      histograms: this.#histograms,
+      blocks: this.#blocks.map(({ ulid, directory }) => ({ ulid, directory })),
+    };
+    this.#stepCount = 0;
+    this.#numberCount = 0;
+    this.#byteCount = 0;
+    this.#histograms = [];
+    this.#blocks = [];
+    return taken;
+  }
+
+  #step(): void {
+    this.#steps[this.#seriesAt] = this.#steps[this.#seriesAt]! + 1;
+  }
+
+  #reserveSteps(more: number): void {
+    const needed = this.#stepCount + more;
+    if (needed <= this.#steps.length) return;
+    const larger = new Uint32Array(Math.max(needed, this.#steps.length * 2));
+    larger.set(this.#steps);
+    this.#steps = larger;
+  }
+
+  #reserveNumbers(more: number): void {
+    const needed = this.#numberCount + more;
+    if (needed <= this.#numbers.length) return;
+    const larger = new Float64Array(Math.max(needed, this.#numbers.length * 2));
+    larger.set(this.#numbers);
+    this.#numbers = larger;
+  }
+
+  #reserveBytes(more: number): void {
+    const needed = this.#byteCount + more + PADDING_BYTES;
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+  }
+}
+
+/** A part of a buffer would cross to another thread with all of the buffer. */
+function withOwnBuffers(histogram: FloatHistogram): FloatHistogram {
+  const { positiveBuckets, negativeBuckets, customValues } = histogram;
+  return {
+    ...histogram,
+    positiveBuckets: positiveBuckets.slice(),
+    negativeBuckets: negativeBuckets.slice(),
+    customValues: customValues?.slice() ?? null,
+  };
+}

@@ -1,0 +1,22 @@
+import type { Interval } from '../head/intervals.ts';
+import type { TimedHistogram } from './histogram-run.ts';
+
+/** A chunk of any encoding at `bytes[offset]`, lent for the call, of which the newest `hidden` samples are left out. */
+export type LentChunk = {
+  readonly encoding: number;
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly length: number;
+  readonly hidden: number;
+};
+
+/** Takes the samples of one series from its sources, oldest first. */
+export interface SampleTarget {
+  /** True when a chunk of these bounds may hold samples of the range. */
+  overlaps(minMs: number, maxMs: number): boolean;
+  /** Without the samples in `deleted`. `place` names the chunk in errors. */
+  addChunk(chunk: LentChunk, deleted: readonly Interval[], place: () => string): void;
+  /** In ascending order of time; `words` are the values' bits, two each. The columns are copied. */
+  addSamples(timestampsMs: Float64Array, words: Uint32Array, count: number): void;
+  addHistograms(samples: readonly TimedHistogram[]): void;
+}
