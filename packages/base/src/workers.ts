@@ -47,6 +47,8 @@ export type WorkerOptions<Data, Out> = {
   readonly maxSilenceMs: number;
   /** Of JavaScript objects; typed arrays do not count. A worker that needs more ends with a LimitError. */
   readonly maxHeapMegabytes: number;
+  /** Of young objects, within that; more for a worker that makes many. 4 unless set. */
+  readonly maxYoungMegabytes?: number;
 };
 
 /** A worker as who started it sees it. */

@@ -6,7 +6,7 @@ import { EngineMetrics } from './engine-metrics.ts';
 import { QueryError } from './errors.ts';
 import { buildOperator } from './exec/build-operator.ts';
 import { ExecContext, type ExecOptions } from './exec/context.ts';
-import { type QueryFigures, figuresOf, NO_FIGURES } from './exec/query-figures.ts';
+import { figuresOf, NO_FIGURES, type QueryFigures } from './exec/query-figures.ts';
 import { runPlan } from './exec/run-plan.ts';
 import { ActiveQueries } from './life/active-queries.ts';
 import { INTERNAL_ORIGIN, type QueryLife, type QueryOrigin } from './life/query-life.ts';
@@ -236,7 +236,12 @@ export class Engine {
     const { queryable } = request;
     const started = workers.run(job, { queryable, signal: life.signal });
     life.running(() => started.samples);
-    const told = ({ totalQueryableSamples, samplesRead, peakSamples, perStep }: QueryStats): void => {
+    const told = ({
+      totalQueryableSamples,
+      samplesRead,
+      peakSamples,
+      perStep,
+    }: QueryStats): void => {
       watch.figures = () => ({ totalQueryableSamples, samplesRead, peakSamples, perStep });
     };
     try {

@@ -32,7 +32,7 @@ export class NodeWorkers implements Workers {
       name,
       resourceLimits: {
         maxOldGenerationSizeMb: options.maxHeapMegabytes,
-        maxYoungGenerationSizeMb: YOUNG_MEGABYTES,
+        maxYoungGenerationSizeMb: options.maxYoungMegabytes ?? YOUNG_MEGABYTES,
       },
       ...THREAD_FLAGS,
     });

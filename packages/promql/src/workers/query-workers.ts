@@ -27,6 +27,8 @@ export type QueryWorkersOptions = {
 };
 
 const MAX_HEAP_MEGABYTES = 2048;
+/** Labels and the texts of answers are many. */
+const MAX_YOUNG_MEGABYTES = 16;
 /** A worker that nobody asks has nothing to say; the longest that a timer takes. */
 const NO_SILENCE_MS = 2 ** 31 - 1;
 
@@ -50,11 +52,6 @@ export class QueryWorkers {
       'pollux_query_workers_lost_total',
       'Query workers that ended before their time: memory, faults, queries that would not end.',
     );
-  }
-
-  /** Starts the first thread, so that the first query need not wait for it. */
-  start(): void {
-    if (this.#lines.length === 0) this.#add();
   }
 
   run(job: QueryJob, delivery: QueryDelivery): LineQuery {
@@ -87,6 +84,7 @@ export class QueryWorkers {
       signal: this.#stop.signal,
       maxSilenceMs: NO_SILENCE_MS,
       maxHeapMegabytes: maxHeapMegabytes ?? MAX_HEAP_MEGABYTES,
+      maxYoungMegabytes: MAX_YOUNG_MEGABYTES,
     });
     const lose = (error: Error): void => {
       const index = this.#lines.indexOf(line);

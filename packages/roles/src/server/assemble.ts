@@ -21,9 +21,11 @@ import { CurrentQueryable } from './current-queryable.ts';
 import { engineFeatures } from './features.ts';
 import { SERVER_FLAGS } from './flags.ts';
 import { openQueryLogs } from './query-logs.ts';
+
+import { openQueryWorkers } from './query-workers.ts';
 import { openQueryDoor } from './result-cache.ts';
-import { startQueryWorkers } from './query-workers.ts';
 import { retentionSettings } from './retention-config.ts';
+
 import { bindStatus } from './status-port.ts';
 import { bindTargets } from './targets-port.ts';
 import { bindWal } from './wal-binding.ts';
@@ -106,7 +108,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     slowMs: flags['query.slow-log-threshold'],
     explain: (query) => engine.explain(query.query, query),
   });
-  const workers = startQueryWorkers(context, flags['query.workers']);
+  const workers = openQueryWorkers(context, flags['query.workers']);
   if (workers !== null) closer.defer('query workers', () => workers.close());
   const engine = new Engine({
     active: queryLogs.active,

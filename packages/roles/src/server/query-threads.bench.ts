@@ -13,7 +13,7 @@ import { Labels } from '@pollux/model';
 import { Engine } from '@pollux/promql';
 import { Log, Registry } from '@pollux/telemetry';
 import { Tsdb } from '@pollux/tsdb';
-import { startQueryWorkers } from './query-workers.ts';
+import { openQueryWorkers } from './query-workers.ts';
 
 const [SERIES = 20_000, SECONDS = 10, THREADS = 2] = process.argv.slice(2).map(Number);
 const STEP_MS = 15_000;
@@ -37,7 +37,7 @@ const values = new Float64Array(BATCH);
 const outcomes = new Uint8Array(BATCH);
 for (let round = 0; round < SAMPLES; round++) await append(round, SERIES);
 
-const workers = startQueryWorkers({ env, log, registry }, THREADS);
+const workers = openQueryWorkers({ env, log, registry }, THREADS);
 const engine = new Engine({
   clock: env.clock,
   registry,
@@ -72,12 +72,14 @@ const scraper = setInterval(() => {
   void append(SAMPLES + appendDelays.length, BATCH);
 }, 100);
 const begun = onProcessorMs();
+const begunAll = process.cpuUsage();
 const queries = await heavy(SECONDS);
 clearInterval(scraper);
 isWatching = false;
 delays.disable();
+const used = process.cpuUsage(begunAll);
 print(
-  `${queries} heavy queries in ${SECONDS} s; main thread ${(onProcessorMs() - begun).toFixed(0)} ms on the processor`,
+  `${queries} heavy queries in ${SECONDS} s; on the processor ${((used.user + used.system) / 1000 / queries).toFixed(0)} ms each, of which the main thread ${((onProcessorMs() - begun) / queries).toFixed(0)} ms`,
 );
 const ms = (nanos: number): string => (nanos / 1e6).toFixed(1);
 print(

@@ -6,13 +6,13 @@ import { SERVER_QUERY } from './server-query.worker.ts';
 const MOST_BY_DEFAULT = 4;
 
 /** Threads for queries, or null where they run in this one; `wanted` is `--query.workers`. */
-export function startQueryWorkers(
+export function openQueryWorkers(
   { env, log, registry }: Pick<RoleContext, 'env' | 'log' | 'registry'>,
   wanted: number,
 ): QueryWorkers | null {
   const count = wanted >= 0 ? wanted : Math.min(env.workers.parallelism, MOST_BY_DEFAULT);
   if (count === 0) return null;
-  const workers = new QueryWorkers({
+  return new QueryWorkers({
     workers: env.workers,
     clock: env.clock,
     log: log.with({ component: 'query workers' }),
@@ -20,6 +20,4 @@ export function startQueryWorkers(
     entry: SERVER_QUERY,
     count,
   });
-  workers.start();
-  return workers;
 }
