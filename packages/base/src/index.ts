@@ -42,6 +42,7 @@ export { atOnce, inSlices } from './pieces.ts';
 export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';
 export { Slices } from './slices.ts';
 export { Turns } from './turns.ts';
+export { unlinkTree } from './unlink-tree.ts';
 export { VirtualClock } from './virtual-clock.ts';
 export {
   type PackedError,

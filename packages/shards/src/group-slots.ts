@@ -1,4 +1,12 @@
-import { atOnce, type ByteCache, type Env, errorText, inSlices, Slices } from '@pollux/base';
+import {
+  atOnce,
+  type ByteCache,
+  type Env,
+  errorText,
+  inSlices,
+  Slices,
+  unlinkTree,
+} from '@pollux/base';
 import type { HashKey } from '@pollux/index';
 import type { GroupIdentity, WriteTarget } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
@@ -262,8 +270,9 @@ export class GroupSlots {
     for (const slot of this.#trash) {
       await slot.group?.close();
       try {
-        await this.#removeTree(`${this.#place.directory}/${TRASH}${slot.identity.id}`);
-        await this.#removeTree(slot.walDirectory);
+        const { env, directory } = this.#place;
+        await unlinkTree(env.files, `${directory}/${TRASH}${slot.identity.id}`);
+        await unlinkTree(env.files, slot.walDirectory);
         this.#trash.delete(slot);
       } catch (error) {
         // The group is dropped all the same; its files go with the next drop or the next start.
@@ -273,17 +282,6 @@ export class GroupSlots {
         });
       }
     }
-  }
-
-  /** Files are removed without the thread, since to give back large ones takes the system a while. */
-  async #removeTree(directory: string): Promise<void> {
-    const { files } = this.#place.env;
-    if (!files.exists(directory)) return;
-    for (const name of files.list(directory)) {
-      const path = `${directory}/${name}`;
-      if (!files.stat(path).isDirectory) await files.unlink(path);
-    }
-    files.removeTree(directory);
   }
 
   /** Makes the removals of {@link discard} durable. */

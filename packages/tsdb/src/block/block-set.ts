@@ -1,4 +1,4 @@
-import { errorText, type Files } from '@pollux/base';
+import { errorText, type Files, unlinkTree } from '@pollux/base';
 import type { Annotation, ChangeLog, TimeRange } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import { BlockUnavailableError } from '../errors.ts';
@@ -270,7 +270,7 @@ export class BlockSet {
     this.#doom(block);
   }
 
-  /** Removes the files of deleted blocks, one at a time: freeing a large file takes long. */
+  /** Removes the files of deleted blocks. */
   async sweep(slices: Slices): Promise<void> {
     this.#takeNames();
     if (this.#doomed.length === 0) return;
@@ -278,15 +278,9 @@ export class BlockSet {
     // Else a power loss might leave the old name with a part of the files.
     files.syncDirectory(directory);
     for (let path = this.#doomed[0]; path !== undefined; path = this.#doomed[0]) {
-      for (const folder of [`${path}/chunks`, path]) {
-        for (const name of files.exists(folder) ? files.list(folder) : []) {
-          if (files.stat(`${folder}/${name}`).isDirectory) continue;
-          files.remove(`${folder}/${name}`);
-          await slices.pause();
-        }
-      }
-      files.removeTree(path);
+      await unlinkTree(files, path);
       this.#doomed.shift();
+      await slices.pause();
     }
   }
 

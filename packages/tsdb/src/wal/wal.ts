@@ -1,4 +1,5 @@
 import type { Clock, Files } from '@pollux/base';
+import { unlinkTree } from '@pollux/base';
 import { WalSyncError, WalWriteError } from '../errors.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import {
@@ -279,10 +280,7 @@ export class Wal implements WalTail {
     const { files } = this.#options;
     const { segments, checkpoints } = this.#giveUp(last);
     for (const { path } of segments) await files.unlink(path);
-    for (const { directory, files: paths } of checkpoints) {
-      for (const path of paths) await files.unlink(path);
-      files.removeTree(directory);
-    }
+    for (const { directory } of checkpoints) await unlinkTree(files, directory);
     await files.datasyncDirectory(this.walDirectory);
     this.#first = listSegments(files, this.walDirectory)[0] ?? this.#writer.position.segment;
   }
