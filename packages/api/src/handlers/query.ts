@@ -155,7 +155,8 @@ function lookbackParameter(form: URLSearchParams): number | null {
       `error parsing lookback delta duration: cannot parse ${JSON.stringify(text)} to a valid duration`,
     );
   }
-  return parsedMs;
+  // Zero and less mean the engine's own, as with the peer.
+  return parsedMs > 0 ? parsedMs : null;
 }
 
 function coverageOf(
