@@ -81,6 +81,16 @@ describe('odd times', () => {
   });
 });
 
+describe('a lookback of its own', () => {
+  it("is the engine's where it is zero or less", async () => {
+    const up = { labels: { __name__: 'up' }, samples: [[NOW_MS - 200_000, 1]] as const };
+    const ask = async (lookback: string) =>
+      (await new World([up]).get(`/api/v1/query?query=up&lookback_delta=${lookback}`)).body;
+    for (const lookback of ['0', '-1', '200.001']) expect(await ask(lookback)).toContain('"1"');
+    for (const lookback of ['1', '2m']) expect(await ask(lookback)).toContain('"result":[]');
+  });
+});
+
 describe('stats', () => {
   it('of a kind that nobody knows are given, with a warning', async () => {
     const { body } = await new World().get('/api/v1/query?query=1&stats=1');

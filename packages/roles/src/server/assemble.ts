@@ -35,6 +35,7 @@ export type ServerFlags = FlagValues<typeof SERVER_FLAGS>;
 const USER_AGENT = `Prometheus/${PROMETHEUS_VERSION}`;
 /** For an end that was asked for, and for one after a failed start. */
 const CLOSE_TIMEOUT_MS = 4_000;
+const DEFAULT_LOOKBACK_MS = 300_000;
 const REMOTE_MEMORY_BYTES = 1024 * 1024 * 1024;
 
 /**
@@ -102,6 +103,8 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
 
   const queryable = new CurrentQueryable(tsdb);
   const features = engineFeatures(flags['enable-feature'], log);
+  // Zero stands for the default, as in Prometheus.
+  const lookbackMs = flags['query.lookback-delta'] || DEFAULT_LOOKBACK_MS;
   const queryLogs = openQueryLogs(context, closer, {
     directory,
     maxConcurrency: flags['query.max-concurrency'],
@@ -116,7 +119,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     clock: env.clock,
     registry,
     log: log.with({ component: 'query engine' }),
-    lookbackMs: flags['query.lookback-delta'],
+    lookbackMs,
     maxSamples: flags['query.max-samples'],
     timeoutMs: flags['query.timeout'],
     maxConcurrency: flags['query.max-concurrency'],
@@ -131,7 +134,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     registry,
     maxBytes: flags['query.result-cache-size'],
     maxSamples: flags['query.max-samples'],
-    lookbackMs: flags['query.lookback-delta'],
+    lookbackMs,
     isLocal: () => {
       const { remoteReads, downsampling } = loaded.config;
       const isPlain = remoteReads.length === 0 && downsampling.length === 0;
@@ -268,7 +271,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       : null,
     coverage,
     externalLabels: () => loaded.config.externalLabels,
-    lookbackMs: flags['query.lookback-delta'],
+    lookbackMs,
     corsOrigin: flags['web.cors.origin'],
   });
   registerRemote(router, { context, flags, tsdb, loaded, readiness: () => readiness });
