@@ -224,7 +224,14 @@ const CASES: readonly Case[] = [
     '/api/v1/parse_query?query=rate(up[5m] offset 1m)',
     200,
     ok(
-      '{"type":"call","func":{"name":"rate","argTypes":["matrix"],"variadic":0,"returnType":"vector"},"args":[{"type":"matrixSelector","name":"up","offset":60000,"matchers":[{"name":"__name__","type":"=","value":"up"}],"timestamp":null,"startOrEnd":null,"anchored":false,"smoothed":false,"range":300000}]}',
+      '{"type":"call","func":{"name":"rate","argTypes":["matrix"],"variadic":0,"returnType":"vector"},"args":[{"type":"matrixSelector","name":"up","offset":60000,"offsetExpr":null,"matchers":[{"name":"__name__","type":"=","value":"up"}],"timestamp":null,"startOrEnd":null,"anchored":false,"smoothed":false,"range":300000,"rangeExpr":null}]}',
+    ),
+  ],
+  [
+    '/api/v1/parse_query?query=up offset (-step() %2B (5m))',
+    200,
+    ok(
+      '{"type":"vectorSelector","name":"up","offset":0,"offsetExpr":{"type":"durationExpr","op":"+","lhs":{"type":"durationExpr","op":"-","lhs":null,"rhs":{"type":"durationExpr","op":"step","lhs":null,"rhs":null,"wrapped":false},"wrapped":false},"rhs":{"type":"durationExpr","op":"+","lhs":null,"rhs":{"type":"numberLiteral","val":"300","duration":true},"wrapped":true},"wrapped":true},"matchers":[{"name":"__name__","type":"=","value":"up"}],"timestamp":null,"startOrEnd":null,"anchored":false,"smoothed":false}',
     ),
   ],
   ['/api/v1/query_exemplars?query=up', 200, ok('[]')],

@@ -99,4 +99,10 @@ describe('a pattern', () => {
     expect(new Pattern('(a+)+b').matches('a'.repeat(50_000))).toBe(false);
     expect(performance.now() - start).toBeLessThan(2_000);
   });
+
+  it('quotes what it does not take, as Go does: the part, or all when it is about all', () => {
+    expect(() => new Pattern('*:80')).toThrow('missing argument to repetition operator: `*`');
+    expect(() => new Pattern('a{2000}b')).toThrow('invalid repeat count: `{2000}`');
+    expect(() => new Pattern('a)')).toThrow('unexpected ): `a)`');
+  });
 });

@@ -78,18 +78,20 @@ function automaton(source: string): (text: string) => boolean {
   return (text) => compiled.testExact(text);
 }
 
-/** Compiles under RE2's rules or throws {@link PatternError}; `shown` is what the message quotes. */
+/** Compiles under RE2's rules or throws {@link PatternError}; `shown` is quoted where the message is about the whole. */
 export function compileRe2(source: string, shown = source, flags = 0): RE2JS {
   try {
     return RE2JS.compile(source, flags);
   } catch (error) {
-    throw new PatternError(
-      shown,
-      error instanceof Error ? re2Reason(error.message) : String(error),
-    );
+    throw re2Error(error instanceof Error ? error.message : String(error), source, shown);
   }
 }
 
-function re2Reason(message: string): string {
-  return message.replace(/^error parsing regexp: /, '').replace(/: `.*`$/s, '');
+/** RE2JS names the part that it does not take, as Go does. */
+function re2Error(message: string, source: string, shown: string): PatternError {
+  const match = /^(?:error parsing regexp: )?(.*?)(?:: `(.*)`)?$/s.exec(message);
+  const [, reason = message, part = source] = match ?? [];
+  // The flag for dots that match newlines stands before a whole pattern.
+  const isWhole = part === source || part === `(?s)${source}`;
+  return new PatternError(isWhole ? shown : part, reason);
 }

@@ -1,6 +1,7 @@
 import { quoteText } from '@pollux/model';
 import type { Annotation } from '@pollux/storage';
 import { lineAndColumn, type PositionRange } from './parser/parse-error.ts';
+import { printGeneral } from './print-general.ts';
 
 /** A remark that is merged with others of its key: only the widest figures are told. */
 type MonotonicityFix = {
@@ -101,14 +102,10 @@ export function forMetric(metricName: string): string {
 
 function describeFix(fix: MonotonicityFix): string {
   const { head, place, minBucket, maxBucket, maxDifference, minTimestampMs, maxTimestampMs } = fix;
-  const from = new Date(minTimestampMs).toISOString().replace(/\.?0*Z$/, 'Z');
-  const to = new Date(maxTimestampMs).toISOString().replace(/\.?0*Z$/, 'Z');
-  const when = fix.count === 1 ? `at ${from}` : `over ${fix.count} samples from ${from} to ${to}`;
-  return `${head}, from buckets ${shortFloat(minBucket)} to ${shortFloat(maxBucket)}, with a max diff of ${shortFloat(maxDifference)}, ${when} (${place})`;
+  const when = `over ${fix.count} samples from ${wholeSecond(minTimestampMs)} to ${wholeSecond(maxTimestampMs)}`;
+  return `${head}, from buckets ${printGeneral(minBucket)} to ${printGeneral(maxBucket)}, with a max diff of ${printGeneral(maxDifference, 2)}, ${when} (${place})`;
 }
 
-/** Six significant digits are enough to recognise a bucket. */
-function shortFloat(value: number): string {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
-  return String(Number(value.toPrecision(6)));
+function wholeSecond(timestampMs: number): string {
+  return new Date(Math.trunc(timestampMs / 1000) * 1000).toISOString().replace('.000Z', 'Z');
 }

@@ -24,7 +24,26 @@ const HISTOGRAM: FloatHistogram = {
   isStale: false,
 };
 
-/** Samples of minutes 0, 1, …: two gauges that change places, and a histogram beside them. */
+/** Custom buckets: with other bounds from the second sample on, and reset at the third. */
+function custom(index: number): FloatHistogram {
+  const counts = [
+    [5, 5, 5],
+    [9, 9, 9],
+    [1, 1, 1],
+  ][index]!;
+  return {
+    ...HISTOGRAM,
+    schema: -53,
+    zeroThreshold: 0,
+    zeroCount: 0,
+    count: counts.reduce((sum, count) => sum + count),
+    positiveSpans: [{ offset: 0, length: 3 }],
+    positiveBuckets: Float64Array.from(counts),
+    customValues: Float64Array.from([1, index === 1 ? 4 : 2]),
+  };
+}
+
+/** Samples of minutes 0, 1, …: two gauges that change places, histograms beside them, and two infos that contradict each other. */
 function storage(): MemorySeries {
   const held = new MemorySeries();
   const values = { a: [1, 20, 3], b: [10, 2, 30] };
@@ -38,6 +57,16 @@ function storage(): MemorySeries {
       value: 0,
       histogram: HISTOGRAM,
     });
+    held.add(Labels.from({ __name__: 'c', job: 'a' }), {
+      timestampMs: i * MINUTE,
+      value: 0,
+      histogram: custom(i),
+    });
+    for (const [name, more] of Object.entries({ m: {}, a_info: { v: '1' }, b_info: { v: '2' } }))
+      held.add(Labels.from({ __name__: name, job: 'a', instance: 'i', ...more }), {
+        timestampMs: i * MINUTE,
+        value: 1,
+      });
   }
   return held;
 }
@@ -63,6 +92,10 @@ async function shown(query: string, range = false): Promise<string> {
   return result.series
     .map(({ labels, values, count }) => `${labels} ${values.slice(0, count).join(',')}`)
     .join('; ');
+}
+
+async function remarks(query: string, range = false): Promise<readonly string[]> {
+  return (await ask(query, range)).annotations.map(({ text }) => text);
 }
 
 /** What the differential suite found, case by case. */
@@ -130,5 +163,78 @@ describe('answers that Prometheus gives', () => {
       2,
     ]);
     expect(exponentialBound(-1, 1)).toBe(0.7071067811865475);
+  });
+
+  it('the time of an extreme among nothing but NaN is that of the last sample', async () => {
+    expect(await shown('ts_of_min_over_time((g * NaN)[5m:1m])')).toBe(
+      '{job="a"} 120; {job="b"} 120',
+    );
+    expect(await shown('ts_of_max_over_time((g * NaN)[5m:1m])')).toBe(
+      '{job="a"} 120; {job="b"} 120',
+    );
+  });
+
+  it('without their feature flag there are no start timestamps', async () => {
+    expect(await shown('start_timestamp(g)')).toBe('');
+  });
+
+  it('an info function that finds two values of a label names the label', async () => {
+    await expect(ask('info(m, {__name__=~"(a|b)_info", v=~".+"})')).rejects.toThrow(
+      /^conflicting label: v$/,
+    );
+  });
+});
+
+describe('remarks that Prometheus makes', () => {
+  it('topk and bottomk are named from their beginning', async () => {
+    expect(await remarks('-topk(1, h)')).toEqual([
+      'PromQL info: ignored histogram in topk aggregation (1:2)',
+    ]);
+  });
+
+  it('a subquery has no place of its own', async () => {
+    const text = 'PromQL warning: this native histogram metric is not a gauge: "h"';
+    expect(await remarks('-idelta(h[3m])')).toEqual([`${text} (1:9)`]);
+    expect(await remarks('-idelta(h[3m:1m])')).toEqual([`${text} (1:1)`]);
+  });
+
+  it('histogram functions do not know the name of the metric, unless names go late', async () => {
+    expect(await remarks('histogram_quantile(0.5, g)')).toEqual([
+      'PromQL warning: bucket label "le" is missing or has a malformed value of "" (1:25)',
+    ]);
+  });
+
+  it('buckets made monotonic are told with two digits of the difference and whole seconds', async () => {
+    const bucket = (le: string, count: number): string =>
+      `label_replace(vector(${count}), "le", "${le}", "", "")`;
+    const buckets = `${bucket('1', 200)} or ${bucket('2', 88)} or ${bucket('+Inf', 88)}`;
+    expect(await remarks(`histogram_quantile(0.5, ${buckets})`)).toEqual([
+      'PromQL info: input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets 2 to +Inf, with a max diff of 1.1e+02, over 1 samples from 1970-01-01T00:02:00Z to 1970-01-01T00:02:00Z (1:25)',
+    ]);
+  });
+
+  it('custom buckets of other bounds are reconciled where they are added for a reset, and only there', async () => {
+    const text = 'PromQL info: mismatched custom buckets were reconciled during';
+    expect(await remarks('increase(c[3m])')).toEqual([`${text} addition (1:10)`]);
+  });
+
+  it('of histograms that do not go together the first that does not is named', async () => {
+    expect(await remarks('sum({__name__=~"c|h"})')).toEqual([
+      'PromQL warning: vector contains a mix of histograms with exponential and custom buckets schemas for metric name "h" (1:5)',
+    ]);
+  });
+
+  it('sorting what is pinned to a time is no sorting of ranges', async () => {
+    expect(await remarks('sort_by_label(g @ 60, "job")', true)).toEqual([]);
+    expect(await remarks('sort_by_label(g, "job")', true)).toHaveLength(1);
+  });
+
+  it('numbers are written as with %g', async () => {
+    expect(await remarks('quantile(1e6, g)')).toEqual([
+      'PromQL warning: quantile value should be between 0 and 1, got 1e+06 (1:10)',
+    ]);
+    expect(await remarks('limit_ratio(1.5, g)')).toEqual([
+      'PromQL warning: ratio value should be between -1 and 1, got 1.5, capping to 1 (1:13)',
+    ]);
   });
 });

@@ -1,18 +1,20 @@
-import { formatFloat, type Matcher } from '@pollux/model';
+import type { Matcher } from '@pollux/model';
 import type {
   AtModifier,
   BinaryExpr,
+  DurationExpr,
   DurationValue,
   Expr,
   FunctionSignature,
   VectorSelector,
 } from '@pollux/promql/parser';
+import { printNumber } from '@pollux/promql/parser';
 
 /** The syntax tree as /api/v1/parse_query gives it; durations in ms. */
 export function encodeExpr(expr: Expr): unknown {
   switch (expr.kind) {
     case 'number':
-      return { type: 'numberLiteral', val: formatFloat(expr.value) };
+      return { type: 'numberLiteral', val: printNumber(expr.value) };
     case 'string':
       return { type: 'stringLiteral', val: expr.value };
     case 'parentheses':
@@ -22,14 +24,18 @@ export function encodeExpr(expr: Expr): unknown {
     case 'vector-selector':
       return { type: 'vectorSelector', ...selectorJson(expr) };
     case 'matrix-selector':
-      return { type: 'matrixSelector', ...selectorJson(expr.selector), range: expr.window.ms };
+      return {
+        type: 'matrixSelector',
+        ...selectorJson(expr.selector),
+        ...durationJson('range', expr.window),
+      };
     case 'subquery':
       return {
         type: 'subquery',
         expr: encodeExpr(expr.expr),
-        range: expr.window.ms,
-        offset: durationMs(expr.offset),
-        step: durationMs(expr.step),
+        ...durationJson('range', expr.window),
+        ...durationJson('offset', expr.offset),
+        ...durationJson('step', expr.step),
         ...atJson(expr.at),
       };
     case 'aggregate':
@@ -62,7 +68,7 @@ export function encodeExpr(expr: Expr): unknown {
 function selectorJson(selector: VectorSelector): object {
   return {
     name: selector.name,
-    offset: durationMs(selector.offset),
+    ...durationJson('offset', selector.offset),
     matchers: selector.matchers.map(matcherJson),
     ...atJson(selector.at),
     anchored: selector.anchored,
@@ -101,6 +107,40 @@ function matchingJson({ matching }: BinaryExpr): object | null {
   };
 }
 
-function durationMs(value: DurationValue | null): number {
-  return value?.ms ?? 0;
+/** A duration under its name in ms, 0 where it is worked out only with the query; beside it the expression, if it is one. */
+function durationJson(name: string, value: DurationValue | null): object {
+  const expr = value?.expr ?? null;
+  return {
+    [name]: expr === null ? (value?.ms ?? 0) : 0,
+    [`${name}Expr`]: expr === null ? null : durationExprJson(expr, false),
+  };
+}
+
+/** `wrapped`: in parentheses, which are no node of their own. */
+function durationExprJson(expr: DurationExpr, wrapped: boolean): object {
+  const node = (op: string, lhs: DurationExpr | null, rhs: DurationExpr | null): object => ({
+    type: 'durationExpr',
+    op,
+    lhs: lhs === null ? null : durationExprJson(lhs, false),
+    rhs: rhs === null ? null : durationExprJson(rhs, false),
+    wrapped,
+  });
+  switch (expr.kind) {
+    case 'duration-literal':
+      return { type: 'numberLiteral', val: printNumber(expr.seconds), duration: expr.isDuration };
+    case 'duration-variable':
+      return node(expr.name, null, null);
+    case 'duration-unary':
+      return node(expr.operator, null, expr.operand);
+    case 'duration-binary':
+      return node(expr.operator, expr.left, expr.right);
+    case 'duration-parentheses':
+      // A number in parentheses stands behind a plus, so that there is a node to carry them.
+      return expr.inner.kind === 'duration-literal'
+        ? durationExprJson(
+            { kind: 'duration-unary', operator: '+', operand: expr.inner, range: expr.range },
+            true,
+          )
+        : durationExprJson(expr.inner, true);
+  }
 }

@@ -7,7 +7,8 @@ const MAX_LINE = 100;
 export function prettyExpr(expr: Expr, level = 0): string {
   const indent = '  '.repeat(level);
   const flat = printExpr(expr);
-  if (flat.length <= MAX_LINE) return indent + flat;
+  // Prometheus does not indent a short subquery.
+  if (flat.length <= MAX_LINE) return expr.kind === 'subquery' ? flat : indent + flat;
   switch (expr.kind) {
     case 'number':
     case 'string':

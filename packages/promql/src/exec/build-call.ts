@@ -122,7 +122,7 @@ function sorted(
   const child = context.build(node.args[0]!, grid);
   if (grid.count === 1 && context.isInstant) return new Reorder(child, order);
   const { startMs, endMs } = context.times;
-  if (grid.count > 1 || startMs !== endMs) {
+  if (grid.count > 1 || (grid.isPinned !== true && startMs !== endMs)) {
     context.annotations.warn(
       'sort is ineffective for range queries since results are always ordered by labels',
       node.range,

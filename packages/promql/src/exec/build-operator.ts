@@ -51,7 +51,7 @@ export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecConte
         context,
       );
     case 'step-invariant': {
-      const once = { ...grid, count: Math.min(1, grid.count) };
+      const once = { ...grid, count: Math.min(1, grid.count), isPinned: true };
       context.counts.once(once, grid);
       return new StepInvariant(buildOperator(node.child, once, context), grid);
     }

@@ -4,6 +4,8 @@ export type StepGrid = {
   /** At least 1; of no meaning when count is 1. */
   readonly stepMs: number;
   readonly count: number;
+  /** One step that stands for all of a query: what it says of ranges of steps does not hold. */
+  readonly isPinned?: boolean;
 };
 
 /** Steps that operators hand over at a time. */

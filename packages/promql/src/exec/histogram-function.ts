@@ -74,7 +74,8 @@ export class HistogramFunction implements Operator {
     if (group === undefined) {
       group = {
         info: withoutName({ labels: rest, dropName: info.dropName }, this.#context),
-        metricName: labels.get(METRIC_NAME),
+        // Without delayed name removal the name is gone before anything is remarked.
+        metricName: this.#context.options.delayedNameRemoval ? labels.get(METRIC_NAME) : '',
         buckets: [],
         all: [],
       };

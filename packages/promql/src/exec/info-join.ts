@@ -202,9 +202,7 @@ export class InfoJoin implements Operator {
         if (!this.#matchers.includes(name)) continue;
         const known = added.get(name);
         if (known !== undefined && known !== value) {
-          throw QueryError.execution(
-            `conflicting label: ${name}="${known}" and ${name}="${value}" in info series of ${base}`,
-          );
+          throw QueryError.execution(`conflicting label: ${name}`);
         }
         added.set(name, value);
         builder.set(name, value);

@@ -106,7 +106,7 @@ export class SelectVector implements BlockOperator {
 
   #fill(batch: Batch, s: number, cursor: Cursor): number {
     const { timestampsMs, values, count, histograms, startTimestampsMs } = cursor.columns;
-    const { lookbackMs } = this.#context.options;
+    const { lookbackMs, useStartTimestamps } = this.#context.options;
     const { shift, mode } = this.#node;
     const steps = this.#steps;
     let next = cursor.next;
@@ -122,6 +122,8 @@ export class SelectVector implements BlockOperator {
       const histogram = histograms === null ? null : histograms[at]!;
       if (mode === 'timestamp') batch.setFloat(cell, timestampsMs[at]! / 1000);
       else if (mode === 'start-timestamp') {
+        // Only with the feature flag are start timestamps there to be told.
+        if (!useStartTimestamps) continue;
         batch.setFloat(cell, startTimestampsMs === null ? 0 : startTimestampsMs[at]! / 1000);
       } else if (histogram !== null && histogram !== undefined) {
         batch.setHistogram(cell, histogram);

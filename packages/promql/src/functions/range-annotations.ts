@@ -2,8 +2,8 @@ import { type Labels, METRIC_NAME, quoteText } from '@pollux/model';
 import type { Annotations } from '../annotations.ts';
 import type { ExecContext } from '../exec/context.ts';
 import type { PositionRange } from '../parser/parse-error.ts';
-import { printNumber } from '../parser/printer.ts';
 import type { RangeCallNode } from '../plan/nodes.ts';
+import { printGeneral } from '../print-general.ts';
 
 /** Warns of a quantile outside [0, 1]. */
 export function checkQuantile(
@@ -16,14 +16,6 @@ export function checkQuantile(
     `quantile value should be between 0 and 1, got ${printGeneral(quantile)}`,
     range,
   );
-}
-
-/** Go's %g for the figures that occur in messages. */
-export function printGeneral(value: number): string {
-  const isPlain = value === 0 || (Math.abs(value) >= 1e-4 && Math.abs(value) < 1e21);
-  if (isPlain || !Number.isFinite(value)) return printNumber(value);
-  const text = value.toExponential();
-  return text.replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
 const COUNTER_SUFFIX = /_(?:total|sum|count|bucket)$/;

@@ -2,13 +2,15 @@ import type { FloatHistogram } from '@pollux/model';
 import { type AddOutcome, HistogramAccumulator } from './accumulator.ts';
 import { divideHistogram, scaleHistogram } from './arithmetic.ts';
 
-export type HistogramTotal = {
-  /** Null when exponential and custom buckets were mixed. */
-  readonly histogram: FloatHistogram | null;
+type Remarks = {
   readonly isReconciled: boolean;
   /** Some said that a counter was reset, others that it was not. */
   readonly hasHintConflict: boolean;
 };
+export type HistogramTotal =
+  | (Remarks & { readonly histogram: FloatHistogram })
+  /** Exponential and custom buckets were mixed: the index of the first that does not go with those before it. */
+  | (Remarks & { readonly histogram: null; readonly incompatibleAt: number });
 
 /** A power of two brings a sum back into range without touching its digits. */
 const OVERFLOW_SCALE = 2 ** -32;
@@ -35,7 +37,8 @@ function addUp(histograms: readonly FloatHistogram[], scale: number): HistogramT
   let isReconciled = false;
   for (let i = 1; i < histograms.length; i++) {
     const outcome: AddOutcome = accumulator.add(of(histograms[i]!));
-    if (outcome.isIncompatible) return { histogram: null, isReconciled, hasHintConflict: false };
+    if (outcome.isIncompatible)
+      return { histogram: null, incompatibleAt: i, isReconciled, hasHintConflict: false };
     isReconciled ||= outcome.isReconciled;
   }
   const hints = new Set(histograms.map(({ counterResetHint }) => counterResetHint));

@@ -30,7 +30,7 @@ export { FUNCTIONS, type FunctionSignature } from './functions.ts';
 export { lineAndColumn, ParseError, type PositionRange } from './parse-error.ts';
 export { type ParserOptions, parseExpr, parseSeriesSelector } from './parser.ts';
 export { isIndependentOfQueryTimes, pinSelectors } from './pin-selectors.ts';
-export { printExpr } from './printer.ts';
+export { printExpr, printNumber } from './printer.ts';
 export {
   type SelectorSpan,
   type Span,

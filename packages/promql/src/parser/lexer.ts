@@ -1,10 +1,11 @@
 import { quoteText } from '@pollux/model';
+import { scanDuration, scanNumber } from './scan-number.ts';
 import { unquote } from './string-literal.ts';
 import { AGGREGATORS, KEYWORDS, type Token, type TokenGroup, WORD_OPERATORS } from './token.ts';
 
 /**
- * Cuts a query into tokens. Three contexts differ, as in Prometheus: plain expressions, label matchers in braces, and
- * duration expressions in brackets. The list ends with an `eof` token, or with an `error` token whose text is the reason.
+ * Cuts a query into tokens. Contexts differ as in Prometheus: plain expressions, label matchers in braces, and brackets, of
+ * which the part before the first number knows durations alone. The list ends with an `eof` token, or with an `error` token whose text is the reason.
  */
 export function tokenize(query: string): readonly Token[] {
   const lexer = new Lexer(query);
@@ -20,7 +21,11 @@ class Lexer {
   #parenDepth = 0;
   #isBrace = false;
   #isBracket = false;
+  /** In brackets, before the first number. */
+  #isBeforeNumber = false;
   #hasColon = false;
+  /** Once a number stood in brackets, a colon may begin later ones too. */
+  #hasDuration = false;
 
   constructor(input: string) {
     this.#input = input;
@@ -32,7 +37,7 @@ class Lexer {
       if (last?.group === 'eof' || last?.group === 'error') return this.#tokens;
       this.#skipBlank();
       if (this.#isBrace) this.#insideBraces();
-      else if (this.#isBracket) this.#insideBrackets();
+      else if (this.#isBeforeNumber) this.#beforeNumber();
       else this.#plain();
     }
   }
@@ -41,9 +46,8 @@ class Lexer {
     for (;;) {
       const char = this.#input[this.#at];
       if (char === undefined) return;
-      if (char === '#') {
-        const end = this.#input.indexOf('\n', this.#at);
-        this.#at = end < 0 ? this.#input.length : end;
+      if (char === '#' && !this.#isBeforeNumber) {
+        while (this.#at < this.#input.length && !/[\r\n]/.test(this.#input[this.#at]!)) this.#at++;
       } else if (SPACE.test(char)) this.#at++;
       else return;
     }
@@ -53,6 +57,7 @@ class Lexer {
     const char = this.#input[this.#at];
     if (char === undefined) {
       if (this.#parenDepth > 0) return this.#fail('unclosed left parenthesis');
+      if (this.#isBracket) return this.#fail('unclosed left bracket');
       return this.#emit('eof', 'eof', 0);
     }
     const two = this.#input.slice(this.#at, this.#at + 2);
@@ -71,13 +76,15 @@ class Lexer {
         this.#isBrace = true;
         return this.#emit('punctuation', '{', 1);
       case '[':
+        if (this.#isBracket) return this.#fail(`unexpected left bracket ${rune(char)}`);
         this.#isBracket = true;
+        this.#isBeforeNumber = true;
         this.#hasColon = false;
-        this.#emit('punctuation', '[', 1);
-        this.#skipBlank();
-        if (this.#input[this.#at] === undefined)
-          return this.#fail('unexpected end of input in duration expression');
-        return true;
+        return this.#emit('punctuation', '[', 1);
+      case ']':
+        if (!this.#isBracket) return this.#fail(`unexpected right bracket ${rune(char)}`);
+        this.#isBracket = false;
+        return this.#emit('punctuation', ']', 1);
       case '+':
       case '-':
       case '*':
@@ -108,9 +115,7 @@ class Lexer {
       default:
     }
     if (/[0-9]/.test(char) || (char === '.' && /[0-9]/.test(two[1] ?? ''))) return this.#number();
-    if (/[a-zA-Z_:]/.test(char)) {
-      return this.#word();
-    }
+    if (/[a-zA-Z_:]/.test(char)) return this.#isBracket ? this.#bracketWord(char) : this.#word();
     return this.#fail(`unexpected character: ${rune(this.#rune())}`);
   }
 
@@ -144,21 +149,40 @@ class Lexer {
     return this.#fail(`unexpected character inside braces: ${rune(this.#rune())}`);
   }
 
-  #insideBrackets(): true {
+  /** In brackets: a colon, or a word of durations. */
+  #bracketWord(char: string): true {
+    if (char === ':') {
+      if (this.#hasColon) return this.#fail(`unexpected colon ${rune(char)}`);
+      this.#hasColon = true;
+      return this.#emit('punctuation', ':', 1);
+    }
+    return (
+      this.#durationWord() ??
+      this.#fail(`unexpected character: ${rune(char)}, expected ${rune(':')}`)
+    );
+  }
+
+  #durationWord(): true | null {
+    const word = /^[a-zA-Z_]+/.exec(this.#rest())?.[0] ?? '';
+    if (!/^(?:step|range|min_of|max_of)$/i.test(word)) return null;
+    return this.#emit('keyword', word.toLowerCase(), word.length);
+  }
+
+  #beforeNumber(): true {
     const char = this.#input[this.#at];
     if (char === undefined) return this.#fail('unexpected end of input in duration expression');
     switch (char) {
       case ':': {
-        const isFirst = this.#tokens.at(-1)?.type === '[';
-        if (isFirst) {
-          return this.#fail('unexpected colon before duration in duration expression');
-        }
-        if (this.#hasColon) return this.#fail('unexpected repeated colon in duration expression');
+        const end = this.#at + 1;
+        if (!this.#hasDuration)
+          return this.#fail('unexpected colon before duration in duration expression', end);
+        if (this.#hasColon)
+          return this.#fail('unexpected repeated colon in duration expression', end);
         this.#hasColon = true;
         return this.#emit('punctuation', ':', 1);
       }
       case ']':
-        this.#isBracket = false;
+        this.#isBracket = this.#isBeforeNumber = false;
         return this.#emit('punctuation', ']', 1);
       case '(':
         this.#parenDepth++;
@@ -179,14 +203,15 @@ class Lexer {
         return this.#emit('operator', char, 1);
       default:
     }
-    if (/[0-9.]/.test(char)) return this.#number();
-    const word = /^(?:step|range|min_of|max_of)(?![a-zA-Z0-9_:])/i.exec(this.#rest());
-    if (word !== null) return this.#emit('keyword', word[0].toLowerCase(), word[0].length);
-    const previous = this.#tokens.at(-1)?.group;
-    if (/[a-zA-Z]/.test(char) && (previous === 'duration' || previous === 'number')) {
-      return this.#fail(`unexpected character: ${rune(char)}, expected ${rune(':')}`);
+    if (/[0-9]/.test(char) || (char === '.' && /[0-9]/.test(this.#input[this.#at + 1] ?? ''))) {
+      this.#isBeforeNumber = false;
+      this.#hasDuration = true;
+      return this.#number();
     }
-    return this.#fail(`unexpected character in duration expression: ${rune(this.#rune())}`);
+    return (
+      this.#durationWord() ??
+      this.#fail(`unexpected character in duration expression: ${rune(this.#rune())}`)
+    );
   }
 
   #word(): true {
@@ -195,7 +220,10 @@ class Lexer {
     if (lower === 'inf' || lower === 'nan') return this.#emit('number', 'number', word.length);
     if (WORD_OPERATORS.has(lower)) return this.#emit('operator', lower, word.length);
     if (AGGREGATORS.has(lower)) return this.#emit('aggregator', lower, word.length);
-    if (KEYWORDS.has(lower)) return this.#emit('keyword', lower, word.length);
+    // Metrics may be called fill: only before a parenthesis it is a modifier.
+    const isName =
+      /^fill/.test(lower) && !/^[ \t\r\n]*\(/.test(this.#input.slice(this.#at + word.length));
+    if (KEYWORDS.has(lower) && !isName) return this.#emit('keyword', lower, word.length);
     if (word.includes(':'))
       return this.#emit('metric-identifier', 'metric-identifier', word.length);
     return this.#emit('identifier', 'identifier', word.length);
@@ -203,22 +231,12 @@ class Lexer {
 
   #number(): true {
     const rest = this.#rest();
-    const hex = /^0[xX](?:[0-9a-fA-F]|_(?=[0-9a-fA-F]))+/.exec(rest);
-    const decimal =
-      /^(?:[0-9](?:[0-9]|_(?=[0-9]))*)?(?:\.(?:[0-9](?:[0-9]|_(?=[0-9]))*)?)?(?:[eE][+-]?[0-9]+)?/.exec(
-        rest,
-      );
-    const plain = (hex ?? decimal)![0];
-    if (plain !== '' && plain !== '.' && !/^[a-zA-Z0-9_.]/.test(rest.slice(plain.length)))
-      return this.#emit('number', 'number', plain.length);
-    // The lexer takes any run of digits and unit letters; whether it is a duration is said by its parser.
-    const mantissa = /^[0-9_.]*/.exec(plain)![0];
-    const units = /^[0-9.]+[smhdwy]s?(?:[0-9]+[smhdwy]s?)*/.exec(rest);
-    if (units !== null && !/^[a-zA-Z0-9_]/.test(rest.slice(units[0].length)))
-      return this.#emit('duration', 'duration', units[0].length);
-    const read = badNumberLength(rest, units?.[0] ?? mantissa);
+    const number = scanNumber(rest);
+    if (number.isNumber) return this.#emit('number', 'number', number.end);
+    const duration = scanDuration(rest, number.end);
+    if (duration.isDuration) return this.#emit('duration', 'duration', duration.end);
     const kind = 'bad number or duration syntax';
-    return this.#fail(`${kind}: ${quoteText(rest.slice(0, read))}`);
+    return this.#fail(`${kind}: ${quoteText(rest.slice(0, duration.end))}`);
   }
 
   #string(): true {
@@ -267,16 +285,9 @@ class Lexer {
   }
 }
 
-/** How much of a malformed number Prometheus quotes: what was taken and the one character that did not fit. */
-function badNumberLength(rest: string, taken: string): number {
-  const digits = /^[0-9]+/.exec(rest.slice(taken.length));
-  const length = taken.length + (digits?.[0].length ?? 0);
-  return Math.min(rest.length, length === taken.length ? length + 1 : length);
-}
-
 /** A character as Go's %q prints a rune. */
 function rune(char: string | undefined): string {
-  if (char === undefined) return "'\\x00'";
+  if (char === undefined) return "'\ufffd'";
   if (char === "'") return "'\\''";
   if (char === '"') return `'"'`;
   return `'${quoteText(char).slice(1, -1)}'`;

@@ -11,9 +11,10 @@ export function readNumber(reader: TokenReader, token: Token): number {
   if (/^0[0-7]+$/.test(text)) return Number.parseInt(text, 8);
   const value = Number(text);
   if (!Number.isFinite(value)) {
+    const reason = Number.isNaN(value) ? 'invalid syntax' : 'value out of range';
     throw reader.error(
       token,
-      `error parsing number: strconv.ParseFloat: parsing "${text}": value out of range`,
+      `error parsing number: strconv.ParseFloat: parsing "${token.text}": ${reason}`,
     );
   }
   return value;

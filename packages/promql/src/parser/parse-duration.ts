@@ -13,7 +13,12 @@ const PRECEDENCE: Readonly<Record<string, number>> = {
   '^': 3,
 };
 const NO_TIMES = { startMs: 0, endMs: 0, stepMs: 0 };
-const EXPECTED = 'number, duration, step(), or range()';
+
+function expectedIn(context: string): string {
+  return context === 'subquery selector'
+    ? 'number, duration, step(), range(), or "]"'
+    : 'number, duration, step(), or range()';
+}
 
 /** The duration expression of a range or a subquery step, up to `]` or `:`. */
 export function parseWindow(
@@ -25,14 +30,18 @@ export function parseWindow(
   return finish(reader, expr, true, areExpressionsEnabled);
 }
 
-/** The duration after `offset`: one literal or call with at most one sign, or an expression in parentheses. */
+/**
+ * The duration after `offset`: one literal or call with at most one sign, or an expression that begins with a parenthesis,
+ * which goes on behind it.
+ */
 export function parseOffset(reader: TokenReader, areExpressionsEnabled: boolean): DurationValue {
   const sign = reader.peek();
   let expr: DurationExpr;
   if (sign.type === '+' || sign.type === '-') {
     reader.next();
     expr = signed(sign, parsePrimary(reader, 'offset'));
-  } else expr = parsePrimary(reader, 'offset');
+  } else if (sign.type === '(') expr = parseDurationExpr(reader, 1, 'offset');
+  else expr = parsePrimary(reader, 'offset');
   return finish(reader, expr, false, areExpressionsEnabled);
 }
 
@@ -91,7 +100,11 @@ function parseUnary(reader: TokenReader, context: string): DurationExpr {
   const token = reader.peek();
   if (token.type !== '+' && token.type !== '-') return parsePrimary(reader, context);
   reader.next();
-  return signed(token, parseDurationExpr(reader, PRECEDENCE['^']!, context));
+  const operand = parseDurationExpr(reader, PRECEDENCE['^']!, context);
+  // Of a plus nothing is left, except before a word behind `offset`.
+  return token.type === '+' && operand.kind !== 'duration-literal'
+    ? operand
+    : signed(token, operand);
 }
 
 /** A sign belongs to a literal behind it, so that `-5m` is one number. */
@@ -100,6 +113,7 @@ function signed(sign: Token, operand: DurationExpr): DurationExpr {
   if (operand.kind === 'duration-literal') {
     return { ...operand, seconds: sign.type === '-' ? -operand.seconds : operand.seconds, range };
   }
+  if (sign.type === '+' && operand.kind === 'duration-parentheses') return operand;
   return { kind: 'duration-unary', operator: sign.type as '+' | '-', operand, range };
 }
 
@@ -118,32 +132,35 @@ function parsePrimary(reader: TokenReader, context: string): DurationExpr {
   }
   if (token.type === '(') {
     reader.next();
-    const inner = parseDurationExpr(reader, 1, context);
-    const close = reader.expect(')', '', '');
+    const inside = parseDurationExpr(reader, 1, context);
+    // Parentheses in parentheses are one pair.
+    const inner = inside.kind === 'duration-parentheses' ? inside.inner : inside;
+    const close = reader.expect(')', context, expectedIn(context));
     return { kind: 'duration-parentheses', inner, range: { start: token.start, end: close.end } };
   }
   if (token.group === 'keyword' && reader.peekSecond().type === '(') {
     if (token.type === 'step' || token.type === 'range') {
       reader.next();
       reader.next();
-      const close = reader.expect(')', context, EXPECTED);
+      const close = reader.expect(')', context, expectedIn(context));
       const name = token.type;
       return { kind: 'duration-variable', name, range: { start: token.start, end: close.end } };
     }
     if (token.type === 'min_of' || token.type === 'max_of')
       return parseChoice(reader, token, context);
   }
-  if (token.group === 'keyword' && reader.peekSecond().group !== 'error') reader.next();
-  throw reader.unexpected(context, EXPECTED);
+  const isCall = ['step', 'range', 'min_of', 'max_of'].includes(token.type);
+  if (token.group === 'keyword' && isCall && reader.peekSecond().group !== 'error') reader.next();
+  throw reader.unexpected(context, expectedIn(context));
 }
 
 function parseChoice(reader: TokenReader, token: Token, context: string): DurationExpr {
   reader.next();
   reader.next();
   const left = parseDurationExpr(reader, 1, context);
-  reader.expect(',', context, '","');
+  reader.expect(',', context, expectedIn(context));
   const right = parseDurationExpr(reader, 1, context);
-  const close = reader.expect(')', context, '")"');
+  const close = reader.expect(')', context, expectedIn(context));
   return {
     kind: 'duration-binary',
     operator: token.type as 'min_of' | 'max_of',

@@ -21,7 +21,7 @@ import { readDurationSeconds, readNumber } from './number-literal.ts';
 import { parseOffset, parseWindow } from './parse-duration.ts';
 import { ParseError } from './parse-error.ts';
 import { parseVectorSelector } from './parse-selector.ts';
-import { isMetricName, type Token } from './token.ts';
+import { isMetricName, NO_KEYWORDS, type Token } from './token.ts';
 import { TokenReader } from './token-reader.ts';
 
 /** What of the language is switched on; the defaults are those of a Prometheus 3.14 without feature flags. */
@@ -157,6 +157,7 @@ class Parser {
         reader.next();
         cardinality = group.type === 'group_left' ? 'many-to-one' : 'one-to-many';
         if (reader.peek().type === '(') include = this.#groupingLabels();
+        else if (!mayBeginExpr(reader.peek())) throw reader.unexpected('grouping opts', '"("');
       }
     }
     const fill = this.#fill();
@@ -234,7 +235,7 @@ class Parser {
     const second = reader.peekSecond().type;
     if (token.group === 'aggregator' && (second === '(' || second === 'by' || second === 'without'))
       return this.#aggregate();
-    if (second === '(' && token.group !== 'operator') return this.#call();
+    if (second === '(' && mayBeFunction(token)) return this.#call();
     return parseVectorSelector(reader);
   }
 
@@ -249,10 +250,12 @@ class Parser {
     const reader = this.#reader;
     const token = reader.next();
     const operator = token.type as AggregateOperator;
-    let grouping = this.#aggregateModifier();
-    if (reader.peek().type !== '(') throw reader.unexpected('aggregation', '');
-    const args = this.#arguments();
-    grouping ??= this.#aggregateModifier();
+    const { before, args } = reader.inAggregation(() => {
+      const modifier = this.#aggregateModifier();
+      if (reader.peek().type !== '(') throw reader.unexpected('', '');
+      return { before: modifier, args: this.#arguments() };
+    });
+    const grouping = before ?? this.#aggregateModifier();
     const range = { start: token.start, end: reader.previous().end };
     const isExperimental = operator === 'limitk' || operator === 'limit_ratio';
     if (isExperimental && !this.#options.experimentalFunctions) {
@@ -342,7 +345,7 @@ class Parser {
       const token = reader.peek();
       if (reader.accept(')')) return args;
       reader.expect(',', '', '');
-      if (reader.peek().type === ')')
+      if (!mayBeginExpr(reader.peek()))
         throw reader.error(token, 'trailing commas not allowed in function call args');
     }
   }
@@ -471,6 +474,15 @@ class Parser {
     if (expr.kind === 'matrix-selector') return { ...expr, selector, range };
     return { ...selector, range };
   }
+}
+
+function mayBeFunction(token: Token): boolean {
+  return token.group === 'identifier' || NO_KEYWORDS.has(token.type);
+}
+
+function mayBeginExpr(token: Token): boolean {
+  if (['number', 'duration', 'string'].includes(token.group)) return true;
+  return ['(', '{', '+', '-'].includes(token.type) || isMetricName(token);
 }
 
 /** True when the user wrote a matching, which only two vectors may have. */

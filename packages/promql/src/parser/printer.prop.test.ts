@@ -14,6 +14,8 @@ const name = fc.constantFrom('up', 'http_requests_total', 'sum', 'by', 'job:rate
 const label = fc.constantFrom('job', 'le', 'on', 'weird.label', 'group_left');
 const text = fc.string({ unit: fc.constantFrom('a', '"', '\\', '\n', 'é', '€', '`', ' ') });
 const duration = fc.constantFrom('5m', '1h30m', '90', 'step()', '1m + 2m', '(range() / 2)', '1w');
+/** A colon may only come after a number. */
+const numbered = duration.filter((text) => /\d/.test(text));
 
 const matcher = fc
   .tuple(label, fc.constantFrom('=', '!='), text)
@@ -28,7 +30,8 @@ const at = fc.constantFrom(
   ' @ end()',
   ' offset 5m',
   ' offset -1h',
-  ' offset (step()*2)',
+  // With a sign: behind parentheses alone an operator would go on with the duration.
+  ' offset -(step()*2)',
 );
 
 const { vector } = fc.letrec<{ vector: string; scalar: string }>((tie) => ({
@@ -44,7 +47,7 @@ const { vector } = fc.letrec<{ vector: string; scalar: string }>((tie) => ({
     fc.tuple(selector, at).map(([s, a]) => s + a),
     fc.tuple(selector, duration, at).map(([s, d, a]) => `rate(${s}[${d}]${a})`),
     fc
-      .tuple(tie('vector'), duration, duration, at)
+      .tuple(tie('vector'), numbered, duration, at)
       .map(([v, d, s, a]) => `max_over_time((${v})[${d}:${s}]${a})`),
     fc
       .tuple(

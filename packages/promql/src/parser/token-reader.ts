@@ -10,6 +10,7 @@ export class TokenReader {
   readonly #tokens: readonly Token[];
   #index = 0;
   #depth = 0;
+  #aggregations = 0;
 
   constructor(query: string, tokens: readonly Token[]) {
     this.query = query;
@@ -54,13 +55,22 @@ export class TokenReader {
 
   unexpected(context: string, expected: string): ParseError {
     const token = this.peek();
-    const where = context === '' ? '' : ` in ${context}`;
+    const place = context === '' && this.#aggregations > 0 ? 'aggregation' : context;
+    const where = place === '' ? '' : ` in ${place}`;
     const wanted = expected === '' ? '' : `, expected ${expected}`;
     return this.error(token, `unexpected ${describeToken(token)}${where}${wanted}`);
   }
 
   error(range: PositionRange, reason: string): ParseError {
     return new ParseError(this.query, { start: range.start, end: range.end }, reason);
+  }
+
+  /** Runs `body` inside an aggregation, which errors that know no better place are said to be in. */
+  inAggregation<T>(body: () => T): T {
+    this.#aggregations++;
+    const result = body();
+    this.#aggregations--;
+    return result;
   }
 
   /** Runs `body` one level deeper. */

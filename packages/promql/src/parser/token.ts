@@ -69,6 +69,16 @@ export const KEYWORDS: ReadonlySet<string> = new Set([
   'max_of',
 ]);
 
+/** Words of `@` and of durations, which Prometheus does not call keywords; they may stand before parentheses. */
+export const NO_KEYWORDS: ReadonlySet<string> = new Set([
+  'start',
+  'end',
+  'step',
+  'range',
+  'min_of',
+  'max_of',
+]);
+
 /** Words that can not name a metric or a label because the grammar needs them after an operator. */
 const RESERVED: ReadonlySet<string> = new Set([
   'bool',
@@ -112,12 +122,10 @@ export function describeToken(token: Token): string {
     case 'duration':
       return `duration ${quoteShort(token.text)}`;
     case 'operator':
-      // Assignment and matching signs are plain items in Prometheus' table, not operators.
-      return token.type === '=' || token.type === '=~' || token.type === '!~'
-        ? quoteText(token.text)
-        : `<op:${token.text}>`;
+      // The sign of equality in matchers is a plain item in Prometheus' table, no operator.
+      return token.type === '=' ? quoteText(token.text) : `<op:${token.text}>`;
     case 'keyword':
-      return `<${token.text}>`;
+      return NO_KEYWORDS.has(token.type) ? quoteText(token.text) : `<${token.text}>`;
     case 'aggregator':
       return `<aggr:${token.text}>`;
     case 'punctuation':

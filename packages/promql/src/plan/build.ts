@@ -104,6 +104,8 @@ function aggregateNode(expr: AggregateExpr, options: PlanOptions): PlanNode {
   };
 }
 
+const NO_PLACE = { start: 0, end: 0 } as const;
+
 function callNode(expr: CallExpr, options: PlanOptions): PlanNode {
   const func = expr.signature.name;
   const hint = { func, grouping: [], by: false };
@@ -114,6 +116,8 @@ function callNode(expr: CallExpr, options: PlanOptions): PlanNode {
     if (source.kind !== 'matrix-selector' && source.kind !== 'subquery')
       throw QueryError.execution('a range vector must be a range selector or a subquery');
     checkExtended(source, func);
+    // Prometheus puts a selector of no place instead of a subquery, and so tells the beginning of the query.
+    const sourceRange = source.kind === 'subquery' ? NO_PLACE : argRanges[rangeIndex]!;
     return {
       kind: 'range-call',
       func,
@@ -122,7 +126,7 @@ function callNode(expr: CallExpr, options: PlanOptions): PlanNode {
         .filter((_, index) => index !== rangeIndex)
         .map((arg) => planNode(arg, NO_HINT, options)),
       range: expr.range,
-      argRanges: [argRanges[rangeIndex]!, ...argRanges.filter((_, index) => index !== rangeIndex)],
+      argRanges: [sourceRange, ...argRanges.filter((_, index) => index !== rangeIndex)],
     };
   }
   const inner = expr.args.length > 0 ? withoutParentheses(expr.args[0]!) : null;

@@ -1,8 +1,17 @@
-import type { FloatHistogram } from '@pollux/model';
+import { type FloatHistogram, METRIC_NAME, quoteText } from '@pollux/model';
 import { totalHistogram } from '../../histogram/average.ts';
 import type { AggregateNode } from '../../plan/nodes.ts';
-import { ABSENT, type Batch, HISTOGRAM } from '../batch.ts';
+import { ABSENT, type Batch, HISTOGRAM, type SeriesInfo } from '../batch.ts';
 import type { ExecContext } from '../context.ts';
+
+type Member = { readonly histogram: FloatHistogram; readonly info: SeriesInfo };
+
+/** Where sums go, and how many floats went into each cell of `output`. */
+type Groups = {
+  readonly groupOf: Int32Array;
+  readonly output: Batch;
+  readonly floatCounts: Float64Array;
+};
 
 /** sum and avg of native histograms. A group that mixes floats and histograms, or bucket layouts, has no result. */
 export class HistogramSums {
@@ -16,17 +25,18 @@ export class HistogramSums {
     this.#context = context;
   }
 
-  /** `floatCounts` says how many floats went into each cell of `output`. */
-  combine(input: Batch, groupOf: Int32Array, output: Batch, floatCounts: Float64Array): void {
+  combine(input: Batch, inputs: readonly SeriesInfo[], groups: Groups): void {
+    const { groupOf, output, floatCounts } = groups;
     const { stepCount, kinds } = input;
-    const cells = new Map<number, FloatHistogram[]>();
+    const cells = new Map<number, Member[]>();
     for (let s = 0, cell = 0; s < groupOf.length; s++) {
       for (let i = 0; i < stepCount; i++, cell++) {
         if (kinds[cell] !== HISTOGRAM) continue;
         const target = groupOf[s]! * stepCount + i;
         const members = cells.get(target);
-        if (members === undefined) cells.set(target, [input.histogramAt(cell)]);
-        else members.push(input.histogramAt(cell));
+        const member = { histogram: input.histogramAt(cell), info: inputs[s]! };
+        if (members === undefined) cells.set(target, [member]);
+        else members.push(member);
       }
     }
     for (const [target, members] of cells) {
@@ -43,15 +53,19 @@ export class HistogramSums {
     output.kinds[target] = ABSENT;
   }
 
-  #store(target: number, members: readonly FloatHistogram[], output: Batch): void {
+  #store(target: number, members: readonly Member[], output: Batch): void {
     const { annotations } = this.#context;
     const range = this.#node.childRange;
-    const total = totalHistogram(members, this.#isMean);
+    const total = totalHistogram(
+      members.map(({ histogram }) => histogram),
+      this.#isMean,
+    );
     if (total.isReconciled)
       annotations.info('mismatched custom buckets were reconciled during aggregation', range);
     if (total.histogram === null) {
+      const name = members[total.incompatibleAt]!.info.labels.get(METRIC_NAME);
       annotations.warn(
-        'vector contains a mix of histograms with exponential and custom buckets schemas for metric name ""',
+        `vector contains a mix of histograms with exponential and custom buckets schemas for metric name ${quoteText(name)}`,
         range,
       );
       return;

@@ -1,8 +1,8 @@
 import { assert } from '@pollux/base';
 import { QueryError } from '../../errors.ts';
 import { labelsHash } from '../../functions/labels-hash.ts';
-import { printGeneral } from '../../functions/range-annotations.ts';
 import type { AggregateNode } from '../../plan/nodes.ts';
+import { printGeneral } from '../../print-general.ts';
 import { Batch, type SeriesInfo } from '../batch.ts';
 import type { Operator } from '../operator.ts';
 import type { AggregateSettings } from './settings.ts';

@@ -24,6 +24,7 @@ export class Reduce implements Operator {
   readonly #context: ExecContext;
   readonly #grid: StepGrid;
   #grouping: Grouping | null = null;
+  #inputs: readonly SeriesInfo[] = [];
   #batch: Batch | null = null;
   #state = newState(0);
   /** Not null: the state holds the sums of all steps, of which these were given. */
@@ -45,6 +46,7 @@ export class Reduce implements Operator {
       if (groups !== null) return groups;
     }
     const series = await this.#child.series();
+    this.#inputs = series;
     this.#grouping = groupSeries(this.#node, series, this.#context);
     return this.#grouping.groups;
   }
@@ -149,7 +151,7 @@ export class Reduce implements Operator {
     const reduction = this.#reduction;
     if (reduction === 'sum' || reduction === 'avg') {
       const sums = new HistogramSums(this.#node, reduction, this.#context);
-      sums.combine(input, groupOf, output, state.count);
+      sums.combine(input, this.#inputs, { groupOf, output, floatCounts: state.count });
       return;
     }
     for (let s = 0, cell = 0; s < groupOf.length; s++) {

@@ -93,7 +93,7 @@ export class SelectK implements Operator {
       if (kind === HISTOGRAM) {
         this.#settings.context.annotations.info(
           `ignored histogram in ${this.#operator} aggregation`,
-          this.#node.childRange,
+          this.#node.range,
         );
       }
       if (kind !== FLOAT) continue;

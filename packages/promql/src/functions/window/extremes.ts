@@ -44,8 +44,8 @@ function slideExtreme(
     }
     while (head < tail && queue[head]! < lo[i]!) head++;
     if (hi[i] === lo[i]) continue;
-    // With only NaN in the window Prometheus stays at the first sample's value, and at its time.
-    const at = head < tail ? queue[head]! : lo[i]!;
+    // With only NaN in the window each replaces the one before, so that the last sample's time is told.
+    const at = head < tail ? queue[head]! : hi[i]! - 1;
     out[base + i] = wantsTime ? timestampsMs[at]! / 1000 : values[at]!;
     kinds[base + i] = 1;
   }

@@ -74,16 +74,18 @@ export function histogramDifference(
   }
   warnOfHints(input, isCounter ? histograms : [histograms[0]!, last], isCounter);
   const accumulator = new HistogramAccumulator(last);
-  const first = fromZero || dropsFirst ? emptyLike(relevant[0]!) : histograms[0]!;
-  let isReconciled = accumulator.subtract(first).isReconciled;
-  for (let j = dropsFirst ? 2 : 1; isCounter && j < histograms.length; j++) {
-    // The layout of every sample in between bounds that of the result, also where nothing is added.
-    const added = isReset(j) ? histograms[j - 1]! : emptyLike(histograms[j]!);
-    const layoutOnly = isCustom
-      ? added
-      : { ...added, zeroThreshold: isReset(j) ? added.zeroThreshold : 0 };
-    isReconciled = accumulator.add(layoutOnly).isReconciled || isReconciled;
+  const first =
+    fromZero || dropsFirst ? { ...emptyLike(relevant[0]!), zeroThreshold: 0 } : histograms[0]!;
+  const range = call.argRanges[0]!;
+  if (accumulator.subtract(first).isReconciled) noteReconciled(context, 'subtraction', range);
+  for (let j = 1; isCounter && j < histograms.length; j++) {
+    const before = j === 1 && dropsFirst ? first : histograms[j - 1]!;
+    if (isForcedReset(j) || isHistogramReset(histograms[j]!, before)) {
+      if (accumulator.add(before).isReconciled) noteReconciled(context, 'addition', range);
+    } else if (!isCustom) {
+      // The resolution of every sample in between bounds that of the result, also where nothing is added.
+      accumulator.add({ ...emptyLike(histograms[j]!), zeroThreshold: 0 });
+    }
   }
-  if (isReconciled) noteReconciled(context, 'subtraction', call.argRanges[0]!);
   return accumulator.finish('gauge');
 }
