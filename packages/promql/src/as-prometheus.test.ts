@@ -62,12 +62,18 @@ function storage(): MemorySeries {
       value: 0,
       histogram: custom(i),
     });
+    held.add(Labels.from({ __name__: 'n' }), { timestampMs: i * MINUTE, value: [10, -2, 30][i]! });
     for (const [name, more] of Object.entries({ m: {}, a_info: { v: '1' }, b_info: { v: '2' } }))
       held.add(Labels.from({ __name__: name, job: 'a', instance: 'i', ...more }), {
         timestampMs: i * MINUTE,
         value: 1,
       });
   }
+  held.add(Labels.from({ __name__: 'd', job: 'b' }), {
+    timestampMs: 2 * MINUTE,
+    value: 0,
+    histogram: custom(1),
+  });
   return held;
 }
 
@@ -76,7 +82,7 @@ function ask(query: string, range = false): Promise<QueryAnswer> {
     clock: new VirtualClock(),
     registry: new Registry(),
     log: Log.silent(),
-    features: { experimentalFunctions: true },
+    features: { experimentalFunctions: true, extendedRangeSelectors: true },
   });
   const queryable = storage();
   const endMs = 2 * MINUTE;
@@ -174,6 +180,18 @@ describe('answers that Prometheus gives', () => {
     );
   });
 
+  it('smoothed counters below zero are corrected by the value at the edge', async () => {
+    expect(await shown('increase(n[90s] smoothed)')).toBe('{} 30');
+  });
+
+  it('durations that come out as none are told by their bytes', async () => {
+    await expect(ask('count_over_time(g[step()])')).rejects.toThrow(
+      /^18:24: duration must be greater than 0$/,
+    );
+    await expect(ask('g offset (1m / step())')).rejects.toThrow(/^10:21: division by zero$/);
+    await expect(ask('g offset (2 ^ (1w * 1w))')).rejects.toThrow('duration is NaN or infinite');
+  });
+
   it('without their feature flag there are no start timestamps', async () => {
     expect(await shown('start_timestamp(g)')).toBe('');
   });
@@ -211,6 +229,9 @@ describe('remarks that Prometheus makes', () => {
     expect(await remarks(`histogram_quantile(0.5, ${buckets})`)).toEqual([
       'PromQL info: input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets 2 to +Inf, with a max diff of 1.1e+02, over 1 samples from 1970-01-01T00:02:00Z to 1970-01-01T00:02:00Z (1:25)',
     ]);
+    expect(await remarks(`histogram_quantile(2, ${buckets})`)).toEqual([
+      'PromQL warning: quantile value should be between 0 and 1, got 2 (1:20)',
+    ]);
   });
 
   it('custom buckets of other bounds are reconciled where they are added for a reset, and only there', async () => {
@@ -222,6 +243,22 @@ describe('remarks that Prometheus makes', () => {
     expect(await remarks('sum({__name__=~"c|h"})')).toEqual([
       'PromQL warning: vector contains a mix of histograms with exponential and custom buckets schemas for metric name "h" (1:5)',
     ]);
+  });
+
+  it('where counts alone are read bounds do not matter, unless buckets are cut', async () => {
+    expect(await remarks('histogram_count(sum({__name__=~"c|d"}))')).toEqual([]);
+    expect(await remarks('histogram_count(sum({__name__=~"c|d"} </ 9))')).toEqual([
+      'PromQL info: mismatched custom buckets were reconciled during aggregation (1:21)',
+    ]);
+  });
+
+  it('between two samples of other bounds these are reconciled', async () => {
+    const text = 'PromQL info: mismatched custom buckets were reconciled during';
+    expect(await remarks('c smoothed @ 30')).toEqual([
+      `${text} subtraction (1:1)`,
+      `${text} addition (1:1)`,
+    ]);
+    expect(await remarks('c smoothed @ 60')).toEqual([]);
   });
 
   it('sorting what is pinned to a time is no sorting of ranges', async () => {

@@ -158,7 +158,7 @@ function aggregationOf(dice: Dice, operator: AggregateOperator): Expr {
   ]);
   // Values that become labels must be alike to the last bit.
   const operand =
-    dice.isYounger && dice.once(4)
+    dice.isYounger && dice.once(6)
       ? histograms(dice, 1)
       : vector(dice, operator === 'count_values' ? 0 : 2);
   return aggregate(operator, operand, { grouping, ...parameterOf(dice, operator) });

@@ -24,7 +24,7 @@ const CONSTANTS = [0, 1, 2, 0.5, -1, 3, 100, 1e3, 0.25];
 
 /** A selector of floats, and for 3.x of histograms too; with labels that some series have. */
 export function anySelector(dice: Dice): VectorSelector {
-  if (dice.isYounger && dice.once(4)) return shifted(youngerSelector(dice), shift(dice));
+  if (dice.isYounger && dice.once(5)) return shifted(youngerSelector(dice), shift(dice));
   const name = dice.one([
     ...COUNTERS,
     ...GAUGES,

@@ -128,10 +128,10 @@ class Tally {
 
   #judge(
     index: number,
-    asked: Case,
+    asked: Pick<Case, 'query' | 'expr' | 'features'> & { readonly times: Case['times'] | null },
     parted: { readonly ours: Answer; readonly theirs: Answer; readonly difference: Difference },
   ): void {
-    const parting = { ...asked, isRange: asked.times.kind === 'range', ...parted };
+    const parting = { ...asked, isRange: asked.times?.kind === 'range', ...parted };
     const row = [...this.#excused.keys()].find((item) => item.excuses(parting));
     if (row !== undefined) this.#excused.set(row, (this.#excused.get(row) ?? 0) + 1);
     else {
@@ -144,9 +144,22 @@ class Tally {
     const query = malformedOf(this.#settings.seed, index, this.#settings.peer.dialect);
     this.#malformed++;
     const difference = await differenceOfExpressions(pair, query);
-    if (difference !== null) this.#findings.push({ index, query, times: null, difference });
+    if (difference === null) return;
+    const asked = { query, expr: null, features: new Set<string>(), times: null };
+    this.#judge(index, asked, { ours: NO_ANSWER, theirs: NO_ANSWER, difference });
   }
 }
+
+/** Of texts of which the expression alone was asked about. */
+const NO_ANSWER: Answer = {
+  status: 0,
+  errorType: '',
+  error: '',
+  resultType: '',
+  series: [],
+  warnings: [],
+  infos: [],
+};
 
 async function concurrently(part: Part, each: (index: number) => Promise<void>): Promise<void> {
   let next = part.from;

@@ -14,7 +14,7 @@ import type { WindowSet } from '../functions/window/window-set.ts';
 import { HistogramAccumulator } from '../histogram/accumulator.ts';
 import { equalHistograms, scaleHistogram } from '../histogram/arithmetic.ts';
 import { usesCustomBuckets } from '../histogram/buckets.ts';
-import { interpolateHistogram } from '../histogram/interpolate.ts';
+import { interpolateHistogram, type NoteReconciled } from '../histogram/interpolate.ts';
 import { isHistogramReset } from '../histogram/reset.ts';
 import type { MatrixSelectNode, RangeCallNode } from '../plan/nodes.ts';
 import type { Batch } from './batch.ts';
@@ -142,38 +142,61 @@ function floatDifference(input: MixedInput, isSmoothed: boolean): number {
   const right = edges.right === null ? values[hi - 1]! : between(hi - 2, edges.right);
   let difference = right - left;
   if (!isCounter) return difference;
-  // A reset that the left edge was interpolated across is in its value already.
-  for (let j = edges.left === null ? lo + 1 : lo + 2; j < hi; j++)
-    if (values[j]! < values[j - 1]!) difference += values[j - 1]!;
-  return difference;
+  // Edges that lie on samples, or between two, stand for these samples.
+  const { timestampsMs } = input.series;
+  const from = timestampsMs[lo]! <= input.windows.startMs[input.index]! ? lo + 1 : lo;
+  const to = timestampsMs[hi - 1]! >= input.windows.endMs[input.index]! ? hi - 1 : hi;
+  let previous = left;
+  for (let j = from; j < to; j++) {
+    if (values[j]! < previous) difference += previous;
+    previous = values[j]!;
+  }
+  return right < previous ? difference + previous : difference;
 }
 
 function histogramDifference(input: MixedInput, isSmoothed: boolean): FloatHistogram | null {
   const { series, lo, hi, call, context } = input;
   const histograms = series.histograms!.slice(lo, hi) as FloatHistogram[];
   const isCustom = usesCustomBuckets(histograms[0]!);
+  const isCounter = call.func !== 'delta';
   if (histograms.some((histogram) => usesCustomBuckets(histogram) !== isCustom)) {
     warnMixedSchemas(input);
     return null;
   }
-  const isCounter = call.func !== 'delta';
+  const note: NoteReconciled = (operation) =>
+    noteReconciled(context, operation, call.argRanges[0]!);
   const last = histograms.length - 1;
-  warnOfHints(input, isCounter ? histograms : [histograms[0]!, histograms[last]!], isCounter);
   const edges = edgeShares(input, isSmoothed);
   const between = (before: number, share: number): FloatHistogram =>
-    interpolateHistogram(histograms[before]!, histograms[before + 1]!, share, isCounter)!;
+    interpolateHistogram(histograms[before]!, histograms[before + 1]!, { share, isCounter, note })!;
   const left = edges.left === null ? histograms[0]! : between(0, edges.left);
   const right = edges.right === null ? histograms[last]! : between(last - 1, edges.right);
+  warnOfHints(input, isCounter ? histograms : [left, right], isCounter);
   const accumulator = new HistogramAccumulator(right);
-  let isReconciled = accumulator.subtract(left).isReconciled;
+  if (accumulator.subtract(left).isReconciled) note('subtraction');
   if (isCounter) {
-    for (let j = edges.left === null ? 1 : 2; j <= last; j++) {
-      if (isHistogramReset(histograms[j]!, histograms[j - 1]!))
-        isReconciled = accumulator.add(histograms[j - 1]!).isReconciled || isReconciled;
-    }
+    // An edge that was interpolated across a reset has it in its value already.
+    const isInLeft = edges.left !== null && isHistogramReset(histograms[1]!, histograms[0]!);
+    const inner = isInLeft ? histograms.slice(1, last) : [left, ...histograms.slice(1, last)];
+    const hidden = hiddenByResets(inner, right, note);
+    if (hidden !== null && accumulator.add(hidden).isReconciled) note('addition');
   }
-  if (isReconciled) noteReconciled(context, 'subtraction', call.argRanges[0]!);
   return accumulator.finish('gauge');
+}
+
+/** What the resets between the samples, and before the right edge, took away. */
+function hiddenByResets(
+  histograms: readonly FloatHistogram[],
+  right: FloatHistogram,
+  note: NoteReconciled,
+): FloatHistogram | null {
+  let sum: HistogramAccumulator | null = null;
+  for (const [j, previous] of histograms.entries()) {
+    if (!isHistogramReset(histograms[j + 1] ?? right, previous)) continue;
+    if (sum === null) sum = new HistogramAccumulator(previous);
+    else if (sum.add(previous).isReconciled) note('addition');
+  }
+  return sum === null ? null : sum.finish();
 }
 
 /** What a smoothed instant selector met. */
@@ -186,35 +209,57 @@ export type SmoothedValue =
 
 const NONE: SmoothedValue = { kind: 'none' };
 
-/** The value at a time between two samples at most one lookback away; without a later one the earlier stands. */
+/**
+ * The value at a time between two samples at most one lookback away, of which stale markers are none; without a later one the
+ * earlier stands.
+ */
 export function smoothedValue(
   columns: SeriesColumns,
   words: Uint32Array,
-  referenceMs: number,
-  lookbackMs: number,
+  at: { readonly timeMs: number; readonly lookbackMs: number; readonly note: NoteReconciled },
 ): SmoothedValue {
   const { timestampsMs, count, histograms, values } = columns;
-  const next = firstAfter(timestampsMs, count, referenceMs);
-  const at = next - 1;
-  if (at < 0 || timestampsMs[at]! <= referenceMs - lookbackMs) return NONE;
-  if (isStaleSample(words, histograms, at)) return NONE;
-  const before = histograms?.[at] ?? null;
-  const hasNext =
-    next < count &&
-    timestampsMs[next]! <= referenceMs + lookbackMs &&
-    !isStaleSample(words, histograms, next);
-  if (timestampsMs[at] === referenceMs || !hasNext) {
-    return before === null
-      ? { kind: 'float', value: values[at]! }
-      : { kind: 'histogram', histogram: before };
+  const { timeMs, lookbackMs } = at;
+  const isSample = (index: number): boolean => !isStaleSample(words, histograms, index);
+  const from = firstAfter(timestampsMs, count, timeMs - lookbackMs);
+  const to = firstAfter(timestampsMs, count, timeMs + lookbackMs);
+  let next = firstAfter(timestampsMs, count, timeMs);
+  let previous = next - 1;
+  while (next < to && !isSample(next)) next++;
+  while (previous >= from && !isSample(previous)) previous--;
+  if (histograms !== null && hasBothKinds(histograms, isSample, from, to))
+    return { kind: 'mixed-types' };
+  if (previous < from) return NONE;
+  const before = histograms?.[previous] ?? null;
+  if (timestampsMs[previous] === timeMs || next >= to) {
+    if (before === null) return { kind: 'float', value: values[previous]! };
+    // The hint is about the sample before, not about the value.
+    const isExact = timestampsMs[previous] === timeMs;
+    const histogram = isExact ? before : { ...before, counterResetHint: 'unknown' as const };
+    return { kind: 'histogram', histogram };
   }
   const after = histograms?.[next] ?? null;
-  const share = (referenceMs - timestampsMs[at]!) / (timestampsMs[next]! - timestampsMs[at]!);
-  if (before === null && after === null)
-    return { kind: 'float', value: values[at]! + (values[next]! - values[at]!) * share };
-  if (before === null || after === null) return { kind: 'mixed-types' };
+  const share =
+    (timeMs - timestampsMs[previous]!) / (timestampsMs[next]! - timestampsMs[previous]!);
+  if (before === null || after === null)
+    return {
+      kind: 'float',
+      value: values[previous]! + (values[next]! - values[previous]!) * share,
+    };
   if (usesCustomBuckets(before) !== usesCustomBuckets(after)) return { kind: 'mixed-schemas' };
-  const isCounter = before.counterResetHint !== 'gauge';
-  const histogram = interpolateHistogram(before, after, share, isCounter);
+  const isCounter = before.counterResetHint !== 'gauge' || after.counterResetHint !== 'gauge';
+  const histogram = interpolateHistogram(before, after, { share, isCounter, note: at.note });
   return histogram === null ? NONE : { kind: 'histogram', histogram };
+}
+
+function hasBothKinds(
+  histograms: readonly (FloatHistogram | null)[],
+  isSample: (index: number) => boolean,
+  from: number,
+  to: number,
+): boolean {
+  let found = 0;
+  for (let j = from; j < to && found !== 3; j++)
+    if (isSample(j)) found |= (histograms[j] ?? null) === null ? 1 : 2;
+  return found === 3;
 }

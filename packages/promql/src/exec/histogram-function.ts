@@ -178,7 +178,7 @@ export class HistogramFunction implements Operator {
       return;
     }
     if (native === null && buckets.size === 0) return;
-    if (native === null) this.#prepare(group, step);
+    if (native === null) this.#prepare(group, step, params);
     for (let o = 0; o < this.#outputs; o++) {
       const cell = (g * this.#outputs + o) * stepCount + step;
       const first = params[o]!.values[step]!;
@@ -215,15 +215,19 @@ export class HistogramFunction implements Operator {
     return value;
   }
 
-  #prepare(group: Group, step: number): void {
+  #prepare(group: Group, step: number, params: readonly Batch[]): void {
     this.#buckets.normalize();
     if (!this.#buckets.endsInInfinity) return;
     const fix = this.#buckets.ensureMonotonic();
     if (fix === null || this.#node.func === 'histogram_fraction') return;
-    this.#context.annotations.monotonicityFix(group.metricName, this.#vectorRange, {
-      ...fix,
-      timestampMs: this.#steps.timeMs(step),
-    });
+    for (const { values } of params) {
+      // Quantiles out of range are answered without a look at the buckets.
+      if (!(values[step]! >= 0 && values[step]! <= 1)) continue;
+      this.#context.annotations.monotonicityFix(group.metricName, this.#vectorRange, {
+        ...fix,
+        timestampMs: this.#steps.timeMs(step),
+      });
+    }
   }
 }
 

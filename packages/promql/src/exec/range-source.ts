@@ -1,7 +1,7 @@
 import type { FloatHistogram } from '@pollux/model';
 import { type Labels, wordsOf } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
-import { withDerivedHints } from '../histogram/derived-hints.ts';
+import { countsOf } from '../histogram/counts-of.ts';
 import { histogramPoints } from '../histogram/size.ts';
 import type { MatrixSelectNode, RangeNode, SubqueryNode } from '../plan/nodes.ts';
 import { FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
@@ -90,7 +90,7 @@ function rangeRequest(
 
 function withKnownHints(series: RangeSeries): RangeSeries {
   if (series.histograms === null) return series;
-  return { ...series, histograms: withDerivedHints(series.histograms.slice(0, series.count)) };
+  return { ...series, histograms: countsOf(series.histograms.slice(0, series.count)) };
 }
 
 /**

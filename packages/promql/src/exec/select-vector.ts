@@ -1,6 +1,8 @@
 import { quoteText, wordsOf } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
-import { withDerivedHints } from '../histogram/derived-hints.ts';
+import { noteReconciled } from '../functions/window/mixed-input.ts';
+import { countsOf } from '../histogram/counts-of.ts';
+import type { NoteReconciled } from '../histogram/interpolate.ts';
 import { histogramPoints } from '../histogram/size.ts';
 import type { VectorSelectNode } from '../plan/nodes.ts';
 import { Batch, FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
@@ -66,14 +68,15 @@ export class SelectVector implements BlockOperator {
       rangeMs: 0,
       hint,
       need: { kind: 'samples' },
-      isNewestOnly: firstMs === lastMs && !selector.smoothed,
+      // What counts say of resets comes from the samples before.
+      isNewestOnly: firstMs === lastMs && !selector.smoothed && !this.#node.countsOnly,
     };
   }
 
   /** Stands before the first step of these series. */
   #begin(loaded: readonly SeriesColumns[]): readonly SeriesInfo[] {
     this.#cursors = loaded.map((columns) => ({
-      columns: this.#node.countsOnly ? withKnownHints(columns) : columns,
+      columns: this.#node.countsOnly ? countsOnly(columns) : columns,
       next: 0,
     }));
     this.#steps = new BatchCursor(this.#grid);
@@ -156,15 +159,13 @@ export class SelectVector implements BlockOperator {
     const { lookbackMs } = this.#context.options;
     const { shift } = this.#node;
     const steps = this.#steps;
+    const note: NoteReconciled = (operation) =>
+      noteReconciled(this.#context, operation, this.#node.range);
     let taken = 0;
     for (let i = 0; i < steps.count; i++) {
       const referenceMs = (shift.atMs ?? steps.timeMs(i)) - shift.offsetMs;
-      const found = smoothedValue(
-        cursor.columns,
-        wordsOf(cursor.columns.values),
-        referenceMs,
-        lookbackMs,
-      );
+      const at = { timeMs: referenceMs, lookbackMs, note };
+      const found = smoothedValue(cursor.columns, wordsOf(cursor.columns.values), at);
       const cell = s * steps.count + i;
       if (found.kind === 'float') batch.setFloat(cell, found.value);
       else if (found.kind === 'histogram') batch.setHistogram(cell, found.histogram);
@@ -186,7 +187,7 @@ export class SelectVector implements BlockOperator {
   }
 }
 
-function withKnownHints(columns: SeriesColumns): SeriesColumns {
+function countsOnly(columns: SeriesColumns): SeriesColumns {
   if (columns.histograms === null) return columns;
-  return { ...columns, histograms: withDerivedHints(columns.histograms.slice(0, columns.count)) };
+  return { ...columns, histograms: countsOf(columns.histograms.slice(0, columns.count)) };
 }

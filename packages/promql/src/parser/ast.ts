@@ -33,8 +33,8 @@ export type AtModifier =
   | { readonly kind: 'end' };
 
 /**
- * A duration as written: `ms` once known, `expr` when it was more than a literal. Expressions over `step()` and `range()`
- * are only known with the query's times; until `resolveDurations` has run, `ms` of such a duration is 0.
+ * A duration as written: `ms` once known, `expr` when it was more than a literal. Expressions
+ * are worked out with the query's times; until `resolveDurations` has run, `ms` of such a duration is 0.
  */
 export type DurationValue = { readonly ms: number; readonly expr: DurationExpr | null };
 

@@ -1,5 +1,5 @@
 import type { DurationExpr, DurationValue, Expr } from './ast.ts';
-import { ParseError } from './parse-error.ts';
+import { DurationError, ParseError, type PositionRange } from './parse-error.ts';
 
 /** The times of a query that `step()`, `range()`, `start()` and `end()` stand for. */
 export type QueryTimes = {
@@ -12,8 +12,8 @@ export type QueryTimes = {
 /** Go keeps durations as nanoseconds in an int64. */
 const MAX_SECONDS = 9_223_372_036;
 
-/** The value of a duration expression in seconds. Throws ParseError with `query` on a division by zero. */
-export function evaluateDuration(expr: DurationExpr, times: QueryTimes, query: string): number {
+/** The value of a duration expression in seconds. Throws DurationError on a division by zero. */
+function evaluateDuration(expr: DurationExpr, times: QueryTimes, query: string): number {
   switch (expr.kind) {
     case 'duration-literal':
       return expr.seconds;
@@ -36,10 +36,10 @@ export function evaluateDuration(expr: DurationExpr, times: QueryTimes, query: s
         case '*':
           return left * right;
         case '/':
-          if (right === 0) throw new ParseError(query, expr.operatorRange, 'division by zero');
+          if (right === 0) throw new DurationError(query, nodeRange(expr), 'division by zero');
           return left / right;
         case '%':
-          if (right === 0) throw new ParseError(query, expr.operatorRange, 'modulo by zero');
+          if (right === 0) throw new DurationError(query, nodeRange(expr), 'modulo by zero');
           return left % right;
         case '^':
           return left ** right;
@@ -52,43 +52,56 @@ export function evaluateDuration(expr: DurationExpr, times: QueryTimes, query: s
   }
 }
 
-/** True when the value can be known without the query's times. */
-export function isConstantDuration(expr: DurationExpr): boolean {
-  switch (expr.kind) {
-    case 'duration-literal':
-      return true;
-    case 'duration-variable':
-      return false;
-    case 'duration-parentheses':
-      return isConstantDuration(expr.inner);
-    case 'duration-unary':
-      return isConstantDuration(expr.operand);
-    case 'duration-binary':
-      return isConstantDuration(expr.left) && isConstantDuration(expr.right);
-  }
-}
-
-/** Whole milliseconds of a duration in seconds; throws where Prometheus says it is out of range or not positive. */
-export function durationMs(
+/** Whole milliseconds of a literal in seconds; throws where Prometheus says it is out of range or not positive. */
+export function literalMs(
   seconds: number,
-  expr: DurationExpr,
+  range: PositionRange,
   query: string,
   mustBePositive: boolean,
 ): number {
   if (Number.isNaN(seconds) || Math.abs(seconds) > MAX_SECONDS)
-    throw new ParseError(query, expr.range, 'duration out of range');
-  const ms = Math.round(seconds * 1000);
-  if (mustBePositive && ms <= 0)
-    throw new ParseError(query, expr.range, 'duration must be greater than 0');
-  return ms;
+    throw new ParseError(query, range, 'duration out of range');
+  if (mustBePositive && seconds <= 0)
+    throw new ParseError(query, range, 'duration must be greater than 0');
+  return Math.round(seconds * 1000);
 }
 
-/** The expression with every duration worked out for these times. Throws ParseError on one out of range. */
+/** Whole milliseconds of a duration that was worked out with the query's times; parts of them are cut off. */
+function computedMs(
+  expr: DurationExpr,
+  times: QueryTimes,
+  query: string,
+  mustBePositive: boolean,
+): number {
+  const seconds = evaluateDuration(expr, times, query);
+  const refuse = (reason: string): never => {
+    throw new DurationError(query, nodeRange(expr), reason);
+  };
+  if (!Number.isFinite(seconds)) return refuse('duration is NaN or infinite');
+  if (mustBePositive && seconds <= 0) return refuse('duration must be greater than 0');
+  if (Math.abs(seconds) > MAX_SECONDS) return refuse('duration is out of range');
+  return Math.trunc(seconds * 1000);
+}
+
+/** The place of what Prometheus keeps of an expression: neither parentheses nor the words of a choice count. */
+function nodeRange(expr: DurationExpr): PositionRange {
+  switch (expr.kind) {
+    case 'duration-parentheses':
+      return expr.inner.kind === 'duration-literal' ? expr.inner.range : nodeRange(expr.inner);
+    case 'duration-binary':
+      return { start: nodeRange(expr.left).start, end: nodeRange(expr.right).end };
+    case 'duration-unary':
+      return { start: expr.range.start, end: nodeRange(expr.operand).end };
+    default:
+      return expr.range;
+  }
+}
+
+/** The expression with every duration worked out for these times. Throws DurationError on one that cannot be. */
 export function resolveDurations(expr: Expr, times: QueryTimes, query: string): Expr {
   const value = <T extends DurationValue | null>(duration: T, positive: boolean): T => {
     if (duration === null || duration.expr === null) return duration;
-    const seconds = evaluateDuration(duration.expr, times, query);
-    return { ...duration, ms: durationMs(seconds, duration.expr, query, positive) };
+    return { ...duration, ms: computedMs(duration.expr, times, query, positive) };
   };
   const visit = (node: Expr): Expr => {
     switch (node.kind) {

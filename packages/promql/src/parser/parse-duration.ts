@@ -1,5 +1,5 @@
 import type { DurationExpr, DurationValue } from './ast.ts';
-import { durationMs, evaluateDuration, isConstantDuration } from './duration-expr.ts';
+import { literalMs } from './duration-expr.ts';
 import { readDurationSeconds, readNumber } from './number-literal.ts';
 import type { Token } from './token.ts';
 import type { TokenReader } from './token-reader.ts';
@@ -12,7 +12,6 @@ const PRECEDENCE: Readonly<Record<string, number>> = {
   '%': 2,
   '^': 3,
 };
-const NO_TIMES = { startMs: 0, endMs: 0, stepMs: 0 };
 
 function expectedIn(context: string): string {
   return context === 'subquery selector'
@@ -52,13 +51,12 @@ function finish(
   areExpressionsEnabled: boolean,
 ): DurationValue {
   if (expr.kind === 'duration-literal') {
-    return { ms: durationMs(expr.seconds, expr, reader.query, mustBePositive), expr: null };
+    return { ms: literalMs(expr.seconds, expr.range, reader.query, mustBePositive), expr: null };
   }
   if (!areExpressionsEnabled)
     throw reader.error(expr.range, 'experimental duration expression is not enabled');
-  // Bounds are checked when the query's times are known; what is constant is already worked out for readers of the tree.
-  if (!isConstantDuration(expr)) return { ms: 0, expr };
-  return { ms: Math.round(evaluateDuration(expr, NO_TIMES, reader.query) * 1000), expr };
+  // Worked out, and its bounds checked, when the query's times are known.
+  return { ms: 0, expr };
 }
 
 function parseDurationExpr(
