@@ -24,6 +24,17 @@ const HISTOGRAM: FloatHistogram = {
   isStale: false,
 };
 
+const SPAN = [{ offset: 1, length: 1 }];
+/** A positive bucket from 1 to 2 and a negative one of nothing, beside two observations about zero. */
+const ONE_SIDED = {
+  count: 3,
+  zeroCount: 2,
+  positiveSpans: SPAN,
+  negativeSpans: SPAN,
+  positiveBuckets: Float64Array.of(1),
+  negativeBuckets: Float64Array.of(0),
+};
+
 /** Custom buckets: with other bounds from the second sample on, and reset at the third. */
 function custom(index: number): FloatHistogram {
   const counts = [
@@ -61,6 +72,11 @@ function storage(): MemorySeries {
       timestampMs: i * MINUTE,
       value: 0,
       histogram: custom(i),
+    });
+    held.add(Labels.from({ __name__: 'p' }), {
+      timestampMs: i * MINUTE,
+      value: 0,
+      histogram: { ...HISTOGRAM, ...ONE_SIDED },
     });
     held.add(Labels.from({ __name__: 'n' }), { timestampMs: i * MINUTE, value: [10, -2, 30][i]! });
     for (const [name, more] of Object.entries({ m: {}, a_info: { v: '1' }, b_info: { v: '2' } }))
@@ -178,6 +194,18 @@ describe('answers that Prometheus gives', () => {
     expect(await shown('ts_of_max_over_time((g * NaN)[5m:1m])')).toBe(
       '{job="a"} 120; {job="b"} 120',
     );
+  });
+
+  it('fractions are of classic buckets as they are', async () => {
+    const bucket = (le: string, count: number): string =>
+      `label_replace(vector(${count}), "le", "${le}", "", "")`;
+    const buckets = `${bucket('1', 8)} or ${bucket('2', 4)} or ${bucket('+Inf', 16)}`;
+    expect(await shown(`histogram_fraction(0, 2, ${buckets})`)).toBe('{} 0.25');
+  });
+
+  it('of a zero bucket the half is cut where the other side has no observations, though it has buckets', async () => {
+    // Half of the zero bucket's observations, from 0 to 0.5, lie above a quarter.
+    expect(await shown('histogram_count(p >/ 0.25)')).toBe('{} 2');
   });
 
   it('smoothed counters below zero are corrected by the value at the edge', async () => {

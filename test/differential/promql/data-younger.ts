@@ -28,7 +28,7 @@ export function youngerData(seed: number): DataSeries[] {
     { labels: labels('wait_seconds', item), samples: waits(random, item) },
     { labels: labels('queue_length', item), samples: gauges(random, item) },
     { labels: labels('custom_seconds', item), samples: custom(random, item, i) },
-    { labels: labels('latency_seconds', item), samples: waits(random, item) },
+    { labels: labels('latency_seconds', item), samples: hinted(random, waits(random, item)) },
     { labels: labels('mixed_values', item), samples: mixed(random, item, i) },
     ...broken(random, item),
     ...infos(random, item, i),
@@ -104,6 +104,15 @@ function waits(random: SeededRandom, item: Target): DataSeries['samples'] {
       positiveBuckets: Float64Array.from(buckets),
       negativeBuckets: Float64Array.of(negative),
     });
+  });
+}
+
+/** With what a writer may say of resets, right or wrong. */
+function hinted(random: SeededRandom, samples: DataSeries['samples']): DataSeries['samples'] {
+  return samples.map((sample) => {
+    if (typeof sample.value !== 'object' || random.below(30) !== 0) return sample;
+    const counterResetHint = random.below(2) === 0 ? 'reset' : 'not-reset';
+    return { ...sample, value: { ...sample.value, counterResetHint } };
   });
 }
 

@@ -97,7 +97,7 @@ export type Modifier = (typeof MODIFIERS)[number] | YoungerModifier;
 
 /** Queries that are not made from a tree. */
 const TEXTS = ['refused', 'mutated', 'with a remark'] as const;
-const YOUNGER_TEXTS = ['words'] as const;
+const YOUNGER_TEXTS = ['words', 'with many remarks'] as const;
 
 /** A part of the language that a tree may have. */
 export type TreeFeature =

@@ -20,17 +20,23 @@ const NO_BUCKET = 'bucket label "le" is missing or has a malformed value of ""';
 /** Queries with the remark that 3.x makes about each; 2.42 answers them alike and says nothing. */
 const REMARKED: readonly Remarked[] = [
   informs('rate(build_info[10m])', `${NO_COUNTER} "build_info" (1:6)`),
-  informs('sum(increase(build_info[20m:1m]))', `${NO_COUNTER} "build_info" (1:14)`),
+  informs('sum(increase(build_info[20m:1m]))', `${NO_COUNTER} "build_info" (1:1)`),
   warns('quantile(1.5, memory_bytes)', `${OUT_OF_RANGE} got 1.5 (1:10)`),
   warns('quantile by (job) (-0.25, requests_total)', `${OUT_OF_RANGE} got -0.25 (1:20)`),
   warns('quantile_over_time(2, memory_bytes[10m])', `${OUT_OF_RANGE} got 2 (1:20)`),
   warns('histogram_quantile(-1, latency_seconds_bucket)', `${OUT_OF_RANGE} got -1 (1:20)`),
-  warns(
-    'histogram_quantile(0.5, memory_bytes)',
-    `${NO_BUCKET} for metric name "memory_bytes" (1:25)`,
-  ),
+  warns('histogram_quantile(0.5, memory_bytes)', `${NO_BUCKET} (1:25)`),
 ];
 
 export function remarkedQuery(dice: Dice): Remarked {
   return dice.one(REMARKED);
+}
+
+/** About as many remarks as an answer may have, of each kind. */
+export function muchRemarked(dice: Dice): string {
+  const of = (one: string): string =>
+    Array.from({ length: 8 + dice.below(6) }, () => one).join(' or ');
+  const infos = 'rate(build_info[5m])';
+  const warnings = 'quantile(1.5, memory_bytes)';
+  return dice.one([of(infos), of(warnings), `${of(infos)} or ${of(warnings)}`]);
 }

@@ -21,7 +21,7 @@ import {
 import { badQuery, badTimes, mutated, words } from './generate-bad.ts';
 import { callOf } from './generate-call.ts';
 import { nativeQuery } from './generate-native.ts';
-import { remarkedQuery } from './generate-remarked.ts';
+import { muchRemarked, remarkedQuery } from './generate-remarked.ts';
 import { histogramPair, histograms, trimmed, youngerQuery } from './generate-younger.ts';
 import {
   aggregate,
@@ -114,6 +114,8 @@ function textCase(dice: Dice, kind: TextFeature['name'], feature: string): Case 
     }
     case 'words':
       return { ...whole, query: words(dice) };
+    case 'with many remarks':
+      return { ...whole, query: muchRemarked(dice) };
     case 'with a remark':
       return { ...whole, ...remarkedQuery(dice) };
   }

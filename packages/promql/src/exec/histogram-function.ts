@@ -217,17 +217,16 @@ export class HistogramFunction implements Operator {
 
   #prepare(group: Group, step: number, params: readonly Batch[]): void {
     this.#buckets.normalize();
-    if (!this.#buckets.endsInInfinity) return;
+    // Fractions are of the buckets as they are.
+    if (!this.#buckets.endsInInfinity || this.#node.func === 'histogram_fraction') return;
     const fix = this.#buckets.ensureMonotonic();
-    if (fix === null || this.#node.func === 'histogram_fraction') return;
-    for (const { values } of params) {
-      // Quantiles out of range are answered without a look at the buckets.
-      if (!(values[step]! >= 0 && values[step]! <= 1)) continue;
-      this.#context.annotations.monotonicityFix(group.metricName, this.#vectorRange, {
-        ...fix,
-        timestampMs: this.#steps.timeMs(step),
-      });
-    }
+    // Quantiles out of range are answered without a look at the buckets.
+    const isLooked = params.some(({ values }) => values[step]! >= 0 && values[step]! <= 1);
+    if (fix === null || !isLooked) return;
+    this.#context.annotations.monotonicityFix(group.metricName, this.#vectorRange, {
+      ...fix,
+      timestampMs: this.#steps.timeMs(step),
+    });
   }
 }
 

@@ -127,7 +127,7 @@ export function classicQuantile(q: number, buckets: ClassicBuckets): number {
   return start + (end - start) * (rank / count);
 }
 
-/** The share of observations between two values; buckets must be normalized and monotonic. */
+/** The share of observations between two values; buckets must be normalized. */
 export function classicFraction(lower: number, upper: number, buckets: ClassicBuckets): number {
   const last = buckets.size - 1;
   if (!buckets.endsInInfinity) return Number.NaN;

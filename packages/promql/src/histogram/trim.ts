@@ -54,8 +54,8 @@ class Trimmer {
   #trimZero(): number {
     const { zeroCount, zeroThreshold, negativeBuckets, positiveBuckets } = this.#histogram;
     if (zeroCount === 0 || usesCustomBuckets(this.#histogram)) return zeroCount;
-    const hasNegative = negativeBuckets.length > 0;
-    const hasPositive = positiveBuckets.length > 0;
+    const hasNegative = negativeBuckets.some(isFilled);
+    const hasPositive = positiveBuckets.some(isFilled);
     const lower = hasPositive && !hasNegative ? 0 : -zeroThreshold;
     const upper = hasNegative && !hasPositive ? 0 : zeroThreshold;
     return this.#keep(zeroCount, lower, upper, true);
@@ -123,6 +123,10 @@ class Trimmer {
     if (lower >= 0) return (logBound - logLower) / (logUpper - logLower);
     return 1 - (logBound - logUpper) / (logLower - logUpper);
   }
+}
+
+function isFilled(count: number): boolean {
+  return count !== 0;
 }
 
 /** The share of a bucket that stays, and where its observations lie. */

@@ -22,6 +22,7 @@ const ERRORS: readonly (readonly [query: string, error: string])[] = [
   ['up !', "1:4: parse error: unexpected character after '!': '\ufffd'"],
   ['0.5bool', '1:1: parse error: bad number or duration syntax: "0.5"'],
   ['419430x', '1:1: parse error: bad number or duration syntax: "419430"'],
+  ['0.55m', '1:1: parse error: unknown unit "." in duration "0.55m"'],
   ['0x1F0.5', '1:1: parse error: bad number or duration syntax: "0x1F0."'],
   [
     '1e3.',
@@ -69,6 +70,8 @@ describe('parse errors', () => {
   it('behind `offset` parentheses go on as a duration', () => {
     expect(parseExpr('up offset (1m) * 2')).toMatchObject({ kind: 'vector-selector' });
     expect(parseExpr('up offset -(1m) * 2')).toMatchObject({ kind: 'binary' });
+    expect(parseExpr('up offset -+1m')).toMatchObject({ offset: { ms: -60_000 } });
+    expect(parseExpr('up offset --1m * 2')).toMatchObject({ kind: 'vector-selector' });
   });
 
   it('metrics may be called fill', () => {

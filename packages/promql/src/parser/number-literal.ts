@@ -22,7 +22,7 @@ export function readNumber(reader: TokenReader, token: Token): number {
 
 /** The value of a duration token in seconds. */
 export function readDurationSeconds(reader: TokenReader, token: Token): number {
-  const units = token.text.match(/[a-z]+/g) ?? [];
+  const units = /^[0-9]/.test(token.text) ? (token.text.match(/[^0-9]+/g) ?? []) : [];
   for (const unit of units) {
     if (!/^(?:y|w|d|h|m|s|ms)$/.test(unit))
       throw reader.error(token, `unknown unit "${unit}" in duration "${token.text}"`);

@@ -30,16 +30,17 @@ export function parseWindow(
 }
 
 /**
- * The duration after `offset`: one literal or call with at most one sign, or an expression that begins with a parenthesis,
- * which goes on behind it.
+ * The duration after `offset`: one literal or call with at most one sign, or an expression that begins with a parenthesis or
+ * two signs, which goes on behind them.
  */
 export function parseOffset(reader: TokenReader, areExpressionsEnabled: boolean): DurationValue {
   const sign = reader.peek();
   let expr: DurationExpr;
-  if (sign.type === '+' || sign.type === '-') {
+  const isSigned = isSign(sign);
+  if (isSigned && !isSign(reader.peekSecond())) {
     reader.next();
     expr = signed(sign, parsePrimary(reader, 'offset'));
-  } else if (sign.type === '(') expr = parseDurationExpr(reader, 1, 'offset');
+  } else if (isSigned || sign.type === '(') expr = parseDurationExpr(reader, 1, 'offset');
   else expr = parsePrimary(reader, 'offset');
   return finish(reader, expr, false, areExpressionsEnabled);
 }
@@ -96,13 +97,17 @@ function parseDurationExpr(
 
 function parseUnary(reader: TokenReader, context: string): DurationExpr {
   const token = reader.peek();
-  if (token.type !== '+' && token.type !== '-') return parsePrimary(reader, context);
+  if (!isSign(token)) return parsePrimary(reader, context);
   reader.next();
   const operand = parseDurationExpr(reader, PRECEDENCE['^']!, context);
   // Of a plus nothing is left, except before a word behind `offset`.
   return token.type === '+' && operand.kind !== 'duration-literal'
     ? operand
     : signed(token, operand);
+}
+
+function isSign({ type }: Token): boolean {
+  return type === '+' || type === '-';
 }
 
 /** A sign belongs to a literal behind it, so that `-5m` is one number. */
