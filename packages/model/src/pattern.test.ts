@@ -103,6 +103,7 @@ describe('a pattern', () => {
   it('quotes what it does not take, as Go does: the part, or all when it is about all', () => {
     expect(() => new Pattern('*:80')).toThrow('missing argument to repetition operator: `*`');
     expect(() => new Pattern('a{2000}b')).toThrow('invalid repeat count: `{2000}`');
+    expect(() => new Pattern('a\\')).toThrow('trailing backslash at end of expression: ``');
     expect(() => new Pattern('a)')).toThrow('unexpected ): `a)`');
   });
 });

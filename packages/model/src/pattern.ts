@@ -91,6 +91,8 @@ export function compileRe2(source: string, shown = source, flags = 0): RE2JS {
 function re2Error(message: string, source: string, shown: string): PatternError {
   const match = /^(?:error parsing regexp: )?(.*?)(?:: `(.*)`)?$/s.exec(message);
   const [, reason = message, part = source] = match ?? [];
+  // Of a lone backslash at the end Go quotes nothing.
+  if (reason.startsWith('trailing backslash')) return new PatternError('', reason);
   // The flag for dots that match newlines stands before a whole pattern.
   const isWhole = part === source || part === `(?s)${source}`;
   return new PatternError(isWhole ? shown : part, reason);

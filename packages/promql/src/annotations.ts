@@ -20,11 +20,13 @@ const MAX_ANNOTATIONS = 10_000;
 
 /**
  * What the user should know of how an answer came about. Warnings may mean that it is wrong, infos that it may surprise.
- * Texts and positions are Prometheus' own; equal remarks are kept once.
+ * Texts and positions are Prometheus' own; of equal remarks the last one's position is told.
  */
 export class Annotations {
   readonly #query: string;
   readonly #items = new Map<string, Annotation>();
+  /** Where the remarks of a text were made last. */
+  readonly #starts = new Map<string, number>();
   readonly #fixes = new Map<string, MonotonicityFix>();
 
   constructor(query: string) {
@@ -56,11 +58,11 @@ export class Annotations {
     },
   ): void {
     const head = `PromQL info: input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)${forMetric(metricName)}`;
-    const key = `${head}${range.start}`;
-    const known = this.#fixes.get(key);
+    // Of these the first one's position is told.
+    const known = this.#fixes.get(head);
     if (known === undefined) {
       if (this.#fixes.size >= MAX_ANNOTATIONS) return;
-      this.#fixes.set(key, {
+      this.#fixes.set(head, {
         head,
         place: lineAndColumn(this.#query, range.start),
         minTimestampMs: fix.timestampMs,
@@ -88,10 +90,14 @@ export class Annotations {
   }
 
   #add(kind: Annotation['kind'], text: string, range: PositionRange): void {
-    const full = `${text} (${lineAndColumn(this.#query, range.start)})`;
-    const key = kind + full;
-    if (this.#items.size >= MAX_ANNOTATIONS || this.#items.has(key)) return;
-    this.#items.set(key, { kind, text: full });
+    const key = kind + text;
+    if (this.#starts.get(key) === range.start) return;
+    if (this.#items.size >= MAX_ANNOTATIONS && !this.#items.has(key)) return;
+    this.#starts.set(key, range.start);
+    this.#items.set(key, {
+      kind,
+      text: `${text} (${lineAndColumn(this.#query, range.start)})`,
+    });
   }
 }
 

@@ -24,6 +24,14 @@ const HISTOGRAM: FloatHistogram = {
   isStale: false,
 };
 
+/** Histograms by what they say of a reset, and a float. */
+const HINTED = [
+  ['r', 'a', 'reset'],
+  ['s', 'a', 'not-reset'],
+  ['r', 'b', null],
+  ['s', 'b', 'not-reset'],
+] as const;
+
 const SPAN = [{ offset: 1, length: 1 }];
 /** A positive bucket from 1 to 2 and a negative one of nothing, beside two observations about zero. */
 const ONE_SIDED = {
@@ -84,6 +92,13 @@ function storage(): MemorySeries {
         timestampMs: i * MINUTE,
         value: 1,
       });
+  }
+  for (const [name, job, hint] of HINTED) {
+    held.add(Labels.from({ __name__: name, job }), {
+      timestampMs: 2 * MINUTE,
+      value: 7,
+      ...(hint === null ? {} : { histogram: { ...HISTOGRAM, counterResetHint: hint } }),
+    });
   }
   held.add(Labels.from({ __name__: 'd', job: 'b' }), {
     timestampMs: 2 * MINUTE,
@@ -201,6 +216,8 @@ describe('answers that Prometheus gives', () => {
       `label_replace(vector(${count}), "le", "${le}", "", "")`;
     const buckets = `${bucket('1', 8)} or ${bucket('2', 4)} or ${bucket('+Inf', 16)}`;
     expect(await shown(`histogram_fraction(0, 2, ${buckets})`)).toBe('{} 0.25');
+    const falling = `${bucket('1', 20)} or ${bucket('+Inf', 16)}`;
+    expect(await shown(`histogram_fraction(0, 1, ${falling})`)).toBe('{} 1');
   });
 
   it('of a zero bucket the half is cut where the other side has no observations, though it has buckets', async () => {
@@ -238,6 +255,15 @@ describe('remarks that Prometheus makes', () => {
     ]);
   });
 
+  it('what is remarked twice is told where it was remarked last', async () => {
+    const text = 'PromQL warning: quantile value should be between 0 and 1, got';
+    expect(await remarks('quantile(2, g) or quantile(2, g) or quantile(3, g)')).toEqual([
+      `${text} 2 (1:28)`,
+      `${text} 3 (1:46)`,
+    ]);
+    expect(await remarks('quantile(2, quantile by (job) (2, g))')).toEqual([`${text} 2 (1:10)`]);
+  });
+
   it('a subquery has no place of its own', async () => {
     const text = 'PromQL warning: this native histogram metric is not a gauge: "h"';
     expect(await remarks('-idelta(h[3m])')).toEqual([`${text} (1:9)`]);
@@ -270,6 +296,19 @@ describe('remarks that Prometheus makes', () => {
   it('of histograms that do not go together the first that does not is named', async () => {
     expect(await remarks('sum({__name__=~"c|h"})')).toEqual([
       'PromQL warning: vector contains a mix of histograms with exponential and custom buckets schemas for metric name "h" (1:5)',
+    ]);
+  });
+
+  it('histograms that contradict each other about a reset have no sum', async () => {
+    expect(await shown('r{job="a"} + s')).toBe('');
+    expect(await remarks('r{job="a"} + s')).toEqual([
+      'PromQL warning: conflicting counter resets during histogram addition (1:1)',
+    ]);
+  });
+
+  it('of the elements that an operator joins at a step the last remark is told', async () => {
+    expect(await remarks('r + s')).toEqual([
+      'PromQL info: incompatible sample types encountered for binary operator "+": float + histogram (1:1)',
     ]);
   });
 

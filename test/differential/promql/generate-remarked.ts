@@ -32,11 +32,17 @@ export function remarkedQuery(dice: Dice): Remarked {
   return dice.one(REMARKED);
 }
 
-/** About as many remarks as an answer may have, of each kind. */
+const NO_COUNTERS = [
+  ...['build_info', 'memory_bytes', 'temperature_celsius', 'odd_values', 'aligned_bytes'],
+  ...['mixed_values', 'size_bytes', 'wait_seconds', 'custom_seconds', 'latency_seconds'],
+  ...['target_info', 'sum', 'queue_length'],
+];
+
+/** About as many remarks as an answer may have, of each kind; some of them more than once. */
 export function muchRemarked(dice: Dice): string {
-  const of = (one: string): string =>
-    Array.from({ length: 8 + dice.below(6) }, () => one).join(' or ');
-  const infos = 'rate(build_info[5m])';
-  const warnings = 'quantile(1.5, memory_bytes)';
-  return dice.one([of(infos), of(warnings), `${of(infos)} or ${of(warnings)}`]);
+  const some = (one: (index: number) => string): string =>
+    Array.from({ length: 8 + dice.below(6) }, (_, i) => one(i)).join(' or ');
+  const infos = some((i) => `rate(${NO_COUNTERS[i]}[20m])`);
+  const warnings = some((i) => `quantile(${dice.one([1.5, i + 2])}, memory_bytes)`);
+  return dice.one([infos, warnings, `${infos} or ${warnings}`]);
 }

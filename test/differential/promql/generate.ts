@@ -89,7 +89,9 @@ export function caseOf(seed: number, index: number, dialect: Dialect): Case {
 export function malformedOf(seed: number, index: number, dialect: Dialect): string {
   const dice = new Dice(seed * 2_000_003 + index, dialect);
   if (dice.once(4)) return words(dice);
-  return mutated(dice, printQuery(exprFor(dice, dice.one(TREE_FEATURES[dialect]))));
+  let query = printQuery(exprFor(dice, dice.one(TREE_FEATURES[dialect])));
+  for (let left = 1 + dice.below(3); left > 0 && query !== ''; left--) query = mutated(dice, query);
+  return query;
 }
 
 function exprFor(dice: Dice, target: TreeFeature): Expr {

@@ -134,7 +134,9 @@ export function classicFraction(lower: number, upper: number, buckets: ClassicBu
   const observations = buckets.countAt(last);
   if (observations === 0 || Number.isNaN(lower) || Number.isNaN(upper)) return Number.NaN;
   if (lower >= upper) return 0;
-  return (rankOf(upper, buckets) - rankOf(lower, buckets)) / observations;
+  // Counts that do not ascend are cut to the last.
+  const rank = (value: number): number => Math.min(rankOf(value, buckets), observations);
+  return (rank(upper) - rank(lower)) / observations;
 }
 
 /** How many observations lie below a value, linear inside buckets; the lowest starts at 0 when its bound is positive. */

@@ -23,6 +23,15 @@ const ERRORS: readonly (readonly [query: string, error: string])[] = [
   ['0.5bool', '1:1: parse error: bad number or duration syntax: "0.5"'],
   ['419430x', '1:1: parse error: bad number or duration syntax: "419430"'],
   ['0.55m', '1:1: parse error: unknown unit "." in duration "0.55m"'],
+  [
+    '1e3_ + 1',
+    '1:1: parse error: error parsing number: strconv.ParseFloat: parsing "1e3_": invalid syntax',
+  ],
+  ['up[9893662800))', '1:4: parse error: duration out of range'],
+  [
+    'a [ min_of : 5m]',
+    '1:13: parse error: unexpected colon before duration in duration expression',
+  ],
   ['0x1F0.5', '1:1: parse error: bad number or duration syntax: "0x1F0."'],
   [
     '1e3.',

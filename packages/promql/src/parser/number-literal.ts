@@ -9,7 +9,8 @@ export function readNumber(reader: TokenReader, token: Token): number {
   if (lower === 'inf') return Number.POSITIVE_INFINITY;
   if (lower === 'nan') return Number.NaN;
   if (/^0[0-7]+$/.test(text)) return Number.parseInt(text, 8);
-  const value = Number(text);
+  // Underscores stand between digits; the lexer lets one at the end pass.
+  const value = token.text.endsWith('_') ? Number.NaN : Number(text);
   if (!Number.isFinite(value)) {
     const reason = Number.isNaN(value) ? 'invalid syntax' : 'value out of range';
     throw reader.error(

@@ -13,6 +13,8 @@ const PRECEDENCE: Readonly<Record<string, number>> = {
   '^': 3,
 };
 
+type DurationLiteral = Extract<DurationExpr, { kind: 'duration-literal' }>;
+
 function expectedIn(context: string): string {
   return context === 'subquery selector'
     ? 'number, duration, step(), range(), or "]"'
@@ -39,7 +41,8 @@ export function parseOffset(reader: TokenReader, areExpressionsEnabled: boolean)
   const isSigned = isSign(sign);
   if (isSigned && !isSign(reader.peekSecond())) {
     reader.next();
-    expr = signed(sign, parsePrimary(reader, 'offset'));
+    // A number behind one sign is looked at with it.
+    expr = signed(sign, parseLiteral(reader) ?? parsePrimary(reader, 'offset'));
   } else if (isSigned || sign.type === '(') expr = parseDurationExpr(reader, 1, 'offset');
   else expr = parsePrimary(reader, 'offset');
   return finish(reader, expr, false, areExpressionsEnabled);
@@ -120,18 +123,22 @@ function signed(sign: Token, operand: DurationExpr): DurationExpr {
   return { kind: 'duration-unary', operator: sign.type as '+' | '-', operand, range };
 }
 
-function parsePrimary(reader: TokenReader, context: string): DurationExpr {
+function parseLiteral(reader: TokenReader): DurationLiteral | null {
   const token = reader.peek();
   const range = { start: token.start, end: token.end };
-  if (token.group === 'number') {
-    reader.next();
-    const seconds = readNumber(reader, token);
-    return { kind: 'duration-literal', seconds, isDuration: false, range };
-  }
-  if (token.group === 'duration') {
-    reader.next();
-    const seconds = readDurationSeconds(reader, token);
-    return { kind: 'duration-literal', seconds, isDuration: true, range };
+  if (token.group !== 'number' && token.group !== 'duration') return null;
+  reader.next();
+  const isDuration = token.group === 'duration';
+  const seconds = isDuration ? readDurationSeconds(reader, token) : readNumber(reader, token);
+  return { kind: 'duration-literal', seconds, isDuration, range };
+}
+
+function parsePrimary(reader: TokenReader, context: string): DurationExpr {
+  const token = reader.peek();
+  const literal = parseLiteral(reader);
+  if (literal !== null) {
+    literalMs(literal.seconds, literal.range, reader.query, false);
+    return literal;
   }
   if (token.type === '(') {
     reader.next();
@@ -153,7 +160,7 @@ function parsePrimary(reader: TokenReader, context: string): DurationExpr {
       return parseChoice(reader, token, context);
   }
   const isCall = ['step', 'range', 'min_of', 'max_of'].includes(token.type);
-  if (token.group === 'keyword' && isCall && reader.peekSecond().group !== 'error') reader.next();
+  if (token.group === 'keyword' && isCall) reader.next();
   throw reader.unexpected(context, expectedIn(context));
 }
 

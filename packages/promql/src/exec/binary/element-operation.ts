@@ -10,7 +10,7 @@ import {
 } from '../../histogram/arithmetic.ts';
 import { trimHistogram } from '../../histogram/trim.ts';
 import type { BinaryNode } from '../../plan/nodes.ts';
-import type { ExecContext } from '../context.ts';
+import type { RemarkSink } from './step-remarks.ts';
 
 /** Float code of a binary operator, chosen once per query. */
 export type FloatCode =
@@ -46,11 +46,11 @@ export function mixedResult(
   node: BinaryNode,
   left: Operand,
   right: Operand,
-  context: ExecContext,
+  remarks: RemarkSink,
 ): ElementResult {
   const { operator } = node;
   if (left.histogram !== null && right.histogram !== null)
-    return twoHistograms(node, left.histogram, right.histogram, context);
+    return twoHistograms(node, left.histogram, right.histogram, remarks);
   if (left.histogram !== null) {
     const factor = right.value;
     switch (operator) {
@@ -63,11 +63,11 @@ export function mixedResult(
         return histogramResult(trimHistogram(left.histogram, factor, operator === '</'));
       default:
     }
-    return incompatible(node, 'histogram', 'float', context);
+    return incompatible(node, 'histogram', 'float', remarks);
   }
   if (operator === '*' && right.histogram !== null)
     return histogramResult(scaleHistogram(right.histogram, left.value));
-  return incompatible(node, 'float', right.histogram === null ? 'float' : 'histogram', context);
+  return incompatible(node, 'float', right.histogram === null ? 'float' : 'histogram', remarks);
 }
 
 function histogramResult(histogram: FloatHistogram): ElementResult {
@@ -78,7 +78,7 @@ function twoHistograms(
   node: BinaryNode,
   left: FloatHistogram,
   right: FloatHistogram,
-  context: ExecContext,
+  remarks: RemarkSink,
 ): ElementResult {
   const { operator, range } = node;
   switch (operator) {
@@ -87,17 +87,19 @@ function twoHistograms(
       const combined = combineHistograms(left, right, operator);
       const what = operator === '+' ? 'addition' : 'subtraction';
       if (combined === null) {
-        context.annotations.warn(
+        remarks.warn(
           `incompatible bucket layout encountered for binary operator ${operator}`,
           range,
         );
         return NOTHING;
       }
       if (combined.hasHintCollision) {
-        context.annotations.warn(`conflicting counter resets during histogram ${what}`, range);
+        // What is warned of has no result.
+        remarks.warn(`conflicting counter resets during histogram ${what}`, range);
+        return NOTHING;
       }
       if (combined.isReconciled) {
-        context.annotations.info(`mismatched custom buckets were reconciled during ${what}`, range);
+        remarks.info(`mismatched custom buckets were reconciled during ${what}`, range);
       }
       return histogramResult(combined.histogram);
     }
@@ -106,7 +108,7 @@ function twoHistograms(
     case '!=':
       return { value: 0, histogram: left, keep: !equalHistograms(left, right) };
     default:
-      return incompatible(node, 'histogram', 'histogram', context);
+      return incompatible(node, 'histogram', 'histogram', remarks);
   }
 }
 
@@ -114,9 +116,9 @@ export function incompatible(
   node: BinaryNode,
   left: 'float' | 'histogram',
   right: 'float' | 'histogram',
-  context: ExecContext,
+  remarks: RemarkSink,
 ): ElementResult {
-  context.annotations.info(
+  remarks.info(
     `incompatible sample types encountered for binary operator "${node.operator}": ${left} ${node.operator} ${right}`,
     node.range,
   );
@@ -129,7 +131,7 @@ export function floatResult(
   code: FloatCode,
   left: number,
   right: number,
-  context: ExecContext,
+  remarks: RemarkSink,
 ): ElementResult {
   switch (code.kind) {
     case 'arithmetic':
@@ -137,7 +139,7 @@ export function floatResult(
     case 'comparison':
       return { value: left, histogram: null, keep: code.holds(left, right) };
     case 'trim':
-      return incompatible(node, 'float', 'float', context);
+      return incompatible(node, 'float', 'float', remarks);
     default:
       return unreachable(code);
   }

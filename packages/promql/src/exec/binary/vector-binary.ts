@@ -15,6 +15,7 @@ import {
 } from './element-operation.ts';
 import { matchedLabels } from './match-key.ts';
 import { buildMatchTable, type MatchTable } from './match-table.ts';
+import { StepRemarks } from './step-remarks.ts';
 
 /**
  * An arithmetic, comparison or trim operator between two vectors. As in Prometheus, fill_left stands for the many side also
@@ -31,6 +32,7 @@ export class VectorBinary implements Operator {
   readonly #isSwapped: boolean;
   #many: readonly SeriesInfo[] = [];
   #one: readonly SeriesInfo[] = [];
+  readonly #remarks = new StepRemarks();
   #table: MatchTable | null = null;
   #batch: Batch | null = null;
   /** Per group and step: 1 + the `one` series present. */
@@ -90,6 +92,7 @@ export class VectorBinary implements Operator {
     this.#joinMany(many, one, table, this.#batch);
     const fill = this.#matching.fillLeft;
     if (fill !== null) this.#fillMany(one, table, this.#batch, fill);
+    this.#remarks.flush(this.#context.annotations);
     return this.#batch;
   }
 
@@ -132,6 +135,7 @@ export class VectorBinary implements Operator {
         }
         const partner =
           r < 0 ? { value: fill!, histogram: null } : operandAt(one, r * stepCount + i);
+        this.#remarks.step = i;
         this.#store(operandAt(many, cell), partner, { output, target, slot: base + i });
       }
     }
@@ -146,6 +150,7 @@ export class VectorBinary implements Operator {
         if (kinds[cell] === 0 || this.#present[base + i] === 0) continue;
         if (this.#hasMany(base + i)) continue;
         const target = table.fillOutput[r]! * stepCount + i;
+        this.#remarks.step = i;
         this.#store({ value: fill, histogram: null }, operandAt(one, cell), {
           output,
           target,
@@ -170,8 +175,8 @@ export class VectorBinary implements Operator {
     const right = this.#isSwapped ? many : one;
     const result =
       left.histogram === null && right.histogram === null
-        ? floatResult(this.#node, this.#code, left.value, right.value, this.#context)
-        : mixedResult(this.#node, left, right, this.#context);
+        ? floatResult(this.#node, this.#code, left.value, right.value, this.#remarks)
+        : mixedResult(this.#node, left, right, this.#remarks);
     const isMixed = (left.histogram === null) !== (right.histogram === null);
     if (this.#node.bool) {
       if (isMixed || !this.#isBoolable(left, right)) return;

@@ -96,8 +96,8 @@ export class VectorScalar implements Operator {
     const left = this.#isScalarLeft ? fixed : sample;
     const right = this.#isScalarLeft ? sample : fixed;
     return sample.histogram === null
-      ? floatResult(this.#node, this.#code, left.value, right.value, this.#context)
-      : mixedResult(this.#node, left, right, this.#context);
+      ? floatResult(this.#node, this.#code, left.value, right.value, this.#context.annotations)
+      : mixedResult(this.#node, left, right, this.#context.annotations);
   }
 
   #store(output: Batch, cell: number, vector: Batch, result: ElementResult): void {
