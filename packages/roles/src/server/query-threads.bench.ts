@@ -65,10 +65,11 @@ const watch = (): void => {
 watch();
 delays.enable();
 const appendDelays: number[] = [];
-let due = performance.now();
+let due = performance.now() + 100;
 const scraper = setInterval(() => {
-  due += 100;
-  appendDelays.push(performance.now() - due);
+  const nowMs = performance.now();
+  appendDelays.push(nowMs - due);
+  due = nowMs + 100;
   void append(SAMPLES + appendDelays.length, BATCH);
 }, 100);
 const begun = onProcessorMs();
