@@ -63,7 +63,13 @@ export {
   xorAppend,
   xorByteLength,
 } from './xor/xor-append.ts';
-export { XOR_MALFORMED, xorCount, xorDecode } from './xor/xor-decode.ts';
+export {
+  XOR_MALFORMED,
+  type XorPart,
+  xorCount,
+  xorDecode,
+  xorDecodePart,
+} from './xor/xor-decode.ts';
 export {
   createXorEncoder,
   XOR_MOST_CUT_BYTES,

@@ -23,53 +23,124 @@ export function xorDecode(
   at: number,
   native: NativeXor | null = CHOSEN_XOR,
 ): number {
-  if (length < 2) return XOR_MALFORMED;
-  const count = xorCount(bytes, offset);
-  if (count === 0) return 0;
-  const endBit = length * 8;
+  const samples = openChunk(bytes, offset, length);
+  if (samples === null) return length >= 2 && xorCount(bytes, offset) === 0 ? 0 : XOR_MALFORMED;
+  const { count } = samples;
+  timestampsMs[at] = samples.timestamp;
+  valueWords[at * 2] = samples.low;
+  valueWords[at * 2 + 1] = samples.high;
+  if (count === 1) return 1;
+  if (native === null || !isForNative(native, count, length)) {
+    const isWhole = decodeSamples(bytes, offset, samples, timestampsMs, valueWords, at);
+    return isWhole ? count : XOR_MALFORMED;
+  }
+  if (!decodeNative(native, { bytes, offset, length }, samples)) return XOR_MALFORMED;
+  timestampsMs.set(native.times.subarray(1, count), at + 1);
+  valueWords.set(native.words.subarray(2, count * 2), (at + 1) * 2);
+  return count;
+}
 
+/** What is wanted of a chunk: samples of these times, both included, and none of its newest `hidden`. */
+export type XorPart = { readonly minMs: number; readonly maxMs: number; readonly hidden: number };
+
+/** As {@link xorDecode}, of a part of the samples; returns how many those are. The outputs have room for all. */
+export function xorDecodePart(
+  chunk: { readonly bytes: Uint8Array; readonly offset: number; readonly length: number },
+  part: XorPart,
+  timestampsMs: Float64Array,
+  valueWords: Uint32Array,
+  at: number,
+  native: NativeXor | null = CHOSEN_XOR,
+): number {
+  const { bytes, offset, length } = chunk;
+  const claimed = length < 2 ? 0 : xorCount(bytes, offset);
+  let times = timestampsMs;
+  let words = valueWords;
+  let start = at;
+  let count = claimed;
+  if (native !== null && isForNative(native, claimed, length)) {
+    const samples = openChunk(bytes, offset, length);
+    if (samples === null || !decodeNative(native, chunk, samples)) return XOR_MALFORMED;
+    ({ times, words } = native);
+    start = 0;
+    times[0] = samples.timestamp;
+    words[0] = samples.low;
+    words[1] = samples.high;
+  } else {
+    count = xorDecode(bytes, offset, length, timestampsMs, valueWords, at, null);
+    if (count === XOR_MALFORMED) return XOR_MALFORMED;
+  }
+  const end = start + Math.max(0, count - part.hidden);
+  const from = firstNotBefore(times, start, end, part.minMs);
+  const to = times[end - 1]! <= part.maxMs ? end : firstNotBefore(times, from, end, part.maxMs + 1);
+  if (from === at && times === timestampsMs) return to - from;
+  if (to - from > FEW_SAMPLES) {
+    timestampsMs.set(times.subarray(from, to), at);
+    valueWords.set(words.subarray(from * 2, to * 2), at * 2);
+    return to - from;
+  }
+  for (let i = from, target = at; i < to; i++, target++) {
+    timestampsMs[target] = times[i]!;
+    valueWords[target * 2] = words[i * 2]!;
+    valueWords[target * 2 + 1] = words[i * 2 + 1]!;
+  }
+  return Math.max(0, to - from);
+}
+
+/** So many are copied one by one: views for a copy at once would cost more. */
+const FEW_SAMPLES = 32;
+
+/** The first of the ascending `times[start, end)` that is not before `timeMs`, or `end`. */
+function firstNotBefore(times: Float64Array, start: number, end: number, timeMs: number): number {
+  let low = start;
+  let high = end;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (times[middle]! < timeMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function isForNative(native: NativeXor, count: number, length: number): boolean {
+  return count >= NATIVE_LEAST && count <= XOR_NATIVE_MOST && length <= native.room;
+}
+
+/** Null for a chunk that is malformed or empty. */
+function openChunk(bytes: Uint8Array, offset: number, length: number): Samples | null {
+  if (length < 2) return null;
+  const count = xorCount(bytes, offset);
+  if (count === 0) return null;
+  const endBit = length * 8;
   let position = 2;
   let scale = 1;
   let first = 0;
   for (;;) {
-    if (position >= length || scale > 2 ** 56) return XOR_MALFORMED;
+    if (position >= length || scale > 2 ** 56) return null;
     const byte = bytes[offset + position++]!;
     first += (byte & 0x7f) * scale;
     if (byte < 0x80) break;
     scale *= 128;
   }
   const timestamp = first % 2 === 0 ? first / 2 : -(first + 1) / 2;
-  if (!Number.isSafeInteger(timestamp)) return XOR_MALFORMED;
-  let bit = position * 8;
-  const high = peek32(bytes, offset, bit);
-  const low = peek32(bytes, offset, bit + 32);
-  bit += 64;
-  if (bit > endBit) return XOR_MALFORMED;
-  timestampsMs[at] = timestamp;
-  valueWords[at * 2] = low;
-  valueWords[at * 2 + 1] = high;
-  if (count === 1) return 1;
-
+  if (!Number.isSafeInteger(timestamp)) return null;
+  const high = peek32(bytes, offset, position * 8);
+  const low = peek32(bytes, offset, position * 8 + 32);
   position += 8;
+  if (position > length) return null;
+  if (count === 1) return { bit: position * 8, endBit, count, timestamp, delta: 0, low, high };
+
   let delta = 0;
   scale = 1;
   for (;;) {
-    if (position >= length || scale > 2 ** 56) return XOR_MALFORMED;
+    if (position >= length || scale > 2 ** 56) return null;
     const byte = bytes[offset + position++]!;
     delta += (byte & 0x7f) * scale;
     if (byte < 0x80) break;
     scale *= 128;
   }
-  if (!Number.isSafeInteger(delta)) return XOR_MALFORMED;
-  bit = position * 8;
-
-  const samples = { bit, endBit, count, timestamp, delta, low, high };
-  const isNative =
-    native !== null && count >= NATIVE_LEAST && count <= XOR_NATIVE_MOST && length <= native.room;
-  const isWhole = isNative
-    ? decodeNative(native, { bytes, offset, length }, samples, timestampsMs, valueWords, at)
-    : decodeSamples(bytes, offset, samples, timestampsMs, valueWords, at);
-  return isWhole ? count : XOR_MALFORMED;
+  if (!Number.isSafeInteger(delta)) return null;
+  return { bit: position * 8, endBit, count, timestamp, delta, low, high };
 }
 
 /** What the head of a chunk and its first sample tell; `bit` is behind the first difference of times. */
@@ -86,19 +157,14 @@ type Samples = {
 /** Below so many samples, copying to and from WebAssembly's memory costs more than it gains. */
 const NATIVE_LEAST = 32;
 
+/** Leaves the samples from the second on in the memory of `native`; false when the chunk is malformed. */
 function decodeNative(
   native: NativeXor,
   { bytes, offset, length }: { bytes: Uint8Array; offset: number; length: number },
   { bit, endBit, count, timestamp, delta, low, high }: Samples,
-  timestampsMs: Float64Array,
-  valueWords: Uint32Array,
-  at: number,
 ): boolean {
   native.input.set(bytes.subarray(offset, offset + length));
-  if (!native.samples(bit, endBit, count, timestamp, delta, low, high)) return false;
-  timestampsMs.set(native.times.subarray(1, count), at + 1);
-  valueWords.set(native.words.subarray(2, count * 2), (at + 1) * 2);
-  return true;
+  return native.samples(bit, endBit, count, timestamp, delta, low, high);
 }
 
 /** The samples from the second on; false when the chunk is malformed. */

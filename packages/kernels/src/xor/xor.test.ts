@@ -13,7 +13,7 @@ import {
   xorAppend,
   xorByteLength,
 } from './xor-append.ts';
-import { XOR_MALFORMED, xorCount, xorDecode } from './xor-decode.ts';
+import { XOR_MALFORMED, xorCount, xorDecode, xorDecodePart } from './xor-decode.ts';
 import { createXorEncoder, XOR_MOST_CUT_BYTES, xorEncode } from './xor-encode.ts';
 
 const CONFORMANCE =
@@ -124,6 +124,40 @@ describe('XOR chunks', () => {
         const bytes = new Uint8Array(input.length * XOR_SAMPLE_MAX_BYTES + 16);
         const length = encode(input, bytes, 0);
         expect(decode(bytes, 0, length)).toEqual(input);
+      }),
+    );
+  });
+
+  it('give the part of their samples that is asked for, behind what is there already', () => {
+    fc.assert(
+      fc.property(samples, fc.nat(160), fc.nat(160), fc.nat(170), (input, a, b, hidden) => {
+        const bytes = new Uint8Array(input.length * XOR_SAMPLE_MAX_BYTES + 16);
+        const chunk = { bytes, offset: 0, length: encode(input, bytes, 0) };
+        const timeAt = (i: number): number => (input[i] ?? input.at(-1)!).timestampMs + (i % 3) - 1;
+        const part = { minMs: timeAt(a), maxMs: timeAt(b), hidden };
+        const expected = input
+          .slice(0, Math.max(0, input.length - hidden))
+          .filter(({ timestampMs }) => timestampMs >= part.minMs && timestampMs <= part.maxMs);
+        for (const implementation of IMPLEMENTATIONS) {
+          const times = new Float64Array(input.length + 5).fill(7);
+          const words = new Uint32Array(input.length * 2 + 10).fill(7);
+          const count = xorDecodePart(chunk, part, times, words, 5, implementation);
+          const given = Array.from({ length: count }, (_, i) => ({
+            timestampMs: times[5 + i]!,
+            low: words[10 + i * 2]!,
+            high: words[11 + i * 2]!,
+          }));
+          expect(given).toEqual(expected);
+          expect([...times.subarray(0, 5), ...words.subarray(0, 10)]).toEqual(
+            new Array(15).fill(7),
+          );
+          const cut = { ...chunk, length: chunk.length - 1 };
+          expect(xorDecodePart(cut, part, times, words, 5, implementation)).toBe(
+            xorDecode(bytes, 0, cut.length, times, words, 5, null) === XOR_MALFORMED
+              ? XOR_MALFORMED
+              : count,
+          );
+        }
       }),
     );
   });

@@ -6,7 +6,7 @@ import {
   XOR_MALFORMED,
   xor2Decode,
   xorCount,
-  xorDecode,
+  xorDecodePart,
 } from '@pollux/kernels';
 import { type FloatHistogram, type Labels, wordsOf } from '@pollux/model';
 import type { MemoryBudget, SeriesColumns, TimeRange } from '@pollux/storage';
@@ -115,16 +115,17 @@ export class ColumnBuilder implements SampleTarget {
     this.#budget.take(claimed * SAMPLE_BYTES);
     this.#reserve(claimed);
     const start = this.#count;
-    const decoded = xorDecode(
-      chunk.bytes,
-      chunk.offset,
-      chunk.length,
+    const { minMs, maxMs } = this.#range;
+    const kept = xorDecodePart(
+      chunk,
+      { minMs, maxMs, hidden: chunk.hidden },
       this.#timestampsMs,
       this.#words,
       start,
     );
-    if (decoded === XOR_MALFORMED) throw new CorruptionError(place(), 'malformed chunk');
-    this.#trim(start, start + decoded - chunk.hidden, deleted);
+    if (kept === XOR_MALFORMED) throw new CorruptionError(place(), 'malformed chunk');
+    this.#count = start + kept;
+    for (const interval of deleted) this.#remove(start, interval);
     this.#join(start);
     this.#budget.give((claimed - (this.#count - start)) * SAMPLE_BYTES);
   }
