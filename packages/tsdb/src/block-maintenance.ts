@@ -2,6 +2,7 @@ import { errorText, systemCode } from '@pollux/base';
 import type { Block } from './block/block.ts';
 import { isDamage } from './block/block-cursor.ts';
 import { Compactor } from './compaction/compactor.ts';
+import { keepsAnswers } from './compaction/keeps-answers.ts';
 import { mergedCompaction } from './compaction/merged-meta.ts';
 import { planCompaction } from './compaction/plan.ts';
 import { Downsampler } from './downsample/downsampler.ts';
@@ -178,6 +179,7 @@ export class BlockMaintenance {
       const metas = planCompaction(this.#settledMetas(), {
         rangesMs: retention.ranges(options.minBlockDurationMs, options.maxBlockDurationMs),
         mayFill: (rangeMs, maxTime) => retention.mayFill(rangeMs, maxTime, newestMs),
+        mayMerge: (group) => keepsAnswers(blocks.metas(), group),
       });
       if (metas.length === 0) return;
       const parents = blocks.blocks.filter(({ meta }) => metas.includes(meta));

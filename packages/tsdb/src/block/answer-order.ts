@@ -1,5 +1,4 @@
 import { type BlockMeta, isFromOutOfOrder, originOf } from '../format/meta.ts';
-import type { Block } from './block.ts';
 
 /**
  * The blocks in the order in which they answer: of two samples of a series at one time the first block's is shown, and is
@@ -8,11 +7,11 @@ import type { Block } from './block.ts';
  * does not change when samples move. Nor does it when a block is written anew without what was deleted from it: which of two
  * blocks that overlap comes first depends on nothing but their times, kinds and origins, which such a copy keeps.
  */
-export function inAnswerOrder(blocks: readonly Block[]): Block[] {
+export function inAnswerOrder<B extends { readonly meta: BlockMeta }>(blocks: readonly B[]): B[] {
   const byAge = [...blocks].sort((a, b) => compareAge(a.meta, b.meta));
   const ages = new Map(byAge.map((block, age) => [block, age]));
-  const isLate = (block: Block): boolean => isFromOutOfOrder(block.meta);
-  const places = new Map<Block, number>();
+  const isLate = (block: B): boolean => isFromOutOfOrder(block.meta);
+  const places = new Map<B, number>();
   for (const block of byAge) if (!isLate(block)) places.set(block, block.meta.minTime);
   for (const block of byAge.filter(isLate)) {
     let place = block.meta.minTime;

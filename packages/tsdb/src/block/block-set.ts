@@ -2,7 +2,7 @@ import { errorText, type Files, unlinkTree } from '@pollux/base';
 import type { Annotation, ChangeLog, TimeRange } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import { BlockUnavailableError } from '../errors.ts';
-import { decodeMeta, isFromOutOfOrder } from '../format/meta.ts';
+import { type BlockMeta, decodeMeta, isFromOutOfOrder } from '../format/meta.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import type { Slices } from '../slices.ts';
 import { inAnswerOrder } from './answer-order.ts';
@@ -29,11 +29,11 @@ const OPEN_ATTEMPTS = 3;
 const TEMPORARY_FILE = /\.tmp-/;
 const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 
-/** A block that cannot be opened. Its time is null where not even that can be read. */
+/** A block that cannot be opened. Its description is null where not even that can be read. */
 type BrokenBlock = {
   readonly name: string;
   readonly reason: string;
-  readonly time: { readonly minTime: number; readonly maxTime: number } | null;
+  readonly meta: BlockMeta | null;
 };
 
 /**
@@ -100,6 +100,12 @@ export class BlockSet {
     );
   }
 
+  /** Of the blocks and of those that cannot be opened now, as far as their descriptions can be read. */
+  metas(): BlockMeta[] {
+    const broken = this.#broken.flatMap(({ meta }) => (meta === null ? [] : [meta]));
+    return [...this.#blocks.map(({ meta }) => meta), ...broken];
+  }
+
   /** Blocks that cannot be opened, and open ones in which damage was found. */
   get damagedCount(): number {
     return this.#broken.length + this.#damaged.size;
@@ -108,7 +114,7 @@ export class BlockSet {
   /** Times of the damaged blocks, end exclusive; null for one whose time cannot be read. */
   damagedTimes(): ({ readonly minTime: number; readonly maxTime: number } | null)[] {
     const damaged = this.#blocks.filter(({ ulid }) => this.#damaged.has(ulid));
-    return [...this.#broken.map(({ time }) => time), ...damaged.map(({ meta }) => meta)];
+    return [...this.#broken.map(({ meta }) => meta), ...damaged.map(({ meta }) => meta)];
   }
 
   /** Names the quarantined blocks that may have had samples of the range. */
@@ -192,7 +198,7 @@ export class BlockSet {
         opened.push(await this.#openPatiently(path, slices));
       } catch (error) {
         if (slices !== null && !files.exists(path)) continue;
-        broken.push({ name, reason: errorText(error), time: this.#timeOf(path) });
+        broken.push({ name, reason: errorText(error), meta: this.#metaOf(path) });
       }
     }
     // Blocks may have come while others were being opened.
@@ -350,11 +356,11 @@ export class BlockSet {
 
   #brokenIn(range: TimeRange): BrokenBlock[] {
     return this.#broken.filter(
-      ({ time }) => time === null || (range.maxMs >= time.minTime && range.minMs < time.maxTime),
+      ({ meta }) => meta === null || (range.maxMs >= meta.minTime && range.minMs < meta.maxTime),
     );
   }
 
-  #timeOf(path: string): BrokenBlock['time'] {
+  #metaOf(path: string): BlockMeta | null {
     try {
       const file = `${path}/meta.json`;
       return decodeMeta(new TextDecoder().decode(this.#options.files.readFile(file)), file);

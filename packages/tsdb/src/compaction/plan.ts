@@ -13,6 +13,8 @@ export type PlanOptions = {
   readonly rangesMs: readonly number[];
   /** False keeps blocks that end at `maxTime` from being merged to a block of `rangeMs`. Prometheus has no such rule. */
   readonly mayFill?: (rangeMs: number, maxTime: number) => boolean;
+  /** False leaves the group as it is for now, and others come to their turn. Prometheus has no such rule. */
+  readonly mayMerge?: (group: readonly BlockMeta[]) => boolean;
 };
 
 /** min, 3·min, 9·min … up to the largest duration; the first in any case. */
@@ -51,7 +53,7 @@ function classes(metas: readonly BlockMeta[]): BlockMeta[][] {
 
 function planClass(metas: readonly BlockMeta[], options: PlanOptions): BlockMeta[] {
   const sorted = [...metas].sort((a, b) => a.minTime - b.minTime);
-  const overlapping = selectOverlapping(sorted);
+  const overlapping = selectOverlapping(sorted, options);
   if (overlapping.length > 0) return overlapping;
   // The newest block is left alone: for a block's duration new data can be copied away piece by piece.
   const older = sorted.slice(0, -1);
@@ -60,10 +62,10 @@ function planClass(metas: readonly BlockMeta[], options: PlanOptions): BlockMeta
 }
 
 /** The first group of blocks that overlap each other, directly or in a chain. */
-function selectOverlapping(sorted: readonly BlockMeta[]): BlockMeta[] {
+function selectOverlapping(sorted: readonly BlockMeta[], { mayMerge }: PlanOptions): BlockMeta[] {
   let group: BlockMeta[] = [];
   let maxTime = Number.NEGATIVE_INFINITY;
-  const isDue = (): boolean => group.length > 1 && !hasFailed(group);
+  const isDue = (): boolean => group.length > 1 && !hasFailed(group) && (mayMerge?.(group) ?? true);
   for (const meta of sorted) {
     if (meta.minTime >= maxTime) {
       if (isDue()) return group;
@@ -84,7 +86,8 @@ function selectLevel(sorted: readonly BlockMeta[], options: PlanOptions): BlockM
       const { maxTime } = group.at(-1)!;
       if (group.length < 2 || hasFailed(group)) continue;
       if (maxTime - first.minTime !== rangeMs && maxTime > newest.minTime) continue;
-      if (options.mayFill?.(rangeMs, maxTime) ?? true) return group;
+      if (!(options.mayFill?.(rangeMs, maxTime) ?? true)) continue;
+      if (options.mayMerge?.(group) ?? true) return group;
     }
   }
   return [];
