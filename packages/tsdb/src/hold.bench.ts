@@ -1,6 +1,6 @@
 /**
- * How long moving the head to a block and writing a head snapshot hold the thread that appends, in time on the processor, so
- * that other load on the machine does not count. Linux only. Run with `node --expose-gc --conditions=@pollux/source --import tsx`
+ * How long moving the head to a block, late samples to blocks of their own, and writing a head snapshot hold the thread that appends,
+ * in time on the processor, so that other load on the machine does not count. Of each fiftieth series the samples of an hour come late. Linux only. Run with `node --expose-gc --conditions=@pollux/source --import tsx`
  * and this file; the argument is the number of series (100,000).
  */
 import * as fs from 'node:fs';
@@ -17,6 +17,10 @@ const STEP_MS = 60_000;
 const ROUNDS = 190;
 /** In this round a third of the series is replaced by others. */
 const CHURN_ROUND = 100;
+/** From this round on, of some series, samples of so many rounds ago come, half a step beside those in order. */
+const LATE_ROUND = 130;
+const LATE_ROUNDS = 60;
+const LATE_EVERY = Number(process.argv[3] ?? 50);
 const T0 = 1_700_006_400_000;
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-hold-'));
@@ -25,7 +29,7 @@ const db = await Tsdb.open({
   env: nodeEnv(),
   log: Log.silent(),
   registry: new Registry(),
-  options: { snapshotIntervalMs: 1 },
+  options: { snapshotIntervalMs: 1, outOfOrderWindowMs: 2 * 3_600_000 },
 });
 const refs = new Uint32Array(SERIES);
 const timestampsMs = new Float64Array(BATCH);
@@ -47,6 +51,7 @@ for (let round = 0; round < ROUNDS; round++) {
     appender.appendFloats(slice, timestampsMs, values, null, count, outcomes);
     await appender.commit();
   }
+  if (round >= LATE_ROUND) await appendLate(round - LATE_ROUNDS);
   await new Promise((resolve) => setImmediate(resolve));
 }
 globalThis.gc?.();
@@ -69,6 +74,17 @@ holdsMs.sort((a, b) => b - a);
 process.stdout.write(`longest holds: ${holdsMs.slice(0, 8).map((ms) => ms.toFixed(1))} ms\n`);
 await db.close();
 fs.rmSync(directory, { recursive: true });
+
+async function appendLate(round: number): Promise<void> {
+  const late = refs.filter((_, i) => i % LATE_EVERY === 0);
+  for (let start = 0; start < late.length; start += BATCH) {
+    const slice = late.subarray(start, start + BATCH);
+    const appender = db.appender();
+    timestampsMs.fill(T0 + round * STEP_MS + STEP_MS / 2);
+    appender.appendFloats(slice, timestampsMs, values, null, slice.length, outcomes);
+    await appender.commit();
+  }
+}
 
 function labelsOf(index: number, round: number): Labels {
   return Labels.from({

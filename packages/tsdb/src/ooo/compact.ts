@@ -34,8 +34,12 @@ export async function compactOoo(options: CompactOooOptions): Promise<readonly B
   const blocks = await options.show(await cutOooBlocks(options));
   metrics.compactions.inc(blocks.length);
   await waitForOooReaders(head, env.clock, maxReaderHoldMs, signal);
+  const failure = await outOfOrder.removeMoved(lastSegment);
   await dropMarked(head, new Slices(env.clock, signal), metrics);
-  outOfOrder.noteMoved(lastSegment);
+  if (failure !== null) {
+    outOfOrder.noteMoved(lastSegment);
+    throw failure;
+  }
   await head.chunkFileUse.releaseFiles();
   return blocks;
 }

@@ -79,17 +79,20 @@ async function cutOooBlock(
   const { table, outOfOrder } = head;
   const { samples } = outOfOrder;
   const time = { minMs: minTime, maxMs: maxTime - 1 };
-  const slots = sorted.filter((slot) =>
-    samples.mayHave(slot, { ...time, since: samples.markedOf(slot) }),
-  );
-  const { symbols, numbers } = await collectSymbols(head, slots, slices);
+  const slots = sorted.slice();
+  let count = 0;
+  for (const slot of sorted) {
+    if (samples.mayHave(slot, { ...time, since: samples.markedOf(slot) })) slots[count++] = slot;
+    if (slices.isOver) await slices.pause();
+  }
+  const { symbols, numbers } = await collectSymbols(head, slots.subarray(0, count), slices);
   const compaction = { level: 1, sources: [], hints: [FROM_OUT_OF_ORDER] };
   const writer = new BlockWriter({ env, directory, slices, minTime, maxTime, compaction });
   const run = new SampleRun();
   const encoder = new OooChunkEncoder(writer, head);
   try {
     await writer.writeSymbols(symbols);
-    for (const slot of slots) {
+    for (const slot of slots.subarray(0, count)) {
       collectMarked(head, slot, time, run);
       const chunks = await encoder.write(run);
       if (chunks.length > 0) {

@@ -42,10 +42,23 @@ export class OutOfOrder {
     return this.#minMs > this.#maxMs;
   }
 
-  /** Removes the log's segments up to this one, whose samples are in blocks. After an error call {@link shortenLog} again. */
+  /**
+   * Removes the log's segments up to this one, whose samples are in blocks, without holding the thread. To be awaited while
+   * the samples are still here too: a deletion that comes meanwhile is then logged behind these segments. Resolves with the
+   * system's error, or null.
+   */
+  async removeMoved(lastSegment: number): Promise<unknown> {
+    try {
+      await this.log?.shorten(lastSegment);
+      return null;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  /** {@link removeMoved} has failed for these segments and the samples are gone from here: {@link shortenLog} tries again. */
   noteMoved(lastSegment: number): void {
     this.#lastMovedSegment = lastSegment;
-    this.shortenLog();
   }
 
   /**
