@@ -6,7 +6,7 @@ import { PHASES } from './crash/phases.ts';
 import { killRounds } from './crash/rounds.ts';
 
 const HELP = `usage: npm run soak -- crash [--rounds=200] [--seed=N] [--canary]
-  A server is killed (SIGKILL) at random moments under writes, deletions and scrapes, and started again on its directory.
+  A server is killed (SIGKILL) at random moments under writes, some of them late, deletions and scrapes, and started again.
   --rounds  kills
   --seed    of the moments, default random
   --canary  something in front of the server acknowledges before it writes; the run must find losses`;

@@ -8,6 +8,11 @@ const PAUSE_MS = 5;
 const REQUEST_TIMEOUT_MS = 5_000;
 /** Every so many writes some samples of a while ago are deleted. */
 const DELETE_EVERY = 25;
+/** Every so many writes a few series get samples of a while ago, more of each than a chunk of late samples takes. */
+const LATE_EVERY = 4;
+const LATE_SERIES = 3;
+const LATE_SAMPLES = 40;
+const LATE_STEP_MS = 7;
 
 export type LoadOptions = {
   /** Where to write: the server, or something that stands in front of it. */
@@ -18,7 +23,10 @@ export type LoadOptions = {
   readonly ledger: SampleLedger;
 };
 
-/** Writes one sample of each series every few ms, and now and then deletes some; keeps the ledger. */
+/**
+ * Writes one sample of each series every few ms, some late, and now and then deletes some; keeps the ledger. A value is that of
+ * its time, so that it does not matter which of two samples of one time is shown.
+ */
 export class Load {
   readonly #options: LoadOptions;
   readonly #labels: readonly Labels[];
@@ -77,6 +85,7 @@ export class Load {
     for (let turn = 1; !this.#stop.signal.aborted; turn++) {
       try {
         await this.#write();
+        if (turn % LATE_EVERY === 0) await this.#writeLate(turn);
         if (this.#options.deletes && turn % DELETE_EVERY === 0) await this.#delete(turn);
       } catch {
         // The server is dead or dying; whoever killed it will stop this.
@@ -87,14 +96,35 @@ export class Load {
   }
 
   async #write(): Promise<void> {
-    const { ledger, writeUrl } = this.#options;
     const timeMs = Math.max(Date.now(), this.#newestMs + 1);
-    const value = timeMs % 1_000_000;
-    const offers = this.#labels.map((labels) => offerOf(labels, timeMs, value));
     this.#newestMs = timeMs;
+    const every = this.#labels.map((_, index) => index);
+    await this.#send(every, Float64Array.of(timeMs));
+  }
+
+  /** Some tenths of a second to some seconds ago: beside samples in order, in the head and in blocks. */
+  async #writeLate(turn: number): Promise<void> {
+    const { series } = this.#options;
+    const some = Array.from({ length: LATE_SERIES }, (_, i) => (turn + i * 7) % series);
+    const endMs = this.#newestMs - 100 - (turn % 11) * 300;
+    await this.#send(
+      some,
+      Float64Array.from(
+        { length: LATE_SAMPLES },
+        (_, i) => endMs + (i - LATE_SAMPLES) * LATE_STEP_MS,
+      ),
+    );
+  }
+
+  /** Writes a sample of each of these times to each of these series. */
+  async #send(indexes: readonly number[], timestampsMs: Float64Array): Promise<void> {
+    const { ledger, writeUrl } = this.#options;
+    const offers = indexes.flatMap((index) =>
+      Array.from(timestampsMs, (timeMs) => offerOf(this.#labels[index]!, timeMs)),
+    );
     ledger.offer(offers);
     this.#isWriting = true;
-    const response = await this.#post(writeUrl, this.#encode(timeMs, value), {
+    const response = await this.#post(writeUrl, this.#encode(indexes, timestampsMs), {
       'content-type': 'application/x-protobuf',
       'content-encoding': 'snappy',
     });
@@ -102,7 +132,10 @@ export class Load {
     if (response.ok) {
       ledger.acknowledge(offers, true);
       this.#written++;
-    } else this.#refused = `write at ${timeMs}: ${response.status} ${await response.text()}`;
+    } else {
+      const from = timestampsMs[0];
+      this.#refused = `write from ${from}: ${response.status} ${await response.text()}`;
+    }
   }
 
   /** A fifth of a second of one series, some seconds ago: in the head, in a block, or in one that is being written. */
@@ -130,11 +163,12 @@ export class Load {
     else this.#refused = `delete: ${response.status} ${await response.text()}`;
   }
 
-  #encode(timeMs: number, value: number): Uint8Array<ArrayBuffer> {
-    const timestampsMs = Float64Array.of(timeMs);
-    const rows = { timestampsMs, words: wordsOf(Float64Array.of(value)) };
+  #encode(indexes: readonly number[], timestampsMs: Float64Array): Uint8Array<ArrayBuffer> {
+    const rows = { timestampsMs, words: wordsOf(timestampsMs.map(valueAt)) };
     this.#encoder.reset();
-    for (const fields of this.#fields) this.#encoder.run(fields, rows, 0, 1);
+    for (const index of indexes) {
+      this.#encoder.run(this.#fields[index]!, rows, 0, timestampsMs.length);
+    }
     return new Uint8Array(snappyEncode(this.#encoder.bytes().slice()));
   }
 
@@ -148,8 +182,12 @@ export class Load {
   }
 }
 
-function offerOf(labels: Labels, timeMs: number, value: number): Offer {
-  return { series: labels.toString(), timeMs, value: String(value) };
+function offerOf(labels: Labels, timeMs: number): Offer {
+  return { series: labels.toString(), timeMs, value: String(valueAt(timeMs)) };
+}
+
+function valueAt(timeMs: number): number {
+  return timeMs % 1_000_000;
 }
 
 function pause(durationMs: number): Promise<void> {

@@ -42,6 +42,8 @@ export type RoundsReport = {
 const BLOCK_MS = 1_000;
 const RETENTION_MS = 40_000;
 const SERIES = 30;
+/** Late samples come into the head and into several blocks. */
+const LATE_MS = 10_000;
 /** What is older than this behind the newest sample may be past the retention time. */
 const CHECKED_MS = RETENTION_MS - 5_000;
 const AWAITED: readonly Phase[] = ['append', 'cut', 'checkpoint', 'compaction', 'delete'];
@@ -51,7 +53,7 @@ const PHASE_TIMEOUT_MS = 11_000;
 const INTO_PHASE_MS = 6;
 
 /**
- * Kills a real server at random moments under writes, deletions and scrapes, and starts it again on the same directory.
+ * Kills a real server at random moments under writes (some of them late), deletions and scrapes, and starts it again on the same directory.
  * After each start everything acknowledged must be answered: by a ledger kept here, in order, each sample once, nothing else.
  */
 export async function killRounds(options: RoundsOptions): Promise<RoundsReport> {
@@ -130,6 +132,7 @@ class Rounds {
     writeFileSync(
       config,
       `global: {scrape_interval: 250ms, scrape_timeout: 250ms}
+storage: {tsdb: {out_of_order_time_window: ${LATE_MS}ms}}
 scrape_configs:
   - {job_name: scraped, static_configs: [{targets: ['${this.#target.address}']}]}
 `,
