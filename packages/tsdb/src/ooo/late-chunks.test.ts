@@ -6,6 +6,7 @@ import { Matcher } from '@pollux/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Tsdb } from '../db.ts';
 import { scanHeadChunks } from '../head-chunks/scan.ts';
+import { verifyDirectory } from '../inspect/verify-directory.ts';
 import type { TsdbOptions } from '../options.ts';
 import { Slices } from '../slices.ts';
 import {
@@ -70,6 +71,10 @@ describe('full chunks of late samples', () => {
     await first.close();
     const written = await lateEntries();
     expect(written.length).toBeGreaterThanOrEqual(8);
+    const files = new NodeFiles();
+    const clock = new VirtualClock();
+    const { signal } = new AbortController();
+    expect((await verifyDirectory({ files, clock, directory, signal })).findings).toEqual([]);
     for (let start = 0; start < 3; start++) {
       const again = await open();
       expect(await query(again)).toEqual(answer);
