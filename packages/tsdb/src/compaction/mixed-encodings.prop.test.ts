@@ -71,7 +71,7 @@ async function select(blocks: readonly Block[]): Promise<Map<string, string[]>> 
   const answer = new Map<string, string[]>();
   for (let batch = await source.next(); batch !== null; batch = await source.next()) {
     for (const { labels, count, timestampsMs, values, histograms } of batch) {
-      const bits = new BigUint64Array(values.buffer);
+      const bits = new BigUint64Array(values.buffer, values.byteOffset, count);
       const texts = Array.from({ length: count }, (_, i) => {
         const histogram = histograms?.[i] ?? null;
         const text = histogram === null ? bits[i]!.toString(16) : histogramText(histogram);
