@@ -9,8 +9,8 @@ import {
 } from '@pollux/model';
 import { toSpans } from './histogram-literal.ts';
 import type { MemorySample } from './memory-series.ts';
-import type { ScriptStorage } from './run.ts';
 import type { LoadCommand, StartLine } from './script.ts';
+import type { ScriptStorage } from './script-storage.ts';
 
 /** Puts the series of a load command into storage, their times starting at 0. */
 export function applyLoad(command: LoadCommand, storage: ScriptStorage): void {

@@ -3,8 +3,9 @@ import type { Annotation, Queryable } from '@pollux/storage';
 import type { InstantVector, QueryAnswer, QueryResult, RangeMatrix } from '../result.ts';
 import { compareMatrix, compareScalar, compareVector } from './compare.ts';
 import { applyLoad } from './load.ts';
-import { type MemorySample, MemorySeries } from './memory-series.ts';
+import { MemorySeries } from './memory-series.ts';
 import { type EvalCommand, type Expectation, parseScript } from './script.ts';
+import type { ScriptStorage } from './script-storage.ts';
 
 /** The engine under test. */
 export type ScriptEngine = {
@@ -18,13 +19,6 @@ export type ScriptEngine = {
   pinned(query: string, timeMs: number): string | null;
   /** False for queries over start(), end(), step() or range(): those differ between instant and range. */
   isRepeatable(query: string): boolean;
-};
-
-/** What a script loads and asks; what is added is there when it is next read. */
-export type ScriptStorage = Queryable & {
-  /** The last one of a series and time counts. */
-  add(labels: Labels, sample: MemorySample): void;
-  clear(): void;
 };
 
 export type ScriptFailure = { readonly line: number; readonly message: string };
