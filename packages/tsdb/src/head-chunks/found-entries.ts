@@ -1,4 +1,4 @@
-import type { HeadChunkPlace } from './head-chunk-files.ts';
+import type { HeadChunkPlace } from './place.ts';
 
 /** A file has fewer bytes. */
 const FILE_SPAN = 2 ** 32;

@@ -9,7 +9,8 @@ import { tsdbMetrics } from '../metrics.ts';
 import { Slices } from '../slices.ts';
 import { removeDirectory, temporaryDirectory } from '../testing/fixtures.ts';
 import type { HeadChunkMeta } from './entry.ts';
-import { HeadChunkFiles, type HeadChunkPlace } from './head-chunk-files.ts';
+import { HeadChunkFiles } from './head-chunk-files.ts';
+import type { HeadChunkPlace } from './place.ts';
 import { dropDamage, type ScanResult, scanHeadChunks } from './scan.ts';
 
 let directory: string;

@@ -23,9 +23,7 @@ import {
 } from './entry.ts';
 import type { FoundEntries } from './found-entries.ts';
 import { GrowingFile, PiecePool } from './growing-file.ts';
-
-/** Where a chunk lies. Numbers of files are from 1 on. */
-export type HeadChunkPlace = { readonly file: number; readonly offset: number };
+import type { HeadChunkPlace } from './place.ts';
 
 /** A chunk's data, lent until the next call. */
 export type HeadChunk = {

@@ -10,7 +10,7 @@ import {
   headChunkFileNumber,
   isFileHeader,
 } from './entry.ts';
-import type { HeadChunkPlace } from './head-chunk-files.ts';
+import type { HeadChunkPlace } from './place.ts';
 
 export type ScanOptions = {
   readonly files: Files;

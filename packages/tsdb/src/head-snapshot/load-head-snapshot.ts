@@ -5,7 +5,7 @@ import { createSampleColumns } from '../format/wal-record.ts';
 import type { FoundChunks } from '../head/found-chunks.ts';
 import type { Head } from '../head/head.ts';
 import { LogRefs } from '../head/log-refs.ts';
-import type { HeadChunkPlace } from '../head-chunks/head-chunk-files.ts';
+import type { HeadChunkPlace } from '../head-chunks/place.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { Slices } from '../slices.ts';
 import type { Expiries } from '../wal/expiries.ts';

@@ -1,6 +1,7 @@
 import { chunkSampleCount } from '../format/rewrite-chunk.ts';
 import type { ChunkFileUse } from '../head-chunks/chunk-file-use.ts';
-import type { HeadChunk, HeadChunkFiles, HeadChunkPlace } from '../head-chunks/head-chunk-files.ts';
+import type { HeadChunk, HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
+import type { HeadChunkPlace } from '../head-chunks/place.ts';
 
 /** A chunk's row; 0 is none. */
 export type SealedRef = number;
