@@ -76,5 +76,12 @@ export {
   type XorEncoder,
   xorEncode,
 } from './xor/xor-encode.ts';
+export {
+  createXor2AppendState,
+  growXor2AppendState,
+  XOR2_SAMPLE_MAX_BYTES,
+  type Xor2AppendState,
+  xor2Append,
+} from './xor/xor2-append.ts';
 export { xor2Decode } from './xor/xor2-decode.ts';
 export { Xor2Chunk } from './xor/xor2-encode.ts';

@@ -18,9 +18,11 @@ import {
   HastyClock,
   openTsdb,
   type Point,
+  pointWith,
   query,
   removeDirectory,
   series,
+  startOf,
   T0,
   temporaryDirectory,
   type Write,
@@ -51,10 +53,10 @@ function note(ledger: Ledger, writes: readonly Write[], outcomes: readonly numbe
   }
 }
 
-function expected(ledger: Ledger): Map<string, Point[]> {
+function expected(ledger: Ledger, hasStarts = false): Map<string, Point[]> {
   const answer = new Map<string, Point[]>();
   for (const [key, points] of ledger) {
-    const list = [...points].map(([timestampMs, bits]) => ({ timestampMs, bits }));
+    const list = [...points].map(([timestampMs, bits]) => pointWith(hasStarts, timestampMs, bits));
     answer.set(
       key,
       list.sort((a, b) => a.timestampMs - b.timestampMs),
@@ -71,7 +73,9 @@ function randomWrites(random: SeededRandom, nowMs: number): Write[] {
     if (used.has(index)) continue;
     used.add(index);
     const bits = (BigInt(random.below(2 ** 32)) << 32n) | BigInt(random.below(2 ** 32));
-    writes.push({ labels: series(index), timestampMs: nowMs + random.below(900), value: bits });
+    const timestampMs = nowMs + random.below(900);
+    const startMs = startOf(timestampMs);
+    writes.push({ labels: series(index), timestampMs, value: bits, startMs });
   }
   return writes;
 }
@@ -84,13 +88,15 @@ describe('a killed process', () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), async (seed) => {
         const random = new SeededRandom(seed);
+        const startTimestamps = random.below(2) === 0;
+        const options = { ...OPTIONS, startTimestamps };
         const ledger: Ledger = new Map();
         let nowMs = T0;
         let data = path.join(directory, `${seed}-0`);
         for (let life = 1; life <= 4; life++) {
           const clock = new HastyClock();
-          const db = await openTsdb(data, { options: OPTIONS, seed: seed + life, clock });
-          expect(await query(db)).toEqual(expected(ledger));
+          const db = await openTsdb(data, { options, seed: seed + life, clock });
+          expect(await query(db)).toEqual(expected(ledger, startTimestamps));
           for (let step = random.below(60); step >= 0; step--) {
             nowMs += 1000;
             const writes = randomWrites(random, nowMs);
@@ -107,8 +113,8 @@ describe('a killed process', () => {
           removeDirectory(data);
           data = copy;
         }
-        const db = await openTsdb(data, { options: OPTIONS, seed });
-        expect(await query(db)).toEqual(expected(ledger));
+        const db = await openTsdb(data, { options, seed });
+        expect(await query(db)).toEqual(expected(ledger, startTimestamps));
         await db.close();
         removeDirectory(data);
       }),

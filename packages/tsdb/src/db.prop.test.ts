@@ -7,10 +7,12 @@ import {
   HastyClock,
   openTsdb,
   type Point,
+  pointWith,
   query,
   removeDirectory,
   series,
   stage,
+  startOf,
   T0,
   temporaryDirectory,
   type Write,
@@ -90,6 +92,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 class Model {
   readonly #samples = new Map<string, Map<number, bigint>>();
   readonly #newest = new Map<string, number>();
+  readonly #hasStarts: boolean;
+
+  constructor(hasStarts: boolean) {
+    this.#hasStarts = hasStarts;
+  }
 
   commit(writes: readonly Write[]): void {
     for (const { labels, timestampMs, value } of writes) {
@@ -113,7 +120,7 @@ class Model {
     for (const key of [...this.#samples.keys()].sort()) {
       const points = [...this.#samples.get(key)!]
         .filter(([at]) => at >= minMs && at <= maxMs)
-        .map(([timestampMs, value]) => ({ timestampMs, bits: value }));
+        .map(([timestampMs, value]) => pointWith(this.#hasStarts, timestampMs, value));
       if (points.length > 0) answer.set(key, points);
     }
     return answer;
@@ -127,12 +134,16 @@ describe('the database', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 20, maxLength: 400, size: 'max' }),
-        async (steps) => {
+        fc.boolean(),
+        async (steps, startTimestamps) => {
           const directory = temporaryDirectory();
           const open = (): Promise<Tsdb> =>
-            openTsdb(directory, { options: OPTIONS, clock: new HastyClock() });
+            openTsdb(directory, {
+              options: { ...OPTIONS, startTimestamps },
+              clock: new HastyClock(),
+            });
           let db = await open();
-          const model = new Model();
+          const model = new Model(startTimestamps);
           let batches: Batch[] = [];
           let nowMs = T0;
           const commit = async (batch: Batch | undefined): Promise<void> => {
@@ -156,6 +167,7 @@ describe('the database', () => {
                   labels: series(current.index),
                   timestampMs: nowMs + current.offsetMs,
                   value: current.bits,
+                  startMs: startOf(nowMs + current.offsetMs),
                 };
                 if (stage(batch.appender, [write])[0] === 0) batch.accepted.push(write);
                 break;

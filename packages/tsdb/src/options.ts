@@ -37,8 +37,8 @@ export type TsdbOptions = {
   /** How far behind the head's newest sample a sample may be and still be taken; 0 = out-of-order samples are refused. */
   readonly outOfOrderWindowMs: number;
   /**
-   * Keeps the start timestamps of samples: in the log, and in chunks of histograms (encodings 5 and 6), which Prometheus
-   * reads from 3.14 on. Off, they are taken and forgotten.
+   * Keeps the start timestamps of samples: in the log and in chunks. Those of all floats are then XOR2 chunks (encoding 4), those of
+   * histograms have encodings 5 and 6, which Prometheus reads from 3.14 on. Off, they are taken and forgotten.
    */
   readonly startTimestamps: boolean;
   /**

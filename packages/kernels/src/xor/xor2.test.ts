@@ -3,6 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BitWriter } from '../bits/bit-writer.ts';
 import { startTimeHeader, startTimeState, writeStartTime } from '../bits/start-time.ts';
+import { createXorAppendState, xorByteLength } from './xor-append.ts';
+import {
+  createXor2AppendState,
+  growXor2AppendState,
+  XOR2_SAMPLE_MAX_BYTES,
+  xor2Append,
+} from './xor2-append.ts';
 import { xor2Decode } from './xor2-decode.ts';
 import { Xor2Chunk } from './xor2-encode.ts';
 
@@ -58,6 +65,32 @@ describe('XOR2 chunks', () => {
         expect(chunk.count).toBe(input.length);
         expect(chunk.lastTimestampMs).toBe(input.at(-1)!.atMs);
         expect(chunk.bytes.slice(0, chunk.byteLength)).toEqual(encode(input));
+      }),
+    );
+  });
+
+  it('are appended in place as they are written, in bytes that held other things, while the columns grow', () => {
+    fc.assert(
+      fc.property(samples, fc.array(samples, { maxLength: 2 }), (input, earlier) => {
+        const state = createXorAppendState(4);
+        let starts = createXor2AppendState(2);
+        const offset = 16;
+        const bytes = new Uint8Array(offset + 160 * XOR2_SAMPLE_MAX_BYTES).fill(0xff);
+        for (const chunk of [...earlier, input]) {
+          state.count[1] = 0;
+          for (const [i, { atMs, startMs, bits }] of chunk.entries()) {
+            const used = i === 0 ? 0 : xorByteLength(state, 1);
+            const [low, high] = [Number(bits & 0xffffffffn), Number(bits >> 32n)];
+            xor2Append(state, starts, 1, bytes, offset, atMs, low, high, startMs);
+            expect(xorByteLength(state, 1) - used).toBeLessThan(XOR2_SAMPLE_MAX_BYTES);
+            expect(starts.isStale[1]).toBe(bits === STALE ? 1 : 0);
+            if (i % 50 === 7) starts = growXor2AppendState(starts, 4);
+          }
+          const expected = encode(chunk);
+          expect(state.count[1]).toBe(chunk.length);
+          expect(xorByteLength(state, 1)).toBe(expected.length);
+          expect(bytes.slice(offset, offset + expected.length)).toEqual(expected);
+        }
       }),
     );
   });

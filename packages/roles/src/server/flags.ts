@@ -98,7 +98,7 @@ export const SERVER_FLAGS = {
   'storage.start-timestamps': {
     kind: 'boolean',
     fallback: false,
-    help: 'Keep the start timestamps of samples in the log, and of native histograms in their chunks too. Prometheus reads such chunks from 3.14 on.',
+    help: 'Keep the start timestamps of samples, in the log and in chunks, which are then XOR2 ones for all floats. Prometheus reads such chunks from 3.14 on.',
   },
   'storage.remote.max-pinned-bytes': {
     kind: 'integer',

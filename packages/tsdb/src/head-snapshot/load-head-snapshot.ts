@@ -234,11 +234,15 @@ class Loader {
       table.isLogged[slot] = 1;
       this.refs.set(ref, slot);
       found.claim(ref, slot);
-      if (rows.flags[row] === SERIES_FLAG.floats) {
-        if (this.#isNews(slot, rows.minMs[row]!, rows.newestMs[row]!)) {
+      const dataBytes = rows.dataBytesOf(row);
+      if (dataBytes > 0) {
+        const isPlain = rows.flags[row] === SERIES_FLAG.floats;
+        if (!this.#isNews(slot, rows.minMs[row]!, rows.newestMs[row]!)) {
+          // It is known.
+        } else if (isPlain === (table.starts === null)) {
           head.restoreOpen(slot, rows, row, rows.data, at);
-        }
-        at += (rows.bitLengths[row]! + 7) >>> 3;
+        } else head.restoreEnded(slot, rows, row, rows.data, at);
+        at += dataBytes;
       } else if (rows.flags[row] === SERIES_FLAG.histograms) this.#applyHistograms(body, slot);
     }
   }

@@ -4,7 +4,10 @@ import { type ByteReader, type ByteWriter, DecodeError } from '@pollux/base';
 export const FRAME_ROWS = 1024;
 
 /** What a series' row says of its open chunk. */
-export const SERIES_FLAG = { floats: 1, histograms: 2 } as const;
+export const SERIES_FLAG = { floats: 1, histograms: 2, floatsWithStart: 4 } as const;
+
+/** Behind a chunk of floats with start timestamps: {@link StartState}. */
+const START_STATE_BYTES = 17;
 
 /** Copying fewer bytes by a loop takes less than a call. */
 const SMALL_BYTES = 64;
@@ -21,6 +24,22 @@ export type OpenFloats = {
   readonly leading: Uint8Array;
   readonly trailing: Uint8Array;
 };
+
+/** Of the newest sample: its start timestamp, that one's distance from the sample before, whether it is a stale marker. */
+export type StartState = {
+  readonly startMs: number;
+  readonly distanceMs: number;
+  readonly isStale: boolean;
+};
+
+export function readStartState(source: Uint8Array, start: number): StartState {
+  const view = new DataView(source.buffer, source.byteOffset + start, START_STATE_BYTES);
+  return {
+    startMs: view.getFloat64(0),
+    distanceMs: view.getFloat64(8),
+    isStale: view.getUint8(16) === 1,
+  };
+}
 
 /**
  * The series of one frame as columns, which lie in the file as they lie in memory, so that neither side looks at them one
@@ -128,6 +147,22 @@ export class SeriesRows implements OpenFloats {
     else for (let i = 0; i < length; i++) data[at + i] = source[start + i]!;
   }
 
+  putStartState({ startMs, distanceMs, isStale }: StartState): void {
+    const state = new DataView(new ArrayBuffer(START_STATE_BYTES));
+    state.setFloat64(0, startMs);
+    state.setFloat64(8, distanceMs);
+    state.setUint8(16, isStale ? 1 : 0);
+    this.putData(new Uint8Array(state.buffer), 0, START_STATE_BYTES);
+  }
+
+  /** Bytes of the row in {@link data}. */
+  dataBytesOf(row: number): number {
+    const flag = this.flags[row]!;
+    const isPlain = flag === SERIES_FLAG.floats;
+    if (!isPlain && flag !== SERIES_FLAG.floatsWithStart) return 0;
+    return ((this.bitLengths[row]! + 7) >>> 3) + (isPlain ? 0 : START_STATE_BYTES);
+  }
+
   encode(target: ByteWriter): void {
     target.uvarint(this.count);
     for (const { bytes, rowBytes } of this.#columns) target.raw(bytes, 0, rowBytes * this.count);
@@ -157,7 +192,7 @@ export class SeriesRows implements OpenFloats {
     for (let row = 0; row < count; row++) {
       if (this.sizes[row]! % 2 !== 0) throw new DecodeError('half a label', source.offset);
       markCount += (this.sizes[row]! + 7) >>> 3;
-      if (this.flags[row] === SERIES_FLAG.floats) dataBytes += (this.bitLengths[row]! + 7) >>> 3;
+      dataBytes += this.dataBytesOf(row);
     }
     if (markCount !== marks.length || dataBytes !== this.data.length) {
       throw new DecodeError('rows and their bytes do not go together', source.offset);

@@ -203,11 +203,12 @@ function putChunk(
   histograms: ByteWriter,
 ): void {
   const { table, pool } = head;
-  const { xor } = table;
+  const { xor, starts } = table;
   const ref = table.openRef[slot]!;
   const bitLength = ref === 0 ? 0 : xor.bitLength[slot]!;
   rows.bitLengths[row] = bitLength;
-  rows.flags[row] = bitLength > 0 ? SERIES_FLAG.floats : 0;
+  const floats = starts === null ? SERIES_FLAG.floats : SERIES_FLAG.floatsWithStart;
+  rows.flags[row] = bitLength > 0 ? floats : 0;
   if (bitLength > 0) {
     rows.minMs[row] = table.openMinMs[slot]!;
     rows.cutMs[row] = table.openCutMs[slot]!;
@@ -218,6 +219,10 @@ function putChunk(
     rows.leading[row] = xor.leading[slot]!;
     rows.trailing[row] = xor.trailing[slot]!;
     rows.putData(pool.slabOf(ref).bytes, offsetOf(ref), xorByteLength(xor, slot));
+    if (starts !== null) {
+      const [startMs, distanceMs] = [starts.startMs[slot]!, starts.distanceMs[slot]!];
+      rows.putStartState({ startMs, distanceMs, isStale: starts.isStale[slot] === 1 });
+    }
     return;
   }
   const open = ref === 0 ? head.histograms.chunkOf(slot) : null;

@@ -509,15 +509,16 @@ export class HeadAppender implements Appender {
   #publish(late: LateSamples | null): void {
     const { head, metrics } = this.#options;
     const { table } = head;
-    const { refs, timestampsMs, valueWords, count } = this.#staged;
+    const { refs, timestampsMs, valueWords, startTimestampsMs, count } = this.#staged;
     this.#options.changes.note(this.#leastMs());
     let appended = 0;
     for (let i = 0; i < count; i++) {
       const slot = table.slotOf(refs[i]!);
       if (slot < 0 || late?.isInOrder(i) === false) continue;
       // A sample of the same series that another batch, or this one, brought first wins, as in Prometheus.
-      if (head.append(slot, timestampsMs[i]!, valueWords[i * 2]!, valueWords[i * 2 + 1]!))
-        appended++;
+      const high = valueWords[i * 2 + 1]!;
+      const startMs = startTimestampsMs === null ? 0 : startTimestampsMs[i]!;
+      if (head.append(slot, timestampsMs[i]!, valueWords[i * 2]!, high, startMs)) appended++;
       else if (timestampsMs[i]! < table.maxMs[slot]!) metrics.outOfOrderSamples.inc();
     }
     const taken = late?.publish() ?? { floats: 0, histograms: 0 };

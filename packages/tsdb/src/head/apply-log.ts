@@ -121,13 +121,15 @@ export class LogApplier {
   #adopt(ref: number): void {
     const { head } = this.#options;
     const slot = this.#refs.get(ref);
-    this.#orphans.take(ref, (timestampMs, low, high) => head.append(slot, timestampMs, low, high));
+    this.#orphans.take(ref, (timestampMs, low, high, startMs) =>
+      head.append(slot, timestampMs, low, high, startMs),
+    );
   }
 
   /** The samples `[from, to)` of one record. */
   applySamples(samples: SampleColumns, from: number, to: number): void {
     const { head } = this.#options;
-    const { refs, timestampsMs, valueWords } = samples;
+    const { refs, timestampsMs, valueWords, startTimestampsMs } = samples;
     if (from === to) return;
     this.#lost.passSamples(timestampsMs[from]!, timestampsMs[to - 1]!);
     const minMs = head.minValidMs;
@@ -137,8 +139,9 @@ export class LogApplier {
       const slot = this.#refs.get(refs[i]!);
       const low = valueWords[i * 2]!;
       const high = valueWords[i * 2 + 1]!;
-      if (slot >= 0) head.append(slot, timestampMs, low, high);
-      else this.#setAside(refs[i]!, timestampMs, low, high);
+      const startMs = startTimestampsMs === null ? 0 : startTimestampsMs[i]!;
+      if (slot >= 0) head.append(slot, timestampMs, low, high, startMs);
+      else this.#setAside(refs[i]!, timestampMs, low, high, startMs);
     }
   }
 
@@ -155,12 +158,12 @@ export class LogApplier {
     this.#options.metrics.unknownRefs.with('histograms').inc();
   }
 
-  #setAside(ref: number, timestampMs: number, low: number, high: number): void {
+  #setAside(ref: number, timestampMs: number, low: number, high: number, startMs: number): void {
     const { head, metrics } = this.#options;
     head.table.reserveRef(ref);
     metrics.unknownRefs.with('samples').inc();
     this.#lost.passOrphan(timestampMs);
-    this.#orphans.add(ref, timestampMs, low, high);
+    this.#orphans.add(ref, timestampMs, low, high, startMs);
   }
 
   /** The reference under which the series lives now, 0 when it is unknown. */

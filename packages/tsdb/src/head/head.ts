@@ -5,6 +5,8 @@ import {
   resetXorAppend,
   XOR_CUT_BYTES,
   XOR_SAMPLE_MAX_BYTES,
+  XOR2_SAMPLE_MAX_BYTES,
+  xor2Append,
   xorAppend,
   xorByteLength,
   xorCount,
@@ -16,7 +18,7 @@ import type { EncodedChunk } from '../format/rewrite-chunk.ts';
 import type { HistogramRecord } from '../format/wal-histograms.ts';
 import { ChunkFileUse } from '../head-chunks/chunk-file-use.ts';
 import type { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
-import type { OpenFloats } from '../head-snapshot/series-rows.ts';
+import { type OpenFloats, readStartState } from '../head-snapshot/series-rows.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { OutOfOrder } from '../ooo/out-of-order.ts';
 import { sampleOf, staleHistogram } from '../query/histogram-values.ts';
@@ -29,6 +31,7 @@ import { OpenRegions, REGION_BYTES } from './open-regions.ts';
 import { SealedChunks, type SealedRef } from './sealed-chunks.ts';
 import { SeriesTable, type Slot } from './series-table.ts';
 import { offsetOf, SlabPool } from './slabs.ts';
+import { keptStartMs } from './start-times.ts';
 
 /** The two halves of a value's bits. */
 export type ValueWords = { readonly low: number; readonly high: number };
@@ -39,7 +42,7 @@ export type HeadOptions = {
   readonly slabBytes: number;
   readonly metrics: TsdbMetrics;
   readonly exemplars: ExemplarRing;
-  /** Whether chunks of histograms keep start timestamps. */
+  /** Whether chunks keep start timestamps: those of floats are XOR2 then, whether they have any or not, as Prometheus' are. */
   readonly hasStartTimes: boolean;
   /** Where completed chunks go; its owner closes it. */
   readonly chunkFiles: HeadChunkFiles;
@@ -84,11 +87,11 @@ export class Head {
   constructor(options: HeadOptions) {
     this.options = options;
     this.#metrics = options.metrics;
-    this.table = new SeriesTable(options.hashKey);
+    const { chunkFiles, hasStartTimes } = options;
+    this.table = new SeriesTable(options.hashKey, hasStartTimes);
     this.pool = new SlabPool(options.slabBytes);
     this.open = new OpenRegions(this.pool);
     this.histograms = new OpenHistograms(options);
-    const { chunkFiles, hasStartTimes } = options;
     this.chunkFileUse = new ChunkFileUse(chunkFiles);
     this.sealed = new SealedChunks(chunkFiles, this.chunkFileUse);
     this.outOfOrder = new OutOfOrder({
@@ -98,6 +101,11 @@ export class Head {
       hasStartTimes,
       table: this.table,
     });
+  }
+
+  /** Of open chunks of floats. */
+  get #floatEncoding(): number {
+    return this.table.starts === null ? CHUNK_ENCODING.xor : CHUNK_ENCODING.xor2;
   }
 
   /** Time of the oldest sample that the head answers for; +Infinity when it is empty. */
@@ -207,12 +215,22 @@ export class Head {
 
   isLastValue(slot: Slot, valueLow: number, valueHigh: number): boolean {
     if (this.endsInHistogram(slot)) return false;
-    const words = this.table.xor.lastValueWords;
+    const { xor, starts } = this.table;
+    if (starts?.isStale[slot] === 1) {
+      return valueHigh === STALE_NAN_HIGH && valueLow === STALE_NAN_LOW;
+    }
+    const words = xor.lastValueWords;
     return words[slot * 2] === valueLow && words[slot * 2 + 1] === valueHigh;
   }
 
   /** Appends a logged sample and makes it visible; false (and nothing done) when it is not newer than the last one. */
-  append(slot: Slot, timestampMs: number, valueLow: number, valueHigh: number): boolean {
+  append(
+    slot: Slot,
+    timestampMs: number,
+    valueLow: number,
+    valueHigh: number,
+    startTimestampMs: number,
+  ): boolean {
     const { table } = this;
     if (!(timestampMs > table.maxMs[slot]!)) return false;
     if (this.endsInHistogram(slot)) {
@@ -225,21 +243,23 @@ export class Head {
     }
     const count = this.#prepareChunk(slot, timestampMs);
     const used = count === 0 ? 2 : xorByteLength(table.xor, slot);
+    const { starts } = table;
+    const needed = used + (starts === null ? XOR_SAMPLE_MAX_BYTES : XOR2_SAMPLE_MAX_BYTES);
     let sizeClass = table.openClass[slot]!;
-    while (used + XOR_SAMPLE_MAX_BYTES > REGION_BYTES[sizeClass]!) {
+    while (needed > REGION_BYTES[sizeClass]!) {
       table.openRef[slot] = this.open.enlarge(table.openRef[slot]!, sizeClass, used);
       table.openClass[slot] = ++sizeClass;
     }
     const ref = table.openRef[slot]!;
-    xorAppend(
-      table.xor,
-      slot,
-      this.pool.slabOf(ref).bytes,
-      offsetOf(ref),
-      timestampMs,
-      valueLow,
-      valueHigh,
-    );
+    const { bytes } = this.pool.slabOf(ref);
+    const offset = offsetOf(ref);
+    if (starts === null) {
+      xorAppend(table.xor, slot, bytes, offset, timestampMs, valueLow, valueHigh);
+    } else {
+      const { xor } = table;
+      const startMs = keptStartMs(startTimestampMs);
+      xor2Append(xor, starts, slot, bytes, offset, timestampMs, valueLow, valueHigh, startMs);
+    }
     this.#show(slot, timestampMs);
     return true;
   }
@@ -289,7 +309,7 @@ export class Head {
     const samples = table.xor.count[slot]!;
     if (samples === 0) return null;
     return {
-      encoding: CHUNK_ENCODING.xor,
+      encoding: this.#floatEncoding,
       bytes: pool.slabOf(ref).bytes,
       start: offsetOf(ref),
       length: xorByteLength(table.xor, slot),
@@ -300,8 +320,15 @@ export class Head {
   }
 
   /** Takes a logged sample that is not newer than the series; false when its open chunk has one of that time. */
-  appendLate(slot: Slot, timestampMs: number, valueLow: number, valueHigh: number): boolean {
-    if (!this.outOfOrder.insert(slot, timestampMs, valueLow, valueHigh)) return false;
+  appendLate(
+    slot: Slot,
+    timestampMs: number,
+    valueLow: number,
+    valueHigh: number,
+    startTimestampMs: number,
+  ): boolean {
+    const startMs = keptStartMs(startTimestampMs);
+    if (!this.outOfOrder.insert(slot, timestampMs, valueLow, valueHigh, startMs)) return false;
     if (this.table.isIndexed[slot] === 0) this.table.index(slot);
     return true;
   }
@@ -330,7 +357,8 @@ export class Head {
     const { table } = this;
     const bitLength = from.bitLengths[row]!;
     const length = (bitLength + 7) >>> 3;
-    if (length < 2 || length > REGION_BYTES.at(-1)!) {
+    const { starts } = table;
+    if (length < (starts === null ? 2 : 3) || length > REGION_BYTES.at(-1)!) {
       throw new DecodeError('a chunk of impossible length', start);
     }
     let sizeClass = 0;
@@ -355,7 +383,27 @@ export class Head {
     xor.leading[slot] = from.leading[row]!;
     xor.trailing[slot] = from.trailing[row]!;
     xor.count[slot] = xorCount(bytes, offset);
+    if (starts !== null) {
+      const state = readStartState(source, start + length);
+      starts.startMs[slot] = state.startMs;
+      starts.distanceMs[slot] = state.distanceMs;
+      starts.isStale[slot] = state.isStale ? 1 : 0;
+    }
     this.#showRestored(slot, table.openMinMs[slot]!, maxMs);
+  }
+
+  /** As {@link restoreOpen}, of an encoding that this head does not go on with: the chunk is completed. */
+  restoreEnded(slot: Slot, from: OpenFloats, row: number, source: Uint8Array, start: number): void {
+    const { xor, starts } = this.table;
+    const length = (from.bitLengths[row]! + 7) >>> 3;
+    const isPlain = starts !== null;
+    const isStale = !isPlain && readStartState(source, start + length).isStale;
+    const encoding = isPlain ? CHUNK_ENCODING.xor : CHUNK_ENCODING.xor2;
+    const times = { minMs: from.minMs[row]!, maxMs: from.newestMs[row]! };
+    this.restoreCompleted(slot, { encoding, bytes: source, start, length, ...times });
+    xor.lastValueWords[slot * 2] = isStale ? STALE_NAN_LOW : from.valueWords[row * 2]!;
+    xor.lastValueWords[slot * 2 + 1] = isStale ? STALE_NAN_HIGH : from.valueWords[row * 2 + 1]!;
+    if (starts !== null) starts.isStale[slot] = 0;
   }
 
   /** Gives the series a completed chunk, newer than all that it has, which no head chunk file has. */
@@ -436,7 +484,7 @@ export class Head {
     const { table } = this;
     const ref = table.openRef[slot]!;
     this.#sealChunk(slot, {
-      encoding: CHUNK_ENCODING.xor,
+      encoding: this.#floatEncoding,
       bytes: this.pool.slabOf(ref).bytes,
       start: offsetOf(ref),
       length: xorByteLength(table.xor, slot),

@@ -30,7 +30,13 @@ export class OrphanSamples {
     return this.#dropped;
   }
 
-  add(ref: number, timestampMs: number, valueLow: number, valueHigh: number): void {
+  add(
+    ref: number,
+    timestampMs: number,
+    valueLow: number,
+    valueHigh: number,
+    startTimestampMs: number,
+  ): void {
     const columns = this.#columns;
     const at = columns.count;
     const before = this.#newest.get(ref) ?? NONE;
@@ -49,6 +55,10 @@ export class OrphanSamples {
     columns.timestampsMs[at] = timestampMs;
     columns.valueWords[at * 2] = valueLow;
     columns.valueWords[at * 2 + 1] = valueHigh;
+    if (startTimestampMs !== 0) {
+      columns.startTimestampsMs ??= new Float64Array(columns.refs.length);
+      columns.startTimestampsMs[at] = startTimestampMs;
+    }
     columns.count++;
     this.#previous[at] = before;
     this.#newest.set(ref, at);
@@ -57,16 +67,17 @@ export class OrphanSamples {
   /** Gives the samples of the reference in the order of the log, and forgets them. */
   take(
     ref: number,
-    visit: (timestampMs: number, valueLow: number, valueHigh: number) => void,
+    visit: (timestampMs: number, low: number, high: number, startTimestampMs: number) => void,
   ): void {
     const newest = this.#newest.get(ref);
     if (newest === undefined) return;
     this.#newest.delete(ref);
     const order: number[] = [];
     for (let at = newest; at !== NONE; at = this.#previous[at]!) order.push(at);
-    const { timestampsMs, valueWords } = this.#columns;
+    const { timestampsMs, valueWords, startTimestampsMs } = this.#columns;
     for (const at of order.reverse()) {
-      visit(timestampsMs[at]!, valueWords[at * 2]!, valueWords[at * 2 + 1]!);
+      const startMs = startTimestampsMs?.[at] ?? 0;
+      visit(timestampsMs[at]!, valueWords[at * 2]!, valueWords[at * 2 + 1]!, startMs);
     }
   }
 }

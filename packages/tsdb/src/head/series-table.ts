@@ -9,9 +9,12 @@ import {
   Symbols,
 } from '@pollux/index';
 import {
+  createXor2AppendState,
   createXorAppendState,
+  growXor2AppendState,
   growXorAppendState,
   resetXorAppend,
+  type Xor2AppendState,
   type XorAppendState,
 } from '@pollux/kernels';
 import { Labels } from '@pollux/model';
@@ -44,6 +47,8 @@ export class SeriesTable {
   maxMs = new Float64Array(64);
   /** Open chunk's append state. The time of its last sample, where it has one, is that of the series' newest. */
   xor: XorAppendState = createXorAppendState(64, this.maxMs);
+  /** What open chunks of floats that keep start timestamps have besides; null where none are kept. */
+  starts: Xor2AppendState | null;
   /** Time of the open chunk's first sample, and the time at which it is cut. */
   openMinMs = new Float64Array(64);
   openCutMs = new Float64Array(64);
@@ -75,8 +80,9 @@ export class SeriesTable {
   #isHashed = false;
   readonly #key: HashKey;
 
-  constructor(key: HashKey) {
+  constructor(key: HashKey, hasStartTimes = false) {
     this.#key = key;
+    this.starts = hasStartTimes ? createXor2AppendState(64) : null;
     this.symbols = new Symbols(key);
     this.keys = new KeyTable(key);
   }
@@ -318,6 +324,7 @@ export class SeriesTable {
     this.appended = enlarge(this.appended, size);
     this.maxMs = enlargeDoubles(this.maxMs, size);
     this.xor = growXorAppendState(this.xor, size, this.maxMs);
+    if (this.starts !== null) this.starts = growXor2AppendState(this.starts, size);
     this.openMinMs = enlargeDoubles(this.openMinMs, size);
     this.openCutMs = enlargeDoubles(this.openCutMs, size);
     this.touchedBy = enlargeDoubles(this.touchedBy, size);

@@ -41,7 +41,10 @@ export class FeedApplier {
     const to = slot.ops[at + OP.to]!;
     switch (slot.ops[at + OP.kind]) {
       case OP_KIND.samples:
-        this.#applier.applySamples(slotColumns(slot), from, to);
+        this.#applier.applySamples(slotColumns(slot, false), from, to);
+        return null;
+      case OP_KIND.samplesWithStart:
+        this.#applier.applySamples(slotColumns(slot, true), from, to);
         return null;
       case OP_KIND.series:
         this.#applySeries(slot.seriesWords, from, to);

@@ -86,6 +86,7 @@ export class FeedWriter {
   #decode(record: Uint8Array): boolean {
     const columns = this.#columns;
     columns.count = 0;
+    if (record[0] === RECORD.samples) columns.startTimestampsMs = null;
     const source = new ByteReader(record, 1);
     try {
       if (record[0] === RECORD.samples) decodeSamples(source, columns);

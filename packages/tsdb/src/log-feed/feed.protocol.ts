@@ -29,6 +29,8 @@ export const OP = { kind: 0, from: 1, to: 2, offset: 3, fields: 4 } as const;
 export const OP_KIND = {
   /** `[from, to)` of the sample columns are one record. */
   samples: 0,
+  /** As `samples`, with start timestamps. */
+  samplesWithStart: 5,
   /** `[from, to)` of the series words are one record: see {@link TextTokens} for the texts. */
   series: 1,
   /** `[from, to)` of the bytes are a record as the log has it, of another kind or one that does not decode. */
@@ -45,6 +47,8 @@ export type FeedSlot = {
   readonly timestampsMs: Float64Array;
   readonly refs: Uint32Array;
   readonly valueWords: Uint32Array;
+  /** Of ops of the kind `samplesWithStart`. */
+  readonly startTimestampsMs: Float64Array;
   /** For each series its reference, the number of its texts, and a token or a new text each. */
   readonly seriesWords: Uint32Array;
   readonly bytes: Uint8Array;
@@ -78,14 +82,17 @@ export function createSlot(): FeedSlot {
     timestampsMs: shared(Float64Array, SLOT_SAMPLES),
     refs: shared(Uint32Array, SLOT_SAMPLES),
     valueWords: shared(Uint32Array, SLOT_SAMPLES * 2),
+    startTimestampsMs: shared(Float64Array, SLOT_SAMPLES),
     seriesWords: shared(Uint32Array, SLOT_SERIES_WORDS),
     bytes: shared(Uint8Array, SLOT_BYTES),
   };
 }
 
 /** The samples of a slot as the appliers of records take them; `count` is not used. */
-export function slotColumns({ refs, timestampsMs, valueWords }: FeedSlot): SampleColumns {
-  return { refs, timestampsMs, valueWords, startTimestampsMs: null, count: 0 };
+export function slotColumns(slot: FeedSlot, hasStart: boolean): SampleColumns {
+  const { refs, timestampsMs, valueWords } = slot;
+  const startTimestampsMs = hasStart ? slot.startTimestampsMs : null;
+  return { refs, timestampsMs, valueWords, startTimestampsMs, count: 0 };
 }
 
 function shared<T>(

@@ -51,13 +51,16 @@ export class SlotWriter {
   addSamples(columns: SampleColumns, offset: number): Added {
     const { refs, timestampsMs, valueWords } = this.#slot;
     const { count } = columns;
+    const starts = columns.startTimestampsMs;
+    const kind = starts === null ? OP_KIND.samples : OP_KIND.samplesWithStart;
     if (count > refs.length) return 'unfit';
     const from = this.#samples;
     const to = from + count;
-    if (to > refs.length || !this.#op(OP_KIND.samples, from, to, offset)) return 'full';
+    if (to > refs.length || !this.#op(kind, from, to, offset)) return 'full';
     refs.set(columns.refs.subarray(0, count), from);
     timestampsMs.set(columns.timestampsMs.subarray(0, count), from);
     valueWords.set(columns.valueWords.subarray(0, count * 2), from * 2);
+    if (starts !== null) this.#slot.startTimestampsMs.set(starts.subarray(0, count), from);
     this.#samples = to;
     return 'added';
   }

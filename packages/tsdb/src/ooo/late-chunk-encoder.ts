@@ -3,6 +3,7 @@ import {
   type HistogramChunk,
   HistogramWriter,
   XOR_SAMPLE_MAX_BYTES,
+  Xor2Chunk,
   xorEncode,
 } from '@pollux/kernels';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
@@ -22,6 +23,8 @@ export type OooChunkSamples = {
   readonly timestampsMs: Float64Array;
   /** The bits of a float. */
   readonly words: Uint32Array;
+  /** Of floats, 0 = unknown. */
+  readonly startTimestampsMs: Float64Array;
   /** How many of the chunk's samples arrived after each. */
   readonly after: Uint8Array;
   /** Null for a float. */
@@ -33,6 +36,7 @@ export function createOooChunkSamples(): OooChunkSamples {
     count: 0,
     timestampsMs: new Float64Array(CHUNK_SAMPLES),
     words: new Uint32Array(CHUNK_SAMPLES * 2),
+    startTimestampsMs: new Float64Array(CHUNK_SAMPLES),
     after: new Uint8Array(CHUNK_SAMPLES),
     histograms: new Array<TimedHistogram | null>(CHUNK_SAMPLES).fill(null),
   };
@@ -52,6 +56,7 @@ export class LateChunkEncoder {
   readonly #bytes = new Uint8Array((CHUNK_SAMPLES + 1) * XOR_SAMPLE_MAX_BYTES);
   readonly #timestampsMs = new Float64Array(CHUNK_SAMPLES);
   readonly #words = new Uint32Array(CHUNK_SAMPLES * 2);
+  readonly #startTimestampsMs = new Float64Array(CHUNK_SAMPLES);
   readonly #after = new Uint8Array(CHUNK_SAMPLES);
 
   constructor(hasStartTimes: boolean) {
@@ -69,6 +74,7 @@ export class LateChunkEncoder {
       this.#timestampsMs[floats] = samples.timestampsMs[i]!;
       this.#words[floats * 2] = samples.words[i * 2]!;
       this.#words[floats * 2 + 1] = samples.words[i * 2 + 1]!;
+      this.#startTimestampsMs[floats] = samples.startTimestampsMs[i]!;
       this.#after[floats] = samples.after[i]!;
       floats++;
     }
@@ -79,12 +85,26 @@ export class LateChunkEncoder {
   }
 
   #takeFloats(count: number, take: TakeLateChunk): void {
-    const bytes = this.#bytes;
     const times = this.#timestampsMs;
-    const length = xorEncode(this.#xor, times, this.#words, 0, count, bytes, 0);
     const [minMs, maxMs] = [times[0]!, times[count - 1]!];
-    const chunk = { encoding: CHUNK_ENCODING.xor, bytes, start: 0, length, minMs, maxMs };
-    take(chunk, this.#after.subarray(0, count));
+    const floats = this.#hasStartTimes ? this.#withStarts(count) : this.#plain(count);
+    take({ ...floats, start: 0, minMs, maxMs }, this.#after.subarray(0, count));
+  }
+
+  #plain(count: number): Pick<EncodedChunk, 'encoding' | 'bytes' | 'length'> {
+    const bytes = this.#bytes;
+    const length = xorEncode(this.#xor, this.#timestampsMs, this.#words, 0, count, bytes, 0);
+    return { encoding: CHUNK_ENCODING.xor, bytes, length };
+  }
+
+  #withStarts(count: number): Pick<EncodedChunk, 'encoding' | 'bytes' | 'length'> {
+    const chunk = new Xor2Chunk();
+    const words = this.#words;
+    for (let i = 0; i < count; i++) {
+      const startMs = this.#startTimestampsMs[i]!;
+      chunk.append(this.#timestampsMs[i]!, words[i * 2]!, words[i * 2 + 1]!, startMs);
+    }
+    return { encoding: CHUNK_ENCODING.xor2, bytes: chunk.bytes, length: chunk.byteLength };
   }
 
   #encodeHistograms(samples: OooChunkSamples, take: TakeLateChunk): void {

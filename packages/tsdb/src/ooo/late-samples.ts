@@ -116,14 +116,16 @@ export class LateSamples {
   publish(): { readonly floats: number; readonly histograms: number } {
     const { head, metrics } = this.#options;
     const { table } = head;
-    const { refs, timestampsMs, valueWords, count } = this.#late;
+    const { refs, timestampsMs, valueWords, startTimestampsMs, count } = this.#late;
     const chunks = head.outOfOrder.samples.chunkCount;
     let floats = 0;
     for (let i = 0; i < count; i++) {
       const slot = table.slotOf(refs[i]!);
       if (slot < 0) continue;
       const low = valueWords[i * 2]!;
-      if (head.appendLate(slot, timestampsMs[i]!, low, valueWords[i * 2 + 1]!)) floats++;
+      const high = valueWords[i * 2 + 1]!;
+      const startMs = startTimestampsMs === null ? 0 : startTimestampsMs[i]!;
+      if (head.appendLate(slot, timestampsMs[i]!, low, high, startMs)) floats++;
     }
     let histograms = 0;
     for (const record of this.#lateHistograms) {
@@ -142,8 +144,9 @@ export class LateSamples {
 
   #partFloats(pendingMs: Float64Array): void {
     const { head, staged, metrics } = this.#options;
-    const { refs, timestampsMs, valueWords, count } = staged;
+    const { refs, timestampsMs, valueWords, startTimestampsMs, count } = staged;
     const late = this.#late;
+    if (startTimestampsMs !== null) late.startTimestampsMs ??= new Float64Array(late.refs.length);
     for (let i = 0; i < count; i++) {
       if (this.#fates[i] !== FATE.inOrder) continue;
       const at = timestampsMs[i]!;
@@ -156,6 +159,9 @@ export class LateSamples {
       late.timestampsMs[next] = at;
       late.valueWords[next * 2] = valueWords[i * 2]!;
       late.valueWords[next * 2 + 1] = valueWords[i * 2 + 1]!;
+      if (late.startTimestampsMs !== null) {
+        late.startTimestampsMs[next] = startTimestampsMs?.[i] ?? 0;
+      }
     }
   }
 

@@ -2,8 +2,10 @@ import {
   createXorEncoder,
   type HistogramChunk,
   HistogramWriter,
+  XOR_CUT_BYTES,
   XOR_MAX_BYTES,
   XOR_SAMPLE_MAX_BYTES,
+  Xor2Chunk,
   xorCount,
   xorEncode,
 } from '@pollux/kernels';
@@ -37,6 +39,7 @@ export class OooChunkEncoder {
       let end = start + 1;
       while (end < count && kinds[end] === kinds[start]) end++;
       if (kinds[start] === 1) await this.#writeHistograms(run, start, end);
+      else if (this.#head.options.hasStartTimes) await this.#writeWithStarts(run, start, end);
       else await this.#writeFloats(run, start, end);
       start = end;
     }
@@ -54,6 +57,24 @@ export class OooChunkEncoder {
       const chunk = { bytes, start: 0, end: length };
       const ref = await this.#writer.addChunk(CHUNK_ENCODING.xor, chunk, samples);
       const next = start + samples;
+      this.#metas.push({ minMs: timestampsMs[start]!, maxMs: timestampsMs[next - 1]!, ref });
+      start = next;
+    }
+  }
+
+  async #writeWithStarts(run: SampleRun, from: number, end: number): Promise<void> {
+    const { timestampsMs, words, startTimestampsMs } = run;
+    const { samplesPerChunk } = this.#head.options;
+    for (let start = from; start < end; ) {
+      const chunk = new Xor2Chunk();
+      let next = start;
+      while (next < end && chunk.count < samplesPerChunk && chunk.byteLength <= XOR_CUT_BYTES) {
+        const startMs = startTimestampsMs?.[next] ?? 0;
+        chunk.append(timestampsMs[next]!, words[next * 2]!, words[next * 2 + 1]!, startMs);
+        next++;
+      }
+      const bytes = { bytes: chunk.bytes, start: 0, end: chunk.byteLength };
+      const ref = await this.#writer.addChunk(CHUNK_ENCODING.xor2, bytes, chunk.count);
       this.#metas.push({ minMs: timestampsMs[start]!, maxMs: timestampsMs[next - 1]!, ref });
       start = next;
     }

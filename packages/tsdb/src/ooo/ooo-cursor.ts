@@ -71,7 +71,7 @@ export class OooCursor implements SeriesCursor {
     run.sort();
     const histograms = run.takeHistograms();
     if (histograms.length > 0) target.addHistograms(histograms);
-    target.addSamples(run.timestampsMs, run.words, run.count);
+    target.addSamples(run.timestampsMs, run.words, run.count, run.startTimestampsMs);
   }
 
   close(): void {

@@ -63,7 +63,7 @@ async function measure(shape: (sample: number, series: number) => number, isShuf
     const sample = isShuffled ? (i * 7) % SAMPLES : i;
     for (let series = 0; series < SERIES; series++) {
       value[0] = shape(sample, series);
-      samples.insert(series, T0 + sample * 15_000 + (series % 1000), words[0]!, words[1]!);
+      samples.insert(series, T0 + sample * 15_000 + (series % 1000), words[0]!, words[1]!, 0);
     }
     // A batch a turn, as scrapes come.
     await new Promise(setImmediate);

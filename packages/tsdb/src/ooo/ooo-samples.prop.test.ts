@@ -69,7 +69,7 @@ describe('late samples', () => {
             const text = isHistogram ? histogramText(histogram) : String(step);
             const isTaken = isHistogram
               ? samples.insertHistogram(1, atMs, histogram, 0)
-              : samples.insert(1, atMs, step, 0);
+              : samples.insert(1, atMs, step, 0, 0);
             if (isTaken) arrived.push({ atMs, text, isDeleted: false });
             const what = random.below(40);
             if (what < 4) open.push({ reader: readers.begin(), since: samples.insertedOf(1) });
@@ -113,7 +113,7 @@ describe('late samples', () => {
     const { samples, pool } = makeSamples();
     const source = new HistogramSource(new SeededRandom(1), { isInteger: true });
     for (let i = 0; i < 20_000; i++) {
-      samples.insert(1, i * 1000, i, i * 77);
+      samples.insert(1, i * 1000, i, i * 77, 0);
       if (i < 2_000) samples.insertHistogram(2, i * 1000, source.next(), 0);
     }
     expect(samples.chunkCount).toBeGreaterThan(20_000 / 32);
@@ -128,7 +128,7 @@ describe('late samples', () => {
     const apart = 20 * 24 * 3_600_000;
     const source = new HistogramSource(new SeededRandom(2), { isInteger: true });
     for (let i = 0; i < 40; i++) {
-      samples.insert(1, ((i * 7) % 40) * apart, i, 0);
+      samples.insert(1, ((i * 7) % 40) * apart, i, 0, 0);
       samples.insertHistogram(2, ((i * 7) % 40) * apart, source.next(true), 0);
     }
     samples.mark(1);

@@ -21,8 +21,9 @@ export type OooSamplesOptions = LateChunkStore & {
   readonly table: { readonly refs: Uint32Array };
 };
 
-/** Time f64, value f64; of a histogram its reference in place of the value. */
+/** Time f64, value f64; of a histogram its reference in place of the value. Where start timestamps are kept one f64 more. */
 const SAMPLE_BYTES = 16;
+const SAMPLE_WITH_START_BYTES = 24;
 /** Samples that an open chunk has room for: most series have few out of order. */
 const OPEN_SAMPLES: readonly number[] = [4, 8, 16, CHUNK_SAMPLES];
 
@@ -47,6 +48,7 @@ type Deletion = Interval & { readonly inserted: number };
 export class OooSamples {
   readonly #pool: SlabPool;
   readonly #table: OooSamplesOptions['table'];
+  readonly #sampleBytes: number;
   readonly #regions: OpenRegions;
   readonly #chunks: SealedOooChunks;
   /** Of open chunks: what stands for a histogram in one is its reference here. */
@@ -80,9 +82,10 @@ export class OooSamples {
     const { pool, table, readers } = options;
     this.#pool = pool;
     this.#table = table;
+    this.#sampleBytes = options.hasStartTimes ? SAMPLE_WITH_START_BYTES : SAMPLE_BYTES;
     this.#regions = new OpenRegions(
       pool,
-      OPEN_SAMPLES.map((samples) => samples * SAMPLE_BYTES),
+      OPEN_SAMPLES.map((samples) => samples * this.#sampleBytes),
     );
     this.#chunks = new SealedOooChunks(options, readers);
     this.histograms = new PackedHistograms(pool);
@@ -114,17 +117,18 @@ export class OooSamples {
     const row = this.#row(slot);
     if (row < 0 || this.#openCount[row] === 0) return false;
     const { doubles } = this.#pool.slabOf(this.#openRef[row]!);
+    const step = this.#sampleBytes >>> 3;
     let at = offsetOf(this.#openRef[row]!) >>> 3;
-    for (let i = this.#openCount[row]!; i > 0; i--, at += 2) {
+    for (let i = this.#openCount[row]!; i > 0; i--, at += step) {
       if (doubles[at] === timestampMs) return true;
     }
     return false;
   }
 
   /** False, and nothing done, when the open chunk already has a sample of that time, as in Prometheus. */
-  insert(slot: Slot, timestampMs: number, low: number, high: number): boolean {
+  insert(slot: Slot, timestampMs: number, low: number, high: number, startMs: number): boolean {
     if (this.isKnown(slot, timestampMs)) return false;
-    this.#add(this.#rowFor(slot), timestampMs, low, high);
+    this.#add(this.#rowFor(slot), timestampMs, low, high, startMs);
     return true;
   }
 
@@ -137,13 +141,13 @@ export class OooSamples {
   ): boolean {
     if (this.isKnown(slot, timestampMs)) return false;
     const row = this.#rowFor(slot);
-    this.#add(row, timestampMs, this.histograms.add(histogram, startTimestampMs), 0);
+    this.#add(row, timestampMs, this.histograms.add(histogram, startTimestampMs), 0, 0);
     const place = this.#openCount[row]! - 1;
     this.#openHistograms[row] = this.#openHistograms[row]! | (1 << place);
     return true;
   }
 
-  #add(row: number, timestampMs: number, low: number, high: number): void {
+  #add(row: number, timestampMs: number, low: number, high: number, startMs: number): void {
     if (this.#openCount[row] === CHUNK_SAMPLES) this.#seal(row);
     const count = this.#openCount[row]!;
     if (count === 0) {
@@ -153,15 +157,16 @@ export class OooSamples {
       this.#openChunks++;
     } else if (count === OPEN_SAMPLES[this.#openClass[row]!]) {
       const sizeClass = this.#openClass[row]!;
-      const used = count * SAMPLE_BYTES;
+      const used = count * this.#sampleBytes;
       this.#openRef[row] = this.#regions.enlarge(this.#openRef[row]!, sizeClass, used);
       this.#openClass[row] = sizeClass + 1;
     }
     const slab = this.#pool.slabOf(this.#openRef[row]!);
-    const offset = offsetOf(this.#openRef[row]!) + count * SAMPLE_BYTES;
+    const offset = offsetOf(this.#openRef[row]!) + count * this.#sampleBytes;
     slab.doubles[offset >>> 3] = timestampMs;
     slab.words[(offset >>> 2) + 2] = low;
     slab.words[(offset >>> 2) + 3] = high;
+    if (this.#sampleBytes > SAMPLE_BYTES) slab.doubles[(offset >>> 3) + 2] = startMs;
     this.#openCount[row] = count + 1;
     this.#inserted[row] = this.#inserted[row]! + 1;
     if (timestampMs < this.#oldestMs[row]!) this.#oldestMs[row] = timestampMs;
@@ -339,14 +344,19 @@ export class OooSamples {
     const { doubles, words } = this.#pool.slabOf(this.#openRef[row]!);
     const start = offsetOf(this.#openRef[row]!);
     for (let place = 0; place < shown; place++) {
-      const at = start + place * SAMPLE_BYTES;
+      const at = start + place * this.#sampleBytes;
       const timestampMs = doubles[at >>> 3]!;
       if (timestampMs < view.minMs || timestampMs > view.maxMs) continue;
       const low = words[(at >>> 2) + 2]!;
       if (((this.#openHistograms[row]! >>> place) & 1) === 1) {
         target.addHistogram({ ...this.histograms.read(low), timestampMs });
-      } else target.add(timestampMs, low, words[(at >>> 2) + 3]!);
+      } else target.add(timestampMs, low, words[(at >>> 2) + 3]!, this.#startAt(doubles, at));
     }
+  }
+
+  /** Start timestamp of the sample of an open chunk at the byte. */
+  #startAt(doubles: Float64Array, at: number): number {
+    return this.#sampleBytes > SAMPLE_BYTES ? doubles[(at >>> 3) + 2]! : 0;
   }
 
   /** Forgets deletions behind which no sample is left. */
@@ -373,13 +383,14 @@ export class OooSamples {
     samples.histograms.fill(null);
     for (let i = 0; i < count; i++) {
       const place = this.#order[i]!;
-      const at = start + place * SAMPLE_BYTES;
+      const at = start + place * this.#sampleBytes;
       const timestampMs = slab.doubles[at >>> 3]!;
       const low = slab.words[(at >>> 2) + 2]!;
       samples.timestampsMs[i] = timestampMs;
       samples.after[i] = count - 1 - place;
       samples.words[i * 2] = low;
       samples.words[i * 2 + 1] = slab.words[(at >>> 2) + 3]!;
+      samples.startTimestampsMs[i] = this.#startAt(slab.doubles, at);
       if (((histograms >>> place) & 1) === 0) continue;
       samples.histograms[i] = { ...this.histograms.read(low), timestampMs };
       this.histograms.drop(low);
@@ -390,7 +401,8 @@ export class OooSamples {
   /** Puts into the order the places of arrival by time. Nearly sorted and short, so by insertion. */
   #sortOpen(slab: Slab, start: number, count: number): void {
     const order = this.#order;
-    const timeOf = (place: number): number => slab.doubles[(start >>> 3) + place * 2]!;
+    const step = this.#sampleBytes >>> 3;
+    const timeOf = (place: number): number => slab.doubles[(start >>> 3) + place * step]!;
     for (let i = 0; i < count; i++) {
       const time = timeOf(i);
       let at = i;
@@ -422,9 +434,10 @@ export class OooSamples {
     if (count === 0) return { minMs, maxMs };
     const { doubles } = this.#pool.slabOf(this.#openRef[row]!);
     const start = offsetOf(this.#openRef[row]!) >>> 3;
+    const step = this.#sampleBytes >>> 3;
     for (let i = 0; i < count; i++) {
-      minMs = Math.min(minMs, doubles[start + i * 2]!);
-      maxMs = Math.max(maxMs, doubles[start + i * 2]!);
+      minMs = Math.min(minMs, doubles[start + i * step]!);
+      maxMs = Math.max(maxMs, doubles[start + i * step]!);
     }
     return { minMs, maxMs };
   }
@@ -477,9 +490,10 @@ export class OooSamples {
 }
 
 function addSample(chunk: LoadedLateChunk, index: number, target: SampleRun): void {
-  const { timestampsMs, words, histograms } = chunk;
+  const { timestampsMs, words, startTimestampsMs, histograms } = chunk;
   if (histograms === null) {
-    target.add(timestampsMs[index]!, words[index * 2]!, words[index * 2 + 1]!);
+    const startMs = startTimestampsMs === null ? 0 : startTimestampsMs[index]!;
+    target.add(timestampsMs[index]!, words[index * 2]!, words[index * 2 + 1]!, startMs);
   } else target.addHistogram(histograms[index]!);
 }
 

@@ -9,9 +9,11 @@ import {
   HastyClock,
   openTsdb,
   type Point,
+  pointWith,
   query,
   removeDirectory,
   series,
+  startOf,
   T0,
   temporaryDirectory,
   type Write,
@@ -82,7 +84,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** What the database must hold: of each series the first sample of each time. */
 class Model {
   readonly #samples = new Map<string, Map<number, bigint>>();
+  readonly #hasStarts: boolean;
   newestMs = Number.NEGATIVE_INFINITY;
+
+  constructor(hasStarts: boolean) {
+    this.#hasStarts = hasStarts;
+  }
 
   take({ labels, timestampMs, value }: Write): void {
     const key = labels.toString();
@@ -106,7 +113,7 @@ class Model {
     for (const key of [...this.#samples.keys()].sort()) {
       const points = [...this.#samples.get(key)!]
         .filter(([at]) => at >= minMs && at <= maxMs)
-        .map(([timestampMs, value]) => ({ timestampMs, bits: value }))
+        .map(([timestampMs, value]) => pointWith(this.#hasStarts, timestampMs, value))
         .sort((a, b) => a.timestampMs - b.timestampMs);
       if (points.length > 0) answer.set(key, points);
     }
@@ -118,9 +125,15 @@ class Model {
 class World {
   directory = temporaryDirectory();
   db!: Tsdb;
+  readonly #startTimestamps: boolean;
+
+  constructor(startTimestamps: boolean) {
+    this.#startTimestamps = startTimestamps;
+  }
 
   async open(): Promise<void> {
-    this.db = await openTsdb(this.directory, { options: OPTIONS, clock: new HastyClock() });
+    const options = { ...OPTIONS, startTimestamps: this.#startTimestamps };
+    this.db = await openTsdb(this.directory, { options, clock: new HastyClock() });
   }
 
   async restart(): Promise<void> {
@@ -163,13 +176,15 @@ async function perform(world: World, model: Model, current: Step): Promise<void>
         labels: series(index),
         timestampMs: model.newestMs - agoMs,
         value,
+        startMs: startOf(model.newestMs - agoMs),
       }));
       await appendChecked(world, model, writes);
       return;
     }
     case 'lead': {
       const timestampMs = model.newestMs + current.byMs + 1;
-      await appendChecked(world, model, [{ labels: LEADER, timestampMs, value: 1n }]);
+      const startMs = startOf(timestampMs);
+      await appendChecked(world, model, [{ labels: LEADER, timestampMs, value: 1n, startMs }]);
       return;
     }
     case 'tick': {
@@ -210,13 +225,19 @@ describe('samples in any order', () => {
       await fc.assert(
         fc.asyncProperty(
           fc.array(step, { minLength: 20, maxLength: 100, size: 'max' }),
-          async (steps) => {
-            const world = new World();
+          fc.boolean(),
+          async (steps, hasStarts) => {
+            const world = new World(hasStarts);
             await world.open();
-            const model = new Model();
+            const model = new Model(hasStarts);
             model.newestMs = T0 + WINDOW_MS;
             await appendChecked(world, model, [
-              { labels: LEADER, timestampMs: model.newestMs + 1, value: 1n },
+              {
+                labels: LEADER,
+                timestampMs: model.newestMs + 1,
+                value: 1n,
+                startMs: startOf(model.newestMs + 1),
+              },
             ]);
             for (const current of steps) await perform(world, model, current);
             const everything = model.answer(-(2 ** 50), 2 ** 50);
@@ -244,7 +265,7 @@ describe('samples in any order', () => {
             { minLength: 400 },
           ),
           async (order) => {
-            const world = new World();
+            const world = new World(false);
             await world.open();
             const newestMs = T0 + WINDOW_MS;
             await append(world.db, [{ labels: LEADER, timestampMs: newestMs, value: 1n }]);

@@ -76,8 +76,8 @@ export class OutOfOrder {
   }
 
   /** Takes a logged sample and makes it visible; false when the open chunk has one of that time. */
-  insert(slot: Slot, timestampMs: number, low: number, high: number): boolean {
-    if (!this.samples.insert(slot, timestampMs, low, high)) return false;
+  insert(slot: Slot, timestampMs: number, low: number, high: number, startMs: number): boolean {
+    if (!this.samples.insert(slot, timestampMs, low, high, startMs)) return false;
     this.#widen(timestampMs);
     return true;
   }

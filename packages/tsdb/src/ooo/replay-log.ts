@@ -147,7 +147,7 @@ function applyRecord(state: ReplayState, record: WalRecord): void {
 
 function applySamples(state: ReplayState, samples: SampleColumns): void {
   const { head } = state.options;
-  const { refs, timestampsMs, valueWords, count } = samples;
+  const { refs, timestampsMs, valueWords, startTimestampsMs, count } = samples;
   for (let i = 0; i < count; i++) {
     const slot = liveSlot(state, refs[i]!);
     if (slot < 0) {
@@ -155,7 +155,8 @@ function applySamples(state: ReplayState, samples: SampleColumns): void {
       state.unknownSamples++;
       continue;
     }
-    head.appendLate(slot, timestampsMs[i]!, valueWords[i * 2]!, valueWords[i * 2 + 1]!);
+    const startMs = startTimestampsMs === null ? 0 : startTimestampsMs[i]!;
+    head.appendLate(slot, timestampsMs[i]!, valueWords[i * 2]!, valueWords[i * 2 + 1]!, startMs);
   }
 }
 

@@ -5,6 +5,8 @@ export class SampleRun {
   timestampsMs = new Float64Array(64);
   /** The bits of floats; of a histogram its place among those that were added. */
   words = new Uint32Array(128);
+  /** Of floats, 0 = unknown; null while none has been added that has one. */
+  startTimestampsMs: Float64Array | null = null;
   /** 1 for a histogram. */
   kinds = new Uint8Array(64);
   count = 0;
@@ -16,15 +18,20 @@ export class SampleRun {
 
   clear(): void {
     this.count = 0;
+    this.startTimestampsMs = null;
     if (this.#histograms.length > 0) this.#histograms = [];
   }
 
-  add(timestampMs: number, low: number, high: number): void {
+  add(timestampMs: number, low: number, high: number, startTimestampMs: number): void {
     this.#add(timestampMs, low, high, 0);
+    if (startTimestampMs === 0 && this.startTimestampsMs === null) return;
+    this.startTimestampsMs ??= new Float64Array(this.timestampsMs.length);
+    this.startTimestampsMs[this.count - 1] = startTimestampMs;
   }
 
   addHistogram(sample: TimedHistogram): void {
     this.#add(sample.timestampMs, this.#histograms.push(sample) - 1, 0, 1);
+    if (this.startTimestampsMs !== null) this.startTimestampsMs[this.count - 1] = 0;
   }
 
   /** The histogram at a place where `kinds` is 1. */
@@ -48,6 +55,8 @@ export class SampleRun {
     const order = this.#order.subarray(0, count);
     for (let i = 0; i < count; i++) order[i] = i;
     const times = this.timestampsMs;
+    const starts = this.startTimestampsMs;
+    const sortedStarts = starts === null ? null : new Float64Array(times.length);
     order.sort((a, b) => times[a]! - times[b]! || a - b);
     let kept = 0;
     for (const from of order) {
@@ -57,11 +66,13 @@ export class SampleRun {
       this.#sortedWords[kept * 2] = this.words[from * 2]!;
       this.#sortedWords[kept * 2 + 1] = this.words[from * 2 + 1]!;
       this.#sortedKinds[kept] = this.kinds[from]!;
+      if (starts !== null && sortedStarts !== null) sortedStarts[kept] = starts[from]!;
       kept++;
     }
     [this.timestampsMs, this.#times] = [this.#times, this.timestampsMs];
     [this.words, this.#sortedWords] = [this.#sortedWords, this.words];
     [this.kinds, this.#sortedKinds] = [this.#sortedKinds, this.kinds];
+    this.startTimestampsMs = sortedStarts;
     this.count = kept;
   }
 
@@ -78,6 +89,9 @@ export class SampleRun {
       this.words[kept * 2] = this.words[i * 2]!;
       this.words[kept * 2 + 1] = this.words[i * 2 + 1]!;
       this.kinds[kept] = 0;
+      if (this.startTimestampsMs !== null) {
+        this.startTimestampsMs[kept] = this.startTimestampsMs[i]!;
+      }
       kept++;
     }
     this.count = kept;
@@ -99,6 +113,11 @@ export class SampleRun {
     times.set(this.timestampsMs);
     words.set(this.words);
     kinds.set(this.kinds);
+    if (this.startTimestampsMs !== null) {
+      const starts = new Float64Array(size);
+      starts.set(this.startTimestampsMs);
+      this.startTimestampsMs = starts;
+    }
     this.timestampsMs = times;
     this.words = words;
     this.kinds = kinds;

@@ -1,5 +1,5 @@
 import { DecodeError } from '@pollux/base';
-import { decodeHistograms, XOR_MALFORMED, xorCount, xorDecode } from '@pollux/kernels';
+import { decodeHistograms, XOR_MALFORMED, xor2Decode, xorCount, xorDecode } from '@pollux/kernels';
 import { CorruptionError } from '../errors.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import { SealedChunks, type SealedRef } from '../head/sealed-chunks.ts';
@@ -14,7 +14,7 @@ import type { OooReaders } from './ooo-readers.ts';
 export type LateChunkStore = {
   readonly chunkFiles: HeadChunkFiles;
   readonly chunkFileUse: ChunkFileUse;
-  /** Whether chunks of histograms keep start timestamps. */
+  /** Whether chunks keep start timestamps. */
   readonly hasStartTimes: boolean;
 };
 
@@ -30,6 +30,8 @@ export type LoadedLateChunk = {
   readonly count: number;
   readonly timestampsMs: Float64Array;
   readonly words: Uint32Array;
+  /** Of floats, 0 = unknown; null for none. */
+  readonly startTimestampsMs: Float64Array | null;
   /** Null for a chunk of floats. */
   readonly histograms: readonly TimedHistogram[] | null;
 };
@@ -127,6 +129,7 @@ export class SealedOooChunks {
     const { encoding, bytes, start, length } = chunk;
     try {
       if (encoding === CHUNK_ENCODING.xor) return this.#loadFloats(bytes, start, length);
+      if (encoding === CHUNK_ENCODING.xor2) return loadFloatsWithStart(bytes, start, length);
       return loadHistograms(bytes, start, length, encoding);
     } catch (cause) {
       if (!(cause instanceof DecodeError)) throw cause;
@@ -146,8 +149,14 @@ export class SealedOooChunks {
     if (claimed > CHUNK_SAMPLES) throw new DecodeError(`${claimed} samples`, start);
     const count = xorDecode(bytes, start, length, timestampsMs, words, 0);
     if (count === XOR_MALFORMED) throw new DecodeError('cut off', start);
-    return { count, timestampsMs, words, histograms: null };
+    return { count, timestampsMs, words, startTimestampsMs: null, histograms: null };
   }
+}
+
+function loadFloatsWithStart(bytes: Uint8Array, start: number, length: number): LoadedLateChunk {
+  const { valueWords: words, ...columns } = xor2Decode(bytes, start, length);
+  if (columns.count > CHUNK_SAMPLES) throw new DecodeError(`${columns.count} samples`, start);
+  return { ...columns, words, histograms: null };
 }
 
 /** What a chunk says of resets holds against the late histogram before it, which may not be the one before it in time. */
@@ -165,7 +174,7 @@ function loadHistograms(
     startTimestampMs: startTimestampsMs?.[i] ?? 0,
     histogram: histogramAt(columns, i, hint),
   }));
-  return { count, timestampsMs, words: NO_WORDS, histograms };
+  return { count, timestampsMs, words: NO_WORDS, startTimestampsMs: null, histograms };
 }
 
 const NO_WORDS = new Uint32Array(0);

@@ -14,6 +14,7 @@ import { bucketResolutionMs, decodeBuckets } from '../downsample/bucket-chunk.ts
 import { BucketTable, type TableColumn } from '../downsample/bucket-table.ts';
 import { CorruptionError, NotSupportedError } from '../errors.ts';
 import { BUCKETS_ENCODING, CHUNK_ENCODING } from '../format/chunk-file.ts';
+import { hasFloatStartTimes } from '../format/float-chunk.ts';
 import type { Interval } from '../head/intervals.ts';
 import { HistogramRun, type TimedHistogram } from './histogram-run.ts';
 import type { LentChunk, SampleTarget } from './sample-target.ts';
@@ -48,6 +49,8 @@ export class ColumnBuilder implements SampleTarget {
   #words = new Uint32Array(2048);
   /** The words as values. */
   #values = new Float64Array(this.#words.buffer);
+  /** Start timestamps of the floats, 0 = unknown; null while the batch has shown none. */
+  #startsMs: Float64Array | null = null;
   /** Where the samples of the series begin that is being collected. */
   #base = 0;
   #count = 0;
@@ -131,12 +134,18 @@ export class ColumnBuilder implements SampleTarget {
   }
 
   /** Adds samples in ascending order of time, without those outside the range. The columns are copied. */
-  addSamples(timestampsMs: Float64Array, words: Uint32Array, count: number): void {
+  addSamples(
+    timestampsMs: Float64Array,
+    words: Uint32Array,
+    count: number,
+    startTimestampsMs: Float64Array | null = null,
+  ): void {
     this.#budget.take(count * SAMPLE_BYTES);
     this.#reserve(count);
     const start = this.#count;
     this.#timestampsMs.set(timestampsMs.subarray(0, count), start);
     this.#words.set(words.subarray(0, count * 2), start * 2);
+    if (startTimestampsMs !== null) this.#setStarts(startTimestampsMs.subarray(0, count), start);
     this.#trim(start, start + count, []);
     this.#join(start);
     this.#budget.give((count - (this.#count - start)) * SAMPLE_BYTES);
@@ -162,7 +171,9 @@ export class ColumnBuilder implements SampleTarget {
     const { from, to } = this.#nextSeries();
     this.#count = from;
     this.#base = from;
-    return floatColumns(labels, this.#timestampsMs.slice(from, to), this.#values.slice(from, to));
+    const starts = someStarts(this.#startsMs?.slice(from, to) ?? null);
+    const times = this.#timestampsMs.slice(from, to);
+    return floatColumns(labels, times, this.#values.slice(from, to), starts);
   }
 
   /** Keeps the series until {@link release}, of its floats only the newest if so wanted, and starts the next. */
@@ -183,7 +194,9 @@ export class ColumnBuilder implements SampleTarget {
     const held = this.#held;
     const times = isLent ? this.#timestampsMs : this.#timestampsMs.slice(0, this.#base);
     const values = isLent ? this.#values : this.#values.slice(0, this.#base);
+    const starts = isLent ? this.#startsMs : (this.#startsMs?.slice(0, this.#base) ?? null);
     this.#held = [];
+    this.#startsMs = null;
     this.#base = 0;
     this.#count = 0;
     return held.map((series) =>
@@ -193,6 +206,7 @@ export class ColumnBuilder implements SampleTarget {
             series.labels,
             times.subarray(series.from, series.to),
             values.subarray(series.from, series.to),
+            someStarts(starts?.subarray(series.from, series.to) ?? null),
           ),
     );
   }
@@ -209,6 +223,7 @@ export class ColumnBuilder implements SampleTarget {
     this.#timestampsMs[base] = this.#timestampsMs[newest]!;
     this.#words[base * 2] = this.#words[newest * 2]!;
     this.#words[base * 2 + 1] = this.#words[newest * 2 + 1]!;
+    if (this.#startsMs !== null) this.#startsMs[base] = this.#startsMs[newest]!;
     this.#budget.give((newest - base) * SAMPLE_BYTES);
     this.#count = base + 1;
   }
@@ -239,6 +254,7 @@ export class ColumnBuilder implements SampleTarget {
         timestampsMs[at] = floatMs;
         words[at * 2] = this.#words[(base + i) * 2]!;
         words[at * 2 + 1] = this.#words[(base + i) * 2 + 1]!;
+        startsMs[at] = this.#startsMs?.[base + i] ?? 0;
         histograms.push(null);
         i++;
       }
@@ -250,7 +266,7 @@ export class ColumnBuilder implements SampleTarget {
       timestampsMs,
       values,
       histograms,
-      startTimestampsMs: startsMs.some((startMs) => startMs !== 0) ? startsMs : null,
+      startTimestampsMs: someStarts(startsMs),
       replica: '',
     };
   }
@@ -272,11 +288,13 @@ export class ColumnBuilder implements SampleTarget {
 
   #addXor2Chunk(chunk: ChunkBytes, deleted: readonly Interval[]): void {
     const columns = xor2Decode(chunk.bytes, chunk.offset, chunk.length);
+    const hasStarts = hasFloatStartTimes(CHUNK_ENCODING.xor2, chunk.bytes, chunk.offset);
     this.#budget.take(columns.count * SAMPLE_BYTES);
     this.#reserve(columns.count);
     const start = this.#count;
     this.#timestampsMs.set(columns.timestampsMs, start);
     this.#words.set(columns.valueWords, start * 2);
+    if (hasStarts) this.#setStarts(columns.startTimestampsMs, start);
     this.#trim(start, start + columns.count - chunk.hidden, deleted);
     this.#join(start);
     this.#budget.give((columns.count - (this.#count - start)) * SAMPLE_BYTES);
@@ -302,6 +320,7 @@ export class ColumnBuilder implements SampleTarget {
     if (from > start) {
       times.copyWithin(start, from, to);
       this.#words.copyWithin(start * 2, from * 2, to * 2);
+      this.#startsMs?.copyWithin(start, from, to);
     }
     this.#count = start + to - from;
     for (const interval of deleted) this.#remove(start, interval);
@@ -316,6 +335,7 @@ export class ColumnBuilder implements SampleTarget {
     if (to === from) return;
     times.copyWithin(from, to, this.#count);
     this.#words.copyWithin(from * 2, to * 2, this.#count * 2);
+    this.#startsMs?.copyWithin(from, to, this.#count);
     this.#count -= to - from;
   }
 
@@ -334,6 +354,8 @@ export class ColumnBuilder implements SampleTarget {
     const from = lowerBound(times, this.#base, start, times[start]!);
     const mergedTimes = new Float64Array(end - from);
     const mergedWords = new Uint32Array((end - from) * 2);
+    const starts = this.#startsMs;
+    const mergedStarts = starts === null ? null : new Float64Array(end - from);
     let count = 0;
     let i = from;
     let j = start;
@@ -347,10 +369,12 @@ export class ColumnBuilder implements SampleTarget {
       mergedTimes[count] = times[taken]!;
       mergedWords[count * 2] = words[taken * 2]!;
       mergedWords[count * 2 + 1] = words[taken * 2 + 1]!;
+      if (mergedStarts !== null) mergedStarts[count] = starts?.[taken] ?? 0;
       count++;
     }
     times.set(mergedTimes.subarray(0, count), from);
     words.set(mergedWords.subarray(0, count * 2), from * 2);
+    if (mergedStarts !== null) starts?.set(mergedStarts.subarray(0, count), from);
     this.#count = from + count;
   }
 
@@ -363,6 +387,7 @@ export class ColumnBuilder implements SampleTarget {
       times[count] = times[i]!;
       this.#words[count * 2] = this.#words[i * 2]!;
       this.#words[count * 2 + 1] = this.#words[i * 2 + 1]!;
+      if (this.#startsMs !== null) this.#startsMs[count] = this.#startsMs[i]!;
       count++;
     }
     this.#count = count;
@@ -373,8 +398,16 @@ export class ColumnBuilder implements SampleTarget {
     return at < this.#count && this.#timestampsMs[at] === timestampMs;
   }
 
+  /** Start timestamps of the samples from `start` on, which are in the columns already. */
+  #setStarts(startTimestampsMs: Float64Array, start: number): void {
+    this.#startsMs ??= new Float64Array(this.#timestampsMs.length);
+    this.#startsMs.set(startTimestampsMs, start);
+  }
+
   #reserve(more: number): void {
     const needed = this.#count + more;
+    // Samples without start timestamps leave theirs as they were: unknown.
+    this.#startsMs?.fill(0, this.#count, needed);
     if (needed <= this.#timestampsMs.length) return;
     const size = Math.max(needed, this.#timestampsMs.length * 2);
     const times = new Float64Array(size);
@@ -384,13 +417,23 @@ export class ColumnBuilder implements SampleTarget {
     this.#timestampsMs = times;
     this.#words = words;
     this.#values = new Float64Array(words.buffer);
+    if (this.#startsMs === null) return;
+    const starts = new Float64Array(size);
+    starts.set(this.#startsMs.subarray(0, this.#count));
+    this.#startsMs = starts;
   }
+}
+
+/** Null when all are unknown. */
+function someStarts(startsMs: Float64Array | null): Float64Array | null {
+  return startsMs?.some((startMs) => startMs !== 0) === true ? startsMs : null;
 }
 
 function floatColumns(
   labels: Labels,
   timestampsMs: Float64Array,
   values: Float64Array,
+  startTimestampsMs: Float64Array | null,
 ): SeriesColumns {
   return {
     labels,
@@ -398,7 +441,7 @@ function floatColumns(
     timestampsMs,
     values,
     histograms: null,
-    startTimestampsMs: null,
+    startTimestampsMs,
     replica: '',
   };
 }

@@ -9,6 +9,7 @@ import {
   STEP_CHUNK,
   STEP_HISTOGRAMS,
   STEP_SAMPLES,
+  STEP_SAMPLES_WITH_START,
 } from './raw-samples.ts';
 import type { LentChunk, SampleTarget } from './sample-target.ts';
 
@@ -88,17 +89,26 @@ export class RawRecorder implements SampleTarget {
     this.#byteCount += length;
   }
 
-  addSamples(timestampsMs: Float64Array, words: Uint32Array, count: number): void {
+  addSamples(
+    timestampsMs: Float64Array,
+    words: Uint32Array,
+    count: number,
+    startTimestampsMs: Float64Array | null = null,
+  ): void {
     if (count === 0) return;
     this.#step();
     this.#reserveSteps(2);
-    this.#steps[this.#stepCount++] = STEP_SAMPLES;
+    const kind = startTimestampsMs === null ? STEP_SAMPLES : STEP_SAMPLES_WITH_START;
+    this.#steps[this.#stepCount++] = kind;
     this.#steps[this.#stepCount++] = count;
-    this.#reserveNumbers(count * 2);
+    this.#reserveNumbers(count * 3);
     this.#numbers.set(timestampsMs.subarray(0, count), this.#numberCount);
     const at = this.#numberCount + count;
     new Uint32Array(this.#numbers.buffer).set(words.subarray(0, count * 2), at * 2);
     this.#numberCount = at + count;
+    if (startTimestampsMs === null) return;
+    this.#numbers.set(startTimestampsMs.subarray(0, count), this.#numberCount);
+    this.#numberCount += count;
   }
 
   addHistograms(samples: readonly TimedHistogram[]): void {

@@ -13,7 +13,13 @@ import { damageWarning } from '../block/damage-report.ts';
 import type { Interval } from '../head/intervals.ts';
 import { BatchBuilder } from './batch-builder.ts';
 import { ColumnBuilder } from './column-builder.ts';
-import { type RawSamples, STEP_CHUNK, STEP_HISTOGRAMS, STEP_SAMPLES } from './raw-samples.ts';
+import {
+  type RawSamples,
+  STEP_CHUNK,
+  STEP_HISTOGRAMS,
+  STEP_SAMPLES,
+  STEP_SAMPLES_WITH_START,
+} from './raw-samples.ts';
 
 /** Reads in another thread what `Tsdb.selectRaw` gives. */
 export const openRawSamples: OpenRawReader = (request, context) =>
@@ -58,12 +64,13 @@ class RawSamplesReader implements RawReader {
   #add(walk: RawWalk, labels: Labels): void {
     const kind = walk.step();
     if (kind === STEP_CHUNK) this.#addChunk(walk, labels);
-    else if (kind === STEP_SAMPLES) {
+    else if (kind === STEP_SAMPLES || kind === STEP_SAMPLES_WITH_START) {
       const count = walk.step();
       const timestampsMs = walk.numbers(count);
       const values = walk.numbers(count);
       const words = new Uint32Array(values.buffer, values.byteOffset, count * 2);
-      this.#builder.addSamples(timestampsMs, words, count);
+      const starts = kind === STEP_SAMPLES ? null : walk.numbers(count);
+      this.#builder.addSamples(timestampsMs, words, count, starts);
     } else {
       assert(kind === STEP_HISTOGRAMS, 'BUG: unknown step of raw samples');
       this.#builder.addHistograms(walk.histograms(walk.step()));

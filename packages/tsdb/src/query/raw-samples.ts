@@ -7,6 +7,7 @@ import type { TimedHistogram } from './histogram-run.ts';
  *     series: | number of steps | step … |
  *     chunk:      | 0 | encoding | offset in bytes | length | hidden | source | deletions | ─ numbers: | reference | min, max … |
  *     samples:    | 1 | count |                                                           ─ numbers: | timestamps | values |
+ *     samples with start timestamps: | 3 | count |       ─ numbers: | timestamps | values | start timestamps |
  *     histograms: | 2 | count |                                                           ─ histograms: | each |
  *
  * A source is 0 for the head, else 1 + its place in `blocks`.
@@ -23,5 +24,6 @@ export type RawSamples = {
 export const STEP_CHUNK = 0;
 export const STEP_SAMPLES = 1;
 export const STEP_HISTOGRAMS = 2;
+export const STEP_SAMPLES_WITH_START = 3;
 /** Decoders may look this far behind a chunk. */
 export const PADDING_BYTES = 16;

@@ -16,7 +16,15 @@ export interface SampleTarget {
   overlaps(minMs: number, maxMs: number): boolean;
   /** Without the samples in `deleted`. `place` names the chunk in errors. */
   addChunk(chunk: LentChunk, deleted: readonly Interval[], place: () => string): void;
-  /** In ascending order of time; `words` are the values' bits, two each. The columns are copied. */
-  addSamples(timestampsMs: Float64Array, words: Uint32Array, count: number): void;
+  /**
+   * In ascending order of time; `words` are the values' bits, two each; of `startTimestampsMs` 0 is unknown, and null means that all
+   * are. The columns are copied.
+   */
+  addSamples(
+    timestampsMs: Float64Array,
+    words: Uint32Array,
+    count: number,
+    startTimestampsMs?: Float64Array | null,
+  ): void;
   addHistograms(samples: readonly TimedHistogram[]): void;
 }

@@ -104,7 +104,25 @@ function testWorkers(world: WorkerWorld): Workers {
 }
 
 /** One value of one series, by its bits. */
-export type Point = { readonly timestampMs: number; readonly bits: bigint };
+export type Point = {
+  readonly timestampMs: number;
+  readonly bits: bigint;
+  /** Absent when it is not known. */
+  readonly startMs?: number;
+};
+
+/** A start timestamp for the sample of a time as counters have them: for a while the same, often none. */
+export function startOf(timestampMs: number): number {
+  const second = Math.floor(timestampMs / 1000);
+  if (second % 50 < 20) return 0;
+  return timestampMs - (second % 3 === 0 ? timestampMs % 1000 : timestampMs % 30_000) - 1;
+}
+
+/** The point of a sample of a database that keeps start timestamps if `hasStart`, each {@link startOf} its time. */
+export function pointWith(hasStart: boolean, timestampMs: number, bits: bigint): Point {
+  const startMs = hasStart ? startOf(timestampMs) : 0;
+  return startMs === 0 ? { timestampMs, bits } : { timestampMs, bits, startMs };
+}
 
 const view = new DataView(new ArrayBuffer(8));
 
@@ -122,6 +140,8 @@ export type Write = {
   readonly labels: Labels;
   readonly timestampMs: number;
   readonly value: number | bigint;
+  /** 0 when absent: it is not known. */
+  readonly startMs?: number;
 };
 
 /** Appends and commits in one batch; returns the outcomes. */
@@ -141,7 +161,10 @@ export function stage(appender: ReturnType<Tsdb['appender']>, writes: readonly W
     words[i] = typeof value === 'bigint' ? value : bitsOf(value);
   }
   const outcomes = new Uint8Array(writes.length);
-  appender.appendFloats(refs, timestampsMs, values, null, writes.length, outcomes);
+  const starts = writes.some(({ startMs }) => startMs !== undefined)
+    ? Float64Array.from(writes, ({ startMs }) => startMs ?? 0)
+    : null;
+  appender.appendFloats(refs, timestampsMs, values, starts, writes.length, outcomes);
   return [...outcomes];
 }
 
@@ -171,11 +194,13 @@ export async function query(
   }
 }
 
-export function pointsOf({ count, timestampsMs, values }: SeriesColumns): Point[] {
+export function pointsOf(columns: SeriesColumns): Point[] {
+  const { count, timestampsMs, values, startTimestampsMs } = columns;
   const bits = new BigUint64Array(values.buffer, values.byteOffset, count);
   return Array.from({ length: count }, (_, i) => ({
     timestampMs: timestampsMs[i]!,
     bits: bits[i]!,
+    ...((startTimestampsMs?.[i] ?? 0) === 0 ? {} : { startMs: startTimestampsMs![i]! }),
   }));
 }
 

@@ -13,16 +13,13 @@ const FOLDER = path.join(
   'promqltest',
 );
 
-/** The database keeps start timestamps of histograms, not of floats, which are what this file is about. */
-const ABOUT_STARTS_OF_FLOATS = 'start_timestamps.test';
-
 /** Runs upstream's scripts over real databases: what a series in memory makes up, as hints of resets, comes from chunks here. */
 export function promqltestOverDatabases(kernels: string): void {
   const isPresent = fs.existsSync(FOLDER);
   const reason = isPresent ? '' : ' (skipped: set POLLUX_CONFORMANCE to the conformance folder)';
   describe.skipIf(!isPresent)(`promqltest over a database, ${kernels}${reason}`, () => {
-    const files = (isPresent ? fs.readdirSync(FOLDER) : []).filter(
-      (name) => name.endsWith('.test') && name !== ABOUT_STARTS_OF_FLOATS,
+    const files = (isPresent ? fs.readdirSync(FOLDER) : []).filter((name) =>
+      name.endsWith('.test'),
     );
     for (const inBlocks of [false, true]) {
       it.each(files)(`%s passes ${inBlocks ? 'from blocks' : 'from the head'}`, async (file) => {
