@@ -1,5 +1,5 @@
 import { sleep, VirtualClock } from '@pollux/base';
-import { Labels } from '@pollux/model';
+import { type FloatHistogram, Labels } from '@pollux/model';
 import { MemoryBudget, type Queryable } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { describe, expect, it } from 'vitest';
@@ -235,6 +235,40 @@ describe('limits', () => {
     );
     expect(error.message).toContain('query needs more than the 1000 bytes');
     expect(small.usedBytes).toBe(0);
+  });
+
+  it('counts samples once, also where an aggregation begins anew because of histograms', async () => {
+    const mixed = new MemorySeries();
+    const histogram: FloatHistogram = {
+      counterResetHint: 'unknown',
+      schema: 0,
+      zeroThreshold: 0,
+      zeroCount: 0,
+      count: 1,
+      sum: 1,
+      positiveSpans: [{ offset: 0, length: 1 }],
+      negativeSpans: [],
+      positiveBuckets: Float64Array.of(1),
+      negativeBuckets: new Float64Array(0),
+      customValues: null,
+      isInteger: false,
+      isStale: false,
+    };
+    for (let job = 0; job < 5; job++) {
+      const labels = Labels.from({ __name__: 'm', job: String(job) });
+      for (let i = 0; i < 10; i++) {
+        const sample = { timestampMs: i * MINUTE, value: i };
+        mixed.add(labels, job === 4 ? { ...sample, histogram } : sample);
+      }
+    }
+    const times = { startMs: 0, endMs: 9 * MINUTE, stepMs: MINUTE };
+    const samplesOf = async (query: string): Promise<number> => {
+      const { stats } = await newEngine().range({ query, queryable: mixed, ...times });
+      return stats.totalQueryableSamples;
+    };
+    expect(await samplesOf('m')).toBeGreaterThan(0);
+    expect(await samplesOf('sum(m)')).toBe(await samplesOf('m'));
+    expect(await samplesOf('sum(rate(m[5m]))')).toBe(await samplesOf('rate(m[5m])'));
   });
 
   it('tells bad queries from bad ranges and from failures', async () => {

@@ -22,6 +22,18 @@ export class StepCounts {
     this.queryable[step]! += queryable;
     this.read[step]! += read;
   }
+
+  copy(): StepCounts {
+    const copy = new StepCounts(this.queryable.length);
+    copy.restore(this);
+    return copy;
+  }
+
+  /** Back to what was counted when the copy was made, for work that is begun anew. */
+  restore(copy: StepCounts): void {
+    this.queryable.set(copy.queryable);
+    this.read.set(copy.read);
+  }
 }
 
 /** How the counts of an inner grid become those of the one around it. */

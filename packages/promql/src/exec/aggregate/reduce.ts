@@ -82,6 +82,8 @@ export class Reduce implements Operator {
   async #reduceBlocks(child: BlockOperator): Promise<readonly SeriesInfo[] | null> {
     const { samples } = this.#context;
     const before = samples.mark();
+    const counts = this.#context.counts.of(this.#grid);
+    const countsBefore = counts?.copy() ?? null;
     const table = new GroupTable(this.#node, this.#context);
     const stride = this.#grid.count;
     try {
@@ -93,6 +95,7 @@ export class Reduce implements Operator {
         const isTaken = cells <= MAX_CELLS && (await this.#addBlock(child, groupOf, cells));
         if (isTaken) continue;
         samples.rewind(before);
+        if (countsBefore !== null) counts?.restore(countsBefore);
         return null;
       }
     } finally {
