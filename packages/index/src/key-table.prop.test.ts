@@ -41,6 +41,15 @@ describe('keys of rows', () => {
     expect(table.rowOf(short(20_000), 7, 20_001)).toBe(20_001);
     expect(table.rowOf(long, long.length, 20_002)).toBe(20_000);
     expect(table.keyOf(20_000)).toEqual(long);
+    for (const [i, size] of [254, 255, 256].entries()) {
+      expect(table.rowOf(long, size, 20_002 + i)).toBe(20_002 + i);
+      expect(table.keyOf(20_002 + i)).toEqual(long.subarray(0, size));
+    }
+    table.remove(20_003);
+    expect(table.rowOf(short(0), 7, 20_005)).toBe(0);
+    expect(table.rowOf(long, 200, 20_003)).toBe(20_003);
+    expect(table.keyOf(20_003)).toEqual(long.subarray(0, 200));
+    expect(table.rowOf(long, 255, 20_005)).toBe(20_005);
     expect([...table.keyOf(19_999)]).toEqual([...short(19_999)]);
   });
 });

@@ -11,13 +11,17 @@ const MAX_SLABS = 2 ** (32 - SLAB_BITS);
 const FIRST_SLAB_ITEMS = 1024;
 /** From so many on there is room for a quarter more, not for as many again. */
 const MANY_ROWS = 2 ** 16;
+/** Sizes from this on are in a map; label sets of so many labels are next to none. */
+const LARGE = 255;
 
 /**
  * Keys of rows: some numbers each, such as the symbols of a series' labels. A row is found by its key. No object a row.
  */
 export class KeyTable {
   #places = new Uint32Array(64);
-  #sizes = new Uint32Array(64);
+  #sizes = new Uint8Array(64);
+  /** Of rows that have {@link LARGE} among the sizes. */
+  readonly #largeSizes = new Map<number, number>();
   readonly #slabs: Uint32Array[] = [new Uint32Array(FIRST_SLAB_ITEMS)];
   /** Taken of the last slab. */
   #slabUsed = 0;
@@ -42,7 +46,7 @@ export class KeyTable {
     this.#index.expect(rows);
     if (rows <= this.#places.length) return;
     this.#places = enlarge(this.#places, rows);
-    this.#sizes = enlarge(this.#sizes, rows);
+    this.#sizes = enlargeBytes(this.#sizes, rows);
   }
 
   /** The row with these `size` numbers, or −1; `hash` is what {@link hashWords} tells of them. */
@@ -78,11 +82,12 @@ export class KeyTable {
       const rows = this.#places.length;
       const length = Math.max(row + 1, rows < MANY_ROWS ? rows * 2 : rows + (rows >>> 2));
       this.#places = enlarge(this.#places, length);
-      this.#sizes = enlarge(this.#sizes, length);
+      this.#sizes = enlargeBytes(this.#sizes, length);
     }
     const place = this.#allocate(size);
     this.#places[row] = place;
-    this.#sizes[row] = size;
+    if (size < LARGE) this.#sizes[row] = size;
+    else this.#setLarge(row, size);
     const items = this.#slabs[place >>> SLAB_BITS]!;
     const start = place & (SLAB_ITEMS - 1);
     for (let i = 0; i < size; i++) items[start + i] = symbols[i]!;
@@ -93,12 +98,7 @@ export class KeyTable {
     const hashes = new Int32Array(to - from);
     for (let row = from; row < to; row++) {
       const start = this.startOf(row);
-      hashes[row - from] = hashWords(
-        this.itemsOf(row),
-        start,
-        start + this.#sizes[row]!,
-        this.#key,
-      );
+      hashes[row - from] = hashWords(this.itemsOf(row), start, start + this.sizeOf(row), this.#key);
     }
     this.#index.addRun(hashes, from);
   }
@@ -107,7 +107,7 @@ export class KeyTable {
   remove(row: number): void {
     const items = this.itemsOf(row);
     const start = this.startOf(row);
-    const size = this.#sizes[row]!;
+    const size = this.sizeOf(row);
     this.#index.remove(hashWords(items, start, start + size, this.#key), row);
     const free = this.#free.get(size);
     if (free === undefined) this.#free.set(size, [this.#places[row]!]);
@@ -124,7 +124,13 @@ export class KeyTable {
   }
 
   sizeOf(row: number): number {
-    return this.#sizes[row]!;
+    const size = this.#sizes[row]!;
+    return size < LARGE ? size : this.#largeSizes.get(row)!;
+  }
+
+  #setLarge(row: number, size: number): void {
+    this.#sizes[row] = LARGE;
+    this.#largeSizes.set(row, size);
   }
 
   /** Number `index` of the row's key. */
@@ -136,11 +142,11 @@ export class KeyTable {
   /** The row's numbers, lent until the next change. */
   keyOf(row: number): Uint32Array {
     const start = this.startOf(row);
-    return this.itemsOf(row).subarray(start, start + this.#sizes[row]!);
+    return this.itemsOf(row).subarray(start, start + this.sizeOf(row));
   }
 
   #isKey(row: number, symbols: Uint32Array, size: number): boolean {
-    if (this.#sizes[row] !== size) return false;
+    if (this.sizeOf(row) !== size) return false;
     const items = this.itemsOf(row);
     const start = this.startOf(row);
     for (let i = 0; i < size; i++) if (items[start + i] !== symbols[i]) return false;
@@ -166,4 +172,10 @@ export class KeyTable {
     this.#slabUsed = size;
     return ((this.#slabs.length - 1) << SLAB_BITS) >>> 0;
   }
+}
+
+function enlargeBytes(source: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
+  const grown = new Uint8Array(size);
+  grown.set(source);
+  return grown;
 }
