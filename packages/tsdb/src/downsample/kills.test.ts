@@ -57,6 +57,11 @@ class MortalFiles extends QuickFiles {
     super.rename(from, to);
   }
 
+  override async unlink(at: string): Promise<void> {
+    this.#live();
+    await super.unlink(at);
+  }
+
   override remove(at: string): void {
     this.#live();
     super.remove(at);
