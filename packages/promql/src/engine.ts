@@ -24,6 +24,7 @@ import type { EncodedAnswer, QueryAnswer, QueryStats, RangeMatrix } from './resu
 import { writeResultJson } from './result-json.ts';
 import type { QueryJob } from './workers/query.protocol.ts';
 import type { QueryWorkers } from './workers/query-workers.ts';
+import { isSmallQuery } from './workers/small-query.ts';
 import { truncate } from './workers/truncate.ts';
 import type { WorkerAnswer, WorkerFailure } from './workers/worker-line.ts';
 
@@ -51,6 +52,8 @@ export type EngineOptions = {
   readonly active?: ActiveQueries;
   /** Threads that evaluate; without them, queries run in this one. */
   readonly workers?: QueryWorkers;
+  /** Queries known to look at no more points run in this thread all the same; 0 unless set. */
+  readonly maxPointsHere?: number;
 };
 
 export type EngineFeatures = ParserOptions & {
@@ -173,11 +176,11 @@ export class Engine {
       const run = { query, times, isInstant, timeoutMs: leftMs, life, watch, form, isPerStep };
       const { workers } = this.#options;
       // A parsed expression and a caller's account stay in this thread.
-      const isHere =
-        workers === undefined || request.expr !== undefined || request.budget !== undefined;
-      const answer = isHere
-        ? await this.#here(request, parsed, run)
-        : await this.#inWorker(request, workers, run);
+      const isBound = request.expr !== undefined || request.budget !== undefined;
+      const answer =
+        workers === undefined || isBound || this.#isSmall(request, parsed, run)
+          ? await this.#here(request, parsed, run)
+          : await this.#inWorker(request, workers, run);
       const stats = watch.stats();
       this.#metrics.observe(stats);
       life.end({ error: null, stats });
@@ -191,6 +194,13 @@ export class Engine {
       release?.();
       this.#metrics.queries.dec();
     }
+  }
+
+  #isSmall(request: QueryRequest, expr: Expr, { query, times }: Run): boolean {
+    const { maxPointsHere = 0 } = this.#options;
+    if (maxPointsHere === 0) return false;
+    const { lookbackMs } = this.#execOptions(request);
+    return isSmallQuery(expr, { text: query, times, lookbackMs }, request.queryable, maxPointsHere);
   }
 
   /** Evaluates in this thread. */

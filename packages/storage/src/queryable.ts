@@ -113,6 +113,8 @@ export interface Queryable {
   select(request: SelectRequest, context: ReadContext): SeriesSource;
   /** As {@link select}, undecoded; null when this request cannot be answered so. */
   selectRaw?(request: SelectRequest, context: ReadContext): RawSource | null;
+  /** An upper bound of the series that {@link select} would give, found without work; null when none is known. */
+  seriesAtMost?(range: TimeRange, matchers: readonly Matcher[]): number | null;
   /** `limit` 0 = all. An empty matcher list means every series. */
   labelNames(
     range: TimeRange,

@@ -40,7 +40,7 @@ import type { SampleColumns } from './format/wal-record.ts';
 import { HeadAppender } from './head/appender.ts';
 import { deleteHeadSamples } from './head/delete.ts';
 import type { Head } from './head/head.ts';
-import { headLabelNames, headLabelValues } from './head/read.ts';
+import { headLabelNames, headLabelValues, headSeriesAtMost } from './head/read.ts';
 import { SeriesRecords } from './head/series-records.ts';
 import { type HeadStats, headStats } from './head/stats.ts';
 import { MAX_CHUNK_SPAN_MS } from './head-chunks/entry.ts';
@@ -299,6 +299,15 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     if (hints.func === 'series' || hints.limit > 0) return null;
     if (downsampled.sets.some((set) => set.in(range).length > 0)) return null;
     return new RawSelect(this.#sourceOf(range, matchers), range, context, init.env.clock);
+  }
+
+  /** Known while only the head may have samples of the range. */
+  seriesAtMost(range: TimeRange, matchers: readonly Matcher[]): number | null {
+    const { head, blocks, downsampled, recovery } = this.#parts;
+    if (this.#isClosed || recovery.status.state !== 'ready') return null;
+    if (blocks.blocks.some((block) => block.overlaps(range))) return null;
+    if (downsampled.sets.some((set) => set.in(range).length > 0)) return null;
+    return headSeriesAtMost(head, matchers);
   }
 
   /** For who asks remotes, too: see {@link LocalStorage}. */

@@ -238,6 +238,7 @@ describe('a query in a thread', () => {
 class DeafWorkers implements Workers {
   readonly parallelism = 1;
   stopped = 0;
+  posted = 0;
 
   start<Data, In, Out>(
     _entry: WorkerEntry<Data, In, Out>,
@@ -252,9 +253,47 @@ class DeafWorkers implements Workers {
       this.stopped++;
       end();
     };
-    return { post: () => {}, ended, stop };
+    const post = (): void => {
+      this.posted++;
+    };
+    return { post, ended, stop };
   }
 }
+
+it('a query that is known to be small runs in this thread; one that is not, or that may be large, does not', async () => {
+  const deaf = new DeafWorkers();
+  const common = { clock: new VirtualClock(), log: Log.silent(), registry: new Registry() };
+  const idle = new QueryWorkers({ ...common, workers: deaf, entry: QUERY, count: 1 });
+  const there = engine(idle, { clock: common.clock, maxPointsHere: 1_000 });
+  const known = (series: number | null): Queryable => ({
+    select: (request, context) => odd.select(request, context),
+    labelNames: STUCK.labelNames,
+    labelValues: STUCK.labelValues,
+    seriesAtMost: () => series,
+  });
+  const isHere = async (query: string, queryable: Queryable, steps = 1): Promise<boolean> => {
+    const startMs = 10 * MINUTE;
+    const times = { startMs, endMs: startMs + (steps - 1) * 1_000, stepMs: 1_000 };
+    const asked = there.encoded({ query, queryable, limit: 0, ...times });
+    await Promise.race([asked, new Promise((resolve) => setTimeout(resolve, 20))]);
+    const isAnswered = deaf.posted === 0;
+    deaf.posted = 0;
+    asked.catch(() => {});
+    return isAnswered;
+  };
+  // Five minutes are taken to have 60 samples.
+  expect(await isHere('g', known(10))).toBe(true);
+  expect(await isHere('g', known(20))).toBe(false);
+  expect(await isHere('rate(g[50m])', known(2))).toBe(false);
+  expect(await isHere('g', known(10), 100)).toBe(false);
+  expect(await isHere('1', known(0), 900)).toBe(true);
+  expect(await isHere('1', known(0), 11_000)).toBe(false);
+  expect(await isHere('g', known(null))).toBe(false);
+  expect(await isHere('g', odd)).toBe(false);
+  expect(await isHere('max_over_time(g[1m:1s])', known(0))).toBe(false);
+  expect(await isHere('info(g)', known(0))).toBe(false);
+  await idle.close();
+});
 
 it('a worker that does not end a query is replaced', async () => {
   const deaf = new DeafWorkers();

@@ -22,7 +22,7 @@ import { engineFeatures } from './features.ts';
 import { SERVER_FLAGS } from './flags.ts';
 import { openQueryLogs } from './query-logs.ts';
 
-import { openQueryWorkers } from './query-workers.ts';
+import { openQueryWorkers, SMALL_QUERY_POINTS } from './query-workers.ts';
 import { openQueryDoor } from './result-cache.ts';
 import { retentionSettings } from './retention-config.ts';
 
@@ -115,7 +115,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   if (workers !== null) closer.defer('query workers', () => workers.close());
   const engine = new Engine({
     active: queryLogs.active,
-    ...(workers === null ? {} : { workers }),
+    ...(workers === null ? {} : { workers, maxPointsHere: SMALL_QUERY_POINTS }),
     clock: env.clock,
     registry,
     log: log.with({ component: 'query engine' }),

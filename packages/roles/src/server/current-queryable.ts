@@ -25,6 +25,10 @@ export class CurrentQueryable implements Queryable {
     return this.current.selectRaw?.(request, context) ?? null;
   }
 
+  seriesAtMost(range: TimeRange, matchers: readonly Matcher[]): number | null {
+    return this.current.seriesAtMost?.(range, matchers) ?? null;
+  }
+
   labelNames(
     range: TimeRange,
     matchers: readonly Matcher[],

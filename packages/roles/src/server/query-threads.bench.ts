@@ -2,7 +2,7 @@
  * What queries in threads do for the thread that scrapes, and what they cost small queries: delays of the main thread during
  * heavy queries, late appends, and latencies, with and without threads. Run with
  * `node --conditions=@pollux/source --import tsx` and this file; arguments: series (20,000), seconds of heavy queries (10), threads
- * (2; 0: none).
+ * (2; 0: none), points of a query that runs in the main thread all the same.
  */
 import * as fs from 'node:fs';
 import * as os from 'node:os';
@@ -13,9 +13,11 @@ import { Labels } from '@pollux/model';
 import { Engine } from '@pollux/promql';
 import { Log, Registry } from '@pollux/telemetry';
 import { Tsdb } from '@pollux/tsdb';
-import { openQueryWorkers } from './query-workers.ts';
+import { openQueryWorkers, SMALL_QUERY_POINTS } from './query-workers.ts';
 
-const [SERIES = 20_000, SECONDS = 10, THREADS = 2] = process.argv.slice(2).map(Number);
+const [SERIES = 20_000, SECONDS = 10, THREADS = 2, POINTS_HERE = SMALL_QUERY_POINTS] = process.argv
+  .slice(2)
+  .map(Number);
 const STEP_MS = 15_000;
 const SAMPLES = 480;
 const BATCH = 1_000;
@@ -43,13 +45,16 @@ const engine = new Engine({
   registry,
   log,
   maxSamples: 1e9,
-  ...(workers === null ? {} : { workers }),
+  ...(workers === null ? {} : { workers, maxPointsHere: POINTS_HERE }),
 });
 const endMs = T0 + (SAMPLES - 1) * STEP_MS;
 
 await small('node_cpu_seconds_total{id="7"}', 200);
 report('one series at one time', await small('node_cpu_seconds_total{id="7"}', 500));
-report('500 series at one time', await small('sum(node_cpu_seconds_total{device="sd3"})', 50));
+report(
+  `${Math.floor(SERIES / 40)} series at one time`,
+  await small('sum(node_cpu_seconds_total{device="sd3"})', 50),
+);
 await heavy(1);
 
 const delays = monitorEventLoopDelay({ resolution: 1 });

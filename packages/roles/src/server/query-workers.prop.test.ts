@@ -3,9 +3,9 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { InlineWorkers, VirtualClock, type Workers } from '@pollux/base';
 import { NodeWorkers, nodeEnv } from '@pollux/base/node';
-import { type Labels, Matcher, setStaleAt, wordsOf } from '@pollux/model';
+import { Labels, Matcher, setStaleAt, wordsOf } from '@pollux/model';
 import { Engine, QueryError } from '@pollux/promql';
-import type { Queryable, RawSource } from '@pollux/storage';
+import { MemoryBudget, NO_HINTS, type Queryable, type RawSource } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { Tsdb } from '@pollux/tsdb';
 import fc from 'fast-check';
@@ -137,4 +137,38 @@ describe.each([
     expect(filled).toBeGreaterThan(40);
     expect(queryable.raw).toBeGreaterThan(60);
   }, 60_000);
+});
+
+it('the bound on series holds where only the head has samples, and is unknown where blocks have', async () => {
+  const context = { signal: new AbortController().signal, budget: MemoryBudget.unlimited() };
+  for (const [name, job] of [
+    ['g', 'a'],
+    ['g', 'new'],
+    ['mixed', 'a'],
+  ] as const) {
+    const sample = { timestampMs: 24 * MINUTE, value: 1 };
+    await append({ labels: Labels.from({ __name__: name, job }), sample });
+  }
+  const newest = { minMs: T0 + 23 * MINUTE, maxMs: T0 + 25 * MINUTE };
+  const matcherSets = [
+    [Matcher.metric('g')],
+    [Matcher.metric('mixed'), new Matcher('job', '=', 'a')],
+    [new Matcher('__name__', '=~', '.+')],
+    [Matcher.metric('g'), new Matcher('nowhere', '=', '')],
+    [Matcher.metric('nothing')],
+  ];
+  let found = 0;
+  for (const matchers of matcherSets) {
+    const request = { range: newest, matchers, hints: NO_HINTS, sorted: true };
+    const source = db.select(request, context);
+    let series = 0;
+    for (let batch = await source.next(); batch !== null; batch = await source.next()) {
+      series += batch.length;
+    }
+    expect(db.seriesAtMost(newest, matchers)).toBeGreaterThanOrEqual(series);
+    expect(db.seriesAtMost({ ...newest, minMs: T0 }, matchers)).toBeNull();
+    found += series;
+  }
+  expect(found).toBeGreaterThan(5);
+  expect(db.seriesAtMost(newest, [Matcher.metric('nothing')])).toBe(0);
 });
