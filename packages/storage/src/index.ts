@@ -84,6 +84,8 @@ export {
   type NamesAnswer,
   NO_HINTS,
   type Queryable,
+  type RawBatch,
+  type RawSource,
   type ReadContext,
   type SelectHints,
   type SelectRequest,
@@ -92,7 +94,7 @@ export {
   type TimeRange,
   withoutNeed,
 } from './queryable.ts';
-export type { OpenRawReader, RawBatch, RawReader, RawSource } from './raw-series.ts';
+export type { OpenRawReader, RawReader } from './raw-series.ts';
 export { type CopyChoice, chooseCopy, DEFAULT_COPY_CHOICE } from './replica/choose-copy.ts';
 export { replicaOfValues, splitReplica, splitReplicaLabels } from './replica/split-replica.ts';
 export { UnavailableError } from './unavailable-error.ts';

@@ -1,7 +1,6 @@
 import type { Exemplar, FloatHistogram, Labels, Matcher } from '@pollux/model';
 import type { BucketColumns, SampleNeed } from './buckets.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import type { RawSource } from './raw-series.ts';
 
 /** A range of time, both ends included, whole milliseconds. */
 export type TimeRange = { readonly minMs: number; readonly maxMs: number };
@@ -100,6 +99,26 @@ export type SelectRequest = {
 /** The request for who merges the answer with others, which must be of samples. */
 export function withoutNeed({ range, matchers, hints, sorted }: SelectRequest): SelectRequest {
   return { range, matchers, hints, sorted };
+}
+
+/**
+ * Series whose samples are as the engine stores them, for its own reader in another thread: decoding costs that thread the
+ * time, and what crosses is smaller.
+ */
+export type RawBatch = {
+  readonly labels: readonly Labels[];
+  /** Of what structured cloning takes. */
+  readonly samples: unknown;
+  /** Buffers of `samples` that may be given away instead of being copied. */
+  readonly transfer: readonly ArrayBuffer[];
+};
+
+/** As a SeriesSource, of series that may turn out to have no sample. */
+export interface RawSource {
+  next(): Promise<RawBatch | null>;
+  /** Complete once `next` gave null. */
+  readonly warnings: readonly Annotation[];
+  close(): void;
 }
 
 export type NamesAnswer = {
