@@ -13,6 +13,7 @@ import {
   encodeSeries,
   recordBytes,
 } from './format/wal-record.ts';
+import { copyLive } from './testing/copy-live.ts';
 import {
   append,
   HastyClock,
@@ -107,7 +108,7 @@ describe('a killed process', () => {
           const cutting = db.tick();
           for (let turn = random.below(60); turn > 0; turn--) await nextTurn();
           const copy = path.join(directory, `${seed}-${life}`);
-          fs.cpSync(data, copy, { recursive: true });
+          copyLive(data, copy);
           await cutting;
           await db.close();
           removeDirectory(data);

@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Tsdb } from './db.ts';
 import type { TsdbOptions } from './options.ts';
 import { staleHistogram } from './query/histogram-values.ts';
+import { copyLive } from './testing/copy-live.ts';
 import {
   append,
   context,
@@ -266,7 +267,7 @@ describe('while the log is replayed', () => {
           expect(new Map(found)).toEqual(ledger);
           // Killed: a copy of the files is what the next life finds.
           const copy = `${directory}-copy`;
-          fs.cpSync(directory, copy, { recursive: true });
+          copyLive(directory, copy);
           await db.close();
           removeDirectory(directory);
           fs.renameSync(copy, directory);

@@ -7,6 +7,7 @@ import { Registry, renderText } from '@pollux/telemetry';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type BlockRow, type BlockSpec, writeTestBlock } from '../testing/block-fixtures.ts';
+import { copyLive } from '../testing/copy-live.ts';
 import {
   ALL_TIME,
   answerLines,
@@ -271,7 +272,7 @@ describe('compacted blocks', () => {
         if (turn < next) continue;
         next = turn + 1 + random.below(turn + 40);
         const copy = path.join(directory, `copy-${seed}-${turn}`);
-        fs.cpSync(data, copy, { recursive: true });
+        copyLive(data, copy);
         copies.push(copy);
       }
       await ticked;

@@ -204,7 +204,13 @@ export function pointsOf(columns: SeriesColumns): Point[] {
   }));
 }
 
-/** A clock by which every slice of background work is over at once: it yields wherever it can. */
+/** Who waits for so long sets a limit to something, which must not be over before it has begun. */
+const LIMIT_MS = 5_000;
+
+/**
+ * A clock by which every slice of background work is over at once: it yields wherever it can. Closing has its time, though: a
+ * database that is left behind half closed would write below the one that is opened next.
+ */
 export class HastyClock implements Clock {
   #monotonicMs = 0;
 
@@ -217,7 +223,11 @@ export class HastyClock implements Clock {
     return this.#monotonicMs;
   }
 
-  after(_delayMs: number, callback: () => void): Timer {
+  after(delayMs: number, callback: () => void): Timer {
+    if (delayMs >= LIMIT_MS) {
+      const timer = setTimeout(callback, delayMs);
+      return { cancel: () => clearTimeout(timer) };
+    }
     const immediate = setImmediate(callback);
     return { cancel: () => clearImmediate(immediate) };
   }
