@@ -205,7 +205,8 @@ describe('answers of the result cache', () => {
           await world.db.close();
         }
       }),
-      { numRuns: RUNS, endOnFailure: true },
+      // The first life has every kind of outcome; not each of a few others has.
+      { numRuns: RUNS, endOnFailure: true, examples: [[1_073_741_822]] },
     );
     expect(compared).toBeGreaterThan(RUNS * 30);
     // The comparison is worth something only while the cache answers.
