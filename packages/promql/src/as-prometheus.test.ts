@@ -225,6 +225,23 @@ describe('answers that Prometheus gives', () => {
     expect(await shown('histogram_count(p >/ 0.25)')).toBe('{} 2');
   });
 
+  it('text of histograms tells of a zero bucket of less than nothing', async () => {
+    expect(await shown('count_values("v", h * (-2))')).toBe(
+      '{v="{count:-2, sum:-0, [-0.5,0.5]:-2}"} 1',
+    );
+  });
+
+  it('trims leave a zero bucket of less than nothing as it is and do not count it', async () => {
+    expect(await shown('histogram_count((p * (-1)) </ 1.5)')).toBe('{} -0.5849625007211562');
+  });
+
+  it('below a subquery histograms keep their buckets', async () => {
+    const query = 'present_over_time(histogram_count(sum({__name__=~"c|d"}))[1m:1m])';
+    expect(await remarks(query)).toEqual([
+      'PromQL info: mismatched custom buckets were reconciled during aggregation (1:39)',
+    ]);
+  });
+
   it('smoothed counters below zero are corrected by the value at the edge', async () => {
     expect(await shown('increase(n[90s] smoothed)')).toBe('{} 30');
   });

@@ -7,7 +7,7 @@ export function printGeneral(value: number, digits?: number): string {
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
   if (value === 0) return Object.is(value, -0) ? '-0' : '0';
   const text = value.toExponential(digits === undefined ? undefined : digits - 1);
-  const match = /^(-?\d(?:\.\d*?)?)\.?0*e([+-])(\d+)$/.exec(text)!;
+  const match = /^(-?\d(?:\.\d*[1-9])?)\.?0*e([+-])(\d+)$/.exec(text)!;
   const [, mantissa, sign, power] = match;
   const exponent = Number(`${sign}${power}`);
   if (exponent < -4 || exponent >= (digits ?? 6))

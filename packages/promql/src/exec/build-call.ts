@@ -93,7 +93,8 @@ export function buildCall(node: CallNode, grid: StepGrid, context: ExecContext):
     case 'histogram_quantile':
     case 'histogram_quantiles':
     case 'histogram_fraction':
-      return mergeEqual(new HistogramFunction(node, grid, context), context);
+      // The label of quantiles may make series equal that still have their names.
+      return new MapSeries(new HistogramFunction(node, grid, context), (info) => info);
     case 'info':
       return new InfoJoin(node, operatorOf(0), grid, context);
     default:

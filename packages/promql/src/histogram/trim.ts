@@ -53,7 +53,8 @@ class Trimmer {
 
   #trimZero(): number {
     const { zeroCount, zeroThreshold, negativeBuckets, positiveBuckets } = this.#histogram;
-    if (zeroCount === 0 || usesCustomBuckets(this.#histogram)) return zeroCount;
+    // Less than nothing is left as it is, and counts for nothing.
+    if (zeroCount <= 0 || usesCustomBuckets(this.#histogram)) return zeroCount;
     const hasNegative = negativeBuckets.some(isFilled);
     const hasPositive = positiveBuckets.some(isFilled);
     const lower = hasPositive && !hasNegative ? 0 : -zeroThreshold;

@@ -41,13 +41,13 @@ export function buildPlan(expr: Expr, options: PlanOptions): Plan {
     return { kind: 'matrix', source: rangeNode(bare, NO_HINT, options) };
   const type = typeOf(expr);
   const node = planNode(expr, NO_HINT, options);
-  const root = optimise(node);
+  const root = optimise(markCountsOnly(node));
   return { kind: 'value', root, type: type as 'scalar' | 'vector' | 'string' };
 }
 
-/** All passes, in order; the inner query of a subquery goes through them on its own. */
+/** All passes but that on counts, in order; the inner query of a subquery, which keeps buckets, goes through them on its own. */
 function optimise(node: PlanNode): PlanNode {
-  return hoistStepInvariants(markCountsOnly(pruneMatchers(foldConstants(node))));
+  return hoistStepInvariants(pruneMatchers(foldConstants(node)));
 }
 
 function planNode(expr: Expr, hint: SelectHint, options: PlanOptions): PlanNode {
