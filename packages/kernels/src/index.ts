@@ -52,6 +52,7 @@ export {
   WRITE_DECODED_BYTES,
   type WriteKernel,
 } from './write-requests/write-kernel.ts';
+export { firstNotBefore } from './xor/first-not-before.ts';
 export {
   createXorAppendState,
   growXorAppendState,

@@ -1,3 +1,4 @@
+import { firstNotBefore } from './first-not-before.ts';
 import { CHOSEN_XOR, type NativeXor, XOR_NATIVE_MOST } from './native-xor.ts';
 
 /** Number of samples that the chunk at `bytes[offset]` says it holds. */
@@ -89,18 +90,6 @@ export function xorDecodePart(
 
 /** So many are copied one by one: views for a copy at once would cost more. */
 const FEW_SAMPLES = 32;
-
-/** The first of the ascending `times[start, end)` that is not before `timeMs`, or `end`. */
-function firstNotBefore(times: Float64Array, start: number, end: number, timeMs: number): number {
-  let low = start;
-  let high = end;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (times[middle]! < timeMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
 
 function isForNative(native: NativeXor, count: number, length: number): boolean {
   return count >= NATIVE_LEAST && count <= XOR_NATIVE_MOST && length <= native.room;

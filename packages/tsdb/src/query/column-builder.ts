@@ -3,6 +3,7 @@ import {
   DENSE_MALFORMED,
   denseCount,
   denseDecode,
+  firstNotBefore,
   XOR_MALFORMED,
   xor2Decode,
   xorCount,
@@ -351,7 +352,7 @@ export class ColumnBuilder implements SampleTarget {
     if (start === this.#base || this.#count === start || times[start]! > times[start - 1]!) return;
     const words = this.#words;
     const end = this.#count;
-    const from = lowerBound(times, this.#base, start, times[start]!);
+    const from = firstNotBefore(times, this.#base, start, times[start]!);
     const mergedTimes = new Float64Array(end - from);
     const mergedWords = new Uint32Array((end - from) * 2);
     const starts = this.#startsMs;
@@ -394,7 +395,7 @@ export class ColumnBuilder implements SampleTarget {
   }
 
   #hasFloat(timestampMs: number): boolean {
-    const at = lowerBound(this.#timestampsMs, this.#base, this.#count, timestampMs);
+    const at = firstNotBefore(this.#timestampsMs, this.#base, this.#count, timestampMs);
     return at < this.#count && this.#timestampsMs[at] === timestampMs;
   }
 
@@ -444,16 +445,4 @@ function floatColumns(
     startTimestampsMs,
     replica: '',
   };
-}
-
-/** The first of the ascending `times[start, end)` that is not before `timeMs`, or `end`. */
-function lowerBound(times: Float64Array, start: number, end: number, timeMs: number): number {
-  let low = start;
-  let high = end;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (times[middle]! < timeMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
