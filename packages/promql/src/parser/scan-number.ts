@@ -35,7 +35,7 @@ export function scanNumber(text: string): { readonly isNumber: boolean; readonly
   return { isNumber: scan.at > 0 && !scan.isAtWord, end: scan.at };
 }
 
-/** How far a duration goes on where a number ended: any units in any order; its reader says what is wrong with them. */
+/** How far a duration goes on where a number ended: units in whatever order; its reader says what is wrong with them. */
 export function scanDuration(
   text: string,
   from: number,
