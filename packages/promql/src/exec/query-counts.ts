@@ -1,4 +1,5 @@
 import type { FloatHistogram } from '@pollux/model';
+import type { WindowSet } from '../functions/window/window-set.ts';
 import { histogramPoints } from '../histogram/size.ts';
 import type { StepGrid } from './grid.ts';
 
@@ -21,6 +22,27 @@ export class StepCounts {
   add(step: number, queryable: number, read: number): void {
     this.queryable[step]! += queryable;
     this.read[step]! += read;
+  }
+
+  /**
+   * As {@link countWindows}, for floats alone in windows whose edges are known. The window before the first ended before
+   * sample `previousEnd`.
+   */
+  addWindows(
+    { lo, hi, count }: Pick<WindowSet, 'lo' | 'hi' | 'count'>,
+    { firstStep, isPinned, isSubquery }: CountedSteps,
+    previousEnd: number,
+  ): void {
+    const { queryable, read } = this;
+    let fresh = firstStep === 0 ? 0 : previousEnd;
+    for (let i = 0; i < count; i++) {
+      const from = lo[i]!;
+      const to = hi[i]!;
+      queryable[firstStep + i]! += to - from;
+      if (!isSubquery && (!isPinned || firstStep + i === 0))
+        read[firstStep + i]! += to - Math.max(fresh, from);
+      fresh = to;
+    }
   }
 
   copy(): StepCounts {
@@ -139,6 +161,13 @@ export type CountedWindows = {
   readonly count: number;
 };
 
+/** Which steps windows belong to, and what of them counts as read. */
+export type CountedSteps = {
+  readonly firstStep: number;
+  readonly isPinned: boolean;
+  readonly isSubquery: boolean;
+};
+
 /**
  * Counts the windows (startMs[i], endMs[i]] of `stepCount` steps from `firstStep` on. What storage gave for it was not read
  * anew where a window overlaps the one before, nor at all in windows over the result of a subquery.
@@ -146,14 +175,11 @@ export type CountedWindows = {
 export function countWindows(
   counts: StepCounts,
   series: CountedWindows,
-  windows: {
-    readonly firstStep: number;
+  windows: CountedSteps & {
     readonly stepCount: number;
     readonly stepMs: number;
     readonly startMs: Float64Array;
     readonly endMs: Float64Array;
-    readonly isPinned: boolean;
-    readonly isSubquery: boolean;
   },
 ): void {
   const { timestampsMs, histograms, count } = series;

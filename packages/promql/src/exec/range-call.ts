@@ -16,9 +16,10 @@ import { extendedFunction } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, type StepGrid } from './grid.ts';
 import type { SeriesReader } from './load-series.ts';
 import type { BlockOperator, Operator } from './operator.ts';
-import { countWindows } from './query-counts.ts';
+import { type CountedSteps, countWindows } from './query-counts.ts';
 import { loadRange, rangeSeries, readRange, withoutName } from './range-source.ts';
 import type { RangeSeries } from './series-columns.ts';
+import { WindowEdges } from './window-edges.ts';
 
 /** Functions that give a sample of the window itself and so keep the name. */
 const KEEPS_NAME: ReadonlySet<string> = new Set(['first_over_time', 'last_over_time']);
@@ -33,8 +34,9 @@ export class RangeCall implements BlockOperator {
   readonly #kernel: WindowKernel;
   readonly #windows: WindowSet;
   #series: readonly RangeSeries[] = [];
-  /** Window edges of each series where the last batch left them: lo, hi per series. */
-  #edges = new Int32Array(0);
+  readonly #edges = new WindowEdges();
+  /** Of the current batch. */
+  #counted: CountedSteps = { firstStep: 0, isPinned: false, isSubquery: false };
   #batch: Batch | null = null;
   #reader: SeriesReader | null = null;
   #areParamsRead = false;
@@ -109,7 +111,7 @@ export class RangeCall implements BlockOperator {
   #begin(series: readonly RangeSeries[]): readonly SeriesInfo[] {
     this.#series = series;
     this.#steps = new BatchCursor(this.#grid);
-    this.#edges = new Int32Array(series.length * 2);
+    this.#edges.begin(series.length);
     if (this.#batch === null || this.#batch.seriesCount !== series.length)
       this.#batch = new Batch(series.length, Math.min(BATCH_STEPS, this.#grid.count));
     if (KEEPS_NAME.has(this.#node.func)) return series;
@@ -157,8 +159,13 @@ export class RangeCall implements BlockOperator {
   }
 
   #placeWindows(): void {
-    const { shift, windowMs } = this.#node.source;
+    const { kind, shift, windowMs } = this.#node.source;
     const windows = this.#windows;
+    this.#counted = {
+      firstStep: this.#steps.first,
+      isPinned: shift.atMs !== null,
+      isSubquery: kind === 'subquery',
+    };
     windows.count = this.#steps.count;
     for (let i = 0; i < windows.count; i++) {
       const timeMs = this.#steps.timeMs(i);
@@ -175,9 +182,9 @@ export class RangeCall implements BlockOperator {
     windows.timestampsMs = series.timestampsMs;
     windows.values = series.values;
     const base = s * batch.stepCount;
-    this.#count(series);
     const extended = source.kind === 'matrix-select' ? extendedFunction(source) : null;
     if (extended !== null) {
+      this.#count(series);
       extended({ series, windows, batch, base, call: this.#node, context: this.#context });
     } else if (series.buckets !== null) {
       this.#moveEdges(s, series);
@@ -194,41 +201,27 @@ export class RangeCall implements BlockOperator {
     if (hasFloats) annotateRangeCall(this.#node, series.labels, this.#context);
   }
 
-  #count(series: RangeSeries): void {
-    const counts = this.#context.counts.of(this.#grid);
-    if (counts === null) return;
-    const { startMs, endMs, count: stepCount } = this.#windows;
-    const { kind, shift } = this.#node.source;
-    countWindows(counts, series, {
-      firstStep: this.#steps.first,
-      stepCount,
-      stepMs: this.#grid.stepMs,
-      startMs,
-      endMs,
-      isPinned: shift.atMs !== null,
-      isSubquery: kind === 'subquery',
-    });
-  }
-
+  /** Sets the windows over the samples of series `s` and counts what they hold. */
   #moveEdges(s: number, series: RangeSeries): void {
-    const { lo, hi, startMs, endMs, count } = this.#windows;
-    const { timestampsMs, histograms } = series;
-    let left = this.#edges[s * 2]!;
-    let right = this.#edges[s * 2 + 1]!;
-    let widest = 0;
-    for (let i = 0; i < count; i++) {
-      while (right < series.count && timestampsMs[right]! <= endMs[i]!) right++;
-      while (left < right && timestampsMs[left]! <= startMs[i]!) left++;
-      lo[i] = left;
-      hi[i] = right;
-      if (right - left > widest) widest = right - left;
-    }
-    this.#edges[s * 2] = left;
-    this.#edges[s * 2 + 1] = right;
+    const { histograms } = series;
+    const counts = this.#context.counts.of(this.#grid);
+    const previousEnd = this.#edges.endOf(s);
+    const widest = this.#edges.place(this.#windows, s, series.count);
+    if (histograms === null) counts?.addWindows(this.#windows, this.#counted, previousEnd);
+    else this.#count(series);
     // As in Prometheus one window is held at a time; a histogram counts as its size.
     const points = histograms === null ? widest : widest * largestPoints(histograms);
     this.#context.samples.take(points);
     this.#context.samples.give(points);
+  }
+
+  /** Counts the windows of a series of which not each sample is one point, or whose windows are not its own. */
+  #count(series: RangeSeries): void {
+    const counts = this.#context.counts.of(this.#grid);
+    if (counts === null) return;
+    const { startMs, endMs, count: stepCount } = this.#windows;
+    const { stepMs } = this.#grid;
+    countWindows(counts, series, { ...this.#counted, stepCount, stepMs, startMs, endMs });
   }
 
   #fillMixed(batch: Batch, base: number, series: RangeSeries, compute: MixedFunction): void {

@@ -9,7 +9,8 @@ export const delta: WindowKernel = (windows, out, kinds, base) =>
 
 /**
  * Last minus first, plus what counter resets hid, extrapolated to the edges of the window. Only the positions of resets
- * are walked per step, so a series without resets costs the same for any window.
+ * are walked per step, so a series without resets costs the same for any window. Of regular samples most windows see the
+ * same distances to their edges as the window before, and then the same factor.
  */
 function slideRate(
   windows: WindowSet,
@@ -22,41 +23,63 @@ function slideRate(
   const { lo, hi, count, values, timestampsMs, startMs, endMs } = windows;
   if (count === 0) return;
   const resetAt = isCounter ? findResets(values, lo[0]!, hi[count - 1]!) : NO_RESETS;
+  const divisor = isRate ? (endMs[0]! - startMs[0]!) / 1000 : 1;
   let firstReset = 0;
+  // What the factor of the last window depended on, windows being of one length.
+  let toFirstMs = Number.NaN;
+  let toEndMs = Number.NaN;
+  let samples = 0;
+  let usualFactor = 0;
   for (let i = 0; i < count; i++) {
     const from = lo[i]!;
     const to = hi[i]!;
     if (to - from < 2) continue;
-    let difference = values[to - 1]! - values[from]!;
+    const first = values[from]!;
+    let difference = values[to - 1]! - first;
     while (firstReset < resetAt.length && resetAt[firstReset]! <= from) firstReset++;
     for (let r = firstReset; r < resetAt.length && resetAt[r]! < to; r++)
       difference += values[resetAt[r]! - 1]!;
-    const zeroRatio =
-      isCounter && difference > 0 && values[from]! >= 0 ? values[from]! / difference : -1;
-    const factor = extrapolationFactor(
-      timestampsMs[from]!,
-      timestampsMs[to - 1]!,
-      startMs[i]!,
-      endMs[i]!,
-      to - from,
-      zeroRatio,
-    );
-    out[base + i] = difference * (isRate ? factor / ((endMs[i]! - startMs[i]!) / 1000) : factor);
+    const firstMs = timestampsMs[from]!;
+    const lastMs = timestampsMs[to - 1]!;
+    const start = startMs[i]!;
+    const end = endMs[i]!;
+    if (firstMs - start !== toFirstMs || end - lastMs !== toEndMs || to - from !== samples) {
+      toFirstMs = firstMs - start;
+      toEndMs = end - lastMs;
+      samples = to - from;
+      usualFactor = extrapolationFactor(firstMs, lastMs, start, end, samples, -1) / divisor;
+    }
+    let factor = usualFactor;
+    // A counter's zero is further back than a window of three samples or more goes on, unless it grew by more than it was.
+    if (isCounter && first >= 0 && difference > 0 && (first < difference || samples === 2)) {
+      const zeroRatio = first / difference;
+      factor = extrapolationFactor(firstMs, lastMs, start, end, samples, zeroRatio) / divisor;
+    }
+    out[base + i] = difference * factor;
     kinds[base + i] = 1;
   }
 }
 
-const NO_RESETS = new Int32Array(0);
+const NO_RESETS: readonly number[] = [];
 
 /** Indices j in (from, to) with values[j] < values[j−1]. */
-function findResets(values: Float64Array, from: number, to: number): Int32Array {
-  let found = 0;
-  for (let j = from + 1; j < to; j++) if (values[j]! < values[j - 1]!) found++;
-  if (found === 0) return NO_RESETS;
-  const resets = new Int32Array(found);
-  let at = 0;
-  for (let j = from + 1; j < to; j++) if (values[j]! < values[j - 1]!) resets[at++] = j;
+function findResets(values: Float64Array, from: number, to: number): readonly number[] {
+  let at = nextReset(values, from + 1, to);
+  if (at === to) return NO_RESETS;
+  const resets: number[] = [];
+  for (; at < to; at = nextReset(values, at + 1, to)) resets.push(at);
   return resets;
+}
+
+/** The first of them from `from` on; `to` when there is none. */
+function nextReset(values: Float64Array, from: number, to: number): number {
+  let previous = values[from - 1]!;
+  for (let j = from; j < to; j++) {
+    const value = values[j]!;
+    if (value < previous) return j;
+    previous = value;
+  }
+  return to;
 }
 
 /** One window of floats on its own, for series that also have histograms; null with fewer than two samples. */

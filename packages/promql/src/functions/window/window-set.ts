@@ -1,6 +1,6 @@
 /**
  * The windows of one series over a run of steps. Window i holds the samples [lo[i], hi[i]) and covers the times
- * (startMs[i], endMs[i]]; both bounds never go back from step to step, so every kernel is one pass with moving pointers.
+ * (startMs[i], endMs[i]], all of one length; both bounds never go back from step to step, so every kernel is one pass with moving pointers.
  *
  *   samples   0 1 2 3 4 5 6 7 8 9
  *   step 0      [-------)
