@@ -26,6 +26,7 @@ export class EngineQueryPort implements QueryPort {
     signal,
     origin,
     perStepStats,
+    countsAll,
   }: QueryPortRequest): Promise<EncodedAnswer> {
     const common = {
       query,
@@ -33,6 +34,7 @@ export class EngineQueryPort implements QueryPort {
       signal,
       origin,
       perStepStats,
+      countsAll,
       limit,
       ...(lookbackMs === null ? {} : { lookbackMs }),
       ...(timeoutMs === null ? {} : { timeoutMs }),

@@ -36,6 +36,8 @@ export type QueryPortRequest = {
   readonly skipsCache: boolean;
   /** `stats=all`. */
   readonly perStepStats: boolean;
+  /** Figures are asked for: all samples that Prometheus would count are counted. */
+  readonly countsAll: boolean;
 };
 
 /** The queries that wait or run, of people and rules. */

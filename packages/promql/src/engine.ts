@@ -16,7 +16,7 @@ import { ParseError } from './parser/parse-error.ts';
 import { type ParserOptions, parseExpr } from './parser/parser.ts';
 import { printExpr } from './parser/printer.ts';
 import { documentedType } from './parser/value-type.ts';
-import { buildPlan } from './plan/build.ts';
+import { buildPlan, passesLeftOut } from './plan/build.ts';
 import type { Plan } from './plan/nodes.ts';
 import { planText } from './plan/plan-text.ts';
 import { QueryGate } from './query-gate.ts';
@@ -79,6 +79,8 @@ export type QueryRequest = {
   readonly origin?: QueryOrigin;
   /** Samples of each step in the stats; takes the feature `promql-per-step-stats` as well. */
   readonly perStepStats?: boolean;
+  /** For who looks at the stats: counts all samples that Prometheus would, though the answer needs fewer. */
+  readonly countsAll?: boolean;
 };
 
 export type InstantRequest = QueryRequest & { readonly timeMs: number };
@@ -120,7 +122,8 @@ export class Engine {
   /** How a query would be run, on one line; the reason for a query that has no plan. */
   explain(query: string, times: QueryTimes): string {
     try {
-      return planText(this.#plan(resolveDurations(this.parse(query), times, query), times));
+      const expr = resolveDurations(this.parse(query), times, query);
+      return planText(this.#plan(expr, times, { countsAll: false }));
     } catch (error) {
       return errorText(error);
     }
@@ -210,7 +213,7 @@ export class Engine {
     watch.figures = () => figuresOf(context, isPerStep ? times : null);
     life.running(() => context.samples.total);
     try {
-      const whole = await runPlan(this.#plan(expr, times), context);
+      const whole = await runPlan(this.#plan(expr, times, request), context);
       const annotations = context.annotations.list();
       if (form.kind === 'columns') {
         return { body: { kind: 'columns', result: whole }, isTruncated: false, annotations };
@@ -241,6 +244,7 @@ export class Engine {
       parser: this.#features,
       options: this.#execOptions(request),
       isPerStep,
+      countsAll: request.countsAll ?? false,
       form,
     };
     const { queryable } = request;
@@ -281,13 +285,17 @@ export class Engine {
     return this.#options.maxSamples ?? 50_000_000;
   }
 
+  get #lookbackMs(): number {
+    return this.#options.lookbackMs ?? 300_000;
+  }
+
   #defaultStepMs(): number {
     return this.#options.defaultStepMs?.() ?? 60_000;
   }
 
   #execOptions(request: QueryRequest): ExecOptions {
     return {
-      lookbackMs: request.lookbackMs ?? this.#options.lookbackMs ?? 300_000,
+      lookbackMs: request.lookbackMs ?? this.#lookbackMs,
       delayedNameRemoval: this.#features.delayedNameRemoval ?? false,
       useStartTimestamps: this.#features.useStartTimestamps ?? false,
       typeAndUnitLabels: this.#features.typeAndUnitLabels ?? false,
@@ -328,8 +336,17 @@ export class Engine {
     }
   }
 
-  #plan(expr: Expr, times: QueryTimes): Plan {
-    return buildPlan(expr, { times, defaultStepMs: this.#defaultStepMs() });
+  #plan(
+    expr: Expr,
+    times: QueryTimes,
+    { lookbackMs, countsAll }: Pick<QueryRequest, 'lookbackMs' | 'countsAll'>,
+  ): Plan {
+    return buildPlan(expr, {
+      times,
+      defaultStepMs: this.#defaultStepMs(),
+      lookbackMs: lookbackMs ?? this.#lookbackMs,
+      without: passesLeftOut(countsAll ?? false),
+    });
   }
 
   #queryError(error: unknown): unknown {

@@ -21,7 +21,12 @@ export type SelectHints = {
   readonly by: boolean;
   /** At most this many series are of interest; 0 = all. */
   readonly limit: number;
+  /** Other labels need not be told, though series come in the order of all of them. */
+  readonly labels?: LabelProjection | null;
 };
+
+/** Labels by their names: these alone, or all but these. */
+export type LabelProjection = { readonly names: readonly string[]; readonly isExclusion: boolean };
 
 export const NO_HINTS: SelectHints = {
   startMs: 0,
@@ -94,6 +99,18 @@ export type SelectRequest = {
    * answers, or chooses among them, leaves it out.
    */
   readonly isNewestOnly?: boolean;
+  /**
+   * Only samples in these windows are looked at, so that an engine may leave out others. Who merges answers, or chooses among
+   * them, leaves it out.
+   */
+  readonly windows?: SampleWindows | null;
+};
+
+/** (end − widthMs, end] for end = firstEndMs, firstEndMs + stepMs …, which leave time between them: widthMs < stepMs. */
+export type SampleWindows = {
+  readonly firstEndMs: number;
+  readonly stepMs: number;
+  readonly widthMs: number;
 };
 
 /** The request for who merges the answer with others, which must be of samples. */

@@ -58,6 +58,7 @@ import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import { openCursors, overlapsHead } from './query/open-cursors.ts';
 import { RawSelect } from './query/raw-select.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
+import type { SparseRange } from './query/sparse-range.ts';
 import { Recovery, type RecoveryStatus } from './recovery.ts';
 import { Retention } from './retention/retention.ts';
 import type { RetentionSettings } from './retention/settings.ts';
@@ -284,7 +285,8 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
       this.#checkRange(request.range);
       const planned = this.#parts.reading.select(request, context);
       if (planned !== null) return planned;
-      const source = this.#sourceOf(request.range, request.matchers);
+      const { range, windows, matchers } = request;
+      const source = this.#sourceOf({ ...range, windows: windows ?? null }, matchers);
       return new MergeSelect(source, request, context, this.#parts.init.env.clock);
     } catch (error) {
       return new FailedSelect(error);
@@ -293,12 +295,13 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
 
   /** Undecoded, where only samples answer and none are cut off by a limit; see {@link openRawSamples}. */
   selectRaw(request: SelectRequest, context: ReadContext): RawSource | null {
-    const { range, matchers, hints } = request;
+    const { range, windows, matchers, hints } = request;
     this.#checkRange(range);
     const { downsampled, init } = this.#parts;
     if (hints.func === 'series' || hints.limit > 0) return null;
     if (downsampled.sets.some((set) => set.in(range).length > 0)) return null;
-    return new RawSelect(this.#sourceOf(range, matchers), range, context, init.env.clock);
+    const source = this.#sourceOf({ ...range, windows: windows ?? null }, matchers);
+    return new RawSelect(source, range, context, init.env.clock);
   }
 
   /** Known while only the head may have samples of the range. */
@@ -517,7 +520,7 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
 
   /** Cursors in the order in which they answer, and what is known to be missing; what is found missing on the way is added. */
   #sourceOf(
-    range: TimeRange,
+    range: SparseRange,
     matchers: readonly Matcher[],
   ): { readonly cursors: SeriesCursor[]; readonly warnings: readonly Annotation[] } {
     const { head, blocks } = this.#parts;

@@ -81,6 +81,7 @@ async function run(
       signal: exchange.signal,
       origin: originOf(call),
       perStepStats: form.get('stats') === 'all',
+      countsAll: (form.get('stats') ?? '') !== '',
       skipsCache: skipsCache(call),
     })
     .catch((error: unknown) => {

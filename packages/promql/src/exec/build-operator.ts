@@ -1,9 +1,9 @@
 import { unreachable } from '@pollux/base';
-import { METRIC_NAME } from '@pollux/model';
 import { QueryError } from '../errors.ts';
 import { scalarResult } from '../functions/binary-scalar.ts';
 import { isSetOperator } from '../parser/ast.ts';
-import type { BinaryNode, PlanNode, RangeNode } from '../plan/nodes.ts';
+import type { BinaryNode, PlanNode } from '../plan/nodes.ts';
+import { hasPinnedName } from '../plan/pinned-name.ts';
 import { AbsentOverTime } from './absent.ts';
 import { Aggregate } from './aggregate/aggregate.ts';
 import { SetBinary } from './binary/set-binary.ts';
@@ -36,7 +36,9 @@ export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecConte
         : mergeEqual(new SelectVector(node, grid, context), context);
     case 'range-call':
       if (node.func === 'absent_over_time') return new AbsentOverTime(node, grid, context);
-      return hasOneName(node.source) && !context.options.typeAndUnitLabels
+      return node.source.kind === 'matrix-select' &&
+        hasPinnedName(node.source.selector) &&
+        !context.options.typeAndUnitLabels
         ? inBlocks(new RangeCall(node, grid, context), grid, context)
         : mergeEqual(inBlocks(new RangeCall(node, grid, context), grid, context), context);
     case 'call':
@@ -65,16 +67,6 @@ function inBlocks(operator: BlockOperator, grid: StepGrid, context: ExecContext)
   return operator.hasBlocks && grid.count > 0 && grid.count <= BATCH_STEPS
     ? new OneBatch(operator, grid.count, context)
     : operator;
-}
-
-/** Series of one name differ in other labels, and do so without it. */
-function hasOneName(source: RangeNode): boolean {
-  return (
-    source.kind === 'matrix-select' &&
-    source.selector.matchers.some(
-      ({ name, operator, value }) => name === METRIC_NAME && operator === '=' && value !== '',
-    )
-  );
 }
 
 function buildBinary(node: BinaryNode, grid: StepGrid, context: ExecContext): Operator {

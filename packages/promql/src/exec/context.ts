@@ -7,6 +7,7 @@ import type { PlanNode } from '../plan/nodes.ts';
 import type { StepGrid } from './grid.ts';
 import type { Operator } from './operator.ts';
 import { QueryCounts } from './query-counts.ts';
+import { SharedSeries } from './shared-series.ts';
 
 /** Makes the operator of a plan node. */
 export type BuildOperator = (node: PlanNode, grid: StepGrid, context: ExecContext) => Operator;
@@ -31,6 +32,8 @@ export class ExecContext {
   readonly samples: SampleCounter;
   /** For `stats`. */
   readonly counts = new QueryCounts();
+  /** What several selectors read. */
+  readonly shared = new SharedSeries((bytes) => this.holdMemory(bytes));
   readonly #build: BuildOperator;
   readonly #clock: Clock;
   readonly #deadlineMs: number;

@@ -3,7 +3,7 @@ import type { SeriesColumns } from '@pollux/storage';
 import { QueryError } from '../errors.ts';
 import type { Expr } from '../parser/ast.ts';
 import { walk } from '../parser/walk.ts';
-import type { CallNode, TimeShift } from '../plan/nodes.ts';
+import { type CallNode, NO_HINT, type TimeShift } from '../plan/nodes.ts';
 import { Batch, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { BATCH_STEPS, BatchCursor, lastStepMs, type StepGrid } from './grid.ts';
@@ -151,7 +151,7 @@ export class InfoJoin implements Operator {
       maxMs: lastMs,
       stepMs: this.#grid.stepMs,
       rangeMs: 0,
-      hint: { func: 'info', grouping: [], by: false },
+      hint: { ...NO_HINT, func: 'info' },
       need: { kind: 'samples' },
     });
     return loaded.map((columns) => ({

@@ -1,6 +1,7 @@
 import { LimitError, OperatingError } from '@pollux/base';
 import type {
   SampleNeed,
+  SampleWindows,
   SelectHints,
   SelectRequest,
   SeriesColumns,
@@ -8,8 +9,9 @@ import type {
 } from '@pollux/storage';
 import { QueryError } from '../errors.ts';
 import type { VectorSelector } from '../parser/ast.ts';
-import type { SelectHint } from '../plan/nodes.ts';
+import type { SelectHint, Sharing } from '../plan/nodes.ts';
 import type { ExecContext } from './context.ts';
+import type { SeriesRead } from './shared-series.ts';
 
 /** A timestamp and a value. */
 const BYTES_PER_SAMPLE = 16;
@@ -24,14 +26,32 @@ export type LoadRequest = {
   readonly need: SampleNeed;
   /** Only the newest sample of each series is looked at. */
   readonly isNewestOnly?: boolean;
+  /** Only these are looked at. */
+  readonly windows?: SampleWindows | null;
+  /** Other selectors read the same. */
+  readonly sharing?: Sharing | null;
 };
+
+/** Begins to read the series of a selector, sorted by labels. With `isLent` a batch's columns are good until the next. */
+export function openSeries(
+  context: ExecContext,
+  request: LoadRequest,
+  isLent: boolean,
+): SeriesRead {
+  const read = (): SeriesRead => new SeriesReader(context, request, isLent);
+  const { sharing, minMs, maxMs, isNewestOnly, need, rangeMs } = request;
+  if (sharing === undefined || sharing === null) return read();
+  // Buckets stand for the samples of one function alone.
+  const key = `${minMs} ${maxMs} ${isNewestOnly ?? false} ${need.kind === 'windows' ? need.func : ''}`;
+  return context.shared.open({ sharing, key, isLent, isRange: rangeMs > 0 }, read);
+}
 
 /** Reads all series of a selector over a time range, sorted by labels. */
 export async function loadSeries(
   context: ExecContext,
   request: LoadRequest,
 ): Promise<readonly SeriesColumns[]> {
-  const reader = new SeriesReader(context, request, false);
+  const reader = openSeries(context, request, false);
   const loaded: SeriesColumns[] = [];
   try {
     for (;;) {
@@ -47,8 +67,8 @@ export async function loadSeries(
   }
 }
 
-/** Reads the series of a selector batch by batch, sorted by labels. With `isLent` a batch's columns are good until the next. */
-export class SeriesReader {
+/** Reads from storage. */
+class SeriesReader implements SeriesRead {
   readonly #context: ExecContext;
   readonly #source: SeriesSource;
   readonly #isLent: boolean;
@@ -68,6 +88,7 @@ export class SeriesReader {
       grouping: request.hint.grouping,
       by: request.hint.by,
       limit: 0,
+      labels: request.hint.labels,
     };
     const wanted: SelectRequest = {
       range: { minMs, maxMs },
@@ -77,6 +98,7 @@ export class SeriesReader {
       need,
       isLent,
       isNewestOnly: request.isNewestOnly ?? false,
+      windows: request.windows ?? null,
     };
     context.throwIfOver();
     this.#source = context.queryable.select(wanted, context.read);

@@ -14,11 +14,11 @@ import { Batch, FLOAT, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { extendedFunction } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, type StepGrid } from './grid.ts';
-import type { SeriesReader } from './load-series.ts';
 import type { BlockOperator, Operator } from './operator.ts';
 import { type CountedSteps, countWindows } from './query-counts.ts';
 import { loadRange, rangeSeries, readRange, withoutName } from './range-source.ts';
 import type { RangeSeries } from './series-columns.ts';
+import type { SeriesRead } from './shared-series.ts';
 import { WindowEdges } from './window-edges.ts';
 
 /** Functions that give a sample of the window itself and so keep the name. */
@@ -38,7 +38,7 @@ export class RangeCall implements BlockOperator {
   /** Of the current batch. */
   #counted: CountedSteps = { firstStep: 0, isPinned: false, isSubquery: false };
   #batch: Batch | null = null;
-  #reader: SeriesReader | null = null;
+  #reader: SeriesRead | null = null;
   #areParamsRead = false;
 
   constructor(node: RangeCallNode, grid: StepGrid, context: ExecContext) {

@@ -7,8 +7,9 @@ import type { MatrixSelectNode, RangeNode, SubqueryNode } from '../plan/nodes.ts
 import { FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { gridBetween, lastStepMs, type StepGrid } from './grid.ts';
-import { type LoadRequest, loadSeries, SeriesReader } from './load-series.ts';
+import { type LoadRequest, loadSeries, openSeries } from './load-series.ts';
 import { type RangeSeries, withoutStale } from './series-columns.ts';
+import type { SeriesRead } from './shared-series.ts';
 
 /**
  * The samples that the windows of `node` can cover over all steps of `grid`, per series. With `bucketFunc`, a function of
@@ -38,8 +39,8 @@ export function readRange(
   grid: StepGrid,
   context: ExecContext,
   bucketFunc: string | null,
-): SeriesReader {
-  return new SeriesReader(context, rangeRequest(node, grid, context, bucketFunc), true);
+): SeriesRead {
+  return openSeries(context, rangeRequest(node, grid, context, bucketFunc), true);
 }
 
 /** What storage gave for `node`, as windows take it. */
@@ -64,7 +65,7 @@ function rangeRequest(
   bucketFunc: string | null,
 ): LoadRequest {
   const [firstMs, lastMs] = windowEnds(node, grid);
-  const { selector, windowMs, hint } = node;
+  const { selector, windowMs, hint, sharing, isSparse } = node;
   const { lookbackMs } = context.options;
   const isExtended = selector.anchored || selector.smoothed;
   return {
@@ -74,6 +75,8 @@ function rangeRequest(
     stepMs: grid.stepMs,
     rangeMs: windowMs,
     hint,
+    sharing,
+    windows: isSparse ? { firstEndMs: firstMs, stepMs: grid.stepMs, widthMs: windowMs } : null,
     need:
       bucketFunc === null || isExtended
         ? { kind: 'samples' }

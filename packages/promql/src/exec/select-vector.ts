@@ -9,9 +9,10 @@ import { Batch, FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { smoothedValue } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, lastStepMs, type StepGrid } from './grid.ts';
-import { type LoadRequest, loadSeries, SeriesReader } from './load-series.ts';
+import { type LoadRequest, loadSeries, openSeries } from './load-series.ts';
 import type { BlockOperator } from './operator.ts';
 import { isStaleValue } from './series-columns.ts';
+import type { SeriesRead } from './shared-series.ts';
 
 type Cursor = {
   readonly columns: SeriesColumns;
@@ -27,7 +28,7 @@ export class SelectVector implements BlockOperator {
   #steps: BatchCursor;
   #cursors: Cursor[] = [];
   #batch: Batch | null = null;
-  #reader: SeriesReader | null = null;
+  #reader: SeriesRead | null = null;
 
   constructor(node: VectorSelectNode, grid: StepGrid, context: ExecContext) {
     this.#node = node;
@@ -45,7 +46,7 @@ export class SelectVector implements BlockOperator {
   }
 
   async nextBlock(): Promise<readonly SeriesInfo[] | null> {
-    this.#reader ??= new SeriesReader(this.#context, this.#request(), true);
+    this.#reader ??= openSeries(this.#context, this.#request(), true);
     const loaded = await this.#reader.next();
     return loaded === null ? null : this.#begin(loaded);
   }
@@ -56,7 +57,7 @@ export class SelectVector implements BlockOperator {
   }
 
   #request(): LoadRequest {
-    const { selector, shift, hint } = this.#node;
+    const { selector, shift, hint, sharing, isSparse } = this.#node;
     const { lookbackMs } = this.#context.options;
     const firstMs = (shift.atMs ?? this.#grid.startMs) - shift.offsetMs;
     const lastMs = (shift.atMs ?? lastStepMs(this.#grid)) - shift.offsetMs;
@@ -68,6 +69,10 @@ export class SelectVector implements BlockOperator {
       rangeMs: 0,
       hint,
       need: { kind: 'samples' },
+      sharing,
+      windows: isSparse
+        ? { firstEndMs: firstMs, stepMs: this.#grid.stepMs, widthMs: lookbackMs }
+        : null,
       // What counts say of resets comes from the samples before.
       isNewestOnly: firstMs === lastMs && !selector.smoothed && !this.#node.countsOnly,
     };

@@ -236,7 +236,7 @@ describe('the log of slow queries', () => {
   it.each([
     [
       'sum by (job) (rate(a{x="y"}[5m] offset 1m))',
-      'sum by(job)[rate[windows of 5m(a{x="y"} offset 1m)]]',
+      'sum by(job)[rate[windows of 5m(a{x="y"} offset 1m; labels job __name__ __type__ __unit__)]]',
     ],
     [
       'topk(2, a @ 60) + on(job) group_left() b',

@@ -12,42 +12,83 @@ import {
   type VectorSelector,
 } from '../parser/ast.ts';
 import type { QueryTimes } from '../parser/duration-expr.ts';
-import type {
-  Plan,
-  PlanNode,
-  RangeNode,
-  SelectHint,
-  SelectMode,
-  TimeShift,
-  VectorSelectNode,
+import {
+  NO_HINT,
+  type Plan,
+  type PlanNode,
+  type RangeNode,
+  type SelectHint,
+  type SelectMode,
+  type TimeShift,
+  type VectorSelectNode,
 } from './nodes.ts';
 import { foldConstants } from './passes/constant-folding.ts';
 import { markCountsOnly } from './passes/counts-only.ts';
+import { projectLabels } from './passes/label-projection.ts';
+import { propagateMatchers } from './passes/matcher-propagation.ts';
 import { pruneMatchers } from './passes/matcher-pruning.ts';
+import { mergeSelectors } from './passes/selector-merging.ts';
 import { hoistStepInvariants } from './passes/step-invariant-hoisting.ts';
+import { narrowTimes } from './passes/time-narrowing.ts';
 
 export type PlanOptions = {
   readonly times: QueryTimes;
   /** Step of subqueries that name none. */
   readonly defaultStepMs: number;
+  readonly lookbackMs: number;
+  /** Passes to leave out. */
+  readonly without: ReadonlySet<OptionalPass>;
 };
 
-const NO_HINT: SelectHint = { func: '', grouping: [], by: false };
+/** Passes that change how much is read, and nothing else. */
+export type OptionalPass =
+  | 'matcher-propagation'
+  | 'time-narrowing'
+  | 'label-projection'
+  | 'selector-merging';
+
+/** With `countsAll`, samples are read and counted as Prometheus does, also those of series that can meet nobody. */
+export function passesLeftOut(countsAll: boolean): ReadonlySet<OptionalPass> {
+  return countsAll ? COUNTING : EVERYTHING;
+}
+
+const EVERYTHING: ReadonlySet<OptionalPass> = new Set();
+const COUNTING: ReadonlySet<OptionalPass> = new Set(['matcher-propagation']);
 
 /** Turns a checked expression with resolved durations into a plan and runs the passes over it. */
 export function buildPlan(expr: Expr, options: PlanOptions): Plan {
   const bare = withoutParentheses(expr);
-  if (bare.kind === 'matrix-selector' || bare.kind === 'subquery')
-    return { kind: 'matrix', source: rangeNode(bare, NO_HINT, options) };
+  if (bare.kind === 'matrix-selector' || bare.kind === 'subquery') {
+    const source = rangeNode(bare, NO_HINT, options);
+    if (source.kind === 'matrix-select') return { kind: 'matrix', source };
+    return {
+      kind: 'matrix',
+      source: { ...source, child: readLess(source.child, source.stepMs, options) },
+    };
+  }
   const type = typeOf(expr);
   const node = planNode(expr, NO_HINT, options);
-  const root = optimise(markCountsOnly(node));
+  const root = readLess(optimise(markCountsOnly(node)), options.times.stepMs, options);
   return { kind: 'value', root, type: type as 'scalar' | 'vector' | 'string' };
 }
 
 /** All passes but that on counts, in order; the inner query of a subquery, which keeps buckets, goes through them on its own. */
 function optimise(node: PlanNode): PlanNode {
   return hoistStepInvariants(pruneMatchers(foldConstants(node)));
+}
+
+/** The passes over all of a tree whose root is evaluated every `stepMs`, subqueries included. */
+function readLess(root: PlanNode, stepMs: number, options: PlanOptions): PlanNode {
+  const { lookbackMs, without } = options;
+  const passes: readonly (readonly [OptionalPass, (node: PlanNode) => PlanNode])[] = [
+    ['matcher-propagation', propagateMatchers],
+    ['time-narrowing', (node) => narrowTimes(node, stepMs, lookbackMs)],
+    ['label-projection', projectLabels],
+    ['selector-merging', mergeSelectors],
+  ];
+  let node = root;
+  for (const [name, pass] of passes) if (!without.has(name)) node = pass(node);
+  return node;
 }
 
 function planNode(expr: Expr, hint: SelectHint, options: PlanOptions): PlanNode {
@@ -90,7 +131,7 @@ function planNode(expr: Expr, hint: SelectHint, options: PlanOptions): PlanNode 
 }
 
 function aggregateNode(expr: AggregateExpr, options: PlanOptions): PlanNode {
-  const hint = { func: expr.operator, grouping: expr.grouping, by: !expr.without };
+  const hint = { ...NO_HINT, func: expr.operator, grouping: expr.grouping, by: !expr.without };
   return {
     kind: 'aggregate',
     operator: expr.operator,
@@ -108,7 +149,7 @@ const NO_PLACE = { start: 0, end: 0 } as const;
 
 function callNode(expr: CallExpr, options: PlanOptions): PlanNode {
   const func = expr.signature.name;
-  const hint = { func, grouping: [], by: false };
+  const hint = { ...NO_HINT, func };
   const rangeIndex = expr.args.findIndex((arg) => typeOf(arg) === 'matrix');
   const argRanges = expr.args.map((arg) => arg.range);
   if (rangeIndex >= 0) {
@@ -164,6 +205,9 @@ function checkExtended(source: MatrixSelector | SubqueryExpr, func: string): voi
   }
 }
 
+/** Before the passes. */
+const UNCHANGED = { countsOnly: false, isSparse: false, sharing: null } as const;
+
 function selectNode(
   selector: VectorSelector,
   mode: SelectMode,
@@ -172,7 +216,7 @@ function selectNode(
 ): VectorSelectNode {
   const shift = shiftOf(selector.offset, selector.at, options);
   const { range } = selector;
-  return { kind: 'vector-select', selector, shift, mode, countsOnly: false, hint, range };
+  return { kind: 'vector-select', selector, shift, mode, ...UNCHANGED, hint, range };
 }
 
 function rangeNode(
@@ -187,7 +231,7 @@ function rangeNode(
       selector,
       shift: shiftOf(selector.offset, selector.at, options),
       windowMs: expr.window.ms,
-      countsOnly: false,
+      ...UNCHANGED,
       hint,
       range: expr.range,
     };

@@ -1,3 +1,4 @@
+import type { LabelProjection } from '@pollux/storage';
 import type {
   AggregateOperator,
   BinaryOperator,
@@ -24,6 +25,10 @@ export type VectorSelectNode = {
   readonly mode: SelectMode;
   /** Only counts and sums of histograms are asked for, see the pass counts-only. */
   readonly countsOnly: boolean;
+  /** The windows of neighbouring steps leave time between them, see the pass time-narrowing. */
+  readonly isSparse: boolean;
+  /** Which other selectors read the same, see the pass selector-merging. */
+  readonly sharing: Sharing | null;
   /** The function or aggregation around, told to storage as a hint. */
   readonly hint: SelectHint;
   readonly range: PositionRange;
@@ -34,7 +39,14 @@ export type SelectHint = {
   readonly func: string;
   readonly grouping: readonly string[];
   readonly by: boolean;
+  /** Not null: the other labels of series are not looked at, see the pass label-projection. */
+  readonly labels: LabelProjection | null;
 };
+
+export const NO_HINT: SelectHint = { func: '', grouping: [], by: false, labels: null };
+
+/** The selectors of one `id` read the same samples where they are evaluated for the same steps; there are `uses` of them. */
+export type Sharing = { readonly id: number; readonly uses: number };
 
 export type MatrixSelectNode = {
   readonly kind: 'matrix-select';
@@ -43,6 +55,8 @@ export type MatrixSelectNode = {
   readonly windowMs: number;
   /** As in {@link VectorSelectNode}. */
   readonly countsOnly: boolean;
+  readonly isSparse: boolean;
+  readonly sharing: Sharing | null;
   readonly hint: SelectHint;
   readonly range: PositionRange;
 };

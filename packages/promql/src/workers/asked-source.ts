@@ -103,7 +103,7 @@ export class AskedSource implements SeriesSource {
 }
 
 export function packRequest(request: SelectRequest): PackedRequest {
-  const { range, matchers, hints, sorted, need, isLent, isNewestOnly } = request;
+  const { range, matchers, hints, sorted, need, isLent, isNewestOnly, windows } = request;
   return {
     range,
     matchers: matchers.map(({ name, operator, value }) => ({ name, operator, value })),
@@ -112,6 +112,7 @@ export function packRequest(request: SelectRequest): PackedRequest {
     need: need ?? null,
     isLent: isLent ?? false,
     isNewestOnly: isNewestOnly ?? false,
+    windows: windows ?? null,
   };
 }
 

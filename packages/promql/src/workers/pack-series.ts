@@ -1,6 +1,6 @@
 import { assert } from '@pollux/base';
 import { type FloatHistogram, Labels } from '@pollux/model';
-import type { BucketColumns, SeriesColumns } from '@pollux/storage';
+import type { BucketColumns, LabelProjection, SeriesColumns } from '@pollux/storage';
 
 /** A batch of series as it crosses to another thread: texts once, samples of all series in one buffer. */
 export type PackedSeries = {
@@ -31,7 +31,10 @@ export type PackedLabels = {
   readonly items: Uint32Array;
 };
 
-export function packSeries(batch: readonly SeriesColumns[]): PackedSeries {
+export function packSeries(
+  batch: readonly SeriesColumns[],
+  projection: LabelProjection | null = null,
+): PackedSeries {
   const counts = new Uint32Array(batch.length);
   let total = 0;
   for (const [s, { count }] of batch.entries()) {
@@ -60,7 +63,10 @@ export function packSeries(batch: readonly SeriesColumns[]): PackedSeries {
   }
   return {
     kind: 'series',
-    labels: packLabels(batch.map(({ labels }) => labels)),
+    labels: packLabels(
+      batch.map(({ labels }) => labels),
+      projection,
+    ),
     counts,
     samples,
     extras,
@@ -103,13 +109,14 @@ export function unpackSeries(packed: PackedSeries): SeriesColumns[] {
   return batch;
 }
 
-export function packLabels(sets: readonly Labels[]): PackedLabels {
+/** With a projection, only its labels of each set. */
+export function packLabels(
+  sets: readonly Labels[],
+  projection: LabelProjection | null = null,
+): PackedLabels {
   const sizes = new Uint16Array(sets.length);
   let total = 0;
-  for (const [s, labels] of sets.entries()) {
-    sizes[s] = labels.size;
-    total += labels.size;
-  }
+  for (const labels of sets) total += labels.size;
   const items = new Uint32Array(total * 2);
   const texts: string[] = [];
   const numbers = new Map<string, number>();
@@ -121,14 +128,24 @@ export function packLabels(sets: readonly Labels[]): PackedLabels {
     }
     return number;
   };
+  const isTold = projection === null ? () => true : toldBy(projection);
   let at = 0;
-  for (const labels of sets) {
+  for (const [s, labels] of sets.entries()) {
+    const before = at;
     for (let i = 0; i < labels.size; i++) {
-      items[at++] = numberOf(labels.nameAt(i));
+      const name = labels.nameAt(i);
+      if (!isTold(name)) continue;
+      items[at++] = numberOf(name);
       items[at++] = numberOf(labels.valueAt(i));
     }
+    sizes[s] = (at - before) / 2;
   }
-  return { texts, sizes, items };
+  return { texts, sizes, items: at === items.length ? items : items.slice(0, at) };
+}
+
+function toldBy({ names, isExclusion }: LabelProjection): (name: string) => boolean {
+  const known = new Set(names);
+  return (name) => known.has(name) !== isExclusion;
 }
 
 export function unpackLabels({ texts, sizes, items }: PackedLabels): Labels[] {

@@ -1,6 +1,12 @@
 import type { PackedError } from '@pollux/base';
 import type { MatchOperator } from '@pollux/model';
-import type { Annotation, SampleNeed, SelectHints, TimeRange } from '@pollux/storage';
+import type {
+  Annotation,
+  SampleNeed,
+  SampleWindows,
+  SelectHints,
+  TimeRange,
+} from '@pollux/storage';
 import type { QueryErrorKind } from '../errors.ts';
 import type { ExecOptions } from '../exec/context.ts';
 import type { QueryTimes } from '../parser/duration-expr.ts';
@@ -44,6 +50,8 @@ export type QueryJob = {
   readonly options: ExecOptions;
   /** Samples of each step are told too. */
   readonly isPerStep: boolean;
+  /** Every sample that Prometheus would count is read. */
+  readonly countsAll: boolean;
   /** JSON of at most so many series (0: all), or columns. */
   readonly form: { readonly kind: 'json'; readonly limit: number } | { readonly kind: 'columns' };
 };
@@ -60,6 +68,7 @@ export type PackedRequest = {
   readonly need: SampleNeed | null;
   readonly isLent: boolean;
   readonly isNewestOnly: boolean;
+  readonly windows: SampleWindows | null;
 };
 
 export type PackedQueryError = {

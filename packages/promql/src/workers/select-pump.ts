@@ -2,6 +2,7 @@ import { LimitError, packError } from '@pollux/base';
 import { Matcher } from '@pollux/model';
 import {
   type Annotation,
+  type LabelProjection,
   MemoryBudget,
   type Queryable,
   type RawSource,
@@ -74,7 +75,9 @@ export class SelectPump {
     const { id, select, queryable, signal, post } = this.#line;
     const context = { signal, budget: this.#budget };
     const raw = queryable.selectRaw?.(request, context) ?? null;
-    const source = raw === null ? inColumns(queryable.select(request, context)) : undecoded(raw);
+    const labels = request.hints.labels ?? null;
+    const source =
+      raw === null ? inColumns(queryable.select(request, context), labels) : undecoded(raw, labels);
     let toldBytes = 0;
     try {
       for (;;) {
@@ -109,12 +112,12 @@ type PackedSource = {
   close(): void;
 };
 
-function inColumns(source: SeriesSource): PackedSource {
+function inColumns(source: SeriesSource, projection: LabelProjection | null): PackedSource {
   return {
     next: async () => {
       const given = await source.next();
       if (given === null) return null;
-      const batch = packSeries(given);
+      const batch = packSeries(given, projection);
       return { batch, transfer: buffersOf(batch) };
     },
     get warnings() {
@@ -124,12 +127,12 @@ function inColumns(source: SeriesSource): PackedSource {
   };
 }
 
-function undecoded(source: RawSource): PackedSource {
+function undecoded(source: RawSource, projection: LabelProjection | null): PackedSource {
   return {
     next: async () => {
       const given = await source.next();
       if (given === null) return null;
-      const labels = packLabels(given.labels);
+      const labels = packLabels(given.labels, projection);
       const transfer = [...given.transfer, labels.items.buffer as ArrayBuffer];
       return { batch: { kind: 'raw', labels, samples: given.samples }, transfer };
     },

@@ -1,10 +1,10 @@
 import { systemCode } from '@pollux/base';
 import { matchPostings } from '@pollux/index';
 import type { Labels, Matcher } from '@pollux/model';
-import type { TimeRange } from '@pollux/storage';
 import type { ChunkMeta } from '../format/index-write.ts';
 import type { SampleTarget } from '../query/sample-target.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
+import type { SparseRange } from '../query/sparse-range.ts';
 import { type Block, chunksIn } from './block.ts';
 
 /** Told of a part of a block that cannot be read; what it throws ends the reading, else the part is left out. */
@@ -16,7 +16,7 @@ export type ChunkTarget = Pick<SampleTarget, 'addChunk'>;
 /** The matching series of a block; references ascend in the order of the labels, so nothing is sorted. */
 export class BlockCursor implements SeriesCursor {
   readonly #block: Block;
-  readonly #range: TimeRange;
+  readonly #range: SparseRange;
   readonly #onDamage: OnDamage;
   readonly #refs: Uint32Array;
   #index = -1;
@@ -27,7 +27,7 @@ export class BlockCursor implements SeriesCursor {
   /** `select`: matchers, or the references themselves, ascending. */
   constructor(
     block: Block,
-    range: TimeRange,
+    range: SparseRange,
     select: readonly Matcher[] | Uint32Array,
     onDamage: OnDamage,
   ) {

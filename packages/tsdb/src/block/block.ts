@@ -28,6 +28,7 @@ import {
   type Tombstones,
 } from '../format/tombstones.ts';
 import { addInterval } from '../head/intervals.ts';
+import { type SparseRange, touches } from '../query/sparse-range.ts';
 import type { Slices } from '../slices.ts';
 import { ChunkScan, type StoredChunk } from './chunk-scan.ts';
 import { type CachedFile, type FileCache, placeInPage } from './file-cache.ts';
@@ -278,6 +279,6 @@ export class Block {
 }
 
 /** Chunks of a series that overlap the range. */
-export function chunksIn(chunks: readonly ChunkMeta[], range: TimeRange): ChunkMeta[] {
-  return chunks.filter(({ minMs, maxMs }) => maxMs >= range.minMs && minMs <= range.maxMs);
+export function chunksIn(chunks: readonly ChunkMeta[], range: SparseRange): ChunkMeta[] {
+  return chunks.filter(({ minMs, maxMs }) => touches(range, minMs, maxMs));
 }

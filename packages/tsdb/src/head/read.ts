@@ -1,10 +1,10 @@
 import { CanceledError } from '@pollux/base';
 import { MemoryIndex, matchPostings } from '@pollux/index';
 import type { Labels, Matcher } from '@pollux/model';
-import type { TimeRange } from '@pollux/storage';
 import { isLabelShown } from '../query/deleted-series.ts';
 import type { SampleTarget } from '../query/sample-target.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
+import { type SparseRange, touches } from '../query/sparse-range.ts';
 import type { Head, HeadReader } from './head.ts';
 import { HeadSeriesWalk } from './head-series-walk.ts';
 import type { Interval } from './intervals.ts';
@@ -55,6 +55,7 @@ export function headSeriesAtMost(head: Head, matchers: readonly Matcher[]): numb
 export class HeadCursor implements SeriesCursor {
   readonly #head: Head;
   readonly #registration: HeadReader;
+  readonly #range: SparseRange;
   readonly #minMs: number;
   readonly #walk: HeadSeriesWalk;
   readonly #appended: Uint32Array;
@@ -62,8 +63,9 @@ export class HeadCursor implements SeriesCursor {
   readonly #place = (): string => `head series ${this.labels}`;
 
   /** `select`: matchers, or references of live series. */
-  constructor(head: Head, range: TimeRange, select: readonly Matcher[] | Uint32Array) {
+  constructor(head: Head, range: SparseRange, select: readonly Matcher[] | Uint32Array) {
     this.#head = head;
+    this.#range = range;
     this.#minMs = Math.max(range.minMs, head.minMs);
     this.#registration = { minMs: this.#minMs, isExpired: false };
     const { table } = head;
@@ -111,7 +113,7 @@ export class HeadCursor implements SeriesCursor {
     const openHidden = Math.min(later, open?.samples ?? 0);
     later -= openHidden;
     if (table.sealed[slot] !== 0) this.#readSealed(table.sealed[slot]!, later, target, deleted);
-    if (open !== null && open.samples > openHidden && target.overlaps(open.minMs, open.maxMs)) {
+    if (open !== null && open.samples > openHidden && this.#wants(target, open.minMs, open.maxMs)) {
       const { encoding, bytes, start, length } = open;
       const chunk = { encoding, bytes, offset: start, length, hidden: openHidden };
       target.addChunk(chunk, deleted, this.#place);
@@ -132,7 +134,7 @@ export class HeadCursor implements SeriesCursor {
       if (sealed.maxMsOf(ref) < this.#minMs) break;
       const samples = Math.min(later, later === 0 ? 0 : sealed.samplesOf(ref));
       later -= samples;
-      if (target.overlaps(sealed.minMsOf(ref), sealed.maxMsOf(ref))) {
+      if (this.#wants(target, sealed.minMsOf(ref), sealed.maxMsOf(ref))) {
         chunks.push({ ref, hidden: samples });
       }
     }
@@ -142,6 +144,10 @@ export class HeadCursor implements SeriesCursor {
       const chunk = { encoding, bytes, offset: start, length, hidden: samples };
       target.addChunk(chunk, deleted, this.#place);
     }
+  }
+
+  #wants(target: SampleTarget, minMs: number, maxMs: number): boolean {
+    return target.overlaps(minMs, maxMs) && touches(this.#range, minMs, maxMs);
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import type { Head } from '../head/head.ts';
 import { HeadCursor } from '../head/read.ts';
 import { OooCursor } from '../ooo/ooo-cursor.ts';
 import type { SeriesCursor } from './series-cursor.ts';
+import type { SparseRange } from './sparse-range.ts';
 
 /**
  * Cursors over all that may have samples of the range, in the order in which they answer: of two samples of a series at one
@@ -15,7 +16,7 @@ import type { SeriesCursor } from './series-cursor.ts';
  */
 export function openCursors(
   parts: { readonly blocks: readonly Block[]; readonly head: Head; readonly onDamage: OnDamage },
-  range: TimeRange,
+  range: SparseRange,
   matchers: readonly Matcher[],
 ): SeriesCursor[] {
   const { blocks, head, onDamage } = parts;
