@@ -25,15 +25,7 @@ export type NativeKernels = {
   intersect(firstCount: number, secondCount: number): number;
   snappyBlock(size: number): number;
   snappyOpen(size: number, room: number): number;
-  xorSamples(
-    firstBit: number,
-    endBit: number,
-    count: number,
-    firstTimestamp: number,
-    firstDelta: number,
-    valueLow: number,
-    valueHigh: number,
-  ): number;
+  xorPart(length: number, hidden: number, minMs: number, maxMs: number): number;
 };
 
 /** Loops that later versions added last: a module without them was built of older sources. */
@@ -43,6 +35,7 @@ const NEWEST = [
   'snappyBlock',
   'snappyOpen',
   'floatToText',
+  'xorPart',
 ] as const satisfies readonly (keyof NativeKernels)[];
 
 /** The part of the runtime's WebAssembly that is used; Node's types have no values for it. */

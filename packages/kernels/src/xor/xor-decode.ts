@@ -24,20 +24,23 @@ export function xorDecode(
   at: number,
   native: NativeXor | null = CHOSEN_XOR,
 ): number {
-  const samples = openChunk(bytes, offset, length);
-  if (samples === null) return length >= 2 && xorCount(bytes, offset) === 0 ? 0 : XOR_MALFORMED;
-  const { count } = samples;
-  timestampsMs[at] = samples.timestamp;
-  valueWords[at * 2] = samples.low;
-  valueWords[at * 2 + 1] = samples.high;
-  if (count === 1) return 1;
+  if (length < 2) return XOR_MALFORMED;
+  const count = xorCount(bytes, offset);
+  if (count === 0) return 0;
   if (native === null || !isForNative(native, count, length)) {
+    const samples = openChunk(bytes, offset, length);
+    if (samples === null) return XOR_MALFORMED;
+    timestampsMs[at] = samples.timestamp;
+    valueWords[at * 2] = samples.low;
+    valueWords[at * 2 + 1] = samples.high;
+    if (count === 1) return 1;
     const isWhole = decodeSamples(bytes, offset, samples, timestampsMs, valueWords, at);
     return isWhole ? count : XOR_MALFORMED;
   }
-  if (!decodeNative(native, { bytes, offset, length }, samples)) return XOR_MALFORMED;
-  timestampsMs.set(native.times.subarray(1, count), at + 1);
-  valueWords.set(native.words.subarray(2, count * 2), (at + 1) * 2);
+  placeInput(native, bytes, offset, length);
+  if (native.part(length, 0, -Infinity, Infinity) < 0) return XOR_MALFORMED;
+  timestampsMs.set(native.firstTimes(count), at);
+  valueWords.set(native.firstWords(count), at * 2);
   return count;
 }
 
@@ -55,37 +58,48 @@ export function xorDecodePart(
 ): number {
   const { bytes, offset, length } = chunk;
   const claimed = length < 2 ? 0 : xorCount(bytes, offset);
-  let times = timestampsMs;
-  let words = valueWords;
-  let start = at;
-  let count = claimed;
   if (native !== null && isForNative(native, claimed, length)) {
-    const samples = openChunk(bytes, offset, length);
-    if (samples === null || !decodeNative(native, chunk, samples)) return XOR_MALFORMED;
-    ({ times, words } = native);
-    start = 0;
-    times[0] = samples.timestamp;
-    words[0] = samples.low;
-    words[1] = samples.high;
-  } else {
-    count = xorDecode(bytes, offset, length, timestampsMs, valueWords, at, null);
-    if (count === XOR_MALFORMED) return XOR_MALFORMED;
+    placeInput(native, bytes, offset, length);
+    const found = native.part(length, part.hidden, part.minMs, part.maxMs);
+    if (found < 0) return XOR_MALFORMED;
+    return copyFound(native, found >>> 16, found & 0xffff, { timestampsMs, valueWords, at });
   }
-  const end = start + Math.max(0, count - part.hidden);
-  const from = firstNotBefore(times, start, end, part.minMs);
-  const to = times[end - 1]! <= part.maxMs ? end : firstNotBefore(times, from, end, part.maxMs + 1);
-  if (from === at && times === timestampsMs) return to - from;
+  const count = xorDecode(bytes, offset, length, timestampsMs, valueWords, at, null);
+  if (count === XOR_MALFORMED) return XOR_MALFORMED;
+  const end = at + Math.max(0, count - part.hidden);
+  const from = firstNotBefore(timestampsMs, at, end, part.minMs);
+  const isWhole = end > at && timestampsMs[end - 1]! <= part.maxMs;
+  const to = isWhole ? end : firstNotBefore(timestampsMs, from, end, part.maxMs + 1);
+  if (from > at) {
+    timestampsMs.copyWithin(at, from, to);
+    valueWords.copyWithin(at * 2, from * 2, to * 2);
+  }
+  return to - from;
+}
+
+/** Copies the samples from `from` to `to` out of the memory of `native`; returns how many those are. */
+function copyFound(
+  { times, words, firstTimes, firstWords }: NativeXor,
+  from: number,
+  to: number,
+  target: {
+    readonly timestampsMs: Float64Array;
+    readonly valueWords: Uint32Array;
+    readonly at: number;
+  },
+): number {
+  const { timestampsMs, valueWords, at } = target;
   if (to - from > FEW_SAMPLES) {
-    timestampsMs.set(times.subarray(from, to), at);
-    valueWords.set(words.subarray(from * 2, to * 2), at * 2);
+    timestampsMs.set(from === 0 ? firstTimes(to) : times.subarray(from, to), at);
+    valueWords.set(from === 0 ? firstWords(to) : words.subarray(from * 2, to * 2), at * 2);
     return to - from;
   }
-  for (let i = from, target = at; i < to; i++, target++) {
-    timestampsMs[target] = times[i]!;
-    valueWords[target * 2] = words[i * 2]!;
-    valueWords[target * 2 + 1] = words[i * 2 + 1]!;
+  for (let i = from, next = at; i < to; i++, next++) {
+    timestampsMs[next] = times[i]!;
+    valueWords[next * 2] = words[i * 2]!;
+    valueWords[next * 2 + 1] = words[i * 2 + 1]!;
   }
-  return Math.max(0, to - from);
+  return to - from;
 }
 
 /** So many are copied one by one: views for a copy at once would cost more. */
@@ -146,14 +160,9 @@ type Samples = {
 /** Below so many samples, copying to and from WebAssembly's memory costs more than it gains. */
 const NATIVE_LEAST = 32;
 
-/** Leaves the samples from the second on in the memory of `native`; false when the chunk is malformed. */
-function decodeNative(
-  native: NativeXor,
-  { bytes, offset, length }: { bytes: Uint8Array; offset: number; length: number },
-  { bit, endBit, count, timestamp, delta, low, high }: Samples,
-): boolean {
-  native.input.set(bytes.subarray(offset, offset + length));
-  return native.samples(bit, endBit, count, timestamp, delta, low, high);
+function placeInput({ input }: NativeXor, bytes: Uint8Array, offset: number, length: number): void {
+  const isAll = offset === 0 && length === bytes.length;
+  input.set(isAll ? bytes : bytes.subarray(offset, offset + length));
 }
 
 /** The samples from the second on; false when the chunk is malformed. */
