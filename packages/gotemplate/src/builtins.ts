@@ -42,8 +42,8 @@ export function builtins(maxLength: number): Readonly<Record<string, GoFunctionS
     ne: { params: ['any', 'any'], call: ([a, b]) => !isEqualToAny(a!, [b!]) },
     lt: { params: ['any', 'any'], call: ([a, b]) => isLess(a!, b!) },
     le: { params: ['any', 'any'], call: ([a, b]) => isAtMost(a!, b!) },
-    gt: { params: ['any', 'any'], call: ([a, b]) => isLess(b!, a!) },
-    ge: { params: ['any', 'any'], call: ([a, b]) => isAtMost(b!, a!) },
+    gt: { params: ['any', 'any'], call: ([a, b]) => !isAtMost(a!, b!) },
+    ge: { params: ['any', 'any'], call: ([a, b]) => !isLess(a!, b!) },
   };
 }
 

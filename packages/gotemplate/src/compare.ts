@@ -1,6 +1,7 @@
 import { FunctionError } from './errors.ts';
 import { sprintf } from './format/printf.ts';
-import { compareTexts, kindOf, plainOf, typeName, type Value } from './value.ts';
+import { GoTime } from './time/time.ts';
+import { compareTexts, GoStruct, kindOf, plainOf, typeName, type Value } from './value.ts';
 
 /** eq: whether `first` equals any of `others`. Types must agree, as in Go; nil equals nil only. */
 export function isEqualToAny(first: Value, others: readonly Value[]): boolean {
@@ -10,20 +11,25 @@ export function isEqualToAny(first: Value, others: readonly Value[]): boolean {
 }
 
 export function isEqual(a: Value, b: Value): boolean {
+  if (basicKindOf(a) !== basicKindOf(b)) {
+    if (a === null || b === null) return false;
+    throw incompatible(a, b);
+  }
+  if (basicKindOf(a) !== null) return plainOf(a) === plainOf(b);
   if (a === null || b === null) return a === b;
   for (const value of [a, b]) {
-    if (isBasic(value)) continue;
-    throw new FunctionError(
-      sprintf('non-comparable type %s: %s', [value, typeName(value)], Number.POSITIVE_INFINITY),
-    );
+    if (isComparable(value)) continue;
+    const shown = sprintf('%s', [value], Number.POSITIVE_INFINITY);
+    throw new FunctionError(`non-comparable type ${shown}: ${typeName(value)}`);
   }
-  if (kindOf(a) !== kindOf(b)) throw incompatible(a, b);
-  return plainOf(a) === plainOf(b);
+  return isSameValue(a, b);
 }
 
 export function isLess(a: Value, b: Value): boolean {
-  if (!isBasic(a) || !isBasic(b)) throw new FunctionError('invalid type for comparison');
-  if (kindOf(a) !== kindOf(b)) throw incompatible(a, b);
+  if (basicKindOf(a) === null || basicKindOf(b) === null) {
+    throw new FunctionError('invalid type for comparison');
+  }
+  if (basicKindOf(a) !== basicKindOf(b)) throw incompatible(a, b);
   const x = plainOf(a);
   const y = plainOf(b);
   if (typeof x === 'boolean') throw new FunctionError('invalid type for comparison');
@@ -35,8 +41,26 @@ export function isAtMost(a: Value, b: Value): boolean {
   return isLess(a, b) || isEqual(a, b);
 }
 
-function isBasic(value: Value): boolean {
-  return ['bool', 'int', 'float', 'string'].includes(kindOf(value));
+function basicKindOf(value: Value): string | null {
+  const kind = kindOf(value);
+  return ['bool', 'int', 'float', 'string'].includes(kind) ? kind : null;
+}
+
+/** Structs compare when all their fields do; lists, maps and functions never. */
+function isComparable(value: Value): boolean {
+  if (value === null || basicKindOf(value) !== null) return true;
+  return value instanceof GoStruct && Object.values(value.fields).every(isComparable);
+}
+
+function isSameValue(a: Value, b: Value): boolean {
+  if (!(a instanceof GoStruct) || !(b instanceof GoStruct)) return plainOf(a) === plainOf(b);
+  if (a.type !== b.type) return false;
+  if (a instanceof GoTime && b instanceof GoTime) {
+    return a.nanos === b.nanos && a.zone.name === b.zone.name;
+  }
+  return Object.entries(a.fields).every(([name, field]) =>
+    isSameValue(field, b.fields[name] ?? null),
+  );
 }
 
 function incompatible(a: Value, b: Value): FunctionError {

@@ -211,8 +211,11 @@ class Executor {
   *#pipeline(dot: Result, pipe: PipeNode): Run<Result> {
     this.#node = pipe;
     let value: Final;
-    for (const command of pipe.commands) value = yield* this.#command(dot, command, value);
-    const result = value === undefined ? NO_VALUE : value;
+    for (const command of pipe.commands) {
+      // What leaves a command has no type but its own, so a nil is no value at all.
+      value = (yield* this.#command(dot, command, value)) ?? NO_VALUE;
+    }
+    const result = value ?? NO_VALUE;
     for (const variable of pipe.variables) {
       if (pipe.isAssign) this.#assign(variable.name, result);
       else this.#variables.push({ name: variable.name, value: result });
@@ -255,7 +258,8 @@ class Executor {
       case 'string':
         return node.value;
       case 'number':
-        return node.isFloatLiteral || node.int === null ? node.float : node.int;
+        if (node.isFloatLiteral) return node.float;
+        return node.int ?? this.#fail(`${node.literal} overflows int`);
       default:
         return null;
     }
@@ -311,6 +315,9 @@ class Executor {
       return yield* this.#call(call, name, spec);
     }
     if (receiver instanceof GoStruct && Object.hasOwn(receiver.fields, name)) {
+      if (!/^\p{Lu}/u.test(name)) {
+        this.#fail(`${name} is an unexported field of struct type ${typeName(receiver)}`);
+      }
       if (hasArguments) this.#fail(`${name} has arguments but cannot be invoked as function`);
       return receiver.fields[name] ?? null;
     }
@@ -367,26 +374,28 @@ class Executor {
     if (call.final !== undefined) values.push(this.#validated(call.final, 'any'));
     const [target, ...args] = values;
     if (target === undefined) return this.#wrongCount('call', 1, 0, true);
-    this.#node = call.node;
-    const shown = showNode(call.args[1] ?? call.node);
-    if (target === null) return this.#fail('error calling call: call of nil');
+    const fail = (message: string): never => {
+      this.#node = call.node;
+      return this.#fail(`error calling call: ${message}`);
+    };
+    const written = call.args[1];
+    const shown = written === undefined ? describe(target) : showNode(written);
+    if (target === null) return fail('call of nil');
     if (!(target instanceof GoFunction)) {
-      return this.#fail(`error calling call: non-function ${shown} of type ${typeName(target)}`);
+      return fail(`non-function ${shown} of type ${typeName(target)}`);
     }
     const { params, variadic } = target.spec;
     const isFew = args.length < params.length;
     if (isFew || (variadic === undefined && args.length > params.length)) {
       const want = variadic === undefined ? `${params.length}` : `at least ${params.length}`;
-      this.#fail(
-        `error calling call: wrong number of args for ${shown}: got ${args.length} want ${want}`,
-      );
+      fail(`wrong number of args for ${shown}: got ${args.length} want ${want}`);
     }
     for (const [index, arg] of args.entries()) {
       const type = params[index] ?? variadic ?? 'any';
       if (arg === null ? isNilable(type) : accepts(type, arg)) continue;
       const what = arg === null ? 'value is nil' : `value has type ${typeName(arg)}`;
       const join = arg === null ? 'should be of type' : 'should be';
-      this.#fail(`error calling call: arg ${index}: ${what}; ${join} ${paramName(type)}`);
+      fail(`arg ${index}: ${what}; ${join} ${paramName(type)}`);
     }
     return yield* this.#invoke(call, 'call', target.spec, args);
   }
@@ -564,6 +573,11 @@ class Executor {
       cause === undefined ? undefined : { cause },
     );
   }
+}
+
+/** A value that has no place in the template's text, as Go's reflection describes it. */
+function describe(value: Value): string {
+  return typeof value === 'string' ? value : `<${typeName(value)} Value>`;
 }
 
 /** A field, method or function with its arguments; `args[0]` is the callee itself. */

@@ -24,6 +24,14 @@ export { formatFloat } from './format/float.ts';
 export { printValue } from './format/print.ts';
 export { sprintf } from './format/printf.ts';
 export { quote, unquote } from './format/quote.ts';
+export { fourDigits, humanizeDuration, scaleUp, toFloat } from './library/humanize.ts';
+export { type JsonName, toJson } from './library/json.ts';
+export {
+  titleWords,
+  toLower,
+  toUpper,
+  trimSpace,
+} from './library/text.ts';
 export {
   DEFAULT_LIMITS,
   type Functions,
@@ -31,6 +39,16 @@ export {
   type TemplateOptions,
   TemplateSet,
 } from './template-set.ts';
+export {
+  durationNanos,
+  durationSeconds,
+  formatGoDuration,
+  goDuration,
+  isGoDuration,
+} from './time/duration.ts';
+export { parseTime } from './time/parse-time.ts';
+export { GoTime, TIME_PARAM, ZERO_TIME_NANOS } from './time/time.ts';
+export { isPlace, zoneOffsetSeconds } from './time/zone.ts';
 export {
   type CustomParam,
   GoFunction,
@@ -41,6 +59,7 @@ export {
   GoScalar,
   GoStruct,
   type GoType,
+  HTML_TYPE,
   isTrue,
   type Kind,
   kindOf,
@@ -50,5 +69,6 @@ export {
   stringList,
   stringMap,
   typeName,
+  URL_TYPE,
   type Value,
 } from './value.ts';

@@ -45,7 +45,6 @@ class Lexer {
   /** Up to where `#line` has counted. */
   #counted = 0;
   #parentheses = 0;
-  #actionLine = 1;
 
   constructor(source: string) {
     this.#source = source;
@@ -81,7 +80,6 @@ class Lexer {
     if (this.#source.startsWith('/*', inside)) return this.#comment(inside);
     this.#offset = open;
     this.#emit('leftDelimiter', open + 2);
-    this.#actionLine = this.#lineAt(open);
     this.#offset = inside;
     this.#parentheses = 0;
     for (;;) {
@@ -122,7 +120,7 @@ class Lexer {
     }
     if (character === '"' || character === "'" || character === '`')
       return this.#literal(character);
-    if (character === '.' && !/[0-9]/.test(following)) return this.#name('field', 'dot');
+    if (character === '.' && /[^0-9]/.test(following)) return this.#name('field', 'dot');
     if (character === '$') return this.#name('variable', 'variable');
     if (/[-+.0-9]/.test(character)) return this.#number();
     if (this.#match(WORD, at) !== null) return this.#word();
@@ -219,10 +217,7 @@ class Lexer {
   }
 
   #finish(kind: 'end' | 'error', text: string): Token[] {
-    const line = this.#lineAt(this.#offset);
-    const started = text === 'unclosed action' && line !== this.#actionLine;
-    const full = started ? `${text} started at line ${this.#actionLine}` : text;
-    this.#tokens.push({ kind, text: full, offset: this.#offset, line });
+    this.#tokens.push({ kind, text, offset: this.#offset, line: this.#lineAt(this.#offset) });
     return this.#tokens;
   }
 

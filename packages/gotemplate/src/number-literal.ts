@@ -1,5 +1,6 @@
 import { unquote } from './format/quote.ts';
 
+/** `int` is null for what is no integer, and for an unsigned one that no int holds. */
 export type NumberLiteral = {
   readonly int: bigint | null;
   readonly float: number;
@@ -14,6 +15,7 @@ const HEX_FLOAT = /^([+-]?)0[xX]([0-9a-fA-F_]*)(?:\.([0-9a-fA-F_]*))?[pP]([+-]?[
 
 const INT_MIN = -(2n ** 63n);
 const INT_MAX = 2n ** 63n - 1n;
+const UINT_MAX = 2n ** 64n - 1n;
 
 /** Go's number or character literal; a text says what is wrong with it. */
 export function parseNumberLiteral(literal: string): NumberLiteral | string {
@@ -25,8 +27,8 @@ export function parseNumberLiteral(literal: string): NumberLiteral | string {
   }
   if (INTEGER.test(literal)) {
     const int = parseInteger(literal.replaceAll('_', ''));
-    if (int < INT_MIN || int > INT_MAX) return 'integer overflow';
-    return { int, float: Number(int), isFloatLiteral: false };
+    if (int < INT_MIN || int > UINT_MAX) return 'integer overflow';
+    return { int: int > INT_MAX ? null : int, float: Number(int), isFloatLiteral: false };
   }
   const float = parseFloatLiteral(literal);
   if (float === null) return 'illegal number syntax';

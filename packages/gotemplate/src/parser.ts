@@ -55,10 +55,14 @@ class Parser {
   readonly #tokens: readonly Token[];
   readonly #defined = new Map<string, Tree>();
   #position = 0;
+  /** The last token that was looked at; errors are on its line. */
+  #furthest = 0;
   /** Names in scope; `$` is always there. */
   #variables: string[] = ['$'];
   #rangeDepth = 0;
   #nesting = 0;
+  /** Line of the action whose tokens are being read; null between actions. */
+  #actionLine: number | null = null;
 
   constructor(file: string, source: string, hasFunction: (name: string) => boolean) {
     this.#file = file;
@@ -128,7 +132,12 @@ class Parser {
   #textOrAction(): Node | Ending {
     const token = this.#takeSolid();
     if (token.kind === 'text') return { kind: 'text', offset: token.offset, text: token.text };
-    if (token.kind === 'leftDelimiter') return this.#action();
+    if (token.kind === 'leftDelimiter') {
+      this.#actionLine = token.line;
+      const action = this.#action();
+      this.#actionLine = null;
+      return action;
+    }
     return this.#unexpected(token, 'input');
   }
 
@@ -369,7 +378,9 @@ class Parser {
   }
 
   #peek(): Token {
-    return this.#tokens[Math.min(this.#position, this.#tokens.length - 1)]!;
+    const at = Math.min(this.#position, this.#tokens.length - 1);
+    this.#furthest = Math.max(this.#furthest, at);
+    return this.#tokens[at]!;
   }
 
   #take(): Token {
@@ -401,13 +412,19 @@ class Parser {
   }
 
   #unexpected(token: Token, context: string): never {
-    if (token.kind === 'error') return this.#fail(token.text, token.line);
+    if (token.kind === 'error') return this.#fail(token.text + this.#started(token), token.line);
     return this.#fail(`unexpected ${showToken(token)} in ${context}`, token.line);
   }
 
+  /** Where the action began that an error ends on another line. */
+  #started(token: Token): string {
+    if (this.#actionLine === null || this.#actionLine === token.line) return '';
+    const lead = token.text.endsWith(' action') ? '' : ' in action';
+    return `${lead} started at ${this.#file}:${this.#actionLine}`;
+  }
+
   #fail(message: string, atLine?: number): never {
-    const last = this.#tokens[Math.min(Math.max(0, this.#position - 1), this.#tokens.length - 1)];
-    const line = atLine ?? last?.line ?? 1;
+    const line = atLine ?? this.#tokens[this.#furthest]?.line ?? 1;
     throw new TemplateError('GOTEMPLATE.PARSE', `template: ${this.#file}:${line}: ${message}`, {
       template: this.#file,
       line,

@@ -59,9 +59,10 @@ export class TemplateSet {
     }
   }
 
-  /** An independent set with the same templates, functions and options; cheap, since trees are shared. */
-  clone(): TemplateSet {
-    return new TemplateSet(this.#options, this.#trees.values());
+  /** An independent set with the same templates and options; cheap, since trees are shared. `functions` replace their like. */
+  clone(functions: Functions = {}): TemplateSet {
+    const options = { ...this.#options, functions: { ...this.#options.functions, ...functions } };
+    return new TemplateSet(options, this.#trees.values());
   }
 
   has(name: string): boolean {
@@ -105,9 +106,9 @@ export class TemplateSet {
     return step.value;
   }
 
-  /** Parses `text` beside this set's templates and renders it; the set stays as it is. */
-  executeText(name: string, text: string, data: Value): string {
-    const set = this.clone();
+  /** Parses `text` beside this set's templates and renders it, with `functions` in place of their like; the set stays as it is. */
+  executeText(name: string, text: string, data: Value, functions: Functions = {}): string {
+    const set = this.clone(functions);
     set.add(name, text);
     return set.execute(name, data);
   }

@@ -114,6 +114,15 @@ export class GoFunction {
   }
 }
 
+/** html/template's types of texts that need no escaping in their own place. */
+export const HTML_TYPE: GoType = { name: 'template.HTML' };
+export const HTML_ATTRIBUTE_TYPE: GoType = { name: 'template.HTMLAttr' };
+export const URL_TYPE: GoType = { name: 'template.URL' };
+export const JS_TYPE: GoType = { name: 'template.JS' };
+export const JS_STRING_TYPE: GoType = { name: 'template.JSStr' };
+export const CSS_TYPE: GoType = { name: 'template.CSS' };
+export const SRCSET_TYPE: GoType = { name: 'template.Srcset' };
+
 const STRING_LIST: GoType = { name: '[]string' };
 const STRING_MAP: GoMapType = { name: 'map[string]string', zero: '' };
 

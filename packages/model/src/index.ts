@@ -31,6 +31,7 @@ export {
   relabel,
   relabelStep,
 } from './relabel/relabel.ts';
+export { replaceAllRe2 } from './replace-all.ts';
 export type { Exemplar, Metadata, MetricType, Sample } from './sample.ts';
 export {
   isStaleAt,

@@ -3,12 +3,13 @@ import {
   GoMap,
   type GoMapType,
   GoStruct,
+  GoTime,
   type GoType,
   type Value,
+  ZERO_TIME_NANOS,
 } from '@pollux/gotemplate';
 import { ALERT_NAME, compareText } from '@pollux/model';
 import type { Notification, NotifiedAlert } from '../notify/notification.ts';
-import { GoTime, ZERO_TIME_MS } from './go-time.ts';
 
 /** The value that is dot in notification templates: upstream's `template.Data` with its methods. */
 export function templateData(notification: Notification): Value {
@@ -22,6 +23,8 @@ export function templateData(notification: Notification): Value {
     CommonAnnotations: keyValues(notification.commonAnnotations),
     RouteLabels: keyValues(notification.routeLabels),
     ExternalURL: notification.externalUrl,
+    // Not for templates, but printing the whole shows it, as upstream's does.
+    routeLabelsRendered: false,
   });
 }
 
@@ -33,8 +36,8 @@ function alertValue(alert: NotifiedAlert): GoStruct {
     Status: alert.status,
     Labels: keyValues(alert.labels),
     Annotations: keyValues(alert.annotations),
-    StartsAt: new GoTime(alert.startsAtMs),
-    EndsAt: new GoTime(alert.endsAtMs === 0 ? ZERO_TIME_MS : alert.endsAtMs),
+    StartsAt: GoTime.fromMs(alert.startsAtMs),
+    EndsAt: alert.endsAtMs === 0 ? new GoTime(ZERO_TIME_NANOS) : GoTime.fromMs(alert.endsAtMs),
     GeneratorURL: alert.generatorUrl,
     Fingerprint: alert.fingerprint,
   });
@@ -43,8 +46,8 @@ function alertValue(alert: NotifiedAlert): GoStruct {
 const ALERTS_TYPE: GoType = {
   name: 'template.Alerts',
   methods: {
-    Firing: { params: [], call: (self) => alertList(withStatus(self, 'firing')) },
-    Resolved: { params: [], call: (self) => alertList(withStatus(self, 'resolved')) },
+    Firing: { params: [], call: (self) => withStatus(self, 'firing') },
+    Resolved: { params: [], call: (self) => withStatus(self, 'resolved') },
   },
 };
 
@@ -52,9 +55,15 @@ function alertList(items: readonly Value[]): GoList {
   return new GoList(ALERTS_TYPE, items);
 }
 
-function withStatus(self: Value, status: string): readonly Value[] {
-  if (!(self instanceof GoList)) return [];
-  return self.items.filter((item) => item instanceof GoStruct && item.fields.Status === status);
+/** What Firing and Resolved give has no methods of its own. */
+const ALERT_LIST_TYPE: GoType = { name: '[]template.Alert' };
+
+function withStatus(self: Value, status: string): GoList {
+  const alerts = self instanceof GoList ? self.items : [];
+  return new GoList(
+    ALERT_LIST_TYPE,
+    alerts.filter((item) => item instanceof GoStruct && item.fields.Status === status),
+  );
 }
 
 type Pair = readonly [name: string, value: string];

@@ -1,6 +1,13 @@
 import type { Env, Files } from '@pollux/base';
 import { ConfigError } from '@pollux/config';
-import { TemplateSet, type Value } from '@pollux/gotemplate';
+import {
+  FunctionError,
+  type Functions,
+  GoMap,
+  GoStruct,
+  TemplateSet,
+  type Value,
+} from '@pollux/gotemplate';
 import { compileRe2 } from '@pollux/model';
 import { resolvePath } from '../config/config.ts';
 import { DEFAULT_TEMPLATES } from './default-templates.ts';
@@ -46,8 +53,47 @@ export class NotificationTemplates {
 
   /** Renders a text of the configuration. Texts without an action are themselves. */
   expand(text: string, data: Value): string {
-    return text.includes('{{') ? this.#set.executeText('', text, data) : text;
+    return this.#expand(text, data, (name) => labelsOf(data).get(name) ?? '');
   }
+
+  /**
+   * A function that renders a route's label by name from the templates in the data's RouteLabels. They may ask for one
+   * another by `routeLabels`; each is rendered once, and labels that ask in a circle fail.
+   */
+  routeLabels(data: Value): (name: string) => string {
+    const known = new Map<string, string>();
+    const asking: string[] = [];
+    const labelOf = (name: string): string => {
+      const text = labelsOf(data).get(name);
+      const done = text === undefined ? '' : known.get(name);
+      if (text === undefined || done !== undefined) return done ?? '';
+      if (asking.includes(name)) {
+        throw new FunctionError(`route label cycle detected: ${[...asking, name].join(' -> ')}`);
+      }
+      asking.push(name);
+      try {
+        const value = this.#expand(text, data, labelOf);
+        known.set(name, value);
+        return value;
+      } finally {
+        asking.pop();
+      }
+    };
+    return labelOf;
+  }
+
+  #expand(text: string, data: Value, labelOf: (name: string) => string): string {
+    return text.includes('{{') ? this.#set.executeText('', text, data, calling(labelOf)) : text;
+  }
+}
+
+function calling(labelOf: (name: string) => string): Functions {
+  return { routeLabels: { params: ['string'], call: ([name]) => labelOf(String(name)) } };
+}
+
+function labelsOf(data: Value): ReadonlyMap<string, string> {
+  const labels = data instanceof GoStruct ? data.fields.RouteLabels : null;
+  return labels instanceof GoMap ? (labels.entries as ReadonlyMap<string, string>) : new Map();
 }
 
 /** Paths that match a glob with `*`, `?` and `[…]` in its file name; folders are taken as written. */

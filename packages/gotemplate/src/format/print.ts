@@ -15,7 +15,7 @@ const MAX_DEPTH = 64;
 
 /** A value as Go's fmt prints it with %v. */
 export function printValue(value: Value): string {
-  return printComposite(value, { withNames: false, leaf: printLeaf });
+  return printComposite(value, { withNames: false, usesMethods: true, leaf: printLeaf });
 }
 
 /** How {@link printComposite} shows what is no list, map or struct. */
@@ -24,14 +24,19 @@ export type LeafPrinter = (value: Value) => string;
 /** `[a b]`, `map[a:b]`, `{a b}`, with the leaves left to `leaf`; `withNames` is the plus flag: `{Name:a}`. */
 export function printComposite(
   value: Value,
-  options: { readonly withNames: boolean; readonly leaf: LeafPrinter },
+  options: {
+    readonly withNames: boolean;
+    /** Whether a type's own String method shows its values. */
+    readonly usesMethods: boolean;
+    readonly leaf: LeafPrinter;
+  },
   depth = 0,
 ): string {
   if (depth > MAX_DEPTH) return '…';
   const inner = (part: Value): string => printComposite(part, options, depth + 1);
   const items = listItems(value);
   const entries = mapEntries(value);
-  if (ownText(value) !== null) return options.leaf(value);
+  if (options.usesMethods && ownText(value) !== null) return options.leaf(value);
   if (items !== null) return `[${items.map(inner).join(' ')}]`;
   if (entries !== null) {
     const parts: string[] = [];
@@ -45,7 +50,8 @@ export function printComposite(
     for (const [name, field] of Object.entries(value.fields)) {
       parts.push(options.withNames ? `${name}:${inner(field)}` : inner(field));
     }
-    return `{${parts.join(' ')}}`;
+    const isPointer = depth === 0 && value.type.name.startsWith('*');
+    return `${isPointer ? '&' : ''}{${parts.join(' ')}}`;
   }
   return options.leaf(value);
 }

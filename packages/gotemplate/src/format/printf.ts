@@ -1,6 +1,7 @@
 import { FunctionError } from '../errors.ts';
-import { kindOf, plainOf, textOf, typeName, type Value } from '../value.ts';
+import { plainOf, typeName, type Value } from '../value.ts';
 import { formatFloat } from './float.ts';
+import { goSyntax } from './go-syntax.ts';
 import { ownText, printComposite, printValue } from './print.ts';
 import { isPrintable, quote, quoteRune, unicodeName } from './quote.ts';
 
@@ -62,17 +63,27 @@ class Formatter {
     this.#at++;
     this.#badIndex = false;
     const flags = this.#flags();
-    this.#index();
-    const width = this.#size();
+    let isIndexed = this.#index();
+    if (isIndexed && /[0-9]/.test(this.#format[this.#at] ?? '')) this.#badIndex = true;
+    if (this.#format[this.#at] === '*') isIndexed = false;
+    const widthGiven = this.#size('BADWIDTH');
+    const width = widthGiven === 'bad' ? null : widthGiven;
     if (width !== null && width < 0) flags.minus = true;
     let precision: number | null = null;
     if (this.#format[this.#at] === '.') {
       this.#at++;
-      this.#index();
-      precision = this.#size() ?? 0;
-      if (precision < 0) precision = null;
+      // An index must stand right before its verb or star.
+      if (isIndexed) this.#badIndex = true;
+      isIndexed = this.#index();
+      if (this.#format[this.#at] === '*') isIndexed = false;
+      const size = this.#size('BADPREC');
+      precision = size === 'bad' ? null : (size ?? 0);
+      if (precision !== null && precision < 0) {
+        precision = null;
+        this.#out += '%!(BADPREC)';
+      }
     }
-    this.#index();
+    if (!isIndexed) this.#index();
     const codePoint = this.#format.codePointAt(this.#at);
     if (codePoint === undefined) {
       this.#out += '%!(NOVERB)';
@@ -121,9 +132,9 @@ class Formatter {
     }
   }
 
-  /** `[n]` picks the argument for what follows. */
-  #index(): void {
-    if (this.#format[this.#at] !== '[') return;
+  /** `[n]` picks the argument for what follows. Whether there was one. */
+  #index(): boolean {
+    if (this.#format[this.#at] !== '[') return false;
     this.#reordered = true;
     const close = this.#format.indexOf(']', this.#at);
     const text = close < 0 ? '' : this.#format.slice(this.#at + 1, close);
@@ -131,17 +142,18 @@ class Formatter {
     this.#at = close < 0 ? this.#at + 1 : close + 1;
     if (index < 1 || index > this.#args.length) this.#badIndex = true;
     else this.#next = index - 1;
+    return close >= 0;
   }
 
   /** A number, or `*` for the next argument; null when there is none. */
-  #size(): number | null {
+  #size(complaint: 'BADWIDTH' | 'BADPREC'): number | 'bad' | null {
     if (this.#format[this.#at] === '*') {
       this.#at++;
       const value = this.#args[this.#next++];
       if (typeof value === 'bigint' && value >= -MAX_SIZE && value <= MAX_SIZE)
         return Number(value);
-      this.#out += '%!(BADWIDTH)';
-      return null;
+      this.#out += `%!(${complaint})`;
+      return 'bad';
     }
     const digits = /^[0-9]+/.exec(this.#format.slice(this.#at, this.#at + 8))?.[0];
     if (digits === undefined) return null;
@@ -168,15 +180,18 @@ function formatValue(value: Value, directive: Directive): string {
   const withNames = verb === 'v' && flags.plus;
   // With %v the plus asks for field names and no longer for signs.
   const inner = withNames ? { ...directive, flags: { ...flags, plus: false } } : directive;
-  return printComposite(value, { withNames, leaf: (leaf) => formatLeaf(leaf, inner) });
+  const usesMethods = METHOD_VERBS.includes(verb);
+  const leaf = (part: Value): string => formatLeaf(part, inner, usesMethods);
+  return printComposite(value, { withNames, usesMethods, leaf });
 }
 
-function formatLeaf(value: Value, directive: Directive): string {
-  if (value === null) return pad('<nil>', directive);
-  if ('vsxXq'.includes(directive.verb)) {
-    const own = ownText(value);
-    if (own !== null) return formatText(own, directive) ?? mismatch(value, directive);
-  }
+/** Verbs for which a String method speaks for its value; the others look inside. */
+const METHOD_VERBS = 'vsxXq';
+
+function formatLeaf(value: Value, directive: Directive, usesMethods: boolean): string {
+  if (value === null) return '<nil>';
+  const own = usesMethods ? ownText(value) : null;
+  if (own !== null) return formatText(own, directive) ?? mismatch(value, directive);
   return formatPlain(plainOf(value), directive) ?? mismatch(value, directive);
 }
 
@@ -196,8 +211,13 @@ function formatPlain(value: Value, directive: Directive): string | null {
   }
 }
 
-function mismatch(value: Value, { verb }: Directive): string {
-  return `%!${verb}(${typeName(value)}=${printValue(value)})`;
+/** The value is shown with the directive's flags but without its own methods. */
+function mismatch(value: Value, directive: Directive): string {
+  const isPlain = value === null || typeof plainOf(value) !== 'object';
+  const shown = isPlain
+    ? formatLeaf(value, { ...directive, verb: 'v' }, false)
+    : printComposite(value, { withNames: false, usesMethods: false, leaf: printValue });
+  return `%!${directive.verb}(${typeName(value)}=${shown})`;
 }
 
 function formatText(text: string, directive: Directive): string | null {
@@ -310,12 +330,4 @@ function pad(text: string, { width, flags }: Directive): string {
   if (missing <= 0) return text;
   if (flags.minus) return text + ' '.repeat(missing);
   return (flags.zero ? '0' : ' ').repeat(missing) + text;
-}
-
-/** %#v for strings, numbers and booleans; of anything else it shows the type's name and the plain form. */
-function goSyntax(value: Value): string {
-  const text = textOf(value);
-  if (text !== null) return quote(text);
-  const isScalar = ['float', 'int', 'bool'].includes(kindOf(value));
-  return isScalar ? printValue(value) : `${typeName(value)}${printValue(value)}`;
 }

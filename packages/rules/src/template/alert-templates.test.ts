@@ -70,7 +70,7 @@ const CASES: readonly (readonly [template: string, result: string, value?: numbe
   ['{{ humanizeDuration $value }}', '-59.9s', -59.9],
   ['{{ humanizeDuration $value }}', '1m 0s', 60.9],
   ['{{ humanizeDuration $value }}', '100ms', 0.1],
-  ['{{ humanizeDuration (toDuration 90) }}', '1m 30s'],
+  ['{{ toDuration 90 }}', '1m30s'],
   ['{{ toDuration 90.5 }}', '1m30.5s'],
   ['{{ humanizePercentage $value }}', '12.34%', 0.12344],
   ['{{ humanizeTimestamp $value }}', '2015-07-01 20:10:51.5 +0000 UTC', 1_435_781_451.5],

@@ -2,27 +2,34 @@ import {
   escapeUrlQuery,
   FunctionError,
   type Functions,
+  formatFloat,
+  fourDigits,
   type GoFunctionSpec,
   GoMap,
+  GoScalar,
   GoStruct,
+  GoTime,
+  goDuration,
+  HTML_TYPE,
+  humanizeDuration,
   type ParamType,
+  titleWords,
+  toFloat,
+  toLower,
+  toUpper,
   type Value,
 } from '@pollux/gotemplate';
-import { compareText, compileRe2, expandTemplate, parseDuration } from '@pollux/model';
+import { compareText, compileRe2, parseDuration, replaceAllRe2 } from '@pollux/model';
 import { graphLink, tableLink } from '../links.ts';
 import type { RuleVector } from '../rule-query.ts';
 import { splitHostPort, stripDomain } from './host-port.ts';
-import { humanize, humanize1024, humanizeDuration, humanizePercentage, short } from './humanize.ts';
+import { humanize, humanize1024, humanizePercentage } from './humanize.ts';
 import {
-  durationValue,
-  formatTime,
   QUERY_RESULT_PARAM,
   queryResultItems,
   queryResultOf,
   queryResultValue,
   SAMPLE_PARAM,
-  timeValue,
-  toFloat,
 } from './values.ts';
 
 export type TemplateContext = {
@@ -31,9 +38,6 @@ export type TemplateContext = {
   readonly nowMs: number;
   readonly externalUrl: string;
 };
-
-/** Most matches that one reReplaceAll rewrites; templates are no bulk editors. */
-const MAX_REPLACEMENTS = 100_000;
 
 /** The functions of Prometheus' alert templates besides Go's own. */
 export function templateFunctions(context: TemplateContext): Functions {
@@ -135,7 +139,7 @@ const TEXT_FUNCTIONS: Functions = {
   reReplaceAll: {
     params: ['string', 'string', 'string'],
     call: ([pattern, replacement, text]) =>
-      replaceAll(pattern as string, replacement as string, text as string),
+      replaceAllRe2(compileForReplacing(pattern as string), text as string, replacement as string),
   },
   match: {
     params: ['string', 'string'],
@@ -144,10 +148,10 @@ const TEXT_FUNCTIONS: Functions = {
         .matcher(text as string)
         .find(),
   },
-  safeHtml: textFunction((text) => text),
-  title: textFunction(titleCase),
-  toUpper: textFunction((text) => text.toUpperCase()),
-  toLower: textFunction((text) => text.toLowerCase()),
+  safeHtml: textFunction((text) => new GoScalar(HTML_TYPE, text)),
+  title: textFunction((text) => titleWords(text, { keepsRest: true })),
+  toUpper: textFunction(toUpper),
+  toLower: textFunction(toLower),
   graphLink: textFunction(graphLink),
   tableLink: textFunction(tableLink),
   urlQueryEscape: textFunction(escapeUrlQuery),
@@ -162,43 +166,42 @@ const NUMBER_FUNCTIONS: Functions = {
   humanizeDuration: numberFunction(humanizeDuration),
   humanizePercentage: numberFunction(humanizePercentage),
   humanizeTimestamp: numberFunction((value) =>
-    Number.isFinite(value) ? formatTime(value) : short(value),
+    Number.isFinite(value) ? timeOf(value).format(TIME_LAYOUT) : fourDigits(value),
   ),
-  toTime: numberFunction((value) => timeValue(finite(value))),
-  toDuration: numberFunction((value) => durationValue(finite(value))),
+  toTime: numberFunction(timeOf),
+  toDuration: numberFunction((value) => goDuration(nanosOf(value), { isPointer: true })),
 };
 
-function finite(value: number): number {
-  if (Number.isFinite(value)) return value;
-  throw new FunctionError('value is NaN or Inf');
-}
+const TIME_LAYOUT = '2006-01-02 15:04:05.999999999 -0700 MST';
+const NANOS_PER_SECOND = 1e9;
+/** Nanoseconds that an int64 holds. */
+const MAX_NANOS = 2 ** 63;
 
-/** Go's regexp.ReplaceAllString: `$1`, `${name}` stand for groups. */
-function replaceAll(pattern: string, replacement: string, text: string): string {
-  const program = compileRe2(pattern);
-  const matcher = program.matcher(text);
-  let out = '';
-  let at = 0;
-  for (let count = 0; count < MAX_REPLACEMENTS && matcher.find(); count++) {
-    out += text.slice(at, matcher.start());
-    out += expandTemplate(replacement, (name) => {
-      if (/^\d+$/.test(name)) {
-        const index = Number(name);
-        return index <= matcher.groupCount() ? (matcher.group(index) ?? '') : '';
-      }
-      return program.namedGroups()[name] === undefined ? '' : (matcher.group(name) ?? '');
-    });
-    at = matcher.end();
+function timeOf(seconds: number): GoTime {
+  if (!Number.isFinite(seconds)) throw new FunctionError('value is NaN or Inf');
+  const nanos = seconds * NANOS_PER_SECOND;
+  if (Math.abs(nanos) > MAX_NANOS) {
+    throw new FunctionError(
+      `${formatFloat(seconds, 'g', -1)} cannot be represented as a nanoseconds timestamp since it overflows int64`,
+    );
   }
-  return out + text.slice(at);
+  return new GoTime(BigInt(Math.trunc(nanos)), { isPointer: true });
 }
 
-/** The first letter of each word in upper case, the rest as it is. */
-function titleCase(text: string): string {
-  return text.replace(
-    /(^|[^\p{L}\p{M}\p{N}_'’])(\p{L})/gu,
-    (_, before: string, letter: string) => before + letter.toUpperCase(),
-  );
+/** Go's conversion on amd64: what does not fit becomes the least integer. */
+function nanosOf(seconds: number): bigint {
+  const nanos = Math.trunc(seconds * NANOS_PER_SECOND);
+  return Math.abs(nanos) < MAX_NANOS ? BigInt(nanos) : -(2n ** 63n);
+}
+
+/** Upstream compiles in a way that panics, which shows in its words. */
+function compileForReplacing(pattern: string): ReturnType<typeof compileRe2> {
+  try {
+    return compileRe2(pattern);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new FunctionError(`regexp: Compile(\`${pattern}\`): ${error.message}`, { cause: error });
+  }
 }
 
 /** The path of the external URL, without a trailing slash of the root. */
