@@ -220,7 +220,8 @@ function varint(at: i32, length: i32): f64 {
       varintEnd = 0;
       return 0;
     }
-    const byte = <u32>load<u8>(input + <usize>position++);
+    const byte = <u32>load<u8>(input + <usize>position);
+    position++;
     sum += <f64>(byte & 0x7f) * scale;
     if (byte < 0x80) break;
     scale *= 128;
