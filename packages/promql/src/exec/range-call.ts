@@ -167,9 +167,12 @@ export class RangeCall implements BlockOperator {
       isSubquery: kind === 'subquery',
     };
     windows.count = this.#steps.count;
+    const { atMs, offsetMs } = shift;
+    const { startMs, stepMs } = this.#grid;
+    const { first } = this.#steps;
     for (let i = 0; i < windows.count; i++) {
-      const timeMs = this.#steps.timeMs(i);
-      const endMs = (shift.atMs ?? timeMs) - shift.offsetMs;
+      const timeMs = startMs + (first + i) * stepMs;
+      const endMs = (atMs === null ? timeMs : atMs) - offsetMs;
       windows.evalMs[i] = timeMs;
       windows.endMs[i] = endMs;
       windows.startMs[i] = endMs - windowMs;

@@ -1,7 +1,9 @@
 import { systemCode } from '@pollux/base';
 import { matchPostings } from '@pollux/index';
 import type { Labels, Matcher } from '@pollux/model';
+import type { BlockChunkRef } from '../format/chunk-file.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
+import type { Interval } from '../head/intervals.ts';
 import type { SampleTarget } from '../query/sample-target.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import type { SparseRange } from '../query/sparse-range.ts';
@@ -23,6 +25,9 @@ export class BlockCursor implements SeriesCursor {
   #labels: Labels | null = null;
   #chunks: readonly ChunkMeta[] = [];
   #isClosed = false;
+  /** The chunk that is being read, and what names it in errors. */
+  #chunkRef: BlockChunkRef = 0;
+  readonly #place = (): string => `${this.#block.directory}/chunks, reference ${this.#chunkRef}`;
 
   /** `select`: matchers, or the references themselves, ascending. */
   constructor(
@@ -74,6 +79,8 @@ export class BlockCursor implements SeriesCursor {
 
   hasSamples(): boolean {
     const deleted = this.#block.tombstonesOf(this.ref);
+    // They are those that overlap the range.
+    if (deleted.length === 0) return this.#chunks.length > 0;
     const { minMs, maxMs } = this.#range;
     return this.#chunks.some((chunk) => {
       const from = Math.max(chunk.minMs, minMs);
@@ -83,7 +90,8 @@ export class BlockCursor implements SeriesCursor {
   }
 
   read(target: ChunkTarget): void {
-    for (const { ref } of this.#chunks) this.#guarded(null, () => this.#readChunk(ref, target));
+    const deleted = this.#block.tombstonesOf(this.ref);
+    for (const { ref } of this.#chunks) this.#readChunk(ref, target, deleted);
   }
 
   close(): void {
@@ -92,14 +100,16 @@ export class BlockCursor implements SeriesCursor {
     this.#block.release();
   }
 
-  #readChunk(ref: number, target: ChunkTarget): null {
-    const { encoding, bytes } = this.#block.chunk(ref);
-    target.addChunk(
-      { encoding, bytes, offset: 0, length: bytes.length, hidden: 0 },
-      this.#block.tombstonesOf(this.ref),
-      () => `${this.#block.directory}/chunks, reference ${ref}`,
-    );
-    return null;
+  /** As {@link #guarded}, but without a function for each chunk. */
+  #readChunk(ref: BlockChunkRef, target: ChunkTarget, deleted: readonly Interval[]): void {
+    this.#chunkRef = ref;
+    try {
+      const { encoding, bytes } = this.#block.chunk(ref);
+      const chunk = { encoding, bytes, offset: 0, length: bytes.length, hidden: 0 };
+      target.addChunk(chunk, deleted, this.#place);
+    } catch (error) {
+      this.#leaveOut(error);
+    }
   }
 
   /** What `read` gives, or `otherwise` where the block is damaged. */
@@ -107,10 +117,14 @@ export class BlockCursor implements SeriesCursor {
     try {
       return read();
     } catch (error) {
-      if (!isDamage(error)) throw error;
-      this.#onDamage(this.#block, error);
+      this.#leaveOut(error);
       return otherwise;
     }
+  }
+
+  #leaveOut(error: unknown): void {
+    if (!isDamage(error)) throw error;
+    this.#onDamage(this.#block, error);
   }
 }
 

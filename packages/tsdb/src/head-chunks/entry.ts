@@ -5,8 +5,10 @@ export const HEAD_CHUNKS_MAGIC = 0x0130bc91;
 export const HEAD_CHUNKS_HEADER_BYTES = 8;
 const VERSION = 1;
 const OUT_OF_ORDER_BIT = 0x80;
-/** Series, times, encoding and the longest length. */
-export const ENTRY_PREFIX_MAX_BYTES = 8 + 8 + 8 + 1 + 5;
+/** The series and the times of a chunk. */
+const TIMES_BYTES = 8 + 8 + 8;
+/** And its encoding, and the longest length. */
+export const ENTRY_PREFIX_MAX_BYTES = TIMES_BYTES + 1 + 5;
 /** No chunk of a writer is near it; a length beyond is damage. */
 const MAX_DATA_BYTES = 64 * 1024 * 1024;
 
@@ -76,6 +78,21 @@ export function decodePrefix(source: ByteReader): HeadChunkEntry {
     start: source.offset,
     end: source.offset + length,
   };
+}
+
+/** As {@link decodePrefix}, of an entry at `bytes[at]` that was found whole before. */
+export function whereIsChunk(
+  bytes: Uint8Array,
+  at: number,
+): Pick<HeadChunkEntry, 'encoding' | 'start' | 'end'> {
+  let start = at + TIMES_BYTES;
+  const encoding = bytes[start++]! & ~OUT_OF_ORDER_BIT;
+  let length = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[start++]!;
+    length |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return { encoding, start, end: start + length };
+  }
 }
 
 export function headChunkFileName(number: number): string {

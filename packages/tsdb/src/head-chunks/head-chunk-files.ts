@@ -20,6 +20,7 @@ import {
   HEAD_CHUNKS_HEADER_BYTES,
   type HeadChunkMeta,
   headChunkFileName,
+  whereIsChunk,
 } from './entry.ts';
 import type { FoundEntries } from './found-entries.ts';
 import { GrowingFile, PiecePool } from './growing-file.ts';
@@ -336,14 +337,16 @@ export class HeadChunkFiles {
       const page = file.pageOf(offset);
       const at = placeInPage(offset);
       if (page.length - at < ENTRY_PREFIX_MAX_BYTES) return null;
+      if (file.isWhole(offset)) {
+        const { encoding, start, end } = whereIsChunk(page, at);
+        return { encoding, bytes: page, start, length: end - start };
+      }
       const { encoding, start, end } = decodePrefix(new ByteReader(page, at));
       if (end + CHECKSUM_BYTES > page.length) return null;
-      if (!file.isWhole(offset)) {
-        if (crc32c(page, at, end) !== new ByteReader(page, end).u32()) {
-          throw new CorruptionError(nameOf(place), 'wrong checksum');
-        }
-        file.markWhole(offset);
+      if (crc32c(page, at, end) !== new ByteReader(page, end).u32()) {
+        throw new CorruptionError(nameOf(place), 'wrong checksum');
       }
+      file.markWhole(offset);
       return { encoding, bytes: page, start, length: end - start };
     } catch (cause) {
       throw damageAt(place, cause);

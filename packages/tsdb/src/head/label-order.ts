@@ -17,7 +17,8 @@ export function sortByLabels(table: SeriesTable, refs: Uint32Array): Uint32Array
   }
   const { items, symbols } = labelTable(table, refs, width);
   const places = placesOf(table, symbols);
-  let order = Uint32Array.from(refs.keys());
+  let order = new Uint32Array(refs.length);
+  for (let row = 0; row < order.length; row++) order[row] = row;
   let sorted = new Uint32Array(refs.length);
   const counts = new Uint32Array(symbols.length + 1);
   for (let column = width - 1; column >= 0; column--) {
@@ -33,7 +34,8 @@ export function sortByLabels(table: SeriesTable, refs: Uint32Array): Uint32Array
       counts[place] = sum;
       sum += count;
     }
-    for (const row of order) {
+    for (let i = 0; i < order.length; i++) {
+      const row = order[i]!;
       const place = places[items[row * width + column]!]!;
       sorted[counts[place]!] = row;
       counts[place] = counts[place]! + 1;
@@ -41,7 +43,7 @@ export function sortByLabels(table: SeriesTable, refs: Uint32Array): Uint32Array
     [order, sorted] = [sorted, order];
   }
   const unsorted = refs.slice();
-  for (const [i, row] of order.entries()) refs[i] = unsorted[row]!;
+  for (let i = 0; i < order.length; i++) refs[i] = unsorted[order[i]!]!;
   return refs;
 }
 

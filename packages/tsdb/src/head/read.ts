@@ -59,6 +59,9 @@ export class HeadCursor implements SeriesCursor {
   readonly #minMs: number;
   readonly #walk: HeadSeriesWalk;
   readonly #appended: Uint32Array;
+  /** The completed chunks that are wanted of a series, newest first, and how many samples of each are hidden. */
+  readonly #wantedRefs: SealedRef[] = [];
+  readonly #hiddenOfWanted: number[] = [];
   /** Names what is being read, in errors. */
   readonly #place = (): string => `head series ${this.labels}`;
 
@@ -129,19 +132,21 @@ export class HeadCursor implements SeriesCursor {
   ): void {
     const { sealed } = this.#head;
     let later = hidden;
-    const chunks: { readonly ref: number; readonly hidden: number }[] = [];
+    const refs = this.#wantedRefs;
+    const hiddenOf = this.#hiddenOfWanted;
+    let count = 0;
     for (let ref = newest; ref !== 0; ref = sealed.olderOf(ref)) {
       if (sealed.maxMsOf(ref) < this.#minMs) break;
       const samples = Math.min(later, later === 0 ? 0 : sealed.samplesOf(ref));
       later -= samples;
       if (this.#wants(target, sealed.minMsOf(ref), sealed.maxMsOf(ref))) {
-        chunks.push({ ref, hidden: samples });
+        refs[count] = ref;
+        hiddenOf[count++] = samples;
       }
     }
-    for (let i = chunks.length - 1; i >= 0; i--) {
-      const { ref, hidden: samples } = chunks[i]!;
-      const { encoding, bytes, start, length } = sealed.read(ref);
-      const chunk = { encoding, bytes, offset: start, length, hidden: samples };
+    for (let i = count - 1; i >= 0; i--) {
+      const { encoding, bytes, start, length } = sealed.read(refs[i]!);
+      const chunk = { encoding, bytes, offset: start, length, hidden: hiddenOf[i]! };
       target.addChunk(chunk, deleted, this.#place);
     }
   }

@@ -5,6 +5,7 @@ import {
   denseDecode,
   firstNotBefore,
   XOR_MALFORMED,
+  type XorPart,
   xor2Decode,
   xorCount,
   xorDecodePart,
@@ -45,6 +46,8 @@ type Held =
  */
 export class ColumnBuilder implements SampleTarget {
   readonly #range: TimeRange;
+  /** Of a chunk that has no hidden samples. */
+  readonly #part: XorPart;
   readonly #budget: MemoryBudget;
   #timestampsMs = new Float64Array(1024);
   #words = new Uint32Array(2048);
@@ -61,6 +64,7 @@ export class ColumnBuilder implements SampleTarget {
 
   constructor(range: TimeRange, budget: MemoryBudget) {
     this.#range = range;
+    this.#part = { minMs: range.minMs, maxMs: range.maxMs, hidden: 0 };
     this.#budget = budget;
   }
 
@@ -119,10 +123,9 @@ export class ColumnBuilder implements SampleTarget {
     this.#budget.take(claimed * SAMPLE_BYTES);
     this.#reserve(claimed);
     const start = this.#count;
-    const { minMs, maxMs } = this.#range;
     const kept = xorDecodePart(
       chunk,
-      { minMs, maxMs, hidden: chunk.hidden },
+      chunk.hidden === 0 ? this.#part : { ...this.#part, hidden: chunk.hidden },
       this.#timestampsMs,
       this.#words,
       start,
