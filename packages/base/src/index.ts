@@ -26,6 +26,7 @@ export {
   type HttpClientRequest,
   type HttpClientResponse,
   type HttpHandler,
+  type HttpProxy,
   type HttpRequest,
   type HttpResponse,
   type HttpServeOptions,

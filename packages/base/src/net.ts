@@ -36,6 +36,11 @@ export interface TcpConnection {
   /** Next bytes, or null at the end of the stream. Only one read at a time. Rejects after `timeoutMs` without any. */
   read(timeoutMs: number): Promise<Uint8Array | null>;
   close(): void;
+  /**
+   * Goes on as the client of a TLS session over this connection, which must not be used any more; what was read ahead is
+   * lost, so the peer must have been silent. Absent where the network has no TLS.
+   */
+  startTls?(options: TlsClientOptions, timeoutMs: number): Promise<TcpConnection>;
 }
 
 /** Lower-case names. Repeated headers are joined by ", ". */
@@ -98,6 +103,14 @@ export type HttpClientRequest = {
   /** Larger answers reject with a LimitError. Default 64 MiB. */
   readonly maxBodyBytes?: number;
   readonly tls?: TlsClientOptions;
+  readonly proxy?: HttpProxy;
+};
+
+/** A proxy for requests: plain ones are forwarded, those over TLS tunnelled. User and password are in the address. */
+export type HttpProxy = {
+  readonly url: string;
+  /** Sent with CONNECT. */
+  readonly connectHeaders?: Headers;
 };
 
 export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';

@@ -1,19 +1,20 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import { Agent, type Dispatcher, request as send } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent, request as send } from 'undici';
 import { CanceledError, LimitError, OperatingError, TimeoutError } from '../errors.ts';
-import type { HttpClientRequest, HttpClientResponse, TlsClientOptions } from '../net.ts';
+import type { HttpClientRequest, HttpClientResponse, HttpProxy, TlsClientOptions } from '../net.ts';
+import { tlsSettings } from './tls-settings.ts';
 
 const gunzip = promisify(zlib.gunzip);
 const inflate = promisify(zlib.inflate);
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
-const MAX_TLS_AGENTS = 64;
+const MAX_SPECIAL_AGENTS = 64;
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** undici with keep-alive pools; one agent for plain requests, one per distinct TLS setting. */
+/** undici with keep-alive pools; one agent for plain requests, one per distinct TLS and proxy setting. */
 export class NodeHttpClient {
   readonly #plain = new Agent(agentOptions());
-  readonly #secured = new Map<string, Agent>();
+  readonly #special = new Map<string, Agent | ProxyAgent>();
 
   async request(request: HttpClientRequest): Promise<HttpClientResponse> {
     const maxBytes = request.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
@@ -36,7 +37,7 @@ export class NodeHttpClient {
         headers: headersOf(request),
         ...(request.body === undefined ? {} : { body: request.body }),
         signal: abort.signal,
-        dispatcher: request.tls === undefined ? this.#plain : this.#agentFor(request.tls),
+        dispatcher: this.#agentFor(request),
       });
       const raw = await readBody(response.body, maxBytes);
       const headers: Record<string, string> = {};
@@ -69,38 +70,51 @@ export class NodeHttpClient {
   async close(): Promise<void> {
     await Promise.all([
       this.#plain.destroy(),
-      ...[...this.#secured.values()].map((a) => a.destroy()),
+      ...[...this.#special.values()].map((a) => a.destroy()),
     ]);
   }
 
-  #agentFor(tls: TlsClientOptions): Agent {
-    const key = JSON.stringify(tls);
-    const known = this.#secured.get(key);
+  #agentFor({ url, tls, proxy: given }: HttpClientRequest): Agent | ProxyAgent {
+    // Headers of CONNECT are not for forwarded requests.
+    const proxy = given !== undefined && !url.startsWith('https:') ? { url: given.url } : given;
+    if (tls === undefined && proxy === undefined) return this.#plain;
+    const key = JSON.stringify([tls, proxy]);
+    const known = this.#special.get(key);
     if (known !== undefined) return known;
-    if (this.#secured.size >= MAX_TLS_AGENTS) {
-      const [oldest] = this.#secured.keys();
+    if (this.#special.size >= MAX_SPECIAL_AGENTS) {
+      const [oldest] = this.#special.keys();
       if (oldest !== undefined) {
         // Requests under way end on the old agent; what they meet is theirs to report.
-        this.#secured.get(oldest)?.close(() => {});
-        this.#secured.delete(oldest);
+        this.#special.get(oldest)?.close(() => {});
+        this.#special.delete(oldest);
       }
     }
-    const agent = new Agent({
-      ...agentOptions(),
-      connect: {
-        timeout: 10_000,
-        rejectUnauthorized: tls.insecureSkipVerify !== true,
-        ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-        ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
-        ...(tls.key === undefined ? {} : { key: tls.key }),
-        ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-        ...(tls.minVersion === undefined ? {} : { minVersion: tls.minVersion }),
-        ...(tls.maxVersion === undefined ? {} : { maxVersion: tls.maxVersion }),
-      },
-    });
-    this.#secured.set(key, agent);
+    const agent = specialAgent(tls, proxy);
+    this.#special.set(key, agent);
     return agent;
   }
+}
+
+function specialAgent(
+  tls: TlsClientOptions | undefined,
+  proxy: HttpProxy | undefined,
+): Agent | ProxyAgent {
+  const connect = { timeout: 10_000, ...(tls === undefined ? {} : tlsSettings(tls)) };
+  if (proxy === undefined) return new Agent({ ...agentOptions(), connect });
+  const { url: written, connectHeaders = {} } = proxy;
+  const url = new URL(written);
+  const pair = `${decoded(url.username)}:${decoded(url.password)}`;
+  url.username = '';
+  url.password = '';
+  return new ProxyAgent({
+    ...agentOptions(),
+    uri: url.href,
+    // Go's client forwards plain requests and tunnels only those over TLS.
+    proxyTunnel: false,
+    headers: { ...connectHeaders },
+    requestTls: connect,
+    ...(pair === ':' ? {} : { token: `Basic ${Buffer.from(pair).toString('base64')}` }),
+  });
 }
 
 function agentOptions(): Agent.Options {

@@ -1,7 +1,9 @@
 import * as net from 'node:net';
 import { performance } from 'node:perf_hooks';
+import * as tls from 'node:tls';
 import { CanceledError, OperatingError, TimeoutError } from '../errors.ts';
-import type { Address, Listener, TcpConnection, UdpSocket } from '../net.ts';
+import type { Address, Listener, TcpConnection, TlsClientOptions, UdpSocket } from '../net.ts';
+import { tlsSettings } from './tls-settings.ts';
 
 export async function bindUdp(
   at: Address,
@@ -142,6 +144,35 @@ class NodeTcpConnection implements TcpConnection {
       if (socket.readableEnded || socket.destroyed) return null;
       await this.#wait(endMs - performance.now());
     }
+  }
+
+  startTls(options: TlsClientOptions, timeoutMs: number): Promise<TcpConnection> {
+    const { host, port } = this.remote;
+    const name = options.serverName ?? '';
+    return new Promise((resolve, reject) => {
+      const secured = tls.connect({
+        socket: this.#socket,
+        ...tlsSettings(options),
+        // An address is no name of SNI; Node checks the certificate against it all the same.
+        ...(net.isIP(name) === 0 ? {} : { servername: '', host: name }),
+      });
+      const finish = (error: Error | null): void => {
+        clearTimeout(timer);
+        secured.off('error', finish);
+        if (error === null) {
+          resolve(new NodeTcpConnection(secured));
+          return;
+        }
+        secured.destroy();
+        reject(new OperatingError('BASE.CONNECTION', `TLS with ${host}:${port}`, { cause: error }));
+      };
+      const timer = setTimeout(
+        () => finish(new TimeoutError(`no handshake in ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+      secured.once('error', finish);
+      secured.once('secureConnect', () => finish(null));
+    });
   }
 
   close(): void {
