@@ -47,6 +47,10 @@ export type AlertmanagerOptions = {
   readonly externalUrl: string;
   /** Of this program, for the status page. */
   readonly version: string;
+  /** The environment's variables, where receivers look for credentials of AWS. */
+  readonly variables?: Readonly<Record<string, string | undefined>>;
+  /** Of this machine; part of the ids of mails. */
+  readonly hostname?: string;
   /** Reads the configuration anew and commits it; what `/-/reload` calls. Rejects when the new one is refused. */
   readonly reload: () => Promise<void>;
   /** `--data.retention`. */
@@ -76,6 +80,8 @@ export type AlertmanagerOptions = {
 };
 
 const DEFAULTS = {
+  variables: {},
+  hostname: 'localhost.localdomain',
   retentionMs: 120 * 3_600_000,
   maintenanceIntervalMs: 15 * 60_000,
   alertGcIntervalMs: 30 * 60_000,
@@ -180,7 +186,10 @@ export class Alertmanager {
       templates,
       receivers: buildReceivers(config, used, {
         env,
+        log: this.#options.log,
         registry,
+        variables: this.#options.variables,
+        hostname: this.#options.hostname,
         templates,
         userAgent: `Alertmanager/${API_VERSION}`,
         robots: this.#robots,

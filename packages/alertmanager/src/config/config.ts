@@ -50,7 +50,7 @@ export function readConfig(text: string, options: ReadConfigOptions): Alertmanag
     global: optional(nullable(raw), null),
     route: optional(nullable(routeDecoder(mode)), null),
     inhibit_rules: optional(list(inhibitRuleDecoder(mode)), []),
-    receivers: optional(list(receiverConfig), []),
+    receivers: optional(nullable(raw), null),
     templates: optional(list(nonEmptyString), []),
     mute_time_intervals: optional(timeIntervalList, []),
     time_intervals: optional(timeIntervalList, []),
@@ -59,10 +59,15 @@ export function readConfig(text: string, options: ReadConfigOptions): Alertmanag
   })(root, '', context);
   refuseUnserved(read.tracing, 'tracing');
   refuseUnserved(read.event_recorder, 'event_recorder');
+  const global = globalOf(read.global, root, context);
+  const receivers =
+    read.receivers === null
+      ? []
+      : list(receiverConfig(global))(read.receivers, 'receivers', context);
   if (read.route === null) refuse(root, '', 'no routes provided');
   const timeIntervals = [...read.mute_time_intervals, ...read.time_intervals];
   checkRouteTree(read.route, {
-    receivers: uniqueNames(root, 'receivers', 'notification config name', read.receivers),
+    receivers: uniqueNames(root, 'receivers', 'notification config name', receivers),
     timeIntervals: uniqueNames(root, 'time_intervals', 'time interval', timeIntervals),
   });
   if (read.mute_time_intervals.length > 0) {
@@ -71,10 +76,10 @@ export function readConfig(text: string, options: ReadConfigOptions): Alertmanag
   return {
     text,
     directory: directoryOf(options.file),
-    global: globalOf(read.global, root, context),
+    global,
     route: read.route,
     inhibitRules: read.inhibit_rules,
-    receivers: read.receivers,
+    receivers,
     timeIntervals,
     templates: read.templates,
     warnings: context.warnings,

@@ -12,20 +12,18 @@ import {
   secret,
   string,
 } from '@pollux/config';
-import { clientConfig, clientConfigFields } from '@pollux/http';
+import { clientConfigFields, httpConfig } from '@pollux/http';
 import { parseDuration } from '@pollux/model';
-
-export const NO_SECRET = new Secret('');
+import { httpUrl, NO_SECRET, secretUrl } from '../notify/receivers/fields.ts';
 
 const tlsConfig = clientConfigFields.tls_config.decoder;
 
 /**
- * The whole `global:` block of Alertmanager 0.34. Settings of integrations that are not served yet are read and checked;
- * they have no effect, as they have none upstream while no receiver uses them.
+ * The whole `global:` block of Alertmanager 0.34: what receivers use that do not say otherwise.
  */
 const globalFields = {
   resolve_timeout: optional(parsed(parseDuration), 300_000),
-  http_config: optional(nullable(clientConfig), null),
+  http_config: optional(nullable(httpConfig), null),
   smtp_from: optional(string, ''),
   smtp_hello: optional(string, 'localhost'),
   smtp_smarthost: optional(string, ''),
@@ -38,37 +36,37 @@ const globalFields = {
   smtp_require_tls: optional(boolean, true),
   smtp_tls_config: optional(tlsConfig, null),
   smtp_force_implicit_tls: optional(nullable(boolean), null),
-  slack_api_url: optional(secret, NO_SECRET),
+  slack_api_url: optional(secretUrl, NO_SECRET),
   slack_api_url_file: optional(string, ''),
   slack_app_token: optional(secret, NO_SECRET),
   slack_app_token_file: optional(string, ''),
-  slack_app_url: optional(string, 'https://slack.com/api/chat.postMessage'),
-  pagerduty_url: optional(string, 'https://events.pagerduty.com/v2/enqueue'),
-  opsgenie_api_url: optional(string, 'https://api.opsgenie.com/'),
+  slack_app_url: optional(httpUrl, 'https://slack.com/api/chat.postMessage'),
+  pagerduty_url: optional(httpUrl, 'https://events.pagerduty.com/v2/enqueue'),
+  opsgenie_api_url: optional(httpUrl, 'https://api.opsgenie.com/'),
   opsgenie_api_key: optional(secret, NO_SECRET),
   opsgenie_api_key_file: optional(string, ''),
-  wechat_api_url: optional(string, 'https://qyapi.weixin.qq.com/cgi-bin/'),
+  wechat_api_url: optional(httpUrl, 'https://qyapi.weixin.qq.com/cgi-bin/'),
   wechat_api_secret: optional(secret, NO_SECRET),
   wechat_api_secret_file: optional(string, ''),
   wechat_api_corp_id: optional(string, ''),
   victorops_api_url: optional(
-    string,
+    httpUrl,
     'https://alert.victorops.com/integrations/generic/20131114/alert/',
   ),
   victorops_api_key: optional(secret, NO_SECRET),
   victorops_api_key_file: optional(string, ''),
-  telegram_api_url: optional(string, 'https://api.telegram.org'),
+  telegram_api_url: optional(httpUrl, 'https://api.telegram.org'),
   telegram_bot_token: optional(secret, NO_SECRET),
   telegram_bot_token_file: optional(string, ''),
-  webex_api_url: optional(string, 'https://webexapis.com/v1/messages'),
-  rocketchat_api_url: optional(string, 'https://open.rocket.chat/'),
+  webex_api_url: optional(httpUrl, 'https://webexapis.com/v1/messages'),
+  rocketchat_api_url: optional(httpUrl, 'https://open.rocket.chat/'),
   rocketchat_token: optional(secret, NO_SECRET),
   rocketchat_token_file: optional(string, ''),
   rocketchat_token_id: optional(secret, NO_SECRET),
   rocketchat_token_id_file: optional(string, ''),
-  mattermost_webhook_url: optional(secret, NO_SECRET),
+  mattermost_webhook_url: optional(secretUrl, NO_SECRET),
   mattermost_webhook_url_file: optional(string, ''),
-  jira_api_url: optional(string, ''),
+  jira_api_url: optional(httpUrl, ''),
 } as const;
 
 export type GlobalConfig = Decoded<typeof globalFields>;
@@ -98,11 +96,12 @@ export function decodeGlobal(node: ConfigNode, path: string, context: DecodeCont
   }
   const slack = config.slack_api_url.reveal() !== '' || config.slack_api_url_file !== '';
   const slackApp = config.slack_app_token.reveal() !== '' || config.slack_app_token_file !== '';
-  if (slack && slackApp) {
+  // Where the address is that of the app, the token was once given by an http_config; both together are no contradiction.
+  if (slack && slackApp && config.slack_api_url.reveal() !== config.slack_app_url) {
     refuse(
       node,
       path,
-      'at most one of slack_api_url/slack_api_url_file & slack_app_token/slack_app_token_file must be configured',
+      'at most one of slack_app_token/slack_app_token_file & slack_api_url/slack_api_url_file must be configured',
     );
   }
   return config;

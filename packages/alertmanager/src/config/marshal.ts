@@ -78,35 +78,38 @@ function receiverBlock(receiver: ReceiverConfig): Plain {
 
 function integrationBlock(config: IntegrationConfig): Plain {
   const shared = { send_resolved: config.sendResolved, http_config: httpBlock(config.http) };
-  switch (config.kind) {
-    case 'webhook':
-      return withoutEmpty({
-        ...shared,
-        url: config.url,
-        url_file: config.urlFile,
-        max_alerts: config.maxAlerts,
-        timeout: formatDuration(config.timeoutMs),
-        payload: config.payload === null ? null : plainNode(config.payload),
-      });
-    case 'dingtalk':
-      return withoutEmpty({
-        ...shared,
-        url: config.url,
-        url_file: config.urlFile,
-        secret: config.secret,
-        secret_file: config.secretFile,
-        mention: {
-          mobiles: config.mention.mobiles,
-          user_ids: config.mention.userIds,
-          all: config.mention.all,
-        },
-        message_type: config.messageType,
-        title: config.title,
-        text: config.text,
-        button_title: config.buttonTitle,
-        button_url: config.buttonUrl,
-      });
+  return withoutEmpty({ ...shared, ...settingsBlock(config.settings) });
+}
+
+/** Keys of settings that hold times, in ms. */
+const GO_DURATIONS = ['timeout', 'retry', 'expire', 'ttl'];
+const DURATIONS = ['reopen_duration'];
+
+function settingsBlock(settings: Readonly<Plain>): Plain {
+  return Object.fromEntries(
+    Object.entries(settings).map(([key, value]) => [key, settingValue(key, value)]),
+  );
+}
+
+function settingValue(key: string, value: unknown): unknown {
+  if (typeof value === 'number' && [...GO_DURATIONS, ...DURATIONS].includes(key)) {
+    return formatDuration(value);
   }
+  return isNode(value) ? plainNode(value) : nodesAsPlain(value);
+}
+
+/** Details and fields are maps of nodes: anything that YAML can hold. */
+function nodesAsPlain(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Secret) return value;
+  if (Array.isArray(value)) return value.map((item) => cleaned(item));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, isNode(item) ? plainNode(item) : item]),
+  );
+}
+
+function isNode(value: unknown): value is ConfigNode {
+  return typeof value === 'object' && value !== null && 'kind' in value && 'place' in value;
 }
 
 function httpBlock(config: ClientConfig | null): Plain | null {

@@ -9,15 +9,45 @@ import {
   optional,
   raw,
   record,
-  refuse,
   required,
   string,
 } from '@pollux/config';
 import { type DingtalkConfig, dingtalkConfig } from '../notify/receivers/dingtalk/config.ts';
+import { type DiscordConfig, discordConfig } from '../notify/receivers/discord/config.ts';
+import { type IncidentioConfig, incidentioConfig } from '../notify/receivers/incidentio/config.ts';
+import { type JiraConfig, jiraConfig } from '../notify/receivers/jira/config.ts';
+import { type MattermostConfig, mattermostConfig } from '../notify/receivers/mattermost/config.ts';
+import { type MsteamsConfig, msteamsConfig } from '../notify/receivers/msteams/config.ts';
+import { type Msteamsv2Config, msteamsv2Config } from '../notify/receivers/msteamsv2/config.ts';
+import { type OpsgenieConfig, opsgenieConfig } from '../notify/receivers/opsgenie/config.ts';
+import { type PagerdutyConfig, pagerdutyConfig } from '../notify/receivers/pagerduty/config.ts';
+import { type RocketchatConfig, rocketchatConfig } from '../notify/receivers/rocketchat/config.ts';
+import { type SlackConfig, slackConfig } from '../notify/receivers/slack/config.ts';
+import { type SnsConfig, snsConfig } from '../notify/receivers/sns/config.ts';
+import { type VictoropsConfig, victoropsConfig } from '../notify/receivers/victorops/config.ts';
+import { type WebexConfig, webexConfig } from '../notify/receivers/webex/config.ts';
 import { type WebhookConfig, webhookConfig } from '../notify/receivers/webhook/config.ts';
+import { type WechatConfig, wechatConfig } from '../notify/receivers/wechat/config.ts';
+import type { GlobalConfig } from './global-config.ts';
 
-/** Each served integration adds its configuration here, its decoder and its sender to a table. */
-export type IntegrationConfig = WebhookConfig | DingtalkConfig;
+/** Each integration adds its configuration here, its decoder and its sender to a table. */
+export type IntegrationConfig =
+  | DingtalkConfig
+  | DiscordConfig
+  | IncidentioConfig
+  | JiraConfig
+  | MattermostConfig
+  | MsteamsConfig
+  | Msteamsv2Config
+  | OpsgenieConfig
+  | PagerdutyConfig
+  | RocketchatConfig
+  | SlackConfig
+  | SnsConfig
+  | VictoropsConfig
+  | WebexConfig
+  | WebhookConfig
+  | WechatConfig;
 
 export type ReceiverConfig = {
   readonly name: string;
@@ -25,73 +55,63 @@ export type ReceiverConfig = {
   readonly integrations: readonly IntegrationConfig[];
 };
 
-/** Key in the file and its decoder, in the order in which a receiver's integrations are built. */
-const SERVED: Readonly<Record<string, Decoder<IntegrationConfig>>> = {
+type Integrations = Readonly<Record<string, (global: GlobalConfig) => Decoder<IntegrationConfig>>>;
+
+/** Key in the file and its decoder, in the order in which a receiver's integrations are built, which is upstream's. */
+const UPSTREAM: Integrations = {
   webhook_configs: webhookConfig,
+  pagerduty_configs: pagerdutyConfig,
+  opsgenie_configs: opsgenieConfig,
+  wechat_configs: wechatConfig,
+  slack_configs: slackConfig,
+  victorops_configs: victoropsConfig,
+  sns_configs: snsConfig,
+  discord_configs: discordConfig,
+  webex_configs: webexConfig,
+  msteams_configs: msteamsConfig,
+  msteamsv2_configs: msteamsv2Config,
+  jira_configs: jiraConfig,
+  rocketchat_configs: rocketchatConfig,
+  mattermost_configs: mattermostConfig,
+  incidentio_configs: incidentioConfig,
+};
+
+/** Those that the Go Alertmanager does not know. */
+const OWN: Integrations = {
   dingtalk_configs: dingtalkConfig,
 };
 
-/** Integrations of Alertmanager 0.34 that this program does not serve yet. */
-const NOT_SERVED = [
-  'discord_configs',
-  'email_configs',
-  'incidentio_configs',
-  'jira_configs',
-  'mattermost_configs',
-  'msteams_configs',
-  'msteamsv2_configs',
-  'opsgenie_configs',
-  'pagerduty_configs',
-  'pushover_configs',
-  'rocketchat_configs',
-  'slack_configs',
-  'sns_configs',
-  'telegram_configs',
-  'victorops_configs',
-  'webex_configs',
-  'wechat_configs',
-] as const;
+const ALL: Integrations = { ...UPSTREAM, ...OWN };
 
-const lists = Object.fromEntries(
-  [...Object.keys(SERVED), ...NOT_SERVED].map((key) => [
-    key,
-    optional<ConfigNode | null>(raw, null),
-  ]),
-);
+const fieldsFor = (integrations: Integrations) =>
+  object({
+    name: required(nonEmptyString),
+    labels: optional(record(string), {}),
+    ...Object.fromEntries(
+      Object.keys(integrations).map((key) => [key, optional<ConfigNode | null>(raw, null)]),
+    ),
+  });
 
-const fields = object({
-  name: required(nonEmptyString),
-  labels: optional(record(string), {}),
-  ...lists,
-});
+const fields = fieldsFor(ALL);
 
-export const receiverConfig: Decoder<ReceiverConfig> = (node, path, context) => {
-  const read = fields(node, path, context);
-  for (const key of NOT_SERVED) {
-    const value = entryOf(node, key);
-    if (value === null || (value.kind === 'list' && value.items.length === 0)) continue;
-    refuse(
-      value,
-      path,
-      `receiver ${read.name}: ${key} is not supported yet; use webhook_configs or dingtalk_configs`,
-    );
-  }
-  return {
-    name: read.name,
-    labels: read.labels,
-    integrations: integrationsOf(node, path, context),
+/** A receiver; `global` gives what its integrations leave out. */
+export const receiverConfig =
+  (global: GlobalConfig): Decoder<ReceiverConfig> =>
+  (node, path, context) => {
+    const { name, labels } = fields(node, path, context);
+    return { name, labels, integrations: integrationsOf(ALL, global, { node, path, context }) };
   };
-};
 
 function integrationsOf(
-  node: ConfigNode,
-  path: string,
-  context: DecodeContext,
+  table: Integrations,
+  global: GlobalConfig,
+  at: { readonly node: ConfigNode; readonly path: string; readonly context: DecodeContext },
 ): IntegrationConfig[] {
   const integrations: IntegrationConfig[] = [];
-  for (const [key, decoder] of Object.entries(SERVED)) {
-    const value = entryOf(node, key);
-    if (value !== null) integrations.push(...list(decoder)(value, `${path}.${key}`, context));
+  for (const [key, decoder] of Object.entries(table)) {
+    const value = entryOf(at.node, key);
+    if (value === null) continue;
+    integrations.push(...list(decoder(global))(value, `${at.path}.${key}`, at.context));
   }
   return integrations;
 }

@@ -46,6 +46,10 @@ export function logRecord(entry: LogEntry, expiresAt: WireTime): LogRecord {
     .time(5, entry.timestamp)
     .packedUint64(6, entry.firing)
     .packedUint64(7, entry.resolved);
+  for (const [name, value] of entry.memory) {
+    const data = new MessageWriter().text(1, value).take();
+    message.message(8, new MessageWriter().text(1, name).message(2, data).take());
+  }
   const mesh = new MessageWriter().message(1, message.take()).time(2, expiresAt);
   return { entry, expiresAt, bytes: delimited(mesh.take()) };
 }
@@ -67,6 +71,7 @@ function decodeEntry(message: Uint8Array): LogEntry {
   let timestamp = ZERO;
   const firing: bigint[] = [];
   const resolved: bigint[] = [];
+  const memory = new Map<string, string>();
   for (const field of fieldsOf(message)) {
     switch (field.number) {
       case 1:
@@ -84,13 +89,31 @@ function decodeEntry(message: Uint8Array): LogEntry {
       case 7:
         for (const hash of uint64Items(field)) resolved.push(hash);
         break;
+      case 8:
+        decodeMemory(bytesField(field), memory);
+        break;
       default:
-        // Fields 3, 4 (deprecated), 8 (data of receivers) and newer ones live on in the record's bytes.
+        // Fields 3, 4 (deprecated) and newer ones live on in the record's bytes.
         break;
     }
   }
   if (receiver === null) throw new DecodeError('notification log entry without receiver', 0);
-  return { groupKey, receiver, timestamp, firing, resolved };
+  return { groupKey, receiver, timestamp, firing, resolved, memory };
+}
+
+/** One entry of the map; numbers, which no receiver of today writes, are passed over. */
+function decodeMemory(message: Uint8Array, memory: Map<string, string>): void {
+  let name = '';
+  let value: string | null = null;
+  for (const field of fieldsOf(message)) {
+    if (field.number === 1) name = textField(field);
+    else if (field.number === 2) {
+      for (const inner of fieldsOf(bytesField(field))) {
+        if (inner.number === 1) value = textField(inner);
+      }
+    }
+  }
+  if (value !== null) memory.set(name, value);
 }
 
 function decodeReceiver(message: Uint8Array): LogReceiver {

@@ -16,6 +16,8 @@ export type LogEntry = {
   readonly timestamp: WireTime;
   readonly firing: readonly bigint[];
   readonly resolved: readonly bigint[];
+  /** What the receiver noted for its next notification of the group. */
+  readonly memory: ReadonlyMap<string, string>;
 };
 
 /** The identity under which members merge entries. */

@@ -1,6 +1,7 @@
 import type { Labels } from '@pollux/model';
 import type { Alert } from '../alert/alert.ts';
 import type { Route } from '../route/route.ts';
+import type { ReceiverMemory } from './integration.ts';
 import type { NotificationReason } from './notification.ts';
 
 /** One flush of one group: what every stage may know. */
@@ -23,6 +24,8 @@ export type Batch = {
   readonly reason: NotificationReason;
   readonly firing: readonly bigint[];
   readonly resolved: readonly bigint[];
+  /** What the receiver noted about this group with earlier notifications; it may add to it. Known from the dedup stage on. */
+  readonly memory: ReceiverMemory;
 };
 
 /** One step on the way of a batch. Null ends the way without a failure; a rejection fails the flush. */

@@ -72,7 +72,14 @@ export class Pipeline {
 
   /** True when every integration did what the log called for; failures are logged and counted where they happen. */
   async notify(flush: Flush, alerts: readonly Alert[]): Promise<boolean> {
-    const start: Batch = { flush, alerts, reason: 'unknown', firing: [], resolved: [] };
+    const start: Batch = {
+      flush,
+      alerts,
+      reason: 'unknown',
+      firing: [],
+      resolved: [],
+      memory: new Map(),
+    };
     const ways = this.#perReceiver.get(flush.route.settings.receiver) ?? [];
     let isComplete = true;
     const fanOut: Stage = async (batch) => {

@@ -1,13 +1,17 @@
 import {
+  type Clock,
   type HttpClientRequest,
   type HttpClientResponse,
   type Net,
   OperatingError,
+  sleep,
+  TimeoutError,
 } from '@pollux/base';
 
 /** One request that a receiver made, as its endpoint saw it. */
 export type Delivery = {
   readonly timeMs: number;
+  readonly method: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -15,21 +19,25 @@ export type Delivery = {
 
 export type Endpoint = (
   delivery: Delivery,
-) => { status: number; body?: string } | 'refused' | 'silent';
+) =>
+  | { status: number; body?: string; headers?: Readonly<Record<string, string>> }
+  | 'refused'
+  | 'silent';
 
 /** A network of one endpoint that records what it gets; only `request` works. For tests. */
 export class FakeNet implements Net {
   readonly deliveries: Delivery[] = [];
   endpoint: Endpoint = () => ({ status: 200, body: '{"errcode":0,"errmsg":"ok"}' });
-  readonly #now: () => number;
+  readonly #clock: Clock;
 
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   async request(request: HttpClientRequest): Promise<HttpClientResponse> {
     const delivery: Delivery = {
-      timeMs: this.#now(),
+      timeMs: this.#clock.now(),
+      method: request.method,
       url: request.url,
       headers: request.headers ?? {},
       body: typeof request.body === 'string' ? request.body : '',
@@ -38,15 +46,16 @@ export class FakeNet implements Net {
     const answer = this.endpoint(delivery);
     if (answer === 'refused') throw new OperatingError('BASE.CONNECTION', 'connection refused');
     if (answer === 'silent') {
-      return new Promise((_, reject) => {
-        request.signal?.addEventListener('abort', () => reject(request.signal?.reason), {
-          once: true,
-        });
+      const controller = new AbortController();
+      request.signal?.addEventListener('abort', () => controller.abort(request.signal?.reason), {
+        once: true,
       });
+      await sleep(this.#clock, request.timeoutMs, controller.signal);
+      throw new TimeoutError(`no answer in ${request.timeoutMs} ms`);
     }
     return {
       status: answer.status,
-      headers: {},
+      headers: answer.headers ?? {},
       body: new TextEncoder().encode(answer.body ?? ''),
     };
   }

@@ -24,7 +24,7 @@ export class TestNode {
 
   constructor(options: TestNodeOptions) {
     this.clock = options.clock ?? new VirtualClock(START_MS);
-    this.net = new FakeNet(() => this.clock.now());
+    this.net = new FakeNet(this.clock);
     this.directory = options.directory ?? mkdtempSync(join(tmpdir(), 'pollux-am-'));
     this.configText = options.config;
     this.alertmanager = new Alertmanager({
@@ -137,9 +137,9 @@ export class TestNode {
   }
 
   /** The notifications so far with their outcome, oldest first. */
-  async results(): Promise<readonly { readonly reason: string; readonly result: string }[]> {
+  async results(): Promise<readonly Outcome[]> {
     const answer = await this.request('GET', '/api/v2/pollux/notifications');
-    return (answer.json as { reason: string; result: string }[]).reverse();
+    return (answer.json as Outcome[]).reverse();
   }
 
   async reasons(): Promise<string[]> {
@@ -172,6 +172,12 @@ async function wholeText(body: HttpResponse['body']): Promise<string> {
 }
 
 export const START_MS = Date.parse('2026-01-05T10:00:00.000Z');
+
+export type Outcome = {
+  readonly integration: string;
+  readonly reason: string;
+  readonly result: string;
+};
 
 export type TestNodeOptions = {
   readonly config: string;

@@ -95,6 +95,8 @@ async function assemble(
     storageDirectory,
     externalUrl,
     version: ALERTMANAGER_VERSION,
+    variables: context.variables,
+    hostname: context.hostname,
     reload,
     retentionMs: flags['data.retention'],
     maintenanceIntervalMs: flags['data.maintenance-interval'],

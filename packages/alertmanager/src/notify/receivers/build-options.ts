@@ -1,6 +1,5 @@
 import type { Env } from '@pollux/base';
-import type { ClientConfig } from '@pollux/http';
-import type { Registry } from '@pollux/telemetry';
+import type { Log, Registry } from '@pollux/telemetry';
 import type { LogReceiver } from '../../nflog/entry.ts';
 import type { NotificationTemplates } from '../../template/templates.ts';
 import type { DingtalkRobots } from './dingtalk/robots.ts';
@@ -8,11 +7,14 @@ import type { DingtalkRobots } from './dingtalk/robots.ts';
 /** What every receiver is built from, beside its own configuration. */
 export type BuildOptions = {
   readonly env: Env;
+  readonly log: Log;
   readonly registry: Registry;
+  /** The environment's variables; only those of AWS are read. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Of this machine, for the ids of mails. */
+  readonly hostname: string;
   readonly receiver: LogReceiver;
   readonly templates: NotificationTemplates;
-  /** The global http_config, used where the receiver has none. */
-  readonly globalHttp: ClientConfig | null;
   readonly resolvePath: (name: string) => string;
   readonly userAgent: string;
   /** Rate limits of robots; they outlive a reload. */

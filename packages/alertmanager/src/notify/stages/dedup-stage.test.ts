@@ -17,6 +17,7 @@ function entry(
     timestamp: fromMs(NOW - ageMs),
     firing,
     resolved,
+    memory: new Map(),
   };
 }
 

@@ -17,7 +17,10 @@ export function dedupStage(log: NotificationLog, integration: Integration): Stag
     }
     const asked = { ...batch, firing, resolved };
     const reason = dueReason(log, integration, asked);
-    return reason === null ? null : { ...asked, reason };
+    if (reason === null) return null;
+    // A conversation that begins anew knows nothing of the last one.
+    const known = log.find(flush.groupKeySpellings, integration.receiver)?.memory;
+    return { ...asked, reason, memory: new Map(reason === 'first notification' ? [] : known) };
   };
 }
 

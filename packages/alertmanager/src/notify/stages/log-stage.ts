@@ -5,9 +5,9 @@ import type { Integration } from '../integration.ts';
 /** Notes the notification in the log that all members share. Runs only after the send stage succeeded. */
 export function logStage(log: NotificationLog, integration: Integration): Stage {
   return async (batch) => {
-    const { flush, firing, resolved } = batch;
+    const { flush, firing, resolved, memory } = batch;
     log.write(
-      { groupKey: flush.groupKey, receiver: integration.receiver, firing, resolved },
+      { groupKey: flush.groupKey, receiver: integration.receiver, firing, resolved, memory },
       2 * flush.route.settings.repeatIntervalMs,
     );
     return batch;

@@ -85,7 +85,7 @@ async function sendUntilAccepted(
     tries.count++;
     metrics.requests.with(name).inc();
     try {
-      await integration.send(notification, signal);
+      await integration.send(notification, signal, batch.memory);
       metrics.latency.with(name).observe((clock.monotonic() - startMs) / 1000);
       return true;
     } catch (error) {

@@ -5,7 +5,6 @@ import {
   type Decoder,
   list,
   nonEmptyString,
-  nullable,
   object,
   oneOf,
   optional,
@@ -14,35 +13,35 @@ import {
   secret,
   string,
 } from '@pollux/config';
-import { type ClientConfig, clientConfig } from '@pollux/http';
-import { checkHttpUrl } from '../webhook/config.ts';
+import { DEFAULT_HTTP_CONFIG } from '@pollux/http';
+import type { GlobalConfig } from '../../../config/global-config.ts';
+import { httpUrl, type IntegrationSettings, secretUrl, sharedFields } from '../fields.ts';
 
 export const DINGTALK_API_URL = 'https://oapi.dingtalk.com/robot/send';
 
 export type DingtalkMessageType = 'markdown' | 'text' | 'actionCard';
 
 /** `dingtalk_configs:`, an extension of this program; the Go Alertmanager refuses a file that has it. */
-export type DingtalkConfig = {
-  readonly kind: 'dingtalk';
-  readonly sendResolved: boolean;
-  readonly http: ClientConfig | null;
-  /** The robot's whole address with its access_token; empty when {@link urlFile} is given. */
+export type DingtalkConfig = IntegrationSettings<'dingtalk', DingtalkSettings>;
+
+export type DingtalkSettings = {
+  /** The robot's whole address with its access_token; empty when {@link url_file} is given. */
   readonly url: Secret;
-  readonly urlFile: string;
+  readonly url_file: string;
   /** Key of the signature; empty for a robot secured by keyword or address list. */
   readonly secret: Secret;
-  readonly secretFile: string;
+  readonly secret_file: string;
   readonly mention: {
     readonly mobiles: readonly string[];
-    readonly userIds: readonly string[];
+    readonly user_ids: readonly string[];
     readonly all: boolean;
   };
-  readonly messageType: DingtalkMessageType;
+  readonly message_type: DingtalkMessageType;
   /** Templates. */
   readonly title: string;
   readonly text: string;
-  readonly buttonTitle: string;
-  readonly buttonUrl: string;
+  readonly button_title: string;
+  readonly button_url: string;
 };
 
 const mention = object({
@@ -52,12 +51,11 @@ const mention = object({
 });
 
 const fields = object({
-  send_resolved: optional(boolean, true),
-  http_config: optional(nullable(clientConfig), null),
-  url: optional(secret, new Secret('')),
+  ...sharedFields(true),
+  url: optional(secretUrl, new Secret('')),
   url_file: optional(string, ''),
   access_token: optional(secret, new Secret('')),
-  api_url: optional(string, DINGTALK_API_URL),
+  api_url: optional(httpUrl, DINGTALK_API_URL),
   secret: optional(secret, new Secret('')),
   secret_file: optional(string, ''),
   mention: optional(mention, { mobiles: [], user_ids: [], all: false }),
@@ -68,28 +66,28 @@ const fields = object({
   button_url: optional(string, '{{ template "__alertmanagerURL" . }}'),
 });
 
-export const dingtalkConfig: Decoder<DingtalkConfig> = (node, path, context) => {
-  const read = fields(node, path, context);
-  return {
-    kind: 'dingtalk',
-    sendResolved: read.send_resolved,
-    http: read.http_config,
-    url: robotUrl(node, path, read),
-    urlFile: beside(node, read.url_file),
-    secret: read.secret,
-    secretFile: beside(node, read.secret_file),
-    mention: {
-      mobiles: read.mention.mobiles,
-      userIds: read.mention.user_ids,
-      all: read.mention.all,
-    },
-    messageType: read.message_type,
-    title: read.title,
-    text: read.text,
-    buttonTitle: read.button_title,
-    buttonUrl: read.button_url,
+export const dingtalkConfig =
+  (global: GlobalConfig): Decoder<DingtalkConfig> =>
+  (node, path, context) => {
+    const read = fields(node, path, context);
+    return {
+      kind: 'dingtalk',
+      sendResolved: read.send_resolved,
+      http: read.http_config ?? global.http_config ?? DEFAULT_HTTP_CONFIG,
+      settings: {
+        url: robotUrl(node, path, read),
+        url_file: beside(node, read.url_file),
+        secret: read.secret,
+        secret_file: beside(node, read.secret_file),
+        mention: read.mention,
+        message_type: read.message_type,
+        title: read.title,
+        text: read.text,
+        button_title: read.button_title,
+        button_url: read.button_url,
+      },
+    };
   };
-};
 
 /**
  * File names of this receiver are relative to the configuration's folder. (Upstream opens those of its own receivers from
@@ -119,11 +117,7 @@ function robotUrl(
     refuse(node, path, 'exactly one of url, url_file & access_token must be configured');
   }
   if (read.url_file !== '') return new Secret('');
-  if (read.url.reveal() !== '') {
-    checkHttpUrl(node, path, read.url.reveal());
-    return read.url;
-  }
-  checkHttpUrl(node, path, read.api_url);
+  if (read.url.reveal() !== '') return read.url;
   const url = new URL(read.api_url);
   url.searchParams.set('access_token', read.access_token.reveal());
   return new Secret(url.toString());

@@ -3,7 +3,13 @@ import { DeliveryError, type FailureReason } from '../../../errors.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
 import type { BuildOptions } from '../build-options.ts';
-import { checkStatus, type PostAnswer, postJson, readSecretFile } from '../post.ts';
+import {
+  checkedUrl,
+  checkStatus,
+  type ReceiverAnswer,
+  ReceiverHttp,
+  secretOf,
+} from '../receiver-http.ts';
 import type { DingtalkConfig } from './config.ts';
 import { dingtalkMessage } from './message.ts';
 import { signedUrl } from './signature.ts';
@@ -13,7 +19,9 @@ const TIMEOUT_MS = 10_000;
 
 /** Sends to a DingTalk robot. The service answers 200 to everything; its errcode decides. */
 export function dingtalk(config: DingtalkConfig, options: BuildOptions): Integration {
+  const { settings } = config;
   const { env, templates } = options;
+  const http = new ReceiverHttp(config.http, options);
   const errors = options.registry.counters(
     'pollux_alertmanager_dingtalk_errors_total',
     'Messages that DingTalk refused, by its errcode.',
@@ -21,30 +29,19 @@ export function dingtalk(config: DingtalkConfig, options: BuildOptions): Integra
   );
 
   async function send(notification: Notification, signal: AbortSignal): Promise<void> {
-    const url =
-      config.urlFile === '' ? config.url.reveal() : readSecretFile(env.files, config.urlFile);
-    if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
-      throw new DeliveryError('the url is no http address', { retry: false });
-    }
-    const secret =
-      config.secretFile === ''
-        ? config.secret.reveal()
-        : readSecretFile(env.files, config.secretFile);
+    const url = checkedUrl(secretOf(env.files, settings.url, settings.url_file));
+    const secret = secretOf(env.files, settings.secret, settings.secret_file);
     const body = render(notification);
     const robot = options.robots.of(url);
     await robot.acquire(signal);
-    const answer = await postJson({
-      net: env.net,
-      files: env.files,
-      http: config.http ?? options.globalHttp,
-      resolvePath: options.resolvePath,
+    const answer = await http.json({
       url: signedUrl(url, secret, env.clock.now()),
       body,
-      userAgent: options.userAgent,
       timeoutMs: TIMEOUT_MS,
       signal,
+      secrets: [url, secret],
     });
-    checkStatus(answer, [429]);
+    checkStatus(answer, { retryCodes: [429] });
     const refusal = refusalOf(answer);
     if (refusal === null) return;
     errors.with(refusal.errcode).inc();
@@ -54,7 +51,7 @@ export function dingtalk(config: DingtalkConfig, options: BuildOptions): Integra
 
   function render(notification: Notification): string {
     try {
-      return dingtalkMessage(config, notification, (text, data) => templates.expand(text, data));
+      return dingtalkMessage(settings, notification, (text, data) => templates.expand(text, data));
     } catch (error) {
       throw new DeliveryError(`template: ${errorText(error)}`, { retry: false, cause: error });
     }
@@ -74,7 +71,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '310000': { retry: false, reason: 'authError' },
 };
 
-function refusalOf({ text }: PostAnswer): { errcode: string; error: DeliveryError } | null {
+function refusalOf({ text }: ReceiverAnswer): { errcode: string; error: DeliveryError } | null {
   let answer: unknown;
   try {
     answer = JSON.parse(text);

@@ -1,7 +1,7 @@
 import type { Value } from '@pollux/gotemplate';
 import { templateData } from '../../../template/data.ts';
 import { type Notification, type NotifiedAlert, withAlerts } from '../../notification.ts';
-import type { DingtalkConfig } from './config.ts';
+import type { DingtalkSettings } from './config.ts';
 
 /** The service refuses larger bodies. */
 export const MAX_BODY_BYTES = 20_000;
@@ -13,13 +13,13 @@ type Texts = { readonly title: string; readonly text: string; readonly more: num
  * their number is told; if not even one fits, its text is cut.
  */
 export function dingtalkMessage(
-  config: DingtalkConfig,
+  config: DingtalkSettings,
   notification: Notification,
   expand: (text: string, data: Value) => string,
 ): string {
   const whole = templateData(notification);
   const title = expand(config.title, whole);
-  const link = { title: expand(config.buttonTitle, whole), url: expand(config.buttonUrl, whole) };
+  const link = { title: expand(config.button_title, whole), url: expand(config.button_url, whole) };
   const alerts = firingFirst(notification.alerts);
   const bodyOf = (shown: number): string => {
     const data = templateData(withAlerts(notification, alerts.slice(0, shown)));
@@ -44,12 +44,12 @@ function firingFirst(alerts: readonly NotifiedAlert[]): NotifiedAlert[] {
 }
 
 function bodyFor(
-  config: DingtalkConfig,
+  config: DingtalkSettings,
   { title, text, more }: Texts,
   link: { readonly title: string; readonly url: string },
 ): string {
   const whole = more > 0 ? `${text}\n\n… ${more} more` : text;
-  switch (config.messageType) {
+  switch (config.message_type) {
     case 'markdown':
       return JSON.stringify({
         msgtype: 'markdown',
@@ -76,13 +76,13 @@ function bodyFor(
   }
 }
 
-function at({ mention }: DingtalkConfig): Record<string, unknown> {
-  return { atMobiles: mention.mobiles, atUserIds: mention.userIds, isAtAll: mention.all };
+function at({ mention }: DingtalkSettings): Record<string, unknown> {
+  return { atMobiles: mention.mobiles, atUserIds: mention.user_ids, isAtAll: mention.all };
 }
 
 /** A mention takes effect only when the text itself holds it. */
-function mentions({ mention }: DingtalkConfig): string {
-  const names = [...mention.mobiles, ...mention.userIds].map((name) => `@${name}`);
+function mentions({ mention }: DingtalkSettings): string {
+  const names = [...mention.mobiles, ...mention.user_ids].map((name) => `@${name}`);
   return names.length === 0 ? '' : `\n\n${names.join(' ')}`;
 }
 

@@ -1,73 +1,59 @@
 import {
-  boolean,
   type ConfigNode,
+  type Decoded,
   type Decoder,
   nonNegativeInteger,
   nullable,
   object,
   optional,
-  parsed,
   raw,
   refuse,
   Secret,
-  secret,
   string,
 } from '@pollux/config';
-import { type ClientConfig, clientConfig } from '@pollux/http';
-import { parseDuration } from '@pollux/model';
+import { DEFAULT_HTTP_CONFIG } from '@pollux/http';
+import type { GlobalConfig } from '../../../config/global-config.ts';
+import {
+  goDuration,
+  type IntegrationSettings,
+  isGiven,
+  NO_SECRET,
+  secretUrl,
+  sharedFields,
+  text,
+} from '../fields.ts';
 
-export type WebhookConfig = {
-  readonly kind: 'webhook';
-  readonly sendResolved: boolean;
-  /** Null takes the global one. */
-  readonly http: ClientConfig | null;
-  /** A template. */
-  readonly url: Secret;
-  readonly urlFile: string;
-  /** 0 for no limit. */
-  readonly maxAlerts: number;
-  /** 0 for the flush's own limit. */
-  readonly timeoutMs: number;
-  /** Sent in place of the version 4 message; every string in it is a template. */
-  readonly payload: ConfigNode | null;
+/** A template, or an address that is checked at once. */
+const templatedUrl: Decoder<Secret> = (node, path, context) => {
+  const written = string(node, path, context);
+  return written.includes('{{') ? new Secret(written) : secretUrl(node, path, context);
 };
 
-const fields = object({
-  send_resolved: optional(boolean, true),
-  http_config: optional(nullable(clientConfig), null),
-  url: optional(secret, new Secret('')),
-  url_file: optional(string, ''),
+const own = {
+  url: optional(templatedUrl, NO_SECRET),
+  url_file: text(),
+  // 0 for no limit.
   max_alerts: optional(nonNegativeInteger, 0),
-  timeout: optional(parsed(parseDuration), 0),
-  payload: optional(nullable(raw), null),
-});
+  // 0 for the flush's own limit.
+  timeout: optional(goDuration, 0),
+  // Sent in place of the version 4 message; every string in it is a template.
+  payload: optional<ConfigNode | null>(nullable(raw), null),
+} as const;
 
-export const webhookConfig: Decoder<WebhookConfig> = (node, path, context) => {
-  const read = fields(node, path, context);
-  const url = read.url.reveal();
-  if (url === '' && read.url_file === '') {
-    refuse(node, path, 'one of url or url_file must be configured');
-  }
-  if (url !== '' && read.url_file !== '') {
-    refuse(node, path, 'at most one of url & url_file must be configured');
-  }
-  if (url !== '' && !url.includes('{{')) checkHttpUrl(node, path, url);
-  return {
-    kind: 'webhook',
-    sendResolved: read.send_resolved,
-    http: read.http_config,
-    url: read.url,
-    urlFile: read.url_file,
-    maxAlerts: read.max_alerts,
-    timeoutMs: read.timeout,
-    payload: read.payload,
+export type WebhookConfig = IntegrationSettings<'webhook', Decoded<typeof own>>;
+
+const fields = object({ ...sharedFields(true), ...own });
+
+export const webhookConfig =
+  (global: GlobalConfig): Decoder<WebhookConfig> =>
+  (node, path, context) => {
+    const { send_resolved, http_config, ...read } = fields(node, path, context);
+    if (!isGiven(read.url) && read.url_file === '') {
+      refuse(node, path, 'one of url or url_file must be configured');
+    }
+    if (isGiven(read.url) && read.url_file !== '') {
+      refuse(node, path, 'at most one of url & url_file must be configured');
+    }
+    const http = http_config ?? global.http_config ?? DEFAULT_HTTP_CONFIG;
+    return { kind: 'webhook', sendResolved: send_resolved, http, settings: read };
   };
-};
-
-/** The address itself is not quoted: it may hold a token. */
-export function checkHttpUrl(node: ConfigNode, path: string, url: string): void {
-  const scheme = URL.canParse(url) ? new URL(url).protocol : '';
-  if (scheme !== 'http:' && scheme !== 'https:') {
-    refuse(node, path, 'the url must be absolute and its scheme http or https');
-  }
-}

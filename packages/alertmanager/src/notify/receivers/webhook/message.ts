@@ -1,8 +1,13 @@
 import { rfc3339Nano, ZERO_TIME_MS } from '../../../template/go-time.ts';
 import type { Notification, NotifiedAlert } from '../../notification.ts';
+import { goJson } from '../go-json.ts';
 
-/** The webhook message, version 4. `truncated` alerts were left out. */
-export function webhookMessage(notification: Notification, truncated: number): string {
+/** The webhook message. `truncated` alerts were left out. */
+export function webhookMessage(
+  notification: Notification,
+  truncated: number,
+  version = '4',
+): string {
   return goJson({
     receiver: notification.receiver,
     status: notification.status,
@@ -13,7 +18,7 @@ export function webhookMessage(notification: Notification, truncated: number): s
     commonAnnotations: Object.fromEntries(notification.commonAnnotations),
     routeLabels: Object.fromEntries(notification.routeLabels),
     externalURL: notification.externalUrl,
-    version: '4',
+    version,
     groupKey: notification.groupKey,
     truncatedAlerts: truncated,
   });
@@ -29,18 +34,4 @@ function alertMessage(alert: NotifiedAlert): Record<string, unknown> {
     generatorURL: alert.generatorUrl,
     fingerprint: alert.fingerprint,
   };
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '<': '\\u003c',
-  '>': '\\u003e',
-  '&': '\\u0026',
-  '\u2028': '\\u2028',
-  '\u2029': '\\u2029',
-};
-
-/** JSON as Go's encoder writes it: safe inside HTML, with a line end. */
-export function goJson(value: unknown): string {
-  const text = JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (char) => ESCAPES[char] ?? char);
-  return `${text}\n`;
 }

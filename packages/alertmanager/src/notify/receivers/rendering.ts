@@ -1,0 +1,74 @@
+import { errorText } from '@pollux/base';
+import { type ConfigNode, parseYaml } from '@pollux/config';
+import { DeliveryError } from '../../errors.ts';
+import { templateData } from '../../template/data.ts';
+import type { NotificationTemplates } from '../../template/templates.ts';
+import type { Notification } from '../notification.ts';
+
+/** The texts of one notification: templates of the configuration, expanded. A failing template is not tried again. */
+export class Rendering {
+  readonly #templates: NotificationTemplates;
+  readonly #data: ReturnType<typeof templateData>;
+
+  constructor(templates: NotificationTemplates, notification: Notification) {
+    this.#templates = templates;
+    this.#data = templateData(notification);
+  }
+
+  text = (template: string): string => expanded(() => this.#templates.expand(template, this.#data));
+
+  /** Every string of a block of the file expanded; those that read as other YAML than a string become what they read as. */
+  block = (node: ConfigNode): unknown => {
+    switch (node.kind) {
+      case 'null':
+        return null;
+      case 'scalar':
+        return typeof node.value === 'string' || node.isQuoted
+          ? typed(this.text(node.text))
+          : node.value;
+      case 'list':
+        return node.items.map((item) => this.block(item));
+      case 'map':
+        return Object.fromEntries(
+          node.entries.map(({ key, value }) => [this.text(key), this.block(value)]),
+        );
+    }
+  };
+}
+
+function expanded(expand: () => string): string {
+  try {
+    return expand();
+  } catch (error) {
+    throw new DeliveryError(`template: ${errorText(error)}`, { retry: false, cause: error });
+  }
+}
+
+const MAX_PARSED_LENGTH = 1024 * 1024;
+
+/** Upstream's rule for nested templates: a rendered text that is YAML of another kind than a string is that value. */
+export function typed(text: string): unknown {
+  if (text.length > MAX_PARSED_LENGTH) return text;
+  try {
+    return plain(parseYaml(text, 'template'));
+  } catch {
+    return text;
+  }
+
+  function plain(node: ConfigNode, isRoot = true): unknown {
+    switch (node.kind) {
+      case 'null':
+        return null;
+      case 'scalar':
+        if (node.isQuoted) return isRoot ? text : node.text;
+        if (typeof node.value !== 'string') return node.value;
+        if (/^(?:y|Y|yes|Yes|YES|on|On|ON)$/.test(node.text)) return true;
+        if (/^(?:n|N|no|No|NO|off|Off|OFF)$/.test(node.text)) return false;
+        return isRoot ? text : node.text;
+      case 'list':
+        return node.items.map((item) => plain(item, false));
+      case 'map':
+        return Object.fromEntries(node.entries.map(({ key, value }) => [key, plain(value, false)]));
+    }
+  }
+}
