@@ -25,6 +25,7 @@ import { writeResultJson } from './result-json.ts';
 import type { QueryJob } from './workers/query.protocol.ts';
 import type { QueryWorkers } from './workers/query-workers.ts';
 import { isSmallQuery } from './workers/small-query.ts';
+import { splitRange } from './workers/split-range.ts';
 import { truncate } from './workers/truncate.ts';
 import type { WorkerAnswer, WorkerFailure } from './workers/worker-line.ts';
 
@@ -150,7 +151,7 @@ export class Engine {
     const form = { kind: 'json', limit: request.limit } as const;
     const answer = await this.#run(request, timesOf(request), isInstant, form);
     const { body } = answer;
-    assert(body.kind !== 'columns', 'BUG: columns instead of JSON');
+    assert(body.kind === 'whole' || body.kind === 'parts', 'BUG: columns instead of JSON');
     return { ...answer, body };
   }
 
@@ -183,7 +184,7 @@ export class Engine {
       const answer =
         workers === undefined || isBound || this.#isSmall(request, parsed, run)
           ? await this.#here(request, parsed, run)
-          : await this.#inWorker(request, workers, run);
+          : await this.#inWorker(request, parsed, workers, run);
       const stats = watch.stats();
       this.#metrics.observe(stats);
       life.end({ error: null, stats });
@@ -215,7 +216,7 @@ export class Engine {
     try {
       const whole = await runPlan(this.#plan(expr, times, request), context);
       const annotations = context.annotations.list();
-      if (form.kind === 'columns') {
+      if (form.kind !== 'json') {
         return { body: { kind: 'columns', result: whole }, isTruncated: false, annotations };
       }
       const { result, isTruncated } = truncate(whole, form.limit);
@@ -229,6 +230,7 @@ export class Engine {
 
   async #inWorker(
     request: QueryRequest,
+    expr: Expr,
     workers: QueryWorkers,
     run: Run,
   ): Promise<Omit<WorkerAnswer, 'stats'>> {
@@ -246,9 +248,16 @@ export class Engine {
       isPerStep,
       countsAll: request.countsAll ?? false,
       form,
+      share: null,
     };
     const { queryable } = request;
-    const started = workers.run(job, { queryable, signal: life.signal });
+    const delivery = { queryable, signal: life.signal };
+    const { lookbackMs } = job.options;
+    const shares = workers.maySplit(query)
+      ? splitRange(expr, { times, lookbackMs }, queryable, workers.idle)
+      : null;
+    const started =
+      shares === null ? workers.run(job, delivery) : workers.runSplit(job, delivery, shares);
     life.running(() => started.samples);
     const told = ({
       totalQueryableSamples,

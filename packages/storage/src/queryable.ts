@@ -151,6 +151,11 @@ export interface Queryable {
   selectRaw?(request: SelectRequest, context: ReadContext): RawSource | null;
   /** An upper bound of the series that {@link select} would give, found without work; null when none is known. */
   seriesAtMost?(range: TimeRange, matchers: readonly Matcher[]): number | null;
+  /**
+   * About how many series {@link select} would give, known at once, to tell heavy queries from light ones; 0 also where it is not
+   * known, and where the answer may depend on how a range is cut into several requests.
+   */
+  likelySeries?(range: TimeRange, matchers: readonly Matcher[]): number;
   /** `limit` 0 = all. An empty matcher list means every series. */
   labelNames(
     range: TimeRange,

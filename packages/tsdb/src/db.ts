@@ -313,6 +313,14 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     return headSeriesAtMost(head, matchers);
   }
 
+  /** Those that the head has now stand for those of blocks. */
+  likelySeries(range: TimeRange, matchers: readonly Matcher[]): number {
+    const { head, downsampled, recovery } = this.#parts;
+    if (this.#isClosed || recovery.status.state !== 'ready') return 0;
+    if (downsampled.sets.some((set) => set.in(range).length > 0)) return 0;
+    return headSeriesAtMost(head, matchers);
+  }
+
   /** For who asks remotes, too: see {@link LocalStorage}. */
   async selectBeside(
     request: SelectRequest,

@@ -57,7 +57,7 @@ export async function collectRange(
   grid: StepGrid,
   context: ExecContext,
 ): Promise<RangeMatrix> {
-  context.counts.begin(grid);
+  context.counts.begin(grid, context.isContinued);
   const operator = rootOperator(plan, grid, context);
   const series = await operator.series();
   const columns = series.map(() => new MatrixColumn(grid));

@@ -29,6 +29,8 @@ export class ExecContext {
   readonly options: ExecOptions;
   readonly times: QueryTimes;
   readonly isInstant: boolean;
+  /** The first step follows another of the same query, which is evaluated elsewhere. */
+  readonly isContinued: boolean;
   readonly samples: SampleCounter;
   /** For `stats`. */
   readonly counts = new QueryCounts();
@@ -49,6 +51,7 @@ export class ExecContext {
     readonly options: ExecOptions;
     readonly times: QueryTimes;
     readonly isInstant: boolean;
+    readonly isContinued?: boolean;
     readonly maxSamples: number;
     readonly clock: Clock;
     readonly timeoutMs: number;
@@ -63,6 +66,7 @@ export class ExecContext {
     this.options = settings.options;
     this.times = settings.times;
     this.isInstant = settings.isInstant;
+    this.isContinued = settings.isContinued ?? false;
     this.samples = new SampleCounter(settings.maxSamples);
     this.#build = settings.build;
     this.#interrupt = settings.interrupt ?? (() => {});

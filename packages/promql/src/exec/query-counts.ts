@@ -13,8 +13,11 @@ const MAX_COUNTED_STEPS = 1_000_000;
 export class StepCounts {
   readonly queryable: Float64Array;
   readonly read: Float64Array;
+  /** The first step follows another, which is counted elsewhere. */
+  readonly isContinued: boolean;
 
-  constructor(stepCount: number) {
+  constructor(stepCount: number, isContinued = false) {
+    this.isContinued = isContinued;
     this.queryable = new Float64Array(stepCount);
     this.read = new Float64Array(stepCount);
   }
@@ -79,9 +82,9 @@ export class QueryCounts {
   readonly #inner: Inner[] = [];
   #root: StepCounts | null = null;
 
-  /** The grid of the query itself. */
-  begin(grid: StepGrid): void {
-    this.#root = new StepCounts(grid.count);
+  /** The grid of the query itself, or of a later share of its steps. */
+  begin(grid: StepGrid, isContinued = false): void {
+    this.#root = new StepCounts(grid.count, isContinued);
     this.#counts.set(grid, this.#root);
   }
 
@@ -123,7 +126,7 @@ export class QueryCounts {
     const { queryable, read } = inner.counts;
     if (inner.kind === 'once') {
       for (let i = 0; i < outer.queryable.length; i++) outer.queryable[i]! += queryable[0] ?? 0;
-      if (outer.read.length > 0) outer.read[0]! += read[0] ?? 0;
+      if (outer.read.length > 0 && !outer.isContinued) outer.read[0]! += read[0] ?? 0;
       return;
     }
     // A function counts the windows over what its subquery gave; only of a bare one the samples below are told.
@@ -194,10 +197,11 @@ export function countWindows(
     if (hi === lo) continue;
     const step = firstStep + i;
     const queryable = pointsBetween(histograms, lo, hi);
+    const isFirst = step === 0 && !counts.isContinued;
     let read = 0;
-    if (!windows.isSubquery && (step === 0 || !windows.isPinned)) {
+    if (!windows.isSubquery && (isFirst || !windows.isPinned)) {
       fresh = Math.max(fresh, lo);
-      const since = step === 0 ? Number.NEGATIVE_INFINITY : endMs[i]! - stepMs;
+      const since = isFirst ? Number.NEGATIVE_INFINITY : endMs[i]! - stepMs;
       while (fresh < hi && timestampsMs[fresh]! <= since) fresh++;
       read = pointsBetween(histograms, fresh, hi);
     }

@@ -1,4 +1,4 @@
-import type { Labels } from '@pollux/model';
+import type { FloatHistogram, Labels } from '@pollux/model';
 import type { MatrixSeries, RangeMatrix } from '../result.ts';
 
 /** Labels and the object around, roughly; samples are counted as they are. */
@@ -34,7 +34,7 @@ export function slicedMatrix(matrix: RangeMatrix, startMs: number, endMs: number
   return { kind: 'matrix', series };
 }
 
-/** Matrices of floats over times that follow one another, as one, sorted by labels; in memory of its own, bits as they are. */
+/** Matrices over times that follow one another, as one, sorted by labels; in memory of its own, bits as they are. */
 export function joinedMatrix(parts: readonly RangeMatrix[]): RangeMatrix {
   const runs = new Map<string, { readonly labels: Labels; readonly pieces: MatrixSeries[] }>();
   for (const { series } of parts) {
@@ -61,7 +61,21 @@ function joinedSeries(labels: Labels, pieces: readonly MatrixSeries[]): MatrixSe
     values.set(piece.values.subarray(0, piece.count), at);
     at += piece.count;
   }
-  return { labels, count, timestampsMs, values, histograms: null };
+  return { labels, count, timestampsMs, values, histograms: joinedHistograms(pieces, count) };
+}
+
+function joinedHistograms(
+  pieces: readonly MatrixSeries[],
+  count: number,
+): MatrixSeries['histograms'] {
+  if (pieces.every(({ histograms }) => histograms === null)) return null;
+  const joined = new Array<FloatHistogram | null>(count).fill(null);
+  let at = 0;
+  for (const piece of pieces) {
+    for (let i = 0; i < piece.count; i++) joined[at + i] = piece.histograms?.[i] ?? null;
+    at += piece.count;
+  }
+  return joined;
 }
 
 function firstAtLeast(timestampsMs: Float64Array, count: number, limitMs: number): number {

@@ -8,8 +8,10 @@ import {
 } from '@pollux/base';
 import type { Counter, Gauge, Log, Registry } from '@pollux/telemetry';
 import { QueryError } from '../errors.ts';
+import type { QueryTimes } from '../parser/duration-expr.ts';
 import type { FromQueryWorker, QueryJob, ToQueryWorker } from './query.protocol.ts';
-import { type LineQuery, type QueryDelivery, WorkerLine } from './worker-line.ts';
+import { SplitQuery } from './split-query.ts';
+import { type QueryDelivery, type RunningQuery, WorkerLine } from './worker-line.ts';
 
 export type QueryWorkerEntry = WorkerEntry<null, ToQueryWorker, FromQueryWorker>;
 
@@ -29,6 +31,8 @@ export type QueryWorkersOptions = {
 const MAX_HEAP_MEGABYTES = 2048;
 /** Labels and the texts of answers are many. */
 const MAX_YOUNG_MEGABYTES = 16;
+/** Texts of queries that are remembered. */
+const MAX_UNSPLIT = 1_000;
 /** A worker that nobody asks has nothing to say; the longest that a timer takes. */
 const NO_SILENCE_MS = 2 ** 31 - 1;
 
@@ -43,6 +47,10 @@ export class QueryWorkers {
   readonly #alive = new Set<Promise<void>>();
   readonly #threads: Gauge;
   readonly #losses: Counter;
+  readonly #splits: Counter;
+  readonly #rejoins: Counter;
+  /** Queries of which one thread had to evaluate the whole. */
+  readonly #unsplit = new Set<string>();
 
   constructor(options: QueryWorkersOptions) {
     this.#options = options;
@@ -52,9 +60,54 @@ export class QueryWorkers {
       'pollux_query_workers_lost_total',
       'Query workers that ended before their time: memory, faults, queries that would not end.',
     );
+    this.#splits = registry.counter(
+      'pollux_query_workers_split_total',
+      'Range queries whose steps were shared among several query workers.',
+    );
+    this.#rejoins = registry.counter(
+      'pollux_query_workers_split_in_vain_total',
+      'Of those, such as had to be evaluated by one worker all the same.',
+    );
   }
 
-  run(job: QueryJob, delivery: QueryDelivery): LineQuery {
+  run(job: QueryJob, delivery: QueryDelivery): RunningQuery {
+    return this.#leastBusy().start(job, delivery);
+  }
+
+  /** How many threads have nothing to do, those included that may yet be started. */
+  get idle(): number {
+    const busy = this.#lines.filter((line) => line.running > 0).length;
+    return this.#options.count - busy;
+  }
+
+  /** As {@link run}, each of the shares in a thread of its own; no more than are {@link idle}. */
+  runSplit(job: QueryJob, delivery: QueryDelivery, shares: readonly QueryTimes[]): RunningQuery {
+    const lines = this.#lines.filter((line) => line.running === 0).slice(0, shares.length);
+    while (lines.length < shares.length) lines.push(this.#add());
+    this.#splits.inc();
+    return new SplitQuery({
+      job,
+      delivery,
+      shares,
+      lines,
+      clock: this.#options.clock,
+      runWhole: (whole) => this.run(whole, delivery),
+      onWhole: () => this.#remember(job.query),
+    });
+  }
+
+  /** False for a query that was split in vain before. */
+  maySplit(query: string): boolean {
+    return !this.#unsplit.has(query);
+  }
+
+  #remember(query: string): void {
+    if (this.#unsplit.size >= MAX_UNSPLIT) this.#unsplit.clear();
+    this.#unsplit.add(query);
+    this.#rejoins.inc();
+  }
+
+  #leastBusy(): WorkerLine {
     let best = this.#lines.reduce<WorkerLine | null>(
       (least, line) => (least === null || line.running < least.running ? line : least),
       null,
@@ -62,7 +115,7 @@ export class QueryWorkers {
     if (best === null || (best.running > 0 && this.#lines.length < this.#options.count)) {
       best = this.#add();
     }
-    return best.start(job, delivery);
+    return best;
   }
 
   /** Ends the threads; queries that are in them fail. */

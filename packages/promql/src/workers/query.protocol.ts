@@ -22,6 +22,10 @@ import type { PackedLabels, PackedSeries } from './pack-series.ts';
  *     main ── run ──▶ worker                     main ◀── result (small answer, or what is told first of a large one) ── worker
  *     main ◀─ select, next …, close ─ worker     main ◀── part … ── worker
  *     main ── opened, batch …, end ──▶ worker    main ── more … ──▶ worker
+ *
+ * A query that is split runs in several workers at once; main passes on to the first what the others give:
+ *
+ *     main ◀── result (share) ── others          main ── share … ──▶ first
  */
 export const BATCHES_AHEAD = 4;
 /** Parts of a large answer that are on the way at a time, and their size in bytes. */
@@ -52,8 +56,13 @@ export type QueryJob = {
   readonly isPerStep: boolean;
   /** Every sample that Prometheus would count is read. */
   readonly countsAll: boolean;
-  /** JSON of at most so many series (0: all), or columns. */
-  readonly form: { readonly kind: 'json'; readonly limit: number } | { readonly kind: 'columns' };
+  /** JSON of at most so many series (0: all), or columns; of a share that is not the first, columns for the first. */
+  readonly form:
+    | { readonly kind: 'json'; readonly limit: number }
+    | { readonly kind: 'columns' }
+    | { readonly kind: 'share' };
+  /** Which of how many shares of a query these times are, oldest first; the first waits for the others and answers for all. */
+  readonly share: { readonly index: number; readonly count: number } | null;
 };
 
 export type PackedRequest = {
@@ -87,6 +96,12 @@ export type ToQueryWorker =
     }
   | { readonly kind: 'abort'; readonly id: number }
   | { readonly kind: 'more'; readonly id: number }
+  | {
+      readonly kind: 'share';
+      readonly id: number;
+      readonly index: number;
+      readonly result: PackedResult;
+    }
   | {
       readonly kind: 'batch';
       readonly id: number;
@@ -141,6 +156,7 @@ export type FromQueryWorker =
 
 export type ResultBody =
   | { readonly kind: 'columns'; readonly result: PackedResult }
+  | { readonly kind: 'share'; readonly result: PackedResult }
   | { readonly kind: 'whole'; readonly pieces: readonly string[] }
   /** Parts follow; the last comes without the closing brace of the object. */
   | { readonly kind: 'parts' };

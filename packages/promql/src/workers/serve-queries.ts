@@ -18,10 +18,11 @@ import { runPlan } from '../exec/run-plan.ts';
 import { resolveDurations } from '../parser/duration-expr.ts';
 import { parseExpr } from '../parser/parser.ts';
 import { buildPlan, passesLeftOut } from '../plan/build.ts';
-import type { QueryResult, QueryStats } from '../result.ts';
+import { joinedMatrix } from '../range-cache/matrix-parts.ts';
+import type { QueryResult, QueryStats, RangeMatrix } from '../result.ts';
 import { writeResultJson } from '../result-json.ts';
 import { AskedSource, packRequest } from './asked-source.ts';
-import { buffersOfResult, packResult } from './pack-result.ts';
+import { buffersOfResult, type PackedResult, packResult, unpackResult } from './pack-result.ts';
 import {
   CONTROL_ABORT,
   CONTROL_SAMPLES,
@@ -77,6 +78,9 @@ class WorkerQuery implements Queryable {
   #nextSelect = 1;
   #partsAhead = 0;
   #onMore: () => void = () => {};
+  /** Of the other shares of the query, by their numbers. */
+  readonly #shares = new Map<number, PackedResult>();
+  #onShare: () => void = () => {};
 
   constructor(line: QueryLine) {
     this.#line = line;
@@ -92,6 +96,10 @@ class WorkerQuery implements Queryable {
       case 'more':
         this.#partsAhead--;
         this.#onMore();
+        return;
+      case 'share':
+        this.#shares.set(message.index, message.result);
+        this.#onShare();
         return;
       default:
         this.#sources.get(message.select)?.deliver(message);
@@ -117,7 +125,8 @@ class WorkerQuery implements Queryable {
       const without = passesLeftOut(job.countsAll);
       const plan = buildPlan(expr, { times, defaultStepMs, lookbackMs, without });
       preparedMs = clock.monotonic();
-      const result = await runPlan(plan, context);
+      const own = await runPlan(plan, context);
+      const result = await this.#joined(job, own);
       await this.#answer(job, result, { context, stats: stats() });
     } catch (error) {
       const kind = error instanceof QueryError ? error.kind : null;
@@ -162,6 +171,7 @@ class WorkerQuery implements Queryable {
       options,
       times,
       isInstant,
+      isContinued: (job.share?.index ?? 0) > 0,
       maxSamples,
       clock: this.#line.clock,
       timeoutMs,
@@ -178,6 +188,23 @@ class WorkerQuery implements Queryable {
     this.#abort.abort();
     for (const source of this.#sources.values()) source.wake();
     this.#onMore();
+    this.#onShare();
+  }
+
+  /** With the other shares, where this is the first of several. */
+  async #joined({ share }: QueryJob, own: QueryResult): Promise<QueryResult> {
+    if (share === null || share.index > 0) return own;
+    const parts = [own as RangeMatrix];
+    for (let index = 1; index < share.count; index++) {
+      while (!this.#shares.has(index)) {
+        this.#abort.signal.throwIfAborted();
+        await new Promise<void>((resolve) => {
+          this.#onShare = resolve;
+        });
+      }
+      parts.push(unpackResult(this.#shares.get(index)!) as RangeMatrix);
+    }
+    return joinedMatrix(parts);
   }
 
   async #answer(
@@ -186,12 +213,12 @@ class WorkerQuery implements Queryable {
     { context, stats }: { readonly context: ExecContext; readonly stats: QueryStats },
   ): Promise<void> {
     const annotations = context.annotations.list();
-    if (form.kind === 'columns') {
+    if (form.kind !== 'json') {
       const result = packResult(whole);
       this.#post(
         {
           kind: 'result',
-          body: { kind: 'columns', result },
+          body: { kind: form.kind, result },
           isTruncated: false,
           annotations,
           stats,

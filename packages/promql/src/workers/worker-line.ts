@@ -1,9 +1,9 @@
-import { type Clock, type Timer, unpackError, type WorkerHandle } from '@pollux/base';
+import { assert, type Clock, type Timer, unpackError, type WorkerHandle } from '@pollux/base';
 import type { Annotation, Queryable } from '@pollux/storage';
 import { QueryError } from '../errors.ts';
 import { timeoutError } from '../exec/context.ts';
 import type { QueryResult, QueryStats } from '../result.ts';
-import { unpackResult } from './pack-result.ts';
+import { buffersOfResult, type PackedResult, unpackResult } from './pack-result.ts';
 import { PartStream } from './part-stream.ts';
 import {
   CONTROL_ABORT,
@@ -14,6 +14,7 @@ import {
   type QueryJob,
   type ToQueryWorker,
 } from './query.protocol.ts';
+import type { SelectMeeting } from './select-meeting.ts';
 import { SelectPump } from './select-pump.ts';
 
 /** A worker that was told to end a query must say so within this; else it hangs. */
@@ -26,11 +27,23 @@ const TIMEOUT_GRACE_MS = 1_000;
 export type QueryDelivery = {
   readonly queryable: Queryable;
   readonly signal: AbortSignal;
+  /** Of a share: when its selections may begin. */
+  readonly meeting?: { readonly all: SelectMeeting; readonly share: number };
+};
+
+/** A query as who asked for it sees it. */
+export type RunningQuery = {
+  /** Rejects with a {@link WorkerFailure}. */
+  readonly answer: Promise<WorkerAnswer>;
+  /** Taken so far. */
+  readonly samples: number;
 };
 
 export type WorkerAnswer = {
   readonly body:
     | { readonly kind: 'columns'; readonly result: QueryResult }
+    /** For {@link LineQuery.give}. */
+    | { readonly kind: 'share'; readonly result: PackedResult }
     | { readonly kind: 'whole'; readonly pieces: readonly string[] }
     /** Without the closing brace. */
     | { readonly kind: 'parts'; readonly parts: PartStream };
@@ -102,7 +115,7 @@ type LineQueryInit = {
 };
 
 /** A query in a worker, as the main thread sees it. */
-export class LineQuery {
+export class LineQuery implements RunningQuery {
   readonly answer: Promise<WorkerAnswer>;
   readonly #init: LineQueryInit;
   readonly #control = new SharedArrayBuffer(CONTROL_BYTES);
@@ -132,6 +145,14 @@ export class LineQuery {
     this.#timer = clock.after(job.timeoutMs + TIMEOUT_GRACE_MS, () => this.#giveUp(timeoutError()));
     post({ kind: 'run', id, job, control: this.#control });
     if (delivery.signal.aborted) this.#onAbort();
+  }
+
+  /** To the first share of a query: what another gave. */
+  give(index: number, body: WorkerAnswer['body']): void {
+    assert(body.kind === 'share', 'BUG: a share gave something else');
+    const { id, post } = this.#init;
+    const { result } = body;
+    post({ kind: 'share', id, index, result }, buffersOfResult(result));
   }
 
   deliver(message: FromQueryWorker): void {
@@ -168,7 +189,9 @@ export class LineQuery {
     const { maxMemoryBytes } = job;
     const pump = new SelectPump({ id, select, queryable, signal, maxMemoryBytes, post });
     this.#pumps.set(select, pump);
-    void pump.run(request);
+    const { meeting } = delivery;
+    if (meeting === undefined) void pump.run(request);
+    else void meeting.all.reach(meeting.share).then(() => pump.run(request));
   }
 
   #result(message: Extract<FromQueryWorker, { kind: 'result' }>): void {
@@ -182,7 +205,7 @@ export class LineQuery {
       return;
     }
     const unpacked =
-      body.kind === 'whole'
+      body.kind === 'whole' || body.kind === 'share'
         ? body
         : ({ kind: 'columns', result: unpackResult(body.result) } as const);
     this.#resolve({ body: unpacked, ...told });
@@ -239,6 +262,8 @@ export class LineQuery {
   #giveUp(error: QueryError | null): void {
     if (this.#isOver || this.#isGivenUp) return;
     this.#isGivenUp = true;
+    const { meeting } = this.#init.delivery;
+    meeting?.all.leave(meeting.share);
     const { id, post, clock, onHang } = this.#init;
     Atomics.store(new Int32Array(this.#control), CONTROL_ABORT, 1);
     post({ kind: 'abort', id });
@@ -257,6 +282,8 @@ export class LineQuery {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#timer?.cancel();
+    const { meeting } = this.#init.delivery;
+    meeting?.all.leave(meeting.share);
     this.#init.delivery.signal.removeEventListener('abort', this.#onAbort);
     for (const pump of this.#pumps.values()) pump.close();
     this.#init.onOver();

@@ -29,6 +29,10 @@ export class CurrentQueryable implements Queryable {
     return this.current.seriesAtMost?.(range, matchers) ?? null;
   }
 
+  likelySeries(range: TimeRange, matchers: readonly Matcher[]): number {
+    return this.current.likelySeries?.(range, matchers) ?? 0;
+  }
+
   labelNames(
     range: TimeRange,
     matchers: readonly Matcher[],
