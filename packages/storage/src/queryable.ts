@@ -124,10 +124,10 @@ export function withoutNeed({ range, matchers, hints, sorted }: SelectRequest): 
  */
 export type RawBatch = {
   readonly labels: readonly Labels[];
-  /** Of what structured cloning takes. */
+  /** Of what structured cloning takes, or shares. */
   readonly samples: unknown;
-  /** Buffers of `samples` that may be given away instead of being copied. */
-  readonly transfer: readonly ArrayBuffer[];
+  /** The samples were read, so that the engine may use their memory again; once, if at all. */
+  giveBack(): void;
 };
 
 /** As a SeriesSource, of series that may turn out to have no sample. */

@@ -56,6 +56,7 @@ import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
 import { LabelReading } from './query/label-reading.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import { openCursors, overlapsHead } from './query/open-cursors.ts';
+import { RawBuffers } from './query/raw-buffers.ts';
 import { RawSelect } from './query/raw-select.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
 import type { SparseRange } from './query/sparse-range.ts';
@@ -108,6 +109,7 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
   readonly walTail: WalTail;
   readonly #parts: Parts;
   readonly #spareColumns: SampleColumns[] = [];
+  readonly #rawBuffers = new RawBuffers();
   readonly #scratch = new ByteWriter(64 * 1024);
   readonly #seriesRecords: SeriesRecords;
   readonly #closer: Closer;
@@ -301,7 +303,8 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     if (hints.func === 'series' || hints.limit > 0) return null;
     if (downsampled.sets.some((set) => set.in(range).length > 0)) return null;
     const source = this.#sourceOf({ ...range, windows: windows ?? null }, matchers);
-    return new RawSelect(source, range, context, init.env.clock);
+    const world = { clock: init.env.clock, buffers: this.#rawBuffers };
+    return new RawSelect(source, range, context, world);
   }
 
   /** Known while only the head may have samples of the range. */

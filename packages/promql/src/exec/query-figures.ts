@@ -26,6 +26,11 @@ export function figuresOf(context: ExecContext, perStep: QueryTimes | null): Que
     perStep:
       counts === null || perStep === null
         ? null
-        : { ...perStep, queryable: counts.queryable, read: counts.read },
+        : {
+            startMs: perStep.startMs,
+            stepMs: perStep.stepMs,
+            queryable: counts.queryable,
+            read: counts.read,
+          },
   };
 }

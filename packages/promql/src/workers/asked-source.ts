@@ -28,6 +28,8 @@ export class AskedSource implements SeriesSource {
   readonly #replies: Reply[] = [];
   #waiting: { readonly resolve: () => void } | null = null;
   #raw: RawReader | null = null;
+  /** A batch lies in memory of the storage, which wants it back. */
+  #isReading = false;
   #isOver = false;
 
   constructor(line: AskedLine) {
@@ -54,16 +56,19 @@ export class AskedSource implements SeriesSource {
     for (;;) {
       const read = this.#raw?.next() ?? null;
       if (read !== null) return read;
+      if (this.#isReading) this.#next();
       if (this.#isOver) return null;
       const reply = await this.#reply();
       if (reply.kind === 'end') {
         this.#end(reply);
         continue;
       }
-      const { id, select, post } = this.#line;
-      post({ kind: 'next', id, select });
       this.#budget.take(reply.takenBytes);
-      if (reply.batch.kind === 'series') return unpackSeries(reply.batch);
+      if (reply.batch.kind === 'series') {
+        this.#next();
+        return unpackSeries(reply.batch);
+      }
+      this.#isReading = true;
       this.#raw ??= this.#line.openRaw();
       const { labels, samples } = reply.batch;
       this.#raw.begin(unpackLabels(labels), samples);
@@ -77,6 +82,13 @@ export class AskedSource implements SeriesSource {
     this.#isOver = true;
     const { id, select, post } = this.#line;
     post({ kind: 'close', id, select });
+  }
+
+  /** Asks for a batch in place of the one that was taken. */
+  #next(): void {
+    this.#isReading = false;
+    const { id, select, post } = this.#line;
+    post({ kind: 'next', id, select });
   }
 
   get #budget(): MemoryBudget {

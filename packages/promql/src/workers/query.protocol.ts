@@ -17,7 +17,8 @@ import type { PackedLabels, PackedSeries } from './pack-series.ts';
 
 /**
  * A query in a worker. The worker evaluates; series it asks of the thread that has the database, which gives them in batches,
- * as many ahead as {@link BATCHES_AHEAD}; what the database has encoded it may give as it is (`raw`), for the worker to decode.
+ * as many ahead as {@link BATCHES_AHEAD}; what the database has encoded it may give as it is (`raw`), for the worker to decode;
+ * `next` says that a batch has been read, so that its memory may be used again.
  *
  *     main ── run ──▶ worker                     main ◀── result (small answer, or what is told first of a large one) ── worker
  *     main ◀─ select, next …, close ─ worker     main ◀── part … ── worker

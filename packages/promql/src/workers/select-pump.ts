@@ -35,18 +35,22 @@ export class SelectPump {
   #credit = BATCHES_AHEAD;
   #onCredit: () => void = () => {};
   #isClosed = false;
+  /** Of the batches that the worker has, oldest first. */
+  readonly #giveBacks: (() => void)[] = [];
 
   constructor(line: PumpLine) {
     this.#line = line;
     this.#budget = new MemoryBudget(line.maxMemoryBytes);
   }
 
+  /** The worker has read the oldest batch that it has. */
   next(): void {
+    this.#giveBacks.shift()?.();
     this.#credit++;
     this.#onCredit();
   }
 
-  /** Nothing is given any more. */
+  /** Nothing is given any more. What the worker has it may still be reading, so that is left to it. */
   close(): void {
     this.#isClosed = true;
     this.#onCredit();
@@ -93,7 +97,8 @@ export class SelectPump {
         this.#credit--;
         const takenBytes = this.#budget.usedBytes - toldBytes;
         toldBytes += takenBytes;
-        const { batch, transfer } = given;
+        const { batch, transfer, giveBack } = given;
+        this.#giveBacks.push(giveBack);
         post({ kind: 'batch', id, select, batch, takenBytes }, transfer);
       }
       post({ kind: 'end', id, select, warnings: source.warnings, error: null });
@@ -107,6 +112,7 @@ type PackedSource = {
   next(): Promise<{
     readonly batch: PackedSeries | PackedRaw;
     readonly transfer: readonly ArrayBuffer[];
+    readonly giveBack: () => void;
   } | null>;
   readonly warnings: readonly Annotation[];
   close(): void;
@@ -118,7 +124,7 @@ function inColumns(source: SeriesSource, projection: LabelProjection | null): Pa
       const given = await source.next();
       if (given === null) return null;
       const batch = packSeries(given, projection);
-      return { batch, transfer: buffersOf(batch) };
+      return { batch, transfer: buffersOf(batch), giveBack: () => {} };
     },
     get warnings() {
       return source.warnings;
@@ -133,8 +139,9 @@ function undecoded(source: RawSource, projection: LabelProjection | null): Packe
       const given = await source.next();
       if (given === null) return null;
       const labels = packLabels(given.labels, projection);
-      const transfer = [...given.transfer, labels.items.buffer as ArrayBuffer];
-      return { batch: { kind: 'raw', labels, samples: given.samples }, transfer };
+      const transfer = [labels.items.buffer as ArrayBuffer];
+      const giveBack = (): void => given.giveBack();
+      return { batch: { kind: 'raw', labels, samples: given.samples }, transfer, giveBack };
     },
     get warnings() {
       return source.warnings;

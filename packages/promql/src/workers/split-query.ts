@@ -134,7 +134,8 @@ function joinedSteps(shares: readonly (StepStats | null)[]): StepStats | null {
   const column = (of: (share: StepStats) => Float64Array): Float64Array =>
     Float64Array.from(known.flatMap((share) => [...of(share)]));
   return {
-    ...known[0]!,
+    startMs: known[0]!.startMs,
+    stepMs: known[0]!.stepMs,
     queryable: column(({ queryable }) => queryable),
     read: column(({ read }) => read),
   };

@@ -18,6 +18,17 @@ const MINUTE = 60_000;
 /** The odd series begin here, so that blocks are cut from some of them. */
 const T0 = 1_700_006_400_000;
 
+/** Range queries that threads share. */
+const SPLIT = [
+  'g',
+  'h',
+  'mixed',
+  'sum(rate(c_total[1m]))',
+  'odd',
+  'max by (job) (b_bucket)',
+  'rate(h[2m])',
+];
+
 type Given = { readonly labels: Labels; readonly sample: OddSample };
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-query-workers-'));
@@ -83,6 +94,11 @@ class Watched implements Queryable {
   }
 }
 
+/** Says that it has so many series that queries are split. */
+class Crowded extends Watched {
+  readonly likelySeries = (): number => 1e6;
+}
+
 async function seen(engine: Engine, request: Parameters<Engine['encoded']>[0]): Promise<object> {
   try {
     const { body, annotations, stats } = await engine.encoded(request);
@@ -130,6 +146,15 @@ describe.each([
         const times = { startMs: T0 + 2 * MINUTE, endMs: T0 + 18 * MINUTE, stepMs: MINUTE };
         await compare({ query, queryable, limit: 0, ...times });
       }
+      const crowded = new Crowded();
+      for (const query of SPLIT) {
+        const times = { startMs: T0 + 2 * MINUTE, endMs: T0 + 18 * MINUTE, stepMs: 10_000 };
+        const asked = { query, queryable: crowded, limit: 0, ...times };
+        const [a, b] = [await seen(here, asked), await seen(there, asked)];
+        // What the shares hold together is less exact.
+        expect({ ...b, peakSamples: 0 }).toEqual({ ...a, peakSamples: 0 });
+      }
+      expect(crowded.raw).toBeGreaterThanOrEqual(2 * SPLIT.length);
     } finally {
       await workers.close();
     }

@@ -3,6 +3,7 @@ import type { TimeRange } from '@pollux/storage';
 import type { Block } from '../block/block.ts';
 import type { Interval } from '../head/intervals.ts';
 import type { TimedHistogram } from './histogram-run.ts';
+import type { RawBuffers } from './raw-buffers.ts';
 import {
   PADDING_BYTES,
   type RawSamples,
@@ -13,12 +14,17 @@ import {
 } from './raw-samples.ts';
 import type { LentChunk, SampleTarget } from './sample-target.ts';
 
+/** Numbers begin at a multiple of it. */
+const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
+
 /** Writes down what a {@link SampleTarget} is told, for a batch of series. Decodes nothing. */
 export class RawRecorder implements SampleTarget {
   readonly #range: TimeRange;
   #steps = new Uint32Array(1024);
   #numbers = new Float64Array(1024);
-  #bytes = new Uint8Array(64 * 1024);
+  /** In shared memory; null until the batch has some. */
+  #bytes: Uint8Array<SharedArrayBuffer> | null = null;
+  readonly #buffers: RawBuffers;
   #stepCount = 0;
   #numberCount = 0;
   #byteCount = 0;
@@ -28,8 +34,9 @@ export class RawRecorder implements SampleTarget {
   /** Where the number of steps of the current series stands. */
   #seriesAt = 0;
 
-  constructor(range: TimeRange) {
+  constructor(range: TimeRange, buffers: RawBuffers) {
     this.#range = range;
+    this.#buffers = buffers;
   }
 
   /** Of what was recorded since {@link take}. */
@@ -84,8 +91,8 @@ export class RawRecorder implements SampleTarget {
       this.#numbers[this.#numberCount++] = minMs;
       this.#numbers[this.#numberCount++] = maxMs;
     }
-    this.#reserveBytes(length);
-    this.#bytes.set(bytes.subarray(offset, offset + length), this.#byteCount);
+    const target = this.#reserveBytes(length);
+    target.set(bytes.subarray(offset, offset + length), this.#byteCount);
     this.#byteCount += length;
   }
 
@@ -122,21 +129,30 @@ export class RawRecorder implements SampleTarget {
     }
   }
 
-  /** What was recorded, and a fresh start. */
-  take(): RawSamples {
-    const taken: RawSamples = {
-      steps: this.#steps.slice(0, this.#stepCount),
-      numbers: this.#numbers.slice(0, this.#numberCount),
-      bytes: this.#bytes.slice(0, this.#byteCount + PADDING_BYTES),
+  /** What was recorded, in one buffer of the pool, and a fresh start. The receiver gives the buffer back. */
+  take(): { readonly samples: RawSamples; readonly buffer: SharedArrayBuffer } {
+    const numbersAt = Math.ceil((this.#byteCount + PADDING_BYTES) / NUMBER_BYTES) * NUMBER_BYTES;
+    const stepsAt = numbersAt + this.#numberCount * NUMBER_BYTES;
+    const { buffer } = this.#reserveBytes(stepsAt + this.#stepCount * 4 - this.#byteCount);
+    const steps = new Uint32Array(buffer, stepsAt, this.#stepCount);
+    const numbers = new Float64Array(buffer, numbersAt, this.#numberCount);
+    steps.set(this.#steps.subarray(0, this.#stepCount));
+    // Between arrays of one type `set` copies bytes, so NaN payloads stay.
+    numbers.set(this.#numbers.subarray(0, this.#numberCount));
+    const samples: RawSamples = {
+      steps,
+      numbers,
+      bytes: new Uint8Array(buffer, 0, numbersAt),
       histograms: this.#histograms,
       blocks: this.#blocks.map(({ ulid, directory }) => ({ ulid, directory })),
     };
     this.#stepCount = 0;
     this.#numberCount = 0;
     this.#byteCount = 0;
+    this.#bytes = null;
     this.#histograms = [];
     this.#blocks = [];
-    return taken;
+    return { samples, buffer };
   }
 
   #step(): void {
@@ -159,12 +175,20 @@ export class RawRecorder implements SampleTarget {
     this.#numbers = larger;
   }
 
-  #reserveBytes(more: number): void {
-    const needed = this.#byteCount + more + PADDING_BYTES;
-    if (needed <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-    larger.set(this.#bytes);
+  /** Where bytes go, with room for so many more. */
+  #reserveBytes(more: number): Uint8Array<SharedArrayBuffer> {
+    const needed = this.#byteCount + more;
+    const current = this.#bytes;
+    if (current !== null && needed <= current.length) return current;
+    const larger = new Uint8Array(
+      this.#buffers.take(current === null ? needed : Math.max(needed, current.length * 2)),
+    );
+    if (current !== null) {
+      larger.set(current.subarray(0, this.#byteCount));
+      this.#buffers.give(current.buffer);
+    }
     this.#bytes = larger;
+    return larger;
   }
 }
 

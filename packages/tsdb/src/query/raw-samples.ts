@@ -10,7 +10,8 @@ import type { TimedHistogram } from './histogram-run.ts';
  *     samples with start timestamps: | 3 | count |       ─ numbers: | timestamps | values | start timestamps |
  *     histograms: | 2 | count |                                                           ─ histograms: | each |
  *
- * A source is 0 for the head, else 1 + its place in `blocks`.
+ * A source is 0 for the head, else 1 + its place in `blocks`. The three columns lie in one buffer of shared memory, lent until the
+ * batch is given back.
  */
 export type RawSamples = {
   readonly steps: Uint32Array;

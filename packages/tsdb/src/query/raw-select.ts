@@ -2,6 +2,7 @@ import { CanceledError, type Clock } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type { Annotation, RawBatch, RawSource, ReadContext, TimeRange } from '@pollux/storage';
 import { Slices } from '../slices.ts';
+import type { RawBuffers } from './raw-buffers.ts';
 import { RawRecorder } from './raw-recorder.ts';
 import { leastLabels, type SeriesCursor } from './series-cursor.ts';
 
@@ -17,6 +18,7 @@ export class RawSelect implements RawSource {
   readonly #slices: Slices;
   readonly #context: ReadContext;
   readonly #recorder: RawRecorder;
+  readonly #buffers: RawBuffers;
   #isDone = false;
 
   /** `source.warnings` may grow while the cursors are read. */
@@ -24,13 +26,14 @@ export class RawSelect implements RawSource {
     source: { readonly cursors: readonly SeriesCursor[]; readonly warnings: readonly Annotation[] },
     range: TimeRange,
     context: ReadContext,
-    clock: Clock,
+    world: { readonly clock: Clock; readonly buffers: RawBuffers },
   ) {
     this.#cursors = source.cursors;
     this.warnings = source.warnings;
-    this.#slices = new Slices(clock, context.signal);
+    this.#slices = new Slices(world.clock, context.signal);
     this.#context = context;
-    this.#recorder = new RawRecorder(range);
+    this.#buffers = world.buffers;
+    this.#recorder = new RawRecorder(range, world.buffers);
   }
 
   async next(): Promise<RawBatch | null> {
@@ -43,10 +46,8 @@ export class RawSelect implements RawSource {
         this.close();
         return null;
       }
-      const samples = this.#recorder.take();
-      const { steps, numbers, bytes } = samples;
-      const transfer = [steps.buffer, numbers.buffer, bytes.buffer] as ArrayBuffer[];
-      return { labels, samples, transfer };
+      const { samples, buffer } = this.#recorder.take();
+      return { labels, samples, giveBack: () => this.#buffers.give(buffer) };
     } catch (error) {
       this.close();
       throw error;
