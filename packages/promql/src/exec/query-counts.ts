@@ -36,13 +36,13 @@ export class StepCounts {
     { firstStep, isPinned, isSubquery }: CountedSteps,
     previousEnd: number,
   ): void {
-    const { queryable, read } = this;
-    let fresh = firstStep === 0 ? 0 : previousEnd;
+    const { queryable, read, isContinued } = this;
+    let fresh = firstStep === 0 && !isContinued ? 0 : previousEnd;
     for (let i = 0; i < count; i++) {
       const from = lo[i]!;
       const to = hi[i]!;
       queryable[firstStep + i]! += to - from;
-      if (!isSubquery && (!isPinned || firstStep + i === 0))
+      if (!isSubquery && (!isPinned || (firstStep + i === 0 && !isContinued)))
         read[firstStep + i]! += to - Math.max(fresh, from);
       fresh = to;
     }
@@ -224,7 +224,8 @@ export function pointsBetween(
   return points;
 }
 
-function firstAfter(timestampsMs: Float64Array, count: number, limitMs: number): number {
+/** The first of `count` ascending times that is later. */
+export function firstAfter(timestampsMs: Float64Array, count: number, limitMs: number): number {
   let lo = 0;
   let hi = count;
   while (lo < hi) {

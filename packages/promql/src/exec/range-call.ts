@@ -15,7 +15,7 @@ import type { ExecContext } from './context.ts';
 import { extendedFunction } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, type StepGrid } from './grid.ts';
 import type { BlockOperator, Operator } from './operator.ts';
-import { type CountedSteps, countWindows } from './query-counts.ts';
+import { type CountedSteps, countWindows, firstAfter } from './query-counts.ts';
 import { loadRange, rangeSeries, readRange, withoutName } from './range-source.ts';
 import type { RangeSeries } from './series-columns.ts';
 import type { SeriesRead } from './shared-series.ts';
@@ -208,7 +208,7 @@ export class RangeCall implements BlockOperator {
   #moveEdges(s: number, series: RangeSeries): void {
     const { histograms } = series;
     const counts = this.#context.counts.of(this.#grid);
-    const previousEnd = this.#edges.endOf(s);
+    const previousEnd = this.#previousEnd(s, series);
     const widest = this.#edges.place(this.#windows, s, series.count);
     if (histograms === null) counts?.addWindows(this.#windows, this.#counted, previousEnd);
     else this.#count(series);
@@ -216,6 +216,12 @@ export class RangeCall implements BlockOperator {
     const points = histograms === null ? widest : widest * largestPoints(histograms);
     this.#context.samples.take(points);
     this.#context.samples.give(points);
+  }
+
+  /** Where the window before the next one ended. */
+  #previousEnd(s: number, { timestampsMs, count }: RangeSeries): number {
+    if (this.#steps.first > 0 || !this.#context.isContinued) return this.#edges.endOf(s);
+    return firstAfter(timestampsMs, count, this.#windows.endMs[0]! - this.#grid.stepMs);
   }
 
   /** Counts the windows of a series of which not each sample is one point, or whose windows are not its own. */

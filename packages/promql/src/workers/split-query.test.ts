@@ -288,7 +288,7 @@ describe('a query of which one share does not come to an end', () => {
     } finally {
       await two.close();
     }
-  }, 30_000);
+  }, 60_000);
 });
 
 describe('the shares of a range query', () => {
