@@ -24,7 +24,7 @@ import { AttemptRing } from './notify/attempt-ring.ts';
 import { NotifyMetrics } from './notify/metrics.ts';
 import { Pipeline } from './notify/pipeline.ts';
 import { buildReceivers } from './notify/receivers/build.ts';
-import { DingtalkRobots } from './notify/receivers/dingtalk/robots.ts';
+import { Robots } from './notify/receivers/robots/robots.ts';
 import { Route } from './route/route.ts';
 import { SilenceStore } from './silence/silence-store.ts';
 import { SnapshotFile } from './snapshots.ts';
@@ -109,7 +109,7 @@ export class Alertmanager {
   readonly #silences: SilenceStore;
   readonly #notificationLog: NotificationLog;
   readonly #snapshots: readonly SnapshotFile[];
-  readonly #robots: DingtalkRobots;
+  readonly #robots: Robots;
   readonly #attempts = new AttemptRing(ATTEMPTS_KEPT);
   readonly #notifyMetrics: NotifyMetrics;
   readonly #alertCounters: AlertCounters;
@@ -142,7 +142,9 @@ export class Alertmanager {
     this.#silences.connect((data) => silenceChannel.broadcast(data));
     const logChannel = cluster.addState('nfl', this.#notificationLog);
     this.#notificationLog.connect((data) => logChannel.broadcast(data));
-    this.#robots = new DingtalkRobots(env.clock);
+    this.#robots = new Robots(env.clock, env.random);
+    const robotChannel = cluster.addState('pollux_robots', this.#robots);
+    this.#robots.connect((data) => robotChannel.broadcast(data));
     this.#notifyMetrics = new NotifyMetrics(registry);
     this.#alertCounters = registerMetrics(registry, {
       now: () => env.clock.now(),

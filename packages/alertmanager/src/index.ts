@@ -11,6 +11,7 @@ export {
   type ReadConfigOptions,
   readConfig,
 } from './config/config.ts';
+export { fileBeside } from './config/receivers-beside.ts';
 export {
   AlertError,
   DeliveryError,

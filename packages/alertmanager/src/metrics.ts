@@ -3,14 +3,14 @@ import { isResolvedAt } from './alert/alert.ts';
 import type { AlertProvider } from './alert/alert-provider.ts';
 import { statusOf } from './api/alert-view.ts';
 import type { LiveConfig } from './live-config.ts';
-import type { DingtalkRobots } from './notify/receivers/dingtalk/robots.ts';
+import type { Robots } from './notify/receivers/robots/robots.ts';
 import type { SilenceStore } from './silence/silence-store.ts';
 
 export type MetricSources = {
   readonly now: () => number;
   readonly provider: AlertProvider;
   readonly silences: SilenceStore;
-  readonly robots: DingtalkRobots;
+  readonly robots: Robots;
   /** Null before the first configuration. */
   readonly live: () => LiveConfig | null;
 };
@@ -51,8 +51,8 @@ export function registerMetrics(registry: Registry, sources: MetricSources): Ale
     },
   ]);
   registry.gaugeFrom(
-    'pollux_alertmanager_dingtalk_waiting_messages',
-    'Messages that wait for their turn at a DingTalk robot.',
+    'pollux_alertmanager_robot_waiting_messages',
+    'Messages that wait for their turn at a robot of DingTalk, WeCom or Feishu.',
     () => robots.waitingCount,
   );
   const received = registry.counters(

@@ -14,7 +14,8 @@ import {
 import type { MatcherMode } from '../matcher/parse.ts';
 import { decodeGlobal, type GlobalConfig } from './global-config.ts';
 import { type InhibitRuleConfig, inhibitRuleDecoder } from './inhibit-config.ts';
-import { type ReceiverConfig, receiverConfig } from './receiver-config.ts';
+import { type IntegrationConfig, type ReceiverConfig, receiverConfig } from './receiver-config.ts';
+import { readReceiversBeside } from './receivers-beside.ts';
 import { checkRouteTree, type RouteConfig, routeDecoder } from './route-config.ts';
 import { type NamedTimeInterval, timeIntervalList } from './time-interval-config.ts';
 
@@ -28,6 +29,8 @@ export type AlertmanagerConfig = {
   readonly route: RouteConfig;
   readonly inhibitRules: readonly InhibitRuleConfig[];
   readonly receivers: readonly ReceiverConfig[];
+  /** Those integrations that stand in the file beside; the status page does not show them. */
+  readonly beside: ReadonlySet<IntegrationConfig>;
   readonly timeIntervals: readonly NamedTimeInterval[];
   /** Globs. */
   readonly templates: readonly string[];
@@ -39,6 +42,8 @@ export type ReadConfigOptions = {
   /** How messages name the file, and what relative paths start from. */
   readonly file: string;
   readonly matcherMode?: MatcherMode;
+  /** The file of receivers that the Go Alertmanager does not know, if there is one. */
+  readonly beside?: { readonly text: string; readonly file: string } | null;
 };
 
 /** Reads alertmanager.yml. Throws ConfigError with file, line and column; nothing is half accepted. */
@@ -60,26 +65,36 @@ export function readConfig(text: string, options: ReadConfigOptions): Alertmanag
   refuseUnserved(read.tracing, 'tracing');
   refuseUnserved(read.event_recorder, 'event_recorder');
   const global = globalOf(read.global, root, context);
-  const receivers =
+  const written =
     read.receivers === null
       ? []
       : list(receiverConfig(global))(read.receivers, 'receivers', context);
+  const { beside = null } = options;
+  const added = beside === null ? [] : readReceiversBeside(beside, global, written);
+  const receivers = written.map((receiver) => ({
+    ...receiver,
+    integrations: [
+      ...receiver.integrations,
+      ...(added.find(({ name }) => name === receiver.name)?.integrations ?? []),
+    ],
+  }));
   if (read.route === null) refuse(root, '', 'no routes provided');
   const timeIntervals = [...read.mute_time_intervals, ...read.time_intervals];
   checkRouteTree(read.route, {
-    receivers: uniqueNames(root, 'receivers', 'notification config name', receivers),
+    receivers: uniqueNames(root, 'receivers', 'notification config name', written),
     timeIntervals: uniqueNames(root, 'time_intervals', 'time interval', timeIntervals),
   });
   if (read.mute_time_intervals.length > 0) {
     context.warnings.push(`${options.file}: mute_time_intervals is deprecated; use time_intervals`);
   }
   return {
-    text,
+    text: beside === null ? text : `${text}\n${beside.text}`,
     directory: directoryOf(options.file),
     global,
     route: read.route,
     inhibitRules: read.inhibit_rules,
     receivers,
+    beside: new Set(added.flatMap(({ integrations }) => integrations)),
     timeIntervals,
     templates: read.templates,
     warnings: context.warnings,

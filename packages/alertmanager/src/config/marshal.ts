@@ -18,7 +18,12 @@ export function marshalConfig(config: AlertmanagerConfig): string {
         global: globalBlock(config.global),
         route: routeBlock(config.route),
         inhibit_rules: config.inhibitRules.map(inhibitBlock),
-        receivers: config.receivers.map(receiverBlock),
+        receivers: config.receivers.map((receiver) =>
+          receiverBlock({
+            ...receiver,
+            integrations: receiver.integrations.filter((one) => !config.beside.has(one)),
+          }),
+        ),
         templates: config.templates,
         time_intervals: config.timeIntervals.map(({ name, written }) => ({
           name,

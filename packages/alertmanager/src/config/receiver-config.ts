@@ -14,6 +14,7 @@ import {
 } from '@pollux/config';
 import { type DingtalkConfig, dingtalkConfig } from '../notify/receivers/dingtalk/config.ts';
 import { type DiscordConfig, discordConfig } from '../notify/receivers/discord/config.ts';
+import { type FeishuConfig, feishuConfig } from '../notify/receivers/feishu/config.ts';
 import { type IncidentioConfig, incidentioConfig } from '../notify/receivers/incidentio/config.ts';
 import { type JiraConfig, jiraConfig } from '../notify/receivers/jira/config.ts';
 import { type MattermostConfig, mattermostConfig } from '../notify/receivers/mattermost/config.ts';
@@ -28,12 +29,14 @@ import { type VictoropsConfig, victoropsConfig } from '../notify/receivers/victo
 import { type WebexConfig, webexConfig } from '../notify/receivers/webex/config.ts';
 import { type WebhookConfig, webhookConfig } from '../notify/receivers/webhook/config.ts';
 import { type WechatConfig, wechatConfig } from '../notify/receivers/wechat/config.ts';
+import { type WecomConfig, wecomConfig } from '../notify/receivers/wecom/config.ts';
 import type { GlobalConfig } from './global-config.ts';
 
 /** Each integration adds its configuration here, its decoder and its sender to a table. */
 export type IntegrationConfig =
   | DingtalkConfig
   | DiscordConfig
+  | FeishuConfig
   | IncidentioConfig
   | JiraConfig
   | MattermostConfig
@@ -47,7 +50,8 @@ export type IntegrationConfig =
   | VictoropsConfig
   | WebexConfig
   | WebhookConfig
-  | WechatConfig;
+  | WechatConfig
+  | WecomConfig;
 
 export type ReceiverConfig = {
   readonly name: string;
@@ -79,6 +83,8 @@ const UPSTREAM: Integrations = {
 /** Those that the Go Alertmanager does not know. */
 const OWN: Integrations = {
   dingtalk_configs: dingtalkConfig,
+  wecom_configs: wecomConfig,
+  feishu_configs: feishuConfig,
 };
 
 const ALL: Integrations = { ...UPSTREAM, ...OWN };
@@ -100,6 +106,16 @@ export const receiverConfig =
   (node, path, context) => {
     const { name, labels } = fields(node, path, context);
     return { name, labels, integrations: integrationsOf(ALL, global, { node, path, context }) };
+  };
+
+const ownFields = fieldsFor(OWN);
+
+/** A receiver of the file beside the main one: only what the Go Alertmanager would refuse there. */
+export const ownReceiverConfig =
+  (global: GlobalConfig): Decoder<ReceiverConfig> =>
+  (node, path, context) => {
+    const { name, labels } = ownFields(node, path, context);
+    return { name, labels, integrations: integrationsOf(OWN, global, { node, path, context }) };
   };
 
 function integrationsOf(

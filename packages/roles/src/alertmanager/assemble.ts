@@ -3,6 +3,7 @@ import {
   Alertmanager,
   type AlertmanagerConfig,
   type ClusterPort,
+  fileBeside,
   NO_CLUSTER,
   readConfig,
 } from '@pollux/alertmanager';
@@ -64,7 +65,13 @@ async function assemble(
   const { env, log, registry } = context;
   const startedMs = env.clock.now();
   const file = flags['config.file'];
-  const load = (): AlertmanagerConfig => readConfig(readTextFile(env.files, file), { file });
+  const load = (): AlertmanagerConfig => {
+    const name = fileBeside(file);
+    const beside = env.files.exists(name)
+      ? { text: readTextFile(env.files, name), file: name }
+      : null;
+    return readConfig(readTextFile(env.files, file), { file, beside });
+  };
   const first = load();
   const storageDirectory = resolve(flags['storage.path']);
   closer.defer('lock', context.lock(storageDirectory));

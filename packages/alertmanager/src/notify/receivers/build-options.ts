@@ -2,7 +2,7 @@ import type { Env } from '@pollux/base';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { LogReceiver } from '../../nflog/entry.ts';
 import type { NotificationTemplates } from '../../template/templates.ts';
-import type { DingtalkRobots } from './dingtalk/robots.ts';
+import type { Robots } from './robots/robots.ts';
 
 /** What every receiver is built from, beside its own configuration. */
 export type BuildOptions = {
@@ -18,5 +18,5 @@ export type BuildOptions = {
   readonly resolvePath: (name: string) => string;
   readonly userAgent: string;
   /** Rate limits of robots; they outlive a reload. */
-  readonly robots: DingtalkRobots;
+  readonly robots: Robots;
 };

@@ -6,6 +6,7 @@ import type { Integration } from '../integration.ts';
 import type { BuildOptions } from './build-options.ts';
 import { dingtalk } from './dingtalk/dingtalk.ts';
 import { discord } from './discord/discord.ts';
+import { feishu } from './feishu/feishu.ts';
 import { incidentio } from './incidentio/incidentio.ts';
 import { jira } from './jira/jira.ts';
 import { mattermost } from './mattermost/mattermost.ts';
@@ -20,6 +21,7 @@ import { victorops } from './victorops/victorops.ts';
 import { webex } from './webex/webex.ts';
 import { webhook } from './webhook/webhook.ts';
 import { wechat } from './wechat/wechat.ts';
+import { wecom } from './wecom/wecom.ts';
 
 /** Integrations by receiver name, for the receivers that the routing tree uses. */
 export function buildReceivers(
@@ -79,6 +81,10 @@ function build(config: IntegrationConfig, options: BuildOptions): Integration {
       return webhook(config, options);
     case 'wechat':
       return wechat(config, options);
+    case 'feishu':
+      return feishu(config, options);
+    case 'wecom':
+      return wecom(config, options);
     default:
       return unreachable(config, 'integration');
   }

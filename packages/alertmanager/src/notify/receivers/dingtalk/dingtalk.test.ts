@@ -1,8 +1,9 @@
-import { VirtualClock } from '@pollux/base';
+import { SeededRandom, VirtualClock } from '@pollux/base';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sampleAlert, sampleNotification } from '../../../testing/sample-notification.ts';
 import { START_MS, TestNode } from '../../../testing/world.ts';
-import { DingtalkRobots } from './robots.ts';
+import { Robots } from '../robots/robots.ts';
+import { DINGTALK_PROTOCOL } from './protocol.ts';
 import { dingtalkSignature, signedUrl } from './signature.ts';
 
 const URL_TEXT = 'https://oapi.dingtalk.com/robot/send?access_token=geheim';
@@ -191,12 +192,13 @@ describe('a DingTalk robot', () => {
 describe('the limit of a robot', () => {
   it('is shared by all receivers with its address, and a caller that gives up does not hold the others', async () => {
     const clock = new VirtualClock(START_MS);
-    const robots = new DingtalkRobots(clock);
+    const { limit } = DINGTALK_PROTOCOL;
+    const robots = new Robots(clock, new SeededRandom(1));
     const signal = new AbortController().signal;
-    for (let i = 0; i < 20; i++) await robots.of('u').acquire(signal);
+    for (let i = 0; i < 20; i++) await robots.of('u').acquire(limit, signal);
     const impatient = new AbortController();
-    const refused = robots.of('u').acquire(impatient.signal);
-    const patient = robots.of('u').acquire(signal);
+    const refused = robots.of('u').acquire(limit, impatient.signal);
+    const patient = robots.of('u').acquire(limit, signal);
     let isThrough = false;
     void patient.then(() => {
       isThrough = true;
@@ -209,7 +211,7 @@ describe('the limit of a robot', () => {
     expect(isThrough).toBe(false);
     await clock.advance(2_000);
     expect(isThrough).toBe(true);
-    await robots.of('another').acquire(signal);
+    await robots.of('another').acquire(limit, signal);
   });
 });
 

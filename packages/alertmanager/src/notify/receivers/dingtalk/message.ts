@@ -1,116 +1,87 @@
-import type { Value } from '@pollux/gotemplate';
-import { templateData } from '../../../template/data.ts';
-import { type Notification, type NotifiedAlert, withAlerts } from '../../notification.ts';
+import type { Notification } from '../../notification.ts';
+import type { Rendering } from '../rendering.ts';
+import { fittingBody } from '../robots/fitting.ts';
+import { type Mentions, mentionsOf } from '../robots/mentions.ts';
 import type { DingtalkSettings } from './config.ts';
 
 /** The service refuses larger bodies. */
 export const MAX_BODY_BYTES = 20_000;
+const MAX_TITLE_LENGTH = 200;
 
-type Texts = { readonly title: string; readonly text: string; readonly more: number };
-
-/**
- * The body for one notification. When it would be too large, alerts are left out from the end, resolved ones first, and
- * their number is told; if not even one fits, its text is cut.
- */
+/** The body for one notification, no larger than the service takes. */
 export function dingtalkMessage(
-  config: DingtalkSettings,
+  settings: DingtalkSettings,
   notification: Notification,
-  expand: (text: string, data: Value) => string,
+  render: (shown: Notification) => Rendering,
 ): string {
-  const whole = templateData(notification);
-  const title = expand(config.title, whole);
-  const link = { title: expand(config.button_title, whole), url: expand(config.button_url, whole) };
-  const alerts = firingFirst(notification.alerts);
-  const bodyOf = (shown: number): string => {
-    const data = templateData(withAlerts(notification, alerts.slice(0, shown)));
-    const text = expand(config.text, data);
-    return bodyFor(config, { title, text, more: alerts.length - shown }, link);
-  };
-  const all = bodyFor(config, { title, text: expand(config.text, whole), more: 0 }, link);
-  if (fits(all)) return all;
-  const shown = largestFitting(alerts.length - 1, (count) => fits(bodyOf(count)));
-  if (shown > 0) return bodyOf(shown);
-  const first = expand(config.text, templateData(withAlerts(notification, alerts.slice(0, 1))));
-  return cutToFit(first, (text) =>
-    bodyFor(config, { title: cutTitle(title), text, more: alerts.length - 1 }, link),
-  );
+  const whole = render(notification);
+  const title = cutTitle(whole.text(settings.title));
+  const mentions = mentionsOf(settings.mention, notification);
+  const buttons = buttonsOf(settings, whole);
+  return fittingBody({
+    notification,
+    textOf: (shown) => render(shown).text(settings.text),
+    bodyOf: (text) => bodyFor(settings, { title, text, mentions, buttons }),
+    fits: (body) => Buffer.byteLength(body) <= MAX_BODY_BYTES,
+  });
 }
 
-function firingFirst(alerts: readonly NotifiedAlert[]): NotifiedAlert[] {
-  return [
-    ...alerts.filter(({ status }) => status === 'firing'),
-    ...alerts.filter(({ status }) => status === 'resolved'),
-  ];
-}
+type Parts = {
+  readonly title: string;
+  readonly text: string;
+  readonly mentions: Mentions;
+  readonly buttons: Readonly<Record<string, unknown>>;
+};
 
 function bodyFor(
-  config: DingtalkSettings,
-  { title, text, more }: Texts,
-  link: { readonly title: string; readonly url: string },
+  { message_type: type }: DingtalkSettings,
+  { title, text, mentions, buttons }: Parts,
 ): string {
-  const whole = more > 0 ? `${text}\n\n… ${more} more` : text;
-  switch (config.message_type) {
+  const { mobiles, userIds, all } = mentions;
+  const at = { atMobiles: mobiles, atUserIds: userIds, isAtAll: all };
+  switch (type) {
     case 'markdown':
       return JSON.stringify({
         msgtype: 'markdown',
-        markdown: { title, text: whole + mentions(config) },
-        at: at(config),
+        markdown: { title, text: text + mentionText(mentions) },
+        at,
       });
     case 'text':
       return JSON.stringify({
         msgtype: 'text',
-        text: { content: whole + mentions(config) },
-        at: at(config),
+        text: { content: text + mentionText(mentions) },
+        at,
       });
     case 'actionCard':
       return JSON.stringify({
         msgtype: 'actionCard',
-        actionCard: {
-          title,
-          text: whole,
-          singleTitle: link.title,
-          singleURL: link.url,
-          btnOrientation: '0',
-        },
+        actionCard: { title, text, ...buttons, btnOrientation: '0' },
       });
   }
 }
 
-function at({ mention }: DingtalkSettings): Record<string, unknown> {
-  return { atMobiles: mention.mobiles, atUserIds: mention.user_ids, isAtAll: mention.all };
-}
-
 /** A mention takes effect only when the text itself holds it. */
-function mentions({ mention }: DingtalkSettings): string {
-  const names = [...mention.mobiles, ...mention.user_ids].map((name) => `@${name}`);
+function mentionText({ mobiles, userIds }: Mentions): string {
+  const names = [...mobiles, ...userIds].map((name) => `@${name}`);
   return names.length === 0 ? '' : `\n\n${names.join(' ')}`;
 }
 
-function fits(body: string): boolean {
-  return Buffer.byteLength(body) <= MAX_BODY_BYTES;
-}
-
-/** The largest count in [0, limit] for which `test` holds, given that it holds up to some count and not above. */
-function largestFitting(limit: number, test: (count: number) => boolean): number {
-  let low = 0;
-  let high = limit;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (test(middle)) low = middle;
-    else high = middle - 1;
+function buttonsOf(
+  settings: DingtalkSettings,
+  { text }: Rendering,
+): Readonly<Record<string, unknown>> {
+  if (settings.buttons.length > 0) {
+    const btns = settings.buttons.map(({ title, url }) => ({
+      title: text(title),
+      actionURL: text(url),
+    }));
+    return { btns };
   }
-  return low;
+  return { singleTitle: text(settings.button_title), singleURL: text(settings.button_url) };
 }
 
 function cutTitle(title: string): string {
   const characters = [...title];
-  return characters.length > 200 ? `${characters.slice(0, 199).join('')}…` : title;
-}
-
-function cutToFit(text: string, bodyOf: (text: string) => string): string {
-  const whole = bodyOf(text);
-  if (fits(whole)) return whole;
-  const characters = [...text];
-  const cut = (count: number): string => bodyOf(`${characters.slice(0, count).join('')}…`);
-  return cut(largestFitting(characters.length, (count) => fits(cut(count))));
+  if (characters.length <= MAX_TITLE_LENGTH) return title;
+  return `${characters.slice(0, MAX_TITLE_LENGTH - 1).join('')}…`;
 }
