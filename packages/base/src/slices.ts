@@ -24,6 +24,15 @@ export class Slices {
     return this.#clock.monotonic() - this.#startedMs >= SLICE_MS;
   }
 
+  /** Does work that yields between its steps, and gives what it gives. Rejects as {@link pause}. */
+  async run<T>(work: Iterator<void, T>): Promise<T> {
+    for (;;) {
+      const step = work.next();
+      if (step.done === true) return step.value;
+      if (this.isOver) await this.pause();
+    }
+  }
+
   /** Rejects with CanceledError when the signal has aborted. */
   async pause(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));

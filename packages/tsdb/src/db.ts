@@ -1,5 +1,5 @@
 import { ByteWriter, Closer, errorText, InputError, type Timer } from '@pollux/base';
-import { compareText, type Matcher } from '@pollux/model';
+import type { Matcher } from '@pollux/model';
 import type {
   Annotation,
   Appendable,
@@ -344,12 +344,12 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     const { head, blocks } = this.#parts;
     const reading = new LabelReading(range, context, this.#parts);
     const names = overlapsHead(head, range)
-      ? headLabelNames(head, matchers, await reading.hiddenInHead())
+      ? await reading.ofHead((hidden) => headLabelNames(head, matchers, hidden))
       : new Set<string>();
     await reading.eachBlock(this.#labelBlocksIn(range), (block, hidden) =>
       addBlockLabelNames(names, block, matchers, hidden),
     );
-    return namesAnswer(names, limit, [...blocks.warningsIn(range), ...reading.warnings]);
+    return reading.answer(names, limit, blocks.warningsIn(range));
   }
 
   async labelValues(
@@ -363,12 +363,12 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     const { head, blocks } = this.#parts;
     const reading = new LabelReading(range, context, this.#parts);
     const values = overlapsHead(head, range)
-      ? headLabelValues(head, name, matchers, await reading.hiddenInHead())
+      ? await reading.ofHead((hidden) => headLabelValues(head, name, matchers, hidden))
       : new Set<string>();
     await reading.eachBlock(this.#labelBlocksIn(range), (block, hidden) =>
       addBlockLabelValues(values, block, name, { matchers, hidden }),
     );
-    return namesAnswer(values, limit, [...blocks.warningsIn(range), ...reading.warnings]);
+    return reading.answer(values, limit, blocks.warningsIn(range));
   }
 
   async selectExemplars(
@@ -590,13 +590,4 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
   #checkOpen(): void {
     if (this.#isClosed) throw new ClosedError('the database');
   }
-}
-
-function namesAnswer(
-  names: Set<string>,
-  limit: number,
-  warnings: readonly Annotation[],
-): NamesAnswer {
-  const values = [...names].sort(compareText);
-  return { values: limit > 0 ? values.slice(0, limit) : values, warnings };
 }

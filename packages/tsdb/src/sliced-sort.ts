@@ -6,14 +6,22 @@ const RUN = 512;
 const STEP = 1024;
 
 /** Sorts in place, giving the thread away between slices. Stable. */
-export async function slicedSort(
+export function slicedSort(
   items: Uint32Array,
   compare: (a: number, b: number) => number,
   slices: Slices,
 ): Promise<void> {
+  return slices.run(sortInSteps(items, compare));
+}
+
+/** As {@link slicedSort}, step by step. */
+export function* sortInSteps(
+  items: Uint32Array,
+  compare: (a: number, b: number) => number,
+): Generator<void, void> {
   for (let start = 0; start < items.length; start += RUN) {
     items.subarray(start, start + RUN).sort(compare);
-    if (slices.isOver) await slices.pause();
+    yield;
   }
   let source = items;
   let target: Uint32Array = new Uint32Array(items.length);
@@ -26,7 +34,7 @@ export async function slicedSort(
       for (let at = start; at < end; at++) {
         const takeFirst = i < middle && (j >= end || compare(source[i]!, source[j]!) <= 0);
         target[at] = takeFirst ? source[i++]! : source[j++]!;
-        if (at % STEP === 0 && slices.isOver) await slices.pause();
+        if (at % STEP === 0) yield;
       }
     }
     [source, target] = [target, source];

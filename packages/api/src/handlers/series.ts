@@ -1,15 +1,18 @@
-import type { Labels, Matcher } from '@pollux/model';
+import { Slices } from '@pollux/base';
+import type { Matcher } from '@pollux/model';
 import { compareText } from '@pollux/model';
 import {
   type Annotation,
+  MergedSource,
+  type NamesAnswer,
   NO_HINTS,
   type Queryable,
-  type ReadContext,
+  type SeriesSource,
   type TimeRange,
 } from '@pollux/storage';
 import { type ApiCall, type ApiHandler, type ReadLimits, readContext, TRUNCATED } from '../call.ts';
 import type { ApiResult } from '../wire/answer.ts';
-import { encodeLabels } from '../wire/encode.ts';
+import { encodeLabels, encodeText } from '../wire/encode.ts';
 import { ApiError, badData, invalidParameter } from '../wire/errors.ts';
 import { unescapeLabelName } from '../wire/label-name.ts';
 import {
@@ -32,7 +35,7 @@ export function labelNames({ queryable, limits }: SeriesHandlerOptions): ApiHand
     const range = rangeOf(call);
     const sets = matchersParameter(call.form);
     const context = readContext(call, limits);
-    return gather(sets, limit, (matchers) =>
+    return gather(sets, limit, new Slices(limits.clock, context.signal), (matchers) =>
       queryable.labelNames(range, matchers, limitHint(limit), context),
     );
   };
@@ -50,7 +53,7 @@ export function labelValues({ queryable, limits }: SeriesHandlerOptions): ApiHan
     const range = rangeOf(call);
     const sets = matchersParameter(call.form);
     const context = readContext(call, limits);
-    return gather(sets, limit, (matchers) =>
+    return gather(sets, limit, new Slices(limits.clock, context.signal), (matchers) =>
       queryable.labelValues(name, range, matchers, limitHint(limit), context),
     );
   };
@@ -65,19 +68,29 @@ export function series({ queryable, limits }: SeriesHandlerOptions): ApiHandler 
     const range = rangeOf(call);
     const sets = seriesMatchers(form);
     const context = readContext(call, limits);
-    const annotations: Annotation[] = [];
-    const found = new Map<string, Labels>();
-    for (const matchers of sets) {
-      await collectLabels(queryable, { range, matchers, limit }, context, found, annotations);
-    }
-    const sorted = [...found.values()].sort((a, b) => a.compare(b));
-    const isTruncated = limit > 0 && sorted.length > limit;
-    if (isTruncated) annotations.push(TRUNCATED);
-    return {
-      kind: 'encoded',
-      pieces: encodeSeries(isTruncated ? sorted.slice(0, limit) : sorted),
-      annotations,
-    };
+    const select = (matchers: Matcher[]): SeriesSource =>
+      queryable.select(
+        {
+          range,
+          matchers,
+          hints: {
+            ...NO_HINTS,
+            startMs: range.minMs,
+            endMs: range.maxMs,
+            func: 'series',
+            limit: limitHint(limit),
+          },
+          sorted: true,
+        },
+        context,
+      );
+    const sources = sets.map(select);
+    const [first] = sources;
+    const source =
+      sources.length === 1 && first !== undefined
+        ? first
+        : new MergedSource(sources.map((each) => ({ source: each, onError: () => null })));
+    return encodeSeries(source, limit, new Slices(limits.clock, context.signal));
   };
 }
 
@@ -91,21 +104,48 @@ function rangeOf({ form }: ApiCall): TimeRange {
 async function gather(
   sets: readonly (readonly Matcher[])[],
   limit: number,
-  read: (
-    matchers: readonly Matcher[],
-  ) => Promise<{ readonly values: readonly string[]; readonly warnings: readonly Annotation[] }>,
+  slices: Slices,
+  read: (matchers: readonly Matcher[]) => Promise<NamesAnswer>,
 ): Promise<ApiResult> {
   const annotations: Annotation[] = [];
-  const found = new Set<string>();
+  let found: readonly string[] = [];
   for (const matchers of sets.length === 0 ? [[]] : sets) {
-    const answer = await read(matchers);
-    for (const value of answer.values) found.add(value);
-    annotations.push(...answer.warnings);
+    const { values, warnings } = await read(matchers);
+    found = found.length === 0 ? values : await slices.run(united(found, values));
+    annotations.push(...warnings);
   }
-  const values = [...found].sort(compareText);
-  const isTruncated = limit > 0 && values.length > limit;
+  const isTruncated = limit > 0 && found.length > limit;
   if (isTruncated) annotations.push(TRUNCATED);
-  return { kind: 'data', data: isTruncated ? values.slice(0, limit) : values, annotations };
+  const count = isTruncated ? limit : found.length;
+  const pieces: string[] = ['['];
+  for (let at = 0; at < count; at += PER_PIECE) {
+    const part = found
+      .slice(at, Math.min(count, at + PER_PIECE))
+      .map(encodeText)
+      .join(',');
+    pieces.push(at === 0 ? part : `,${part}`);
+    if (slices.isOver) await slices.pause();
+  }
+  pieces.push(']');
+  return { kind: 'encoded', pieces, annotations };
+}
+
+/** Names, or values, of one piece of JSON. */
+const PER_PIECE = 1_024;
+
+/** What is in either of two lists that are sorted bytewise, each once; yields between steps. */
+function* united(a: readonly string[], b: readonly string[]): Generator<void, string[]> {
+  const all: string[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length || j < b.length) {
+    if (all.length % PER_PIECE === 0) yield;
+    const order = i === a.length ? 1 : j === b.length ? -1 : compareText(a[i]!, b[j]!);
+    all.push(order <= 0 ? a[i]! : b[j]!);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+  }
+  return all;
 }
 
 function seriesMatchers(form: URLSearchParams): Matcher[][] {
@@ -116,55 +156,33 @@ function seriesMatchers(form: URLSearchParams): Matcher[][] {
   }
 }
 
-async function collectLabels(
-  queryable: Queryable,
-  request: {
-    readonly range: TimeRange;
-    readonly matchers: readonly Matcher[];
-    readonly limit: number;
-  },
-  context: ReadContext,
-  found: Map<string, Labels>,
-  annotations: Annotation[],
-): Promise<void> {
-  const { range, matchers, limit } = request;
-  const source = queryable.select(
-    {
-      range,
-      matchers,
-      hints: {
-        ...NO_HINTS,
-        startMs: range.minMs,
-        endMs: range.maxMs,
-        func: 'series',
-        limit: limitHint(limit),
-      },
-      sorted: true,
-    },
-    context,
-  );
+/** In pieces of a batch each, as they come: sorted, and each once. */
+async function encodeSeries(
+  source: SeriesSource,
+  limit: number,
+  slices: Slices,
+): Promise<ApiResult> {
+  const pieces: string[] = [];
+  let count = 0;
+  let isTruncated = false;
   try {
     for (let batch = await source.next(); batch !== null; batch = await source.next()) {
-      for (const { labels } of batch) found.set(labels.key(), labels);
-      if (limit > 0 && found.size > limit) break;
+      isTruncated = limit > 0 && count + batch.length > limit;
+      const given = isTruncated ? batch.slice(0, limit - count) : batch;
+      const part = given.map(({ labels }) => encodeLabels(labels)).join(',');
+      if (part !== '') pieces.push(count === 0 ? `[${part}` : `,${part}`);
+      count += given.length;
+      if (isTruncated) break;
+      if (slices.isOver) await slices.pause();
     }
-    annotations.push(...source.warnings);
   } finally {
     source.close();
   }
-}
-
-/** In pieces of some hundred series. */
-function encodeSeries(sets: readonly Labels[]): string[] {
-  const pieces: string[] = ['['];
-  const perPiece = 256;
-  for (let at = 0; at < sets.length; at += perPiece) {
-    const part = sets
-      .slice(at, at + perPiece)
-      .map(encodeLabels)
-      .join(',');
-    pieces.push(at === 0 ? part : `,${part}`);
-  }
-  pieces.push(']');
-  return pieces;
+  pieces.push(count === 0 ? '[]' : ']');
+  const { warnings } = source;
+  return {
+    kind: 'encoded',
+    pieces,
+    annotations: isTruncated ? [...warnings, TRUNCATED] : warnings,
+  };
 }

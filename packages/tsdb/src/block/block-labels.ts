@@ -3,16 +3,19 @@ import type { Matcher } from '@pollux/model';
 import { isLabelShown } from '../query/deleted-series.ts';
 import type { Block } from './block.ts';
 
+/** Series that are read between two steps. */
+const STEP = 256;
+
 /**
  * Adds the names of the labels of the block's matching series, or of all when there is no matcher. Series in `hidden` do
- * not count.
+ * not count. Yields between steps.
  */
-export function addBlockLabelNames(
+export function* addBlockLabelNames(
   names: Set<string>,
   block: Block,
   matchers: readonly Matcher[],
   hidden: ReadonlySet<number>,
-): void {
+): Generator<void, void> {
   const { index } = block;
   if (matchers.length === 0) {
     const doubtful = new Set<string>();
@@ -24,7 +27,8 @@ export function addBlockLabelNames(
     }
     return;
   }
-  for (const ref of matchPostings(index, matchers)) {
+  for (const [i, ref] of matchPostings(index, matchers).entries()) {
+    if (i % STEP === 0) yield;
     if (hidden.has(ref)) continue;
     for (const [name] of index.series(ref).labels) names.add(name);
   }
@@ -32,14 +36,14 @@ export function addBlockLabelNames(
 
 /**
  * Adds the values of one label over the block's matching series, or over all when there is no matcher. Series in `hidden`
- * do not count.
+ * do not count. Yields between steps.
  */
-export function addBlockLabelValues(
+export function* addBlockLabelValues(
   values: Set<string>,
   block: Block,
   name: string,
   select: { readonly matchers: readonly Matcher[]; readonly hidden: ReadonlySet<number> },
-): void {
+): Generator<void, void> {
   const { index } = block;
   const { matchers, hidden } = select;
   if (matchers.length === 0) {
@@ -52,7 +56,8 @@ export function addBlockLabelValues(
     });
     return;
   }
-  for (const ref of matchPostings(index, matchers)) {
+  for (const [i, ref] of matchPostings(index, matchers).entries()) {
+    if (i % STEP === 0) yield;
     if (hidden.has(ref)) continue;
     const value = index.series(ref).labels.get(name);
     if (value !== '') values.add(value);

@@ -5,6 +5,7 @@ import { isLabelShown } from '../query/deleted-series.ts';
 import type { SampleTarget } from '../query/sample-target.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
 import { type SparseRange, touches } from '../query/sparse-range.ts';
+import type { Slices } from '../slices.ts';
 import type { Head, HeadReader } from './head.ts';
 import { HeadSeriesWalk } from './head-series-walk.ts';
 import type { Interval } from './intervals.ts';
@@ -74,7 +75,7 @@ export class HeadCursor implements SeriesCursor {
     const { table } = head;
     const refs = select instanceof Uint32Array ? select : matchHead(head, select);
     this.#walk = new HeadSeriesWalk(table, refs);
-    this.#appended = this.#walk.refs.map((ref) => table.appended[table.slotOf(ref)]!);
+    this.#appended = refs.map((ref) => table.appended[table.slotOf(ref)]!);
     head.readers.add(this.#registration);
   }
 
@@ -90,14 +91,17 @@ export class HeadCursor implements SeriesCursor {
     return this.#head.tombstones.has(this.ref);
   }
 
+  prepare(slices: Slices): Promise<void> {
+    return this.#walk.prepare(slices);
+  }
+
   advance(): void {
     this.#walk.advance();
   }
 
   hasSamples(): boolean {
     return (
-      this.#appended[this.#walk.index]! > 0 &&
-      this.#head.table.maxMs[this.#walk.slot]! >= this.#minMs
+      this.#appended[this.#walk.row]! > 0 && this.#head.table.maxMs[this.#walk.slot]! >= this.#minMs
     );
   }
 
@@ -111,7 +115,7 @@ export class HeadCursor implements SeriesCursor {
     const { slot } = this.#walk;
     const deleted = tombstones.get(this.ref) ?? NOTHING;
     // What was appended since the cursor was made is the newest, whichever chunks it lies in.
-    let later = (table.appended[slot]! - this.#appended[this.#walk.index]!) >>> 0;
+    let later = (table.appended[slot]! - this.#appended[this.#walk.row]!) >>> 0;
     const open = this.#head.openChunkOf(slot);
     const openHidden = Math.min(later, open?.samples ?? 0);
     later -= openHidden;
@@ -168,12 +172,18 @@ export function headSeriesWithDeletions(head: Head): Uint32Array {
   return Uint32Array.from(refs).filter((ref) => table.slotOf(ref) >= 0);
 }
 
-/** Names of the labels of the matching series, or of all when there is no matcher, not counting `hidden` ones. Unsorted. */
-export function headLabelNames(
+/** Series, or values, that are looked at between two steps. */
+const STEP = 2_048;
+
+/**
+ * Names of the labels of the matching series, or of all when there is no matcher, not counting `hidden` ones. Unsorted. Yields
+ * between steps; series that leave the head meanwhile need not count.
+ */
+export function* headLabelNames(
   head: Head,
   matchers: readonly Matcher[],
   hidden: ReadonlySet<number>,
-): Set<string> {
+): Generator<void, Set<string>> {
   const { table } = head;
   const names = new Set<string>();
   if (matchers.length === 0) {
@@ -191,29 +201,36 @@ export function headLabelNames(
     }
     return names;
   }
-  for (const ref of matchHead(head, matchers)) {
-    if (hidden.has(ref)) continue;
-    for (const [name] of table.labelsOf(table.slotOf(ref))) names.add(name);
+  for (const [i, ref] of matchHead(head, matchers).entries()) {
+    if (i % STEP === 0) yield;
+    const slot = hidden.has(ref) ? -1 : table.slotOf(ref);
+    if (slot >= 0) for (const [name] of table.labelsOf(slot)) names.add(name);
   }
   return names;
 }
 
 /** Values of one label over the matching series, or over all when there is no matcher, as {@link headLabelNames}. */
-export function headLabelValues(
+export function* headLabelValues(
   head: Head,
   name: string,
   matchers: readonly Matcher[],
   hidden: ReadonlySet<number>,
-): Set<string> {
+): Generator<void, Set<string>> {
   const { table } = head;
   const values = new Set<string>();
   const nameId = table.symbols.find(name);
   if (nameId < 0) return values;
   if (matchers.length === 0) {
+    const ids: number[] = [];
+    table.postings.forEachValue(nameId, (id) => ids.push(id));
     const index = new HeadLabelIndex(head);
     const doubtful = new Set<string>();
     for (const labels of labelsOf(head, hidden)) doubtful.add(labels.get(name));
-    table.postings.forEachValue(nameId, (id) => {
+    const { removals } = table;
+    for (const [i, id] of ids.entries()) {
+      if (i % STEP === 0) yield;
+      // Numbers of texts may by now be others'.
+      if (removals !== table.removals) return yield* headLabelValues(head, name, matchers, hidden);
       const value = table.symbols.text(id);
       if (
         !doubtful.has(value) ||
@@ -221,11 +238,16 @@ export function headLabelValues(
       ) {
         values.add(value);
       }
-    });
+    }
     return values;
   }
   const shown = matchHead(head, matchers).filter((ref) => !hidden.has(ref));
-  return new Set(new HeadLabelIndex(head).valuesOf(shown, name));
+  for (let at = 0; at < shown.length; at += STEP) {
+    const live = shown.subarray(at, at + STEP).filter((ref) => table.slotOf(ref) >= 0);
+    for (const value of new HeadLabelIndex(head).valuesOf(live, name)) values.add(value);
+    yield;
+  }
+  return values;
 }
 
 function* labelsOf(head: Head, refs: ReadonlySet<number>): IterableIterator<Labels> {

@@ -69,6 +69,8 @@ export class SeriesTable {
   #nextPostings: LabelPostings | null = null;
   #next = 0;
   readonly #free: Slot[] = [];
+  /** Changes when a series is removed, and before numbers of texts become others'. */
+  removals = 0;
   #count = 0;
   #lastRef = 0;
   /** Slot + 1 by reference. */
@@ -278,6 +280,7 @@ export class SeriesTable {
     this.refs[slot] = 0;
     this.#free.push(slot);
     this.#count--;
+    this.removals++;
   }
 
   /** Leaves the removed series out of the postings. Yields between slices; the old ones answer until the new are ready. */
@@ -292,6 +295,7 @@ export class SeriesTable {
     }
     this.postings = next;
     this.#nextPostings = null;
+    this.removals++;
     // The old postings named symbols of removed series; nothing does any more.
     await this.symbols.releaseUnused(slices);
   }

@@ -6,6 +6,7 @@ import { HeadSeriesWalk } from '../head/head-series-walk.ts';
 import { matchHead } from '../head/read.ts';
 import type { SampleTarget } from '../query/sample-target.ts';
 import type { SeriesCursor } from '../query/series-cursor.ts';
+import type { Slices } from '../slices.ts';
 import type { OooReader } from './ooo-readers.ts';
 import type { OooView } from './ooo-samples.ts';
 import { SampleRun } from './sample-run.ts';
@@ -50,6 +51,10 @@ export class OooCursor implements SeriesCursor {
     return this.#head.outOfOrder.samples.hasDeletions(this.#walk.slot);
   }
 
+  prepare(slices: Slices): Promise<void> {
+    return this.#walk.prepare(slices);
+  }
+
   advance(): void {
     this.#walk.advance();
   }
@@ -80,6 +85,6 @@ export class OooCursor implements SeriesCursor {
 
   #view(): OooView {
     const { minMs, maxMs } = this.#range;
-    return { minMs, maxMs, since: this.#inserted[this.#walk.index]! };
+    return { minMs, maxMs, since: this.#inserted[this.#walk.row]! };
   }
 }

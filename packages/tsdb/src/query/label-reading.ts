@@ -1,5 +1,6 @@
 import type { Clock } from '@pollux/base';
-import type { Annotation, ReadContext, TimeRange } from '@pollux/storage';
+import { compareText } from '@pollux/model';
+import type { Annotation, NamesAnswer, ReadContext, TimeRange } from '@pollux/storage';
 import type { Block } from '../block/block.ts';
 import { BlockCursor, isDamage } from '../block/block-cursor.ts';
 import type { BlockSet } from '../block/block-set.ts';
@@ -7,6 +8,7 @@ import { DamageReport } from '../block/damage-report.ts';
 import type { Head } from '../head/head.ts';
 import { HeadCursor, headSeriesWithDeletions } from '../head/read.ts';
 import { OooCursor } from '../ooo/ooo-cursor.ts';
+import { slicedSort } from '../sliced-sort.ts';
 import { Slices } from '../slices.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { seriesWithoutSamples } from './deleted-series.ts';
@@ -37,11 +39,30 @@ export class LabelReading {
     this.#damage = new DamageReport(parts.blocks);
   }
 
-  get warnings(): readonly Annotation[] {
-    return this.#damage.warnings;
+  /** What the head gives, without holding the thread. */
+  async ofHead(
+    read: (hidden: ReadonlySet<number>) => Iterator<void, Set<string>>,
+  ): Promise<Set<string>> {
+    return this.#slices.run(read(await this.#hiddenInHead()));
   }
 
-  async hiddenInHead(): Promise<ReadonlySet<number>> {
+  /** Sorted, at most `limit` if that is not 0. */
+  async answer(
+    texts: ReadonlySet<string>,
+    limit: number,
+    warnings: readonly Annotation[],
+  ): Promise<NamesAnswer> {
+    const all = [...texts];
+    const order = Uint32Array.from(all.keys());
+    await slicedSort(order, (a, b) => compareText(all[a]!, all[b]!), this.#slices);
+    const given = limit > 0 ? order.subarray(0, limit) : order;
+    return {
+      values: Array.from(given, (i) => all[i]!),
+      warnings: [...warnings, ...this.#damage.warnings],
+    };
+  }
+
+  async #hiddenInHead(): Promise<ReadonlySet<number>> {
     const head = this.#head;
     const { samples } = head.outOfOrder;
     const refs = headSeriesWithDeletions(head);
@@ -56,17 +77,17 @@ export class LabelReading {
     return new Set([...hidden].filter(isHidden));
   }
 
-  /** Calls `visit` for each block, with its hidden series. A damaged block gives what it can. */
+  /** Does what `visit` gives for each block, with its hidden series. A damaged block gives what it can. */
   async eachBlock(
     blocks: readonly Block[],
-    visit: (block: Block, hidden: ReadonlySet<number>) => void,
+    visit: (block: Block, hidden: ReadonlySet<number>) => Iterator<void, void>,
   ): Promise<void> {
     for (const block of blocks) block.hold();
     try {
       for (const block of blocks) {
         const hidden = await this.#hiddenIn(block);
         try {
-          visit(block, hidden);
+          await this.#slices.run(visit(block, hidden));
         } catch (error) {
           if (!isDamage(error)) throw error;
           this.#damage.note(block, error);

@@ -24,6 +24,7 @@ export class MergeSelect implements SeriesSource {
   readonly #limit: number;
   readonly #batches: BatchBuilder;
   #given = 0;
+  #isPrepared = false;
   #isDone = false;
 
   /** `source.warnings` may grow while the cursors are read. */
@@ -53,6 +54,8 @@ export class MergeSelect implements SeriesSource {
       if (signal.aborted) throw new CanceledError('query canceled', { cause: signal.reason });
       // A caller that only loops over this method would otherwise hold the thread for the whole query.
       if (this.#slices.isOver) await this.#slices.pause();
+      if (!this.#isPrepared) await this.#prepare();
+      if (this.#isDone) return null;
       const batch = this.#batch();
       if (batch.length === 0) {
         this.close();
@@ -69,6 +72,11 @@ export class MergeSelect implements SeriesSource {
     this.#isDone = true;
     this.#batches.close();
     for (const cursor of this.#cursors) cursor.close();
+  }
+
+  async #prepare(): Promise<void> {
+    this.#isPrepared = true;
+    for (const cursor of this.#cursors) await cursor.prepare?.(this.#slices);
   }
 
   #batch(): SeriesColumns[] {

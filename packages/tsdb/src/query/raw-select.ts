@@ -19,6 +19,7 @@ export class RawSelect implements RawSource {
   readonly #context: ReadContext;
   readonly #recorder: RawRecorder;
   readonly #buffers: RawBuffers;
+  #isPrepared = false;
   #isDone = false;
 
   /** `source.warnings` may grow while the cursors are read. */
@@ -41,6 +42,7 @@ export class RawSelect implements RawSource {
     try {
       const { signal } = this.#context;
       if (signal.aborted) throw new CanceledError('query canceled', { cause: signal.reason });
+      if (!this.#isPrepared) await this.#prepare();
       const labels = await this.#record();
       if (labels.length === 0) {
         this.close();
@@ -57,6 +59,11 @@ export class RawSelect implements RawSource {
   close(): void {
     this.#isDone = true;
     for (const cursor of this.#cursors) cursor.close();
+  }
+
+  async #prepare(): Promise<void> {
+    this.#isPrepared = true;
+    for (const cursor of this.#cursors) await cursor.prepare?.(this.#slices);
   }
 
   async #record(): Promise<Labels[]> {

@@ -1,9 +1,12 @@
 import type { Labels } from '@pollux/model';
 import type { Block } from '../block/block.ts';
+import type { Slices } from '../slices.ts';
 import type { SampleTarget } from './sample-target.ts';
 
 /** Walks the matching series of one head or block in the order of their labels. Synchronous. */
 export interface SeriesCursor {
+  /** Does the work of very many series before the first look, without holding the thread; without it, the first look does it. */
+  prepare?(slices: Slices): Promise<void>;
   /** Labels of the series it stands on, null at the end. */
   readonly labels: Labels | null;
   /** The source's own reference of that series. */
