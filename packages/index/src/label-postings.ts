@@ -90,6 +90,13 @@ export class LabelPostings {
     return pair < 0 ? new Uint32Array(0) : this.#refs.view(pair + 1);
   }
 
+  /** The values of the name that some series carry. */
+  valuesOf(name: number): Uint32Array {
+    const list = this.#listOfName.get(name);
+    if (list === undefined) return new Uint32Array(0);
+    return this.#pairsOfName.view(list).map((pair) => this.#pairValue[pair]!);
+  }
+
   /** Calls `visit` for each value of the name that some series carries. */
   forEachValue(name: number, visit: (value: number, refs: () => Uint32Array) => void): void {
     const list = this.#listOfName.get(name);

@@ -50,10 +50,13 @@ export function* addBlockLabelValues(
     const doubtful = new Set<string>();
     for (const ref of hidden) doubtful.add(index.series(ref).labels.get(name));
     const isHidden = (ref: number): boolean => hidden.has(ref);
-    index.forEachValue(name, (value) => {
-      if (doubtful.has(value) && !isLabelShown(index, { name, value }, isHidden)) return;
-      values.add(value);
-    });
+    for (const some of index.valuesOf(name)) {
+      for (const value of some) {
+        if (!doubtful.has(value) || isLabelShown(index, { name, value }, isHidden))
+          values.add(value);
+      }
+      yield;
+    }
     return;
   }
   for (const [i, ref] of matchPostings(index, matchers).entries()) {

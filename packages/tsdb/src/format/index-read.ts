@@ -23,6 +23,9 @@ export type SeriesEntry = { readonly labels: Labels; readonly chunks: readonly C
 /** Values of one name: every 32nd, with the offset of its entry in the postings table; and where the name's entries end. */
 type SparseValues = { readonly values: string[]; readonly offsets: number[]; endOffset: number };
 
+/** Of {@link IndexReader.valuesOf}. */
+const VALUES_AT_A_TIME = 512;
+
 /** Reads an index file (versions 2; layout in `index.md`) with a small part of it in memory. */
 export class IndexReader implements LabelIndex {
   readonly #file: CachedFile;
@@ -88,14 +91,33 @@ export class IndexReader implements LabelIndex {
 
   postingsWhere(name: string, passes: (value: string) => boolean): Uint32Array[] {
     const offsets: number[] = [];
-    this.forEachValue(name, (value, offset) => {
+    this.#forEachValue(name, (value, offset) => {
       if (value !== '' && passes(value)) offsets.push(offset);
     });
     return this.#guard(() => offsets.map((offset) => this.#readPostings(offset)));
   }
 
+  /** The values of a name, ascending, some at a time. */
+  *valuesOf(name: string): Generator<readonly string[], void> {
+    const sparse = this.#names.get(name);
+    if (sparse === undefined) return;
+    for (let at = sparse.offsets[0]!; at < sparse.endOffset; ) {
+      const values: string[] = [];
+      at = this.#guard(() => {
+        let next = at;
+        while (next < sparse.endOffset && values.length < VALUES_AT_A_TIME) {
+          const entry = this.#tableEntry(next);
+          values.push(entry.value);
+          next = entry.end;
+        }
+        return next;
+      });
+      yield values;
+    }
+  }
+
   /** Calls `visit` for the values of a name, ascending. */
-  forEachValue(name: string, visit: (value: string, postingsOffset: number) => void): void {
+  #forEachValue(name: string, visit: (value: string, postingsOffset: number) => void): void {
     const sparse = this.#names.get(name);
     if (sparse === undefined) return;
     this.#guard(() => {

@@ -17,7 +17,7 @@ export class HeadSeriesWalk {
   #slot: Slot = -1;
   #labels: Labels | null = null;
 
-  /** Takes the references of live series. */
+  /** Takes references, some of which may be of series that are gone. */
   constructor(table: SeriesTable, refs: Uint32Array) {
     this.#table = table;
     this.refs = refs;

@@ -66,14 +66,16 @@ export class HeadCursor implements SeriesCursor {
   /** Names what is being read, in errors. */
   readonly #place = (): string => `head series ${this.labels}`;
 
-  /** `select`: matchers, or references of live series. */
+  /** `select`: matchers, or references. */
   constructor(head: Head, range: SparseRange, select: readonly Matcher[] | Uint32Array) {
     this.#head = head;
     this.#range = range;
     this.#minMs = Math.max(range.minMs, head.minMs);
     this.#registration = { minMs: this.#minMs, isExpired: false };
     const { table } = head;
-    const refs = select instanceof Uint32Array ? select : matchHead(head, select);
+    // Series that have left the head are left out on the way.
+    const refs =
+      select instanceof Uint32Array ? select : matchPostings(new HeadLabelIndex(head), select);
     this.#walk = new HeadSeriesWalk(table, refs);
     this.#appended = refs.map((ref) => table.appended[table.slotOf(ref)]!);
     head.readers.add(this.#registration);
@@ -201,7 +203,7 @@ export function* headLabelNames(
     }
     return names;
   }
-  for (const [i, ref] of matchHead(head, matchers).entries()) {
+  for (const [i, ref] of matchPostings(new HeadLabelIndex(head), matchers).entries()) {
     if (i % STEP === 0) yield;
     const slot = hidden.has(ref) ? -1 : table.slotOf(ref);
     if (slot >= 0) for (const [name] of table.labelsOf(slot)) names.add(name);
@@ -221,8 +223,7 @@ export function* headLabelValues(
   const nameId = table.symbols.find(name);
   if (nameId < 0) return values;
   if (matchers.length === 0) {
-    const ids: number[] = [];
-    table.postings.forEachValue(nameId, (id) => ids.push(id));
+    const ids = table.postings.valuesOf(nameId);
     const index = new HeadLabelIndex(head);
     const doubtful = new Set<string>();
     for (const labels of labelsOf(head, hidden)) doubtful.add(labels.get(name));
@@ -241,9 +242,10 @@ export function* headLabelValues(
     }
     return values;
   }
-  const shown = matchHead(head, matchers).filter((ref) => !hidden.has(ref));
-  for (let at = 0; at < shown.length; at += STEP) {
-    const live = shown.subarray(at, at + STEP).filter((ref) => table.slotOf(ref) >= 0);
+  const found = matchPostings(new HeadLabelIndex(head), matchers);
+  const isShown = (ref: number): boolean => !hidden.has(ref) && table.slotOf(ref) >= 0;
+  for (let at = 0; at < found.length; at += STEP) {
+    const live = found.subarray(at, at + STEP).filter(isShown);
     for (const value of new HeadLabelIndex(head).valuesOf(live, name)) values.add(value);
     yield;
   }

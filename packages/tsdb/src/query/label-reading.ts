@@ -8,7 +8,7 @@ import { DamageReport } from '../block/damage-report.ts';
 import type { Head } from '../head/head.ts';
 import { HeadCursor, headSeriesWithDeletions } from '../head/read.ts';
 import { OooCursor } from '../ooo/ooo-cursor.ts';
-import { slicedSort } from '../sliced-sort.ts';
+import { sortInSteps } from '../sliced-sort.ts';
 import { Slices } from '../slices.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { seriesWithoutSamples } from './deleted-series.ts';
@@ -52,14 +52,8 @@ export class LabelReading {
     limit: number,
     warnings: readonly Annotation[],
   ): Promise<NamesAnswer> {
-    const all = [...texts];
-    const order = Uint32Array.from(all.keys());
-    await slicedSort(order, (a, b) => compareText(all[a]!, all[b]!), this.#slices);
-    const given = limit > 0 ? order.subarray(0, limit) : order;
-    return {
-      values: Array.from(given, (i) => all[i]!),
-      warnings: [...warnings, ...this.#damage.warnings],
-    };
+    const values = await this.#slices.run(sortedTexts(texts, limit));
+    return { values, warnings: [...warnings, ...this.#damage.warnings] };
   }
 
   async #hiddenInHead(): Promise<ReadonlySet<number>> {
@@ -105,4 +99,24 @@ export class LabelReading {
     const cursor = new BlockCursor(block, this.#range, refs, this.#damage.note);
     return seriesWithoutSamples(cursor, this.#builder, this.#slices);
   }
+}
+
+/** Texts that are looked at between two steps. */
+const STEP = 4_096;
+
+function* sortedTexts(texts: ReadonlySet<string>, limit: number): Generator<void, string[]> {
+  const all: string[] = [];
+  const order = new Uint32Array(texts.size);
+  for (const text of texts) {
+    if (all.length % STEP === 0) yield;
+    order[all.length] = all.length;
+    all.push(text);
+  }
+  yield* sortInSteps(order, (a, b) => compareText(all[a]!, all[b]!));
+  const sorted: string[] = [];
+  for (const i of limit > 0 ? order.subarray(0, limit) : order) {
+    if (sorted.length % STEP === 0) yield;
+    sorted.push(all[i]!);
+  }
+  return sorted;
 }
