@@ -3,6 +3,9 @@ import type { Slices } from '../slices.ts';
 import { labelOrder } from './label-order.ts';
 import type { SeriesTable, Slot } from './series-table.ts';
 
+/** Fewer are sorted in no time. */
+const FEW_SERIES = 1_024;
+
 /**
  * Walks series of the head in the order of their labels. One that leaves the head on the way is left out: it had no sample that
  * its reader may show.
@@ -25,7 +28,7 @@ export class HeadSeriesWalk {
 
   /** Sorts without holding the thread; else the first look at the walk sorts in one go. */
   async prepare(slices: Slices): Promise<void> {
-    if (this.#order !== null) return;
+    if (this.#order !== null || this.refs.length <= FEW_SERIES) return;
     const { removals } = this.#table;
     const order = await slices.run(labelOrder(this.#table, this.refs));
     if (removals === this.#table.removals) this.#begin(order);
