@@ -178,6 +178,13 @@ describe('answers that Prometheus gives', () => {
     expect(await shown(smoothed('NaN'))).toBe('{job="a"} NaN; {job="b"} NaN');
   });
 
+  it('an offset of NaN looks 292 years ahead, and in an expression it is refused when it is worked out', async () => {
+    expect(await shown('g offset NaN')).toBe('');
+    expect(await shown('g offset -NaN or vector(1)')).toBe('{} 1');
+    await expect(ask('g offset (1 - NaN)')).rejects.toThrow('duration is NaN or infinite');
+    await expect(ask('g offset Inf')).rejects.toThrow('duration out of range');
+  });
+
   it('what 3.x decided otherwise than 2.42 stays so', async () => {
     expect(await shown('stddev(vector(Inf))')).toBe('{} NaN');
     const values = [7, -3.5, 7.5, 7, 1.625, 16];

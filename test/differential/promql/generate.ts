@@ -160,11 +160,12 @@ function aggregationOf(dice: Dice, operator: AggregateOperator): Expr {
     { labels: dice.one(LABEL_SETS), without: false },
     { labels: dice.one(LABEL_SETS), without: true },
   ]);
-  // Values that become labels must be alike to the last bit.
+  // Values that become labels must be alike to the last bit; which series limitk takes of what was worked out for a range is left
+  // to chance in Prometheus, where they come in the order of a Go map.
   const operand =
     dice.isYounger && dice.once(6)
       ? histograms(dice, 1)
-      : vector(dice, operator === 'count_values' ? 0 : 2);
+      : vector(dice, operator === 'count_values' || operator === 'limitk' ? 0 : 2);
   return aggregate(operator, operand, { grouping, ...parameterOf(dice, operator) });
 }
 

@@ -10,7 +10,8 @@ export type QueryTimes = {
 };
 
 /** Go keeps durations as nanoseconds in an int64. */
-const MAX_SECONDS = 9_223_372_036;
+const MAX_SECONDS = 2 ** 63 / 1e9;
+const NAN_MS = -9_223_372_036_854;
 
 /** The value of a duration expression in seconds. Throws DurationError on a division by zero. */
 function evaluateDuration(expr: DurationExpr, times: QueryTimes, query: string): number {
@@ -59,6 +60,8 @@ export function literalMs(
   query: string,
   mustBePositive: boolean,
 ): number {
+  // Out of no range, it becomes the least of Go's numbers.
+  if (Number.isNaN(seconds) && !mustBePositive) return NAN_MS;
   if (Number.isNaN(seconds) || Math.abs(seconds) > MAX_SECONDS)
     throw new ParseError(query, range, 'duration out of range');
   if (mustBePositive && seconds <= 0)
