@@ -28,7 +28,7 @@ export function builtins(maxLength: number): Readonly<Record<string, GoFunctionS
     len: { params: ['any'], call: ([value]) => lengthOf(value!) },
     index: { params: ['any'], variadic: 'any', call: ([value, ...at]) => indexInto(value!, at) },
     slice: { params: ['any'], variadic: 'any', call: ([value, ...at]) => sliceOf(value!, at) },
-    print: { params: [], variadic: 'any', call: printAll },
+    print: { params: [], variadic: 'any', call: (values) => printAll(values) },
     println: { params: [], variadic: 'any', call: printLine },
     printf: {
       params: ['string'],

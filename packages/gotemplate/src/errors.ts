@@ -3,6 +3,8 @@ import { LimitError, OperatingError } from '@pollux/base';
 export type TemplateErrorCode =
   | 'GOTEMPLATE.PARSE'
   | 'GOTEMPLATE.EXECUTE'
+  /** html/template does not know what a place of the document is. */
+  | 'GOTEMPLATE.ESCAPE'
   | 'GOTEMPLATE.FUNCTION'
   | 'GOTEMPLATE.UNKNOWN_TEMPLATE';
 

@@ -13,7 +13,7 @@ import type {
 import { showNode } from './ast.ts';
 import { SPECIAL_BUILTINS } from './builtins.ts';
 import { TemplateError, TemplateLimitError } from './errors.ts';
-import { printValue } from './format/print.ts';
+import { printPointed, printValue } from './format/print.ts';
 import { quote } from './format/quote.ts';
 import { accepts, isNilable, paramName } from './param-type.ts';
 import {
@@ -523,7 +523,7 @@ class Executor {
     if (kindOf(value) === 'func') {
       this.#fail(`can't print ${showNode(node)} of type ${typeName(value)}`);
     }
-    this.#write(printValue(value));
+    this.#write(printPointed(value));
   }
 
   #write(text: string): void {

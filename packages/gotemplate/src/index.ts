@@ -25,7 +25,7 @@ export { printValue } from './format/print.ts';
 export { sprintf } from './format/printf.ts';
 export { quote, unquote } from './format/quote.ts';
 export { fourDigits, humanizeDuration, scaleUp, toFloat } from './library/humanize.ts';
-export { type JsonName, toJson } from './library/json.ts';
+export { toJson } from './library/json.ts';
 export {
   titleWords,
   toLower,

@@ -182,8 +182,13 @@ class Lexer {
     const text = this.#match(NUMBER, this.#offset) ?? '';
     const end = this.#offset + text.length;
     const following = this.#match(WORD, end);
-    if (following !== null || text === '' || text.endsWith('i')) {
-      const through = this.#source.slice(this.#offset, end) + this.#characterAt(end);
+    // A sign right behind would make it a complex number, which templates here do not have.
+    const imaginary = /^[+-]/.test(this.#characterAt(end)) ? this.#match(NUMBER, end) : null;
+    if (following !== null || text === '' || text.endsWith('i') || imaginary !== null) {
+      const past = end + (imaginary ?? '').length;
+      const isCut = imaginary === null || this.#match(WORD, past) !== null;
+      const through =
+        this.#source.slice(this.#offset, past) + (isCut ? this.#characterAt(past) : '');
       return this.#fail(`bad number syntax: ${JSON.stringify(through)}`) !== null;
     }
     return this.#emit('number', end);

@@ -3,6 +3,8 @@ import { builtins, SPECIAL_BUILTINS } from './builtins.ts';
 import { TemplateError } from './errors.ts';
 import { type Limits, type MissingKey, type Program, run } from './executor.ts';
 import { quote } from './format/quote.ts';
+import { escapeTrees } from './html/escape-trees.ts';
+import { escaperFunctions } from './html/escapers.ts';
 import { parseTrees } from './parser.ts';
 import type { GoFunctionSpec, Value } from './value.ts';
 
@@ -12,6 +14,8 @@ export type Functions = Readonly<Record<string, GoFunctionSpec>>;
 export type TemplateOptions = {
   readonly functions?: Functions;
   readonly missingKey?: MissingKey;
+  /** Whether the templates make HTML: then every value is escaped as its place in the document wants (html/template). */
+  readonly html?: boolean;
   readonly limits?: Partial<Limits>;
 };
 
@@ -37,7 +41,8 @@ export class TemplateSet {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     const own = builtins(this.#limits.maxOutputLength);
     const given = options.functions ?? {};
-    this.#functions = new Map([...Object.entries(own), ...Object.entries(given)]);
+    const escapers = options.html === true ? escaperFunctions() : {};
+    this.#functions = new Map(Object.entries({ ...own, ...given, ...escapers }));
     this.#trees = new Map();
     for (const tree of trees) this.#trees.set(tree.name, tree);
   }
@@ -134,14 +139,15 @@ export class TemplateSet {
         { template: name, line: 0, column: 0 },
       );
     }
+    const trees = this.#options.html === true ? escapeTrees(name, this.#trees) : this.#trees;
     const program: Program = {
       name,
-      trees: this.#trees,
+      trees,
       functions: this.#functions,
       missingKey: this.#options.missingKey ?? 'default',
       limits: this.#limits,
     };
-    return run(program, tree, data);
+    return run(program, trees.get(name) ?? tree, data);
   }
 }
 

@@ -59,6 +59,8 @@ export type GoType = {
   /** As Go prints it: `template.KV`, `[]string`, `time.Time`. */
   readonly name: string;
   readonly methods?: Readonly<Record<string, Method>>;
+  /** Of a struct's fields in JSON, where they are not the fields' own. */
+  readonly jsonNames?: Readonly<Record<string, string>>;
 };
 
 /** A map type; `zero` is the element given for a missing key under missingkey=zero. */

@@ -28,8 +28,32 @@ export function templateData(notification: Notification): Value {
   });
 }
 
-const DATA_TYPE: GoType = { name: '*template.Data' };
-const ALERT_TYPE: GoType = { name: 'template.Alert' };
+const DATA_TYPE: GoType = {
+  name: '*template.Data',
+  jsonNames: {
+    Receiver: 'receiver',
+    Status: 'status',
+    Alerts: 'alerts',
+    NotificationReason: 'notification_reason',
+    GroupLabels: 'groupLabels',
+    CommonLabels: 'commonLabels',
+    CommonAnnotations: 'commonAnnotations',
+    RouteLabels: 'routeLabels',
+    ExternalURL: 'externalURL',
+  },
+};
+const ALERT_TYPE: GoType = {
+  name: 'template.Alert',
+  jsonNames: {
+    Status: 'status',
+    Labels: 'labels',
+    Annotations: 'annotations',
+    StartsAt: 'startsAt',
+    EndsAt: 'endsAt',
+    GeneratorURL: 'generatorURL',
+    Fingerprint: 'fingerprint',
+  },
+};
 
 function alertValue(alert: NotifiedAlert): GoStruct {
   return new GoStruct(ALERT_TYPE, {

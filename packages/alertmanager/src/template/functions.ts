@@ -108,7 +108,7 @@ const TIME_FUNCTIONS: Functions = {
 };
 
 const VALUE_FUNCTIONS: Functions = {
-  toJson: { params: ['any'], call: ([value]) => toJson(value ?? null, jsonName) },
+  toJson: { params: ['any'], call: ([value]) => toJson(value ?? null) },
   list: { params: [], variadic: 'any', call: (items) => items },
   append: {
     params: [ANY_LIST],
@@ -198,16 +198,4 @@ function dict(items: readonly Value[]): Value {
     map.set(key, items[i + 1] ?? null);
   }
   return map;
-}
-
-const JSON_NAMES: Readonly<Record<string, string>> = {
-  ExternalURL: 'externalURL',
-  GeneratorURL: 'generatorURL',
-  NotificationReason: 'notification_reason',
-};
-
-/** Pairs have no JSON names of their own upstream. */
-function jsonName(field: string, type: string): string {
-  if (type === 'template.Pair') return field;
-  return JSON_NAMES[field] ?? field.slice(0, 1).toLowerCase() + field.slice(1);
 }

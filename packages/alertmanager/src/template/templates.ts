@@ -18,10 +18,12 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 /** The built-in templates and those of the configuration; immutable once loaded. */
 export class NotificationTemplates {
-  readonly #set: TemplateSet;
+  readonly #text: TemplateSet;
+  readonly #html: TemplateSet;
 
-  private constructor(set: TemplateSet) {
-    this.#set = set;
+  private constructor(text: TemplateSet, html: TemplateSet) {
+    this.#text = text;
+    this.#html = html;
   }
 
   /** Reads all files that the globs name, in order. Throws TemplateError, ConfigError or a system error. */
@@ -30,8 +32,9 @@ export class NotificationTemplates {
     globs: readonly string[],
     directory: string,
   ): NotificationTemplates {
-    const set = new TemplateSet({ functions: templateFunctions(env.clock), missingKey: 'zero' });
-    set.add('default.tmpl', DEFAULT_TEMPLATES);
+    const options = { functions: templateFunctions(env.clock), missingKey: 'zero' } as const;
+    const text = new TemplateSet(options);
+    text.add('default.tmpl', DEFAULT_TEMPLATES);
     let count = 0;
     for (const glob of globs) {
       for (const path of filesMatching(env.files, resolvePath(directory, glob))) {
@@ -45,15 +48,25 @@ export class NotificationTemplates {
           );
         }
         const name = path.slice(path.lastIndexOf('/') + 1);
-        set.add(name, new TextDecoder().decode(env.files.readFile(path)));
+        text.add(name, new TextDecoder().decode(env.files.readFile(path)));
       }
     }
-    return new NotificationTemplates(set);
+    return new NotificationTemplates(
+      text,
+      new TemplateSet({ ...options, html: true }, text.trees()),
+    );
   }
 
   /** Renders a text of the configuration. Texts without an action are themselves. */
   expand(text: string, data: Value): string {
     return this.#expand(text, data, (name) => labelsOf(data).get(name) ?? '');
+  }
+
+  /** As {@link expand} for texts that are HTML: values are escaped as their places in the document want. */
+  expandHtml(text: string, data: Value): string {
+    if (text === '') return '';
+    const labelOf = (name: string): string => labelsOf(data).get(name) ?? '';
+    return this.#html.executeText('', text, data, calling(labelOf));
   }
 
   /**
@@ -83,7 +96,7 @@ export class NotificationTemplates {
   }
 
   #expand(text: string, data: Value, labelOf: (name: string) => string): string {
-    return text.includes('{{') ? this.#set.executeText('', text, data, calling(labelOf)) : text;
+    return text.includes('{{') ? this.#text.executeText('', text, data, calling(labelOf)) : text;
   }
 }
 

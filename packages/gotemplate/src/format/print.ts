@@ -18,6 +18,13 @@ export function printValue(value: Value): string {
   return printComposite(value, { withNames: false, usesMethods: true, leaf: printLeaf });
 }
 
+/** As {@link printValue}, but a pointer to a struct prints as the struct: what actions and escapers show. */
+export function printPointed(value: Value): string {
+  const isPointer = value instanceof GoStruct && value.type.name.startsWith('*');
+  const text = printValue(value);
+  return isPointer && ownText(value) === null ? text.slice(1) : text;
+}
+
 /** How {@link printComposite} shows what is no list, map or struct. */
 export type LeafPrinter = (value: Value) => string;
 
@@ -77,12 +84,12 @@ function printLeaf(value: Value): string {
 }
 
 /** fmt.Sprint: a space between operands when neither is a string. */
-export function printAll(values: readonly Value[]): string {
+export function printAll(values: readonly Value[], show = printValue): string {
   let text = '';
   for (const [index, value] of values.entries()) {
     const isText = typeof value === 'string';
     const wasText = index === 0 || typeof values[index - 1] === 'string';
-    text += (index > 0 && !isText && !wasText ? ' ' : '') + printValue(value);
+    text += (index > 0 && !isText && !wasText ? ' ' : '') + show(value);
   }
   return text;
 }

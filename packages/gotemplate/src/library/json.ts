@@ -19,23 +19,20 @@ const ESCAPED: Readonly<Record<string, string>> = {
   '\u2029': '\\u2029',
 };
 
-/** A field's name in JSON; `type` is the struct's. */
-export type JsonName = (field: string, type: string) => string;
-
 /** Go's json.Marshal: keys of maps in order, fields as declared, and what HTML would misread escaped. */
-export function toJson(value: Value, nameOf: JsonName = (field) => field): string {
+export function toJson(value: Value): string {
   if (value === null) return 'null';
   if (value instanceof GoTime) return JSON.stringify(value.toRfc3339());
-  if (value instanceof GoScalar) return toJson(value.value, nameOf);
+  if (value instanceof GoScalar) return toJson(value.value);
   if (typeof value === 'string') return jsonText(value);
   if (typeof value === 'number') return jsonNumber(value);
   if (typeof value === 'bigint' || typeof value === 'boolean') return String(value);
   const items = listItems(value);
-  if (items !== null) return `[${items.map((item) => toJson(item, nameOf)).join(',')}]`;
+  if (items !== null) return `[${items.map(toJson).join(',')}]`;
   const entries = mapEntries(value);
   if (entries !== null) {
     const members = sortedKeys(entries).map(
-      (key) => `${jsonText(String(key))}:${toJson(entries.get(key) ?? null, nameOf)}`,
+      (key) => `${jsonText(String(key))}:${toJson(entries.get(key) ?? null)}`,
     );
     return `{${members.join(',')}}`;
   }
@@ -43,7 +40,7 @@ export function toJson(value: Value, nameOf: JsonName = (field) => field): strin
     const members = Object.entries(value.fields)
       .filter(([field]) => /^\p{Lu}/u.test(field))
       .map(
-        ([field, item]) => `${jsonText(nameOf(field, value.type.name))}:${toJson(item, nameOf)}`,
+        ([field, item]) => `${jsonText(value.type.jsonNames?.[field] ?? field)}:${toJson(item)}`,
       );
     return `{${members.join(',')}}`;
   }
