@@ -13,6 +13,29 @@ const LEAST_POWER = -324;
 const MIN_POINT = -5;
 const MAX_POINT = 21;
 
+/** Two digits of each number below 100. */
+const pairs: usize = memory.data(200, 16);
+
+fillPairs();
+
+function fillPairs(): void {
+  for (let i = 0; i < 100; i++) {
+    store<u8>(pairs + <usize>(2 * i), 48 + <u8>(i / 10));
+    store<u8>(pairs + <usize>(2 * i) + 1, 48 + <u8>(i % 10));
+  }
+}
+
+/** Where {@link writeFloat} puts its text. */
+let textAt: usize = floatText;
+
+/** As {@link writeFloat}, to `target`, which has room for 32 bytes. */
+export function writeFloatAt(target: usize, value: f64): i32 {
+  textAt = target;
+  const length = writeFloat(value);
+  textAt = floatText;
+  return length;
+}
+
 /** Writes the text of a finite value other than zero; its length, or 0 when it takes an exponent. */
 export function writeFloat(value: f64): i32 {
   const bits = reinterpret<u64>(value);
@@ -34,7 +57,7 @@ export function writeFloat(value: f64): i32 {
   const upper = scaled(powerLow, powerHigh, (4 * c + 2) << h) - <u64>!isEven;
 
   const s = middle >> 2;
-  const tens = s / 10;
+  const tens = tenth(s);
   const isTenBelow = lower <= 40 * tens;
   const isTenAbove = 40 * tens + 40 <= upper;
   if (s >= 10 && isTenBelow !== isTenAbove) return write(tens + <u64>isTenAbove, k + 1, value < 0);
@@ -68,54 +91,79 @@ function upperHalf(a: u64, b: u64): u64 {
 function write(decimal: u64, exponent: i32, isNegative: bool): i32 {
   let digits = decimal;
   let scale = exponent;
-  for (let next = digits / 10; next * 10 === digits; next = digits / 10) {
+  for (let next = tenth(digits); next * 10 === digits; next = tenth(digits)) {
     digits = next;
     scale++;
   }
-  let count = 1;
-  for (let limit: u64 = 10; digits >= limit && count < 17; limit *= 10) count++;
+  const count = countDigits(digits);
   /** Digits before the point. */
   const point = count + scale;
   if (point < MIN_POINT || point > MAX_POINT) return 0;
-  let at = floatText;
+  const text = textAt;
+  let at = text;
   if (isNegative) store<u8>(at++, 45);
   if (point <= 0) {
     store<u8>(at++, 48);
     store<u8>(at++, 46);
     for (let i = point; i < 0; i++) store<u8>(at++, 48);
     writeDigits(at, digits, count);
-    return <i32>(at - floatText) + count;
+    return <i32>(at - text) + count;
   }
   if (point >= count) {
     writeDigits(at, digits, count);
     at += <usize>count;
     for (let i = count; i < point; i++) store<u8>(at++, 48);
-    return <i32>(at - floatText);
+    return <i32>(at - text);
   }
   // One place is left for the point, and the digits before it move back.
   writeDigits(at + 1, digits, count);
   for (let i = 0; i < point; i++) store<u8>(at + <usize>i, load<u8>(at + <usize>i + 1));
   store<u8>(at + <usize>point, 46);
-  return <i32>(at - floatText) + count + 1;
+  return <i32>(at - text) + count + 1;
 }
 
-/** By halves, since runtimes divide 32 bits by a constant without a division, but not 64. */
-function writeDigits(target: usize, digits: u64, count: i32): void {
-  const high = digits / 100_000_000;
-  const low = <u32>(digits - high * 100_000_000);
-  if (high === 0) {
-    writeHalf(target, low, count);
+/** 0.8 · 2^64, rounded up. */
+const EIGHT_TENTHS: u64 = ((<u64>0xcccccccc) << 32) | <u64>0xcccccccd;
+
+/** A tenth, rounded down: runtimes divide 32 bits by a constant without a division, but not 64. */
+function tenth(value: u64): u64 {
+  return upperHalf(value, EIGHT_TENTHS) >> 3;
+}
+
+/** Of a number of at most 17 digits. */
+export function countDigits(digits: u64): i32 {
+  if (digits < 1_000_000_000) return countOfHalf(<u32>digits);
+  let count = 17;
+  for (let limit: u64 = 10_000_000_000_000_000; digits < limit; limit = tenth(limit)) count--;
+  return count;
+}
+
+function countOfHalf(digits: u32): i32 {
+  let count = 1;
+  for (let limit: u32 = 10; digits >= limit && count < 9; limit *= 10) count++;
+  return count;
+}
+
+/** The last `count` digits, at most 17. By halves, for which see {@link tenth}. */
+export function writeDigits(target: usize, digits: u64, count: i32): void {
+  if (count <= 8) {
+    writeHalf(target, <u32>digits, count);
     return;
   }
-  writeHalf(target, <u32>high, count - 8);
+  const high = digits / 100_000_000;
+  const low = <u32>(digits - high * 100_000_000);
   writeHalf(target + <usize>(count - 8), low, 8);
+  writeHalf(target, <u32>high, count - 8);
 }
 
+/** At most nine. */
 function writeHalf(target: usize, digits: u32, count: i32): void {
   let rest = digits;
-  for (let at = target + <usize>count - 1; at >= target; at--) {
-    const next = rest / 10;
-    store<u8>(at, 48 + <u8>(rest - next * 10));
+  let at = target + <usize>count;
+  for (; at >= target + 2; at -= 2) {
+    const next = rest / 100;
+    store<u16>(at - 2, load<u16>(pairs + ((<usize>(rest - next * 100)) << 1)));
     rest = next;
   }
+  if (at > target) store<u8>(target, 48 + <u8>(rest % 10));
 }

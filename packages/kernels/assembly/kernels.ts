@@ -4,6 +4,7 @@
  * `src/native/native-kernels.ts`.
  */
 import { floatText, powers, writeFloat } from './float-text';
+import { writeSamples } from './sample-text';
 import { openBlock } from './snappy-block';
 
 const input: usize = memory.data(8192 * 8 + 16, 16);
@@ -63,6 +64,11 @@ export function floatTextAt(): usize {
 /** `src/float-text/float-text.ts`. */
 export function floatToText(value: f64): i32 {
   return writeFloat(value);
+}
+
+/** `src/float-text/sample-text.ts`: times in `numbers`, values in `words`, texts in the input. */
+export function samplesToText(count: i32): i32 {
+  return writeSamples(input, numbers, words, count);
 }
 
 /** `src/dense/lanes.ts`. */

@@ -15,6 +15,7 @@ export {
 } from './dense/dense-encode.ts';
 export { DENSE_MALFORMED, DENSE_MAX_SAMPLES, DENSE_UNFIT } from './dense/dense-format.ts';
 export { floatText } from './float-text/float-text.ts';
+export { SAMPLES_TEXT_BYTES, sampleText } from './float-text/sample-text.ts';
 export { type HashSeed, hashKey } from './hash/key-hash.ts';
 export { bucketIndexes, spansOfIndexes } from './histogram/bucket-layout.ts';
 export {

@@ -1,13 +1,20 @@
-import { floatText } from '@pollux/kernels';
+import { floatText, SAMPLES_TEXT_BYTES, sampleText } from '@pollux/kernels';
 import { formatFloat } from '@pollux/model';
 
 /** Takes text piece by piece; pieces are some kilobytes. */
 export type TextSink = { write(text: string): void };
 
-/** Pieces are about this long, so that one answer never is one buffer. */
-const PIECE_BYTES = 16 * 1024;
-/** Room behind a full piece for what is written without a look at how much is left: a number or a short text. */
-const SLACK_BYTES = 256;
+/** The first piece of an answer is about this long: most have no other. */
+const FIRST_PIECE_BYTES = 16 * 1024;
+/**
+ * All others are, so that one answer never is one buffer. From 128 KiB on texts lie beside the heap of young objects, whose
+ * collections would copy shorter ones twice.
+ */
+const PIECE_BYTES = 192 * 1024;
+/** Longest text that is written as it is. */
+const SHORT_TEXT = 256;
+/** Room behind a full piece for what is written without a look at how much is left: some samples, a number or a short text. */
+const SLACK_BYTES = SAMPLES_TEXT_BYTES;
 /** Integers below are written digit by digit; they have at most 15 digits, so that no shorter decimal means the same. */
 const MAX_DIGITS_15 = 1e15;
 const BILLION = 1e9;
@@ -25,16 +32,17 @@ const BACKSLASH = 92;
  */
 export class JsonWriter {
   readonly #sink: TextSink;
-  readonly #bytes = Buffer.allocUnsafeSlow(PIECE_BYTES + SLACK_BYTES);
+  #pieceBytes = FIRST_PIECE_BYTES;
+  #bytes = Buffer.allocUnsafeSlow(FIRST_PIECE_BYTES + SLACK_BYTES);
   #at = 0;
 
   constructor(sink: TextSink) {
     this.#sink = sink;
   }
 
-  /** A short text of ASCII characters, at most {@link SLACK_BYTES} long, as it is. */
+  /** A short text of ASCII characters, at most {@link SHORT_TEXT} long, as it is. */
   ascii(text: string): void {
-    if (this.#at >= PIECE_BYTES) this.flush();
+    if (this.#at >= this.#pieceBytes) this.#endPiece();
     const bytes = this.#bytes;
     let at = this.#at;
     for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i);
@@ -49,14 +57,14 @@ export class JsonWriter {
 
   /** A text as a JSON string. */
   quoted(text: string): void {
-    if (this.#at >= PIECE_BYTES) this.flush();
+    if (this.#at >= this.#pieceBytes) this.#endPiece();
     // Nearly all names and values of labels are short and plain.
-    if (text.length > SLACK_BYTES - 2 || !this.#plain(text)) this.text(JSON.stringify(text));
+    if (text.length > SHORT_TEXT || !this.#plain(text)) this.text(JSON.stringify(text));
   }
 
   /** A float in quotes: the shortest text that reads as the same float. */
   quotedFloat(value: number): void {
-    if (this.#at >= PIECE_BYTES) this.flush();
+    if (this.#at >= this.#pieceBytes) this.#endPiece();
     this.#bytes[this.#at++] = QUOTE;
     if (!this.#shortDecimal(value) && !this.#longDecimal(value)) this.ascii(formatFloat(value));
     this.#bytes[this.#at++] = QUOTE;
@@ -64,7 +72,7 @@ export class JsonWriter {
 
   /** Seconds; a part of a second always has three digits. */
   timestamp(timestampMs: number): void {
-    if (this.#at >= PIECE_BYTES) this.flush();
+    if (this.#at >= this.#pieceBytes) this.#endPiece();
     const abs = Math.abs(timestampMs);
     const seconds = Math.floor(abs / 1000);
     const ms = abs - seconds * 1000;
@@ -75,10 +83,41 @@ export class JsonWriter {
     this.#padded(ms, 3);
   }
 
+  /** Samples as `[seconds,"value"]` with commas between, one at least. */
+  samples(timestampsMs: Float64Array, values: Float64Array, count: number): void {
+    for (let from = 0; from < count; ) {
+      if (this.#at >= this.#pieceBytes) this.#endPiece();
+      const written = sampleText({ timestampsMs, values, from, to: count }, this.#bytes, this.#at);
+      this.#at += written & 0xffff;
+      from += written >>> 16;
+      for (; from < count && !isPlain(values[from]!); from++) {
+        this.sample(timestampsMs[from]!, values[from]!);
+        this.ascii(',');
+      }
+    }
+    this.#at--;
+  }
+
+  /** One sample. */
+  sample(timestampMs: number, value: number): void {
+    this.ascii('[');
+    this.timestamp(timestampMs);
+    this.ascii(',');
+    this.quotedFloat(value);
+    this.ascii(']');
+  }
+
   /** Hands over what is left. */
   flush(): void {
     if (this.#at > 0) this.#sink.write(this.#bytes.toString('latin1', 0, this.#at));
     this.#at = 0;
+  }
+
+  #endPiece(): void {
+    this.flush();
+    if (this.#pieceBytes === PIECE_BYTES) return;
+    this.#pieceBytes = PIECE_BYTES;
+    this.#bytes = Buffer.allocUnsafeSlow(PIECE_BYTES + SLACK_BYTES);
   }
 
   /** Writes the text in quotes; false, and nothing, when something must be escaped or is not ASCII. */
@@ -159,4 +198,10 @@ export class JsonWriter {
     }
     this.#at += count;
   }
+}
+
+/** True for values that {@link sampleText} writes. */
+function isPlain(value: number): boolean {
+  const abs = Math.abs(value);
+  return (abs >= 1e-6 && abs < 1e21) || Object.is(value, 0);
 }

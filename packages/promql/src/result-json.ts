@@ -47,7 +47,7 @@ function writeVector(
     out.ascii(i > 0 ? ',{"metric":' : '{"metric":');
     writeLabels(labels[i]!, out);
     out.ascii(histogram === null ? ',"value":' : ',"histogram":');
-    if (histogram === null) writeSample(timestampMs, values[i]!, out);
+    if (histogram === null) out.sample(timestampMs, values[i]!);
     else writeHistogram(timestampMs, histogram, out);
     out.ascii('}');
   }
@@ -58,15 +58,30 @@ function writeSeries(series: MatrixSeries, out: JsonWriter): void {
   const { count, timestampsMs, values, histograms } = series;
   out.ascii('{"metric":');
   writeLabels(series.labels, out);
+  if (histograms === null) {
+    if (count > 0) {
+      out.ascii(',"values":[');
+      out.samples(timestampsMs, values, count);
+      out.ascii(']');
+    }
+  } else writeMixed(series, histograms, out);
+  out.ascii('}');
+}
+
+function writeMixed(
+  { count, timestampsMs, values }: MatrixSeries,
+  histograms: NonNullable<MatrixSeries['histograms']>,
+  out: JsonWriter,
+): void {
   let written = 0;
   for (let i = 0; i < count; i++) {
-    if (histograms !== null && histograms[i] !== null) continue;
+    if (histograms[i] !== null) continue;
     out.ascii(written === 0 ? ',"values":[' : ',');
-    writeSample(timestampsMs[i]!, values[i]!, out);
+    out.sample(timestampsMs[i]!, values[i]!);
     written++;
   }
   if (written > 0) out.ascii(']');
-  if (histograms !== null && written < count) {
+  if (written < count) {
     written = 0;
     for (let i = 0; i < count; i++) {
       const histogram = histograms[i]!;
@@ -77,15 +92,6 @@ function writeSeries(series: MatrixSeries, out: JsonWriter): void {
     }
     out.ascii(']');
   }
-  out.ascii('}');
-}
-
-function writeSample(timestampMs: number, value: number, out: JsonWriter): void {
-  out.ascii('[');
-  out.timestamp(timestampMs);
-  out.ascii(',');
-  out.quotedFloat(value);
-  out.ascii(']');
 }
 
 function writeHistogram(timestampMs: number, histogram: FloatHistogram, out: JsonWriter): void {

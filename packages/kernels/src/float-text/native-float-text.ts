@@ -6,21 +6,44 @@ export type NativeFloatText = {
   readonly text: Uint8Array;
   /** Writes the text of a finite value other than 0; its length, or 0 when it takes an exponent. */
   write(value: number): number;
+  /** For {@link samples}: {@link MOST_SAMPLES} at most, in and out. */
+  readonly times: Float64Array;
+  readonly values: Float64Array;
+  readonly sampleText: Uint8Array;
+  /**
+   * Writes the first `count` of `times` and `values` as `[seconds,"value"],` up to one whose value takes an exponent or is no
+   * number; gives `samples << 16 | bytes`.
+   */
+  samples(count: number): number;
 };
 
 const LEAST_POWER = -324;
 const MOST_POWER = 292;
 const TEXT_BYTES = 32;
+/** Of one sample: brackets, quotes and commas, a time and a value. */
+export const SAMPLE_TEXT_BYTES = 60;
+/** Samples that are written at once. */
+export const MOST_SAMPLES = 256;
 
 export function createNativeFloatText(native: NativeKernels): NativeFloatText {
   const { buffer } = native.memory;
   const powers = new BigUint64Array(buffer, native.powersAt(), 2 * (MOST_POWER - LEAST_POWER + 1));
+  // Most programs never write a float so: the table is filled by the first that does.
+  const prepare = (): void => {
+    if (powers[1] === 0n) fillPowers(powers);
+  };
   return {
     text: new Uint8Array(buffer, native.floatTextAt(), TEXT_BYTES),
     write: (value) => {
-      // Most programs never write a float so: the table is filled by the first that does.
-      if (powers[1] === 0n) fillPowers(powers);
+      prepare();
       return native.floatToText(value);
+    },
+    times: new Float64Array(buffer, native.numbersAt(), MOST_SAMPLES),
+    values: new Float64Array(buffer, native.wordsAt(), MOST_SAMPLES),
+    sampleText: new Uint8Array(buffer, native.inputAt(), MOST_SAMPLES * SAMPLE_TEXT_BYTES),
+    samples: (count) => {
+      prepare();
+      return native.samplesToText(count);
     },
   };
 }

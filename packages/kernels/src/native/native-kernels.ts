@@ -13,6 +13,7 @@ export type NativeKernels = {
   powersAt(): number;
   floatTextAt(): number;
   floatToText(value: number): number;
+  samplesToText(count: number): number;
   unpack(target: number, count: number, width: number): void;
   fillSlots(symbols: number): void;
   range(even: number, odd: number, wordCount: number, count: number): number;
@@ -36,6 +37,7 @@ const NEWEST = [
   'snappyOpen',
   'floatToText',
   'xorPart',
+  'samplesToText',
 ] as const satisfies readonly (keyof NativeKernels)[];
 
 /** The part of the runtime's WebAssembly that is used; Node's types have no values for it. */
