@@ -24,4 +24,5 @@ export {
 export { type MatcherMode, parseMatchers } from './matcher/parse.ts';
 export { createDingtalkSink, type DingtalkSinkOptions } from './sink/dingtalk-sink.ts';
 export type { SinkMessage } from './sink/message.ts';
+export { templateDataFromJson } from './template/data-from-json.ts';
 export { NotificationTemplates } from './template/templates.ts';

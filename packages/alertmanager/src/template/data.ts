@@ -11,25 +11,59 @@ import {
 import { ALERT_NAME, compareText } from '@pollux/model';
 import type { Notification, NotifiedAlert } from '../notify/notification.ts';
 
+/** What {@link dataValue} makes a value of; maps are pairs of names and values. */
+export type DataParts = {
+  readonly receiver: string;
+  readonly status: string;
+  readonly alerts: readonly AlertParts[];
+  readonly reason: string;
+  readonly groupLabels: Iterable<Pair>;
+  readonly commonLabels: Iterable<Pair>;
+  readonly commonAnnotations: Iterable<Pair>;
+  readonly routeLabels: Iterable<Pair>;
+  readonly externalUrl: string;
+};
+
+export type AlertParts = {
+  readonly status: string;
+  readonly labels: Iterable<Pair>;
+  readonly annotations: Iterable<Pair>;
+  readonly startsAt: GoTime;
+  readonly endsAt: GoTime;
+  readonly generatorUrl: string;
+  readonly fingerprint: string;
+};
+
 /** The value that is dot in notification templates: upstream's `template.Data` with its methods. */
 export function templateData(notification: Notification): Value {
-  return new GoStruct(DATA_TYPE, {
-    Receiver: notification.receiver,
-    Status: notification.status,
-    Alerts: alertList(notification.alerts.map(alertValue)),
-    NotificationReason: notification.reason,
-    GroupLabels: keyValues(notification.groupLabels),
-    CommonLabels: keyValues(notification.commonLabels),
-    CommonAnnotations: keyValues(notification.commonAnnotations),
-    RouteLabels: keyValues(notification.routeLabels),
-    ExternalURL: notification.externalUrl,
+  const alerts = notification.alerts.map(alertParts);
+  return dataValue({ ...notification, alerts }, { isPointer: true });
+}
+
+function alertParts(alert: NotifiedAlert): AlertParts {
+  const endsAt = alert.endsAtMs === 0 ? new GoTime(ZERO_TIME_NANOS) : GoTime.fromMs(alert.endsAtMs);
+  return { ...alert, startsAt: GoTime.fromMs(alert.startsAtMs), endsAt };
+}
+
+/** Upstream hands its data to notifications by pointer and to the preview of amtool by value; the types' names show it. */
+export function dataValue(parts: DataParts, { isPointer }: { readonly isPointer: boolean }): Value {
+  return new GoStruct(isPointer ? DATA_POINTER_TYPE : DATA_TYPE, {
+    Receiver: parts.receiver,
+    Status: parts.status,
+    Alerts: alertList(parts.alerts.map(alertValue)),
+    NotificationReason: parts.reason,
+    GroupLabels: keyValues(parts.groupLabels),
+    CommonLabels: keyValues(parts.commonLabels),
+    CommonAnnotations: keyValues(parts.commonAnnotations),
+    RouteLabels: keyValues(parts.routeLabels),
+    ExternalURL: parts.externalUrl,
     // Not for templates, but printing the whole shows it, as upstream's does.
     routeLabelsRendered: false,
   });
 }
 
 const DATA_TYPE: GoType = {
-  name: '*template.Data',
+  name: 'template.Data',
   jsonNames: {
     Receiver: 'receiver',
     Status: 'status',
@@ -42,6 +76,7 @@ const DATA_TYPE: GoType = {
     ExternalURL: 'externalURL',
   },
 };
+const DATA_POINTER_TYPE: GoType = { ...DATA_TYPE, name: '*template.Data' };
 const ALERT_TYPE: GoType = {
   name: 'template.Alert',
   jsonNames: {
@@ -55,13 +90,13 @@ const ALERT_TYPE: GoType = {
   },
 };
 
-function alertValue(alert: NotifiedAlert): GoStruct {
+function alertValue(alert: AlertParts): GoStruct {
   return new GoStruct(ALERT_TYPE, {
     Status: alert.status,
     Labels: keyValues(alert.labels),
     Annotations: keyValues(alert.annotations),
-    StartsAt: GoTime.fromMs(alert.startsAtMs),
-    EndsAt: alert.endsAtMs === 0 ? new GoTime(ZERO_TIME_NANOS) : GoTime.fromMs(alert.endsAtMs),
+    StartsAt: alert.startsAt,
+    EndsAt: alert.endsAt,
     GeneratorURL: alert.generatorUrl,
     Fingerprint: alert.fingerprint,
   });

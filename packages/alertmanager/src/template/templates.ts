@@ -69,11 +69,22 @@ export class NotificationTemplates {
     return this.#html.executeText('', text, data, calling(labelOf));
   }
 
+  /** Renders a text as a preview does: the data's route labels are the templates that the configuration has. */
+  preview(text: string, data: Value, type: 'text' | 'html'): string {
+    if (text === '') return '';
+    const set = type === 'html' ? this.#html : this.#text;
+    return set.executeText('', text, data, calling(this.#labelOf(set, data)));
+  }
+
   /**
    * A function that renders a route's label by name from the templates in the data's RouteLabels. They may ask for one
    * another by `routeLabels`; each is rendered once, and labels that ask in a circle fail.
    */
   routeLabels(data: Value): (name: string) => string {
+    return this.#labelOf(this.#text, data);
+  }
+
+  #labelOf(set: TemplateSet, data: Value): (name: string) => string {
     const known = new Map<string, string>();
     const asking: string[] = [];
     const labelOf = (name: string): string => {
@@ -85,7 +96,7 @@ export class NotificationTemplates {
       }
       asking.push(name);
       try {
-        const value = this.#expand(text, data, labelOf);
+        const value = set.executeText('', text, data, calling(labelOf));
         known.set(name, value);
         return value;
       } finally {

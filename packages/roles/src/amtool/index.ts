@@ -9,6 +9,7 @@ import { routesShow, routesTest } from './routes.ts';
 import { GLOBAL_FLAGS, settingsOf } from './settings.ts';
 import { silenceAdd, silenceExpire, silenceQuery } from './silence.ts';
 import { clusterShow, configShow } from './status.ts';
+import { templateRender } from './template-render.ts';
 
 const SERVED: readonly Subcommand<Around>[] = [
   alertQuery,
@@ -21,13 +22,13 @@ const SERVED: readonly Subcommand<Around>[] = [
   configShow,
   routesShow,
   routesTest,
+  templateRender,
 ];
 
 /** The original's other subcommands, by name: else their words would be arguments of a default subcommand. */
 const UNSERVED = [
   ['silence', 'import'],
   ['silence', 'update'],
-  ['template', 'render'],
 ].map((words) => unserved(words));
 
 const PROGRAM: Program<Around> = {
