@@ -4,7 +4,7 @@ import { ByteCache } from './byte-cache.ts';
 const page = (bytes: number): Uint8Array => new Uint8Array(bytes);
 
 describe('the cache of pages', () => {
-  it('lets the least recently used go when its bytes are over the limit', () => {
+  it('lets what was not used of late go when its bytes are over the limit', () => {
     const cache = new ByteCache(100);
     const file = cache.addFile();
     cache.put(file, 1, page(40));

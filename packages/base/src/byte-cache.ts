@@ -1,12 +1,22 @@
 /** Files that a cache tells apart, and pages of each. */
 const PAGES_PER_FILE = 2 ** 29;
 
-/** Pages of files in memory by number of file and page, the least recently used first to go, bounded in bytes. */
+type Kept = {
+  readonly data: Uint8Array;
+  /** It was looked at since it was put in, or since it was passed over. */
+  isUsed: boolean;
+};
+
+/**
+ * Pages of files in memory by number of file and page, bounded in bytes. The oldest is the first to go, but one that was used
+ * meanwhile is passed over once and becomes the youngest: a look then costs no more than finding the page.
+ */
 export class ByteCache {
   readonly #limitBytes: number;
-  readonly #pages = new Map<number, Uint8Array>();
+  /** Oldest first. */
+  readonly #pages = new Map<number, Kept>();
   #files = 0;
-  /** The youngest page, which the next look is mostly for again; −1 when there is none. */
+  /** The page that was looked at last, which the next look is mostly for again; −1 when there is none. */
   #lastKey = -1;
   #last: Uint8Array | undefined;
   #bytes = 0;
@@ -46,25 +56,29 @@ export class ByteCache {
       return undefined;
     }
     this.#hits++;
-    // A map keeps the order of insertion: taking out and putting back makes it the youngest.
-    this.#pages.delete(key);
-    this.#pages.set(key, known);
+    known.isUsed = true;
     this.#lastKey = key;
-    this.#last = known;
-    return known;
+    this.#last = known.data;
+    return known.data;
   }
 
   /** Keeps a page that {@link get} did not have. One alone may be over the limit. */
   put(file: number, page: number, data: Uint8Array): void {
     const key = file * PAGES_PER_FILE + page;
-    this.#pages.set(key, data);
+    const added: Kept = { data, isUsed: false };
+    this.#pages.set(key, added);
     this.#lastKey = key;
     this.#last = data;
     this.#bytes += data.byteLength;
+    // What is put back is met again at the end, then unused, so this comes to an end.
     for (const [oldest, old] of this.#pages) {
-      if (this.#bytes <= this.#limitBytes || oldest === key) break;
+      if (this.#bytes <= this.#limitBytes || this.#pages.size === 1) break;
+      // A map keeps the order of insertion.
       this.#pages.delete(oldest);
-      this.#bytes -= old.byteLength;
+      if (old.isUsed || old === added) {
+        old.isUsed = false;
+        this.#pages.set(oldest, old);
+      } else this.#bytes -= old.data.byteLength;
     }
   }
 
@@ -74,10 +88,10 @@ export class ByteCache {
     this.#last = undefined;
     for (let page = 0; page < pages; page++) {
       const key = file * PAGES_PER_FILE + page;
-      const data = this.#pages.get(key);
-      if (data === undefined) continue;
+      const known = this.#pages.get(key);
+      if (known === undefined) continue;
       this.#pages.delete(key);
-      this.#bytes -= data.byteLength;
+      this.#bytes -= known.data.byteLength;
     }
   }
 }
