@@ -17,7 +17,7 @@ export const ROLES: Readonly<Record<string, () => Promise<{ readonly role: RoleM
 /** The young generation stays at its first size instead of growing to 16 MB per half. */
 const SMALL_YOUNG_GENERATION = '--semi-space-growth-factor=1';
 /**
- * Halves of the young generation of threads begin with 4 MB, or with what their options allow: 1 MB for most, 4 MB for those of
+ * Halves of the young generation of threads begin with 4 MB, or with what their options allow: 1 MB for most, 2 MB for those of
  * queries, which make many short-lived labels and texts. They could not grow to it, since the setting above holds for the
  * whole process; the main thread has been set up before and stays as it is.
  */

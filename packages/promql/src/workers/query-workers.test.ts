@@ -310,3 +310,32 @@ it('a worker that does not end a query is replaced', async () => {
   expect(deaf.stopped).toBe(1);
   await hung.close();
 });
+
+it('a worker that nobody asks for long ends, and the next query has another', async () => {
+  const clock = new VirtualClock();
+  const registry = new Registry();
+  const common = { clock, log: Log.silent(), registry };
+  const idle = new QueryWorkers({
+    ...common,
+    workers: new InlineWorkers(env),
+    entry: QUERY,
+    count: 2,
+  });
+  const figure = (name: string): number => {
+    const family = registry.gather().find((one) => one.name === `pollux_query_workers${name}`)!;
+    return (family.samples[0] as { readonly value: number }).value;
+  };
+  const there = engine(idle, { clock });
+  const asked = { query: '1', queryable: odd, limit: 0, timeMs: 0 };
+  await there.encoded(asked);
+  await clock.advance(599_000);
+  await there.encoded(asked);
+  await clock.advance(599_000);
+  expect(figure('')).toBe(1);
+  await clock.advance(2_000);
+  expect(figure('')).toBe(0);
+  await there.encoded(asked);
+  expect(figure('')).toBe(1);
+  expect(figure('_lost_total')).toBe(0);
+  await idle.close();
+});

@@ -29,8 +29,8 @@ export type QueryWorkersOptions = {
 };
 
 const MAX_HEAP_MEGABYTES = 2048;
-/** Labels and the texts of answers are many. */
-const MAX_YOUNG_MEGABYTES = 16;
+/** Labels and the texts of answers are many; with twice as much and more, queries took no less processor time. */
+const MAX_YOUNG_MEGABYTES = 6;
 /** Texts of queries that are remembered. */
 const MAX_UNSPLIT = 1_000;
 /** A worker that nobody asks has nothing to say; the longest that a timer takes. */
@@ -38,7 +38,7 @@ const NO_SILENCE_MS = 2 ** 31 - 1;
 
 /**
  * Threads that evaluate queries and write their answers. A query goes to the worker with the fewest; each evaluates several by
- * turns. A thread is started when those that are there have work, and replaced when it is lost.
+ * turns. A thread is started when those that are there have work, replaced when it is lost, and ended when it has long been idle.
  */
 export class QueryWorkers {
   readonly #options: QueryWorkersOptions;
@@ -126,10 +126,18 @@ export class QueryWorkers {
 
   #add(): WorkerLine {
     const { workers, clock, log, entry, maxHeapMegabytes } = this.#options;
-    const line = new WorkerLine(clock, () => {
-      log.error('a query would not end; its worker is replaced');
-      lose(new QueryError('execution', 'the query worker was replaced, since a query hung in it'));
-      void handle.stop();
+    const line = new WorkerLine(clock, {
+      onHang: () => {
+        log.error('a query would not end; its worker is replaced');
+        lose(
+          new QueryError('execution', 'the query worker was replaced, since a query hung in it'),
+        );
+        void handle.stop();
+      },
+      onIdle: () => {
+        remove();
+        void handle.stop();
+      },
     });
     const handle = workers.start(entry, {
       data: null,
@@ -139,11 +147,15 @@ export class QueryWorkers {
       maxHeapMegabytes: maxHeapMegabytes ?? MAX_HEAP_MEGABYTES,
       maxYoungMegabytes: MAX_YOUNG_MEGABYTES,
     });
-    const lose = (error: Error): void => {
+    const remove = (): boolean => {
       const index = this.#lines.indexOf(line);
-      if (index < 0) return;
+      if (index < 0) return false;
       this.#lines.splice(index, 1);
       this.#threads.set(this.#lines.length);
+      return true;
+    };
+    const lose = (error: Error): void => {
+      if (!remove()) return;
       if (!this.#stop.signal.aborted) this.#losses.inc();
       line.lose(error);
     };
@@ -153,7 +165,7 @@ export class QueryWorkers {
     const over: Promise<void> = handle.ended.then(
       () => lose(workerLost('it ended')),
       (error: unknown) => {
-        if (!this.#stop.signal.aborted) {
+        if (!this.#stop.signal.aborted && this.#lines.includes(line)) {
           log.error('a query worker was lost', { err: errorText(error), queries: line.running });
         }
         lose(lossOf(error));

@@ -21,6 +21,8 @@ import { SelectPump } from './select-pump.ts';
 const END_GRACE_MS = 5_000;
 /** An answer of which nobody takes the next part for so long is given up. */
 const STALL_MS = 300_000;
+/** A worker that has had no query for so long ends: it would keep some 25 MB for nothing. */
+const MAX_IDLE_MS = 600_000;
 /** Behind the time-out that the worker itself looks after. */
 const TIMEOUT_GRACE_MS = 1_000;
 
@@ -55,18 +57,26 @@ export type WorkerAnswer = {
 /** A query that failed in a worker, and how far it came. */
 export type WorkerFailure = { readonly error: unknown; readonly stats: QueryStats | null };
 
+type LineCalls = {
+  /** The worker does not end a query that it was told to end. */
+  readonly onHang: () => void;
+  /** It has had no query for {@link MAX_IDLE_MS}. */
+  readonly onIdle: () => void;
+};
+
 /** One worker and the queries that are in it. */
 export class WorkerLine {
   readonly #clock: Clock;
-  readonly #onHang: () => void;
+  readonly #calls: LineCalls;
   readonly #queries = new Map<number, LineQuery>();
   #handle: WorkerHandle<ToQueryWorker> | null = null;
+  #idling: Timer | null = null;
+  #isLost = false;
   #nextId = 1;
 
-  /** `onHang` when the worker does not end a query that it was told to end. */
-  constructor(clock: Clock, onHang: () => void) {
+  constructor(clock: Clock, calls: LineCalls) {
     this.#clock = clock;
-    this.#onHang = onHang;
+    this.#calls = calls;
   }
 
   get running(): number {
@@ -86,9 +96,10 @@ export class WorkerLine {
       delivery,
       clock: this.#clock,
       post: (message, transfer) => this.#handle?.post(message, transfer),
-      onOver: () => this.#queries.delete(id),
-      onHang: this.#onHang,
+      onOver: () => this.#over(id),
+      onHang: this.#calls.onHang,
     });
+    this.#idling?.cancel();
     this.#queries.set(id, query);
     query.begin();
     return query;
@@ -98,8 +109,17 @@ export class WorkerLine {
     this.#queries.get(message.id)?.deliver(message);
   };
 
+  #over(id: number): void {
+    this.#queries.delete(id);
+    if (this.#queries.size > 0 || this.#isLost) return;
+    this.#idling?.cancel();
+    this.#idling = this.#clock.after(MAX_IDLE_MS, this.#calls.onIdle);
+  }
+
   /** The worker has gone. */
   lose(error: Error): void {
+    this.#isLost = true;
+    this.#idling?.cancel();
     for (const query of [...this.#queries.values()]) query.lose(error);
   }
 }
