@@ -161,6 +161,11 @@ export class Alertmanager {
     ];
   }
 
+  /** Rate limits of robots, for another sender to the same ones. */
+  get robots(): Robots {
+    return this.#robots;
+  }
+
   /**
    * Builds all that the configuration needs: templates read and parsed, receivers built. Throws and changes nothing when
    * any of it fails; `commit` cannot fail.

@@ -13,6 +13,10 @@ export {
 } from './config/config.ts';
 export { fileBeside } from './config/receivers-beside.ts';
 export {
+  DingtalkWebhook,
+  type DingtalkWebhookOptions,
+} from './dingtalk-webhook/dingtalk-webhook.ts';
+export {
   AlertError,
   DeliveryError,
   MatcherError,

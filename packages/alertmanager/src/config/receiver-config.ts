@@ -14,6 +14,7 @@ import {
 } from '@pollux/config';
 import { type DingtalkConfig, dingtalkConfig } from '../notify/receivers/dingtalk/config.ts';
 import { type DiscordConfig, discordConfig } from '../notify/receivers/discord/config.ts';
+import { type EmailConfig, emailConfig } from '../notify/receivers/email/config.ts';
 import { type FeishuConfig, feishuConfig } from '../notify/receivers/feishu/config.ts';
 import { type IncidentioConfig, incidentioConfig } from '../notify/receivers/incidentio/config.ts';
 import { type JiraConfig, jiraConfig } from '../notify/receivers/jira/config.ts';
@@ -22,9 +23,11 @@ import { type MsteamsConfig, msteamsConfig } from '../notify/receivers/msteams/c
 import { type Msteamsv2Config, msteamsv2Config } from '../notify/receivers/msteamsv2/config.ts';
 import { type OpsgenieConfig, opsgenieConfig } from '../notify/receivers/opsgenie/config.ts';
 import { type PagerdutyConfig, pagerdutyConfig } from '../notify/receivers/pagerduty/config.ts';
+import { type PushoverConfig, pushoverConfig } from '../notify/receivers/pushover/config.ts';
 import { type RocketchatConfig, rocketchatConfig } from '../notify/receivers/rocketchat/config.ts';
 import { type SlackConfig, slackConfig } from '../notify/receivers/slack/config.ts';
 import { type SnsConfig, snsConfig } from '../notify/receivers/sns/config.ts';
+import { type TelegramConfig, telegramConfig } from '../notify/receivers/telegram/config.ts';
 import { type VictoropsConfig, victoropsConfig } from '../notify/receivers/victorops/config.ts';
 import { type WebexConfig, webexConfig } from '../notify/receivers/webex/config.ts';
 import { type WebhookConfig, webhookConfig } from '../notify/receivers/webhook/config.ts';
@@ -36,6 +39,7 @@ import type { GlobalConfig } from './global-config.ts';
 export type IntegrationConfig =
   | DingtalkConfig
   | DiscordConfig
+  | EmailConfig
   | FeishuConfig
   | IncidentioConfig
   | JiraConfig
@@ -44,9 +48,11 @@ export type IntegrationConfig =
   | Msteamsv2Config
   | OpsgenieConfig
   | PagerdutyConfig
+  | PushoverConfig
   | RocketchatConfig
   | SlackConfig
   | SnsConfig
+  | TelegramConfig
   | VictoropsConfig
   | WebexConfig
   | WebhookConfig
@@ -64,12 +70,15 @@ type Integrations = Readonly<Record<string, (global: GlobalConfig) => Decoder<In
 /** Key in the file and its decoder, in the order in which a receiver's integrations are built, which is upstream's. */
 const UPSTREAM: Integrations = {
   webhook_configs: webhookConfig,
+  email_configs: emailConfig,
   pagerduty_configs: pagerdutyConfig,
   opsgenie_configs: opsgenieConfig,
   wechat_configs: wechatConfig,
   slack_configs: slackConfig,
   victorops_configs: victoropsConfig,
+  pushover_configs: pushoverConfig,
   sns_configs: snsConfig,
+  telegram_configs: telegramConfig,
   discord_configs: discordConfig,
   webex_configs: webexConfig,
   msteams_configs: msteamsConfig,

@@ -3,6 +3,7 @@ import {
   Alertmanager,
   type AlertmanagerConfig,
   type ClusterPort,
+  DingtalkWebhook,
   fileBeside,
   NO_CLUSTER,
   readConfig,
@@ -86,7 +87,8 @@ async function assemble(
 
   const reload = async (): Promise<void> => {
     try {
-      manager.prepare(load()).commit();
+      const prepared = [manager.prepare(load()), ...prepareWebhook()];
+      for (const part of prepared) part.commit();
     } catch (error) {
       manager.noteFailedReload();
       log.error('loading the configuration failed; the old one runs on', { err: errorText(error) });
@@ -117,7 +119,17 @@ async function assemble(
     maxSilenceBytes: flags['silences.max-silence-size-bytes'],
     getConcurrency: flags['web.get-concurrency'],
   });
-  manager.prepare(first).commit();
+  const webhookFile = flags['dingtalk.config-file'];
+  const webhook = new DingtalkWebhook({
+    env,
+    log: log.with({ component: 'dingtalk-webhook' }),
+    registry,
+    robots: manager.robots,
+    userAgent: `Alertmanager/${ALERTMANAGER_VERSION}`,
+  });
+  const prepareWebhook = (): { commit(): void }[] =>
+    webhookFile === '' ? [] : [webhook.prepare(readTextFile(env.files, webhookFile), webhookFile)];
+  for (const part of [manager.prepare(first), ...prepareWebhook()]) part.commit();
 
   const router = observedRouter({
     env,
@@ -127,6 +139,7 @@ async function assemble(
     prefix: routePrefixOf(flags['web.route-prefix'], externalUrl),
   });
   manager.registerRoutes(router);
+  if (webhookFile !== '') webhook.registerRoutes(router);
   router.get('/api/v1/pollux/status', async () => json(200, statusOf(cluster, startedMs)));
   // Closed in the opposite order: no new alerts, then the last deliveries and their log entries, which the cluster still
   // carries to the others before it is left.

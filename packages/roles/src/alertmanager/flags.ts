@@ -131,5 +131,10 @@ export const ALERTMANAGER_FLAGS = {
     fallback: '',
     help: 'Members talk only to members with the same label.',
   },
+  'dingtalk.config-file': {
+    kind: 'string',
+    fallback: '',
+    help: 'Configuration file of prometheus-webhook-dingtalk; with it, POST /dingtalk/<target>/send is served as there.',
+  },
   ...LOG_FLAGS,
 } as const;

@@ -6,6 +6,7 @@ import type { Integration } from '../integration.ts';
 import type { BuildOptions } from './build-options.ts';
 import { dingtalk } from './dingtalk/dingtalk.ts';
 import { discord } from './discord/discord.ts';
+import { email } from './email/email.ts';
 import { feishu } from './feishu/feishu.ts';
 import { incidentio } from './incidentio/incidentio.ts';
 import { jira } from './jira/jira.ts';
@@ -14,9 +15,11 @@ import { msteams } from './msteams/msteams.ts';
 import { msteamsv2 } from './msteamsv2/msteamsv2.ts';
 import { opsgenie } from './opsgenie/opsgenie.ts';
 import { pagerduty } from './pagerduty/pagerduty.ts';
+import { pushover } from './pushover/pushover.ts';
 import { rocketchat } from './rocketchat/rocketchat.ts';
 import { slack } from './slack/slack.ts';
 import { sns } from './sns/sns.ts';
+import { telegram } from './telegram/telegram.ts';
 import { victorops } from './victorops/victorops.ts';
 import { webex } from './webex/webex.ts';
 import { webhook } from './webhook/webhook.ts';
@@ -85,6 +88,12 @@ function build(config: IntegrationConfig, options: BuildOptions): Integration {
       return feishu(config, options);
     case 'wecom':
       return wecom(config, options);
+    case 'email':
+      return email(config, options);
+    case 'telegram':
+      return telegram(config, options);
+    case 'pushover':
+      return pushover(config, options);
     default:
       return unreachable(config, 'integration');
   }

@@ -39,7 +39,10 @@ export class ReceiverHttp {
   readonly #client: HttpConfigClient;
   readonly #userAgent: string;
 
-  constructor(config: HttpConfig, { env, resolvePath, userAgent }: BuildOptions) {
+  constructor(
+    config: HttpConfig,
+    { env, resolvePath, userAgent }: Pick<BuildOptions, 'env' | 'resolvePath' | 'userAgent'>,
+  ) {
     const { net, files, clock } = env;
     this.#client = new HttpConfigClient({ net, files, clock, config, resolvePath });
     this.#userAgent = userAgent;
@@ -75,7 +78,7 @@ export class ReceiverHttp {
         mask: masking([...secrets, ...answer.secrets.map((value) => value.replace(/^\S+ /, ''))]),
       };
     } catch (error) {
-      const retry = request.retriesFailures !== false && !LimitError.is(error);
+      const retry = request.retriesFailures !== false && !(error instanceof LimitError);
       throw new DeliveryError(
         `${verb(method)} "<redacted>": ${masking(secrets)(errorText(error))}`,
         { retry },

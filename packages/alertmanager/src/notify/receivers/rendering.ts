@@ -17,6 +17,10 @@ export class Rendering {
 
   text = (template: string): string => expanded(() => this.#templates.expand(template, this.#data));
 
+  /** As {@link text}, with what the data brings in escaped for its place in HTML. */
+  html = (template: string): string =>
+    expanded(() => this.#templates.expandHtml(template, this.#data));
+
   /** Every string of a block of the file expanded; those that read as other YAML than a string become what they read as. */
   block = (node: ConfigNode): unknown => {
     switch (node.kind) {

@@ -31,11 +31,16 @@ export type RobotProtocol = {
   readonly refusal: (fields: Readonly<Record<string, unknown>> | null) => RobotRefusal | null;
 };
 
+type SenderOptions = Pick<
+  BuildOptions,
+  'env' | 'registry' | 'robots' | 'resolvePath' | 'userAgent'
+>;
+
 /** Sends messages by that of several robots of a receiver which is free soonest. */
 export class RobotSender {
   readonly #robots: readonly RobotAddress[];
   readonly #protocol: RobotProtocol;
-  readonly #options: BuildOptions;
+  readonly #options: SenderOptions;
   readonly #http: ReceiverHttp;
   readonly #refusals: Family<Counter>;
   #next = 0;
@@ -44,7 +49,7 @@ export class RobotSender {
     robots: readonly RobotAddress[],
     http: HttpConfig,
     protocol: RobotProtocol,
-    options: BuildOptions,
+    options: SenderOptions,
   ) {
     this.#robots = robots;
     this.#protocol = protocol;

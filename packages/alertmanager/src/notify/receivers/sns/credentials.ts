@@ -5,7 +5,7 @@ import type { ReceiverHttp } from '../receiver-http.ts';
 import type { Sigv4Config } from './config.ts';
 import { type AwsCredentials, signedHeaders } from './signature.ts';
 
-const FORM = 'application/x-www-form-urlencoded; charset=utf-8';
+const FORM = 'application/x-www-form-urlencoded';
 /** A role's credentials are renewed this long before they end. */
 const EARLY_MS = 5 * 60_000;
 

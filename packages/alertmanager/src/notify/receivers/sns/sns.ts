@@ -9,7 +9,7 @@ import type { SnsConfig } from './config.ts';
 import { AwsKeys, awsDomain, xmlText } from './credentials.ts';
 import { signedHeaders } from './signature.ts';
 
-const FORM = 'application/x-www-form-urlencoded; charset=utf-8';
+const FORM = 'application/x-www-form-urlencoded';
 const MAX_MESSAGE_BYTES = 256 * 1024;
 const MAX_PHONE_BYTES = 1600;
 
