@@ -1,4 +1,5 @@
 import type { FloatHistogram, Labels } from '@pollux/model';
+import { histogramPoints } from '../histogram/size.ts';
 
 /** What a cell of a batch holds. */
 export const ABSENT = 0;
@@ -58,3 +59,20 @@ export class Batch {
 
 /** An output series. `dropName` marks a name that goes at the end of the query (delayed name removal). */
 export type SeriesInfo = { readonly labels: Labels; readonly dropName: boolean };
+
+/** What the cells of the first `seriesCount` series count for under the limit of samples: a histogram for its size. */
+export function pointsIn(batch: Batch, seriesCount: number): number {
+  const { kinds, stepCount, histograms } = batch;
+  const cells = seriesCount * stepCount;
+  let points = 0;
+  if (histograms === null) {
+    // Absent cells are 0, floats 1.
+    for (let cell = 0; cell < cells; cell++) points += kinds[cell]!;
+    return points;
+  }
+  for (let cell = 0; cell < cells; cell++) {
+    if (kinds[cell] === FLOAT) points++;
+    else if (kinds[cell] === HISTOGRAM) points += histogramPoints(batch.histogramAt(cell));
+  }
+  return points;
+}

@@ -6,6 +6,7 @@ import type { InstantVector, MatrixSeries, QueryResult, RangeMatrix } from '../r
 import { type Batch, FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
 import { buildOperator } from './build-operator.ts';
 import type { ExecContext } from './context.ts';
+import { isOutputCounted } from './counted-output.ts';
 import { gridBetween, type StepGrid } from './grid.ts';
 import { MapSeries, sameLabels } from './map-series.ts';
 import type { Operator } from './operator.ts';
@@ -61,13 +62,14 @@ export async function collectRange(
   const operator = rootOperator(plan, grid, context);
   const series = await operator.series();
   const columns = series.map(() => new MatrixColumn(grid));
+  const isCounted = isOutputCounted(plan.root);
   for (let first = 0; ; ) {
     await context.checkpoint();
     const batch = await operator.next();
     if (batch === null) break;
     let taken = 0;
     for (let s = 0; s < series.length; s++) taken += columns[s]!.append(batch, s, first);
-    context.samples.take(taken);
+    if (!isCounted) context.samples.take(taken);
     first += batch.stepCount;
   }
   const result: MatrixSeries[] = [];

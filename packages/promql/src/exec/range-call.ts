@@ -10,7 +10,7 @@ import type { WindowKernel, WindowSet } from '../functions/window/window-set.ts'
 import { histogramPoints } from '../histogram/size.ts';
 import { printNumber } from '../parser/printer.ts';
 import type { RangeCallNode } from '../plan/nodes.ts';
-import { Batch, FLOAT, type SeriesInfo } from './batch.ts';
+import { Batch, FLOAT, pointsIn, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { extendedFunction } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, type StepGrid } from './grid.ts';
@@ -40,6 +40,7 @@ export class RangeCall implements BlockOperator {
   #batch: Batch | null = null;
   #reader: SeriesRead | null = null;
   #areParamsRead = false;
+  #areParamsCounted = false;
 
   constructor(node: RangeCallNode, grid: StepGrid, context: ExecContext) {
     const kernel = WINDOW_KERNELS.get(node.func);
@@ -104,7 +105,11 @@ export class RangeCall implements BlockOperator {
   }
 
   async #openParams(): Promise<void> {
-    if (!this.#areParamsRead) for (const param of this.#params) await param.series();
+    if (this.#areParamsRead) return;
+    for (const param of this.#params) await param.series();
+    // As Prometheus, which has a value of each at every step before it begins.
+    if (!this.#areParamsCounted) this.#context.samples.take(this.#params.length * this.#grid.count);
+    this.#areParamsCounted = true;
   }
 
   /** Stands before the first step of these series. */
@@ -127,6 +132,7 @@ export class RangeCall implements BlockOperator {
     if (this.#params.length > 0) await this.#readParams();
     this.#placeWindows();
     for (let s = 0; s < this.#series.length; s++) this.#fill(batch, s, this.#series[s]!);
+    this.#context.samples.take(pointsIn(batch, this.#series.length));
     return batch;
   }
 

@@ -6,6 +6,7 @@ import { histogramPoints } from '../histogram/size.ts';
 import type { MatrixSelectNode, RangeNode, SubqueryNode } from '../plan/nodes.ts';
 import { FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
+import { isOutputCounted } from './counted-output.ts';
 import { gridBetween, lastStepMs, type StepGrid } from './grid.ts';
 import { type LoadRequest, loadSeries, openSeries } from './load-series.ts';
 import { type RangeSeries, withoutStale } from './series-columns.ts';
@@ -121,6 +122,7 @@ async function evaluateSubquery(
   const operator = context.build(node.child, grid);
   const series = await operator.series();
   const collected = series.map((info) => new Collector(info));
+  const isCounted = isOutputCounted(node.child);
   let first = 0;
   for (;;) {
     // Not every operator below has a checkpoint, and a subquery may have more steps than a life has seconds.
@@ -143,7 +145,7 @@ async function evaluateSubquery(
         taken++;
       }
     }
-    context.samples.take(taken);
+    if (!isCounted) context.samples.take(taken);
     first += stepCount;
   }
   return collected.filter(({ count }) => count > 0).map((collector) => collector.finish());

@@ -15,8 +15,8 @@ export class CountValues implements Operator {
   readonly #node: AggregateNode;
   readonly #settings: AggregateSettings;
   readonly #steps: BatchCursor;
-  /** Per output series the counts of all steps. */
-  #counts: Float64Array[] = [];
+  /** Per series of the output: how often its value was there at a step. */
+  readonly #counts: Map<number, number>[] = [];
 
   constructor(node: AggregateNode, settings: AggregateSettings) {
     this.#node = node;
@@ -25,7 +25,7 @@ export class CountValues implements Operator {
   }
 
   async series(): Promise<readonly SeriesInfo[]> {
-    const { child, context, grid } = this.#settings;
+    const { child, context } = this.#settings;
     const label = this.#node.parameter?.kind === 'string' ? this.#node.parameter.value : '';
     if (label === '' || !isValidUtf8(label))
       throw QueryError.execution(`invalid label name ${quoteWithBytes(label, quoteText)}`);
@@ -45,6 +45,7 @@ export class CountValues implements Operator {
       await context.checkpoint();
       const input = await child.next();
       if (input === null) break;
+      let taken = 0;
       for (let s = 0, cell = 0; s < groupOf.length; s++) {
         for (let i = 0; i < input.stepCount; i++, cell++) {
           const text = valueText(input, cell);
@@ -57,12 +58,15 @@ export class CountValues implements Operator {
             index = output.length;
             known.set(key, index);
             output.push({ labels, dropName: false });
-            context.samples.take(grid.count);
-            this.#counts.push(new Float64Array(grid.count));
+            this.#counts.push(new Map());
           }
-          this.#counts[index]![first + i]!++;
+          const counts = this.#counts[index]!;
+          const count = counts.get(first + i) ?? 0;
+          if (count === 0) taken++;
+          counts.set(first + i, count + 1);
         }
       }
+      context.samples.take(taken);
       first += input.stepCount;
     }
     return output;
@@ -74,8 +78,8 @@ export class CountValues implements Operator {
     const batch = new Batch(this.#counts.length, Math.min(BATCH_STEPS, steps.count));
     for (const [s, counts] of this.#counts.entries()) {
       for (let i = 0; i < steps.count; i++) {
-        const count = counts[steps.first + i]!;
-        if (count > 0) batch.setFloat(s * steps.count + i, count);
+        const count = counts.get(steps.first + i);
+        if (count !== undefined) batch.setFloat(s * steps.count + i, count);
       }
     }
     return batch;

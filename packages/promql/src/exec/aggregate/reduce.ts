@@ -101,6 +101,8 @@ export class Reduce implements Operator {
     } finally {
       child.closeBlocks();
     }
+    // As Prometheus, which drops the input of an aggregation when it is done.
+    samples.give(samples.mark().held - before.held);
     this.#given = new BatchCursor(this.#grid);
     this.#groupCount = table.groups.length;
     return table.groups;
