@@ -79,7 +79,7 @@ describe.skipIf(!hasFixtures)(`the fixtures of the original${why}`, () => {
 
 describe('a bad configuration is refused with its place and reason', () => {
   it.each([
-    ['', 'no routes provided'],
+    ['', 'no route provided in config'],
     ['route: {receiver: r}', 'am.yml:1:8: route: undefined receiver "r" used in route'],
     ['route: {}\nreceivers: [{name: r}]', 'root route must specify a default receiver'],
     [`${BASE}unknown: 1`, 'am.yml:3:1: unknown field "unknown"'],
@@ -97,7 +97,8 @@ describe('a bad configuration is refused with its place and reason', () => {
     [BASE.replace('r}', 'r, routes: [{mute_time_intervals: [x]}]}'), 'undefined time interval "x"'],
     ['route: {receiver: r}\nreceivers: [{name: r}, {name: r}]', '"r" is not unique'],
     [`${BASE}time_intervals: [{name: a}]\nmute_time_intervals: [{name: a}]`, '"a" is not unique'],
-    [`${BASE}tracing: {endpoint: x}`, 'tracing: is not supported yet'],
+    [`${BASE}tracing: {}`, 'tracing endpoint must be set'],
+    [`${BASE}event_recorder: {file_outputs: [{}]}`, 'file output requires a path'],
     [BASE.replace('name: r', 'name: r, webhook_configs: [{}]'), 'one of url or url_file must be'],
     [
       BASE.replace('name: r', 'name: r, webhook_configs: [{url: "http://x", url_file: y}]'),
@@ -156,11 +157,22 @@ templates: ['*.tmpl']
     expect(shown).toContain('repeat_interval: 1d12h');
     const again = read(shown.replaceAll('<secret>', 'http://x/'));
     expect(marshalConfig(again)).toBe(shown);
-    expect(again.route.routes[0]?.groupBy).toEqual([]);
+    // As upstream's: an empty list is not written.
+    expect(again.route.routes[0]?.groupBy).toBeNull();
   });
 });
 
 describe('warnings', () => {
+  it('tell of blocks that are read but have no effect', () => {
+    const { warnings } = read(
+      `${BASE}tracing: {endpoint: 'x:1'}\nevent_recorder: {stdout_outputs: [{}]}`,
+    );
+    expect(warnings).toEqual([
+      'am.yml:3:10: tracing: is read but not served: no traces are sent',
+      'am.yml:4:17: event_recorder: is read but not served: no events are recorded',
+    ]);
+  });
+
   it('tell of matchers that only the old grammar understands, and of deprecated keys', () => {
     const config = read(
       `${BASE.replace('r}', "r, routes: [{matchers: ['a=b c']}]}")}mute_time_intervals: [{name: a}]`,

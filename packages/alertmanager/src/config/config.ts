@@ -18,6 +18,12 @@ import { type IntegrationConfig, type ReceiverConfig, receiverConfig } from './r
 import { readReceiversBeside } from './receivers-beside.ts';
 import { checkRouteTree, type RouteConfig, routeDecoder } from './route-config.ts';
 import { type NamedTimeInterval, timeIntervalList } from './time-interval-config.ts';
+import {
+  type EventRecorderConfig,
+  eventRecorderConfig,
+  type TracingConfig,
+  tracingConfig,
+} from './unserved-config.ts';
 
 /** A whole alertmanager.yml, checked. */
 export type AlertmanagerConfig = {
@@ -34,6 +40,8 @@ export type AlertmanagerConfig = {
   readonly timeIntervals: readonly NamedTimeInterval[];
   /** Globs. */
   readonly templates: readonly string[];
+  readonly tracing: TracingConfig | null;
+  readonly eventRecorder: EventRecorderConfig | null;
   /** `place: text`. */
   readonly warnings: readonly string[];
 };
@@ -50,6 +58,7 @@ export type ReadConfigOptions = {
 export function readConfig(text: string, options: ReadConfigOptions): AlertmanagerConfig {
   const mode = options.matcherMode ?? 'fallback';
   const root = parseYaml(text, options.file);
+  if (text.trim() === '') refuse(root, '', 'no route provided in config');
   const context = strictContext();
   const read = object({
     global: optional(nullable(raw), null),
@@ -57,18 +66,17 @@ export function readConfig(text: string, options: ReadConfigOptions): Alertmanag
     inhibit_rules: optional(list(inhibitRuleDecoder(mode)), []),
     receivers: optional(nullable(raw), null),
     templates: optional(list(nonEmptyString), []),
-    mute_time_intervals: optional(timeIntervalList, []),
-    time_intervals: optional(timeIntervalList, []),
-    tracing: optional(nullable(raw), null),
-    event_recorder: optional(nullable(raw), null),
+    mute_time_intervals: optional(timeIntervalList(true), []),
+    time_intervals: optional(timeIntervalList(false), []),
+    tracing: optional(nullable(tracingConfig), null),
+    event_recorder: optional(nullable(eventRecorderConfig), null),
   })(root, '', context);
-  refuseUnserved(read.tracing, 'tracing');
-  refuseUnserved(read.event_recorder, 'event_recorder');
   const global = globalOf(read.global, root, context);
   const written =
     read.receivers === null
       ? []
       : list(receiverConfig(global))(read.receivers, 'receivers', context);
+  checkReceiverLabels(root, written);
   const { beside = null } = options;
   const added = beside === null ? [] : readReceiversBeside(beside, global, written);
   const receivers = written.map((receiver) => ({
@@ -82,7 +90,7 @@ export function readConfig(text: string, options: ReadConfigOptions): Alertmanag
   const timeIntervals = [...read.mute_time_intervals, ...read.time_intervals];
   checkRouteTree(read.route, {
     receivers: uniqueNames(root, 'receivers', 'notification config name', written),
-    timeIntervals: uniqueNames(root, 'time_intervals', 'time interval', timeIntervals),
+    timeIntervals: uniqueIntervals(root, timeIntervals),
   });
   if (read.mute_time_intervals.length > 0) {
     context.warnings.push(`${options.file}: mute_time_intervals is deprecated; use time_intervals`);
@@ -97,6 +105,8 @@ export function readConfig(text: string, options: ReadConfigOptions): Alertmanag
     beside: new Set(added.flatMap(({ integrations }) => integrations)),
     timeIntervals,
     templates: read.templates,
+    tracing: read.tracing,
+    eventRecorder: read.event_recorder,
     warnings: context.warnings,
   };
 }
@@ -106,8 +116,30 @@ function globalOf(node: ConfigNode | null, root: ConfigNode, context: DecodeCont
   return decodeGlobal(node ?? nothing, 'global', context);
 }
 
-function refuseUnserved(node: ConfigNode | null, key: string): void {
-  if (node !== null) refuse(node, key, 'is not supported yet; remove the block');
+/** The label `name` is the receiver's name and may be written only as that. */
+function checkReceiverLabels(root: ConfigNode, receivers: readonly ReceiverConfig[]): void {
+  for (const { name, labels } of receivers) {
+    const given = Object.hasOwn(labels, 'name') ? labels.name : name;
+    if (given === name) continue;
+    const message = `receiver label "name" must match receiver name "${name}", got "${given}"`;
+    refuse(root, 'receivers', message);
+  }
+}
+
+/** The deprecated list is read first, so that a name of both is refused where it comes again. */
+function uniqueIntervals(
+  root: ConfigNode,
+  intervals: readonly NamedTimeInterval[],
+): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { name, isDeprecated } of intervals) {
+    const list = isDeprecated ? 'mute_time_intervals' : 'time_intervals';
+    if (names.has(name)) {
+      refuse(root, list, `${isDeprecated ? 'mute ' : ''}time interval "${name}" is not unique`);
+    }
+    names.add(name);
+  }
+  return names;
 }
 
 function uniqueNames(

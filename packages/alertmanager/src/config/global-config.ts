@@ -1,3 +1,4 @@
+import { InputError } from '@pollux/base';
 import {
   boolean,
   type ConfigNode,
@@ -24,9 +25,10 @@ const tlsConfig = clientConfigFields.tls_config.decoder;
 const globalFields = {
   resolve_timeout: optional(parsed(parseDuration), 300_000),
   http_config: optional(nullable(httpConfig), null),
+  jira_api_url: optional(httpUrl, ''),
   smtp_from: optional(string, ''),
   smtp_hello: optional(string, 'localhost'),
-  smtp_smarthost: optional(string, ''),
+  smtp_smarthost: optional(parsed(hostPort), ''),
   smtp_auth_username: optional(string, ''),
   smtp_auth_password: optional(secret, NO_SECRET),
   smtp_auth_password_file: optional(string, ''),
@@ -66,8 +68,22 @@ const globalFields = {
   rocketchat_token_id_file: optional(string, ''),
   mattermost_webhook_url: optional(secretUrl, NO_SECRET),
   mattermost_webhook_url_file: optional(string, ''),
-  jira_api_url: optional(httpUrl, ''),
 } as const;
+
+/** `host:port` as Go splits it; an empty text means none. */
+function hostPort(address: string): string {
+  if (address === '') return address;
+  const port = /^(?:\[[^\]]*\]|[^:[\]]*):(.*)$/.exec(address)?.[1];
+  if (port === undefined) {
+    const isBare = /^[^:]*$|^\[[^\]]*\]$/.test(address);
+    const why = isBare ? 'missing port in address' : 'too many colons in address';
+    throw new InputError('ALERTMANAGER.CONFIG', '', `address ${address}: ${why}`);
+  }
+  if (port === '') {
+    throw new InputError('ALERTMANAGER.CONFIG', '', `address "${address}": port cannot be empty`);
+  }
+  return address;
+}
 
 export type GlobalConfig = Decoded<typeof globalFields>;
 

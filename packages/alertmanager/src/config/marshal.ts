@@ -1,12 +1,13 @@
 import { type ConfigNode, formatYaml, Secret } from '@pollux/config';
 import type { ClientConfig } from '@pollux/http';
-import { formatDuration } from '@pollux/model';
-import { formatMatcher } from '../matcher/format.ts';
+import { compareText, formatDuration } from '@pollux/model';
+import { formatMatcher, sortMatchers } from '../matcher/format.ts';
 import type { AlertmanagerConfig } from './config.ts';
 import type { GlobalConfig } from './global-config.ts';
-import type { InhibitRuleConfig } from './inhibit-config.ts';
+import type { InhibitRuleConfig, WrittenSide } from './inhibit-config.ts';
 import type { IntegrationConfig, ReceiverConfig } from './receiver-config.ts';
 import type { RouteConfig } from './route-config.ts';
+import type { EventRecorderConfig, TracingConfig } from './unserved-config.ts';
 
 type Plain = Record<string, unknown>;
 
@@ -25,13 +26,14 @@ export function marshalConfig(config: AlertmanagerConfig): string {
           }),
         ),
         templates: config.templates,
-        time_intervals: config.timeIntervals.map(({ name, written }) => ({
-          name,
-          time_intervals: written,
-        })),
+        mute_time_intervals: timeIntervalBlocks(config, true),
+        time_intervals: timeIntervalBlocks(config, false),
+        tracing: tracingBlock(config.tracing),
+        event_recorder: eventRecorderBlock(config.eventRecorder),
       },
       ['templates'],
     ),
+    { inlineLists: ['weekdays', 'days_of_month', 'months', 'years'] },
   );
 }
 
@@ -39,7 +41,10 @@ function globalBlock({ resolve_timeout, http_config, ...rest }: GlobalConfig): P
   return {
     resolve_timeout: formatDuration(resolve_timeout),
     http_config: httpBlock(http_config) ?? { follow_redirects: true, enable_http2: true },
-    ...withoutEmpty(rest),
+    ...withoutEmpty({
+      ...rest,
+      smtp_tls_config: rest.smtp_tls_config ?? { insecure_skip_verify: false },
+    }),
   };
 }
 
@@ -49,27 +54,71 @@ function routeBlock(route: RouteConfig): Plain {
     {
       receiver: route.receiver,
       group_by: route.groupByAll ? ['...'] : route.groupBy,
-      matchers: route.matchers.map(formatMatcher),
+      match: sorted(route.written.match),
+      match_re: sorted(route.written.matchRe),
+      matchers: sortMatchers(route.written.matchers).map(formatMatcher),
       mute_time_intervals: route.muteTimeIntervals,
       active_time_intervals: route.activeTimeIntervals,
-      labels: route.labels,
       continue: route.continues,
       routes: route.routes.map(routeBlock),
       group_wait: duration(route.groupWaitMs),
       group_interval: duration(route.groupIntervalMs),
       repeat_interval: duration(route.repeatIntervalMs),
+      labels: sorted(route.labels),
     },
-    route.groupBy === null ? [] : ['group_by'],
+    ['continue'],
   );
 }
 
 function inhibitBlock(rule: InhibitRuleConfig): Plain {
   return withoutEmpty({
     name: rule.name,
-    source_matchers: rule.source.map(formatMatcher),
-    target_matchers: rule.target.map(formatMatcher),
+    ...sideBlock('source', rule.written.source),
+    ...sideBlock('target', rule.written.target),
     equal: rule.equal,
   });
+}
+
+function sideBlock(side: string, written: WrittenSide): Plain {
+  return {
+    [`${side}_match`]: sorted(written.match),
+    [`${side}_match_re`]: sorted(written.matchRe),
+    [`${side}_matchers`]: sortMatchers(written.matchers).map(formatMatcher),
+  };
+}
+
+function timeIntervalBlocks(config: AlertmanagerConfig, isDeprecated: boolean): Plain[] {
+  return config.timeIntervals
+    .filter((interval) => interval.isDeprecated === isDeprecated)
+    .map(({ name, written }) => ({ name, time_intervals: written }));
+}
+
+function tracingBlock(tracing: TracingConfig | null): Plain | null {
+  return tracing === null ? null : withDurations(tracing);
+}
+
+function eventRecorderBlock(recorder: EventRecorderConfig | null): Plain | null {
+  if (recorder === null) return null;
+  const blocks = Object.entries(recorder).map(([key, outputs]) => [
+    key,
+    (outputs as readonly Plain[]).map(withDurations),
+  ]);
+  return withoutEmpty(Object.fromEntries(blocks));
+}
+
+/** Times as Go writes them, the unset left out. */
+function withDurations(block: Readonly<Plain>): Plain {
+  const shown = Object.entries(block).map(([key, value]) => {
+    const isTime = /^(?:timeout|retry_backoff|batch_flush_interval)$/.test(key);
+    return [key, isTime ? (value === 0 ? null : formatDuration(Number(value))) : value || null];
+  });
+  return withoutEmpty(Object.fromEntries(shown));
+}
+
+/** A user's map, in the order of its keys. It has no prototype, by which {@link cleaned} knows to leave its empty texts. */
+function sorted(map: Readonly<Record<string, string>>): Record<string, string> {
+  const entries = Object.entries(map).sort(([a], [b]) => compareText(a, b));
+  return Object.assign(Object.create(null) as Record<string, string>, Object.fromEntries(entries));
 }
 
 function receiverBlock(receiver: ReceiverConfig): Plain {
@@ -78,7 +127,8 @@ function receiverBlock(receiver: ReceiverConfig): Plain {
     const key = `${integration.kind}_configs`;
     blocks[key] = [...(blocks[key] ?? []), integrationBlock(integration)];
   }
-  return withoutEmpty({ name: receiver.name, labels: receiver.labels, ...blocks });
+  const labels = sorted({ ...receiver.labels, name: receiver.name });
+  return withoutEmpty({ name: receiver.name, labels, ...blocks });
 }
 
 function integrationBlock(config: IntegrationConfig): Plain {
@@ -117,8 +167,17 @@ function isNode(value: unknown): value is ConfigNode {
   return typeof value === 'object' && value !== null && 'kind' in value && 'place' in value;
 }
 
+/** The deprecated bearer token is shown as the authorization that it means. */
 function httpBlock(config: ClientConfig | null): Plain | null {
-  return config === null ? null : withoutEmpty(config);
+  if (config === null) return null;
+  const { bearer_token, bearer_token_file, ...rest } = config;
+  if (bearer_token.reveal() === '' && bearer_token_file === '') return withoutEmpty(rest);
+  const authorization = {
+    type: 'Bearer',
+    credentials: bearer_token,
+    credentials_file: bearer_token_file,
+  };
+  return withoutEmpty({ ...rest, authorization });
 }
 
 function plainNode(node: ConfigNode): unknown {
@@ -146,6 +205,7 @@ function withoutEmpty(block: Readonly<Plain>, kept: readonly string[] = []): Pla
 function cleaned(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Secret || Array.isArray(value)) return value;
+  if (Object.getPrototypeOf(value) === null) return value;
   return withoutEmpty(value as Plain);
 }
 

@@ -3,32 +3,48 @@ import {
   type ConfigNode,
   type DecodeContext,
   type Decoder,
+  list,
   placeText,
   refuse,
   string,
 } from '@pollux/config';
-import { Matcher } from '@pollux/model';
+import { isLegacyLabelName, Matcher } from '@pollux/model';
 import { type MatcherMode, parseMatchers } from '../matcher/parse.ts';
 
+/** Matchers of the deprecated maps, with the map as it was written. */
+export type WrittenMatchers = {
+  readonly matchers: readonly Matcher[];
+  readonly written: Readonly<Record<string, string>>;
+};
+
+export const NO_MATCHERS: WrittenMatchers = { matchers: [], written: {} };
+
 /** `match:` maps label names to values. */
-export const equalMatchers: Decoder<readonly Matcher[]> = (node, path, context) =>
-  entries(node, path).map(
-    ({ key, value }) =>
-      new Matcher(checkedName(value, path, key), '=', string(value, path, context)),
-  );
+export const equalMatchers: Decoder<WrittenMatchers> = (node, path, context) => {
+  const pairs = entries(node, path).map(({ key, value }) => {
+    const text = value.kind === 'null' ? '' : string(value, path, context);
+    return [checkedName(value, path, key), text] as const;
+  });
+  const matchers = pairs.map(([name, text]) => new Matcher(name, '=', text));
+  return { matchers, written: Object.fromEntries(pairs) };
+};
 
 /** `match_re:` maps label names to patterns, which are spelt in their anchored form. */
-export const patternMatchers: Decoder<readonly Matcher[]> = (node, path, context) =>
-  entries(node, path).map(({ key, value }) => {
-    if (value.kind === 'null')
-      refuse(value, path, `${key}: a regular expression must not be empty`);
+export const patternMatchers: Decoder<WrittenMatchers> = (node, path, context) => {
+  const read = entries(node, path).map(({ key, value }) => {
+    checkedName(value, path, key);
+    if (value.kind === 'null') refuse(value, path, `invalid regexp value for "${key}"`);
     const source = string(value, path, context);
-    return guarded(
-      value,
-      `${path}.${key}`,
-      () => new Matcher(checkedName(value, path, key), '=~', `^(?:${source})$`),
-    );
+    return guarded(value, `${path}.${key}`, () => ({
+      source,
+      matcher: new Matcher(key, '=~', `^(?:${source})$`),
+    }));
   });
+  return {
+    matchers: read.map(({ matcher }) => matcher),
+    written: Object.fromEntries(read.map(({ source, matcher }) => [matcher.name, source])),
+  };
+};
 
 /** `matchers:` is a list of strings, each of which may hold several. */
 export function matcherList(mode: MatcherMode): Decoder<readonly Matcher[]> {
@@ -56,7 +72,21 @@ function entries(node: ConfigNode, path: string) {
 }
 
 function checkedName(node: ConfigNode, path: string, name: string): string {
-  return name === '' ? refuse(node, path, 'invalid label name ""') : name;
+  return isLegacyLabelName(name) ? name : refuse(node, path, `invalid label name "${name}"`);
+}
+
+/** Names of labels in a list: letters, digits and `_` in classic mode, any UTF-8 but nothing at all otherwise. */
+export function labelNameList(mode: MatcherMode, where: string): Decoder<readonly string[]> {
+  return (node, path, context) =>
+    list(string)(node, path, context).map((name, index) => {
+      if (isLabelName(name, mode)) return name;
+      const item = node.kind === 'list' ? node.items[index] : undefined;
+      return refuse(item ?? node, `${path}[${index}]`, `invalid label name "${name}" in ${where}`);
+    });
+}
+
+export function isLabelName(name: string, mode: MatcherMode): boolean {
+  return mode === 'classic' ? isLegacyLabelName(name) : name !== '';
 }
 
 function guarded<T>(node: ConfigNode, path: string, work: () => T): T {

@@ -14,7 +14,15 @@ import {
 } from '@pollux/config';
 import { type Matcher, parseDuration } from '@pollux/model';
 import type { MatcherMode } from '../matcher/parse.ts';
-import { equalMatchers, matcherList, patternMatchers } from './matchers-config.ts';
+import type { WrittenSide } from './inhibit-config.ts';
+import {
+  equalMatchers,
+  isLabelName,
+  labelNameList,
+  matcherList,
+  NO_MATCHERS,
+  patternMatchers,
+} from './matchers-config.ts';
 
 /** One node as written; null where the parent's value is inherited. */
 export type RouteConfig = {
@@ -25,6 +33,8 @@ export type RouteConfig = {
   readonly groupBy: readonly string[] | null;
   readonly groupByAll: boolean;
   readonly matchers: readonly Matcher[];
+  /** The deprecated maps and the list of matchers as written, for the re-marshalled configuration. */
+  readonly written: WrittenSide;
   readonly continues: boolean;
   readonly groupWaitMs: number | null;
   readonly groupIntervalMs: number | null;
@@ -47,9 +57,9 @@ export function routeDecoder(mode: MatcherMode, depth = 0): Decoder<RouteConfig>
       : routeDecoder(mode, depth + 1)(node, path, context);
   const fields = object({
     receiver: optional(string, ''),
-    group_by: optional(nullable(list(nonEmptyString)), null),
-    match: optional(equalMatchers, []),
-    match_re: optional(patternMatchers, []),
+    group_by: optional(nullable(labelNameList(mode, 'group_by list')), null),
+    match: optional(equalMatchers, NO_MATCHERS),
+    match_re: optional(patternMatchers, NO_MATCHERS),
     matchers: optional(matcherList(mode), []),
     continue: optional(boolean, false),
     group_wait: duration,
@@ -67,17 +77,36 @@ export function routeDecoder(mode: MatcherMode, depth = 0): Decoder<RouteConfig>
       path,
       receiver: read.receiver,
       ...grouping(node, path, read.group_by),
-      matchers: [...read.match, ...read.match_re, ...read.matchers],
+      matchers: [...read.match.matchers, ...read.match_re.matchers, ...read.matchers],
+      written: {
+        match: read.match.written,
+        matchRe: read.match_re.written,
+        matchers: read.matchers,
+      },
       continues: read.continue,
       groupWaitMs: read.group_wait,
       groupIntervalMs: notZero(node, path, 'group_interval', read.group_interval),
       repeatIntervalMs: notZero(node, path, 'repeat_interval', read.repeat_interval),
       muteTimeIntervals: read.mute_time_intervals,
       activeTimeIntervals: read.active_time_intervals,
-      labels: read.labels,
+      labels: checkedLabels(node, path, read.labels, mode),
       routes: read.routes,
     };
   };
+}
+
+function checkedLabels(
+  node: ConfigNode,
+  path: string,
+  labels: Readonly<Record<string, string>>,
+  mode: MatcherMode,
+): Readonly<Record<string, string>> {
+  for (const name of Object.keys(labels)) {
+    if (!isLabelName(name, mode)) {
+      refuse(node, `${path}.labels`, `invalid label name "${name}" in route labels`);
+    }
+  }
+  return labels;
 }
 
 function grouping(node: ConfigNode, path: string, groupBy: readonly string[] | null) {

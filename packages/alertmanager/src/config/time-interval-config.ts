@@ -1,13 +1,4 @@
-import {
-  checked,
-  list,
-  nonEmptyString,
-  object,
-  optional,
-  parsed,
-  required,
-  string,
-} from '@pollux/config';
+import { checked, list, nullable, object, optional, parsed, refuse, string } from '@pollux/config';
 import {
   checkLocation,
   minuteRange,
@@ -21,6 +12,8 @@ import type { TimeInterval } from '../time-interval/time-interval.ts';
 export type NamedTimeInterval = {
   readonly name: string;
   readonly intervals: readonly TimeInterval[];
+  /** Whether it stands under `mute_time_intervals`. */
+  readonly isDeprecated: boolean;
   /** The entries as written, for the re-marshalled configuration. */
   readonly written: readonly unknown[];
 };
@@ -39,30 +32,42 @@ const entry = object({
   days_of_month: optional(list(parsed(parseDaysOfMonth)), []),
   months: optional(list(parsed(parseMonths)), []),
   years: optional(list(parsed(parseYears)), []),
-  location: optional(parsed(checkLocation), 'UTC'),
+  location: optional(nullable(parsed(checkLocation)), null),
 });
 
 const named = object({
-  name: required(nonEmptyString),
+  name: optional(string, ''),
   time_intervals: optional(list(entry), []),
 });
 
 /** `time_intervals:` and the deprecated `mute_time_intervals:` have the same form. */
-export const timeIntervalList = list<NamedTimeInterval>((node, path, context) => {
-  const read = named(node, path, context);
-  const intervals = read.time_intervals.map((item) => ({
-    minutes: item.times,
-    weekdays: item.weekdays,
-    daysOfMonth: item.days_of_month,
-    months: item.months,
-    years: item.years,
-    location: item.location,
-  }));
-  return { name: read.name, intervals, written: intervals.map(written) };
-});
+export function timeIntervalList(isDeprecated: boolean) {
+  return list<NamedTimeInterval>((node, path, context) => {
+    const read = named(node, path, context);
+    if (read.name === '') {
+      refuse(node, path, `missing name in ${isDeprecated ? 'mute ' : ''}time interval`);
+    }
+    const intervals = read.time_intervals.map((item) => ({
+      minutes: item.times,
+      weekdays: item.weekdays,
+      daysOfMonth: item.days_of_month,
+      months: item.months,
+      years: item.years,
+      location: item.location ?? 'UTC',
+    }));
+    return {
+      name: read.name,
+      isDeprecated,
+      intervals,
+      written: intervals.map((interval, index) =>
+        written(interval, read.time_intervals[index]?.location ?? null),
+      ),
+    };
+  });
+}
 
 /** The canonical spelling of an entry. */
-function written(interval: TimeInterval): Record<string, unknown> {
+function written(interval: TimeInterval, location: string | null): Record<string, unknown> {
   const two = (value: number): string => String(value).padStart(2, '0');
   const clock = (minute: number): string => `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;
   const ranges = (list: TimeInterval['years'], name: (value: number) => string): string[] =>
@@ -81,6 +86,6 @@ function written(interval: TimeInterval): Record<string, unknown> {
   if (interval.daysOfMonth.length > 0) out.days_of_month = ranges(interval.daysOfMonth, String);
   if (interval.months.length > 0) out.months = ranges(interval.months, String);
   if (interval.years.length > 0) out.years = ranges(interval.years, String);
-  if (interval.location !== 'UTC') out.location = interval.location;
+  if (location !== null) out.location = location;
   return out;
 }
