@@ -178,6 +178,13 @@ describe('answers that Prometheus gives', () => {
     expect(await shown(smoothed('NaN'))).toBe('{job="a"} NaN; {job="b"} NaN');
   });
 
+  it('fewer than none of series are none, however few', async () => {
+    expect(await shown('bottomk(-1e300, g)')).toBe('');
+    expect(await shown('limitk(-Inf, g)', true)).toBe('');
+    await expect(ask('topk(1e300, g)')).rejects.toThrow('overflows int64');
+    await expect(ask('topk(NaN, g)')).rejects.toThrow('Parameter value is NaN');
+  });
+
   it('an offset of NaN looks 292 years ahead, and in an expression it is refused when it is worked out', async () => {
     expect(await shown('g offset NaN')).toBe('');
     expect(await shown('g offset -NaN or vector(1)')).toBe('{} 1');

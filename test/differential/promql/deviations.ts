@@ -14,6 +14,8 @@ export type Parting = {
   readonly ours: Answer;
   readonly theirs: Answer;
   readonly difference: Difference;
+  /** Prometheus gave our answer when it was asked again. */
+  readonly isChance: boolean;
 };
 
 /** A way in which 3.x means to differ from 2.42. */

@@ -2,7 +2,7 @@ import { type Answer, ask, askExpression, type ExpressionAnswer } from './ask.ts
 import { compare, compareExpressions, type Difference, orderOf } from './compare.ts';
 import { seededData } from './data.ts';
 import { youngerData } from './data-younger.ts';
-import { type Deviation, deviationsFrom } from './deviations.ts';
+import { type Deviation, deviationsFrom, type Parting } from './deviations.ts';
 import { FEATURES, featureText, RENAMED } from './features.ts';
 import { type Case, caseOf, malformedOf } from './generate.ts';
 import type { Peer } from './peer.ts';
@@ -55,6 +55,9 @@ export async function run(settings: Settings): Promise<Report> {
   await tally.askPart({ from: change, to: queries }, ['promql-delayed-name-removal']);
   return tally.report();
 }
+
+/** How often Prometheus may give our answer after all, where series are left to chance. */
+const ASKED_AGAIN = 60;
 
 type Part = { readonly from: number; readonly to: number };
 
@@ -111,25 +114,30 @@ class Tally {
     const asked = caseOf(seed, index, peer.dialect);
     for (const feature of asked.features)
       this.#byFeature.set(feature, (this.#byFeature.get(feature) ?? 0) + 1);
-    const [ours, theirs] = await Promise.all([
-      ask(pair.ours, asked.query, asked.times),
-      ask(pair.theirs, peer.dialect === '3.x' ? asked.query : inOldWords(asked.query), asked.times),
-    ]);
+    const how = {
+      remarks: peer.dialect === '3.x' ? null : asked.remarks,
+      order: asked.times.kind === 'instant' ? orderOf(asked.expr) : null,
+    };
+    const askThem = (): Promise<Answer> =>
+      ask(pair.theirs, peer.dialect === '3.x' ? asked.query : inOldWords(asked.query), asked.times);
+    const [ours, theirs] = await Promise.all([ask(pair.ours, asked.query, asked.times), askThem()]);
+    const answered = compare(ours, theirs, how);
+    let isChance = false;
+    for (let again = 0; answered?.kind === 'series' && !isChance && again < ASKED_AGAIN; again++)
+      isChance = compare(ours, await askThem(), how) === null;
     const difference =
-      compare(ours, theirs, {
-        remarks: peer.dialect === '3.x' ? null : asked.remarks,
-        order: asked.times.kind === 'instant' ? orderOf(asked.expr) : null,
-      }) ?? (peer.dialect === '3.x' ? await differenceOfExpressions(pair, asked.query) : null);
+      answered ??
+      (peer.dialect === '3.x' ? await differenceOfExpressions(pair, asked.query) : null);
     if (ours.series.length > 0 && theirs.series.length > 0) this.#withSamples++;
     if (theirs.warnings.length + theirs.infos.length > 0) this.#remarked++;
     if (theirs.errorType !== '') this.#refused++;
-    if (difference !== null) this.#judge(index, asked, { ours, theirs, difference });
+    if (difference !== null) this.#judge(index, asked, { ours, theirs, difference, isChance });
   }
 
   #judge(
     index: number,
     asked: Pick<Case, 'query' | 'expr' | 'features'> & { readonly times: Case['times'] | null },
-    parted: { readonly ours: Answer; readonly theirs: Answer; readonly difference: Difference },
+    parted: Pick<Parting, 'ours' | 'theirs' | 'difference' | 'isChance'>,
   ): void {
     const parting = { ...asked, isRange: asked.times?.kind === 'range', ...parted };
     const row = [...this.#excused.keys()].find((item) => item.excuses(parting));
@@ -146,7 +154,8 @@ class Tally {
     const difference = await differenceOfExpressions(pair, query);
     if (difference === null) return;
     const asked = { query, expr: null, features: new Set<string>(), times: null };
-    this.#judge(index, asked, { ours: NO_ANSWER, theirs: NO_ANSWER, difference });
+    const parted = { ours: NO_ANSWER, theirs: NO_ANSWER, difference, isChance: false };
+    this.#judge(index, asked, parted);
   }
 }
 

@@ -1,6 +1,6 @@
 import { assert } from '@pollux/base';
 import { QueryError } from '../../errors.ts';
-import type { AggregateNode } from '../../plan/nodes.ts';
+import type { AggregateNode, PlanNode } from '../../plan/nodes.ts';
 import { Batch, FLOAT, HISTOGRAM, type SeriesInfo } from '../batch.ts';
 import type { Operator } from '../operator.ts';
 import { compareValues } from '../sort.ts';
@@ -18,6 +18,7 @@ export class SelectK implements Operator {
   /** Set for instant queries, where the order of the result tells the ranking. */
   #ordered: Batch | null = null;
   #heap = new Int32Array(0);
+  readonly #isNever: boolean;
 
   constructor(
     node: AggregateNode,
@@ -27,6 +28,7 @@ export class SelectK implements Operator {
     this.#node = node;
     this.#operator = operator;
     this.#settings = settings;
+    this.#isNever = isBelowOne(node.parameter);
   }
 
   async series(): Promise<readonly SeriesInfo[]> {
@@ -64,7 +66,7 @@ export class SelectK implements Operator {
     const output = this.#batch;
     output.clear(stepCount);
     for (let i = 0; i < stepCount; i++) {
-      const limit = checkedLimit(limits.values[i]!);
+      const limit = this.#isNever ? 0 : checkedLimit(limits.values[i]!);
       if (limit < 1) continue;
       for (const members of this.#members) {
         const size = this.#pick(input, i, members, limit);
@@ -151,6 +153,11 @@ export class SelectK implements Operator {
       return compareValues(x, y, this.#operator === 'topk') || a - b;
     });
   }
+}
+
+/** Prometheus does not look closer at a number that is below one at every step. */
+function isBelowOne(parameter: PlanNode | null): boolean {
+  return parameter?.kind === 'number' && parameter.value < 1;
 }
 
 /** The parameter of topk, bottomk or limitk as a count. */
