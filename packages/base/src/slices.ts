@@ -11,17 +11,19 @@ const SLICE_MS = 5;
 export class Slices {
   readonly #clock: Clock;
   readonly #signal: AbortSignal | null;
+  readonly #sliceMs: number;
   #startedMs: number;
 
-  constructor(clock: Clock, signal: AbortSignal | null = null) {
+  constructor(clock: Clock, signal: AbortSignal | null = null, sliceMs = SLICE_MS) {
     this.#clock = clock;
     this.#signal = signal;
+    this.#sliceMs = sliceMs;
     this.#startedMs = clock.monotonic();
   }
 
   /** True when it is time to call {@link pause}; cheaper than awaiting each time. */
   get isOver(): boolean {
-    return this.#clock.monotonic() - this.#startedMs >= SLICE_MS;
+    return this.#clock.monotonic() - this.#startedMs >= this.#sliceMs;
   }
 
   /** Does work that yields between its steps, and gives what it gives. Rejects as {@link pause}. */

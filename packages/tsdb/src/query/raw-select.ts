@@ -8,6 +8,11 @@ import { leastLabels, type SeriesCursor } from './series-cursor.ts';
 
 /** Series of one batch. */
 const BATCH_SERIES = 512;
+/**
+ * A slice of each selection under way may come before the thread looks at its sockets and timers again: two clients whose queries
+ * two threads share have four.
+ */
+const SLICE_MS = 2;
 /** A batch also ends with this many bytes. */
 const BATCH_BYTES = 256 * 1024;
 
@@ -31,7 +36,7 @@ export class RawSelect implements RawSource {
   ) {
     this.#cursors = source.cursors;
     this.warnings = source.warnings;
-    this.#slices = new Slices(world.clock, context.signal);
+    this.#slices = new Slices(world.clock, context.signal, SLICE_MS);
     this.#context = context;
     this.#buffers = world.buffers;
     this.#recorder = new RawRecorder(range, world.buffers);
