@@ -1,7 +1,7 @@
 import { type Clock, deadline, type HttpResponse, LimitError, TimeoutError } from '@pollux/base';
 import { type Exchange, formOf, type Router, text } from '@pollux/http';
 import { Labels } from '@pollux/model';
-import type { ParserOptions } from '@pollux/promql/parser';
+import { ParsedQueries, type ParserOptions } from '@pollux/promql/parser';
 import { type ExemplarQueryable, MemoryBudget, type Queryable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { ApiHandler, ReadLimits } from './call.ts';
@@ -70,6 +70,8 @@ export type ApiOptions = {
   readonly externalLabels?: () => Labels;
   /** Which parts of PromQL are on, as the engine has them. */
   readonly parser?: ParserOptions;
+  /** Parses so, if the engine is to find what was parsed here. */
+  readonly parsed?: ParsedQueries;
   /** `--query.lookback-delta`. Default 5 minutes. */
   readonly lookbackMs?: number;
   /** Longest series, labels or federation request. Default 2 minutes. */
@@ -105,7 +107,8 @@ export function registerApi(router: Router, options: ApiOptions): void {
 function registerQueries(door: ApiDoor, options: ApiOptions): void {
   const parser = options.parser ?? {};
   const lookbackMs = options.lookbackMs ?? DEFAULT_LOOKBACK_MS;
-  const queries = { query: options.query, coverage: options.coverage, lookbackMs, parser };
+  const parsed = options.parsed ?? new ParsedQueries(parser);
+  const queries = { query: options.query, coverage: options.coverage, lookbackMs, parsed };
   const reads = { queryable: options.queryable, limits: door.limits };
   door.both('/query', instantQuery(queries));
   door.both('/query_range', rangeQuery(queries));

@@ -6,6 +6,7 @@ import { EngineMetrics } from './engine-metrics.ts';
 import { QueryError } from './errors.ts';
 import { buildOperator } from './exec/build-operator.ts';
 import { ExecContext, type ExecOptions } from './exec/context.ts';
+import { LabelReplacements } from './exec/label-replacements.ts';
 import { figuresOf, NO_FIGURES, type QueryFigures } from './exec/query-figures.ts';
 import { runPlan } from './exec/run-plan.ts';
 import { ActiveQueries } from './life/active-queries.ts';
@@ -13,7 +14,8 @@ import { INTERNAL_ORIGIN, type QueryLife, type QueryOrigin } from './life/query-
 import { type Expr, typeOf } from './parser/ast.ts';
 import { type QueryTimes, resolveDurations } from './parser/duration-expr.ts';
 import { ParseError } from './parser/parse-error.ts';
-import { type ParserOptions, parseExpr } from './parser/parser.ts';
+import { ParsedQueries } from './parser/parsed-queries.ts';
+import type { ParserOptions } from './parser/parser.ts';
 import { printExpr } from './parser/printer.ts';
 import { documentedType } from './parser/value-type.ts';
 import { buildPlan, passesLeftOut } from './plan/build.ts';
@@ -27,6 +29,7 @@ import type { QueryWorkers } from './workers/query-workers.ts';
 import { isSmallQuery } from './workers/small-query.ts';
 import { splitRange } from './workers/split-range.ts';
 import { truncate } from './workers/truncate.ts';
+import { TurnShare } from './workers/turn-share.ts';
 import type { WorkerAnswer, WorkerFailure } from './workers/worker-line.ts';
 
 export type EngineOptions = {
@@ -49,6 +52,8 @@ export type EngineOptions = {
   readonly maxMemoryBytes?: number;
   /** Feature flags; all off by default, as in Prometheus. */
   readonly features?: EngineFeatures;
+  /** Parses with these features, if somebody else parses the same queries. */
+  readonly parsed?: ParsedQueries;
   /** Where queries are listed and killed, if they are not this engine's secret. */
   readonly active?: ActiveQueries;
   /** Threads that evaluate; without them, queries run in this one. */
@@ -100,6 +105,9 @@ export class Engine {
   readonly #features: EngineFeatures;
   readonly #timeoutMs: number;
   readonly #active: ActiveQueries;
+  readonly #parsed: ParsedQueries;
+  readonly #replacements = new LabelReplacements();
+  readonly #turn: TurnShare;
 
   constructor(options: EngineOptions) {
     const maxConcurrency = options.maxConcurrency ?? 20;
@@ -107,6 +115,8 @@ export class Engine {
     this.#features = options.features ?? {};
     this.#timeoutMs = options.timeoutMs ?? 120_000;
     this.#active = options.active ?? new ActiveQueries(options.clock);
+    this.#parsed = options.parsed ?? new ParsedQueries(this.#features);
+    this.#turn = new TurnShare(options.clock, SMALL_QUERIES_A_TURN_MS);
     this.#gate = new QueryGate(options.clock, maxConcurrency, options.maxQueued ?? 1_000);
     this.#metrics = new EngineMetrics(options.registry, maxConcurrency);
   }
@@ -114,7 +124,7 @@ export class Engine {
   /** Parses with the engine's features. Throws QueryError of kind `bad_data`. */
   parse(query: string): Expr {
     try {
-      return parseExpr(query, this.#features);
+      return this.#parsed.parse(query);
     } catch (error) {
       throw badData(error);
     }
@@ -182,9 +192,11 @@ export class Engine {
       // A parsed expression and a caller's account stay in this thread.
       const isBound = request.expr !== undefined || request.budget !== undefined;
       const answer =
-        workers === undefined || isBound || this.#isSmall(request, parsed, run)
+        workers === undefined || isBound
           ? await this.#here(request, parsed, run)
-          : await this.#inWorker(request, parsed, workers, run);
+          : this.#isSmall(request, parsed, run)
+            ? await this.#turn.spend(() => this.#here(request, parsed, run))
+            : await this.#inWorker(request, parsed, workers, run);
       const stats = watch.stats();
       this.#metrics.observe(stats);
       life.end({ error: null, stats });
@@ -202,9 +214,11 @@ export class Engine {
 
   #isSmall(request: QueryRequest, expr: Expr, { query, times }: Run): boolean {
     const { maxPointsHere = 0 } = this.#options;
-    if (maxPointsHere === 0) return false;
-    const { lookbackMs } = this.#execOptions(request);
-    return isSmallQuery(expr, { text: query, times, lookbackMs }, request.queryable, maxPointsHere);
+    if (maxPointsHere === 0 || this.#turn.isSpent) return false;
+    const { queryable, lookbackMs = this.#lookbackMs } = request;
+    const defaultStepMs = this.#defaultStepMs();
+    const question = { expr, text: query, times, lookbackMs, defaultStepMs, queryable };
+    return isSmallQuery(question, maxPointsHere);
   }
 
   /** Evaluates in this thread. */
@@ -326,6 +340,7 @@ export class Engine {
       clock: this.#options.clock,
       timeoutMs,
       build: buildOperator,
+      replacements: this.#replacements,
     });
   }
 
@@ -382,6 +397,8 @@ type Run = {
 };
 
 const COLUMNS = { kind: 'columns' } as const;
+/** Small queries that find more taken are handed to threads, so that timers are not late by more. */
+const SMALL_QUERIES_A_TURN_MS = 6;
 
 function timesOf(request: InstantRequest | RangeRequest): QueryTimes {
   if ('timeMs' in request) return { startMs: request.timeMs, endMs: request.timeMs, stepMs: 0 };

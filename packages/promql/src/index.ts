@@ -27,6 +27,7 @@ export {
   type Expr,
   FUNCTIONS,
   type FunctionSignature,
+  ParsedQueries,
   ParseError,
   type ParserOptions,
   parseExpr,

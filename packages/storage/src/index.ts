@@ -91,6 +91,7 @@ export {
   type SampleWindows,
   type SelectHints,
   type SelectRequest,
+  type SelectSize,
   type SeriesColumns,
   type SeriesSource,
   type TimeRange,

@@ -144,13 +144,24 @@ export type NamesAnswer = {
   readonly warnings: readonly Annotation[];
 };
 
+export type SelectSize = {
+  /** No fewer than there are. */
+  readonly series: number;
+  /** About as many as are decoded; one histogram counts as many. */
+  readonly samples: number;
+};
+
 /** Anything that answers from series: a head, blocks, a remote store, several merged. Safe for concurrent callers. */
 export interface Queryable {
   select(request: SelectRequest, context: ReadContext): SeriesSource;
   /** As {@link select}, undecoded; null when this request cannot be answered so. */
   selectRaw?(request: SelectRequest, context: ReadContext): RawSource | null;
-  /** An upper bound of the series that {@link select} would give, found without work; null when none is known. */
-  seriesAtMost?(range: TimeRange, matchers: readonly Matcher[]): number | null;
+  /** How much {@link select} would read, found with little work; null when that is not known, or is more than `mostSamples`. */
+  sizeAtMost?(
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    mostSamples: number,
+  ): SelectSize | null;
   /**
    * About how many series {@link select} would give, known at once, to tell heavy queries from light ones; 0 also where it is not
    * known, and where the answer may depend on how a range is cut into several requests.

@@ -16,6 +16,7 @@ import type {
   RawSource,
   ReadContext,
   SelectRequest,
+  SelectSize,
   SeriesSource,
   TimeRange,
 } from '@pollux/storage';
@@ -40,7 +41,7 @@ import type { SampleColumns } from './format/wal-record.ts';
 import { HeadAppender } from './head/appender.ts';
 import { deleteHeadSamples } from './head/delete.ts';
 import type { Head } from './head/head.ts';
-import { headLabelNames, headLabelValues, headSeriesAtMost } from './head/read.ts';
+import { headLabelNames, headLabelValues } from './head/read.ts';
 import { SeriesRecords } from './head/series-records.ts';
 import { type HeadStats, headStats } from './head/stats.ts';
 import { MAX_CHUNK_SPAN_MS } from './head-chunks/entry.ts';
@@ -58,6 +59,7 @@ import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import { openCursors, overlapsHead } from './query/open-cursors.ts';
 import { RawBuffers } from './query/raw-buffers.ts';
 import { RawSelect } from './query/raw-select.ts';
+import { headSeriesAtMost, selectSize } from './query/select-size.ts';
 import type { SeriesCursor } from './query/series-cursor.ts';
 import type { SparseRange } from './query/sparse-range.ts';
 import { Recovery, type RecoveryStatus } from './recovery.ts';
@@ -307,13 +309,16 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     return new RawSelect(source, range, context, world);
   }
 
-  /** Known while only the head may have samples of the range. */
-  seriesAtMost(range: TimeRange, matchers: readonly Matcher[]): number | null {
+  /** Known while no down-sampled data may answer. */
+  sizeAtMost(
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    mostSamples: number,
+  ): SelectSize | null {
     const { head, blocks, downsampled, recovery } = this.#parts;
     if (this.#isClosed || recovery.status.state !== 'ready') return null;
-    if (blocks.blocks.some((block) => block.overlaps(range))) return null;
     if (downsampled.sets.some((set) => set.in(range).length > 0)) return null;
-    return headSeriesAtMost(head, matchers);
+    return selectSize({ head, blocks: blocks.blocks }, { range, matchers }, mostSamples);
   }
 
   /** Those that the head has now stand for those of blocks. */

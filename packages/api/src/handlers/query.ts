@@ -1,5 +1,5 @@
 import { type QueryOrigin, statsJson } from '@pollux/promql';
-import { type Expr, type ParserOptions, parseExpr, timeSpan } from '@pollux/promql/parser';
+import { type Expr, type ParsedQueries, timeSpan } from '@pollux/promql/parser';
 import { type Annotation, COVERAGE_HEADER } from '@pollux/storage';
 import { type ApiCall, type ApiHandler, TRUNCATED } from '../call.ts';
 import type { CoveragePort, QueryPort, QueryPortRequest } from '../ports.ts';
@@ -18,7 +18,7 @@ export type QueryHandlerOptions = {
   readonly coverage: CoveragePort | null;
   /** The engine's lookback, for the samples that an answer may rest on. */
   readonly lookbackMs: number;
-  readonly parser: ParserOptions;
+  readonly parsed: ParsedQueries;
 };
 
 /** Points per series of one range query. */
@@ -70,7 +70,7 @@ async function run(
   const timeoutMs = form.get('timeout') ? durationParameter(form, 'timeout') : null;
   const lookbackMs = lookbackParameter(form);
   const query = form.get('query') ?? '';
-  const expr = parsed(query, options.parser);
+  const expr = parsed(query, options.parsed);
   const answer = await options.query
     .run({
       query,
@@ -129,9 +129,9 @@ function originOf({ exchange: { request, path } }: ApiCall): QueryOrigin {
   };
 }
 
-function parsed(query: string, parser: ParserOptions): Expr {
+function parsed(query: string, queries: ParsedQueries): Expr {
   try {
-    return parseExpr(query, parser);
+    return queries.parse(query);
   } catch (error) {
     throw queryError(apiParseError(error));
   }

@@ -64,7 +64,15 @@ export function buildCall(node: CallNode, grid: StepGrid, context: ExecContext):
     case 'label_replace':
       return new MapSeries(
         operatorOf(0),
-        labelReplace(text(args[1]), text(args[2]), text(args[3]), text(args[4])),
+        labelReplace(
+          {
+            destination: text(args[1]),
+            replacement: text(args[2]),
+            source: text(args[3]),
+            regex: text(args[4]),
+          },
+          context.replacements,
+        ),
       );
     case 'label_join':
       return new MapSeries(

@@ -5,6 +5,7 @@ import { QueryError } from '../errors.ts';
 import type { QueryTimes } from '../parser/duration-expr.ts';
 import type { PlanNode } from '../plan/nodes.ts';
 import type { StepGrid } from './grid.ts';
+import { LabelReplacements } from './label-replacements.ts';
 import type { Operator } from './operator.ts';
 import { QueryCounts } from './query-counts.ts';
 import { SharedSeries } from './shared-series.ts';
@@ -36,6 +37,7 @@ export class ExecContext {
   readonly counts = new QueryCounts();
   /** What several selectors read. */
   readonly shared = new SharedSeries((bytes) => this.holdMemory(bytes));
+  readonly replacements: LabelReplacements;
   readonly #build: BuildOperator;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
@@ -56,6 +58,8 @@ export class ExecContext {
     readonly clock: Clock;
     readonly timeoutMs: number;
     readonly build: BuildOperator;
+    /** Kept from query to query, unless left out. */
+    readonly replacements?: LabelReplacements;
     /** Called between batches: an abort that comes by shared memory reaches a query that does not let the event loop turn. */
     readonly interrupt?: () => void;
   }) {
@@ -68,6 +72,7 @@ export class ExecContext {
     this.isInstant = settings.isInstant;
     this.isContinued = settings.isContinued ?? false;
     this.samples = new SampleCounter(settings.maxSamples);
+    this.replacements = settings.replacements ?? new LabelReplacements();
     this.#build = settings.build;
     this.#interrupt = settings.interrupt ?? (() => {});
     this.#clock = settings.clock;

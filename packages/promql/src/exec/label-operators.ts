@@ -1,45 +1,30 @@
-import { compileRe2, expandTemplate, LabelsBuilder, PatternError, quoteText } from '@pollux/model';
+import { LabelsBuilder, quoteText } from '@pollux/model';
 import { QueryError } from '../errors.ts';
 import { isValidUtf8, quoteWithBytes } from '../parser/string-literal.ts';
 import type { SeriesInfo } from './batch.ts';
+import type { LabelReplacements } from './label-replacements.ts';
 
 type SeriesMap = (info: SeriesInfo) => SeriesInfo;
 
 /** label_replace(v, destination, replacement, source, regex). */
 export function labelReplace(
-  destination: string,
-  replacement: string,
-  source: string,
-  regex: string,
+  args: {
+    readonly destination: string;
+    readonly replacement: string;
+    readonly source: string;
+    readonly regex: string;
+  },
+  replacements: LabelReplacements,
 ): SeriesMap {
-  const program = compile(regex);
+  const { destination, replacement, source, regex } = args;
+  const replace = replacements.of(regex, replacement);
   if (!isValidLabelName(destination)) {
     throw QueryError.execution(`invalid destination label name in label_replace(): ${destination}`);
   }
   return (info) => {
-    const value = info.labels.get(source);
-    const matcher = program.matcher(value);
-    if (!matcher.find()) return info;
-    const expanded = expandTemplate(replacement, (name) => {
-      if (/^\d+$/.test(name)) {
-        const index = Number(name);
-        return index <= matcher.groupCount() ? (matcher.group(index) ?? '') : '';
-      }
-      return program.namedGroups()[name] === undefined ? '' : (matcher.group(name) ?? '');
-    });
-    return withLabel(info, destination, expanded);
+    const replaced = replace(info.labels.get(source));
+    return replaced === null ? info : withLabel(info, destination, replaced);
   };
-}
-
-function compile(regex: string): ReturnType<typeof compileRe2> {
-  try {
-    return compileRe2(`^(?s:${regex})$`, regex);
-  } catch (error) {
-    if (error instanceof PatternError) {
-      throw QueryError.execution(`invalid regular expression in label_replace(): ${regex}`);
-    }
-    throw error;
-  }
 }
 
 /** label_join(v, destination, separator, source…). */

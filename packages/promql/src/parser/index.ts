@@ -28,6 +28,7 @@ export {
 export { type QueryTimes, resolveDurations } from './duration-expr.ts';
 export { FUNCTIONS, type FunctionSignature } from './functions.ts';
 export { lineAndColumn, ParseError, type PositionRange } from './parse-error.ts';
+export { ParsedQueries } from './parsed-queries.ts';
 export { type ParserOptions, parseExpr, parseSeriesSelector } from './parser.ts';
 export { isIndependentOfQueryTimes, pinSelectors } from './pin-selectors.ts';
 export { printExpr, printNumber } from './printer.ts';

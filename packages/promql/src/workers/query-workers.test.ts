@@ -269,7 +269,8 @@ it('a query that is known to be small runs in this thread; one that is not, or t
     select: (request, context) => odd.select(request, context),
     labelNames: STUCK.labelNames,
     labelValues: STUCK.labelValues,
-    seriesAtMost: () => series,
+    sizeAtMost: ({ minMs, maxMs }) =>
+      series === null ? null : { series, samples: (series * (maxMs - minMs)) / 5_000 },
   });
   const isHere = async (query: string, queryable: Queryable, steps = 1): Promise<boolean> => {
     const startMs = 10 * MINUTE;
@@ -281,17 +282,25 @@ it('a query that is known to be small runs in this thread; one that is not, or t
     asked.catch(() => {});
     return isAnswered;
   };
-  // Five minutes are taken to have 60 samples.
-  expect(await isHere('g', known(10))).toBe(true);
-  expect(await isHere('g', known(20))).toBe(false);
+  // Five minutes of a series have 60 samples, and finding it costs as much as 50.
+  expect(await isHere('g', known(8))).toBe(true);
+  expect(await isHere('g', known(10))).toBe(false);
   expect(await isHere('rate(g[50m])', known(2))).toBe(false);
-  expect(await isHere('g', known(10), 100)).toBe(false);
+  expect(await isHere('rate(g[15m])', known(3))).toBe(true);
+  expect(await isHere('g', known(5), 100)).toBe(false);
   expect(await isHere('1', known(0), 900)).toBe(true);
   expect(await isHere('1', known(0), 11_000)).toBe(false);
   expect(await isHere('g', known(null))).toBe(false);
   expect(await isHere('g', odd)).toBe(false);
-  expect(await isHere('max_over_time(g[1m:1s])', known(0))).toBe(false);
   expect(await isHere('info(g)', known(0))).toBe(false);
+  // Windows that overlap are gone through again at each step, and sorted by some functions.
+  expect(await isHere('max_over_time(g[5m])', known(1), 30)).toBe(true);
+  expect(await isHere('quantile_over_time(0.5, g[5m])', known(1), 30)).toBe(false);
+  // A subquery has steps of its own.
+  expect(await isHere('max_over_time(g[1m:1s])', known(1))).toBe(true);
+  expect(await isHere('max_over_time(g[1m:1s])', known(4))).toBe(false);
+  expect(await isHere('max_over_time(max_over_time(g[1m:1s])[1m:1s])', known(1))).toBe(true);
+  expect(await isHere('max_over_time(max_over_time(g[5m:1s])[5m:1s])', known(1))).toBe(false);
   await idle.close();
 });
 

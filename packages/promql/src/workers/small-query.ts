@@ -1,43 +1,83 @@
 import type { Queryable } from '@pollux/storage';
 import type { Expr } from '../parser/ast.ts';
 import type { QueryTimes } from '../parser/duration-expr.ts';
-import { timeSpan } from '../parser/time-span.ts';
+import { selectorSpan } from '../parser/time-span.ts';
 import { walk } from '../parser/walk.ts';
 
-/** Series are taken to have a sample this often. */
-const SAMPLE_INTERVAL_MS = 5_000;
+/** Of what a query costs, in points, each about 0.1 µs: finding a series and writing its labels; a value at a step, with its JSON. */
+const POINTS_OF_SERIES = 50;
+const POINTS_OF_VALUE = 2;
+/** So many samples of the windows of neighbouring steps are looked at again in the time of a point. */
+const SAMPLES_A_POINT = 16;
+/** Functions that sort the samples of each window. */
+const SORTING: ReadonlySet<string> = new Set(['quantile_over_time', 'mad_over_time']);
+
+export type SmallQueryQuestion = {
+  /** Durations worked out. */
+  readonly expr: Expr;
+  readonly text: string;
+  readonly times: QueryTimes;
+  readonly lookbackMs: number;
+  readonly defaultStepMs: number;
+  readonly queryable: Queryable;
+};
 
 /**
- * True when a query is known to look at no more than `maxPoints` points (samples, and values at steps), so that it is evaluated
+ * True when a query costs no more than `maxPoints` (samples, and values at steps) as far as is known, so that it is evaluated
  * sooner than it is handed to another thread. Asks storage for nothing but what is at hand.
  */
-export function isSmallQuery(
-  expr: Expr,
-  query: { readonly text: string; readonly times: QueryTimes; readonly lookbackMs: number },
-  queryable: Queryable,
-  maxPoints: number,
-): boolean {
-  const { text, times, lookbackMs } = query;
+export function isSmallQuery(question: SmallQueryQuestion, maxPoints: number): boolean {
+  const { expr, text, times, lookbackMs, queryable } = question;
   const steps = times.stepMs > 0 ? Math.floor((times.endMs - times.startMs) / times.stepMs) + 1 : 1;
   // An expression has no more nodes than characters, and few have so many.
   let points = (text.length / 4) * steps;
-  if (points > maxPoints || hasUnknownWork(expr)) return false;
-  for (const { selector, span } of timeSpan(expr, { ...times, lookbackMs }).selectors) {
-    const series = queryable.seriesAtMost?.(span, selector.matchers) ?? null;
-    if (series === null) return false;
-    points += series * (steps + (span.maxMs - span.minMs) / SAMPLE_INTERVAL_MS);
+  walk(expr, (node, path) => {
+    // `info` reads series that no selector names.
+    if (node.kind === 'call' && node.signature.name === 'info') points = Infinity;
     if (points > maxPoints) return false;
-  }
-  return true;
+    if (node.kind !== 'vector-selector') return true;
+    const span = selectorSpan(node, path, { ...times, lookbackMs });
+    const size = queryable.sizeAtMost?.(span, node.matchers, maxPoints) ?? null;
+    if (size === null) points = Infinity;
+    else {
+      const spanMs = Math.max(1, span.maxMs - span.minMs);
+      points += size.samples;
+      points +=
+        size.series * pointsOf(path, { steps, samplesAMs: samplesAMs(size, spanMs) }, question);
+    }
+    return true;
+  });
+  return points <= maxPoints;
 }
 
-/** Subqueries have steps of their own; `info` reads series that no selector names. */
-function hasUnknownWork(expr: Expr): boolean {
-  let isFound = false;
-  walk(expr, (node) => {
-    isFound ||=
-      node.kind === 'subquery' || (node.kind === 'call' && node.signature.name === 'info');
-    return !isFound;
-  });
-  return isFound;
+function samplesAMs(
+  { series, samples }: { series: number; samples: number },
+  spanMs: number,
+): number {
+  return series === 0 ? 0 : samples / series / spanMs;
+}
+
+/** Of one series of the selector below `path`, but for reading its samples: values at the steps around, and what their windows hold. */
+function pointsOf(
+  path: readonly Expr[],
+  read: { readonly steps: number; readonly samplesAMs: number },
+  { times, defaultStepMs }: SmallQueryQuestion,
+): number {
+  let points = POINTS_OF_SERIES;
+  let spanMs = times.endMs - times.startMs;
+  let { steps } = read;
+  let isSorting = false;
+  for (const node of path) {
+    if (node.kind === 'call') isSorting = SORTING.has(node.signature.name);
+    if (node.kind !== 'subquery' && node.kind !== 'matrix-selector') continue;
+    points += steps * POINTS_OF_VALUE;
+    const stepMs = node.kind === 'subquery' ? (node.step?.ms ?? defaultStepMs) : 0;
+    const held = node.window.ms * (stepMs > 0 ? 1 / stepMs : read.samplesAMs);
+    points += steps * held * (isSorting ? 1 : 1 / SAMPLES_A_POINT);
+    if (node.kind === 'matrix-selector') return points;
+    spanMs += node.window.ms;
+    steps = Math.floor(spanMs / stepMs) + 1;
+    isSorting = false;
+  }
+  return points + steps * POINTS_OF_VALUE;
 }

@@ -3,7 +3,7 @@ import { type Readiness, registerApi } from '@pollux/api';
 import { Closer, type Env } from '@pollux/base';
 import { parseAddress, type Router } from '@pollux/http';
 import { fnv1a64, formatDuration } from '@pollux/model';
-import { Engine } from '@pollux/promql';
+import { Engine, ParsedQueries } from '@pollux/promql';
 import { RemoteQueryable, RemoteWriter, readHandler, writeHandler } from '@pollux/remote';
 import { EngineRuleQuery, Notifier, RuleManager } from '@pollux/rules';
 import { ScrapeManager } from '@pollux/scrape';
@@ -113,8 +113,10 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   });
   const workers = openQueryWorkers(context, flags['query.workers']);
   if (workers !== null) closer.defer('query workers', () => workers.close());
+  const parsed = new ParsedQueries(features);
   const engine = new Engine({
     active: queryLogs.active,
+    parsed,
     ...(workers === null ? {} : { workers, maxPointsHere: SMALL_QUERY_POINTS }),
     clock: env.clock,
     registry,
@@ -244,6 +246,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     query: door.port,
     active: queryLogs.active,
     parser: features,
+    parsed,
     queryable,
     exemplars: tsdb,
     targets: bindTargets(scrape),

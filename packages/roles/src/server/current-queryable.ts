@@ -5,6 +5,7 @@ import type {
   RawSource,
   ReadContext,
   SelectRequest,
+  SelectSize,
   SeriesSource,
   TimeRange,
 } from '@pollux/storage';
@@ -25,8 +26,12 @@ export class CurrentQueryable implements Queryable {
     return this.current.selectRaw?.(request, context) ?? null;
   }
 
-  seriesAtMost(range: TimeRange, matchers: readonly Matcher[]): number | null {
-    return this.current.seriesAtMost?.(range, matchers) ?? null;
+  sizeAtMost(
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    mostSamples: number,
+  ): SelectSize | null {
+    return this.current.sizeAtMost?.(range, matchers, mostSamples) ?? null;
   }
 
   likelySeries(range: TimeRange, matchers: readonly Matcher[]): number {

@@ -6,10 +6,10 @@ import { SERVER_QUERY } from './server-query.worker.ts';
 const MOST_BY_DEFAULT = 4;
 
 /**
- * Queries of so few points, 1 to 2 ms of work, are not handed to a thread: that would cost them half a millisecond, several times
- * what one series at one time takes.
+ * Queries that cost no more points, each about 0.1 µs, are not handed to a thread: that would cost them half a millisecond, several
+ * times what one series at one time takes.
  */
-export const SMALL_QUERY_POINTS = 20_000;
+export const SMALL_QUERY_POINTS = 26_000;
 
 /** Threads for queries, or null where they run in this one; `wanted` is `--query.workers`. */
 export function openQueryWorkers(

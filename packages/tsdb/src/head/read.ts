@@ -38,17 +38,6 @@ export function matchHead(head: Head, matchers: readonly Matcher[]): Uint32Array
   return refs.subarray(0, count);
 }
 
-/** How many live series may pass all matchers, at most; takes no time. */
-export function headSeriesAtMost(head: Head, matchers: readonly Matcher[]): number {
-  const index = new HeadLabelIndex(head);
-  let most = head.table.count;
-  for (const { operator, name, value } of matchers) {
-    if (operator !== '=' || value === '') continue;
-    most = Math.min(most, index.postings(name, value).length);
-  }
-  return most;
-}
-
 /**
  * The matching series of the head as they are at construction: samples that are committed later do not show, since the
  * cursor remembers how many each series had. The head is not truncated below `range` until {@link close}.
