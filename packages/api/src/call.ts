@@ -10,7 +10,7 @@ export type ApiCall = {
   readonly form: URLSearchParams;
   /** Wall clock at arrival, ms. */
   readonly nowMs: number;
-  /** Aborts with the client and at the time limit of reads. */
+  /** Aborts with the client and at the time limit of reads, which begins when it is first looked at. */
   readonly signal: AbortSignal;
 };
 

@@ -4,7 +4,7 @@ import { Labels } from '@pollux/model';
 import { ParsedQueries, type ParserOptions } from '@pollux/promql/parser';
 import { type ExemplarQueryable, MemoryBudget, type Queryable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
-import type { ApiHandler, ReadLimits } from './call.ts';
+import type { ApiCall, ApiHandler, ReadLimits } from './call.ts';
 import { CorsPolicy } from './cors.ts';
 import { federate } from './federate.ts';
 import { activeQueries, killQuery } from './handlers/active-queries.ts';
@@ -226,11 +226,24 @@ class ApiDoor {
   }
 
   async #answer(exchange: Exchange, handler: ApiHandler): Promise<HttpResponse> {
-    const limit = this.deadlineOf(exchange);
+    // Queries have limits of their own: to a small one a signal and a timer that nobody looks at are much.
+    const open: ReturnType<typeof deadline>[] = [];
+    const signalOf = (): AbortSignal => {
+      if (open.length === 0) open.push(this.deadlineOf(exchange));
+      return open[0]!.signal;
+    };
     try {
       const form = await formOf(exchange);
       const nowMs = this.limits.clock.now();
-      return respond(await handler({ exchange, form, nowMs, signal: limit.signal }));
+      const call: ApiCall = {
+        exchange,
+        form,
+        nowMs,
+        get signal() {
+          return signalOf();
+        },
+      };
+      return respond(await handler(call));
     } catch (error) {
       // The router knows what to say to a body that is too long.
       if (error instanceof LimitError && error.code === 'HTTP.BODY_TOO_LARGE') throw error;
@@ -240,7 +253,7 @@ class ApiDoor {
       }
       return respondError(known.type, known.message, known);
     } finally {
-      limit.release();
+      open[0]?.release();
     }
   }
 }

@@ -32,6 +32,7 @@ export function withCompression(handler: HttpHandler): HttpHandler {
 }
 
 function acceptedEncoding(accept: string): 'gzip' | 'deflate' | null {
+  if (accept === '') return null;
   for (const part of accept.split(',')) {
     const [word = '', quality = ''] = part.split(';');
     const name = word.trim().toLowerCase();

@@ -87,6 +87,7 @@ function success(
 
 /** What follows the `data` member. */
 function tailOf(annotations: readonly Annotation[]): string {
+  if (annotations.length === 0) return '}';
   const notes = encodeJson(split(annotations));
   return notes === '{}' ? '}' : `,${notes.slice(1)}`;
 }

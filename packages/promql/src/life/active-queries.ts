@@ -29,11 +29,15 @@ export class ActiveQueries {
     const id = `${this.#prefix}-${this.#nextNumber++}`;
     const life = new Life(id, about, this.#clock, {
       started: () => {
-        for (const observer of this.#observers) observer.started?.(life.view());
+        if (this.#observers.length === 0) return;
+        const view = life.view();
+        for (const observer of this.#observers) observer.started?.(view);
       },
       ended: (outcome) => {
         this.#lives.delete(id);
-        for (const observer of this.#observers) observer.ended?.(life.view(), outcome);
+        if (this.#observers.length === 0) return;
+        const view = life.view();
+        for (const observer of this.#observers) observer.ended?.(view, outcome);
       },
     });
     this.#lives.set(id, life);
@@ -114,9 +118,14 @@ class Life implements QueryLife {
   }
 
   view(): ActiveQuery {
-    const { startMs, endMs, stepMs } = this.#about;
+    // Written out: spreading took longer than all else that a life costs.
+    const { query, startMs, endMs, stepMs, origin } = this.#about;
     return {
-      ...this.#about,
+      query,
+      startMs,
+      endMs,
+      stepMs,
+      origin,
       id: this.id,
       phase: this.#samples === null ? 'queued' : 'running',
       arrivedMs: this.#arrivedMs,

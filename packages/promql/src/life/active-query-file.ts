@@ -28,6 +28,7 @@ export class ActiveQueryFile implements QueryObserver {
   readonly #free: number[];
   readonly #taken = new Map<string, number>();
   readonly #entry = new Uint8Array(ENTRY_BYTES);
+  readonly #encoder = new TextEncoder();
   #file: File | null = null;
 
   constructor(options: ActiveQueryFileOptions) {
@@ -45,7 +46,7 @@ export class ActiveQueryFile implements QueryObserver {
     this.#taken.set(query.id, slot);
     const seconds = Math.floor(this.#options.clock.now() / 1_000);
     this.#entry.fill(0);
-    new TextEncoder().encodeInto(entryText(query.query, seconds), this.#entry);
+    this.#encoder.encodeInto(entryText(query.query, seconds), this.#entry);
     this.#entry[ENTRY_BYTES - 1] = COMMA;
     this.#write(slot);
   }
@@ -128,10 +129,12 @@ function readStart(files: Files, path: string): string {
 
 /** Whole JSON of less than {@link ENTRY_BYTES}; the query is cut where it is too long, never inside a character. */
 export function entryText(query: string, seconds: number): string {
-  const encoder = new TextEncoder();
   const room = ENTRY_BYTES - 1 - `{"query":"","timestamp_sec":${seconds}}`.length;
   // Each code unit takes a byte or more, escapes and all.
   let text = JSON.stringify(query.slice(0, room)).slice(1, -1);
+  // Nor more than three.
+  if (text.length * 3 <= room) return `{"query":"${text}","timestamp_sec":${seconds}}`;
+  const encoder = new TextEncoder();
   if (encoder.encode(text).length > room || query.length > room) {
     let kept = '';
     let bytes = 0;
