@@ -243,7 +243,7 @@ describe('answers of the result cache', () => {
     try {
       for (let i = 1; i <= 40; i++)
         await first.append(SERIES.map((labels) => [labels, START_MS + i * 15_000, i]));
-      const small = new World(first.db, 40_000, 400);
+      const small = new World(first.db, 40_000, 270);
       const times = { startMs: START_MS, endMs: START_MS + 300_000, stepMs: 15_000 };
       for (let i = 0; i < 100; i++) await small.cached(`g{job="a"} + ${i}`, times);
       const text = renderText(small.registry.gather());
