@@ -398,7 +398,7 @@ type Run = {
 
 const COLUMNS = { kind: 'columns' } as const;
 /** Small queries that find more taken are handed to threads, so that timers are not late by more. */
-const SMALL_QUERIES_A_TURN_MS = 6;
+const SMALL_QUERIES_A_TURN_MS = 4;
 
 function timesOf(request: InstantRequest | RangeRequest): QueryTimes {
   if ('timeMs' in request) return { startMs: request.timeMs, endMs: request.timeMs, stepMs: 0 };
