@@ -140,10 +140,24 @@ function integrationBlock(config: IntegrationConfig): Plain {
 const GO_DURATIONS = ['timeout', 'retry', 'expire', 'ttl'];
 const DURATIONS = ['reopen_duration'];
 
+/** Switches and numbers that upstream leaves out while they are off or zero. */
+const SHOWN_WHEN_SET: ReadonlySet<string> = new Set([
+  'update_alerts',
+  'html',
+  'monospace',
+  'message_thread_id',
+  'disable_notifications',
+  'use_fips_sts_endpoint',
+  'use_aws_http_client',
+]);
+
 function settingsBlock(settings: Readonly<Plain>): Plain {
-  return Object.fromEntries(
-    Object.entries(settings).map(([key, value]) => [key, settingValue(key, value)]),
-  );
+  const shown = Object.entries(settings).filter(([key, value]) => !isOff(key, value));
+  return Object.fromEntries(shown.map(([key, value]) => [key, settingValue(key, value)]));
+}
+
+function isOff(key: string, value: unknown): boolean {
+  return SHOWN_WHEN_SET.has(key) && (value === false || value === 0);
 }
 
 function settingValue(key: string, value: unknown): unknown {
@@ -159,7 +173,9 @@ function nodesAsPlain(value: unknown): unknown {
   if (value instanceof Secret) return value;
   if (Array.isArray(value)) return value.map((item) => cleaned(item));
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, isNode(item) ? plainNode(item) : item]),
+    Object.entries(value)
+      .filter(([key, item]) => !isOff(key, item))
+      .map(([key, item]) => [key, isNode(item) ? plainNode(item) : item]),
   );
 }
 
