@@ -14,6 +14,7 @@ import { API_VERSION } from './api/status.ts';
 import type { ClusterPort } from './cluster-port.ts';
 import type { AlertmanagerConfig } from './config/config.ts';
 import { marshalConfig } from './config/marshal.ts';
+import { UPSTREAM_KINDS } from './config/receiver-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { Inhibitor } from './inhibit/inhibitor.ts';
 import type { LiveConfig } from './live-config.ts';
@@ -146,6 +147,7 @@ export class Alertmanager {
     const robotChannel = cluster.addState('pollux_robots', this.#robots);
     this.#robots.connect((data) => robotChannel.broadcast(data));
     this.#notifyMetrics = new NotifyMetrics(registry);
+    for (const kind of UPSTREAM_KINDS) this.#notifyMetrics.introduce(kind);
     this.#alertCounters = registerMetrics(registry, {
       now: () => env.clock.now(),
       provider: this.#provider,

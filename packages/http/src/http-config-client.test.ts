@@ -134,6 +134,10 @@ describe('an http_config is refused', () => {
       'oauth2: {client_id: x, token_url: y}\nbasic_auth: {username: u}',
       'at most one of basic_auth, oauth2 & authorization must be configured',
     ],
+    [
+      'oauth2: {client_id: x, token_url: y, grant_type: other}',
+      'oauth2 grant_type "other" is not supported',
+    ],
     ['no_proxy: x', 'if no_proxy is configured, proxy_url must also be configured'],
     ['proxy_connect_header: {a: [b]}', 'if proxy_connect_header is configured, proxy_url'],
     ['proxy_from_environment: true', 'proxy_from_environment is not supported yet'],

@@ -50,6 +50,7 @@ const oauth2Fields = {
   scopes: optional(list(string), []),
   token_url: optional(string, ''),
   endpoint_params: optional(record(string), {}),
+  grant_type: optional(string, ''),
   tls_config: clientConfigFields.tls_config,
   ...proxyFields,
 } as const;
@@ -58,6 +59,9 @@ export type OAuth2Config = Decoded<typeof oauth2Fields>;
 
 const oauth2: Decoder<OAuth2Config> = (node, path, context) => {
   const config = object(oauth2Fields)(node, path, context);
+  if (!['', 'client_credentials'].includes(config.grant_type)) {
+    refuse(node, path, `oauth2 grant_type "${config.grant_type}" is not supported`);
+  }
   if (config.client_id === '') refuse(node, path, 'oauth2 client_id must be configured');
   if (config.token_url === '') refuse(node, path, 'oauth2 token_url must be configured');
   if (config.client_secret.reveal() !== '' && config.client_secret_file !== '') {

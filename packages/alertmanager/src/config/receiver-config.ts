@@ -98,6 +98,11 @@ const OWN: Integrations = {
 
 const ALL: Integrations = { ...UPSTREAM, ...OWN };
 
+/** Names of all integrations of the original, whose metrics are there from the start. */
+export const UPSTREAM_KINDS: readonly string[] = Object.keys(UPSTREAM).map((key) =>
+  key.replace('_configs', ''),
+);
+
 const fieldsFor = (integrations: Integrations) =>
   object({
     name: required(nonEmptyString),

@@ -162,7 +162,7 @@ async function readBody(
   } catch (error) {
     if (error instanceof SyntaxError)
       return { errcode: 40035, errmsg: 'missing or invalid parameter json' };
-    if (LimitError.is(error))
+    if (error instanceof LimitError)
       return { errcode: 460101, errmsg: 'message too long, exceed 20000 bytes' };
     throw error;
   }

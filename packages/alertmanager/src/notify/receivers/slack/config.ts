@@ -8,7 +8,6 @@ import {
   object,
   optional,
   refuse,
-  Secret,
   string,
 } from '@pollux/config';
 import { DEFAULT_HTTP_CONFIG } from '@pollux/http';
@@ -165,7 +164,8 @@ function withGlobals(read: Settings, global: GlobalConfig, hasAuthorization: boo
     : { app_token: read.app_token, app_token_file: read.app_token_file };
   const hasToken = isGiven(token.app_token) || token.app_token_file !== '';
   const app_url = read.app_url === '' ? global.slack_app_url : read.app_url;
-  if (hasToken) return { ...read, ...token, app_url, api_url: new Secret(app_url) };
+  // With a token messages go to app_url; api_url beside it would be a file that is refused when it is read again.
+  if (hasToken) return { ...read, ...token, app_url, api_url: NO_SECRET, api_url_file: '' };
   const takesUrl = !isGiven(read.api_url) && read.api_url_file === '';
   return {
     ...read,

@@ -56,7 +56,11 @@ export function slack(config: SlackConfig, options: BuildOptions): Integration {
       }),
       attachments: [attachment(settings, title.text, rendering)],
     };
-    const url = checkedUrl(secretOf(env.files, settings.api_url, settings.api_url_file));
+    const url = checkedUrl(
+      hasToken(settings)
+        ? settings.app_url
+        : secretOf(env.files, settings.api_url, settings.api_url_file),
+    );
     const answer = await http.json({
       url: known === null ? url : UPDATE_URL,
       body: goJson(body),
@@ -75,9 +79,13 @@ export function slack(config: SlackConfig, options: BuildOptions): Integration {
   return { receiver: options.receiver, sendResolved: config.sendResolved, send };
 }
 
+function hasToken(settings: SlackConfig['settings']): boolean {
+  return isGiven(settings.app_token) || settings.app_token_file !== '';
+}
+
 function withToken({ http, settings }: SlackConfig): HttpConfig {
   const { app_token: token, app_token_file: file } = settings;
-  if (!isGiven(token) && file === '') return http;
+  if (!hasToken(settings)) return http;
   return {
     ...http,
     authorization: {
