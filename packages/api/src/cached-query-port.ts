@@ -44,7 +44,7 @@ export class CachedQueryPort implements QueryPort {
     const shown: RangeMatrix = isTruncated
       ? { kind: 'matrix', series: result.series.slice(0, limit) }
       : result;
-    const pieces: string[] = [];
+    const pieces: Uint8Array[] = [];
     writeResultJson(shown, { write: (piece) => pieces.push(piece) });
     return { body: { kind: 'whole', pieces }, annotations, isTruncated, figures: stats };
   }

@@ -234,7 +234,7 @@ export class Engine {
         return { body: { kind: 'columns', result: whole }, isTruncated: false, annotations };
       }
       const { result, isTruncated } = truncate(whole, form.limit);
-      const pieces: string[] = [];
+      const pieces: Uint8Array[] = [];
       writeResultJson(result, { write: (piece) => pieces.push(piece) });
       return { body: { kind: 'whole', pieces }, isTruncated, annotations };
     } finally {

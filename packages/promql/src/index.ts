@@ -8,7 +8,7 @@ export {
 } from './engine.ts';
 export { QueryError, type QueryErrorKind } from './errors.ts';
 export { histogramText } from './histogram/text.ts';
-export type { TextSink } from './json-writer.ts';
+export type { PieceSink } from './json-writer.ts';
 export { ActiveQueries } from './life/active-queries.ts';
 export { ActiveQueryFile, type ActiveQueryFileOptions } from './life/active-query-file.ts';
 export {

@@ -1,15 +1,12 @@
 import { floatText, SAMPLES_TEXT_BYTES, sampleText } from '@pollux/kernels';
 import { formatFloat } from '@pollux/model';
 
-/** Takes text piece by piece; pieces are some kilobytes. */
-export type TextSink = { write(text: string): void };
+/** Takes JSON piece by piece, as bytes that are then its own, each alone in its buffer. */
+export type PieceSink = { write(piece: Uint8Array): void };
 
 /** The first piece of an answer is about this long: most have no other. */
 const FIRST_PIECE_BYTES = 16 * 1024;
-/**
- * All others are, so that one answer never is one buffer. From 128 KiB on texts lie beside the heap of young objects, whose
- * collections would copy shorter ones twice.
- */
+/** All others are, so that one answer never is one buffer. */
 const PIECE_BYTES = 192 * 1024;
 /** Longest text that is written as it is. */
 const SHORT_TEXT = 256;
@@ -27,16 +24,16 @@ const QUOTE = 34;
 const BACKSLASH = 92;
 
 /**
- * Writes JSON into bytes, all of them ASCII, since texts put together from many short ones are garbage of several times their length. What most
+ * Writes JSON into bytes, since texts put together from many short ones are garbage of several times their length. What most
  * samples have, integers and few decimals, is written without making a text at all.
  */
 export class JsonWriter {
-  readonly #sink: TextSink;
+  readonly #sink: PieceSink;
   #pieceBytes = FIRST_PIECE_BYTES;
   #bytes = Buffer.allocUnsafeSlow(FIRST_PIECE_BYTES + SLACK_BYTES);
   #at = 0;
 
-  constructor(sink: TextSink) {
+  constructor(sink: PieceSink) {
     this.#sink = sink;
   }
 
@@ -49,10 +46,15 @@ export class JsonWriter {
     this.#at = at;
   }
 
-  /** Any text, as it is, in a piece of its own. */
+  /** Any text, as it is; a long one in a piece of its own. */
   text(text: string): void {
-    this.flush();
-    this.#sink.write(text);
+    if (this.#at >= this.#pieceBytes) this.#endPiece();
+    // A unit of the text takes three bytes at most.
+    if (text.length * 3 <= SLACK_BYTES) this.#at += this.#bytes.write(text, this.#at);
+    else {
+      this.#endPiece();
+      this.#sink.write(new TextEncoder().encode(text));
+    }
   }
 
   /** A text as a JSON string. */
@@ -107,15 +109,14 @@ export class JsonWriter {
     this.ascii(']');
   }
 
-  /** Hands over what is left. */
-  flush(): void {
-    if (this.#at > 0) this.#sink.write(this.#bytes.toString('latin1', 0, this.#at));
+  /** Hands over what is left. Nothing may be written after it. */
+  end(): void {
+    if (this.#at > 0) this.#sink.write(this.#bytes.subarray(0, this.#at));
     this.#at = 0;
   }
 
   #endPiece(): void {
-    this.flush();
-    if (this.#pieceBytes === PIECE_BYTES) return;
+    this.end();
     this.#pieceBytes = PIECE_BYTES;
     this.#bytes = Buffer.allocUnsafeSlow(PIECE_BYTES + SLACK_BYTES);
   }

@@ -1,6 +1,6 @@
 import { type FloatHistogram, formatFloat, type Labels } from '@pollux/model';
 import { allBuckets } from './histogram/buckets.ts';
-import { JsonWriter, type TextSink } from './json-writer.ts';
+import { JsonWriter, type PieceSink } from './json-writer.ts';
 import { printNumber } from './parser/printer.ts';
 import type { InstantVector, MatrixSeries, QueryResult } from './result.ts';
 
@@ -9,7 +9,7 @@ import type { InstantVector, MatrixSeries, QueryResult } from './result.ts';
  * round-trip strings, times as seconds with three decimals unless whole. Prometheus has another writer for scalars and
  * strings, and so they differ: no exponents, no zeros at the end of a time.
  */
-export function writeResultJson(result: QueryResult, sink: TextSink): void {
+export function writeResultJson(result: QueryResult, sink: PieceSink): void {
   const out = new JsonWriter(sink);
   out.ascii(`{"resultType":"${result.kind}","result":`);
   switch (result.kind) {
@@ -34,7 +34,7 @@ export function writeResultJson(result: QueryResult, sink: TextSink): void {
       break;
   }
   out.ascii('}');
-  out.flush();
+  out.end();
 }
 
 function writeVector(

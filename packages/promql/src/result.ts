@@ -68,7 +68,7 @@ export type QueryAnswer<R extends QueryResult = QueryResult> = {
 export type EncodedAnswer = {
   /** All of it, in pieces; or it comes in parts, without the closing brace, and must be taken or given up. */
   readonly body:
-    | { readonly kind: 'whole'; readonly pieces: readonly string[] }
+    | { readonly kind: 'whole'; readonly pieces: readonly Uint8Array[] }
     | { readonly kind: 'parts'; readonly parts: AsyncIterable<Uint8Array> };
   /** True when the limit on series has cut it. */
   readonly isTruncated: boolean;

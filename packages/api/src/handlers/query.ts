@@ -178,8 +178,10 @@ function coverageOf(
 }
 
 /** Puts a member with its comma before the brace that closes the object. */
-function withMember(pieces: readonly string[], member: string): readonly string[] {
+function withMember(
+  pieces: readonly Uint8Array[],
+  member: string,
+): readonly (string | Uint8Array)[] {
   if (member === '') return pieces;
-  const last = pieces.at(-1) ?? '{}';
-  return [...pieces.slice(0, -1), `${last.slice(0, -1)}${member}}`];
+  return [...pieces.slice(0, -1), pieces.at(-1)!.subarray(0, -1), `${member}}`];
 }

@@ -13,7 +13,7 @@ export type ApiResult =
   | {
       /** The `data` member, already JSON, in pieces that need not be held as one text. */
       readonly kind: 'encoded';
-      readonly pieces: readonly string[];
+      readonly pieces: readonly (string | Uint8Array)[];
       readonly annotations: readonly Annotation[];
       readonly headers?: Readonly<Record<string, string>>;
     }
@@ -72,7 +72,7 @@ export function respondError(
 }
 
 function success(
-  pieces: readonly string[],
+  pieces: readonly (string | Uint8Array)[],
   annotations: readonly Annotation[],
   headers: Readonly<Record<string, string>>,
 ): HttpResponse {
@@ -81,7 +81,7 @@ function success(
   return {
     status: 200,
     headers: { ...JSON_HEADERS, ...headers },
-    body: length <= MAX_WHOLE_LENGTH ? all.join('') : encoded(all),
+    body: length <= MAX_WHOLE_LENGTH ? joined(all) : encoded(all),
   };
 }
 
@@ -99,9 +99,16 @@ async function* inParts(parts: AsyncIterable<Uint8Array>, tail: string): AsyncIt
   yield encoder.encode(tail);
 }
 
-async function* encoded(pieces: readonly string[]): AsyncIterable<Uint8Array> {
+function joined(pieces: readonly (string | Uint8Array)[]): string | Uint8Array {
+  if (pieces.every((piece) => typeof piece === 'string')) return pieces.join('');
+  return Buffer.concat(
+    pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)),
+  );
+}
+
+async function* encoded(pieces: readonly (string | Uint8Array)[]): AsyncIterable<Uint8Array> {
   const encoder = new TextEncoder();
-  for (const piece of pieces) yield encoder.encode(piece);
+  for (const piece of pieces) yield typeof piece === 'string' ? encoder.encode(piece) : piece;
 }
 
 function split(annotations: readonly Annotation[]): {

@@ -112,8 +112,7 @@ async function respond(
   if (!incoming.complete && !outgoing.hasHeader('connection'))
     outgoing.setHeader('connection', 'close');
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
-    const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(body as string);
-    const data = body instanceof Uint8Array ? body : bytes;
+    const data = body instanceof Uint8Array ? body : Buffer.from(body ?? '');
     if (
       !outgoing.hasHeader('content-length') &&
       response.status !== 204 &&

@@ -29,11 +29,10 @@ import type { PackedLabels, PackedSeries } from './pack-series.ts';
  *     main ◀── result (share) ── others          main ── share … ──▶ first
  */
 export const BATCHES_AHEAD = 4;
-/** Parts of a large answer that are on the way at a time, and their size in bytes. */
+/** Parts of a large answer, of some hundred kilobytes each, that are on the way at a time. */
 export const PARTS_AHEAD = 4;
-export const PART_BYTES = 256 * 1024;
 /** A longer answer goes in parts. */
-export const WHOLE_CHARACTERS = 1024 * 1024;
+export const WHOLE_BYTES = 1024 * 1024;
 
 /** What both threads look at while a query runs, in 16 bytes of shared memory. */
 export const CONTROL_BYTES = 16;
@@ -158,6 +157,6 @@ export type FromQueryWorker =
 export type ResultBody =
   | { readonly kind: 'columns'; readonly result: PackedResult }
   | { readonly kind: 'share'; readonly result: PackedResult }
-  | { readonly kind: 'whole'; readonly pieces: readonly string[] }
+  | { readonly kind: 'whole'; readonly pieces: readonly Uint8Array[] }
   /** Parts follow; the last comes without the closing brace of the object. */
   | { readonly kind: 'parts' };

@@ -27,11 +27,10 @@ import {
   CONTROL_ABORT,
   CONTROL_SAMPLES,
   type FromQueryWorker,
-  PART_BYTES,
   PARTS_AHEAD,
   type QueryJob,
   type ToQueryWorker,
-  WHOLE_CHARACTERS,
+  WHOLE_BYTES,
 } from './query.protocol.ts';
 import { truncate } from './truncate.ts';
 
@@ -228,7 +227,7 @@ class WorkerQuery implements Queryable {
       return;
     }
     const { result, isTruncated } = truncate(whole, form.limit);
-    const pieces: string[] = [];
+    const pieces: Uint8Array[] = [];
     let length = 0;
     writeResultJson(result, {
       write: (piece) => {
@@ -237,20 +236,18 @@ class WorkerQuery implements Queryable {
       },
     });
     const told = { isTruncated, annotations, stats };
-    if (length <= WHOLE_CHARACTERS) {
-      this.#post({ kind: 'result', body: { kind: 'whole', pieces }, ...told });
+    if (length <= WHOLE_BYTES) {
+      const transfer = pieces.map(({ buffer }) => buffer as ArrayBuffer);
+      this.#post({ kind: 'result', body: { kind: 'whole', pieces }, ...told }, transfer);
       return;
     }
     this.#post({ kind: 'result', body: { kind: 'parts' }, ...told });
     await this.#giveParts(pieces);
   }
 
-  /** Gives the pieces as bytes in parts of one size, without the brace at the end, as fast as they are taken. */
-  async #giveParts(pieces: string[]): Promise<void> {
-    const encoder = new TextEncoder();
-    let part = new Uint8Array(PART_BYTES);
-    let filled = 0;
-    const send = async (isLast: boolean): Promise<void> => {
+  /** Gives the pieces, without the brace at the end, as fast as they are taken. */
+  async #giveParts(pieces: readonly Uint8Array[]): Promise<void> {
+    for (const [i, piece] of pieces.entries()) {
       while (this.#partsAhead >= PARTS_AHEAD && !this.#abort.signal.aborted) {
         await new Promise<void>((resolve) => {
           this.#onMore = resolve;
@@ -258,24 +255,10 @@ class WorkerQuery implements Queryable {
       }
       this.#abort.signal.throwIfAborted();
       this.#partsAhead++;
-      const bytes = part.subarray(0, filled);
-      this.#post({ kind: 'part', bytes, isLast }, [part.buffer]);
-      if (!isLast) part = new Uint8Array(PART_BYTES);
-      filled = 0;
-    };
-    const last = pieces.length - 1;
-    for (let i = 0; i <= last; i++) {
-      let rest = i === last ? pieces[i]!.slice(0, -1) : pieces[i]!;
-      pieces[i] = '';
-      while (rest !== '') {
-        const { read, written } = encoder.encodeInto(rest, part.subarray(filled));
-        filled += written;
-        rest = rest.slice(read);
-        // Less than one character's bytes may be left over.
-        if (rest !== '') await send(false);
-      }
+      const isLast = i === pieces.length - 1;
+      const bytes = isLast ? piece.subarray(0, -1) : piece;
+      this.#post({ kind: 'part', bytes, isLast }, [piece.buffer as ArrayBuffer]);
     }
-    await send(true);
   }
 
   #post(message: OwnMessage, transfer: readonly ArrayBuffer[] = []): void {

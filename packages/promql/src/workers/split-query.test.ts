@@ -68,7 +68,7 @@ function engine(workers: QueryWorkers | null, changed: Partial<EngineOptions> = 
 }
 
 async function textOf({ body }: EncodedAnswer): Promise<string> {
-  if (body.kind === 'whole') return body.pieces.join('');
+  if (body.kind === 'whole') return Buffer.concat(body.pieces).toString();
   const chunks: Uint8Array[] = [];
   for await (const part of body.parts) chunks.push(part);
   return `${Buffer.concat(chunks).toString()}}`;

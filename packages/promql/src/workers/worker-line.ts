@@ -46,7 +46,7 @@ export type WorkerAnswer = {
     | { readonly kind: 'columns'; readonly result: QueryResult }
     /** For {@link LineQuery.give}. */
     | { readonly kind: 'share'; readonly result: PackedResult }
-    | { readonly kind: 'whole'; readonly pieces: readonly string[] }
+    | { readonly kind: 'whole'; readonly pieces: readonly Uint8Array[] }
     /** Without the closing brace. */
     | { readonly kind: 'parts'; readonly parts: PartStream };
   readonly isTruncated: boolean;

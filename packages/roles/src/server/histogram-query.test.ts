@@ -98,7 +98,7 @@ async function answers(queryable: Queryable): Promise<string[]> {
     let text = `${query}: `;
     writeResultJson(result, {
       write: (piece) => {
-        text += piece;
+        text += Buffer.from(piece).toString();
       },
     });
     texts.push(text);

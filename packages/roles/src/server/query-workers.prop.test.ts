@@ -103,7 +103,7 @@ async function seen(engine: Engine, request: Parameters<Engine['encoded']>[0]): 
   try {
     const { body, annotations, stats } = await engine.encoded(request);
     const { totalQueryableSamples, peakSamples } = stats;
-    const text = body.kind === 'whole' ? body.pieces.join('') : '';
+    const text = body.kind === 'whole' ? Buffer.concat(body.pieces).toString() : '';
     return { text, annotations, totalQueryableSamples, peakSamples };
   } catch (error) {
     if (!(error instanceof QueryError)) throw error;

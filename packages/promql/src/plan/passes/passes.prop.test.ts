@@ -147,13 +147,13 @@ async function seen({ query, times, isInstant }: Asked, without: readonly Option
     const options = { times, defaultStepMs: MINUTE, lookbackMs: LOOKBACK_MS };
     const plan = buildPlan(expr, { ...options, without: new Set(without) });
     const result = await runPlan(plan, context);
-    const pieces: string[] = [];
+    const pieces: Uint8Array[] = [];
     writeResultJson(result, { write: (piece) => pieces.push(piece) });
     const remarks = context.annotations.list().map(({ kind, text }) => `${kind} ${text}`);
     // The peak takes the largest histogram that was read for all of a window.
     const { peakSamples, ...figures } = figuresOf(context, times);
     return {
-      text: pieces.join(''),
+      text: Buffer.concat(pieces).toString(),
       remarks: remarks.sort(),
       figures,
       plan: planText(plan),

@@ -111,9 +111,9 @@ export async function matrixOf(
   const startMs = START_MS + 5 * MINUTE_MS;
   const endMs = START_MS + SPAN_MS;
   const { result } = await engine.range({ query, queryable, startMs, endMs, stepMs });
-  const chunks: string[] = [];
-  writeResultJson(result, { write: (text) => void chunks.push(text) });
-  const parsed = JSON.parse(chunks.join('')) as {
+  const pieces: Uint8Array[] = [];
+  writeResultJson(result, { write: (piece) => void pieces.push(piece) });
+  const parsed = JSON.parse(Buffer.concat(pieces).toString()) as {
     readonly result: readonly { metric: object; values: readonly [number, string][] }[];
   };
   return new Map(
