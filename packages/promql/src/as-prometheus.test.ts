@@ -178,6 +178,15 @@ describe('answers that Prometheus gives', () => {
     expect(await shown(smoothed('NaN'))).toBe('{job="a"} NaN; {job="b"} NaN');
   });
 
+  it('a parameter out of range is looked at only where a window has samples', async () => {
+    const between = 'g[1s] offset 30s';
+    expect(await remarks(`quantile_over_time(2, ${between})`, true)).toEqual([]);
+    expect(await shown(`double_exponential_smoothing(${between}, 2, 0.5)`, true)).toBe('');
+    expect(await remarks('quantile_over_time(2, g[1s])', true)).toEqual([
+      'PromQL warning: quantile value should be between 0 and 1, got 2 (1:20)',
+    ]);
+  });
+
   it('fewer than none of series are none, however few', async () => {
     expect(await shown('bottomk(-1e300, g)')).toBe('');
     expect(await shown('limitk(-Inf, g)', true)).toBe('');

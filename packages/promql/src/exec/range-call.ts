@@ -40,6 +40,7 @@ export class RangeCall implements BlockOperator {
   #batch: Batch | null = null;
   #reader: SeriesRead | null = null;
   #areParamsRead = false;
+  readonly #checkedQuantiles = new Set<number>();
   #areParamsCounted = false;
 
   constructor(node: RangeCallNode, grid: StepGrid, context: ExecContext) {
@@ -145,23 +146,6 @@ export class RangeCall implements BlockOperator {
       assert(batch !== null, 'parameters have the steps of their function');
       this.#windows.params[p]!.set(batch.values.subarray(0, batch.stepCount));
     }
-    if (this.#node.func === 'quantile_over_time') {
-      const range = this.#node.argRanges[1]!;
-      for (let i = 0; i < this.#steps.count; i++)
-        checkQuantile(this.#windows.params[0]![i]!, range, this.#context.annotations);
-    }
-    if (this.#node.func === 'double_exponential_smoothing') this.#checkFactors();
-  }
-
-  #checkFactors(): void {
-    const names = ['smoothing', 'trend'] as const;
-    for (const [p, name] of names.entries()) {
-      for (let i = 0; i < this.#steps.count; i++) {
-        const factor = this.#windows.params[p]![i]!;
-        // NaN passes, as in Prometheus, and gives NaN.
-        if (factor <= 0 || factor >= 1) throw invalidFactor(name, factor);
-      }
-    }
   }
 
   #placeWindows(): void {
@@ -204,10 +188,34 @@ export class RangeCall implements BlockOperator {
       if (mixed === null) this.#kernel(windows, batch.values, batch.kinds, base);
       else this.#fillMixed(batch, base, series, mixed);
     }
+    if (func === 'quantile_over_time') this.#warnOfQuantiles(batch, base);
+    if (func === 'double_exponential_smoothing') this.#checkFactors();
     let hasFloats = false;
     for (let i = 0; i < batch.stepCount && !hasFloats; i++)
       hasFloats = batch.kinds[base + i] === FLOAT;
     if (hasFloats) annotateRangeCall(this.#node, series.labels, this.#context);
+  }
+
+  /** As in Prometheus, of windows that hold floats alone: a function is not called for others. */
+  #warnOfQuantiles(batch: Batch, base: number): void {
+    const quantiles = this.#windows.params[0]!;
+    for (let i = 0; i < batch.stepCount; i++) {
+      const quantile = quantiles[i]!;
+      if (batch.kinds[base + i] !== FLOAT || this.#checkedQuantiles.has(quantile)) continue;
+      this.#checkedQuantiles.add(quantile);
+      checkQuantile(quantile, this.#node.argRanges[1]!, this.#context.annotations);
+    }
+  }
+
+  /** As {@link #warnOfQuantiles}, of windows that hold anything. */
+  #checkFactors(): void {
+    const { lo, hi, count, params } = this.#windows;
+    const [smoothing, trend] = params;
+    for (let i = 0; i < count; i++) {
+      if (hi[i] === lo[i]) continue;
+      checkFactor('smoothing', smoothing![i]!);
+      checkFactor('trend', trend![i]!);
+    }
   }
 
   /** Sets the windows over the samples of series `s` and counts what they hold. */
@@ -266,8 +274,10 @@ function largestPoints(histograms: NonNullable<RangeSeries['histograms']>): numb
   return most;
 }
 
-function invalidFactor(name: string, factor: number): QueryError {
+/** NaN passes, as in Prometheus, and gives NaN. */
+function checkFactor(name: 'smoothing' | 'trend', factor: number): void {
+  if (!(factor <= 0 || factor >= 1)) return;
   const short = name === 'smoothing' ? 'sf' : 'tf';
   const got = Number.isFinite(factor) ? factor.toFixed(6) : printNumber(factor);
-  return QueryError.execution(`invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${got}`);
+  throw QueryError.execution(`invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${got}`);
 }
