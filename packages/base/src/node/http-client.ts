@@ -68,10 +68,9 @@ export class NodeHttpClient {
   }
 
   async close(): Promise<void> {
-    await Promise.all([
-      this.#plain.destroy(),
-      ...[...this.#special.values()].map((a) => a.destroy()),
-    ]);
+    const agents = [this.#plain, ...this.#special.values()];
+    this.#special.clear();
+    await Promise.all(agents.map((agent) => agent.destroy()));
   }
 
   #agentFor({ url, tls, proxy: given }: HttpClientRequest): Agent | ProxyAgent {
@@ -84,8 +83,9 @@ export class NodeHttpClient {
     if (this.#special.size >= MAX_SPECIAL_AGENTS) {
       const [oldest] = this.#special.keys();
       if (oldest !== undefined) {
-        // Requests under way end on the old agent; what they meet is theirs to report.
-        this.#special.get(oldest)?.close(() => {});
+        // Requests under way end on the old agent; what they meet is theirs to report. An agent that was destroyed, by
+        // `close`, is no longer here to refuse.
+        void this.#special.get(oldest)?.close();
         this.#special.delete(oldest);
       }
     }
