@@ -18,8 +18,9 @@ const CRASHERS: readonly string[] = JSON.parse(
 );
 const RUNS = Number(process.env.POLLUX_FUZZ_RUNS ?? 400);
 const TIMEOUT_MS = 250;
-/** Of a property, on a busy machine. */
-const PROPERTY_TIMEOUT_MS = Math.max(120_000, 100 * RUNS);
+/** Longer runs take longer than what is usual here. */
+const EVALUATION_TIMEOUT_MS = Math.max(120_000, 100 * RUNS);
+const PARSE_TIMEOUT_MS = Math.max(20_000, 50 * RUNS);
 /** Room for the checks of a busy machine; without the time-out the worst of these queries run for days. */
 const MAX_OVERRUN_MS = 5_000;
 const MINUTE = 60_000;
@@ -59,7 +60,7 @@ describe('queries that nobody would write', () => {
     async () => {
       await fc.assert(fc.asyncProperty(arbitraryQuery, survive), { numRuns: RUNS });
     },
-    PROPERTY_TIMEOUT_MS,
+    EVALUATION_TIMEOUT_MS,
   );
 
   it(
@@ -75,13 +76,14 @@ describe('queries that nobody would write', () => {
             throw error;
           }
           // As in Prometheus, a selector of nothing, which only info takes, leaves nothing where it stood.
-          if (printed.includes(', )')) return;
-          expect(printExpr(parseExpr(printed, ALL_FEATURES))).toBe(printed);
+          const readable = printed.replaceAll(', )', ', {})');
+          const again = printExpr(parseExpr(readable, ALL_FEATURES));
+          expect(again.replaceAll(', )', ', {})')).toBe(readable);
         }),
         { numRuns: 5 * RUNS },
       );
     },
-    PROPERTY_TIMEOUT_MS,
+    PARSE_TIMEOUT_MS,
   );
 
   it.each(CRASHERS)('%s does no harm any more', async (query) => {
@@ -108,7 +110,7 @@ describe('queries that nobody would write', () => {
     [
       'a label for each of 10^13 steps',
       'max_over_time(count_values("v", vector(time()))[290y:1ms])',
-      'too_many_samples or timeout',
+      'too_many_samples',
     ],
     ['no number of series', 'topk(NaN, g)', 'execution'],
     ['more series than an int64 counts', 'limitk(1e300, g)', 'execution'],
@@ -120,7 +122,7 @@ describe('queries that nobody would write', () => {
       (error: unknown) => error,
     );
     expect(failed).toBeInstanceOf(QueryError);
-    expect(kind.split(' or ')).toContain((failed as QueryError).kind);
+    expect((failed as QueryError).kind).toBe(kind);
     expect(performance.now() - startedMs).toBeLessThan(TIMEOUT_MS + MAX_OVERRUN_MS);
   });
 

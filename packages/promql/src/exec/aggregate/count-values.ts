@@ -10,6 +10,10 @@ import type { Operator } from '../operator.ts';
 import { groupSeries } from './grouping.ts';
 import type { AggregateSettings } from './settings.ts';
 
+/** Measured on Node 20: its map and key, with some for its labels; and a step in a map. */
+const BYTES_PER_SERIES = 500;
+const BYTES_PER_COUNT = 36;
+
 /** count_values: one series per distinct value, so all values are looked at before the first series is known. */
 export class CountValues implements Operator {
   readonly #node: AggregateNode;
@@ -46,6 +50,7 @@ export class CountValues implements Operator {
       const input = await child.next();
       if (input === null) break;
       let taken = 0;
+      const knownBefore = output.length;
       for (let s = 0, cell = 0; s < groupOf.length; s++) {
         for (let i = 0; i < input.stepCount; i++, cell++) {
           const text = valueText(input, cell);
@@ -67,6 +72,9 @@ export class CountValues implements Operator {
         }
       }
       context.samples.take(taken);
+      context.holdMemory(
+        (output.length - knownBefore) * BYTES_PER_SERIES + taken * BYTES_PER_COUNT,
+      );
       first += input.stepCount;
     }
     return output;
