@@ -3,15 +3,15 @@ import { DEFAULT_HTTP_CONFIG } from '@pollux/http';
 import type { GlobalConfig } from '../../../config/global-config.ts';
 import { hidden, httpUrl, type IntegrationSettings, sharedFields, text } from '../fields.ts';
 import {
-  allRobots,
   type RobotAddress,
-  robotAddress,
   robotFields,
+  robotsOf,
   type TokenForm,
+  withParameter,
 } from '../robots/address.ts';
 import { mention, NO_MENTION } from '../robots/mentions.ts';
 
-export const DINGTALK_API_URL = 'https://oapi.dingtalk.com/robot/send';
+const API_URL = 'https://oapi.dingtalk.com/robot/send';
 
 const robotOfList = object({ ...robotFields, access_token: hidden() });
 
@@ -35,7 +35,7 @@ const fields = object({
   ...sharedFields(true),
   ...robotFields,
   access_token: hidden(),
-  api_url: optional(httpUrl, DINGTALK_API_URL),
+  api_url: optional(httpUrl, API_URL),
   robots: optional(list(robotOfList), []),
   ...own,
 });
@@ -49,28 +49,23 @@ export const dingtalkConfig =
       context,
     );
     const { url, url_file, secret, secret_file, ...settings } = read;
-    const form = (token: TokenForm['token']): TokenForm => ({
+    const form: TokenForm = {
       name: 'access_token',
-      token,
-      urlOf: (given) => withToken(api_url, given),
-    });
-    const single = { url, url_file, secret, secret_file };
+      urlOf: (token) => withParameter(api_url, 'access_token', token),
+    };
+    const single = { url, url_file, secret, secret_file, access_token };
     return {
       kind: 'dingtalk',
       sendResolved: send_resolved,
       http: http_config ?? global.http_config ?? DEFAULT_HTTP_CONFIG,
       settings: {
         ...settings,
-        robots: allRobots(node, path, 'access_token', [
-          robotAddress(node, path, single, form(access_token)),
-          ...robots.map((robot) => robotAddress(node, path, robot, form(robot.access_token))),
-        ]),
+        robots: robotsOf(
+          node,
+          path,
+          form,
+          [single, ...robots].map((robot) => ({ ...robot, token: robot.access_token })),
+        ),
       },
     };
   };
-
-function withToken(address: string, token: string): string {
-  const url = new URL(address);
-  url.searchParams.set('access_token', token);
-  return url.toString();
-}

@@ -1,19 +1,6 @@
-import type { FailureReason } from '../../../errors.ts';
+import { codedRefusal, IS_BUSY, IS_NOT_ALLOWED, IS_TOO_FAST } from '../robots/coded-refusal.ts';
 import type { RobotProtocol } from '../robots/robot-sender.ts';
 import { signedUrl } from './signature.ts';
-
-type Meaning = { readonly retry: boolean; readonly reason: FailureReason };
-
-/** What the service's codes mean for another attempt; any other code is final. */
-const MEANINGS: Readonly<Record<string, Meaning>> = {
-  '-1': { retry: true, reason: 'serverError' },
-  '130101': { retry: true, reason: 'rateLimited' },
-  '410100': { retry: true, reason: 'rateLimited' },
-  '300001': { retry: false, reason: 'authError' },
-  '310000': { retry: false, reason: 'authError' },
-  '400101': { retry: false, reason: 'authError' },
-  '400102': { retry: false, reason: 'authError' },
-};
 
 /** A DingTalk robot: signature in the address; status 200 for everything, its errcode decides. */
 export const DINGTALK_PROTOCOL: RobotProtocol = {
@@ -25,15 +12,18 @@ export const DINGTALK_PROTOCOL: RobotProtocol = {
     url: signedUrl(url, secret, nowMs),
     body: message,
   }),
-  refusal: (fields) => {
-    if (fields === null || !('errcode' in fields)) {
-      const message = 'the answer is none of DingTalk; is a proxy in between?';
-      return { code: 'none', message, retry: true, reason: 'other' };
-    }
-    if (fields.errcode === 0) return null;
-    const code = String(fields.errcode);
-    const errmsg = String(fields.errmsg ?? '').slice(0, 500);
-    const meaning = MEANINGS[code] ?? { retry: false, reason: 'clientError' };
-    return { code, message: `errcode ${code}: ${errmsg}`, ...meaning };
-  },
+  refusal: codedRefusal({
+    service: 'DingTalk',
+    codes: ['errcode'],
+    texts: ['errmsg'],
+    meanings: {
+      '-1': IS_BUSY,
+      '130101': IS_TOO_FAST,
+      '410100': IS_TOO_FAST,
+      '300001': IS_NOT_ALLOWED,
+      '310000': IS_NOT_ALLOWED,
+      '400101': IS_NOT_ALLOWED,
+      '400102': IS_NOT_ALLOWED,
+    },
+  }),
 };

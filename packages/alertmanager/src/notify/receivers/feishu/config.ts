@@ -2,13 +2,7 @@ import { type Decoded, type Decoder, list, object, oneOf, optional } from '@poll
 import { DEFAULT_HTTP_CONFIG } from '@pollux/http';
 import type { GlobalConfig } from '../../../config/global-config.ts';
 import { hidden, httpUrl, type IntegrationSettings, sharedFields, text } from '../fields.ts';
-import {
-  allRobots,
-  type RobotAddress,
-  robotAddress,
-  robotFields,
-  type TokenForm,
-} from '../robots/address.ts';
+import { type RobotAddress, robotFields, robotsOf } from '../robots/address.ts';
 import { mention, NO_MENTION } from '../robots/mentions.ts';
 
 /** Lark outside China: https://open.larksuite.com/open-apis/bot/v2/hook/ */
@@ -46,21 +40,16 @@ export const feishuConfig =
       context,
     );
     const { url, url_file, secret, secret_file, ...settings } = read;
-    const form = (given: TokenForm['token']): TokenForm => ({
-      name: 'token',
-      token: given,
-      urlOf: (id) => `${api_url.replace(/\/$/, '')}/${id}`,
-    });
-    const single = { url, url_file, secret, secret_file };
+    const form = { name: 'token', urlOf: (id: string) => `${api_url.replace(/\/$/, '')}/${id}` };
     return {
       kind: 'feishu',
       sendResolved: send_resolved,
       http: http_config ?? global.http_config ?? DEFAULT_HTTP_CONFIG,
       settings: {
         ...settings,
-        robots: allRobots(node, path, 'token', [
-          robotAddress(node, path, single, form(token)),
-          ...robots.map((robot) => robotAddress(node, path, robot, form(robot.token))),
+        robots: robotsOf(node, path, form, [
+          { url, url_file, secret, secret_file, token },
+          ...robots,
         ]),
       },
     };

@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, join } from 'node:path';
 import { type ConfigNode, optional, refuse, Secret } from '@pollux/config';
-import { hidden, isGiven, NO_SECRET, secretUrl, text } from '../fields.ts';
+import { atMostOne, hidden, isGiven, NO_SECRET, secretUrl, text } from '../fields.ts';
 
 /** Where a robot is, and the key of its signature if it has one. */
 export type RobotAddress = {
@@ -19,23 +19,40 @@ export const robotFields = {
   secret_file: text(),
 } as const;
 
+/** How a service names what stands for an address, and the address it stands for. */
 export type TokenForm = {
   /** The key in the file. */
   readonly name: string;
-  readonly token: Secret;
   readonly urlOf: (token: string) => string;
 };
 
-/** The robot of a block; null where nothing of it is given. */
-export function robotAddress(
+/** One robot as it was read: an address, or the token that stands for it. */
+export type ReadRobot = RobotAddress & { readonly token: Secret };
+
+/** All robots of a receiver, that of its block and those of its list; at least one must be given. */
+export function robotsOf(
   node: ConfigNode,
   path: string,
-  read: RobotAddress,
-  { name, token, urlOf }: TokenForm,
-): RobotAddress | null {
-  if (isGiven(read.secret) && read.secret_file !== '') {
-    refuse(node, path, 'at most one of secret & secret_file must be configured');
+  form: TokenForm,
+  read: readonly ReadRobot[],
+): readonly RobotAddress[] {
+  const robots = read
+    .map((robot) => robotAddress(node, path, form, robot))
+    .filter((robot) => robot !== null);
+  if (robots.length === 0) {
+    refuse(node, path, `exactly one of url, url_file & ${form.name} must be configured`);
   }
+  return robots;
+}
+
+/** The robot of a block; null where nothing of it is given. */
+function robotAddress(
+  node: ConfigNode,
+  path: string,
+  { name, urlOf }: TokenForm,
+  { token, ...read }: ReadRobot,
+): RobotAddress | null {
+  atMostOne(node, path, ['secret', 'secret_file'], [read.secret, read.secret_file]);
   const sources = [read.url.reveal(), read.url_file, token.reveal()];
   const count = sources.filter((source) => source !== '').length;
   if (count > 1) {
@@ -50,18 +67,11 @@ export function robotAddress(
   };
 }
 
-/** All robots of a receiver: the one of its block and those of its list; at least one. */
-export function allRobots(
-  node: ConfigNode,
-  path: string,
-  name: string,
-  robots: readonly (RobotAddress | null)[],
-): readonly RobotAddress[] {
-  const given = robots.filter((robot) => robot !== null);
-  if (given.length === 0) {
-    refuse(node, path, `exactly one of url, url_file & ${name} must be configured`);
-  }
-  return given;
+/** The address with a parameter in its query. */
+export function withParameter(address: string, name: string, value: string): string {
+  const url = new URL(address);
+  url.searchParams.set(name, value);
+  return url.toString();
 }
 
 /**

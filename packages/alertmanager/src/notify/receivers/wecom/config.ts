@@ -10,11 +10,11 @@ import {
   text,
 } from '../fields.ts';
 import {
-  allRobots,
   type RobotAddress,
-  robotAddress,
   robotFields,
+  robotsOf,
   type TokenForm,
+  withParameter,
 } from '../robots/address.ts';
 import { mention, NO_MENTION } from '../robots/mentions.ts';
 
@@ -47,19 +47,17 @@ export const wecomConfig =
   (global: GlobalConfig): Decoder<WecomConfig> =>
   (node, path, context) => {
     const read = fields(node, path, context);
-    const form = (token: TokenForm['token']): TokenForm => ({
+    const form: TokenForm = {
       name: 'key',
-      token,
-      urlOf: (given) => withKey(read.api_url, given),
-    });
-    const robots = [read, ...read.robots].map((robot) =>
-      robotAddress(
-        node,
-        path,
-        { url: robot.url, url_file: robot.url_file, secret: NO_SECRET, secret_file: '' },
-        form(robot.key),
-      ),
-    );
+      urlOf: (key) => withParameter(read.api_url, 'key', key),
+    };
+    const robots = [read, ...read.robots].map((robot) => ({
+      url: robot.url,
+      url_file: robot.url_file,
+      secret: NO_SECRET,
+      secret_file: '',
+      token: robot.key,
+    }));
     const { mention: whom, message_type, text: template } = read;
     return {
       kind: 'wecom',
@@ -69,13 +67,7 @@ export const wecomConfig =
         mention: whom,
         message_type,
         text: template,
-        robots: allRobots(node, path, 'key', robots),
+        robots: robotsOf(node, path, form, robots),
       },
     };
   };
-
-function withKey(address: string, key: string): string {
-  const target = new URL(address);
-  target.searchParams.set('key', key);
-  return target.toString();
-}
