@@ -1,7 +1,15 @@
 import { FunctionError } from './errors.ts';
 import { sprintf } from './format/printf.ts';
 import { GoTime } from './time/time.ts';
-import { compareTexts, GoStruct, kindOf, plainOf, typeName, type Value } from './value.ts';
+import {
+  compareTexts,
+  GoScalar,
+  GoStruct,
+  kindOf,
+  plainOf,
+  typeName,
+  type Value,
+} from './value.ts';
 
 /** eq: whether `first` equals any of `others`. Types must agree, as in Go; nil equals nil only. */
 export function isEqualToAny(first: Value, others: readonly Value[]): boolean {
@@ -42,17 +50,24 @@ export function isAtMost(a: Value, b: Value): boolean {
 }
 
 function basicKindOf(value: Value): string | null {
+  if (isScalarPointer(value)) return null;
   const kind = kindOf(value);
   return ['bool', 'int', 'float', 'string'].includes(kind) ? kind : null;
 }
 
 /** Structs compare when all their fields do; lists, maps and functions never. */
 function isComparable(value: Value): boolean {
-  if (value === null || basicKindOf(value) !== null) return true;
+  if (value === null || basicKindOf(value) !== null || isScalarPointer(value)) return true;
   return value instanceof GoStruct && Object.values(value.fields).every(isComparable);
 }
 
+/** Pointers to numbers and texts are no basic type, and equal to themselves only. */
+function isScalarPointer(value: Value): boolean {
+  return value instanceof GoScalar && value.type.name.startsWith('*');
+}
+
 function isSameValue(a: Value, b: Value): boolean {
+  if (isScalarPointer(a) || isScalarPointer(b)) return a === b;
   if (!(a instanceof GoStruct) || !(b instanceof GoStruct)) return plainOf(a) === plainOf(b);
   if (a.type !== b.type) return false;
   if (a instanceof GoTime && b instanceof GoTime) {

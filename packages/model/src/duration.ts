@@ -29,12 +29,24 @@ export function parseDuration(text: string): number {
   if (text === '0') return 0;
   if (text === '') throw new DurationError(text, 'empty duration string');
   const match = GRAMMAR.exec(text);
-  if (match === null) throw new DurationError(text);
+  if (match === null) throw new DurationError(text, unknownUnitOf(text));
   let totalMs = 0;
   for (const [index, unit] of UNITS.entries())
     totalMs += Number(match[index + 1] ?? 0) * UNIT_MS[unit];
   if (totalMs > MAX_MS) throw new DurationError(text, 'duration out of range');
   return totalMs;
+}
+
+/** What is wrong if the first thing wrong is a unit; undefined if it is something else, as their order. */
+function unknownUnitOf(text: string): string | undefined {
+  let last = -1;
+  for (const [, unit = ''] of text.matchAll(/\d+(\D+)/gy)) {
+    const position = (UNITS as readonly string[]).indexOf(unit);
+    if (position === -1) return `unknown unit ${quoteText(unit)} in duration ${quoteText(text)}`;
+    if (position <= last) return undefined;
+    last = position;
+  }
+  return undefined;
 }
 
 /**

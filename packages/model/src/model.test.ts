@@ -136,13 +136,25 @@ describe('durations', () => {
     expect(parseDuration(text)).toBe(ms);
   });
 
-  it.each(['1', '1.5h', '-1s', '1s1m', '1s1s', ' 1s', '1s ', '1S', '1\n', 'ms', '1msm'])(
-    'refuses %j',
-    (text) => {
-      expect(() => parseDuration(text)).toThrow(DurationError);
-      expect(() => parseDuration(text)).toThrow(/^not a valid duration string: "/);
-    },
-  );
+  // As prometheus/common 0.70 does, which looks at the units from the left.
+  it.each([
+    ['1.5h', '.'],
+    ['1s ', 's '],
+    ['1S', 'S'],
+    ['1\n', '\n'],
+    ['1msm', 'msm'],
+    ['1s5x', 'x'],
+  ])('refuses the unit of %j', (text, unit) => {
+    expect(() => parseDuration(text)).toThrow(DurationError);
+    expect(() => parseDuration(text)).toThrow(
+      `unknown unit ${JSON.stringify(unit)} in duration ${JSON.stringify(text)}`,
+    );
+  });
+
+  it.each(['1', '-1s', '1s1m', '1s1s', ' 1s', 'ms', '1s1m1x', '1s2'])('refuses %j', (text) => {
+    expect(() => parseDuration(text)).toThrow(DurationError);
+    expect(() => parseDuration(text)).toThrow(/^not a valid duration string: "/);
+  });
 
   it('refuses nothing at all, and what Go has no number for', () => {
     expect(() => parseDuration('')).toThrow('empty duration string');

@@ -116,7 +116,7 @@ export class AlertingRule {
           'vector contains metrics with the same labelset after applying alert labels',
         );
       }
-      alerts.set(key, pendingAlert(labels, Labels.from(annotations), value, input.atMs));
+      alerts.set(key, pendingAlert(labels, Labels.annotations(annotations), value, input.atMs));
     }
     return alerts;
   }

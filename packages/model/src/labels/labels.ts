@@ -21,16 +21,22 @@ export class Labels {
   static from(
     pairs: Iterable<readonly [string, string]> | Readonly<Record<string, string>>,
   ): Labels {
-    const entries = Symbol.iterator in pairs ? [...pairs] : Object.entries(pairs);
     const byName = new Map<string, string>();
-    for (const [name, value] of entries) {
+    for (const [name, value] of entriesOf(pairs)) {
       if (value === '') byName.delete(name);
       else byName.set(name, value);
     }
-    const names = [...byName.keys()].sort(compareText);
-    const flat: string[] = [];
-    for (const name of names) flat.push(name, byName.get(name)!);
-    return new Labels(flat);
+    return new Labels(sortedFlat(byName));
+  }
+
+  /**
+   * Annotations: like labels in form and order, but an empty text stays, as in Prometheus, since a receiver may tell it from
+   * none. Later duplicates win.
+   */
+  static annotations(
+    pairs: Iterable<readonly [string, string]> | Readonly<Record<string, string>>,
+  ): Labels {
+    return Labels.fromSortedFlat(sortedFlat(new Map(entriesOf(pairs))));
   }
 
   /** Takes `flat` (name, value, name, value …) as it is: sorted, unique, no empty value. The caller gives it away. */
@@ -145,6 +151,18 @@ export class Labels {
     const rest = this.withoutMetricName();
     return rest.isEmpty ? name : name + rest.toString();
   }
+}
+
+function entriesOf(
+  pairs: Iterable<readonly [string, string]> | Readonly<Record<string, string>>,
+): Iterable<readonly [string, string]> {
+  return Symbol.iterator in pairs ? pairs : Object.entries(pairs);
+}
+
+function sortedFlat(byName: ReadonlyMap<string, string>): string[] {
+  const flat: string[] = [];
+  for (const name of [...byName.keys()].sort(compareText)) flat.push(name, byName.get(name)!);
+  return flat;
 }
 
 // A function, not a private method: the compiler's output of a private method that names its own class breaks `EMPTY`.

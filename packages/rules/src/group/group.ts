@@ -69,7 +69,7 @@ export class Group {
     this.#rules = spec.rules.map(ruleFrom);
     this.#ruleLabels = spec.rules.map((rule) => ({
       labels: Labels.from(rule.labels),
-      annotations: Labels.from(rule.kind === 'alerting' ? rule.annotations : {}),
+      annotations: Labels.annotations(rule.kind === 'alerting' ? rule.annotations : {}),
     }));
     this.#schedule = new Schedule(spec.file, spec.name, timing.intervalMs);
     this.#writer = new SeriesWriter(around.appendable, spec.rules.length);

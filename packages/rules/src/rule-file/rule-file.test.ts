@@ -55,7 +55,7 @@ describe('a faulty rule file', () => {
     [RULE('{record: a, expr: 1, for: 1m}'), "invalid field 'for' in recording rule"],
     [RULE('{record: a, expr: 1, annotations: {a: b}}'), "invalid field 'annotations'"],
     [RULE('{alert: a, expr: 1, labels: {__name__: b}}'), 'invalid label name: __name__'],
-    [RULE('{alert: a, expr: 1, for: 1.5h}'), 'for: not a valid duration string: "1.5h"'],
+    [RULE('{alert: a, expr: 1, for: 1.5h}'), 'for: unknown unit "." in duration "1.5h"'],
     [RULE('{alert: a, expr: 1, fro: 1h}'), 'unknown field "fro"'],
     [RULE('{alert: a, expr: 1, annotations: {s: "{{ nope }}"}}'), 'function "nope" not defined'],
     [RULE('{alert: a, expr: 1, labels: {s: "{{ if }}"}}'), 'label "s": template:'],

@@ -74,6 +74,7 @@ const CASES: readonly (readonly [template: string, result: string, value?: numbe
   ['{{ toDuration 90.5 }}', '1m30.5s'],
   ['{{ humanizePercentage $value }}', '12.34%', 0.12344],
   ['{{ humanizeTimestamp $value }}', '2015-07-01 20:10:51.5 +0000 UTC', 1_435_781_451.5],
+  ['{{ humanizeTimestamp $value }}', '1970-01-01 00:00:00.001 +0000 UTC', 0.00199],
   ['{{ (toTime $value).Unix }}', '1435781451', 1_435_781_451.5],
   ['{{ now }}', '1234.5'],
   ['{{ parseDuration "1h30m" }}', '5400'],

@@ -87,9 +87,13 @@ export class AlertTemplates {
   }
 }
 
+/** As errors of templates name it. */
+const DATA_TYPE =
+  'struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }';
+
 function dataOf(element: TemplateElement, input: EvaluationInput): Value {
   return new GoStruct(
-    { name: 'struct' },
+    { name: DATA_TYPE },
     {
       Labels: labelsValue(element.labels),
       ExternalLabels: labelsValue(input.externalLabels),

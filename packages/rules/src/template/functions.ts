@@ -174,6 +174,7 @@ const NUMBER_FUNCTIONS: Functions = {
 
 const TIME_LAYOUT = '2006-01-02 15:04:05.999999999 -0700 MST';
 const NANOS_PER_SECOND = 1e9;
+const NANOS_PER_MS = 1_000_000n;
 /** Nanoseconds that an int64 holds. */
 const MAX_NANOS = 2 ** 63;
 
@@ -185,7 +186,9 @@ function timeOf(seconds: number): GoTime {
       `${formatFloat(seconds, 'g', -1)} cannot be represented as a nanoseconds timestamp since it overflows int64`,
     );
   }
-  return new GoTime(BigInt(Math.trunc(nanos)), { isPointer: true });
+  // Prometheus' times are of whole milliseconds.
+  const wholeMs = BigInt(Math.trunc(nanos)) / NANOS_PER_MS;
+  return new GoTime(wholeMs * NANOS_PER_MS, { isPointer: true });
 }
 
 /** Go's conversion on amd64: what does not fit becomes the least integer. */

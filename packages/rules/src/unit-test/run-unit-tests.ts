@@ -164,7 +164,7 @@ class UnitTest {
     const expected = test.exp_alerts
       .map(({ exp_labels, exp_annotations }) => {
         const labels = Labels.from({ ...exp_labels, [ALERT_NAME]: test.alertname });
-        return `Labels:${labels} Annotations:${Labels.from(exp_annotations)}`;
+        return `Labels:${labels} Annotations:${Labels.annotations(exp_annotations)}`;
       })
       .sort();
     if (expected.join('\n') === got.join('\n')) return null;
