@@ -1,24 +1,16 @@
-import { createHash } from 'node:crypto';
-import { assert, defined, type Env, errorText, type Timer } from '@pollux/base';
+import { assert, defined, errorText, type Timer } from '@pollux/base';
 import { type Router, text } from '@pollux/http';
-import {
-  type Gauge,
-  type Log,
-  type Registry,
-  renderText,
-  TEXT_CONTENT_TYPE,
-} from '@pollux/telemetry';
+import { renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
 import { AlertProvider } from './alert/alert-provider.ts';
 import { registerApi } from './api/api.ts';
 import { API_VERSION } from './api/status.ts';
-import type { ClusterPort } from './cluster-port.ts';
 import type { AlertmanagerConfig } from './config/config.ts';
 import { marshalConfig } from './config/marshal.ts';
 import { UPSTREAM_KINDS } from './config/receiver-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { NotifyEvents } from './events/notify-events.ts';
 import { Inhibitor } from './inhibit/inhibitor.ts';
 import type { LiveConfig } from './live-config.ts';
-import type { MatcherMode } from './matcher/parse.ts';
 import { type AlertCounters, registerMetrics } from './metrics.ts';
 import { NotificationLog } from './nflog/notification-log.ts';
 import { AttemptRing } from './notify/attempt-ring.ts';
@@ -26,6 +18,8 @@ import { NotifyMetrics } from './notify/metrics.ts';
 import { Pipeline } from './notify/pipeline.ts';
 import { buildReceivers } from './notify/receivers/build.ts';
 import { Robots } from './notify/receivers/robots/robots.ts';
+import { ALERTMANAGER_DEFAULTS, type AlertmanagerOptions } from './options.ts';
+import { ReloadGauges } from './reload-gauges.ts';
 import { Route } from './route/route.ts';
 import { SilenceStore } from './silence/silence-store.ts';
 import { SnapshotFile } from './snapshots.ts';
@@ -35,67 +29,8 @@ import { TimeIntervals } from './time-interval/time-intervals.ts';
 
 const ATTEMPTS_KEPT = 200;
 const CLOSE_GRACE_MS = 2_000;
-
-export type AlertmanagerOptions = {
-  readonly env: Env;
-  readonly log: Log;
-  readonly registry: Registry;
-  /** NO_CLUSTER for a single node. */
-  readonly cluster: ClusterPort;
-  /** `--storage.path`. */
-  readonly storageDirectory: string;
-  /** `--web.external-url`, without a slash at its end. */
-  readonly externalUrl: string;
-  /** Of this program, for the status page. */
-  readonly version: string;
-  /** The environment's variables, where receivers look for credentials of AWS. */
-  readonly variables?: Readonly<Record<string, string | undefined>>;
-  /** Of this machine; part of the ids of mails. */
-  readonly hostname?: string;
-  /** Reads the configuration anew and commits it; what `/-/reload` calls. Rejects when the new one is refused. */
-  readonly reload: () => Promise<void>;
-  /** `--data.retention`. */
-  readonly retentionMs?: number;
-  /** `--data.maintenance-interval`. */
-  readonly maintenanceIntervalMs?: number;
-  /** `--alerts.gc-interval`. */
-  readonly alertGcIntervalMs?: number;
-  /** `--alerts.per-alertname-limit`; 0 for none. */
-  readonly perAlertnameLimit?: number;
-  /** `--dispatch.maintenance-interval`. */
-  readonly dispatchMaintenanceIntervalMs?: number;
-  /** `--dispatch.start-delay`: first flushes wait for this long after the start. */
-  readonly startDelayMs?: number;
-  /** `--cluster.peer-timeout`. */
-  readonly peerTimeoutMs?: number;
-  /** `--cluster.settle-timeout`: first flushes wait no longer than this for the cluster. */
-  readonly settleTimeoutMs?: number;
-  /** `--silences.max-silences`; 0 for none. */
-  readonly maxSilences?: number;
-  /** `--silences.max-silence-size-bytes`; 0 for none. */
-  readonly maxSilenceBytes?: number;
-  /** `--web.get-concurrency`. */
-  readonly getConcurrency?: number;
-  /** The same as the configuration was read with. */
-  readonly matcherMode?: MatcherMode;
-};
-
-const DEFAULTS = {
-  variables: {},
-  hostname: 'localhost.localdomain',
-  retentionMs: 120 * 3_600_000,
-  maintenanceIntervalMs: 15 * 60_000,
-  alertGcIntervalMs: 30 * 60_000,
-  perAlertnameLimit: 0,
-  dispatchMaintenanceIntervalMs: 30_000,
-  startDelayMs: 0,
-  peerTimeoutMs: 15_000,
-  settleTimeoutMs: 60_000,
-  maxSilences: 0,
-  maxSilenceBytes: 0,
-  getConcurrency: 16,
-  matcherMode: 'fallback',
-} as const satisfies Partial<AlertmanagerOptions>;
+/** How late the end of an alert that nobody repeats is told to history, ms. */
+const TELL_ENDS_MS = 5_000;
 
 /** A configuration of which every part that can fail has succeeded. */
 export type PreparedConfig = { commit(): void };
@@ -112,6 +47,7 @@ export class Alertmanager {
   readonly #snapshots: readonly SnapshotFile[];
   readonly #robots: Robots;
   readonly #attempts = new AttemptRing(ATTEMPTS_KEPT);
+  readonly #events = new NotifyEvents();
   readonly #notifyMetrics: NotifyMetrics;
   readonly #alertCounters: AlertCounters;
   readonly #reloadGauges: ReloadGauges;
@@ -126,18 +62,21 @@ export class Alertmanager {
   #closing: Promise<void> | null = null;
 
   constructor(given: AlertmanagerOptions) {
-    const options = { ...DEFAULTS, ...given };
+    const options = { ...ALERTMANAGER_DEFAULTS, ...given };
     this.#options = options;
     const { env, registry, log, cluster } = options;
     this.#startedAtMs = env.clock.now();
     this.#settled = new Promise((resolve) => {
       this.#openGate = resolve;
     });
+    const events = this.#events;
+    this.#attempts.listen(events);
     this.#provider = new AlertProvider({
       clock: env.clock,
       perAlertnameLimit: options.perAlertnameLimit,
+      events,
     });
-    this.#silences = new SilenceStore({ ...options, env });
+    this.#silences = new SilenceStore({ ...options, env, events });
     this.#notificationLog = new NotificationLog({ ...options, clock: env.clock });
     const silenceChannel = cluster.addState('sil', this.#silences);
     this.#silences.connect((data) => silenceChannel.broadcast(data));
@@ -179,12 +118,22 @@ export class Alertmanager {
     const templates = NotificationTemplates.load(env, config.templates, config.directory);
     const inhibitor = new Inhibitor(config.inhibitRules);
     const timeIntervals = new TimeIntervals(config.timeIntervals);
+    const integrations = buildReceivers(config, used, {
+      env,
+      log: this.#options.log,
+      registry,
+      variables: this.#options.variables,
+      hostname: this.#options.hostname,
+      templates,
+      userAgent: `Alertmanager/${API_VERSION}`,
+      robots: this.#robots,
+    });
     const pipeline = new Pipeline({
       clock: env.clock,
       random: env.random,
       log: this.#options.log,
       metrics: this.#notifyMetrics,
-      attempts: this.#attempts,
+      events: this.#events,
       cluster,
       peerTimeoutMs,
       externalUrl: this.#options.externalUrl,
@@ -193,16 +142,7 @@ export class Alertmanager {
       notificationLog: this.#notificationLog,
       timeIntervals,
       templates,
-      receivers: buildReceivers(config, used, {
-        env,
-        log: this.#options.log,
-        registry,
-        variables: this.#options.variables,
-        hostname: this.#options.hostname,
-        templates,
-        userAgent: `Alertmanager/${API_VERSION}`,
-        robots: this.#robots,
-      }),
+      receivers: integrations,
     });
     const receiverLabels = new Map(config.receivers.map(({ name, labels }) => [name, labels]));
     const parts = {
@@ -212,14 +152,16 @@ export class Alertmanager {
       inhibitor,
       timeIntervals,
       templates,
+      integrations,
       receiverLabels: (name: string) => receiverLabels.get(name) ?? {},
     };
     return { commit: () => this.#commit(parts, pipeline, used) };
   }
 
   /** For the metrics, when a configuration was refused before {@link prepare} or by it. */
-  noteFailedReload(): void {
+  noteFailedReload(error: unknown): void {
     this.#reloadGauges.failed();
+    this.#events.tell({ kind: 'reload', error: errorText(error) });
   }
 
   /**
@@ -241,7 +183,10 @@ export class Alertmanager {
     this.#every('maintenance', this.#options.maintenanceIntervalMs, () => {
       for (const snapshot of this.#snapshots) snapshot.maintain();
     });
+    this.#every('alert ends', TELL_ENDS_MS, () => this.#provider.tellEnds());
     this.#every('alert gc', this.#options.alertGcIntervalMs, () => {
+      // Told before they are forgotten.
+      this.#provider.tellEnds();
       this.#provider.collect();
     });
     void this.#settle();
@@ -275,7 +220,6 @@ export class Alertmanager {
         await this.#options.reload();
         return text(200, '');
       } catch (error) {
-        this.noteFailedReload();
         return text(500, `failed to reload config: ${errorText(error)}\n`);
       }
     });
@@ -330,6 +274,7 @@ export class Alertmanager {
       for (const { kind } of integrations) this.#notifyMetrics.introduce(kind);
     }
     this.#reloadGauges.succeeded(parts.config.text, env.clock.now());
+    this.#events.tell({ kind: 'reload', error: '' });
     if (this.#isStarted) this.#begin(this.#live);
   }
 
@@ -391,37 +336,5 @@ export class Alertmanager {
       if (!this.#stop.signal.aborted) this.#every(name, intervalMs, work);
     });
     this.#timers.set(name, timer);
-  }
-}
-
-class ReloadGauges {
-  readonly #successful: Gauge;
-  readonly #timestamp: Gauge;
-  readonly #hash: Gauge;
-
-  constructor(registry: Registry) {
-    this.#successful = registry.gauge(
-      'alertmanager_config_last_reload_successful',
-      'Whether the last configuration reload attempt was successful.',
-    );
-    this.#timestamp = registry.gauge(
-      'alertmanager_config_last_reload_success_timestamp_seconds',
-      'Timestamp of the last successful configuration reload.',
-    );
-    this.#hash = registry.gauge(
-      'alertmanager_config_hash',
-      'Hash of the currently loaded alertmanager configuration.',
-    );
-  }
-
-  /** The hash is the first six bytes of the MD5 of the file, so that equal files have equal values on all members. */
-  succeeded(text: string, nowMs: number): void {
-    this.#successful.set(1);
-    this.#timestamp.set(nowMs / 1000);
-    this.#hash.set(createHash('md5').update(text).digest().readUIntBE(0, 6));
-  }
-
-  failed(): void {
-    this.#successful.set(0);
   }
 }

@@ -1,4 +1,4 @@
-export { Alertmanager, type AlertmanagerOptions, type PreparedConfig } from './alertmanager.ts';
+export { Alertmanager, type PreparedConfig } from './alertmanager.ts';
 export { API_VERSION } from './api/status.ts';
 export {
   type ClusterChannel,
@@ -26,6 +26,7 @@ export {
   SnapshotError,
 } from './errors.ts';
 export { type MatcherMode, parseMatchers } from './matcher/parse.ts';
+export type { AlertmanagerOptions } from './options.ts';
 export { createDingtalkSink, type DingtalkSinkOptions } from './sink/dingtalk-sink.ts';
 export type { SinkMessage } from './sink/message.ts';
 export { templateDataFromJson } from './template/data-from-json.ts';

@@ -1,6 +1,7 @@
 import type { AlertmanagerConfig } from './config/config.ts';
 import type { Dispatcher } from './dispatch/dispatcher.ts';
 import type { Inhibitor } from './inhibit/inhibitor.ts';
+import type { Integration } from './notify/integration.ts';
 import type { Route } from './route/route.ts';
 import type { NotificationTemplates } from './template/templates.ts';
 import type { TimeIntervals } from './time-interval/time-intervals.ts';
@@ -15,5 +16,7 @@ export type LiveConfig = {
   readonly timeIntervals: TimeIntervals;
   readonly dispatcher: Dispatcher;
   readonly templates: NotificationTemplates;
+  /** By receiver name; of receivers that some route uses. */
+  readonly integrations: ReadonlyMap<string, readonly Integration[]>;
   receiverLabels(name: string): Readonly<Record<string, string>>;
 };

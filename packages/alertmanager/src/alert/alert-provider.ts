@@ -1,5 +1,7 @@
 import { type Clock, LimitError } from '@pollux/base';
 import { ALERT_NAME, type Labels } from '@pollux/model';
+import type { AlertChange } from '../events/notify-event.ts';
+import type { NotifyEvents } from '../events/notify-events.ts';
 import { type Alert, AlertIdentity, isResolvedAt, mergeAlerts } from './alert.ts';
 
 /** Told of every accepted version of an alert, and of alerts that were forgotten. Must not throw. */
@@ -12,6 +14,7 @@ export type AlertProviderOptions = {
   readonly clock: Clock;
   /** Most live alerts of one alertname; 0 for no limit (`--alerts.per-alertname-limit`). */
   readonly perAlertnameLimit: number;
+  readonly events: NotifyEvents;
 };
 
 /** All alerts that were received and not yet forgotten, by their labels. Memory only; senders repeat themselves. */
@@ -21,9 +24,12 @@ export class AlertProvider {
   readonly #countByName = new Map<string, number>();
   readonly #listeners = new Set<AlertListener>();
   #limited = 0;
+  /** Ends that came without a word of the sender are told up to here, ms. */
+  #endsToldMs = 0;
 
   constructor(options: AlertProviderOptions) {
     this.#options = options;
+    this.#endsToldMs = options.clock.now();
   }
 
   get size(): number {
@@ -48,6 +54,7 @@ export class AlertProvider {
     if (known === undefined) this.#admit(alert);
     else if (overlaps(known, alert)) stored = mergeAlerts(known, alert, this.#options.clock.now());
     this.#alerts.set(key, stored);
+    if (this.#options.events.isHeard) this.#tellChange(known, stored);
     for (const listener of this.#listeners) listener.onAlert(stored);
   }
 
@@ -84,6 +91,39 @@ export class AlertProvider {
     return count;
   }
 
+  /** Tells of alerts that ended since the last call because nobody repeated them. Call it every few seconds. */
+  tellEnds(): void {
+    const { clock, events } = this.#options;
+    const nowMs = clock.now();
+    if (events.isHeard) {
+      for (const alert of this.#alerts.values()) {
+        if (this.#isEndUntold(alert, nowMs)) this.#tell('timed out', alert);
+      }
+    }
+    this.#endsToldMs = nowMs;
+  }
+
+  #tellChange(known: Alert | undefined, stored: Alert): void {
+    const nowMs = this.#options.clock.now();
+    if (known !== undefined && this.#isEndUntold(known, nowMs)) this.#tell('timed out', known);
+    const wasFiring = known !== undefined && !isResolvedAt(known, nowMs);
+    if (isResolvedAt(stored, nowMs)) {
+      if (wasFiring) this.#tell('resolved', stored);
+      return;
+    }
+    if (!wasFiring) this.#tell('fired', stored);
+    else if (!isSameText(known, stored)) this.#tell('changed', stored);
+  }
+
+  /** A sender that says "ended" gives an end no later than its word; any other end comes by itself. */
+  #isEndUntold({ endsAtMs, updatedAtMs }: Alert, nowMs: number): boolean {
+    return endsAtMs > this.#endsToldMs && endsAtMs <= nowMs && endsAtMs > updatedAtMs;
+  }
+
+  #tell(change: AlertChange, alert: Alert): void {
+    this.#options.events.tell({ kind: 'alert', change, alert });
+  }
+
   #admit(alert: Alert): void {
     const limit = this.#options.perAlertnameLimit;
     const name = alert.identity.labels.get(ALERT_NAME);
@@ -104,6 +144,12 @@ export class AlertProvider {
     if (count === 0) this.#countByName.delete(name);
     else this.#countByName.set(name, count);
   }
+}
+
+function isSameText(a: Alert, b: Alert): boolean {
+  if (a.annotations.size !== b.annotations.size || a.generatorUrl !== b.generatorUrl) return false;
+  for (const [name, value] of a.annotations) if (b.annotations.get(name) !== value) return false;
+  return true;
 }
 
 function overlaps(a: Alert, b: Alert): boolean {

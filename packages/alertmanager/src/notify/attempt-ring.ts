@@ -1,22 +1,5 @@
-import type { NotificationReason } from './notification.ts';
-
-/** One notification as it ended, for the console. */
-export type NotificationAttempt = {
-  /** When it ended, ms. */
-  readonly timeMs: number;
-  readonly receiver: string;
-  readonly integration: string;
-  readonly groupKey: string;
-  readonly reason: NotificationReason;
-  readonly firing: number;
-  readonly resolved: number;
-  readonly result: 'sent' | 'failed' | 'sent by another member';
-  /** Requests made. */
-  readonly attempts: number;
-  readonly durationMs: number;
-  /** Empty when sent. Holds no secrets: errors of receivers name origins only. */
-  readonly error: string;
-};
+import type { NotifyEvents } from '../events/notify-events.ts';
+import type { NotificationAttempt } from './attempt.ts';
 
 /** The last notifications, oldest first. */
 export class AttemptRing {
@@ -25,6 +8,13 @@ export class AttemptRing {
 
   constructor(capacity: number) {
     this.#capacity = capacity;
+  }
+
+  /** From now on every notification that ends is kept. */
+  listen(events: NotifyEvents): void {
+    events.subscribe((event) => {
+      if (event.kind === 'delivery') this.add(event.outcome);
+    });
   }
 
   add(attempt: NotificationAttempt): void {

@@ -5,18 +5,18 @@ import type { Log } from '@pollux/telemetry';
 import type { Alert } from '../alert/alert.ts';
 import type { ClusterPort } from '../cluster-port.ts';
 import { DeliveryError } from '../errors.ts';
+import type { NotifyEvents } from '../events/notify-events.ts';
 import type { Inhibitor } from '../inhibit/inhibitor.ts';
 import type { NotificationLog } from '../nflog/notification-log.ts';
 import type { SilenceStore } from '../silence/silence-store.ts';
 import type { NotificationTemplates } from '../template/templates.ts';
 import type { TimeIntervals } from '../time-interval/time-intervals.ts';
-import type { AttemptRing } from './attempt-ring.ts';
 import { type Batch, type Flush, runStages, type Stage } from './batch.ts';
 import type { Integration } from './integration.ts';
 import type { NotifyMetrics } from './metrics.ts';
 import { type Notification, notificationOf } from './notification.ts';
 import { routeLabels } from './route-labels.ts';
-import { dedupStage, dueReason } from './stages/dedup-stage.ts';
+import { dedupStage, verdictOf } from './stages/dedup-stage.ts';
 import { inhibitStage } from './stages/inhibit-stage.ts';
 import { logStage } from './stages/log-stage.ts';
 import { sendStage } from './stages/send-stage.ts';
@@ -29,7 +29,7 @@ export type PipelineOptions = {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: NotifyMetrics;
-  readonly attempts: AttemptRing;
+  readonly events: NotifyEvents;
   readonly cluster: ClusterPort;
   readonly peerTimeoutMs: number;
   readonly externalUrl: string;
@@ -49,16 +49,18 @@ export type PipelineOptions = {
  *                                                    └→ wait → dedup → send → log     (integration 1) …
  */
 export class Pipeline {
+  readonly #events: NotifyEvents;
   readonly #shared: readonly Stage[];
   readonly #perReceiver: ReadonlyMap<string, readonly (readonly Stage[])[]>;
 
   constructor(options: PipelineOptions) {
-    const { metrics, timeIntervals } = options;
+    const { metrics, timeIntervals, events } = options;
+    this.#events = events;
     this.#shared = [
-      inhibitStage(options.inhibitor, metrics),
-      activeTimeStage(timeIntervals, metrics),
-      muteTimeStage(timeIntervals, metrics),
-      silenceStage(options.silences, metrics),
+      inhibitStage(options.inhibitor, metrics, events),
+      activeTimeStage(timeIntervals, metrics, events),
+      muteTimeStage(timeIntervals, metrics, events),
+      silenceStage(options.silences, metrics, events),
     ];
     const ways = new Map<string, readonly (readonly Stage[])[]>();
     for (const [name, integrations] of options.receivers) {
@@ -72,6 +74,7 @@ export class Pipeline {
 
   /** True when every integration did what the log called for; failures are logged and counted where they happen. */
   async notify(flush: Flush, alerts: readonly Alert[]): Promise<boolean> {
+    if (this.#events.isHeard) this.#events.tell({ kind: 'flush', flush, alerts });
     const start: Batch = {
       flush,
       alerts,
@@ -93,19 +96,19 @@ export class Pipeline {
 }
 
 function wayOf(options: PipelineOptions, integration: Integration): readonly Stage[] {
-  const { notificationLog } = options;
+  const { notificationLog, events } = options;
   return [
     waitStage(options.cluster, options.clock, options.peerTimeoutMs),
-    dedupStage(notificationLog, integration),
+    dedupStage(notificationLog, integration, events),
     sendStage({
       clock: options.clock,
       random: options.random,
       log: options.log,
       metrics: options.metrics,
-      attempts: options.attempts,
+      events,
       integration,
       compose: (batch) => compose(options, batch, integration),
-      isStillDue: (batch) => dueReason(notificationLog, integration, batch) !== null,
+      isStillDue: (batch) => verdictOf(notificationLog, integration, batch).isDue,
     }),
     logStage(notificationLog, integration),
   ];

@@ -2,6 +2,7 @@ import { SeededRandom, VirtualClock } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NotifyEvents } from '../events/notify-events.ts';
 import { fromMs } from '../wire/timestamp.ts';
 import { type SilenceRecord, silenceRecord } from './codec.ts';
 import { SilenceStore } from './silence-store.ts';
@@ -14,6 +15,7 @@ function store(clock = new VirtualClock(NOW)): SilenceStore {
     retentionMs: 1_000_000,
     maxSilences: 0,
     maxSilenceBytes: 0,
+    events: new NotifyEvents(),
   });
 }
 

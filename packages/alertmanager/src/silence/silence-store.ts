@@ -2,6 +2,8 @@ import { type Env, uuid } from '@pollux/base';
 import { type Labels, Matcher } from '@pollux/model';
 import type { ClusterStatePart } from '../cluster-port.ts';
 import { SilenceError, SilenceLimitError, SilenceNotFoundError } from '../errors.ts';
+import type { SilenceEvent } from '../events/notify-event.ts';
+import type { NotifyEvents } from '../events/notify-events.ts';
 import { after, compareTimes, fromMs, toMs, type WireTime } from '../wire/timestamp.ts';
 import { decodeSilences, encodeSilences, type SilenceRecord, silenceRecord } from './codec.ts';
 import {
@@ -24,6 +26,7 @@ export type SilenceStoreOptions = {
   readonly maxSilences: number;
   /** Of one encoded silence; 0 for no limit. */
   readonly maxSilenceBytes: number;
+  readonly events: NotifyEvents;
 };
 
 /** A new silence or an edit, as the API takes it. */
@@ -131,7 +134,9 @@ export class SilenceStore implements ClusterStatePart {
   merge(data: Uint8Array): void {
     const nowMs = this.#options.env.clock.now();
     for (const record of decodeSilences(data)) {
+      const known = this.get(record.silence.id);
       if (!this.#take(record, nowMs)) continue;
+      this.#tell(known, record.silence, 'cluster');
       if (record.bytes.length <= MAX_RELAY_BYTES) this.#broadcast(record.bytes);
     }
   }
@@ -170,8 +175,20 @@ export class SilenceStore implements ClusterStatePart {
 
   #publish(silence: Silence): void {
     const record = silenceRecord(silence, this.#expiry(silence.endsAt));
+    this.#tell(this.get(silence.id), silence, 'here');
     this.#store(record);
     this.#broadcast(record.bytes);
+  }
+
+  #tell(known: Silence | undefined, silence: Silence, origin: SilenceEvent['origin']): void {
+    const { events, env } = this.#options;
+    if (!events.isHeard) return;
+    const nowMs = env.clock.now();
+    const isOver = stateAt(silence, nowMs) === 'expired';
+    // One that was over before it was heard of is no news.
+    if (known === undefined && isOver) return;
+    const change = known === undefined ? 'created' : isOver ? 'expired' : 'edited';
+    events.tell({ kind: 'silence', change, silence, origin });
   }
 
   #expiry(endsAt: WireTime): WireTime {

@@ -5,9 +5,10 @@ import { EVERYONE, type HttpResponse, SeededRandom, VirtualClock } from '@pollux
 import { NodeFiles, NodeWorkers } from '@pollux/base/node';
 import { Router } from '@pollux/http';
 import { Log, Registry } from '@pollux/telemetry';
-import { Alertmanager, type AlertmanagerOptions } from '../alertmanager.ts';
+import { Alertmanager } from '../alertmanager.ts';
 import { type ClusterPort, NO_CLUSTER } from '../cluster-port.ts';
 import { readConfig } from '../config/config.ts';
+import type { AlertmanagerOptions } from '../options.ts';
 import { type Delivery, FakeNet } from './fake-net.ts';
 
 /** One Alertmanager over a virtual clock, a fake network and a directory of its own. For tests. */
@@ -46,13 +47,22 @@ export class TestNode {
       storageDirectory: this.directory,
       externalUrl: 'http://am.example',
       version: '0.1.0',
-      reload: async () => this.applyConfig(this.configText),
+      reload: async () => this.#reload(),
       ...options.settings,
     });
     this.#router = new Router({ monotonic: () => this.clock.monotonic() });
     this.alertmanager.registerRoutes(this.#router);
     this.applyConfig(options.config);
     this.alertmanager.start();
+  }
+
+  #reload(): void {
+    try {
+      this.applyConfig(this.configText);
+    } catch (error) {
+      this.alertmanager.noteFailedReload(error);
+      throw error;
+    }
   }
 
   applyConfig(text: string): void {

@@ -4,6 +4,7 @@ import { fingerprint, Labels } from '@pollux/model';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alertHash, xxh64 } from '../alert/hash.ts';
+import { NotifyEvents } from '../events/notify-events.ts';
 import { decodeLog, encodeLog, logRecord } from '../nflog/codec.ts';
 import { NotificationLog } from '../nflog/notification-log.ts';
 import { decodeSilences, encodeSilences, silenceRecord } from '../silence/codec.ts';
@@ -128,6 +129,7 @@ describe('silences on the wire', () => {
       retentionMs: 1e6,
       maxSilences: 0,
       maxSilenceBytes: 0,
+      events: new NotifyEvents(),
     });
     const matcher = (pattern: string): Uint8Array =>
       new MessageWriter().integer(1, 1).text(2, 'a').text(3, pattern).take();
@@ -176,6 +178,7 @@ describe.skipIf(!hasReal)(`snapshot files of a real Alertmanager 0.25${why}`, ()
       retentionMs: 432e6,
       maxSilences: 0,
       maxSilenceBytes: 0,
+      events: new NotifyEvents(),
     });
     store.load(silences);
     expect(text(store.marshal())).toBe(text(silences));

@@ -90,7 +90,7 @@ async function assemble(
       const prepared = [manager.prepare(load()), ...prepareWebhook()];
       for (const part of prepared) part.commit();
     } catch (error) {
-      manager.noteFailedReload();
+      manager.noteFailedReload(error);
       log.error('loading the configuration failed; the old one runs on', { err: errorText(error) });
       throw error;
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LogEntry } from '../../nflog/entry.ts';
 import { fromMs } from '../../wire/timestamp.ts';
-import { needsUpdate, type UpdateQuestion } from './dedup-stage.ts';
+import { type UpdateQuestion, updateVerdict } from './dedup-stage.ts';
 
 const NOW = 10_000_000;
 const REPEAT = 3_600_000;
@@ -22,7 +22,7 @@ function entry(
 }
 
 function ask(found: LogEntry | null, question: Partial<UpdateQuestion>): string | null {
-  return needsUpdate(found, {
+  const verdict = updateVerdict(found, {
     firing: [],
     resolved: [],
     sendResolved: true,
@@ -30,6 +30,7 @@ function ask(found: LogEntry | null, question: Partial<UpdateQuestion>): string 
     repeatIntervalMs: REPEAT,
     ...question,
   });
+  return verdict.isDue ? verdict.reason : null;
 }
 
 describe('what the notification log calls for', () => {

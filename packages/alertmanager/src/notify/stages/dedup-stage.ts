@@ -1,36 +1,56 @@
-import { isResolvedAt } from '../../alert/alert.ts';
+import { type Alert, isResolvedAt } from '../../alert/alert.ts';
+import type { NotifyEvents } from '../../events/notify-events.ts';
 import type { LogEntry } from '../../nflog/entry.ts';
 import type { NotificationLog } from '../../nflog/notification-log.ts';
 import { toMs } from '../../wire/timestamp.ts';
-import type { Batch, Stage } from '../batch.ts';
+import type { Batch, Flush, Stage } from '../batch.ts';
 import type { Integration } from '../integration.ts';
 import type { NotificationReason } from '../notification.ts';
 
 /** Ends the way unless the notification log calls for a notification. */
-export function dedupStage(log: NotificationLog, integration: Integration): Stage {
+export function dedupStage(
+  log: NotificationLog,
+  integration: Integration,
+  events: NotifyEvents,
+): Stage {
   return async (batch) => {
     const { flush, alerts } = batch;
-    const firing: bigint[] = [];
-    const resolved: bigint[] = [];
-    for (const alert of alerts) {
-      (isResolvedAt(alert, flush.nowMs) ? resolved : firing).push(alert.identity.hash);
+    const asked = { ...batch, ...hashesOf(alerts, flush.nowMs) };
+    const verdict = verdictOf(log, integration, asked);
+    if (events.isHeard) {
+      events.tell({ kind: 'verdict', flush, receiver: integration.receiver, alerts, verdict });
     }
-    const asked = { ...batch, firing, resolved };
-    const reason = dueReason(log, integration, asked);
-    if (reason === null) return null;
+    if (!verdict.isDue) return null;
     // A conversation that begins anew knows nothing of the last one.
+    const { reason } = verdict;
     const known = log.find(flush.groupKeySpellings, integration.receiver)?.memory;
     return { ...asked, reason, memory: new Map(reason === 'first notification' ? [] : known) };
   };
 }
 
+/** The hashes by which the log knows the alerts of a flush. */
+export function hashesOf(
+  alerts: readonly Alert[],
+  nowMs: number,
+): { readonly firing: readonly bigint[]; readonly resolved: readonly bigint[] } {
+  const firing: bigint[] = [];
+  const resolved: bigint[] = [];
+  for (const alert of alerts) {
+    (isResolvedAt(alert, nowMs) ? resolved : firing).push(alert.identity.hash);
+  }
+  return { firing, resolved };
+}
+
 /** What the log calls for now; another member may have notified since the last look. */
-export function dueReason(
+export function verdictOf(
   log: NotificationLog,
-  integration: Integration,
-  { flush, firing, resolved }: Batch,
-): NotificationReason | null {
-  return needsUpdate(log.find(flush.groupKeySpellings, integration.receiver), {
+  integration: Pick<Integration, 'receiver' | 'sendResolved'>,
+  batch: Pick<Batch, 'firing' | 'resolved'> & {
+    readonly flush: Pick<Flush, 'groupKeySpellings' | 'nowMs' | 'route'>;
+  },
+): UpdateVerdict {
+  const { flush, firing, resolved } = batch;
+  return updateVerdict(log.find(flush.groupKeySpellings, integration.receiver), {
     firing,
     resolved,
     sendResolved: integration.sendResolved,
@@ -47,18 +67,42 @@ export type UpdateQuestion = {
   readonly repeatIntervalMs: number;
 };
 
-/** Why a notification is due, or null when none is. The rules are those of every member of the cluster. */
-export function needsUpdate(
+/** Whether a notification is due, and why or why not. */
+export type UpdateVerdict =
+  | { readonly isDue: true; readonly reason: NotificationReason }
+  | {
+      readonly isDue: false;
+      readonly because: 'nothing fires and nothing was notified' | 'its end was notified';
+    }
+  | {
+      readonly isDue: false;
+      readonly because: 'notified already';
+      /** From then on it is repeated, ms. */
+      readonly repeatAtMs: number;
+    };
+
+const due = (reason: NotificationReason): UpdateVerdict => ({ isDue: true, reason });
+
+/** The rules are those of every member of the cluster. */
+export function updateVerdict(
   entry: LogEntry | null,
   { firing, resolved, sendResolved, nowMs, repeatIntervalMs }: UpdateQuestion,
-): NotificationReason | null {
-  if (entry === null) return firing.length > 0 ? 'first notification' : null;
-  if (!isSubset(firing, entry.firing)) {
-    return entry.firing.length === 0 ? 'first notification' : 'new alerts added';
+): UpdateVerdict {
+  if (entry === null) {
+    if (firing.length > 0) return due('first notification');
+    return { isDue: false, because: 'nothing fires and nothing was notified' };
   }
-  if (firing.length === 0) return entry.firing.length > 0 ? 'all alerts resolved' : null;
-  if (sendResolved && !isSubset(resolved, entry.resolved)) return 'some alerts resolved';
-  return toMs(entry.timestamp) < nowMs - repeatIntervalMs ? 'repeat interval elapsed' : null;
+  if (!isSubset(firing, entry.firing)) {
+    return due(entry.firing.length === 0 ? 'first notification' : 'new alerts added');
+  }
+  if (firing.length === 0) {
+    if (entry.firing.length > 0) return due('all alerts resolved');
+    return { isDue: false, because: 'its end was notified' };
+  }
+  if (sendResolved && !isSubset(resolved, entry.resolved)) return due('some alerts resolved');
+  const repeatAtMs = toMs(entry.timestamp) + repeatIntervalMs;
+  if (repeatAtMs < nowMs) return due('repeat interval elapsed');
+  return { isDue: false, because: 'notified already', repeatAtMs };
 }
 
 function isSubset(part: readonly bigint[], whole: readonly bigint[]): boolean {

@@ -2,7 +2,9 @@ import { type Clock, errorText, type Random, sleep, TimeoutError } from '@pollux
 import type { Log } from '@pollux/telemetry';
 import { isResolvedAt } from '../../alert/alert.ts';
 import { DeliveryError, type FailureReason } from '../../errors.ts';
-import type { AttemptRing, NotificationAttempt } from '../attempt-ring.ts';
+import type { FailedAttemptEvent } from '../../events/notify-event.ts';
+import type { NotifyEvents } from '../../events/notify-events.ts';
+import type { NotificationAttempt } from '../attempt.ts';
 import type { Batch, Stage } from '../batch.ts';
 import type { Integration } from '../integration.ts';
 import type { NotifyMetrics } from '../metrics.ts';
@@ -16,7 +18,7 @@ export type SendStageOptions = {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: NotifyMetrics;
-  readonly attempts: AttemptRing;
+  readonly events: NotifyEvents;
   readonly integration: Integration;
   /** Makes the message of the alerts that are sent. May reject when a template of the route fails. */
   readonly compose: (batch: Batch) => Notification;
@@ -91,7 +93,9 @@ async function sendUntilAccepted(
     } catch (error) {
       metrics.latency.with(name).observe((clock.monotonic() - startMs) / 1000);
       metrics.requestsFailed.with(name).inc();
-      if (!(error instanceof DeliveryError && error.retry)) throw error;
+      const isRetried = error instanceof DeliveryError && error.retry;
+      tellFailed(options, batch, { attempt: tries.count, error: errorText(error), isRetried });
+      if (!isRetried) throw error;
       last = error;
       log.warn('Notify attempt failed, will retry later', {
         receiver: integration.receiver.groupName,
@@ -117,24 +121,41 @@ function failureReason(error: unknown, signal: AbortSignal): FailureReason {
   return error instanceof DeliveryError ? error.reason : 'other';
 }
 
+function tellFailed(
+  { events, integration }: SendStageOptions,
+  { flush }: Batch,
+  failure: Pick<FailedAttemptEvent, 'attempt' | 'error' | 'isRetried'>,
+): void {
+  if (!events.isHeard) return;
+  events.tell({ kind: 'failed attempt', flush, receiver: integration.receiver, ...failure });
+}
+
 function record(
-  { clock, attempts, integration }: SendStageOptions,
+  { clock, events, integration }: SendStageOptions,
   batch: Batch,
   outcome: Pick<NotificationAttempt, 'result' | 'attempts' | 'error'> & {
     readonly startMs: number;
   },
 ): void {
-  attempts.add({
-    timeMs: clock.now(),
-    receiver: integration.receiver.groupName,
-    integration: `${integration.receiver.integration}[${integration.receiver.index}]`,
-    groupKey: batch.flush.groupKey,
-    reason: batch.reason,
-    firing: batch.firing.length,
-    resolved: batch.resolved.length,
-    result: outcome.result,
-    attempts: outcome.attempts,
-    durationMs: Math.round(clock.monotonic() - outcome.startMs),
-    error: outcome.error,
+  if (!events.isHeard) return;
+  const { receiver } = integration;
+  events.tell({
+    kind: 'delivery',
+    flush: batch.flush,
+    receiver,
+    alerts: batch.alerts,
+    outcome: {
+      timeMs: clock.now(),
+      receiver: receiver.groupName,
+      integration: `${receiver.integration}[${receiver.index}]`,
+      groupKey: batch.flush.groupKey,
+      reason: batch.reason,
+      firing: batch.firing.length,
+      resolved: batch.resolved.length,
+      result: outcome.result,
+      attempts: outcome.attempts,
+      durationMs: Math.round(clock.monotonic() - outcome.startMs),
+      error: outcome.error,
+    },
   });
 }

@@ -1,14 +1,29 @@
+import type { Alert } from '../../alert/alert.ts';
+import type { Withheld } from '../../events/notify-event.ts';
+import type { NotifyEvents } from '../../events/notify-events.ts';
 import type { SilenceStore } from '../../silence/silence-store.ts';
 import type { Stage } from '../batch.ts';
 import type { NotifyMetrics } from '../metrics.ts';
 
 /** Drops alerts that a silence applies to. */
-export function silenceStage(silences: SilenceStore, metrics: NotifyMetrics): Stage {
+export function silenceStage(
+  silences: SilenceStore,
+  metrics: NotifyMetrics,
+  events: NotifyEvents,
+): Stage {
   return async (batch) => {
-    const alerts = batch.alerts.filter(
-      ({ identity }) => silences.silencedBy(identity.labels).length === 0,
-    );
-    metrics.suppressed.with('silence').inc(batch.alerts.length - alerts.length);
+    const { flush } = batch;
+    const alerts: Alert[] = [];
+    const withheld: Withheld[] = [];
+    for (const alert of batch.alerts) {
+      const by = silences.silencedBy(alert.identity.labels);
+      if (by.length === 0) alerts.push(alert);
+      else withheld.push({ alert, by });
+    }
+    metrics.suppressed.with('silence').inc(withheld.length);
+    if (withheld.length > 0 && events.isHeard) {
+      events.tell({ kind: 'withheld', flush, reason: 'silence', withheld });
+    }
     return { ...batch, alerts };
   };
 }

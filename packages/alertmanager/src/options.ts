@@ -1,0 +1,65 @@
+import type { Env } from '@pollux/base';
+import type { Log, Registry } from '@pollux/telemetry';
+import type { ClusterPort } from './cluster-port.ts';
+import type { MatcherMode } from './matcher/parse.ts';
+
+export type AlertmanagerOptions = {
+  readonly env: Env;
+  readonly log: Log;
+  readonly registry: Registry;
+  /** NO_CLUSTER for a single node. */
+  readonly cluster: ClusterPort;
+  /** `--storage.path`. */
+  readonly storageDirectory: string;
+  /** `--web.external-url`, without a slash at its end. */
+  readonly externalUrl: string;
+  /** Of this program, for the status page. */
+  readonly version: string;
+  /** The environment's variables, where receivers look for credentials of AWS. */
+  readonly variables?: Readonly<Record<string, string | undefined>>;
+  /** Of this machine; part of the ids of mails. */
+  readonly hostname?: string;
+  /** Reads the configuration anew and commits it; what `/-/reload` calls. Notes a failure and rejects when the new one is refused. */
+  readonly reload: () => Promise<void>;
+  /** `--data.retention`. */
+  readonly retentionMs?: number;
+  /** `--data.maintenance-interval`. */
+  readonly maintenanceIntervalMs?: number;
+  /** `--alerts.gc-interval`. */
+  readonly alertGcIntervalMs?: number;
+  /** `--alerts.per-alertname-limit`; 0 for none. */
+  readonly perAlertnameLimit?: number;
+  /** `--dispatch.maintenance-interval`. */
+  readonly dispatchMaintenanceIntervalMs?: number;
+  /** `--dispatch.start-delay`: first flushes wait for this long after the start. */
+  readonly startDelayMs?: number;
+  /** `--cluster.peer-timeout`. */
+  readonly peerTimeoutMs?: number;
+  /** `--cluster.settle-timeout`: first flushes wait no longer than this for the cluster. */
+  readonly settleTimeoutMs?: number;
+  /** `--silences.max-silences`; 0 for none. */
+  readonly maxSilences?: number;
+  /** `--silences.max-silence-size-bytes`; 0 for none. */
+  readonly maxSilenceBytes?: number;
+  /** `--web.get-concurrency`. */
+  readonly getConcurrency?: number;
+  /** The same as the configuration was read with. */
+  readonly matcherMode?: MatcherMode;
+};
+
+export const ALERTMANAGER_DEFAULTS = {
+  variables: {},
+  hostname: 'localhost.localdomain',
+  retentionMs: 120 * 3_600_000,
+  maintenanceIntervalMs: 15 * 60_000,
+  alertGcIntervalMs: 30 * 60_000,
+  perAlertnameLimit: 0,
+  dispatchMaintenanceIntervalMs: 30_000,
+  startDelayMs: 0,
+  peerTimeoutMs: 15_000,
+  settleTimeoutMs: 60_000,
+  maxSilences: 0,
+  maxSilenceBytes: 0,
+  getConcurrency: 16,
+  matcherMode: 'fallback',
+} as const satisfies Partial<AlertmanagerOptions>;
