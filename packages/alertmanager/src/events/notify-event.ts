@@ -3,7 +3,7 @@ import type { LogReceiver } from '../nflog/entry.ts';
 import type { NotificationAttempt } from '../notify/attempt.ts';
 import type { Flush } from '../notify/batch.ts';
 import type { SuppressReason } from '../notify/metrics.ts';
-import type { UpdateVerdict } from '../notify/stages/dedup-stage.ts';
+import type { UpdateVerdict } from '../notify/update-verdict.ts';
 import type { Silence } from '../silence/silence.ts';
 
 /**

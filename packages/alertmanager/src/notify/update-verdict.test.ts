@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { LogEntry } from '../../nflog/entry.ts';
-import { fromMs } from '../../wire/timestamp.ts';
-import { type UpdateQuestion, updateVerdict } from './dedup-stage.ts';
+import type { LogEntry } from '../nflog/entry.ts';
+import { fromMs } from '../wire/timestamp.ts';
+import { type UpdateQuestion, updateVerdict } from './update-verdict.ts';
 
 const NOW = 10_000_000;
 const REPEAT = 3_600_000;
