@@ -26,7 +26,7 @@ const BAD_SERVER_FILES = [
   {
     what: 'a bad duration',
     text: 'global:\n  scrape_interval: 1sec\n',
-    says: /:2:20: global\.scrape_interval: not a valid duration string: "1sec"; write for example 30s/,
+    says: /:2:20: global\.scrape_interval: unknown unit "sec" in duration "1sec"; write for example 30s/,
   },
   {
     what: 'a bad regex in relabelling',

@@ -90,7 +90,7 @@ describe('a bad configuration is refused with its place and reason', () => {
     [BASE.replace('r}', 'r, group_by: [a, a]}'), 'duplicated label "a" in group_by'],
     [BASE.replace('r}', 'r, group_interval: 0s}'), 'group_interval cannot be zero'],
     [BASE.replace('r}', 'r, repeat_interval: 0s}'), 'repeat_interval cannot be zero'],
-    [BASE.replace('r}', 'r, group_wait: 3x}'), 'not a valid duration string: "3x"'],
+    [BASE.replace('r}', 'r, group_wait: 3x}'), 'unknown unit "x" in duration "3x"'],
     [BASE.replace('r}', 'r, routes: [{match_re: {a: "("}}]}'), 'error parsing regexp'],
     [BASE.replace('r}', 'r, routes: [{matchers: ["a=~(?=x)"]}]}'), 'error parsing regexp'],
     [BASE.replace('r}', 'r, routes: [{matchers: ["a"]}]}'), 'bad matcher format: a'],
