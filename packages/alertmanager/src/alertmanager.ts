@@ -3,15 +3,19 @@ import { type Router, text } from '@pollux/http';
 import { renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
 import { AlertProvider } from './alert/alert-provider.ts';
 import { registerApi } from './api/api.ts';
+import { ConcurrencyLimit } from './api/concurrency-limit.ts';
 import { API_VERSION } from './api/status.ts';
+import { registerApiV3 } from './api-v3/api-v3.ts';
 import type { AlertmanagerConfig } from './config/config.ts';
 import { marshalConfig } from './config/marshal.ts';
 import { UPSTREAM_KINDS } from './config/receiver-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { NotifyEvents } from './events/notify-events.ts';
+import { DeliveriesUnderWay } from './explain/deliveries-under-way.ts';
 import { Inhibitor } from './inhibit/inhibitor.ts';
 import type { LiveConfig } from './live-config.ts';
 import { type AlertCounters, registerMetrics } from './metrics.ts';
+import type { LogReceiver } from './nflog/entry.ts';
 import { NotificationLog } from './nflog/notification-log.ts';
 import { AttemptRing } from './notify/attempt-ring.ts';
 import { NotifyMetrics } from './notify/metrics.ts';
@@ -48,6 +52,7 @@ export class Alertmanager {
   readonly #robots: Robots;
   readonly #attempts = new AttemptRing(ATTEMPTS_KEPT);
   readonly #events = new NotifyEvents();
+  readonly #underWay: DeliveriesUnderWay;
   readonly #notifyMetrics: NotifyMetrics;
   readonly #alertCounters: AlertCounters;
   readonly #reloadGauges: ReloadGauges;
@@ -71,6 +76,7 @@ export class Alertmanager {
     });
     const events = this.#events;
     this.#attempts.listen(events);
+    this.#underWay = new DeliveriesUnderWay(events, () => env.clock.now());
     this.#provider = new AlertProvider({
       clock: env.clock,
       perAlertnameLimit: options.perAlertnameLimit,
@@ -152,10 +158,11 @@ export class Alertmanager {
       inhibitor,
       timeIntervals,
       templates,
+      pipeline,
       integrations,
       receiverLabels: (name: string) => receiverLabels.get(name) ?? {},
     };
-    return { commit: () => this.#commit(parts, pipeline, used) };
+    return { commit: () => this.#commit(parts, used) };
   }
 
   /** For the metrics, when a configuration was refused before {@link prepare} or by it. */
@@ -196,7 +203,9 @@ export class Alertmanager {
   registerRoutes(router: Router): void {
     const { env, cluster, registry, version, getConcurrency, matcherMode, externalUrl } =
       this.#options;
-    registerApi(router, {
+    const limit = new ConcurrencyLimit(getConcurrency, registry);
+    const live = (): LiveConfig => defined(this.#live, 'a configuration in force');
+    const v2 = {
       clock: env.clock,
       registry,
       cluster,
@@ -206,11 +215,20 @@ export class Alertmanager {
       matcherMode,
       version,
       externalUrl,
-      getConcurrency,
       startedAtMs: () => this.#startedAtMs,
-      live: () => defined(this.#live, 'a configuration in force'),
+      live,
       ...this.#alertCounters,
-    });
+    };
+    registerApi(router, v2, limit);
+    const v3 = {
+      ...v2,
+      peerTimeoutMs: this.#options.peerTimeoutMs,
+      notificationLog: this.#notificationLog,
+      underWay: this.#underWay,
+      attemptsOf: async (groupKey: string, receiver: LogReceiver) =>
+        this.#attempts.of(groupKey, receiver),
+    };
+    registerApiV3(router, v3, limit);
     router.get('/-/healthy', async () => text(200, 'OK'));
     router.get('/-/ready', async () =>
       this.#isStarted && this.#live !== null ? text(200, 'OK') : text(503, 'not started\n'),
@@ -247,11 +265,7 @@ export class Alertmanager {
     for (const snapshot of this.#snapshots) snapshot.maintain();
   }
 
-  #commit(
-    parts: Omit<LiveConfig, 'dispatcher'>,
-    pipeline: Pipeline,
-    used: ReadonlySet<string>,
-  ): void {
+  #commit(parts: Omit<LiveConfig, 'dispatcher'>, used: ReadonlySet<string>): void {
     const { env, log, cluster, peerTimeoutMs } = this.#options;
     const draining = this.#live?.dispatcher.retire() ?? new Map<string, Promise<void>>();
     const dispatcher = new Dispatcher({
@@ -260,7 +274,7 @@ export class Alertmanager {
       route: parts.route,
       settled: this.#settled,
       peerWaitMs: () => cluster.position() * peerTimeoutMs,
-      notify: (flush, alerts) => pipeline.notify(flush, alerts),
+      notify: (flush, alerts) => parts.pipeline.notify(flush, alerts),
       maintenanceIntervalMs: this.#options.dispatchMaintenanceIntervalMs,
       draining,
     });

@@ -19,8 +19,6 @@ export type ApiOptions = {
   readonly externalUrl: string;
   /** Of this program. */
   readonly version: string;
-  /** GET requests answered at once; over it 503. */
-  readonly getConcurrency: number;
   readonly startedAtMs: () => number;
   /** The configuration in force. Asserts that there is one. */
   readonly live: () => LiveConfig;

@@ -1,8 +1,8 @@
 import { type HttpResponse, InputError, LimitError } from '@pollux/base';
 import { type Exchange, type RouteHandler, type Router, text } from '@pollux/http';
-import type { Counter } from '@pollux/telemetry';
 import { SilenceNotFoundError } from '../errors.ts';
 import type { ApiOptions } from './api-options.ts';
+import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import { getAlerts } from './get-alerts.ts';
 import { getGroups } from './get-groups.ts';
 import { BodyError } from './json-body.ts';
@@ -13,9 +13,8 @@ import { getNotifications, getReceivers, getStatus } from './status.ts';
 
 type Handler = (api: ApiOptions, exchange: Exchange) => Promise<HttpResponse>;
 
-/** Everything below /api. */
-export function registerApi(router: Router, api: ApiOptions): void {
-  const limit = new ConcurrencyLimit(api);
+/** Everything below /api but version 3. */
+export function registerApi(router: Router, api: ApiOptions, limit: ConcurrencyLimit): void {
   const get = (path: string, handler: Handler): void => {
     router.get(
       `/api/v2${path}`,
@@ -69,39 +68,4 @@ function guarded(handler: RouteHandler): RouteHandler {
       throw error;
     }
   };
-}
-
-class ConcurrencyLimit {
-  readonly #capacity: number;
-  readonly #exceeded: Counter;
-  #running = 0;
-
-  constructor({ getConcurrency, registry }: ApiOptions) {
-    this.#capacity = getConcurrency;
-    registry.gaugeFrom(
-      'alertmanager_http_requests_in_flight',
-      'Current number of HTTP requests being processed.',
-      () => this.#running,
-    );
-    this.#exceeded = registry.counter(
-      'alertmanager_http_concurrency_limit_exceeded_total',
-      'Total number of times an HTTP request failed because the concurrency limit was reached.',
-    );
-  }
-
-  async run(handler: () => Promise<HttpResponse>): Promise<HttpResponse> {
-    if (this.#running >= this.#capacity) {
-      this.#exceeded.inc();
-      return text(
-        503,
-        `Limit of concurrent GET requests reached (${this.#capacity}), try again later; raise --web.get-concurrency.\n`,
-      );
-    }
-    this.#running++;
-    try {
-      return await handler();
-    } finally {
-      this.#running--;
-    }
-  }
 }

@@ -4,9 +4,9 @@ import type { Exchange } from '@pollux/http';
 import { compareText, Labels, matchesAll } from '@pollux/model';
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
-import type { LiveConfig } from '../live-config.ts';
 import { notificationOf } from '../notify/notification.ts';
 import { routeLabels } from '../notify/route-labels.ts';
+import { mutedBy } from '../time-interval/route-times.ts';
 import { alertView, statusOf } from './alert-view.ts';
 import type { ApiOptions } from './api-options.ts';
 import { flagOf, matchersOf, receiverTest } from './filters.ts';
@@ -27,8 +27,8 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
   for (const group of [...live.dispatcher.groups()]) {
     const { receiver } = group.route.settings;
     if (!isReceiver(receiver)) continue;
-    const mutedBy = mutedByOf(group, live, nowMs);
-    if (mutedBy.length > 0 && !showsMuted) continue;
+    const muting = mutedBy(group.route.settings, live.timeIntervals, nowMs);
+    if (muting.length > 0 && !showsMuted) continue;
     const shown: Alert[] = [];
     const alerts: GettableAlert[] = [];
     for (const alert of [...group.alerts]) {
@@ -36,7 +36,7 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
       if (pause !== null) await pause;
       const { labels } = alert.identity;
       if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, labels)) continue;
-      const status = statusOf(alert, api.silences, live, nowMs, mutedBy);
+      const status = statusOf(alert, api.silences, live, nowMs, muting);
       if (!isWanted(status)) continue;
       shown.push(alert);
       const receivers = live.route.match(labels).map(({ settings }) => settings.receiver);
@@ -87,14 +87,4 @@ function labelsOfRoute(
     if (OperatingError.is(error)) return settings.labels;
     throw error;
   }
-}
-
-/** The time intervals that mute the group now: mute intervals that hold, or active ones of which none holds. */
-function mutedByOf(group: AggregationGroup, live: LiveConfig, nowMs: number): string[] {
-  const { muteTimeIntervals, activeTimeIntervals } = group.route.settings;
-  const muted = live.timeIntervals.holding(muteTimeIntervals, nowMs);
-  const isActive =
-    activeTimeIntervals.length === 0 ||
-    live.timeIntervals.holding(activeTimeIntervals, nowMs).length > 0;
-  return isActive ? muted : [...muted, ...activeTimeIntervals];
 }

@@ -81,6 +81,6 @@ export function textsAt(
 }
 
 /** Halves of surrogate pairs, which JSON can spell and UTF-8 cannot, become U+FFFD, as Go's decoder makes them. */
-function wellFormed(text: string): string {
+export function wellFormed(text: string): string {
   return /[\ud800-\udfff]/.test(text) ? Buffer.from(text).toString() : text;
 }

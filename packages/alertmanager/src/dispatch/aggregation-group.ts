@@ -20,6 +20,11 @@ export type AggregationGroupOptions = {
   readonly stop: AbortSignal;
 };
 
+export type NextFlush = {
+  readonly atMs: number;
+  readonly because: 'group_wait' | 'group_interval' | 'waited long enough already';
+};
+
 /** The alerts that one route and one set of group labels hold together, and the timer that sends them. */
 export class AggregationGroup {
   readonly route: Route;
@@ -30,6 +35,8 @@ export class AggregationGroup {
   readonly #alerts = new Map<string, Alert>();
   #timer: Timer;
   #hasFlushed = false;
+  #nextFlush: NextFlush;
+  #lastFlushMs: number | null = null;
   #isStopped = false;
   /** The running flush; the next one starts after it. */
   #running: Promise<void> | null = null;
@@ -43,6 +50,7 @@ export class AggregationGroup {
     const [key] = this.#spellings;
     assert(key !== undefined, 'a group key has a spelling');
     this.key = key;
+    this.#nextFlush = this.#next(options.route.settings.groupWaitMs, 'group_wait');
     this.#timer = this.#arm(options.route.settings.groupWaitMs);
   }
 
@@ -54,6 +62,7 @@ export class AggregationGroup {
     if (!this.#hasFlushed && isOverdue) {
       this.#timer.cancel();
       this.#timer = this.#arm(0);
+      this.#nextFlush = this.#next(0, 'waited long enough already');
     }
   }
 
@@ -80,6 +89,37 @@ export class AggregationGroup {
     return this.#running !== null;
   }
 
+  /** When the timer fires next, and which setting says so. */
+  get nextFlush(): NextFlush {
+    return this.#nextFlush;
+  }
+
+  /** When the last flush began, ms; null before the first. */
+  get lastFlushMs(): number | null {
+    return this.#lastFlushMs;
+  }
+
+  /** The flush that would begin now, over the alerts it would have. */
+  flushNow(signal: AbortSignal): { readonly flush: Flush; readonly alerts: readonly Alert[] } {
+    const nowMs = this.#options.clock.now();
+    return { flush: this.#flushAt(nowMs, signal), alerts: this.#snapshot(nowMs) };
+  }
+
+  #next(delayMs: number, because: NextFlush['because']): NextFlush {
+    return { atMs: this.#options.clock.now() + delayMs, because };
+  }
+
+  #flushAt(nowMs: number, signal: AbortSignal): Flush {
+    return {
+      route: this.route,
+      groupLabels: this.labels,
+      groupKey: this.key,
+      groupKeySpellings: this.#spellings,
+      nowMs,
+      signal,
+    };
+  }
+
   #arm(delayMs: number): Timer {
     return this.#options.clock.after(delayMs, () => this.#onTimer());
   }
@@ -87,7 +127,9 @@ export class AggregationGroup {
   #onTimer(): void {
     if (this.#isStopped) return;
     this.#hasFlushed = true;
-    this.#timer = this.#arm(this.route.settings.groupIntervalMs);
+    const { groupIntervalMs } = this.route.settings;
+    this.#timer = this.#arm(groupIntervalMs);
+    this.#nextFlush = this.#next(groupIntervalMs, 'group_interval');
     if (this.#running !== null) {
       this.#isDueAgain = true;
       return;
@@ -111,6 +153,7 @@ export class AggregationGroup {
     const nowMs = clock.now();
     const alerts = this.#snapshot(nowMs);
     if (alerts.length === 0) return;
+    this.#lastFlushMs = nowMs;
     const { groupIntervalMs } = this.route.settings;
     const lengthMs = Math.max(groupIntervalMs, MIN_FLUSH_MS) + this.#options.peerWaitMs();
     const limit = deadline(
@@ -122,14 +165,7 @@ export class AggregationGroup {
     // Every integration of the receiver listens.
     setMaxListeners(0, limit.signal);
     try {
-      const flush: Flush = {
-        route: this.route,
-        groupLabels: this.labels,
-        groupKey: this.key,
-        groupKeySpellings: this.#spellings,
-        nowMs,
-        signal: limit.signal,
-      };
+      const flush = this.#flushAt(nowMs, limit.signal);
       if (await notify(flush, alerts)) this.#forgetResolved(alerts, nowMs);
     } finally {
       limit.release();

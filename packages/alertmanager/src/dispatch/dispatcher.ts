@@ -59,6 +59,11 @@ export class Dispatcher implements AlertListener {
     for (const groups of this.#groups.values()) yield* groups.values();
   }
 
+  /** The group that alerts of these labels are in by this route, when there is one. */
+  groupOf(route: Route, labels: Labels): AggregationGroup | undefined {
+    return this.#groups.get(route)?.get(route.groupLabels(labels).key());
+  }
+
   get groupCount(): number {
     let count = 0;
     for (const groups of this.#groups.values()) count += groups.size;

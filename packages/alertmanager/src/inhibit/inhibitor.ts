@@ -21,26 +21,33 @@ export class Inhibitor implements AlertListener {
 
   /** The fingerprint of one alert that inhibits these labels, or null. */
   inhibitedBy(labels: Labels, nowMs: number): string | null {
+    return this.inhibitionOf(labels, nowMs)?.source.identity.fingerprint ?? null;
+  }
+
+  /** The first rule that inhibits these labels and an alert that it does so by, or null. */
+  inhibitionOf(labels: Labels, nowMs: number): Inhibition | null {
     for (const rule of this.#rules) {
-      const fingerprint = rule.inhibitedBy(labels, nowMs);
-      if (fingerprint !== null) return fingerprint;
+      const source = rule.inhibitedBy(labels, nowMs);
+      if (source !== null) return { rule: rule.config, source };
     }
     return null;
   }
 }
 
+export type Inhibition = { readonly rule: InhibitRuleConfig; readonly source: Alert };
+
 class Rule {
-  readonly #config: InhibitRuleConfig;
+  readonly config: InhibitRuleConfig;
   /** Sources by the values of the `equal` labels, then by fingerprint. */
   readonly #sources = new Map<string, Map<string, Alert>>();
 
   constructor(config: InhibitRuleConfig) {
-    this.#config = config;
+    this.config = config;
   }
 
   add(alert: Alert): void {
     const { labels, fingerprint } = alert.identity;
-    if (!matches(this.#config.source, labels)) return;
+    if (!matches(this.config.source, labels)) return;
     const key = this.#equalKey(labels);
     const sources = this.#sources.get(key) ?? new Map<string, Alert>();
     sources.set(fingerprint, alert);
@@ -54,23 +61,23 @@ class Rule {
     if (sources?.size === 0) this.#sources.delete(key);
   }
 
-  inhibitedBy(labels: Labels, nowMs: number): string | null {
-    if (!matches(this.#config.target, labels)) return null;
+  inhibitedBy(labels: Labels, nowMs: number): Alert | null {
+    if (!matches(this.config.target, labels)) return null;
     const sources = this.#sources.get(this.#equalKey(labels));
     if (sources === undefined) return null;
     // An alert that is source and target at once is not muted by alerts of which the same is true, itself included.
-    const isBoth = matches(this.#config.source, labels);
-    for (const [fingerprint, source] of sources) {
+    const isBoth = matches(this.config.source, labels);
+    for (const source of sources.values()) {
       if (isResolvedAt(source, nowMs)) continue;
-      if (isBoth && matches(this.#config.target, source.identity.labels)) continue;
-      return fingerprint;
+      if (isBoth && matches(this.config.target, source.identity.labels)) continue;
+      return source;
     }
     return null;
   }
 
   /** A label missing on both sides counts as equal. */
   #equalKey(labels: Labels): string {
-    return this.#config.equal.map((name) => labels.get(name)).join('\ud800');
+    return this.config.equal.map((name) => labels.get(name)).join('\ud800');
   }
 }
 

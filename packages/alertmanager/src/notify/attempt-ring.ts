@@ -1,4 +1,7 @@
+import { formatDateTime } from '../api/time.ts';
 import type { NotifyEvents } from '../events/notify-events.ts';
+import type { PastAttempt } from '../explain/explain-sources.ts';
+import type { LogReceiver } from '../nflog/entry.ts';
 import type { NotificationAttempt } from './attempt.ts';
 
 /** The last notifications, oldest first. */
@@ -25,5 +28,24 @@ export class AttemptRing {
 
   items(): NotificationAttempt[] {
     return this.#items.slice(-this.#capacity);
+  }
+
+  /** The last ones to one integration of one group, newest first. */
+  of(groupKey: string, { groupName, integration, index }: LogReceiver): PastAttempt[] {
+    const name = `${integration}[${index}]`;
+    return this.items()
+      .filter(
+        (item) =>
+          item.groupKey === groupKey && item.receiver === groupName && item.integration === name,
+      )
+      .map(({ timeMs, reason, result, attempts, durationMs, error }) => ({
+        time: formatDateTime(timeMs),
+        reason,
+        result,
+        attempts,
+        durationMs,
+        error,
+      }))
+      .reverse();
   }
 }

@@ -1,11 +1,12 @@
 import type { Clock, Random } from '@pollux/base';
 import { errorText } from '@pollux/base';
 import { Labels } from '@pollux/model';
-import type { Log } from '@pollux/telemetry';
+import { type Log, Registry } from '@pollux/telemetry';
 import type { Alert } from '../alert/alert.ts';
 import type { ClusterPort } from '../cluster-port.ts';
 import { DeliveryError } from '../errors.ts';
-import type { NotifyEvents } from '../events/notify-events.ts';
+import type { VerdictEvent, WithheldEvent } from '../events/notify-event.ts';
+import { NotifyEvents } from '../events/notify-events.ts';
 import type { Inhibitor } from '../inhibit/inhibitor.ts';
 import type { NotificationLog } from '../nflog/notification-log.ts';
 import type { SilenceStore } from '../silence/silence-store.ts';
@@ -13,7 +14,7 @@ import type { NotificationTemplates } from '../template/templates.ts';
 import type { TimeIntervals } from '../time-interval/time-intervals.ts';
 import { type Batch, type Flush, runStages, type Stage } from './batch.ts';
 import type { Integration } from './integration.ts';
-import type { NotifyMetrics } from './metrics.ts';
+import { NotifyMetrics } from './metrics.ts';
 import { type Notification, notificationOf } from './notification.ts';
 import { routeLabels } from './route-labels.ts';
 import { dedupStage, verdictOf } from './stages/dedup-stage.ts';
@@ -49,19 +50,13 @@ export type PipelineOptions = {
  *                                                    └→ wait → dedup → send → log     (integration 1) …
  */
 export class Pipeline {
-  readonly #events: NotifyEvents;
+  readonly #options: PipelineOptions;
   readonly #shared: readonly Stage[];
   readonly #perReceiver: ReadonlyMap<string, readonly (readonly Stage[])[]>;
 
   constructor(options: PipelineOptions) {
-    const { metrics, timeIntervals, events } = options;
-    this.#events = events;
-    this.#shared = [
-      inhibitStage(options.inhibitor, metrics, events),
-      activeTimeStage(timeIntervals, metrics, events),
-      muteTimeStage(timeIntervals, metrics, events),
-      silenceStage(options.silences, metrics, events),
-    ];
+    this.#options = options;
+    this.#shared = sharedStages(options);
     const ways = new Map<string, readonly (readonly Stage[])[]>();
     for (const [name, integrations] of options.receivers) {
       ways.set(
@@ -74,15 +69,8 @@ export class Pipeline {
 
   /** True when every integration did what the log called for; failures are logged and counted where they happen. */
   async notify(flush: Flush, alerts: readonly Alert[]): Promise<boolean> {
-    if (this.#events.isHeard) this.#events.tell({ kind: 'flush', flush, alerts });
-    const start: Batch = {
-      flush,
-      alerts,
-      reason: 'unknown',
-      firing: [],
-      resolved: [],
-      memory: new Map(),
-    };
+    const { events } = this.#options;
+    if (events.isHeard) events.tell({ kind: 'flush', flush, alerts });
     const ways = this.#perReceiver.get(flush.route.settings.receiver) ?? [];
     let isComplete = true;
     const fanOut: Stage = async (batch) => {
@@ -90,9 +78,55 @@ export class Pipeline {
       isComplete = results.every(({ status }) => status === 'fulfilled');
       return null;
     };
-    await runStages([...this.#shared, fanOut], start);
+    await runStages([...this.#shared, fanOut], startOf(flush, alerts));
     return isComplete;
   }
+
+  /**
+   * What {@link notify} would do now, by the same stages, up to the log's verdicts: nothing is sent, waited for, noted or
+   * counted.
+   */
+  async preview(flush: Flush, alerts: readonly Alert[]): Promise<PipelinePreview> {
+    const events = new NotifyEvents();
+    const withheld: WithheldEvent[] = [];
+    const verdicts: VerdictEvent[] = [];
+    events.subscribe((event) => {
+      if (event.kind === 'withheld') withheld.push(event);
+      else if (event.kind === 'verdict') verdicts.push(event);
+    });
+    const { notificationLog, receivers } = this.#options;
+    // Metrics of its own, which nobody reads: a question is no suppressed notification.
+    const options = { ...this.#options, metrics: new NotifyMetrics(new Registry()), events };
+    const integrations = receivers.get(flush.route.settings.receiver) ?? [];
+    const ask: Stage = async (batch) => {
+      for (const integration of integrations) {
+        await dedupStage(notificationLog, integration, events)(batch);
+      }
+      return null;
+    };
+    await runStages([...sharedStages(options), ask], startOf(flush, alerts));
+    return { withheld, verdicts };
+  }
+}
+
+export type PipelinePreview = {
+  readonly withheld: readonly WithheldEvent[];
+  /** One for each integration; none when no alert came that far. */
+  readonly verdicts: readonly VerdictEvent[];
+};
+
+function sharedStages(options: PipelineOptions): readonly Stage[] {
+  const { metrics, timeIntervals, events } = options;
+  return [
+    inhibitStage(options.inhibitor, metrics, events),
+    activeTimeStage(timeIntervals, metrics, events),
+    muteTimeStage(timeIntervals, metrics, events),
+    silenceStage(options.silences, metrics, events),
+  ];
+}
+
+function startOf(flush: Flush, alerts: readonly Alert[]): Batch {
+  return { flush, alerts, reason: 'unknown', firing: [], resolved: [], memory: new Map() };
 }
 
 function wayOf(options: PipelineOptions, integration: Integration): readonly Stage[] {

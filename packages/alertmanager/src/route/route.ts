@@ -26,13 +26,18 @@ export class Route {
   /** The matchers from the root to this node, as the notification log of every member spells them. */
   readonly key: string;
   readonly children: readonly Route[];
-  readonly #matchers: readonly Matcher[];
-  readonly #continues: boolean;
+  /** Null for the root. */
+  readonly parent: Route | null;
+  /** Of this node alone. */
+  readonly matchers: readonly Matcher[];
+  /** Whether siblings after this node are looked at when it matched. */
+  readonly continues: boolean;
 
   constructor(config: RouteConfig, parent: Route | null = null) {
     this.settings = inherit(config, parent?.settings ?? null);
-    this.#matchers = config.matchers;
-    this.#continues = config.continues;
+    this.parent = parent;
+    this.matchers = config.matchers;
+    this.continues = config.continues;
     const own = formatMatchers(config.matchers);
     this.key = parent === null ? own : `${parent.key}/${own}`;
     this.children = config.routes.map((child) => new Route(child, this));
@@ -40,12 +45,12 @@ export class Route {
 
   /** The nodes an alert goes to: depth first, the first matching child wins unless it continues. */
   match(labels: Labels): readonly Route[] {
-    if (!this.#matchers.every((matcher) => matcher.matches(labels.get(matcher.name)))) return [];
+    if (!this.matchers.every((matcher) => matcher.matches(labels.get(matcher.name)))) return [];
     const found: Route[] = [];
     for (const child of this.children) {
       const matches = child.match(labels);
       found.push(...matches);
-      if (matches.length > 0 && !child.#continues) break;
+      if (matches.length > 0 && !child.continues) break;
     }
     return found.length > 0 ? found : [this];
   }

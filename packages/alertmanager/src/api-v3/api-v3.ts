@@ -1,0 +1,27 @@
+import type { HttpResponse } from '@pollux/base';
+import type { Exchange, Router } from '@pollux/http';
+import type { ConcurrencyLimit } from '../api/concurrency-limit.ts';
+import type { ApiV3 } from './api-v3-options.ts';
+import { getExplanation, postExplanation } from './explain-api.ts';
+import { guarded } from './guarded.ts';
+
+type Handler = (api: ApiV3, exchange: Exchange) => Promise<HttpResponse>;
+
+/** Everything below /api/v3: what people ask that the original has no answer to. Described in api-v3.md. */
+export function registerApiV3(router: Router, api: ApiV3, limit: ConcurrencyLimit): void {
+  const read = (path: string, handler: Handler): void => {
+    router.get(
+      `/api/v3${path}`,
+      guarded((exchange) => limit.run(() => handler(api, exchange))),
+    );
+  };
+  const change = (method: string, path: string, handler: Handler): void => {
+    router.on(
+      method,
+      `/api/v3${path}`,
+      guarded((exchange) => handler(api, exchange)),
+    );
+  };
+  read('/explain', getExplanation);
+  change('POST', '/explain', postExplanation);
+}

@@ -1,0 +1,135 @@
+import type { Alert } from '../alert/alert.ts';
+import { formatDateTime } from '../api/time.ts';
+import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
+import type { VerdictEvent } from '../events/notify-event.ts';
+import type { Integration } from '../notify/integration.ts';
+import { toMs } from '../wire/timestamp.ts';
+import type { ExplainSources, PastAttempt } from './explain-sources.ts';
+
+/** How one integration of the receiver stands to the group. */
+export type IntegrationView = {
+  readonly integration: string;
+  readonly sendResolved: boolean;
+  /** The notification log's entry, by whichever member wrote it; null when nothing was notified. */
+  readonly log: {
+    readonly notifiedAt: string;
+    readonly firing: number;
+    readonly resolved: number;
+    readonly alertIsIn: 'firing' | 'resolved' | 'neither';
+  } | null;
+  /** What a flush now would do; null when no alert of the group would come that far. */
+  readonly now: {
+    readonly isDue: boolean;
+    /** The reason it would be sent for, or why it would not. */
+    readonly because: string;
+    /** When the same would be repeated; null when it is due or never repeated. */
+    readonly repeatAt: string | null;
+  } | null;
+  /** A delivery that has failed and is tried again at this moment. */
+  readonly underWay: {
+    readonly attempt: number;
+    readonly error: string;
+    readonly at: string;
+  } | null;
+  readonly lastAttempts: readonly PastAttempt[];
+};
+
+export type GroupView = {
+  readonly alerts: number;
+  readonly nextFlush: { readonly at: string; readonly because: string };
+  readonly lastFlush: string | null;
+  readonly isFlushing: boolean;
+  /** Why this alert would be taken out of a flush now; null when it would not. */
+  readonly withheld: { readonly reason: string; readonly by: readonly string[] } | null;
+  readonly integrations: readonly IntegrationView[];
+};
+
+/** The group that holds the alert, asked by the stages that flush it. */
+export async function explainGroup(
+  sources: ExplainSources,
+  group: AggregationGroup,
+  alert: Alert,
+): Promise<GroupView> {
+  const live = sources.live();
+  const { flush, alerts } = group.flushNow(NEVER);
+  const preview = await live.pipeline.preview(flush, alerts);
+  const { fingerprint } = alert.identity;
+  const withheld = preview.withheld.flatMap(({ reason, withheld: list }) =>
+    list
+      .filter((item) => item.alert.identity.fingerprint === fingerprint)
+      .map(({ by }) => ({ reason, by })),
+  )[0];
+  const integrations = live.integrations.get(group.route.settings.receiver) ?? [];
+  const views: IntegrationView[] = [];
+  for (const integration of integrations) {
+    const verdict = preview.verdicts.find(({ receiver }) => receiver === integration.receiver);
+    views.push(await explainIntegration(sources, group, { alert, integration, verdict }));
+  }
+  return {
+    alerts: alerts.length,
+    nextFlush: {
+      at: formatDateTime(group.nextFlush.atMs),
+      because: group.nextFlush.because,
+    },
+    lastFlush: group.lastFlushMs === null ? null : formatDateTime(group.lastFlushMs),
+    isFlushing: group.isFlushing,
+    withheld: withheld ?? null,
+    integrations: views,
+  };
+}
+
+/** A preview ends by itself. */
+const NEVER = new AbortController().signal;
+
+async function explainIntegration(
+  { notificationLog, underWay, attemptsOf }: ExplainSources,
+  group: AggregationGroup,
+  asked: {
+    readonly alert: Alert;
+    readonly integration: Integration;
+    readonly verdict: VerdictEvent | undefined;
+  },
+): Promise<IntegrationView> {
+  const { alert, integration, verdict } = asked;
+  const { receiver, sendResolved } = integration;
+  const { flush } = group.flushNow(NEVER);
+  const entry = notificationLog.find(flush.groupKeySpellings, receiver);
+  const { hash } = alert.identity;
+  const failing = underWay.find(group.key, receiver);
+  return {
+    integration: `${receiver.integration}[${receiver.index}]`,
+    sendResolved,
+    log:
+      entry === null
+        ? null
+        : {
+            notifiedAt: formatDateTime(toMs(entry.timestamp)),
+            firing: entry.firing.length,
+            resolved: entry.resolved.length,
+            alertIsIn: entry.firing.includes(hash)
+              ? 'firing'
+              : entry.resolved.includes(hash)
+                ? 'resolved'
+                : 'neither',
+          },
+    now: verdict === undefined ? null : verdictView(verdict),
+    underWay:
+      failing === null
+        ? null
+        : {
+            attempt: failing.attempt,
+            error: failing.error,
+            at: formatDateTime(failing.timeMs),
+          },
+    lastAttempts: await attemptsOf(group.key, receiver),
+  };
+}
+
+function verdictView({ verdict }: VerdictEvent): NonNullable<IntegrationView['now']> {
+  if (verdict.isDue) return { isDue: true, because: verdict.reason, repeatAt: null };
+  return {
+    isDue: false,
+    because: verdict.because,
+    repeatAt: 'repeatAtMs' in verdict ? formatDateTime(verdict.repeatAtMs) : null,
+  };
+}

@@ -1,0 +1,118 @@
+import { type Alert, isResolvedAt } from '../alert/alert.ts';
+import { formatDateTime } from '../api/time.ts';
+import type { Inhibition } from '../inhibit/inhibitor.ts';
+import { formatMatchers } from '../matcher/format.ts';
+import { toMs } from '../wire/timestamp.ts';
+import { explainGroup, type GroupView } from './explain-group.ts';
+import { explainRoute, type RouteView } from './explain-route.ts';
+import type { ExplainSources } from './explain-sources.ts';
+
+export type AlertExplanation = {
+  readonly fingerprint: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly status: 'firing' | 'resolved';
+  readonly startsAt: string;
+  readonly endsAt: string;
+  readonly updatedAt: string;
+  /** Whether the sender told when the alert ends, or `resolve_timeout` guesses it. */
+  readonly endIsGuessed: boolean;
+  readonly inhibitedBy: InhibitionView | null;
+  readonly silencedBy: readonly SilencingView[];
+  /** One for each route that takes the alert. */
+  readonly routes: readonly (RouteView & { readonly state: GroupView | null })[];
+  readonly member: {
+    readonly name: string;
+    readonly clusterStatus: string;
+    readonly position: number;
+    /** How long this member lets those before it speak first, s. */
+    readonly waitSeconds: number;
+  };
+};
+
+export type InhibitionView = {
+  readonly fingerprint: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly rule: {
+    readonly name: string;
+    readonly source: string;
+    readonly target: string;
+    readonly equal: readonly string[];
+  };
+};
+
+export type SilencingView = {
+  readonly id: string;
+  readonly matchers: string;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly startsAt: string;
+  readonly endsAt: string;
+};
+
+/** Why an alert is or is not notified, as this member's own parts answer when they are asked. */
+export async function explainAlert(
+  sources: ExplainSources,
+  alert: Alert,
+): Promise<AlertExplanation> {
+  const { clock, cluster, peerTimeoutMs } = sources;
+  const nowMs = clock.now();
+  const { labels, fingerprint } = alert.identity;
+  const live = sources.live();
+  const routes: (RouteView & { readonly state: GroupView | null })[] = [];
+  for (const route of live.route.match(labels)) {
+    const group = live.dispatcher.groupOf(route, labels);
+    routes.push({
+      ...(await explainRoute(live, route, labels, clock)),
+      state: group === undefined ? null : await explainGroup(sources, group, alert),
+    });
+  }
+  const inhibition = live.inhibitor.inhibitionOf(labels, nowMs);
+  const position = cluster.position();
+  return {
+    fingerprint,
+    labels: labels.toObject(),
+    annotations: Object.fromEntries(alert.annotations),
+    status: isResolvedAt(alert, nowMs) ? 'resolved' : 'firing',
+    startsAt: formatDateTime(alert.startsAtMs),
+    endsAt: formatDateTime(alert.endsAtMs),
+    updatedAt: formatDateTime(alert.updatedAtMs),
+    endIsGuessed: alert.isTimeout,
+    inhibitedBy: inhibition === null ? null : inhibitionView(inhibition),
+    silencedBy: sources.silences.silencedBy(labels).map((id) => silencingView(sources, id)),
+    routes,
+    member: {
+      name: cluster.name,
+      clusterStatus: cluster.status(),
+      position,
+      waitSeconds: (position * peerTimeoutMs) / 1000,
+    },
+  };
+}
+
+export function inhibitionView({ rule, source }: Inhibition): InhibitionView {
+  return {
+    fingerprint: source.identity.fingerprint,
+    labels: source.identity.labels.toObject(),
+    rule: {
+      name: rule.name,
+      source: formatMatchers(rule.source),
+      target: formatMatchers(rule.target),
+      equal: rule.equal,
+    },
+  };
+}
+
+export function silencingView({ silences }: ExplainSources, id: string): SilencingView {
+  const silence = silences.get(id);
+  return {
+    id,
+    matchers: `{${(silence?.matchers ?? [])
+      .map(({ name, operator, pattern }) => `${name}${operator}${JSON.stringify(pattern)}`)
+      .join(',')}}`,
+    createdBy: silence?.createdBy ?? '',
+    comment: silence?.comment ?? '',
+    startsAt: silence === undefined ? '' : formatDateTime(toMs(silence.startsAt)),
+    endsAt: silence === undefined ? '' : formatDateTime(toMs(silence.endsAt)),
+  };
+}
