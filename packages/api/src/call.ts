@@ -1,4 +1,4 @@
-import type { Clock } from '@pollux/base';
+import type { Clock, StopSignal } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import { MemoryBudget, type ReadContext } from '@pollux/storage';
 import type { ApiResult } from './wire/answer.ts';
@@ -11,7 +11,7 @@ export type ApiCall = {
   /** Wall clock at arrival, ms. */
   readonly nowMs: number;
   /** Aborts with the client and at the time limit of reads, which begins when it is first looked at. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
 };
 
 export type ApiHandler = (call: ApiCall) => Promise<ApiResult> | ApiResult;

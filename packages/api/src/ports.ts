@@ -5,6 +5,7 @@ import type {
   TsdbStatus,
   WalReplayStatus,
 } from '@pollux/api-types';
+import type { StopSignal } from '@pollux/base';
 import type { Labels, Matcher, Metadata } from '@pollux/model';
 import type { ActiveQuery, EncodedAnswer, QueryOrigin, QueryStats } from '@pollux/promql';
 import type { Annotation, TimeRange } from '@pollux/storage';
@@ -30,7 +31,7 @@ export type QueryPortRequest = {
         readonly endMs: number;
         readonly stepMs: number;
       };
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly origin: QueryOrigin;
   /** Evaluate all of it: `nocache=1`, a header, or figures are asked for. */
   readonly skipsCache: boolean;

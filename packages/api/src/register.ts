@@ -1,5 +1,12 @@
-import { type Clock, deadline, type HttpResponse, LimitError, TimeoutError } from '@pollux/base';
-import { type Exchange, formOf, type Router, text } from '@pollux/http';
+import {
+  type Clock,
+  type HttpResponse,
+  LimitError,
+  type StopSignal,
+  stopAfter,
+  TimeoutError,
+} from '@pollux/base';
+import { type Exchange, formOf, hasFormBody, type Router, text } from '@pollux/http';
 import { Labels } from '@pollux/model';
 import { ParsedQueries, type ParserOptions } from '@pollux/promql/parser';
 import { type ExemplarQueryable, MemoryBudget, type Queryable } from '@pollux/storage';
@@ -209,10 +216,10 @@ class ApiDoor {
     this.#on(['DELETE', 'POST'], path, handler, this.readGuard);
   }
 
-  deadlineOf(exchange: Exchange): ReturnType<typeof deadline> {
+  deadlineOf(exchange: Exchange): ReturnType<typeof stopAfter> {
     const { clock, timeoutMs } = this.limits;
     const timeUp = (): Error => new TimeoutError(`request took longer than ${timeoutMs} ms`);
-    return deadline(clock, timeoutMs, timeUp, exchange.signal);
+    return stopAfter(clock, timeoutMs, timeUp, exchange.signal);
   }
 
   #on(methods: readonly string[], path: string, handler: ApiHandler, guard: Guard | null): void {
@@ -226,23 +233,11 @@ class ApiDoor {
   }
 
   async #answer(exchange: Exchange, handler: ApiHandler): Promise<HttpResponse> {
-    // Queries have limits of their own: to a small one a signal and a timer that nobody looks at are much.
-    const open: ReturnType<typeof deadline>[] = [];
-    const signalOf = (): AbortSignal => {
-      if (open.length === 0) open.push(this.deadlineOf(exchange));
-      return open[0]!.signal;
-    };
+    const call = new PendingCall(exchange, this.limits.clock.now(), () =>
+      this.deadlineOf(exchange),
+    );
     try {
-      const form = await formOf(exchange);
-      const nowMs = this.limits.clock.now();
-      const call: ApiCall = {
-        exchange,
-        form,
-        nowMs,
-        get signal() {
-          return signalOf();
-        },
-      };
+      if (hasFormBody(exchange)) call.form = await formOf(exchange);
       return respond(await handler(call));
     } catch (error) {
       // The router knows what to say to a body that is too long.
@@ -253,7 +248,36 @@ class ApiDoor {
       }
       return respondError(known.type, known.message, known);
     } finally {
-      open[0]?.release();
+      call.release();
     }
+  }
+}
+
+/**
+ * A call whose signal begins when it is first looked at: queries have limits of their own, and to a small one a signal and a timer
+ * that nobody looks at are much. A class, since an object literal with a getter is a hidden class of its own for each call, which keeps
+ * the call's objects until the next whole collection.
+ */
+class PendingCall implements ApiCall {
+  readonly exchange: Exchange;
+  readonly nowMs: number;
+  form: URLSearchParams;
+  readonly #open: () => ReturnType<typeof stopAfter>;
+  #limit: ReturnType<typeof stopAfter> | null = null;
+
+  constructor(exchange: Exchange, nowMs: number, open: () => ReturnType<typeof stopAfter>) {
+    this.exchange = exchange;
+    this.nowMs = nowMs;
+    this.form = exchange.query;
+    this.#open = open;
+  }
+
+  get signal(): StopSignal {
+    this.#limit ??= this.#open();
+    return this.#limit.signal;
+  }
+
+  release(): void {
+    this.#limit?.release();
   }
 }

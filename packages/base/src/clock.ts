@@ -1,4 +1,5 @@
 import { CanceledError } from './errors.ts';
+import { type StopSignal, StopSource } from './stop-signal.ts';
 
 /** A timer that can be taken back. */
 export interface Timer {
@@ -19,7 +20,7 @@ export interface Clock {
 }
 
 /** Waits `delayMs`; rejects with {@link CanceledError} as soon as `signal` aborts. */
-export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+export function sleep(clock: Clock, delayMs: number, signal?: StopSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(new CanceledError('sleep canceled', { cause: signal.reason }));
@@ -45,7 +46,7 @@ export function deadline(
   clock: Clock,
   delayMs: number,
   reason: () => Error,
-  parent?: AbortSignal,
+  parent?: StopSignal,
 ): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const onParent = (): void => {
@@ -63,6 +64,35 @@ export function deadline(
     release: () => {
       timer.cancel();
       parent?.removeEventListener('abort', onParent);
+    },
+  };
+}
+
+/** A signal that aborts after `delayMs` of this clock, with `reason()`, or with `parent`. As of a deadline, `release` it. */
+export function stopAfter(
+  clock: Clock,
+  delayMs: number,
+  reason: () => Error,
+  parent: StopSignal,
+): { readonly signal: StopSignal; release(): void } {
+  const stop = new StopSource();
+  const onParent = (): void => {
+    timer?.cancel();
+    stop.abort(parent.reason);
+  };
+  const timer: Timer | null = parent.aborted
+    ? null
+    : clock.after(delayMs, () => {
+        parent.removeEventListener('abort', onParent);
+        stop.abort(reason());
+      });
+  if (timer === null) onParent();
+  else parent.addEventListener('abort', onParent, { once: true });
+  return {
+    signal: stop,
+    release: () => {
+      timer?.cancel();
+      parent.removeEventListener('abort', onParent);
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import { deadline } from './clock.ts';
 import { errorText, TimeoutError } from './errors.ts';
+import type { StopSignal } from './stop-signal.ts';
 
 type Step = { readonly name: string; readonly close: () => Promise<void> | void };
 
@@ -59,7 +60,7 @@ export async function withTimeout<T>(
   timeoutMs: number,
   what: string,
   work: (signal: AbortSignal) => Promise<T>,
-  parent?: AbortSignal,
+  parent?: StopSignal,
 ): Promise<T> {
   const limit = deadline(
     clock,

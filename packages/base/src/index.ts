@@ -4,7 +4,7 @@ export { ByteCache } from './byte-cache.ts';
 export { ByteReader, DecodeError } from './bytes/byte-reader.ts';
 export { ByteWriter } from './bytes/byte-writer.ts';
 export { crc32, crc32c } from './bytes/crc32c.ts';
-export { type Clock, deadline, sleep, type Timer } from './clock.ts';
+export { type Clock, deadline, sleep, stopAfter, type Timer } from './clock.ts';
 export { Closer, withTimeout } from './closer.ts';
 export type { Env } from './env.ts';
 export {
@@ -42,6 +42,7 @@ export {
 export { atOnce, inSlices } from './pieces.ts';
 export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';
 export { Slices } from './slices.ts';
+export { type StopSignal, StopSource } from './stop-signal.ts';
 export { Turns } from './turns.ts';
 export { unlinkTree } from './unlink-tree.ts';
 export { VirtualClock } from './virtual-clock.ts';

@@ -1,3 +1,5 @@
+import type { StopSignal } from './stop-signal.ts';
+
 /** A host and a port; `host` is an address or a name, never with brackets. */
 export type Address = { readonly host: string; readonly port: number };
 
@@ -8,13 +10,13 @@ export interface Net {
   /** Rejects after `timeoutMs` or when `signal` aborts. */
   connectTcp(
     to: Address,
-    options: { timeoutMs: number; signal?: AbortSignal },
+    options: { timeoutMs: number; signal?: StopSignal },
   ): Promise<TcpConnection>;
   serveHttp(options: HttpServeOptions, handler: HttpHandler): Promise<Listener>;
   /** One HTTP exchange. Rejects on connection errors and time-outs, resolves for every status. */
   request(request: HttpClientRequest): Promise<HttpClientResponse>;
   /** Addresses of a host name; an address resolves to itself. */
-  resolve(host: string, signal?: AbortSignal): Promise<string[]>;
+  resolve(host: string, signal?: StopSignal): Promise<string[]>;
 }
 
 export interface Listener {
@@ -70,7 +72,7 @@ export type HttpRequest = {
   /** The body as it comes; either this or `body`, once. */
   stream(): AsyncIterable<Uint8Array>;
   /** Aborts when the client goes away. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly principal: Principal;
 };
 
@@ -99,7 +101,7 @@ export type HttpClientRequest = {
   readonly body?: Uint8Array | string;
   /** For the whole exchange up to the last body byte. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
   /** Larger answers reject with a LimitError. Default 64 MiB. */
   readonly maxBodyBytes?: number;
   readonly tls?: TlsClientOptions;

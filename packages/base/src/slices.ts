@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 import { CanceledError } from './errors.ts';
+import type { StopSignal } from './stop-signal.ts';
 
 /** Longest time that background work holds the thread before others run. */
 const SLICE_MS = 5;
@@ -10,11 +11,11 @@ const SLICE_MS = 5;
  */
 export class Slices {
   readonly #clock: Clock;
-  readonly #signal: AbortSignal | null;
+  readonly #signal: StopSignal | null;
   readonly #sliceMs: number;
   #startedMs: number;
 
-  constructor(clock: Clock, signal: AbortSignal | null = null, sliceMs = SLICE_MS) {
+  constructor(clock: Clock, signal: StopSignal | null = null, sliceMs = SLICE_MS) {
     this.#clock = clock;
     this.#signal = signal;
     this.#sliceMs = sliceMs;

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Files } from './files.ts';
 import type { Random } from './random.ts';
+import type { StopSignal } from './stop-signal.ts';
 
 /**
  * Threads as the program sees them. A worker runs an entry: a function that a module exports, which talks with who started
@@ -42,7 +43,7 @@ export type WorkerOptions<Data, Out> = {
   /** Called in order, in a turn of the event loop of its own. What it throws stops the worker and is the reason. */
   readonly onMessage: (message: Out) => void;
   /** Stops the worker. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   /** A worker that says nothing for so long, and is told nothing, is stopped. */
   readonly maxSilenceMs: number;
   /** Of JavaScript objects; typed arrays do not count. A worker that needs more ends with a LimitError. */

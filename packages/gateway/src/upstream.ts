@@ -3,6 +3,7 @@ import {
   type HttpClientResponse,
   type Net,
   OperatingError,
+  type StopSignal,
 } from '@pollux/base';
 import type { CoverageReport } from '@pollux/storage';
 
@@ -54,7 +55,7 @@ export class Upstream {
   async send(
     net: Net,
     request: Omit<HttpClientRequest, 'signal'>,
-    client: AbortSignal,
+    client: StopSignal,
   ): Promise<HttpClientResponse> {
     const both = new AbortController();
     const down = this.#down.signal;

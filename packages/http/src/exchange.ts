@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponse, Principal } from '@pollux/base';
+import type { HttpRequest, HttpResponse, Principal, StopSignal } from '@pollux/base';
 
 /** What a route's handler gets: the request taken apart. */
 export type Exchange = {
@@ -10,7 +10,7 @@ export type Exchange = {
   /** Of the URL. */
   readonly query: URLSearchParams;
   readonly principal: Principal;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
 };
 
 export type RouteHandler = (exchange: Exchange) => Promise<HttpResponse>;
@@ -18,12 +18,18 @@ export type RouteHandler = (exchange: Exchange) => Promise<HttpResponse>;
 /** Form bodies up to this size are read together with the URL's parameters. */
 const MAX_FORM_BYTES = 10 * 1024 * 1024;
 
+/** True when parameters may be in the body too. */
+export function hasFormBody({ request }: Exchange): boolean {
+  if (request.method === 'GET' || request.method === 'HEAD') return false;
+  const type = (request.headers['content-type'] ?? '').trim().toLowerCase();
+  const hasBody = ['POST', 'PUT', 'PATCH'].includes(request.method);
+  return hasBody && type.startsWith('application/x-www-form-urlencoded');
+}
+
 /** Parameters of the URL and, for a form body, of the body (first), as Go's `request.Form` has them. */
 export async function formOf(exchange: Exchange): Promise<URLSearchParams> {
   const { request, query } = exchange;
-  const type = (request.headers['content-type'] ?? '').trim().toLowerCase();
-  const hasBody = ['POST', 'PUT', 'PATCH'].includes(request.method);
-  if (!hasBody || !type.startsWith('application/x-www-form-urlencoded')) return query;
+  if (!hasFormBody(exchange)) return query;
   const body = new TextDecoder().decode(await request.body(MAX_FORM_BYTES));
   const form = new URLSearchParams(body);
   for (const [name, value] of query) form.append(name, value);

@@ -4,6 +4,7 @@ import {
   type HttpClientResponse,
   type Net,
   OperatingError,
+  type StopSignal,
 } from '@pollux/base';
 import { clientSettings } from './client-config.ts';
 import type { HttpConfig } from './http-config.ts';
@@ -30,7 +31,7 @@ export type HttpExchange = {
   readonly body?: string;
   /** For all steps together: token, redirects, answer. */
   readonly timeoutMs: number;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly maxBodyBytes: number;
 };
 

@@ -9,7 +9,7 @@ export {
   PROTOCOL_HEADERS,
 } from './client-config.ts';
 export { withCompression } from './compress.ts';
-export { type Exchange, formOf, json, type RouteHandler, text } from './exchange.ts';
+export { type Exchange, formOf, hasFormBody, json, type RouteHandler, text } from './exchange.ts';
 export { requestFollowing } from './follow-redirects.ts';
 export { DEFAULT_HTTP_CONFIG, type HttpConfig, httpConfig, ProxyAddress } from './http-config.ts';
 export {

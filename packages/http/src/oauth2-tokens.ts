@@ -1,4 +1,4 @@
-import { type Clock, type Files, type Net, OperatingError } from '@pollux/base';
+import { type Clock, type Files, type Net, OperatingError, type StopSignal } from '@pollux/base';
 import { clientSettings } from './client-config.ts';
 import { DEFAULT_HTTP_CONFIG, type OAuth2Config } from './http-config.ts';
 import { proxyAndTls } from './proxy-and-tls.ts';
@@ -29,7 +29,7 @@ export class OAuth2Tokens {
   }
 
   /** The value of the Authorization header. */
-  async get(timeoutMs: number, signal: AbortSignal): Promise<string> {
+  async get(timeoutMs: number, signal: StopSignal): Promise<string> {
     const { config, files, clock, resolvePath } = this.#options;
     const secret =
       config.client_secret_file === ''
@@ -52,7 +52,7 @@ export class OAuth2Tokens {
   async #ask(
     secret: string,
     inHeader: boolean,
-    wait: { readonly timeoutMs: number; readonly signal: AbortSignal },
+    wait: { readonly timeoutMs: number; readonly signal: StopSignal },
   ): Promise<{ readonly header: string; readonly lifeMs: number } | null> {
     const { config, net, files, resolvePath } = this.#options;
     const form = new URLSearchParams({ grant_type: 'client_credentials' });

@@ -1,4 +1,11 @@
-import { assert, type Clock, errorText, InputError, OperatingError } from '@pollux/base';
+import {
+  assert,
+  type Clock,
+  errorText,
+  InputError,
+  OperatingError,
+  type StopSignal,
+} from '@pollux/base';
 import { MemoryBudget, type Queryable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import { Annotations } from './annotations.ts';
@@ -79,7 +86,7 @@ export type QueryRequest = {
   readonly lookbackMs?: number;
   /** Overrides the engine's limit when it is shorter. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
   readonly budget?: MemoryBudget;
   /** Who asked; the program itself unless told. */
   readonly origin?: QueryOrigin;
@@ -294,7 +301,7 @@ export class Engine {
     }
   }
 
-  async #enter(signal: AbortSignal, timeoutMs: number, isUrgent: boolean): Promise<() => void> {
+  async #enter(signal: StopSignal, timeoutMs: number, isUrgent: boolean): Promise<() => void> {
     const entered = this.#gate.enter(signal, timeoutMs, isUrgent);
     this.#metrics.queued.set(this.#gate.waiting);
     try {

@@ -1,4 +1,4 @@
-import { type Clock, deadline } from '@pollux/base';
+import { type Clock, deadline, type StopSignal } from '@pollux/base';
 import { QueryError } from './errors.ts';
 
 type Waiter = { readonly start: () => void; readonly isUrgent: boolean };
@@ -25,7 +25,7 @@ export class QueryGate {
    * Resolves when a slot is free; call the result to give it back. Rejects with QueryError when the queue is full, the
    * signal aborts, or `timeoutMs` pass.
    */
-  async enter(signal: AbortSignal, timeoutMs: number, isUrgent = false): Promise<() => void> {
+  async enter(signal: StopSignal, timeoutMs: number, isUrgent = false): Promise<() => void> {
     if (signal.aborted) throw queueCanceled(signal.reason);
     if (this.#running < this.#maxRunning) return this.#slot();
     if (this.#waiting.length >= this.#maxWaiting) {
@@ -38,7 +38,7 @@ export class QueryGate {
     return this.#slot();
   }
 
-  async #wait(signal: AbortSignal, timeoutMs: number, isUrgent: boolean): Promise<void> {
+  async #wait(signal: StopSignal, timeoutMs: number, isUrgent: boolean): Promise<void> {
     const limit = deadline(
       this.#clock,
       timeoutMs,

@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import type { Engine, QueryResult } from '@pollux/promql';
 import type { Queryable } from '@pollux/storage';
@@ -17,7 +18,7 @@ export class EngineRuleQuery implements RuleQuery {
   async instant(
     expression: string,
     atMs: number,
-    signal: AbortSignal,
+    signal: StopSignal,
     group?: RuleGroupName,
   ): Promise<RuleVector> {
     const { result, annotations } = await this.#engine.instant({

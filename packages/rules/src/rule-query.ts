@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import type { FloatHistogram, Labels } from '@pollux/model';
 import type { Annotation } from '@pollux/storage';
 
@@ -21,7 +22,7 @@ export interface RuleQuery {
   instant(
     expression: string,
     atMs: number,
-    signal: AbortSignal,
+    signal: StopSignal,
     group?: RuleGroupName,
   ): Promise<RuleVector>;
 }

@@ -12,6 +12,7 @@ import {
   LimitError,
   type Listener,
   type Net,
+  type StopSignal,
   type TcpConnection,
   TimeoutError,
   type UdpSocket,
@@ -98,7 +99,7 @@ export class SimNet implements Net {
 
   async connectTcp(
     to: Address,
-    options: { timeoutMs: number; signal?: AbortSignal },
+    options: { timeoutMs: number; signal?: StopSignal },
   ): Promise<TcpConnection> {
     const where = `connect ${to.host}:${to.port}`;
     const target = await this.#reach(to.host, where, options);
@@ -209,7 +210,7 @@ export class SimNet implements Net {
   async #reach(
     host: string,
     where: string,
-    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+    options: { readonly timeoutMs: number; readonly signal?: StopSignal },
   ): Promise<SimNet | undefined> {
     const ip = this.#network.resolve(host);
     if (ip === undefined) throw new SimSystemError('ENOTFOUND', where);
@@ -232,7 +233,7 @@ export class SimNet implements Net {
   }
 
   /** One way over a link; waits while it is cut. */
-  async #travel(from: string, to: string, signal: AbortSignal): Promise<void> {
+  async #travel(from: string, to: string, signal: StopSignal): Promise<void> {
     const { clock } = this.#network;
     do {
       await withSignal(
@@ -244,7 +245,7 @@ export class SimNet implements Net {
     } while (this.#network.link(from, to).isCut && (await this.#pause(signal)));
   }
 
-  async #pause(signal: AbortSignal): Promise<true> {
+  async #pause(signal: StopSignal): Promise<true> {
     await withSignal(
       signal,
       new Promise<void>((resolve) => {
@@ -285,7 +286,7 @@ function httpRequest(
   request: HttpClientRequest,
   url: URL,
   remote: Address,
-  signal: AbortSignal,
+  signal: StopSignal,
 ): HttpRequest {
   const body =
     typeof request.body === 'string' ? new TextEncoder().encode(request.body) : request.body;
@@ -336,7 +337,7 @@ function refused(where: string): SimSystemError {
 }
 
 /** The result of `work`, or the signal's reason as soon as it aborts. */
-function withSignal<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+function withSignal<T>(signal: StopSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       const { reason } = signal;

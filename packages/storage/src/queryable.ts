@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import type { Exemplar, FloatHistogram, Labels, Matcher } from '@pollux/model';
 import type { BucketColumns, SampleNeed } from './buckets.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -41,7 +42,7 @@ export const NO_HINTS: SelectHints = {
 
 /** What travels with every read: when to give up, and how much memory it may hold. */
 export type ReadContext = {
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly budget: MemoryBudget;
 };
 

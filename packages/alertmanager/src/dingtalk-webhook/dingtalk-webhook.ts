@@ -1,4 +1,11 @@
-import { deadline, type Env, errorText, OperatingError, TimeoutError } from '@pollux/base';
+import {
+  deadline,
+  type Env,
+  errorText,
+  OperatingError,
+  type StopSignal,
+  TimeoutError,
+} from '@pollux/base';
 import { GoStruct, TemplateSet, type Value } from '@pollux/gotemplate';
 import { DEFAULT_HTTP_CONFIG, type Exchange, type Router, text } from '@pollux/http';
 import type { Log, Registry } from '@pollux/telemetry';
@@ -100,7 +107,7 @@ export class DingtalkWebhook {
   async #send(
     sender: RobotSender,
     message: string,
-    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: StopSignal },
   ): Promise<void> {
     const waitMs = MAX_WAIT_MS + (timeoutMs > 0 ? timeoutMs : MAX_WAIT_MS);
     const late = (): Error => new TimeoutError(`no answer of DingTalk in ${waitMs} ms`);

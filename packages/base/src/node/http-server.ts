@@ -12,6 +12,7 @@ import {
   type HttpServeOptions,
   type Listener,
 } from '../net.ts';
+import { type StopSignal, StopSource } from '../stop-signal.ts';
 
 /** How much a client may go on sending after its answer, and for how long. */
 const DISCARD_MAX_BYTES = 64 * 1024 * 1024;
@@ -76,7 +77,7 @@ async function exchange(
   outgoing: http.ServerResponse,
   stallMs: number,
 ): Promise<void> {
-  const gone = new AbortController();
+  const gone = new StopSource();
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) gone.abort(new Error('the client closed the connection'));
   });
@@ -84,7 +85,7 @@ async function exchange(
   incoming.on('error', () => {});
   outgoing.on('error', () => {});
   try {
-    const response = await handler(new NodeHttpRequest(incoming, gone.signal));
+    const response = await handler(new NodeHttpRequest(incoming, gone));
     await respond(outgoing, response, incoming, stallMs);
   } catch (error) {
     if (outgoing.headersSent) outgoing.destroy();
@@ -184,12 +185,12 @@ class NodeHttpRequest implements HttpRequest {
   readonly target: string;
   readonly headers: Headers;
   readonly remote: { host: string; port: number };
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly principal = EVERYONE;
   readonly #incoming: http.IncomingMessage;
   #isTaken = false;
 
-  constructor(incoming: http.IncomingMessage, signal: AbortSignal) {
+  constructor(incoming: http.IncomingMessage, signal: StopSignal) {
     this.#incoming = incoming;
     this.method = incoming.method ?? 'GET';
     this.target = incoming.url ?? '/';

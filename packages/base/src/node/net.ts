@@ -10,6 +10,7 @@ import type {
   TcpConnection,
   UdpSocket,
 } from '../net.ts';
+import type { StopSignal } from '../stop-signal.ts';
 import type { NodeHttpClient } from './http-client.ts';
 import { serveHttp } from './http-server.ts';
 import { bindUdp, connectTcp, listenTcp } from './sockets.ts';
@@ -29,7 +30,7 @@ export class NodeNet implements Net {
 
   connectTcp(
     to: Address,
-    options: { timeoutMs: number; signal?: AbortSignal },
+    options: { timeoutMs: number; signal?: StopSignal },
   ): Promise<TcpConnection> {
     return connectTcp(to, options);
   }

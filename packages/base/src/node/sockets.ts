@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import * as tls from 'node:tls';
 import { CanceledError, OperatingError, TimeoutError } from '../errors.ts';
 import type { Address, Listener, TcpConnection, TlsClientOptions, UdpSocket } from '../net.ts';
+import type { StopSignal } from '../stop-signal.ts';
 import { tlsSettings } from './tls-settings.ts';
 
 export async function bindUdp(
@@ -75,7 +76,7 @@ export function listenTcp(
 
 export function connectTcp(
   to: Address,
-  options: { timeoutMs: number; signal?: AbortSignal },
+  options: { timeoutMs: number; signal?: StopSignal },
 ): Promise<TcpConnection> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ host: to.host, port: to.port });

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { CanceledError, systemCode, TimeoutError } from '../errors.ts';
+import type { StopSignal } from '../stop-signal.ts';
 import { unpackError, WorkerExitError, WorkerMemoryError } from '../worker-errors.ts';
 import type { WorkerEntry, WorkerHandle, WorkerOptions, Workers } from '../workers.ts';
 import type { FromThread, ThreadStart, ToThread } from './worker-line.ts';
@@ -43,7 +44,7 @@ export class NodeWorkers implements Workers {
 class Thread<In, Out> implements WorkerHandle<In> {
   readonly ended: Promise<void>;
   readonly #thread: Worker;
-  readonly #signal: AbortSignal;
+  readonly #signal: StopSignal;
   readonly #exited: Promise<void>;
   #lastWordMs = performance.now();
   /** Why it ends; the first reason counts. `undefined` until there is one, `null` when the work is done. */

@@ -1,4 +1,4 @@
-import { errorText, type HttpResponse, OperatingError } from '@pollux/base';
+import { errorText, type HttpResponse, OperatingError, type StopSignal } from '@pollux/base';
 import { type Exchange, formOf } from '@pollux/http';
 import type { Statement } from '../influxql/ast.ts';
 import { parseQuery } from '../influxql/parser/parse.ts';
@@ -108,7 +108,7 @@ type Run = {
   readonly database: string;
   readonly retentionPolicy: string;
   readonly isReadOnly: boolean;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
 };
 
 /** Statements one after the other; the first failure stops the rest, which say so. */

@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@pollux/base';
+import type { Clock, Random, StopSignal } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type { StoreEngine } from '../engine-port.ts';
 import { formatTime } from '../http/time-text.ts';
@@ -29,7 +29,7 @@ export type ExecutorOptions = {
 export type ExecutionContext = {
   readonly database: string;
   readonly retentionPolicy: string;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   /** Null when authentication is off. */
   readonly user: User | null;
 };

@@ -1,4 +1,4 @@
-import { CanceledError, type Clock, sleep } from '@pollux/base';
+import { CanceledError, type Clock, type StopSignal, sleep } from '@pollux/base';
 import { compareText, type Labels } from '@pollux/model';
 import type { ColumnData, FieldKind, NanoRange, TagCondition } from '@pollux/storage';
 import type { StoreEngine, View, ViewSeries } from '../engine-port.ts';
@@ -44,7 +44,7 @@ export function splitNanos(nanos: bigint): readonly [ms: number, rest: number] {
 
 export type TableScope = {
   readonly clock: Clock;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly engine: StoreEngine;
   readonly meta: MetaStore;
   readonly patterns: PatternCache;

@@ -1,4 +1,4 @@
-import { CanceledError, type Clock } from '@pollux/base';
+import { CanceledError, type Clock, type StopSignal, StopSource } from '@pollux/base';
 import type {
   ActiveQuery,
   QueryAbout,
@@ -14,7 +14,11 @@ import type {
 export class ActiveQueries {
   readonly #clock: Clock;
   readonly #observers: readonly QueryObserver[];
-  readonly #lives = new Map<string, Life>();
+  /**
+   * In the order in which they arrived. No map: one to which entries come and go makes a new table again and again, and each old
+   * table, once it is in the old generation, keeps the next alive with all it held, until the next whole collection.
+   */
+  readonly #lives: Life[] = [];
   /** Ids of one process are not those of the next, so that a late kill meets no stranger. */
   readonly #prefix: string;
   #nextNumber = 1;
@@ -25,7 +29,7 @@ export class ActiveQueries {
     this.#prefix = Math.max(0, clock.now()).toString(36);
   }
 
-  begin(about: QueryAbout, signal: AbortSignal | undefined): QueryLife {
+  begin(about: QueryAbout, signal: StopSignal | undefined): QueryLife {
     const id = `${this.#prefix}-${this.#nextNumber++}`;
     const life = new Life(id, about, this.#clock, {
       started: () => {
@@ -34,25 +38,25 @@ export class ActiveQueries {
         for (const observer of this.#observers) observer.started?.(view);
       },
       ended: (outcome) => {
-        this.#lives.delete(id);
+        this.#lives.splice(this.#lives.indexOf(life), 1);
         if (this.#observers.length === 0) return;
         const view = life.view();
         for (const observer of this.#observers) observer.ended?.(view, outcome);
       },
     });
-    this.#lives.set(id, life);
+    this.#lives.push(life);
     life.follow(signal);
     return life;
   }
 
   /** In the order in which they arrived. */
   list(): readonly ActiveQuery[] {
-    return [...this.#lives.values()].map((life) => life.view());
+    return this.#lives.map((life) => life.view());
   }
 
   /** Ends a query that waits or runs as if its client had gone; false when there is none of this id. */
   kill(id: string): boolean {
-    const life = this.#lives.get(id);
+    const life = this.#lives.find((other) => other.id === id);
     life?.kill();
     return life !== undefined;
   }
@@ -65,7 +69,7 @@ class Life implements QueryLife {
   readonly #told: Required<{ started(): void; ended(outcome: QueryOutcome): void }>;
   readonly #arrivedMs: number;
   readonly #arrivedMonotonicMs: number;
-  readonly #abort = new AbortController();
+  readonly #abort = new StopSource();
   #samples: (() => number) | null = null;
   #unfollow: () => void = () => {};
   #isEnded = false;
@@ -84,12 +88,12 @@ class Life implements QueryLife {
     this.#arrivedMonotonicMs = clock.monotonic();
   }
 
-  get signal(): AbortSignal {
-    return this.#abort.signal;
+  get signal(): StopSignal {
+    return this.#abort;
   }
 
   /** A listener of our own: signals made of others are remembered by a source that outlives them. */
-  follow(signal: AbortSignal | undefined): void {
+  follow(signal: StopSignal | undefined): void {
     if (signal === undefined) return;
     const abort = (): void => this.#abort.abort(signal.reason);
     if (signal.aborted) {

@@ -25,15 +25,15 @@ export type ActiveQueryFileOptions = {
  */
 export class ActiveQueryFile implements QueryObserver {
   readonly #options: ActiveQueryFileOptions;
-  readonly #free: number[];
-  readonly #taken = new Map<string, number>();
+  /** Which query has each slot. Few: finding one takes less than a map, which besides leaves its old tables behind. */
+  readonly #slots: (string | null)[];
   readonly #entry = new Uint8Array(ENTRY_BYTES);
   readonly #encoder = new TextEncoder();
   #file: File | null = null;
 
   constructor(options: ActiveQueryFileOptions) {
     this.#options = options;
-    this.#free = Array.from({ length: options.slots }, (_, slot) => options.slots - 1 - slot);
+    this.#slots = new Array<string | null>(options.slots).fill(null);
     this.#guarded(() => {
       this.#tellUnfinished();
       this.#file = this.#create();
@@ -41,9 +41,9 @@ export class ActiveQueryFile implements QueryObserver {
   }
 
   started(query: ActiveQuery): void {
-    const slot = this.#free.pop();
-    if (slot === undefined) return;
-    this.#taken.set(query.id, slot);
+    const slot = this.#slots.indexOf(null);
+    if (slot < 0) return;
+    this.#slots[slot] = query.id;
     const seconds = Math.floor(this.#options.clock.now() / 1_000);
     this.#entry.fill(0);
     this.#encoder.encodeInto(entryText(query.query, seconds), this.#entry);
@@ -52,10 +52,9 @@ export class ActiveQueryFile implements QueryObserver {
   }
 
   ended({ id }: ActiveQuery): void {
-    const slot = this.#taken.get(id);
-    if (slot === undefined) return;
-    this.#taken.delete(id);
-    this.#free.push(slot);
+    const slot = this.#slots.indexOf(id);
+    if (slot < 0) return;
+    this.#slots[slot] = null;
     this.#entry.fill(0);
     this.#write(slot);
   }

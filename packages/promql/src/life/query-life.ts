@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import type { QueryStats } from '../result.ts';
 
 /** Who asked. */
@@ -59,7 +60,7 @@ export interface QueryObserver {
 export interface QueryLife {
   readonly id: string;
   /** Aborts with the caller's signal, and when the query is killed. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   /** The wait for a slot is over. `samples` is called when somebody wants to know how far the query is. */
   running(samples: () => number): void;
   /** Once, in whatever way the query ends; later calls change nothing. */

@@ -1,8 +1,8 @@
 import type { Expr } from './ast.ts';
 import { type ParserOptions, parseExpr } from './parser.ts';
 
-/** Dashboards and clients ask the same few hundred texts again and again. */
-const MAX_TEXTS = 500;
+/** Dashboards and clients ask the same few hundred texts again and again; up to twice as many are kept. */
+const MAX_TEXTS = 250;
 /** UTF-16 units of a text that is kept; few are longer, and those take long to evaluate. */
 const MAX_LENGTH = 2_000;
 
@@ -12,8 +12,10 @@ const MAX_LENGTH = 2_000;
  */
 export class ParsedQueries {
   readonly #options: ParserOptions;
-  /** In the order of use, the latest last. */
-  readonly #kept = new Map<string, Expr>();
+  /** Those asked since the last change of generations. */
+  #young = new Map<string, Expr>();
+  /** Those asked between the last two changes; what is asked again becomes young. */
+  #old = new Map<string, Expr>();
 
   constructor(options: ParserOptions = {}) {
     this.#options = options;
@@ -21,19 +23,15 @@ export class ParsedQueries {
 
   /** Throws ParseError. */
   parse(query: string): Expr {
-    const kept = this.#kept.get(query);
-    if (kept !== undefined) {
-      this.#kept.delete(query);
-      this.#kept.set(query, kept);
-      return kept;
-    }
-    const expr = parseExpr(query, this.#options);
+    const kept = this.#young.get(query);
+    if (kept !== undefined) return kept;
+    const expr = this.#old.get(query) ?? parseExpr(query, this.#options);
     if (query.length > MAX_LENGTH) return expr;
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size < MAX_TEXTS) break;
-      this.#kept.delete(oldest);
+    if (this.#young.size >= MAX_TEXTS) {
+      this.#old = this.#young;
+      this.#young = new Map();
     }
-    this.#kept.set(query, expr);
+    this.#young.set(query, expr);
     return expr;
   }
 }

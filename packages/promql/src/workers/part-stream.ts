@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { QueryError } from '../errors.ts';
 
 type Part = { readonly bytes: Uint8Array; readonly isLast: boolean };
@@ -19,7 +20,7 @@ export class PartStream implements AsyncIterable<Uint8Array> {
   }
 
   /** Drops what is left when the signal aborts. */
-  dropWith(signal: AbortSignal | undefined): void {
+  dropWith(signal: StopSignal | undefined): void {
     if (signal === undefined) return;
     const drop = (): void => this.drop();
     this.#unfollow = () => signal.removeEventListener('abort', drop);

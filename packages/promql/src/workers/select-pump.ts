@@ -1,4 +1,4 @@
-import { LimitError, packError } from '@pollux/base';
+import { LimitError, packError, type StopSignal } from '@pollux/base';
 import { Matcher } from '@pollux/model';
 import {
   type Annotation,
@@ -21,7 +21,7 @@ export type PumpLine = {
   readonly id: number;
   readonly select: number;
   readonly queryable: Queryable;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly maxMemoryBytes: number;
   readonly post: (message: ToQueryWorker, transfer?: readonly ArrayBuffer[]) => void;
 };
@@ -101,7 +101,7 @@ export class SelectPump {
         this.#giveBacks.push(giveBack);
         post({ kind: 'batch', id, select, batch, takenBytes }, transfer);
       }
-      post({ kind: 'end', id, select, warnings: source.warnings, error: null });
+      post({ kind: 'end', id, select, warnings: source.warnings(), error: null });
     } finally {
       source.close();
     }
@@ -114,7 +114,7 @@ type PackedSource = {
     readonly transfer: readonly ArrayBuffer[];
     readonly giveBack: () => void;
   } | null>;
-  readonly warnings: readonly Annotation[];
+  warnings(): readonly Annotation[];
   close(): void;
 };
 
@@ -126,9 +126,7 @@ function inColumns(source: SeriesSource, projection: LabelProjection | null): Pa
       const batch = packSeries(given, projection);
       return { batch, transfer: buffersOf(batch), giveBack: () => {} };
     },
-    get warnings() {
-      return source.warnings;
-    },
+    warnings: () => source.warnings,
     close: () => source.close(),
   };
 }
@@ -143,9 +141,7 @@ function undecoded(source: RawSource, projection: LabelProjection | null): Packe
       const giveBack = (): void => given.giveBack();
       return { batch: { kind: 'raw', labels, samples: given.samples }, transfer, giveBack };
     },
-    get warnings() {
-      return source.warnings;
-    },
+    warnings: () => source.warnings,
     close: () => source.close(),
   };
 }

@@ -1,4 +1,11 @@
-import { assert, type Clock, type Timer, unpackError, type WorkerHandle } from '@pollux/base';
+import {
+  assert,
+  type Clock,
+  type StopSignal,
+  type Timer,
+  unpackError,
+  type WorkerHandle,
+} from '@pollux/base';
 import type { Annotation, Queryable } from '@pollux/storage';
 import { QueryError } from '../errors.ts';
 import { timeoutError } from '../exec/context.ts';
@@ -28,7 +35,7 @@ const TIMEOUT_GRACE_MS = 1_000;
 
 export type QueryDelivery = {
   readonly queryable: Queryable;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   /** Of a share: when its selections may begin. */
   readonly meeting?: { readonly all: SelectMeeting; readonly share: number };
 };

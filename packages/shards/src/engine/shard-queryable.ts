@@ -1,4 +1,4 @@
-import { CanceledError } from '@pollux/base';
+import { CanceledError, type StopSignal } from '@pollux/base';
 import {
   compareText,
   type Labels,
@@ -248,6 +248,6 @@ function answer(values: ReadonlySet<string>, limit: number): NamesAnswer {
   return { values: limit > 0 ? sorted.slice(0, limit) : sorted, warnings: [] };
 }
 
-function throwIfAborted(signal: AbortSignal): void {
+function throwIfAborted(signal: StopSignal): void {
   if (signal.aborted) throw new CanceledError('the read was given up', { cause: signal.reason });
 }
