@@ -249,7 +249,13 @@ describe('samples in any order', () => {
             await world.end();
           },
         ),
-        { numRuns: RUNS },
+        {
+          numRuns: RUNS,
+          // A history that hangs, or one that is still being shortened, is shown before the test's own time is over.
+          timeout: TIMEOUT_MS / 3,
+          interruptAfterTimeLimit: TIMEOUT_MS - 30_000,
+          markInterruptAsFailure: true,
+        },
       );
     },
     TIMEOUT_MS,
