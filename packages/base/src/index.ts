@@ -41,6 +41,7 @@ export {
 } from './net.ts';
 export { atOnce, inSlices } from './pieces.ts';
 export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';
+export { slicedSort, sortInSteps } from './sliced-sort.ts';
 export { Slices } from './slices.ts';
 export { type StopSignal, StopSource } from './stop-signal.ts';
 export { Turns } from './turns.ts';

@@ -1,4 +1,4 @@
-import { slicedSort } from '../sliced-sort.ts';
+import { slicedSort } from '@pollux/base';
 import type { Slices } from '../slices.ts';
 
 /** Values and series of one label name, in the order of the series. */

@@ -1,9 +1,9 @@
 import type { Env } from '@pollux/base';
+import { slicedSort } from '@pollux/base';
 import { BlockWriter } from '../block/block-writer.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import { chunkSampleCount, type EncodedChunk, rewriteChunk } from '../format/rewrite-chunk.ts';
 import type { TsdbMetrics } from '../metrics.ts';
-import { slicedSort } from '../sliced-sort.ts';
 import { Slices } from '../slices.ts';
 import type { Head } from './head.ts';
 import type { Interval } from './intervals.ts';

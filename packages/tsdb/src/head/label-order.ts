@@ -1,4 +1,4 @@
-import { sortInSteps } from '../sliced-sort.ts';
+import { sortInSteps } from '@pollux/base';
 import type { SeriesTable } from './series-table.ts';
 
 /** Fewer series are compared by their texts, and so are more, since a table of all their labels would be large. */

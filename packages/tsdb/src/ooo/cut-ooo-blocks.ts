@@ -1,11 +1,11 @@
 import type { Env } from '@pollux/base';
+import { slicedSort } from '@pollux/base';
 import { BlockWriter } from '../block/block-writer.ts';
 import { FROM_OUT_OF_ORDER } from '../format/meta.ts';
 import { collectSymbols } from '../head/cut-block.ts';
 import type { Head } from '../head/head.ts';
 import type { Interval } from '../head/intervals.ts';
 import type { Slot } from '../head/series-table.ts';
-import { slicedSort } from '../sliced-sort.ts';
 import { Slices } from '../slices.ts';
 import { OooChunkEncoder } from './ooo-chunk-encoder.ts';
 import { SampleRun } from './sample-run.ts';

@@ -1,4 +1,5 @@
 import type { Clock } from '@pollux/base';
+import { sortInSteps } from '@pollux/base';
 import { compareText } from '@pollux/model';
 import type { Annotation, NamesAnswer, ReadContext, TimeRange } from '@pollux/storage';
 import type { Block } from '../block/block.ts';
@@ -8,7 +9,6 @@ import { DamageReport } from '../block/damage-report.ts';
 import type { Head } from '../head/head.ts';
 import { HeadCursor, headSeriesWithDeletions } from '../head/read.ts';
 import { OooCursor } from '../ooo/ooo-cursor.ts';
-import { sortInSteps } from '../sliced-sort.ts';
 import { Slices } from '../slices.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import { seriesWithoutSamples } from './deleted-series.ts';
