@@ -91,6 +91,7 @@ export class Labels {
   equals(other: Labels): boolean {
     const a = this.#flat;
     const b = other.#flat;
+    if (a === b) return true;
     if (a.length !== b.length) return false;
     for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
     return true;
