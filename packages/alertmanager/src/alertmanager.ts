@@ -2,6 +2,7 @@ import { assert, defined, errorText, type Timer } from '@pollux/base';
 import { type Router, text } from '@pollux/http';
 import { renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
 import { AlertProvider } from './alert/alert-provider.ts';
+import { AlertReader } from './api/alert-reader.ts';
 import { registerApi } from './api/api.ts';
 import { ConcurrencyLimit } from './api/concurrency-limit.ts';
 import { API_VERSION } from './api/status.ts';
@@ -81,6 +82,7 @@ export class Alertmanager {
       clock: env.clock,
       perAlertnameLimit: options.perAlertnameLimit,
       events,
+      seed: env.random.below(2 ** 32),
     });
     this.#silences = new SilenceStore({ ...options, env, events });
     this.#notificationLog = new NotificationLog({ ...options, clock: env.clock });
@@ -210,6 +212,10 @@ export class Alertmanager {
       registry,
       cluster,
       provider: this.#provider,
+      reader: new AlertReader({
+        provider: this.#provider,
+        isClassic: matcherMode === 'classic',
+      }),
       silences: this.#silences,
       attempts: this.#attempts,
       matcherMode,

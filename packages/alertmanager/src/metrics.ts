@@ -1,7 +1,7 @@
 import type { Counter, Family, MetricFamily, Registry } from '@pollux/telemetry';
 import { isResolvedAt } from './alert/alert.ts';
 import type { AlertProvider } from './alert/alert-provider.ts';
-import { statusOf } from './api/alert-view.ts';
+import { statusOf } from './api/alert-status.ts';
 import type { LiveConfig } from './live-config.ts';
 import type { Robots } from './notify/receivers/robots/robots.ts';
 import type { SilenceStore } from './silence/silence-store.ts';

@@ -3,6 +3,8 @@ import { ALERT_NAME, type Labels } from '@pollux/model';
 import type { AlertChange } from '../events/notify-event.ts';
 import type { NotifyEvents } from '../events/notify-events.ts';
 import { type Alert, AlertIdentity, isResolvedAt, mergeAlerts } from './alert.ts';
+import { AlertTable } from './alert-table.ts';
+import { labelsHash } from './label-hash.ts';
 
 /** Told of every accepted version of an alert, and of alerts that were forgotten. Must not throw. */
 export type AlertListener = {
@@ -15,12 +17,16 @@ export type AlertProviderOptions = {
   /** Most live alerts of one alertname; 0 for no limit (`--alerts.per-alertname-limit`). */
   readonly perAlertnameLimit: number;
   readonly events: NotifyEvents;
+  /** Of the hashes of labels; any whole number, best one that senders do not know. */
+  readonly seed?: number;
 };
 
 /** All alerts that were received and not yet forgotten, by their labels. Memory only; senders repeat themselves. */
 export class AlertProvider {
+  /** Of {@link labelsHash}, as {@link find} and {@link put} take it. */
+  readonly seed: number;
   readonly #options: AlertProviderOptions;
-  readonly #alerts = new Map<string, Alert>();
+  readonly #alerts = new AlertTable();
   readonly #countByName = new Map<string, number>();
   readonly #listeners = new Set<AlertListener>();
   #limited = 0;
@@ -30,6 +36,7 @@ export class AlertProvider {
   constructor(options: AlertProviderOptions) {
     this.#options = options;
     this.#endsToldMs = options.clock.now();
+    this.seed = (options.seed ?? 0x811c9dc5) | 0;
   }
 
   get size(): number {
@@ -43,17 +50,25 @@ export class AlertProvider {
 
   /** The known identity of these labels, so that fingerprint and hash are computed once for each alert. */
   identityOf(labels: Labels): AlertIdentity {
-    return this.#alerts.get(labels.key())?.identity ?? new AlertIdentity(labels);
+    const known = this.#alerts.get(labelsHash(labels, this.seed), labels);
+    return known?.identity ?? new AlertIdentity(labels);
   }
 
-  /** Stores a version and tells the listeners. Throws a LimitError when its alertname has too many. */
-  put(alert: Alert): void {
-    const key = alert.identity.labels.key();
-    const known = this.#alerts.get(key);
+  /** The alert whose labels have this hash and pass the test. */
+  find(hash: number, test: (alert: Alert) => boolean): Alert | undefined {
+    return this.#alerts.find(hash, test);
+  }
+
+  /**
+   * Stores a version and tells the listeners; `hash` is that of its labels, where the caller has it. Throws a LimitError
+   * when its alertname has too many.
+   */
+  put(alert: Alert, hash = labelsHash(alert.identity.labels, this.seed)): void {
+    const known = this.#alerts.get(hash, alert.identity.labels);
     let stored = alert;
     if (known === undefined) this.#admit(alert);
     else if (overlaps(known, alert)) stored = mergeAlerts(known, alert, this.#options.clock.now());
-    this.#alerts.set(key, stored);
+    this.#alerts.set(hash, stored, known);
     if (this.#options.events.isHeard) this.#tellChange(known, stored);
     for (const listener of this.#listeners) listener.onAlert(stored);
   }
@@ -81,9 +96,9 @@ export class AlertProvider {
   collect(): number {
     const nowMs = this.#options.clock.now();
     let count = 0;
-    for (const [key, alert] of this.#alerts) {
+    for (const alert of this.#alerts.values()) {
       if (!isResolvedAt(alert, nowMs)) continue;
-      this.#alerts.delete(key);
+      this.#alerts.delete(labelsHash(alert.identity.labels, this.seed), alert);
       this.#count(alert, -1);
       count++;
       for (const listener of this.#listeners) listener.onRemoved(alert);
@@ -147,6 +162,7 @@ export class AlertProvider {
 }
 
 function isSameText(a: Alert, b: Alert): boolean {
+  if (a.annotations === b.annotations && a.generatorUrl === b.generatorUrl) return true;
   if (a.annotations.size !== b.annotations.size || a.generatorUrl !== b.generatorUrl) return false;
   for (const [name, value] of a.annotations) if (b.annotations.get(name) !== value) return false;
   return true;

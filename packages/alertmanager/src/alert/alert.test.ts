@@ -1,6 +1,7 @@
 import { Labels } from '@pollux/model';
 import { describe, expect, it } from 'vitest';
 import { type Alert, AlertIdentity, mergeAlerts } from './alert.ts';
+import { Annotations } from './annotations.ts';
 
 const NOW = 1_000;
 const identity = new AlertIdentity(Labels.from({ alertname: 'A' }));
@@ -13,7 +14,7 @@ function version(
 ): Alert {
   return {
     identity,
-    annotations: new Map([['version', String(updatedAtMs)]]),
+    annotations: Annotations.from([['version', String(updatedAtMs)]]),
     startsAtMs,
     endsAtMs,
     updatedAtMs,

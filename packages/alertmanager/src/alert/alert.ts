@@ -1,4 +1,5 @@
 import { compareText, fingerprint, INSTANCE_LABEL, JOB_LABEL, type Labels } from '@pollux/model';
+import type { Annotations } from './annotations.ts';
 import { alertHash } from './hash.ts';
 
 /** What never changes about an alert: its labels and what is computed from them, once. */
@@ -6,6 +7,8 @@ export class AlertIdentity {
   readonly labels: Labels;
   /** FNV-1a of the labels, 16 hex digits, as the API shows it. */
   readonly fingerprint: string;
+  /** Written and read by dispatchers; one that is not the owner takes no notice of it. */
+  placement: Placement | null = null;
   #hash: bigint | null = null;
 
   constructor(labels: Labels) {
@@ -20,8 +23,8 @@ export class AlertIdentity {
   }
 }
 
-/** Sorted by name. Unlike labels, an annotation may be empty. */
-export type Annotations = ReadonlyMap<string, string>;
+/** What one dispatcher knows about an alert, kept with its identity so that a repeated alert is not routed again. */
+export type Placement = { readonly owner: object };
 
 /** One version of an alert; immutable. Times are whole milliseconds. */
 export type Alert = {
@@ -35,10 +38,6 @@ export type Alert = {
   /** The end was guessed (now + resolve_timeout), not told by the sender. */
   readonly isTimeout: boolean;
 };
-
-export function annotationsFrom(pairs: Iterable<readonly [string, string]>): Annotations {
-  return new Map([...pairs].sort(([a], [b]) => compareText(a, b)));
-}
 
 export function isResolvedAt(alert: Alert, nowMs: number): boolean {
   return alert.endsAtMs !== 0 && alert.endsAtMs <= nowMs;
@@ -65,5 +64,8 @@ export function mergeAlerts(a: Alert, b: Alert, nowMs: number): Alert {
       if (isResolvedAt(older, nowMs)) endsAtMs = older.endsAtMs;
     } else if (!older.isTimeout) endsAtMs = older.endsAtMs;
   }
-  return { ...newer, startsAtMs: Math.min(older.startsAtMs, newer.startsAtMs), endsAtMs };
+  const startsAtMs = Math.min(older.startsAtMs, newer.startsAtMs);
+  // The usual case, an alert repeated as it was, needs no further object.
+  if (startsAtMs === newer.startsAtMs && endsAtMs === newer.endsAtMs) return newer;
+  return { ...newer, startsAtMs, endsAtMs };
 }

@@ -6,6 +6,7 @@ import type { LiveConfig } from '../live-config.ts';
 import type { MatcherMode } from '../matcher/parse.ts';
 import type { AttemptRing } from '../notify/attempt-ring.ts';
 import type { SilenceStore } from '../silence/silence-store.ts';
+import type { AlertReader } from './alert-reader.ts';
 
 /** What the routes below /api work on. */
 export type ApiOptions = {
@@ -13,6 +14,7 @@ export type ApiOptions = {
   readonly registry: Registry;
   readonly cluster: ClusterPort;
   readonly provider: AlertProvider;
+  readonly reader: AlertReader;
   readonly silences: SilenceStore;
   readonly attempts: AttemptRing;
   readonly matcherMode: MatcherMode;

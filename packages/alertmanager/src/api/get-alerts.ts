@@ -1,12 +1,14 @@
-import type { HttpResponse } from '@pollux/base';
+import { type HttpResponse, Slices } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
-import { compareText, matchesAll } from '@pollux/model';
+import { matchesAll } from '@pollux/model';
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
-import { type AlertStatusView, alertView, statusOf } from './alert-view.ts';
+import { writeAlert } from './alert-json.ts';
+import { type AlertStatus, statusOf } from './alert-status.ts';
 import type { ApiOptions } from './api-options.ts';
+import { byFingerprint } from './by-fingerprint.ts';
 import { flagOf, matchersOf, receiverTest } from './filters.ts';
-import { Pacer } from './pacer.ts';
-import { answerList } from './respond.ts';
+import type { JsonWriter } from './json-writer.ts';
+import { answerWritten, SEPARATOR } from './respond.ts';
 
 export async function getAlerts(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
   const { query } = exchange;
@@ -15,33 +17,29 @@ export async function getAlerts(api: ApiOptions, exchange: Exchange): Promise<Ht
   const isWanted = statusTest(query);
   const matchers = matchersOf(query, 'filter', api.matcherMode);
   const isReceiver = receiverTest(query, api.matcherMode, (name) => live.receiverLabels(name));
-  const pacer = new Pacer(api.clock);
-  const found: Found[] = [];
-  // A copy: alerts may arrive and leave between turns.
+  const slices = new Slices(api.clock);
+  const found: Alert[] = [];
+  // A copy: alerts may arrive and leave between slices.
   for (const alert of [...api.provider.all()]) {
-    const pause = pacer.step();
-    if (pause !== null) await pause;
-    const { labels } = alert.identity;
-    if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, labels)) continue;
-    const receivers = live.route.match(labels).map(({ settings }) => settings.receiver);
-    if (!receivers.some(isReceiver)) continue;
-    const status = statusOf(alert, api.silences, live, nowMs);
-    if (isWanted(status)) found.push({ alert, receivers, status });
+    if (slices.isOver) await slices.pause();
+    if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, alert.identity.labels)) continue;
+    if (live.dispatcher.receiversOf(alert.identity).some(isReceiver)) found.push(alert);
   }
-  found.sort((a, b) => compareText(a.alert.identity.fingerprint, b.alert.identity.fingerprint));
-  return answerList(api.clock, found, ({ alert, receivers, status }) =>
-    alertView(alert, receivers, status),
-  );
+  const order = await byFingerprint(found, slices);
+  return answerWritten(api.clock, function* (json: JsonWriter) {
+    for (const index of order) {
+      const alert = found[index]!;
+      const status = statusOf(alert, api.silences, live, nowMs);
+      if (!isWanted(status)) continue;
+      json.raw(SEPARATOR);
+      writeAlert(json, alert, live.dispatcher.receiversOf(alert.identity), status);
+      yield;
+    }
+  });
 }
 
-type Found = {
-  readonly alert: Alert;
-  readonly receivers: readonly string[];
-  readonly status: AlertStatusView;
-};
-
 /** The three switches: each, when false, leaves out what it names. */
-export function statusTest(query: URLSearchParams): (status: AlertStatusView) => boolean {
+export function statusTest(query: URLSearchParams): (status: AlertStatus) => boolean {
   const active = flagOf(query, 'active');
   const silenced = flagOf(query, 'silenced');
   const inhibited = flagOf(query, 'inhibited');

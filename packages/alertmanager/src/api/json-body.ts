@@ -15,14 +15,20 @@ export class BodyError extends InputError {
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
 export async function readJson(exchange: Exchange, name: string): Promise<unknown> {
-  const text = new TextDecoder('utf-8', { ignoreBOM: true });
-  let body: Uint8Array;
+  return parseJson(await readBody(exchange), name);
+}
+
+export async function readBody(exchange: Exchange): Promise<Uint8Array> {
   try {
-    body = await exchange.request.body(MAX_BODY_BYTES);
+    return await exchange.request.body(MAX_BODY_BYTES);
   } catch (error) {
     if (LimitError.is(error)) throw error;
     throw new BodyError('', `reading the body failed: ${errorText(error)}`, 400);
   }
+}
+
+export function parseJson(body: Uint8Array, name: string): unknown {
+  const text = new TextDecoder('utf-8', { ignoreBOM: true });
   try {
     return JSON.parse(text.decode(body)) as unknown;
   } catch (error) {

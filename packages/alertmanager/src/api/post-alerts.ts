@@ -1,57 +1,99 @@
-import { type HttpResponse, OperatingError } from '@pollux/base';
+import { type HttpResponse, OperatingError, Slices } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import { isLegacyLabelName, Labels } from '@pollux/model';
-import { type Alert, annotationsFrom } from '../alert/alert.ts';
+import type { Alert } from '../alert/alert.ts';
+import { Annotations } from '../alert/annotations.ts';
+import { labelsHash } from '../alert/label-hash.ts';
 import { AlertError } from '../errors.ts';
 import { ZERO_TIME_MS } from '../template/go-time.ts';
+import type { AlertDraft, AlertReader } from './alert-reader.ts';
 import type { ApiOptions } from './api-options.ts';
-import { BodyError, type JsonMap, listAt, mapAt, readJson, textAt, textsAt } from './json-body.ts';
+import {
+  BodyError,
+  type JsonMap,
+  listAt,
+  mapAt,
+  parseJson,
+  readBody,
+  textAt,
+  textsAt,
+} from './json-body.ts';
 import { done, refusal } from './respond.ts';
 import { parseDateTime } from './time.ts';
 
 /** Stores every valid alert; when some are not, says so for each of them and still keeps the rest. */
 export async function postAlerts(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
-  const items = listAt(await readJson(exchange, 'alerts'), 'alerts');
+  const body = await readBody(exchange);
+  const slices = new Slices(api.clock);
+  // The form of all is checked before any is stored, as the original's generated code does.
+  const drafts = (await plainDrafts(api.reader, body, slices)) ?? generalDrafts(api, body);
   const nowMs = api.clock.now();
   const resolveTimeoutMs = api.live().config.global.resolve_timeout;
-  // The form of all is checked before any is stored, as the original's generated code does.
-  const drafts = items.map((item, index) =>
-    draftOf(mapAt(item, `alerts.${index}`), `alerts.${index}`),
-  );
+  const firing = api.received.with('firing', 'v2');
+  const resolved = api.received.with('resolved', 'v2');
   const problems: string[] = [];
   for (const draft of drafts) {
     try {
-      const alert = alertOf(api, draft, nowMs, resolveTimeoutMs);
-      api.provider.put(alert);
-      api.received.with(alert.endsAtMs <= nowMs ? 'resolved' : 'firing', 'v2').inc();
+      if (draft instanceof AlertError) throw draft;
+      const alert = alertOf(draft, nowMs, resolveTimeoutMs);
+      api.provider.put(alert, draft.hash);
+      (alert.endsAtMs <= nowMs ? resolved : firing).inc();
     } catch (error) {
       if (!OperatingError.is(error)) throw error;
       problems.push(error.message);
       api.invalid.with('v2').inc();
     }
+    if (slices.isOver) await slices.pause();
   }
   return problems.length === 0 ? done() : refusal(400, problems.join('; '));
 }
 
-type Draft = {
-  readonly labels: readonly (readonly [string, string])[];
-  readonly annotations: readonly (readonly [string, string])[];
-  /** Null when not given. */
-  readonly startsAtMs: number | null;
-  readonly endsAtMs: number | null;
-  readonly generatorUrl: string;
-};
+/** Null when the body is not of the shape that senders usually write. */
+async function plainDrafts(
+  reader: AlertReader,
+  body: Uint8Array,
+  slices: Slices,
+): Promise<readonly AlertDraft[] | null> {
+  const drafts: AlertDraft[] = [];
+  const reading = reader.read(body);
+  for (;;) {
+    const step = reading.next();
+    if (step.done === true) return step.value ? drafts : null;
+    drafts.push(step.value);
+    if (slices.isOver) await slices.pause();
+  }
+}
 
-function draftOf(map: JsonMap, place: string): Draft {
+/** Of any JSON; what is wrong with one alert alone stands in its place. */
+function generalDrafts(api: ApiOptions, body: Uint8Array): readonly (AlertDraft | AlertError)[] {
+  const items = listAt(parseJson(body, 'alerts'), 'alerts');
+  return items.map((item, index) =>
+    draftOf(api, mapAt(item, `alerts.${index}`), `alerts.${index}`),
+  );
+}
+
+function draftOf(api: ApiOptions, map: JsonMap, place: string): AlertDraft | AlertError {
   if (map.labels === undefined || map.labels === null) {
     throw new BodyError(`${place}.labels`, `${place}.labels in body is required`, 422);
   }
-  return {
-    labels: textsAt(map, 'labels', place),
-    annotations: textsAt(map, 'annotations', place),
+  const pairs = textsAt(map, 'labels', place);
+  const annotations = textsAt(map, 'annotations', place);
+  const rest = {
     startsAtMs: timeAt(map, 'startsAt', place),
     endsAtMs: timeAt(map, 'endsAt', place),
     generatorUrl: textAt(map, 'generatorURL', place) ?? '',
+  };
+  const labels = Labels.from(pairs);
+  if (labels.isEmpty) return new AlertError('at least one label pair required');
+  const isClassic = api.matcherMode === 'classic';
+  const problem =
+    badName(pairs, 'label', isClassic) ?? badName(annotations, 'annotation', isClassic);
+  if (problem !== null) return problem;
+  return {
+    ...rest,
+    identity: api.provider.identityOf(labels),
+    hash: labelsHash(labels, api.provider.seed),
+    annotations: Annotations.from(annotations),
   };
 }
 
@@ -65,19 +107,14 @@ function timeAt(map: JsonMap, key: string, place: string): number | null {
   return ms === ZERO_TIME_MS ? null : ms;
 }
 
-function alertOf(api: ApiOptions, draft: Draft, nowMs: number, resolveTimeoutMs: number): Alert {
-  const labels = Labels.from(draft.labels);
-  if (labels.isEmpty) throw new AlertError('at least one label pair required');
-  for (const [name] of draft.labels) checkName(name, 'label', api.matcherMode === 'classic');
-  for (const [name] of draft.annotations)
-    checkName(name, 'annotation', api.matcherMode === 'classic');
+function alertOf(draft: AlertDraft, nowMs: number, resolveTimeoutMs: number): Alert {
   const endsAtMs = draft.endsAtMs ?? nowMs + resolveTimeoutMs;
   const startsAtMs =
     draft.startsAtMs ?? (draft.endsAtMs === null ? nowMs : Math.min(draft.endsAtMs, nowMs));
   if (endsAtMs < startsAtMs) throw new AlertError('start time must be before end time');
   return {
-    identity: api.provider.identityOf(labels),
-    annotations: annotationsFrom(draft.annotations),
+    identity: draft.identity,
+    annotations: draft.annotations,
     startsAtMs,
     endsAtMs,
     updatedAtMs: nowMs,
@@ -86,8 +123,13 @@ function alertOf(api: ApiOptions, draft: Draft, nowMs: number, resolveTimeoutMs:
   };
 }
 
-function checkName(name: string, what: string, isClassic: boolean): void {
-  if (name === '' || (isClassic && !isLegacyLabelName(name))) {
-    throw new AlertError(`invalid ${what} name ${JSON.stringify(name)}`);
+type NamedTexts = readonly (readonly [string, string])[];
+
+function badName(pairs: NamedTexts, what: string, isClassic: boolean): AlertError | null {
+  for (const [name] of pairs) {
+    if (name === '' || (isClassic && !isLegacyLabelName(name))) {
+      return new AlertError(`invalid ${what} name ${JSON.stringify(name)}`);
+    }
   }
+  return null;
 }

@@ -1,5 +1,5 @@
-import type { Clock, HttpResponse } from '@pollux/base';
-import { Pacer } from './pacer.ts';
+import { type Clock, type HttpResponse, Slices } from '@pollux/base';
+import { JsonWriter } from './json-writer.ts';
 
 const HEADERS = {
   'content-type': 'application/json',
@@ -29,32 +29,52 @@ export function formRefusal(status: number, message: string, code = status): Htt
   return answer(status, { code, message });
 }
 
-const ITEMS_PER_CHUNK = 500;
+/** A piece of a long answer. */
+const PIECE_BYTES = 64 * 1024;
+const OPEN_LIST = 0x5b;
+const CLOSE = Buffer.from(']\n');
+/** Before each item of a list that is written; the first one becomes the opening bracket. */
+export const SEPARATOR = Buffer.from(',');
 
-/** A list whose items are made and written in turns, so that a long one does not hold the process. */
-export function answerList<T>(
+/**
+ * A list that `write` gives item by item, each with a {@link SEPARATOR} before it, yielding after each. A short one is
+ * answered whole; a long one goes out in pieces as the client takes them, and the thread is given away between them.
+ */
+export async function answerWritten(
   clock: Clock,
-  items: readonly T[],
-  view: (item: T) => unknown,
-): HttpResponse {
-  if (items.length <= ITEMS_PER_CHUNK) return answer(200, items.map(view));
-  return { status: 200, headers: HEADERS, body: chunks(new Pacer(clock), items, view) };
+  write: (json: JsonWriter) => Iterator<void>,
+): Promise<HttpResponse> {
+  const json = new JsonWriter();
+  const list = { json, items: write(json), slices: new Slices(clock) };
+  const isWhole = await fill(list);
+  if (json.size === 0) json.raw(SEPARATOR);
+  if (isWhole) json.raw(CLOSE);
+  const first = json.take();
+  first[0] = OPEN_LIST;
+  return { status: 200, headers: HEADERS, body: isWhole ? first : pieces(first, list) };
 }
 
-async function* chunks<T>(
-  pacer: Pacer,
-  items: readonly T[],
-  view: (item: T) => unknown,
-): AsyncIterableIterator<Uint8Array> {
-  const encoder = new TextEncoder();
-  for (let at = 0; at < items.length; at += ITEMS_PER_CHUNK) {
-    const parts: string[] = [];
-    for (const item of items.slice(at, at + ITEMS_PER_CHUNK)) {
-      parts.push(JSON.stringify(view(item)));
-      const pause = pacer.step();
-      if (pause !== null) await pause;
-    }
-    yield encoder.encode((at === 0 ? '[' : ',') + parts.join(','));
+type WrittenList = {
+  readonly json: JsonWriter;
+  readonly items: Iterator<void>;
+  readonly slices: Slices;
+};
+
+/** True when the list has ended. */
+async function fill({ json, items, slices }: WrittenList): Promise<boolean> {
+  while (json.size < PIECE_BYTES) {
+    if (items.next().done === true) return true;
+    if (slices.isOver) await slices.pause();
   }
-  yield encoder.encode(']\n');
+  return false;
+}
+
+async function* pieces(first: Uint8Array, list: WrittenList): AsyncIterableIterator<Uint8Array> {
+  yield first;
+  for (;;) {
+    const isEnd = await fill(list);
+    if (isEnd) list.json.raw(CLOSE);
+    yield list.json.take();
+    if (isEnd) return;
+  }
 }

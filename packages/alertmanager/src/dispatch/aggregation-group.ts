@@ -85,6 +85,11 @@ export class AggregationGroup {
     await this.#running;
   }
 
+  /** It takes no more alerts: removed, or of an earlier configuration. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   get isFlushing(): boolean {
     return this.#running !== null;
   }

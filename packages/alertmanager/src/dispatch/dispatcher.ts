@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { CanceledError, type Clock, type Timer, withTimeout } from '@pollux/base';
 import type { Labels } from '@pollux/model';
-import type { Alert } from '../alert/alert.ts';
+import type { Alert, AlertIdentity, Placement } from '../alert/alert.ts';
 import type { AlertListener, AlertProvider } from '../alert/alert-provider.ts';
 import type { Flush } from '../notify/batch.ts';
 import type { Route } from '../route/route.ts';
@@ -25,6 +25,7 @@ export type DispatcherOptions = {
 export class Dispatcher implements AlertListener {
   readonly #options: DispatcherOptions;
   readonly #groups = new Map<Route, Map<string, AggregationGroup>>();
+  readonly #single = new WeakMap<AggregationGroup, Groups>();
   readonly #abort = new AbortController();
   /** Flushes of earlier dispatchers that still run, by group key. */
   readonly #draining: Map<string, Promise<void>>;
@@ -46,13 +47,18 @@ export class Dispatcher implements AlertListener {
   }
 
   onAlert(alert: Alert): void {
-    for (const route of this.#options.route.match(alert.identity.labels)) {
-      this.#groupFor(route, alert.identity.labels).insert(alert);
-    }
+    for (const group of this.#place(alert.identity).groups) group.insert(alert);
   }
 
   onRemoved(): void {
     // A group forgets an alert when it has notified its end, not when the provider does.
+  }
+
+  /** Names of the receivers of an alert, in the order of the routing tree. */
+  receiversOf(identity: AlertIdentity): readonly string[] {
+    const { placement } = identity;
+    if (isOf(this, placement)) return placement.receivers;
+    return this.#options.route.match(identity.labels).map(({ settings }) => settings.receiver);
   }
 
   *groups(): IterableIterator<AggregationGroup> {
@@ -98,6 +104,29 @@ export class Dispatcher implements AlertListener {
     this.#abort.abort(new CanceledError('the alertmanager is stopping'));
   }
 
+  /** The groups of an alert, found anew when one of them has been removed meanwhile. */
+  #place(identity: AlertIdentity): Groups {
+    const { placement } = identity;
+    if (isOf(this, placement) && placement.areAlive) return placement;
+    const found = this.#options.route
+      .match(identity.labels)
+      .map((route) => this.#groupFor(route, identity.labels));
+    const [only] = found;
+    const placed =
+      found.length === 1 && only !== undefined ? this.#alone(only) : new Groups(this, found);
+    identity.placement = placed;
+    return placed;
+  }
+
+  /** All alerts of one group and no other share one object. */
+  #alone(group: AggregationGroup): Groups {
+    const known = this.#single.get(group);
+    if (known !== undefined) return known;
+    const made = new Groups(this, [group]);
+    this.#single.set(group, made);
+    return made;
+  }
+
   #groupFor(route: Route, labels: Labels): AggregationGroup {
     const groupLabels = route.groupLabels(labels);
     const ofRoute = this.#groups.get(route) ?? new Map<string, AggregationGroup>();
@@ -136,4 +165,25 @@ export class Dispatcher implements AlertListener {
       this.#scheduleMaintenance();
     });
   }
+}
+
+/** Where one or many alerts go. */
+class Groups implements Placement {
+  readonly owner: Dispatcher;
+  readonly groups: readonly AggregationGroup[];
+  readonly receivers: readonly string[];
+
+  constructor(owner: Dispatcher, groups: readonly AggregationGroup[]) {
+    this.owner = owner;
+    this.groups = groups;
+    this.receivers = groups.map(({ route }) => route.settings.receiver);
+  }
+
+  get areAlive(): boolean {
+    return this.groups.every(({ isStopped }) => !isStopped);
+  }
+}
+
+function isOf(dispatcher: Dispatcher, placement: Placement | null): placement is Groups {
+  return placement !== null && placement.owner === dispatcher;
 }

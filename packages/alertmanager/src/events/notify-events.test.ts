@@ -3,6 +3,7 @@ import { Labels } from '@pollux/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Alert, AlertIdentity } from '../alert/alert.ts';
 import { AlertProvider } from '../alert/alert-provider.ts';
+import { Annotations } from '../alert/annotations.ts';
 import { SilenceStore } from '../silence/silence-store.ts';
 import type { NotifyEvent } from './notify-event.ts';
 import { NotifyEvents } from './notify-events.ts';
@@ -12,7 +13,7 @@ const clock = new VirtualClock(1_000_000);
 function alert(endsInMs: number, annotation = ''): Alert {
   return {
     identity: new AlertIdentity(Labels.from({ alertname: 'A' })),
-    annotations: new Map([['summary', annotation]]),
+    annotations: Annotations.from([['summary', annotation]]),
     startsAtMs: clock.now() - 10,
     endsAtMs: clock.now() + endsInMs,
     updatedAtMs: clock.now(),

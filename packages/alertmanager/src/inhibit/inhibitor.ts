@@ -1,22 +1,28 @@
-import type { Labels, Matcher } from '@pollux/model';
+import { type Labels, matchesAll } from '@pollux/model';
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import type { AlertListener } from '../alert/alert-provider.ts';
 import type { InhibitRuleConfig } from '../config/inhibit-config.ts';
+import { MatcherIndex } from '../matcher/matcher-index.ts';
 
 /** Mutes alerts while another one fires. Fed by the alert provider; keeps every live source, not one per label set. */
 export class Inhibitor implements AlertListener {
-  readonly #rules: readonly Rule[];
+  readonly #bySource = new MatcherIndex<Rule>();
+  readonly #byTarget = new MatcherIndex<Rule>();
 
   constructor(rules: readonly InhibitRuleConfig[]) {
-    this.#rules = rules.map((rule) => new Rule(rule));
+    rules.forEach((config, position) => {
+      const rule = new Rule(config, position);
+      this.#bySource.add(rule, config.source);
+      this.#byTarget.add(rule, config.target);
+    });
   }
 
   onAlert(alert: Alert): void {
-    for (const rule of this.#rules) rule.add(alert);
+    for (const rule of this.#bySource.candidates(alert.identity.labels)) rule.add(alert);
   }
 
   onRemoved(alert: Alert): void {
-    for (const rule of this.#rules) rule.remove(alert);
+    for (const rule of this.#bySource.candidates(alert.identity.labels)) rule.remove(alert);
   }
 
   /** The fingerprint of one alert that inhibits these labels, or null. */
@@ -26,11 +32,16 @@ export class Inhibitor implements AlertListener {
 
   /** The first rule that inhibits these labels and an alert that it does so by, or null. */
   inhibitionOf(labels: Labels, nowMs: number): Inhibition | null {
-    for (const rule of this.#rules) {
+    let first: Rule | null = null;
+    let found: Alert | null = null;
+    for (const rule of this.#byTarget.candidates(labels)) {
+      if (first !== null && first.position < rule.position) continue;
       const source = rule.inhibitedBy(labels, nowMs);
-      if (source !== null) return { rule: rule.config, source };
+      if (source === null) continue;
+      first = rule;
+      found = source;
     }
-    return null;
+    return first === null || found === null ? null : { rule: first.config, source: found };
   }
 }
 
@@ -38,16 +49,19 @@ export type Inhibition = { readonly rule: InhibitRuleConfig; readonly source: Al
 
 class Rule {
   readonly config: InhibitRuleConfig;
+  /** In the configuration. */
+  readonly position: number;
   /** Sources by the values of the `equal` labels, then by fingerprint. */
   readonly #sources = new Map<string, Map<string, Alert>>();
 
-  constructor(config: InhibitRuleConfig) {
+  constructor(config: InhibitRuleConfig, position: number) {
     this.config = config;
+    this.position = position;
   }
 
   add(alert: Alert): void {
     const { labels, fingerprint } = alert.identity;
-    if (!matches(this.config.source, labels)) return;
+    if (!matchesAll(this.config.source, labels)) return;
     const key = this.#equalKey(labels);
     const sources = this.#sources.get(key) ?? new Map<string, Alert>();
     sources.set(fingerprint, alert);
@@ -62,14 +76,14 @@ class Rule {
   }
 
   inhibitedBy(labels: Labels, nowMs: number): Alert | null {
-    if (!matches(this.config.target, labels)) return null;
+    if (!matchesAll(this.config.target, labels)) return null;
     const sources = this.#sources.get(this.#equalKey(labels));
     if (sources === undefined) return null;
     // An alert that is source and target at once is not muted by alerts of which the same is true, itself included.
-    const isBoth = matches(this.config.source, labels);
+    const isBoth = matchesAll(this.config.source, labels);
     for (const source of sources.values()) {
       if (isResolvedAt(source, nowMs)) continue;
-      if (isBoth && matches(this.config.target, source.identity.labels)) continue;
+      if (isBoth && matchesAll(this.config.target, source.identity.labels)) continue;
       return source;
     }
     return null;
@@ -79,8 +93,4 @@ class Rule {
   #equalKey(labels: Labels): string {
     return this.config.equal.map((name) => labels.get(name)).join('\ud800');
   }
-}
-
-function matches(matchers: readonly Matcher[], labels: Labels): boolean {
-  return matchers.every((matcher) => matcher.matches(labels.get(matcher.name)));
 }

@@ -1,5 +1,5 @@
 import { Labels as LabelSet, type Labels } from '@pollux/model';
-import type { Alert, Annotations } from '../alert/alert.ts';
+import type { Alert } from '../alert/alert.ts';
 import { isResolvedAt } from '../alert/alert.ts';
 
 /** Why a notification is sent, in the words of Alertmanager's webhook message. */
@@ -11,11 +11,16 @@ export type NotificationReason =
   | 'repeat interval elapsed'
   | 'unknown';
 
+/** Texts by name, in the order of their names. */
+export type Texts = Iterable<readonly [string, string]> & {
+  get(name: string): string | undefined;
+};
+
 /** One alert as receivers and templates see it. */
 export type NotifiedAlert = {
   readonly status: 'firing' | 'resolved';
   readonly labels: Labels;
-  readonly annotations: Annotations;
+  readonly annotations: Texts;
   readonly startsAtMs: number;
   /** 0 while firing. */
   readonly endsAtMs: number;
@@ -32,7 +37,7 @@ export type Notification = {
   readonly reason: NotificationReason;
   readonly groupLabels: Labels;
   readonly commonLabels: Labels;
-  readonly commonAnnotations: Annotations;
+  readonly commonAnnotations: Texts;
   readonly routeLabels: Labels;
   readonly externalUrl: string;
   readonly groupKey: string;
@@ -73,7 +78,7 @@ function summaryOf(
   return {
     status: alerts.some(({ status }) => status === 'firing') ? 'firing' : 'resolved',
     alerts,
-    commonLabels: LabelSet.from(shared(alerts.map(({ labels }) => new Map(labels)))),
+    commonLabels: LabelSet.from(shared(alerts.map(({ labels }) => labels))),
     commonAnnotations: shared(alerts.map(({ annotations }) => annotations)),
   };
 }
@@ -95,12 +100,12 @@ function notifiedAlert(alert: Alert, nowMs: number): NotifiedAlert {
   };
 }
 
-/** The pairs that all maps have. */
-function shared(maps: readonly ReadonlyMap<string, string>[]): ReadonlyMap<string, string> {
-  const [first, ...rest] = maps;
+/** The pairs that all have. */
+function shared(all: readonly Texts[]): ReadonlyMap<string, string> {
+  const [first, ...rest] = all;
   const common = new Map(first);
-  for (const map of rest) {
-    for (const [name, value] of common) if (map.get(name) !== value) common.delete(name);
+  for (const texts of rest) {
+    for (const [name, value] of common) if (texts.get(name) !== value) common.delete(name);
   }
   return common;
 }

@@ -1,9 +1,10 @@
 import { type Env, uuid } from '@pollux/base';
-import { type Labels, Matcher } from '@pollux/model';
+import { type Labels, Matcher, matchesAll } from '@pollux/model';
 import type { ClusterStatePart } from '../cluster-port.ts';
 import { SilenceError, SilenceLimitError, SilenceNotFoundError } from '../errors.ts';
 import type { SilenceEvent } from '../events/notify-event.ts';
 import type { NotifyEvents } from '../events/notify-events.ts';
+import { MatcherIndex } from '../matcher/matcher-index.ts';
 import { after, compareTimes, fromMs, toMs, type WireTime } from '../wire/timestamp.ts';
 import { decodeSilences, encodeSilences, type SilenceRecord, silenceRecord } from './codec.ts';
 import {
@@ -41,12 +42,20 @@ export type SilenceDraft = {
   readonly annotations: ReadonlyMap<string, string>;
 };
 
-type Stored = { readonly record: SilenceRecord; readonly matchers: readonly Matcher[] | null };
+type Stored = {
+  readonly record: SilenceRecord;
+  /** Null for a silence that silences nothing here. */
+  readonly matchers: readonly Matcher[] | null;
+};
+
+const NONE: readonly string[] = [];
 
 /** All silences of the cluster that this member knows. Last writer wins, by `updatedAt`. */
 export class SilenceStore implements ClusterStatePart {
   readonly #options: SilenceStoreOptions;
   readonly #silences = new Map<string, Stored>();
+  /** Of those that apply to anything, whatever their state. */
+  readonly #index = new MatcherIndex<Stored>();
   #broadcast: (data: Uint8Array) => void = () => {};
 
   constructor(options: SilenceStoreOptions) {
@@ -117,12 +126,14 @@ export class SilenceStore implements ClusterStatePart {
   }
 
   /** Ids of all active silences that apply to these labels, sorted. */
-  silencedBy(labels: Labels): string[] {
+  silencedBy(labels: Labels): readonly string[] {
+    const candidates = this.#index.candidates(labels);
+    if (candidates.length === 0) return NONE;
     const nowMs = this.#options.env.clock.now();
     const ids: string[] = [];
-    for (const [id, { record, matchers }] of this.#silences) {
+    for (const { record, matchers } of candidates) {
       if (matchers === null || stateAt(record.silence, nowMs) !== 'active') continue;
-      if (matchers.every((matcher) => matcher.matches(labels.get(matcher.name)))) ids.push(id);
+      if (matchesAll(matchers, labels)) ids.push(record.silence.id);
     }
     return ids.sort();
   }
@@ -151,9 +162,10 @@ export class SilenceStore implements ClusterStatePart {
   collect(): number {
     const now = fromMs(this.#options.env.clock.now());
     let count = 0;
-    for (const [id, { record }] of this.#silences) {
-      if (compareTimes(record.expiresAt, now) > 0) continue;
+    for (const [id, stored] of this.#silences) {
+      if (compareTimes(stored.record.expiresAt, now) > 0) continue;
       this.#silences.delete(id);
+      this.#unindex(stored);
       count++;
     }
     return count;
@@ -170,7 +182,16 @@ export class SilenceStore implements ClusterStatePart {
   }
 
   #store(record: SilenceRecord): void {
-    this.#silences.set(record.silence.id, { record, matchers: compileSilence(record.silence) });
+    const { id } = record.silence;
+    const previous = this.#silences.get(id);
+    if (previous !== undefined) this.#unindex(previous);
+    const stored = { record, matchers: compileSilence(record.silence) };
+    this.#silences.set(id, stored);
+    if (stored.matchers !== null) this.#index.add(stored, stored.matchers);
+  }
+
+  #unindex(stored: Stored): void {
+    if (stored.matchers !== null) this.#index.remove(stored, stored.matchers);
   }
 
   #publish(silence: Silence): void {

@@ -1,5 +1,6 @@
 import { Labels } from '@pollux/model';
-import { type Alert, AlertIdentity, annotationsFrom } from '../alert/alert.ts';
+import { type Alert, AlertIdentity } from '../alert/alert.ts';
+import { Annotations } from '../alert/annotations.ts';
 import {
   type Notification,
   type NotificationContext,
@@ -15,7 +16,7 @@ export function sampleAlert(
 ): Alert {
   return {
     identity: new AlertIdentity(Labels.from(labels)),
-    annotations: annotationsFrom(Object.entries(annotations)),
+    annotations: Annotations.from(Object.entries(annotations)),
     startsAtMs: START_MS,
     endsAtMs,
     updatedAtMs: START_MS,
