@@ -13,12 +13,14 @@ import { UPSTREAM_KINDS } from './config/receiver-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { NotifyEvents } from './events/notify-events.ts';
 import { DeliveriesUnderWay } from './explain/deliveries-under-way.ts';
+import { attemptsIn } from './history/attempts.ts';
+import { History } from './history/history.ts';
+import { recordEvents } from './history/history-recorder.ts';
 import { Inhibitor } from './inhibit/inhibitor.ts';
 import type { LiveConfig } from './live-config.ts';
 import { type AlertCounters, registerMetrics } from './metrics.ts';
 import type { LogReceiver } from './nflog/entry.ts';
 import { NotificationLog } from './nflog/notification-log.ts';
-import { AttemptRing } from './notify/attempt-ring.ts';
 import { NotifyMetrics } from './notify/metrics.ts';
 import { Pipeline } from './notify/pipeline.ts';
 import { buildReceivers } from './notify/receivers/build.ts';
@@ -32,7 +34,6 @@ import { openStorageDirectory } from './storage-directory.ts';
 import { NotificationTemplates } from './template/templates.ts';
 import { TimeIntervals } from './time-interval/time-intervals.ts';
 
-const ATTEMPTS_KEPT = 200;
 const CLOSE_GRACE_MS = 2_000;
 /** How late the end of an alert that nobody repeats is told to history, ms. */
 const TELL_ENDS_MS = 5_000;
@@ -51,9 +52,9 @@ export class Alertmanager {
   readonly #notificationLog: NotificationLog;
   readonly #snapshots: readonly SnapshotFile[];
   readonly #robots: Robots;
-  readonly #attempts = new AttemptRing(ATTEMPTS_KEPT);
   readonly #events = new NotifyEvents();
   readonly #underWay: DeliveriesUnderWay;
+  readonly #history: History;
   readonly #notifyMetrics: NotifyMetrics;
   readonly #alertCounters: AlertCounters;
   readonly #reloadGauges: ReloadGauges;
@@ -76,8 +77,18 @@ export class Alertmanager {
       this.#openGate = resolve;
     });
     const events = this.#events;
-    this.#attempts.listen(events);
     this.#underWay = new DeliveriesUnderWay(events, () => env.clock.now());
+    this.#history = new History({
+      clock: env.clock,
+      files: env.files,
+      log,
+      registry,
+      directory: `${options.storageDirectory}/history`,
+      retentionMs: options.historyRetentionMs,
+      maxBytes: options.historyMaxBytes,
+      member: () => cluster.name,
+    });
+    recordEvents(events, this.#history);
     this.#provider = new AlertProvider({
       clock: env.clock,
       perAlertnameLimit: options.perAlertnameLimit,
@@ -182,6 +193,7 @@ export class Alertmanager {
     const { env, log, storageDirectory } = this.#options;
     openStorageDirectory(env.files, storageDirectory);
     for (const snapshot of this.#snapshots) snapshot.load();
+    this.#history.start();
     log.info('Loaded snapshots', {
       silences: this.#silences.size,
       nflog: this.#notificationLog.size,
@@ -217,7 +229,7 @@ export class Alertmanager {
         isClassic: matcherMode === 'classic',
       }),
       silences: this.#silences,
-      attempts: this.#attempts,
+      history: this.#history,
       matcherMode,
       version,
       externalUrl,
@@ -232,7 +244,7 @@ export class Alertmanager {
       notificationLog: this.#notificationLog,
       underWay: this.#underWay,
       attemptsOf: async (groupKey: string, receiver: LogReceiver) =>
-        this.#attempts.of(groupKey, receiver),
+        attemptsIn(this.#history, groupKey, receiver),
     };
     registerApiV3(router, v3, limit);
     router.get('/-/healthy', async () => text(200, 'OK'));
@@ -268,6 +280,7 @@ export class Alertmanager {
     this.#openGate();
     await closing;
     if (!this.#isStarted) return;
+    await this.#history.close();
     for (const snapshot of this.#snapshots) snapshot.maintain();
   }
 

@@ -23,6 +23,10 @@ export type AlertmanagerOptions = {
   readonly reload: () => Promise<void>;
   /** `--data.retention`. */
   readonly retentionMs?: number;
+  /** `--history.retention`. */
+  readonly historyRetentionMs?: number;
+  /** `--history.max-bytes`. */
+  readonly historyMaxBytes?: number;
   /** `--data.maintenance-interval`. */
   readonly maintenanceIntervalMs?: number;
   /** `--alerts.gc-interval`. */
@@ -51,6 +55,8 @@ export const ALERTMANAGER_DEFAULTS = {
   variables: {},
   hostname: 'localhost.localdomain',
   retentionMs: 120 * 3_600_000,
+  historyRetentionMs: 30 * 24 * 3_600_000,
+  historyMaxBytes: 512 * 1024 * 1024,
   maintenanceIntervalMs: 15 * 60_000,
   alertGcIntervalMs: 30 * 60_000,
   perAlertnameLimit: 0,

@@ -1,9 +1,11 @@
 import type { AlertProvider } from '../alert/alert-provider.ts';
 import type { ExplainSources } from '../explain/explain-sources.ts';
+import type { History } from '../history/history.ts';
 import type { MatcherMode } from '../matcher/parse.ts';
 
 /** What the routes below /api/v3 work on. */
 export type ApiV3 = ExplainSources & {
   readonly provider: AlertProvider;
+  readonly history: History;
   readonly matcherMode: MatcherMode;
 };

@@ -4,6 +4,7 @@ import type { ConcurrencyLimit } from '../api/concurrency-limit.ts';
 import type { ApiV3 } from './api-v3-options.ts';
 import { getExplanation, postExplanation } from './explain-api.ts';
 import { guarded } from './guarded.ts';
+import { getHistory } from './history-api.ts';
 
 type Handler = (api: ApiV3, exchange: Exchange) => Promise<HttpResponse>;
 
@@ -23,5 +24,6 @@ export function registerApiV3(router: Router, api: ApiV3, limit: ConcurrencyLimi
     );
   };
   read('/explain', getExplanation);
+  read('/history', getHistory);
   change('POST', '/explain', postExplanation);
 }

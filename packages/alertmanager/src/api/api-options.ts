@@ -2,9 +2,9 @@ import type { Clock } from '@pollux/base';
 import type { Counter, Family, Registry } from '@pollux/telemetry';
 import type { AlertProvider } from '../alert/alert-provider.ts';
 import type { ClusterPort } from '../cluster-port.ts';
+import type { History } from '../history/history.ts';
 import type { LiveConfig } from '../live-config.ts';
 import type { MatcherMode } from '../matcher/parse.ts';
-import type { AttemptRing } from '../notify/attempt-ring.ts';
 import type { SilenceStore } from '../silence/silence-store.ts';
 import type { AlertReader } from './alert-reader.ts';
 
@@ -16,7 +16,7 @@ export type ApiOptions = {
   readonly provider: AlertProvider;
   readonly reader: AlertReader;
   readonly silences: SilenceStore;
-  readonly attempts: AttemptRing;
+  readonly history: History;
   readonly matcherMode: MatcherMode;
   readonly externalUrl: string;
   /** Of this program. */

@@ -1,6 +1,7 @@
 import type { AlertmanagerStatus } from '@pollux/api-types';
 import type { HttpResponse } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
+import { EVERYTHING } from '../history/query.ts';
 import type { ApiOptions } from './api-options.ts';
 import { receiverTest } from './filters.ts';
 import { answer } from './respond.ts';
@@ -8,6 +9,8 @@ import { formatDateTime } from './time.ts';
 
 /** The release of Alertmanager whose API this is; tools choose their way of speaking by it. */
 export const API_VERSION = '0.34.0';
+
+const NOTIFICATIONS_SHOWN = 200;
 
 export async function getStatus(api: ApiOptions): Promise<HttpResponse> {
   const { cluster } = api;
@@ -49,12 +52,12 @@ export async function getReceivers(api: ApiOptions, exchange: Exchange): Promise
   );
 }
 
-/** The last notifications with their outcome; an extension, for the console. */
-export async function getNotifications(api: ApiOptions): Promise<HttpResponse> {
-  const shown = api.attempts.items().map(({ timeMs, durationMs, ...attempt }) => ({
-    ...attempt,
-    time: formatDateTime(timeMs),
-    durationMs,
-  }));
-  return answer(200, shown.reverse());
+/** The last notifications with their outcome, of history; an extension, for the console. */
+export async function getNotifications(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
+  const query = { ...EVERYTHING, kinds: new Set(['notification'] as const) };
+  const { records } = await api.history.search(query, {
+    limit: NOTIFICATIONS_SHOWN,
+    signal: exchange.signal,
+  });
+  return answer(200, records);
 }

@@ -2,6 +2,7 @@ import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import { formatDateTime } from '../api/time.ts';
 import type { Inhibition } from '../inhibit/inhibitor.ts';
 import { formatMatchers } from '../matcher/format.ts';
+import { spellMatcher } from '../silence/silence.ts';
 import { toMs } from '../wire/timestamp.ts';
 import { explainGroup, type GroupView } from './explain-group.ts';
 import { explainRoute, type RouteView } from './explain-route.ts';
@@ -107,9 +108,7 @@ export function silencingView({ silences }: ExplainSources, id: string): Silenci
   const silence = silences.get(id);
   return {
     id,
-    matchers: `{${(silence?.matchers ?? [])
-      .map(({ name, operator, pattern }) => `${name}${operator}${JSON.stringify(pattern)}`)
-      .join(',')}}`,
+    matchers: `{${(silence?.matchers ?? []).map(spellMatcher).join(',')}}`,
     createdBy: silence?.createdBy ?? '',
     comment: silence?.comment ?? '',
     startsAt: silence === undefined ? '' : formatDateTime(toMs(silence.startsAt)),

@@ -1,4 +1,10 @@
-import { Matcher, type MatchOperator, PatternError } from '@pollux/model';
+import {
+  isLegacyLabelName,
+  Matcher,
+  type MatchOperator,
+  PatternError,
+  quoteText,
+} from '@pollux/model';
 import { toMs, type WireTime } from '../wire/timestamp.ts';
 
 /** One condition as it travels: the pattern may be no valid expression, which only shows when it is compiled. */
@@ -48,6 +54,11 @@ export function compileSilence(silence: Silence): readonly Matcher[] | null {
     if (error instanceof PatternError) return null;
     throw error;
   }
+}
+
+/** As {@link Matcher} spells itself; the pattern need not be valid. */
+export function spellMatcher({ name, operator, pattern }: SilenceMatcher): string {
+  return `${isLegacyLabelName(name) ? name : quoteText(name)}${operator}${quoteText(pattern)}`;
 }
 
 export function sameMatchers(a: readonly SilenceMatcher[], b: readonly SilenceMatcher[]): boolean {

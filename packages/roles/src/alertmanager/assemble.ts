@@ -108,6 +108,8 @@ async function assemble(
     hostname: context.hostname,
     reload,
     retentionMs: flags['data.retention'],
+    historyRetentionMs: flags['history.retention'],
+    historyMaxBytes: flags['history.max-bytes'],
     maintenanceIntervalMs: flags['data.maintenance-interval'],
     alertGcIntervalMs: flags['alerts.gc-interval'],
     perAlertnameLimit: flags['alerts.per-alertname-limit'],

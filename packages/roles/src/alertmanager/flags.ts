@@ -14,6 +14,16 @@ export const ALERTMANAGER_FLAGS = {
     fallback: '15m',
     help: 'Interval between garbage collection and snapshotting to disk of the silences and the notification logs.',
   },
+  'history.retention': {
+    kind: 'duration',
+    fallback: '30d',
+    help: 'How long the history of alerts, notifications, silences and reloads is kept.',
+  },
+  'history.max-bytes': {
+    kind: 'integer',
+    fallback: 512 * 1024 * 1024,
+    help: 'Size on disk over which the oldest history is removed.',
+  },
   'alerts.gc-interval': { kind: 'duration', fallback: '30m', help: 'Interval between alert GC.' },
   'alerts.per-alertname-limit': {
     kind: 'integer',
