@@ -5,6 +5,7 @@ import {
   LimitError,
   OperatingError,
   Slices,
+  type StopSignal,
   systemCode,
   type Timer,
   Turns,
@@ -47,7 +48,7 @@ type Pending = { readonly id: number; readonly timeMs: number; readonly body: ()
 export type SearchBounds = {
   /** Most records of a page. */
   readonly limit: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
   /** Reading ends after the file with which this is reached. */
   readonly maxReadBytes?: number;
 };
