@@ -1,5 +1,5 @@
 import * as http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { assert } from '../assert.ts';
 import { errorText, LimitError } from '../errors.ts';
@@ -13,10 +13,13 @@ import {
   type Listener,
 } from '../net.ts';
 import { type StopSignal, StopSource } from '../stop-signal.ts';
+import { drained } from './drained.ts';
+import { PlainConnections } from './plain-connections.ts';
 
 /** How much a client may go on sending after its answer, and for how long. */
 const DISCARD_MAX_BYTES = 64 * 1024 * 1024;
 const DISCARD_MAX_MS = 2_000;
+const KEEP_ALIVE_MS = 75_000;
 
 /** Serves `handler` over node:http or node:https. A handler that throws answers 500; the process goes on. */
 export async function serveHttp(
@@ -30,7 +33,8 @@ export async function serveHttp(
   server.maxConnections = options.maxConnections;
   server.requestTimeout = options.readTimeoutMs;
   server.headersTimeout = Math.min(options.readTimeoutMs, 60_000);
-  server.keepAliveTimeout = 75_000;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  const plain = options.tls === undefined ? plainConnections(server, options, handler) : null;
   // A client that sends garbage gets the plain 400 of the protocol, not a stack trace.
   server.on('clientError', (_error: Error, socket: Duplex) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
@@ -44,7 +48,7 @@ export async function serveHttp(
       const bound = server.address() as AddressInfo;
       resolve({
         address: { host: bound.address, port: bound.port },
-        close: (graceMs = 1_000) => closeServer(server, graceMs),
+        close: (graceMs = 1_000) => closeServer(server, plain, graceMs),
       });
     });
   });
@@ -60,14 +64,43 @@ async function createServer(
   return https.createServer({ cert: tls.certificate, key: tls.key }, listener);
 }
 
-function closeServer(server: http.Server, graceMs: number): Promise<void> {
+/** Puts {@link PlainConnections} before the server's own reader of connections. */
+function plainConnections(
+  server: http.Server,
+  { readTimeoutMs }: HttpServeOptions,
+  handler: HttpHandler,
+): PlainConnections {
+  const readers = server.listeners('connection') as ((socket: Socket) => void)[];
+  const plain = new PlainConnections({
+    handler,
+    handOver: (socket, bytes) => {
+      for (const reader of readers) reader.call(server, socket);
+      socket.unshift(bytes);
+    },
+    idleMs: KEEP_ALIVE_MS,
+    stallMs: readTimeoutMs,
+  });
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => plain.take(socket));
+  return plain;
+}
+
+function closeServer(
+  server: http.Server,
+  plain: PlainConnections | null,
+  graceMs: number,
+): Promise<void> {
   return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    const cut = setTimeout(() => {
+      server.closeAllConnections();
+      plain?.cut();
+    }, graceMs);
     server.close(() => {
       clearTimeout(cut);
       resolve();
     });
     server.closeIdleConnections();
+    plain?.close();
   });
 }
 
@@ -93,8 +126,13 @@ async function exchange(
       // What the handler said of its own body is not true of this one.
       for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
       if (!incoming.complete) outgoing.setHeader('connection', 'close');
-      outgoing.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });
-      outgoing.end(`internal error: ${errorText(error)}\n`);
+      const body = Buffer.from(`internal error: ${errorText(error)}\n`);
+      const headers = {
+        'content-type': 'text/plain; charset=utf-8',
+        'content-length': body.length,
+      };
+      outgoing.writeHead(500, headers);
+      outgoing.end(body);
     }
   }
 }
@@ -162,21 +200,6 @@ function discardRest(incoming: http.IncomingMessage): Promise<void> {
     for (const event of ['end', 'close', 'error']) incoming.once(event, done);
     incoming.on('data', onData);
     incoming.resume();
-  });
-}
-
-/** Waits until the client has taken what was written; one that takes nothing for `stallMs` is cut off. */
-function drained(outgoing: http.ServerResponse, stallMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const cut = setTimeout(() => outgoing.destroy(), stallMs);
-    const done = (): void => {
-      clearTimeout(cut);
-      outgoing.off('drain', done);
-      outgoing.off('close', done);
-      resolve();
-    };
-    outgoing.once('drain', done);
-    outgoing.once('close', done);
   });
 }
 
