@@ -1,6 +1,8 @@
 import { assert, defined, errorText, type Timer } from '@pollux/base';
 import { type Router, text } from '@pollux/http';
 import { renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
+import { Acknowledgements } from './acknowledge/acknowledgements.ts';
+import { AutoEnd } from './acknowledge/auto-end.ts';
 import { AlertProvider } from './alert/alert-provider.ts';
 import { AlertReader } from './api/alert-reader.ts';
 import { registerApi } from './api/api.ts';
@@ -11,6 +13,7 @@ import type { AlertmanagerConfig } from './config/config.ts';
 import { marshalConfig } from './config/marshal.ts';
 import { UPSTREAM_KINDS } from './config/receiver-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { groupKeysOf } from './dispatch/group-keys.ts';
 import { NotifyEvents } from './events/notify-events.ts';
 import { DeliveriesUnderWay } from './explain/deliveries-under-way.ts';
 import { attemptsIn } from './history/attempts.ts';
@@ -55,6 +58,8 @@ export class Alertmanager {
   readonly #events = new NotifyEvents();
   readonly #underWay: DeliveriesUnderWay;
   readonly #history: History;
+  readonly #acknowledgements: Acknowledgements;
+  readonly #autoEnd: AutoEnd;
   readonly #notifyMetrics: NotifyMetrics;
   readonly #alertCounters: AlertCounters;
   readonly #reloadGauges: ReloadGauges;
@@ -97,6 +102,16 @@ export class Alertmanager {
     });
     this.#silences = new SilenceStore({ ...options, env, events });
     this.#notificationLog = new NotificationLog({ ...options, clock: env.clock });
+    this.#acknowledgements = new Acknowledgements(env, events);
+    const acknowledgementChannel = cluster.addState('pollux_ack', this.#acknowledgements);
+    this.#acknowledgements.connect((data) => acknowledgementChannel.broadcast(data));
+    this.#autoEnd = new AutoEnd({
+      clock: env.clock,
+      provider: this.#provider,
+      acknowledgements: this.#acknowledgements,
+      events,
+      groupKeysOf: (alert) => (this.#live === null ? [] : groupKeysOf(this.#live.route, alert)),
+    });
     const silenceChannel = cluster.addState('sil', this.#silences);
     this.#silences.connect((data) => silenceChannel.broadcast(data));
     const logChannel = cluster.addState('nfl', this.#notificationLog);
@@ -115,9 +130,20 @@ export class Alertmanager {
     });
     this.#reloadGauges = new ReloadGauges(registry);
     const shared = { files: env.files, log, registry, directory: options.storageDirectory };
+    const acknowledgementFile = new SnapshotFile({
+      ...shared,
+      name: 'pollux-acknowledgements',
+      state: this.#acknowledgements,
+    });
+    // Written at once, since people make them and few are made.
+    events.subscribe((event) => {
+      const isMade = event.kind === 'acknowledgement' && event.origin === 'here';
+      if (isMade && this.#isStarted) acknowledgementFile.maintain();
+    });
     this.#snapshots = [
       new SnapshotFile({ ...shared, name: 'silences', state: this.#silences }),
       new SnapshotFile({ ...shared, name: 'nflog', state: this.#notificationLog }),
+      acknowledgementFile,
     ];
   }
 
@@ -159,6 +185,7 @@ export class Alertmanager {
       inhibitor,
       silences: this.#silences,
       notificationLog: this.#notificationLog,
+      acknowledgements: this.#acknowledgements,
       timeIntervals,
       templates,
       receivers: integrations,
@@ -242,6 +269,7 @@ export class Alertmanager {
       ...v2,
       peerTimeoutMs: this.#options.peerTimeoutMs,
       notificationLog: this.#notificationLog,
+      acknowledgements: this.#acknowledgements,
       underWay: this.#underWay,
       attemptsOf: async (groupKey: string, receiver: LogReceiver) =>
         attemptsIn(this.#history, groupKey, receiver),
@@ -274,6 +302,7 @@ export class Alertmanager {
 
   async #close(): Promise<void> {
     this.#stop.abort();
+    this.#autoEnd.close();
     for (const timer of this.#timers.values()) timer.cancel();
     const closing = this.#live?.dispatcher.close(CLOSE_GRACE_MS);
     // Groups that wait for the cluster are stopped by now and end as soon as they go on.

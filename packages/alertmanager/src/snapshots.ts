@@ -15,8 +15,8 @@ export type SnapshotOptions = {
   readonly log: Log;
   readonly registry: Registry;
   readonly directory: string;
-  /** `silences` or `nflog`: the file's name and the metrics' word, as upstream has them. */
-  readonly name: 'silences' | 'nflog';
+  /** The file's name and the metrics' word; of the first two as upstream has them. */
+  readonly name: 'silences' | 'nflog' | 'pollux-acknowledgements';
   readonly state: Persistent;
 };
 
@@ -32,7 +32,8 @@ export class SnapshotFile {
     const { registry, name, state } = options;
     this.#options = options;
     this.#path = `${options.directory}/${name}`;
-    const prefix = `alertmanager_${name}`;
+    const isOurs = name === 'pollux-acknowledgements';
+    const prefix = isOurs ? 'pollux_alertmanager_acknowledgements' : `alertmanager_${name}`;
     this.#runs = registry.counter(
       `${prefix}_maintenance_total`,
       'How many maintenances were executed.',
@@ -45,7 +46,11 @@ export class SnapshotFile {
       `${prefix}_snapshot_size_bytes`,
       'Size of the last snapshot in bytes.',
     );
-    registry.gaugeFrom(`pollux_${prefix}_entries`, 'Entries held in memory.', () => state.size);
+    registry.gaugeFrom(
+      `${isOurs ? '' : 'pollux_'}${prefix}_entries`,
+      'Entries held in memory.',
+      () => state.size,
+    );
   }
 
   /** Takes the file over when there is one; throws SnapshotError when it is damaged. */

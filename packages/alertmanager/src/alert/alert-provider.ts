@@ -112,7 +112,7 @@ export class AlertProvider {
     const nowMs = clock.now();
     if (events.isHeard) {
       for (const alert of this.#alerts.values()) {
-        if (this.#isEndUntold(alert, nowMs)) this.#tell('timed out', alert);
+        if (this.#isEndUntold(alert, nowMs)) this.#tell('timed out', alert, alert);
       }
     }
     this.#endsToldMs = nowMs;
@@ -120,14 +120,15 @@ export class AlertProvider {
 
   #tellChange(known: Alert | undefined, stored: Alert): void {
     const nowMs = this.#options.clock.now();
-    if (known !== undefined && this.#isEndUntold(known, nowMs)) this.#tell('timed out', known);
+    if (known !== undefined && this.#isEndUntold(known, nowMs))
+      this.#tell('timed out', known, known);
     const wasFiring = known !== undefined && !isResolvedAt(known, nowMs);
     if (isResolvedAt(stored, nowMs)) {
-      if (wasFiring) this.#tell('resolved', stored);
+      if (wasFiring) this.#tell('resolved', stored, known);
       return;
     }
-    if (!wasFiring) this.#tell('fired', stored);
-    else if (!isSameText(known, stored)) this.#tell('changed', stored);
+    if (!wasFiring) this.#tell('fired', stored, known ?? null);
+    else if (!isSameText(known, stored)) this.#tell('changed', stored, known);
   }
 
   /** A sender that says "ended" gives an end no later than its word; any other end comes by itself. */
@@ -135,8 +136,8 @@ export class AlertProvider {
     return endsAtMs > this.#endsToldMs && endsAtMs <= nowMs && endsAtMs > updatedAtMs;
   }
 
-  #tell(change: AlertChange, alert: Alert): void {
-    this.#options.events.tell({ kind: 'alert', change, alert });
+  #tell(change: AlertChange, alert: Alert, previous: Alert | null): void {
+    this.#options.events.tell({ kind: 'alert', change, alert, previous });
   }
 
   #admit(alert: Alert): void {

@@ -1,6 +1,13 @@
 import type { HttpResponse } from '@pollux/base';
 import type { Exchange, Router } from '@pollux/http';
 import type { ConcurrencyLimit } from '../api/concurrency-limit.ts';
+import {
+  deleteAcknowledgement,
+  getAcknowledgement,
+  getAcknowledgements,
+  postAcknowledgement,
+} from './acknowledgements-api.ts';
+import { getAlertsV3 } from './alerts-api.ts';
 import type { ApiV3 } from './api-v3-options.ts';
 import { getExplanation, postExplanation } from './explain-api.ts';
 import { guarded } from './guarded.ts';
@@ -23,6 +30,11 @@ export function registerApiV3(router: Router, api: ApiV3, limit: ConcurrencyLimi
       guarded((exchange) => handler(api, exchange)),
     );
   };
+  read('/alerts', getAlertsV3);
+  read('/acknowledgements', getAcknowledgements);
+  read('/acknowledgements/:id', getAcknowledgement);
+  change('POST', '/acknowledgements', postAcknowledgement);
+  change('DELETE', '/acknowledgements/:id', deleteAcknowledgement);
   read('/explain', getExplanation);
   read('/history', getHistory);
   change('POST', '/explain', postExplanation);

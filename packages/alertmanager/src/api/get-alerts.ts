@@ -11,7 +11,15 @@ import type { JsonWriter } from './json-writer.ts';
 import { answerWritten, SEPARATOR } from './respond.ts';
 
 export async function getAlerts(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
-  const { query } = exchange;
+  return listAlerts(api, exchange.query, null);
+}
+
+/** `more`, when given, returns further fields of an alert. */
+export async function listAlerts(
+  api: Pick<ApiOptions, 'live' | 'clock' | 'matcherMode' | 'provider' | 'silences'>,
+  query: URLSearchParams,
+  more: ((alert: Alert) => object) | null,
+): Promise<HttpResponse> {
   const live = api.live();
   const nowMs = api.clock.now();
   const isWanted = statusTest(query);
@@ -33,6 +41,11 @@ export async function getAlerts(api: ApiOptions, exchange: Exchange): Promise<Ht
       if (!isWanted(status)) continue;
       json.raw(SEPARATOR);
       writeAlert(json, alert, live.dispatcher.receiversOf(alert.identity), status);
+      if (more !== null) {
+        // In place of the closing brace.
+        json.truncate(json.size - 1);
+        json.raw(Buffer.from(`,${JSON.stringify(more(alert)).slice(1)}`));
+      }
       yield;
     }
   });

@@ -1,3 +1,4 @@
+import type { Acknowledgement } from '../acknowledge/acknowledgement.ts';
 import type { Alert } from '../alert/alert.ts';
 import type { LogReceiver } from '../nflog/entry.ts';
 import type { NotificationAttempt } from '../notify/attempt.ts';
@@ -16,6 +17,8 @@ export type AlertEvent = {
   readonly kind: 'alert';
   readonly change: AlertChange;
   readonly alert: Alert;
+  /** The version that it replaces; null when there was none. */
+  readonly previous: Alert | null;
 };
 
 /** A group begins to flush, before anything is withheld. */
@@ -78,6 +81,22 @@ export type SilenceEvent = {
   readonly origin: 'here' | 'cluster';
 };
 
+/** A repetition was left out because all that fires in it is acknowledged. */
+export type AcknowledgedEvent = {
+  readonly kind: 'acknowledged';
+  readonly flush: Flush;
+  readonly receiver: LogReceiver;
+  /** Ids. */
+  readonly by: readonly string[];
+};
+
+export type AcknowledgementEvent = {
+  readonly kind: 'acknowledgement';
+  readonly change: 'created' | 'ended';
+  readonly acknowledgement: Acknowledgement;
+  readonly origin: 'here' | 'cluster';
+};
+
 /** A configuration was taken into force or refused. */
 export type ReloadEvent = {
   readonly kind: 'reload';
@@ -93,4 +112,6 @@ export type NotifyEvent =
   | FailedAttemptEvent
   | DeliveryEvent
   | SilenceEvent
+  | AcknowledgedEvent
+  | AcknowledgementEvent
   | ReloadEvent;

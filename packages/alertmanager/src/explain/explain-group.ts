@@ -2,6 +2,7 @@ import type { Alert } from '../alert/alert.ts';
 import { formatDateTime } from '../api/time.ts';
 import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
 import type { VerdictEvent } from '../events/notify-event.ts';
+import type { LogReceiver } from '../nflog/entry.ts';
 import type { Integration } from '../notify/integration.ts';
 import { toMs } from '../wire/timestamp.ts';
 import type { ExplainSources, PastAttempt } from './explain-sources.ts';
@@ -62,8 +63,13 @@ export async function explainGroup(
   const integrations = live.integrations.get(group.route.settings.receiver) ?? [];
   const views: IntegrationView[] = [];
   for (const integration of integrations) {
-    const verdict = preview.verdicts.find(({ receiver }) => receiver === integration.receiver);
-    views.push(await explainIntegration(sources, group, { alert, integration, verdict }));
+    const isOfThis = ({ receiver }: { readonly receiver: LogReceiver }): boolean =>
+      receiver === integration.receiver;
+    const verdict = preview.verdicts.find(isOfThis);
+    const isAcknowledged = preview.acknowledged.some(isOfThis);
+    views.push(
+      await explainIntegration(sources, group, { alert, integration, verdict, isAcknowledged }),
+    );
   }
   return {
     alerts: alerts.length,
@@ -88,9 +94,10 @@ async function explainIntegration(
     readonly alert: Alert;
     readonly integration: Integration;
     readonly verdict: VerdictEvent | undefined;
+    readonly isAcknowledged: boolean;
   },
 ): Promise<IntegrationView> {
-  const { alert, integration, verdict } = asked;
+  const { alert, integration, verdict, isAcknowledged } = asked;
   const { receiver, sendResolved } = integration;
   const { flush } = group.flushNow(NEVER);
   const entry = notificationLog.find(flush.groupKeySpellings, receiver);
@@ -112,7 +119,7 @@ async function explainIntegration(
                 ? 'resolved'
                 : 'neither',
           },
-    now: verdict === undefined ? null : verdictView(verdict),
+    now: verdict === undefined ? null : verdictView(verdict, isAcknowledged),
     underWay:
       failing === null
         ? null
@@ -125,7 +132,11 @@ async function explainIntegration(
   };
 }
 
-function verdictView({ verdict }: VerdictEvent): NonNullable<IntegrationView['now']> {
+function verdictView(
+  { verdict }: VerdictEvent,
+  isAcknowledged: boolean,
+): NonNullable<IntegrationView['now']> {
+  if (isAcknowledged) return { isDue: false, because: 'acknowledged', repeatAt: null };
   if (verdict.isDue) return { isDue: true, because: verdict.reason, repeatAt: null };
   return {
     isDue: false,

@@ -1,4 +1,5 @@
 import type { Clock } from '@pollux/base';
+import type { Acknowledgements } from '../acknowledge/acknowledgements.ts';
 import type { ClusterPort } from '../cluster-port.ts';
 import type { LiveConfig } from '../live-config.ts';
 import type { LogReceiver } from '../nflog/entry.ts';
@@ -22,6 +23,7 @@ export type ExplainSources = {
   readonly peerTimeoutMs: number;
   readonly silences: SilenceStore;
   readonly notificationLog: NotificationLog;
+  readonly acknowledgements: Acknowledgements;
   readonly underWay: DeliveriesUnderWay;
   /** The last notifications of this member to one integration of one group, newest first. */
   readonly attemptsOf: (groupKey: string, receiver: LogReceiver) => Promise<readonly PastAttempt[]>;

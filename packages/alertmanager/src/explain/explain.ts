@@ -1,5 +1,6 @@
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import { formatDateTime } from '../api/time.ts';
+import { groupKeysOf } from '../dispatch/group-keys.ts';
 import type { Inhibition } from '../inhibit/inhibitor.ts';
 import { formatMatchers } from '../matcher/format.ts';
 import { spellMatcher } from '../silence/silence.ts';
@@ -18,6 +19,7 @@ export type AlertExplanation = {
   readonly updatedAt: string;
   /** Whether the sender told when the alert ends, or `resolve_timeout` guesses it. */
   readonly endIsGuessed: boolean;
+  readonly acknowledgedBy: readonly AcknowledgementView[];
   readonly inhibitedBy: InhibitionView | null;
   readonly silencedBy: readonly SilencingView[];
   /** One for each route that takes the alert. */
@@ -30,6 +32,27 @@ export type AlertExplanation = {
     readonly waitSeconds: number;
   };
 };
+
+export type AcknowledgementView = {
+  readonly id: string;
+  readonly owner: string;
+  readonly note: string;
+  readonly until: string | null;
+};
+
+/** The live acknowledgements of an alert. */
+export function acknowledgementsOf(
+  { acknowledgements, live }: Pick<ExplainSources, 'acknowledgements' | 'live'>,
+  alert: Alert,
+): AcknowledgementView[] {
+  const found = acknowledgements.covering(alert, () => groupKeysOf(live().route, alert));
+  return found.map(({ id, owner, note, untilMs }) => ({
+    id,
+    owner,
+    note,
+    until: untilMs === 0 ? null : formatDateTime(untilMs),
+  }));
+}
 
 export type InhibitionView = {
   readonly fingerprint: string;
@@ -79,6 +102,7 @@ export async function explainAlert(
     endsAt: formatDateTime(alert.endsAtMs),
     updatedAt: formatDateTime(alert.updatedAtMs),
     endIsGuessed: alert.isTimeout,
+    acknowledgedBy: acknowledgementsOf(sources, alert),
     inhibitedBy: inhibition === null ? null : inhibitionView(inhibition),
     silencedBy: sources.silences.silencedBy(labels).map((id) => silencingView(sources, id)),
     routes,

@@ -57,6 +57,24 @@ function record(event: NotifyEvent, history: History): void {
       history.add('reload', () => ({ kind: 'reload', result, error }));
       return;
     }
+    case 'acknowledgement': {
+      const { change, acknowledgement, origin } = event;
+      const { id, owner, note, matchers, fingerprint, groupKey, untilMs } = acknowledgement;
+      history.add('acknowledgement', () => ({
+        kind: 'acknowledgement',
+        change,
+        acknowledgementId: id,
+        owner,
+        note,
+        matchers: matchers.map(spellMatcher),
+        fingerprint,
+        groupKey,
+        until: untilMs === 0 ? null : formatDateTime(untilMs),
+        origin,
+      }));
+      return;
+    }
+    case 'acknowledged':
     case 'flush':
     case 'withheld':
     case 'verdict':

@@ -114,7 +114,7 @@ function outcomeOf(record: HistoryBody): string {
 }
 
 function hasFingerprint(record: HistoryBody, fingerprint: string): boolean {
-  if (record.kind === 'alert') return record.fingerprint === fingerprint;
+  if ('fingerprint' in record) return record.fingerprint === fingerprint;
   return (
     record.kind === 'notification' &&
     record.alerts.some((alert) => alert.fingerprint === fingerprint)

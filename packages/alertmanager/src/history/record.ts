@@ -63,6 +63,10 @@ export type AcknowledgementRecord = {
   readonly owner: string;
   readonly note: string;
   readonly matchers: readonly string[];
+  /** Empty unless it is for one alert. */
+  readonly fingerprint: string;
+  /** Empty unless it is for one group. */
+  readonly groupKey: string;
   readonly until: string | null;
   readonly origin: 'here' | 'cluster';
 };

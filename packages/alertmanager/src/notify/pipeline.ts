@@ -2,10 +2,12 @@ import type { Clock, Random } from '@pollux/base';
 import { errorText } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import { type Log, Registry } from '@pollux/telemetry';
+import { acknowledgeStage } from '../acknowledge/acknowledge-stage.ts';
+import type { Acknowledgements } from '../acknowledge/acknowledgements.ts';
 import type { Alert } from '../alert/alert.ts';
 import type { ClusterPort } from '../cluster-port.ts';
 import { DeliveryError } from '../errors.ts';
-import type { VerdictEvent, WithheldEvent } from '../events/notify-event.ts';
+import type { AcknowledgedEvent, VerdictEvent, WithheldEvent } from '../events/notify-event.ts';
 import { NotifyEvents } from '../events/notify-events.ts';
 import type { Inhibitor } from '../inhibit/inhibitor.ts';
 import type { NotificationLog } from '../nflog/notification-log.ts';
@@ -37,6 +39,7 @@ export type PipelineOptions = {
   readonly inhibitor: Inhibitor;
   readonly silences: SilenceStore;
   readonly notificationLog: NotificationLog;
+  readonly acknowledgements: Acknowledgements;
   readonly timeIntervals: TimeIntervals;
   readonly templates: NotificationTemplates;
   /** By receiver name. */
@@ -46,8 +49,8 @@ export type PipelineOptions = {
 /**
  * The way of one flush:
  *
- *     inhibit → active times → mute times → silence ─┬→ wait → dedup → send → log     (integration 0)
- *                                                    └→ wait → dedup → send → log     (integration 1) …
+ *     inhibit → active times → mute times → silence ─┬→ wait → dedup → acknowledge → send → log     (integration 0)
+ *                                                    └→ wait → dedup → acknowledge → send → log     (integration 1) …
  */
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -90,22 +93,28 @@ export class Pipeline {
     const events = new NotifyEvents();
     const withheld: WithheldEvent[] = [];
     const verdicts: VerdictEvent[] = [];
+    const acknowledged: AcknowledgedEvent[] = [];
     events.subscribe((event) => {
       if (event.kind === 'withheld') withheld.push(event);
       else if (event.kind === 'verdict') verdicts.push(event);
+      else if (event.kind === 'acknowledged') acknowledged.push(event);
     });
-    const { notificationLog, receivers } = this.#options;
+    const { notificationLog, acknowledgements, receivers } = this.#options;
     // Metrics of its own, which nobody reads: a question is no suppressed notification.
     const options = { ...this.#options, metrics: new NotifyMetrics(new Registry()), events };
     const integrations = receivers.get(flush.route.settings.receiver) ?? [];
     const ask: Stage = async (batch) => {
       for (const integration of integrations) {
-        await dedupStage(notificationLog, integration, events)(batch);
+        const way = [
+          dedupStage(notificationLog, integration, events),
+          acknowledgeStage({ acknowledgements, integration, notificationLog: null, events }),
+        ];
+        await runStages(way, batch);
       }
       return null;
     };
     await runStages([...sharedStages(options), ask], startOf(flush, alerts));
-    return { withheld, verdicts };
+    return { withheld, verdicts, acknowledged };
   }
 }
 
@@ -113,6 +122,8 @@ export type PipelinePreview = {
   readonly withheld: readonly WithheldEvent[];
   /** One for each integration; none when no alert came that far. */
   readonly verdicts: readonly VerdictEvent[];
+  /** Of integrations whose repetition would be left out. */
+  readonly acknowledged: readonly AcknowledgedEvent[];
 };
 
 function sharedStages(options: PipelineOptions): readonly Stage[] {
@@ -130,10 +141,11 @@ function startOf(flush: Flush, alerts: readonly Alert[]): Batch {
 }
 
 function wayOf(options: PipelineOptions, integration: Integration): readonly Stage[] {
-  const { notificationLog, events } = options;
+  const { notificationLog, acknowledgements, events } = options;
   return [
     waitStage(options.cluster, options.clock, options.peerTimeoutMs),
     dedupStage(notificationLog, integration, events),
+    acknowledgeStage({ acknowledgements, integration, notificationLog, events }),
     sendStage({
       clock: options.clock,
       random: options.random,
