@@ -1,5 +1,7 @@
 /** One state that members share. Called on the thread of the room; neither call may block. */
 export interface ClusterStatePart {
+  /** Set when the data of two changes, one behind the other, is the data of both: many are told together then. */
+  readonly isJoinable?: boolean;
   /** The whole state as the data of one Part. The caller owns the bytes. */
   marshal(): Uint8Array;
   /** Takes the data of a Part from another member; throws a DecodeError and changes nothing when it is malformed. */
@@ -22,6 +24,13 @@ export interface ClusterPort {
   peers(): readonly { readonly name: string; readonly address: string }[];
   /** This member's index in {@link peers}; 0 without a cluster. */
   position(): number;
+  /** Calls back after each change of {@link peers}, until the returned function is called. */
+  onMembership(listener: () => void): () => void;
+  /**
+   * Resolves when the others have been asked for what a member told them before it was lost; at once when none was lost
+   * lately. Bounded by a second. Rejects when `signal` aborts.
+   */
+  caughtUp(signal: AbortSignal): Promise<void>;
   status(): 'ready' | 'settling' | 'disabled';
   /** Resolves once membership and state have settled; rejects when `signal` aborts. */
   settled(signal: AbortSignal): Promise<void>;
@@ -34,6 +43,8 @@ export const NO_CLUSTER: ClusterPort = {
   name: '',
   peers: () => [],
   position: () => 0,
+  onMembership: () => () => {},
+  caughtUp: async () => {},
   status: () => 'disabled',
   settled: async () => {},
   addState: () => ({ broadcast: () => {} }),

@@ -15,6 +15,7 @@ export type NotificationLogOptions = {
 
 /** Which alerts were last notified, per group and integration, by any member. The cluster's memory against duplicates. */
 export class NotificationLog implements ClusterStatePart {
+  readonly isJoinable = true;
   readonly #options: NotificationLogOptions;
   readonly #records = new Map<string, LogRecord>();
   #broadcast: (data: Uint8Array) => void = () => {};

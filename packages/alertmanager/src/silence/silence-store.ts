@@ -52,6 +52,7 @@ const NONE: readonly string[] = [];
 
 /** All silences of the cluster that this member knows. Last writer wins, by `updatedAt`. */
 export class SilenceStore implements ClusterStatePart {
+  readonly isJoinable = true;
   readonly #options: SilenceStoreOptions;
   readonly #silences = new Map<string, Stored>();
   /** Of those that apply to anything, whatever their state. */

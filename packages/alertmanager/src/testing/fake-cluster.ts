@@ -18,6 +18,7 @@ export class FakeCluster {
   join(name: string, settleMs = 0): FakeMember {
     const member = new FakeMember(this, name);
     this.members.push(member);
+    this.changed();
     this.clock.after(settleMs, () => {
       for (const other of this.members) {
         if (other === member || !other.isAlive || member.isCutOff || other.isCutOff) continue;
@@ -26,6 +27,10 @@ export class FakeCluster {
       member.settle();
     });
     return member;
+  }
+
+  changed(): void {
+    for (const { listeners } of this.members) for (const listener of listeners) listener();
   }
 }
 
@@ -37,6 +42,7 @@ export class FakeMember implements ClusterPort {
   /** Sends and receives nothing while set. */
   isCutOff = false;
   readonly parts = new Map<string, ClusterStatePart>();
+  readonly listeners = new Set<() => void>();
   readonly #cluster: FakeCluster;
   #isSettled = false;
   readonly #waiters: (() => void)[] = [];
@@ -50,6 +56,7 @@ export class FakeMember implements ClusterPort {
     this.isAlive = false;
     this.#cluster.clock.after(this.#cluster.detectionMs, () => {
       this.isGone = true;
+      this.#cluster.changed();
     });
   }
 
@@ -63,6 +70,13 @@ export class FakeMember implements ClusterPort {
   position(): number {
     return this.peers().findIndex(({ name }) => name === this.name);
   }
+
+  onMembership(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  async caughtUp(): Promise<void> {}
 
   status(): 'ready' | 'settling' {
     return this.#isSettled ? 'ready' : 'settling';

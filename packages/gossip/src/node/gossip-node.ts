@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   type Address,
   assert,
@@ -10,14 +11,15 @@ import {
 } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import { PeerError } from '../errors.ts';
-import { pushedNodes, versionMismatch } from '../swim/membership.ts';
 import type { Destination, SwimAction, SwimEvent } from '../swim/protocol.ts';
 import { createState, isPresent, type Member, type SwimState } from '../swim/state.ts';
 import { nextDueMs, step } from '../swim/step.ts';
 import { formatAddress, formatIp, parseIp } from '../wire/ip.ts';
 import type { DecodedPacket } from '../wire/packet.ts';
-import type { PushPull, StreamMessage } from '../wire/stream.ts';
+import type { StreamMessage } from '../wire/stream.ts';
+import { CatchUp } from './catch-up.ts';
 import { deferred } from './deferred.ts';
+import { Exchange } from './exchange.ts';
 import { GossipMetrics } from './metrics.ts';
 import {
   DEFAULT_TIMES,
@@ -31,6 +33,7 @@ import { PeerBook } from './peer-book.ts';
 import { isPeerFailure, PeerContact } from './peer-contact.ts';
 import { settle } from './settle.ts';
 import { SharedStates, type StateChannel, type StatePart } from './shared-states.ts';
+import { StreamLanes } from './stream-lanes.ts';
 import { Transport } from './transport.ts';
 
 const FORGET_INTERVAL_MS = 5 * 60_000;
@@ -52,6 +55,10 @@ export class GossipNode {
   readonly #metrics: GossipMetrics;
   readonly #transport: Transport;
   readonly #states: SharedStates;
+  readonly #lanes: StreamLanes;
+  readonly #exchange: Exchange;
+  readonly #catchUp: CatchUp;
+  readonly #listeners = new Set<() => void>();
   readonly #book = new PeerBook();
   readonly #abort = new AbortController();
   readonly #settled = deferred<void>();
@@ -60,6 +67,8 @@ export class GossipNode {
   #status: ClusterStatus = 'settling';
   #onLeft: (() => void) | null = null;
   #address: Address | null = null;
+  /** Sorted by name; null when it must be made anew. */
+  #sorted: readonly Member[] | null = null;
 
   /** Throws GossipConfigError for settings that cannot work. */
   constructor(options: GossipOptions) {
@@ -95,9 +104,34 @@ export class GossipNode {
       clock: env.clock,
       log: this.#log,
       metrics: this.#metrics,
+      tell: (message) => this.#step({ kind: 'news', data: message }),
       gossip: (message) => this.#step({ kind: 'broadcast', data: message }),
-      sendToAll: (message) => this.#sendToAll(message),
+      stream: (change) => this.#lanes.send(change),
+      memberCount: () => this.#present().length,
     });
+    this.#lanes = new StreamLanes({
+      clock: env.clock,
+      log: this.#log,
+      metrics: this.#metrics,
+      signal: this.#abort.signal,
+      others: () =>
+        this.#others().map((member) => ({ name: member.name, address: socketAddress(member) })),
+      send: async (to, data) => {
+        await this.#transport.request(to, { kind: 'user', data }, { wantsReply: false });
+      },
+      onFailure: (node) => this.#step({ kind: 'doubt', node }),
+    });
+    this.#exchange = new Exchange({
+      log: this.#log,
+      transport: this.#transport,
+      states: this.#states,
+      swim: () => this.#swim,
+      step: (event) => this.#step(event),
+      signal: this.#abort.signal,
+    });
+    this.#catchUp = new CatchUp(env.clock, (member) => this.#exchange.with(member, false));
+    // Every lane that waits before it tries again listens.
+    setMaxListeners(0, this.#abort.signal);
     // Nobody may be waiting when the node is closed before it has settled.
     this.#settled.promise.catch(() => {});
   }
@@ -123,6 +157,7 @@ export class GossipNode {
       env.random,
       env.clock.monotonic(),
     );
+    this.#sorted = null;
     this.#schedule();
     this.#log.info('gossip listening', {
       name: this.name,
@@ -137,7 +172,7 @@ export class GossipNode {
       self: this.#address,
       resolveTimeoutMs: this.#times.peersResolveTimeoutMs,
       memberAddresses: () => this.peers().map((peer) => peer.address),
-      join: (to) => this.#tryExchange(to, true),
+      join: (to) => this.#exchange.with(to, true),
     });
     void this.#background('join and settle', async (signal) => {
       await contact.join(signal);
@@ -173,6 +208,20 @@ export class GossipNode {
     return this.#status;
   }
 
+  /** Calls back after each change of {@link peers}, until the returned function is called. */
+  onMembership(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Resolves when the others have been asked for what a member told them before it was lost; at once when none was lost
+   * lately, and after a second at the latest. Rejects when `signal` aborts.
+   */
+  caughtUp(signal: AbortSignal): Promise<void> {
+    return this.#catchUp.done(signal);
+  }
+
   /** Resolves once the cluster has settled; rejects when `signal` aborts or the node is closed first. */
   async settled(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -192,9 +241,11 @@ export class GossipNode {
   /** Tells the others goodbye and resolves when that is out, 10 s at most. Then {@link close}. */
   async leave(): Promise<void> {
     if (this.#swim === null || this.#swim.phase !== 'running') return;
+    this.#states.flush();
     const left = deferred<void>();
     this.#onLeft = left.resolve;
     this.#step({ kind: 'leave' });
+    this.#sorted = null;
     await left.promise;
   }
 
@@ -203,14 +254,22 @@ export class GossipNode {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort(new CanceledError('the cluster member was closed'));
     this.#timer?.cancel();
+    this.#states.close();
     this.#onLeft?.();
     this.#settled.reject(new CanceledError('the cluster member was closed'));
     await this.#transport.close();
   }
 
-  #present(): Member[] {
-    const members = [...(this.#swim?.members.values() ?? [])].filter(isPresent);
-    return members.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  /** Alive and suspected ones, sorted by name. */
+  #present(): readonly Member[] {
+    this.#sorted ??= [...(this.#swim?.members.values() ?? [])]
+      .filter(isPresent)
+      .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    return this.#sorted;
+  }
+
+  #others(): readonly Member[] {
+    return this.#present().filter((member) => member.name !== this.name);
   }
 
   #step(event: SwimEvent): void {
@@ -240,7 +299,7 @@ export class GossipNode {
         return;
       case 'pushPull':
         void this.#background('push/pull', async () => {
-          await this.#tryExchange(socketAddress(action.to), false);
+          await this.#exchange.with(socketAddress(action.to), false);
         });
         return;
       case 'deliver':
@@ -285,6 +344,9 @@ export class GossipNode {
       this.#metrics.forgetPeer(member.name);
     }
     this.#log.info(`peer ${kind}`, { peer: member.name, addr: address });
+    this.#sorted = null;
+    if (kind === 'left') this.#catchUp.begin(this.#others().map(socketAddress));
+    for (const listener of this.#listeners) listener();
   }
 
   #onPacket(packet: DecodedPacket, from: Address): void {
@@ -304,8 +366,11 @@ export class GossipNode {
       case 'pushPull':
         // The answer is taken before the other side's state is merged.
         return {
-          reply: this.#pushPull(message.isJoin),
-          after: () => this.#mergeFrom(message, from),
+          reply: this.#exchange.ours(message.isJoin),
+          after: () => {
+            const error = this.#exchange.merge(message);
+            if (error !== null) this.#refuse(error, from);
+          },
         };
       case 'ping':
         if (message.node !== '' && message.node !== this.name) return null;
@@ -316,48 +381,6 @@ export class GossipNode {
       default:
         this.#refuse(new PeerError(`unexpected ${message.kind} on a stream`), from);
         return null;
-    }
-  }
-
-  #mergeFrom(message: PushPull, from: Address): void {
-    const error = this.#mergeExchange(message);
-    if (error !== null) this.#refuse(error, from);
-  }
-
-  #pushPull(isJoin: boolean): PushPull {
-    assert(this.#swim !== null, 'push/pull before start');
-    const nodes = pushedNodes(this.#swim);
-    return { kind: 'pushPull', isJoin, nodes, userState: this.#states.fullState() };
-  }
-
-  /** Membership and states of another member; what keeps them out as an error. */
-  #mergeExchange(message: PushPull): PeerError | null {
-    assert(this.#swim !== null, 'merge before start');
-    const mismatch = versionMismatch(pushedNodes(this.#swim), message.nodes);
-    if (mismatch !== null) return new PeerError(mismatch);
-    this.#step({ kind: 'merge', nodes: message.nodes });
-    this.#states.mergeFullState(message.userState);
-    return null;
-  }
-
-  /** Exchanges full states with a member. Rejects when that fails. */
-  async #exchange(to: Address, isJoin: boolean): Promise<void> {
-    const reply = await this.#transport.request(to, this.#pushPull(isJoin), { wantsReply: true });
-    if (reply?.kind !== 'pushPull') throw new PeerError('the answer is no push/pull');
-    if (this.#abort.signal.aborted) return;
-    const error = this.#mergeExchange(reply);
-    if (error !== null) throw error;
-  }
-
-  async #tryExchange(to: Address, isJoin: boolean): Promise<boolean> {
-    try {
-      await this.#exchange(to, isJoin);
-      return true;
-    } catch (error) {
-      if (!isPeerFailure(error)) throw error;
-      const text = { addr: formatAddress(to.host, to.port), err: errorText(error) };
-      this.#log.debug(isJoin ? 'join failed' : 'push/pull failed', text);
-      return false;
     }
   }
 
@@ -374,25 +397,6 @@ export class GossipNode {
       if (!isPeerFailure(error)) throw error;
       this.#log.debug('ping over TCP failed', { peer: node, err: errorText(error) });
     }
-  }
-
-  async #sendToAll(message: Uint8Array): Promise<number> {
-    const others = this.#present().filter((member) => member.name !== this.name);
-    const results = await Promise.all(
-      others.map(async (member) => {
-        try {
-          const to = socketAddress(member);
-          await this.#transport.request(to, { kind: 'user', data: message }, { wantsReply: false });
-          return true;
-        } catch (error) {
-          if (!isPeerFailure(error)) throw error;
-          const text = { peer: member.name, err: errorText(error) };
-          this.#log.debug('oversize message not delivered', text);
-          return false;
-        }
-      }),
-    );
-    return results.filter((isSent) => !isSent).length;
   }
 
   async #settle(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-import { BoundedQueue, type Clock, errorText, OperatingError } from '@pollux/base';
+import { type Clock, errorText, OperatingError, type Timer } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import {
   decodeFullState,
@@ -8,15 +8,21 @@ import {
   type Part,
 } from '../wire/part.ts';
 import type { GossipMetrics } from './metrics.ts';
+import type { Change } from './stream-lanes.ts';
 
 /** Parts up to this size go by gossip, larger ones over TCP to every member: half of a packet. */
 const MAX_GOSSIPED_PART_BYTES = 700;
 
-/** Oversize messages waiting per key. */
-const MAX_OVERSIZE_QUEUE = 200;
+/** Changes of this long are told once more together, over TCP when that is too much for a packet. */
+const JOIN_MS = 50;
+
+/** In larger clusters everything that fits a packet is left to gossip: a connection to each would be too many. */
+const MAX_JOINED_MEMBERS = 16;
 
 /** A state that all members share and that merges without conflict, such as silences. */
 export type StatePart = {
+  /** Set when the data of two changes, one behind the other, is the data of both: many are told together then. */
+  readonly isJoinable?: boolean;
   /** The whole state as the data of one Part. The caller owns the bytes. */
   marshal(): Uint8Array;
   /**
@@ -35,16 +41,31 @@ export type SharedStatesOptions = {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: GossipMetrics;
-  /** Queues a small message for gossip. */
+  /** Sends a small message to all at once, where packets may be lost. */
+  readonly tell: (message: Uint8Array) => void;
+  /** Queues a small message for the rounds of gossip. */
   readonly gossip: (message: Uint8Array) => void;
-  /** Sends a large message to every other member over TCP; resolves with the number of failures. */
-  readonly sendToAll: (message: Uint8Array) => Promise<number>;
+  /** Sends a change over TCP to every other member. */
+  readonly stream: (change: Change) => void;
+  /** Members there are now, this one included. */
+  readonly memberCount: () => number;
 };
 
-/** The states registered under their keys: their full form, their changes out and in. */
+/**
+ * The states registered under their keys: their full form, their changes out and in.
+ *
+ * A change of our own is told twice. At once, in a packet to everybody, so that it has left before whoever made it goes on.
+ * And again with the others of the same 50 ms: few go into the rounds of gossip; what is more than a packet's share goes
+ * over TCP, since the rounds (1,400 bytes to each of a few members every 200 ms) could not keep up with it. What came from
+ * others and is passed on goes into the rounds only.
+ */
 export class SharedStates {
   readonly #options: SharedStatesOptions;
   readonly #parts = new Map<string, StatePart>();
+  readonly #joining = new Map<string, Uint8Array[]>();
+  #timer: Timer | null = null;
+  /** Whose news it is that a state broadcasts now: another member's while its data is taken over. */
+  #origin: 'own' | 'passed on' | 'known to all' = 'own';
 
   constructor(options: SharedStatesOptions) {
     this.#options = options;
@@ -52,17 +73,59 @@ export class SharedStates {
 
   add(key: string, part: StatePart): StateChannel {
     this.#parts.set(key, part);
-    const oversize = new OversizeSender(key, this.#options);
-    const { metrics } = this.#options;
     return {
-      broadcast: (data) => {
-        const message = encodePart({ key, data });
-        metrics.sent.with('update').inc();
-        metrics.sentBytes.with('update').inc(message.length);
-        if (message.length <= MAX_GOSSIPED_PART_BYTES) this.#options.gossip(message);
-        else oversize.send(message);
-      },
+      broadcast: (data) => this.#broadcast({ key, data, isJoinable: part.isJoinable === true }),
     };
+  }
+
+  /** Sends on its way what waits for more to go along. */
+  flush(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    for (const [key, changes] of this.#joining) this.#tellAgain(key, changes);
+    this.#joining.clear();
+  }
+
+  /** Drops it. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#joining.clear();
+  }
+
+  #broadcast(change: Change): void {
+    const { metrics, gossip, tell, stream, clock } = this.#options;
+    const { key, data, isJoinable } = change;
+    if (this.#origin === 'known to all') return;
+    const message = encodePart({ key, data });
+    metrics.sent.with('update').inc();
+    metrics.sentBytes.with('update').inc(message.length);
+    if (message.length > MAX_GOSSIPED_PART_BYTES) {
+      stream(change);
+      return;
+    }
+    if (this.#origin === 'passed on') {
+      gossip(message);
+      return;
+    }
+    tell(message);
+    if (!isJoinable) {
+      gossip(message);
+      return;
+    }
+    const joining = this.#joining.get(key);
+    if (joining === undefined) this.#joining.set(key, [data]);
+    else joining.push(data);
+    this.#timer ??= clock.after(JOIN_MS, () => this.flush());
+  }
+
+  #tellAgain(key: string, changes: readonly Uint8Array[]): void {
+    const { gossip, stream, memberCount } = this.#options;
+    const size = changes.reduce((sum, data) => sum + data.length, 0);
+    if (size > MAX_GOSSIPED_PART_BYTES && memberCount() <= MAX_JOINED_MEMBERS) {
+      stream({ key, data: Buffer.concat(changes), isJoinable: true });
+      return;
+    }
+    for (const data of changes) gossip(encodePart({ key, data }));
   }
 
   /** The user state of a push/pull. */
@@ -101,7 +164,15 @@ export class SharedStates {
         this.#options.log.debug('state with an unknown key skipped', { key: part.key });
       return;
     }
-    if (part.data.length > 0) known.merge(part.data);
+    if (part.data.length === 0) return;
+    // A change too large for packets came over TCP, and its sender has reached everybody in that way.
+    const isTold = !isFullState && part.data.length > MAX_GOSSIPED_PART_BYTES;
+    this.#origin = isTold ? 'known to all' : 'passed on';
+    try {
+      known.merge(part.data);
+    } finally {
+      this.#origin = 'own';
+    }
   }
 
   #count(type: string, data: Uint8Array): void {
@@ -117,40 +188,5 @@ export class SharedStates {
       this.#options.metrics.refused.with(error.code).inc();
       this.#options.log.warn('gossip refused', { what, err: errorText(error) });
     }
-  }
-}
-
-/** One worker per key, so that a slow round of one state does not delay another's. */
-class OversizeSender {
-  readonly #key: string;
-  readonly #options: SharedStatesOptions;
-  readonly #queue = new BoundedQueue<Uint8Array>(MAX_OVERSIZE_QUEUE);
-  #isBusy = false;
-
-  constructor(key: string, options: SharedStatesOptions) {
-    this.#key = key;
-    this.#options = options;
-  }
-
-  send(message: Uint8Array): void {
-    if (!this.#queue.push(message)) {
-      this.#options.metrics.oversizeDropped.with(this.#key).inc();
-      this.#options.log.debug('oversize message dropped: queue is full', { key: this.#key });
-      return;
-    }
-    if (!this.#isBusy) void this.#drain();
-  }
-
-  async #drain(): Promise<void> {
-    const { metrics, clock } = this.#options;
-    this.#isBusy = true;
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const startMs = clock.monotonic();
-      metrics.oversizeSent.with(this.#key).inc();
-      const failures = await this.#options.sendToAll(next);
-      metrics.oversizeFailed.with(this.#key).inc(failures);
-      metrics.oversizeSeconds.with(this.#key).observe((clock.monotonic() - startMs) / 1000);
-    }
-    this.#isBusy = false;
   }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   type Address,
   type Listener,
@@ -57,6 +58,8 @@ export class Transport {
   constructor(options: TransportOptions, handlers: TransportHandlers) {
     this.#options = options;
     this.#handlers = handlers;
+    // Every connection under way listens.
+    setMaxListeners(0, this.#abort.signal);
   }
 
   /** Binds both; with port 0 they share a free one. Returns the bound address. */

@@ -1,14 +1,14 @@
 type Item = {
   readonly message: Uint8Array;
-  /** The member a message is about; a newer one replaces it. Null for user messages, which never replace each other. */
-  readonly subject: string | null;
+  /** The member a message is about; a newer one replaces it. */
+  readonly subject: string;
   readonly sequence: number;
   readonly onSpent: (() => void) | undefined;
   transmits: number;
 };
 
 /**
- * Messages waiting to be gossiped, each as often as the cluster's size asks. Least-sent first, among these the longest,
+ * Messages about members waiting to be gossiped, each as often as the cluster's size asks. Least-sent first, among these the longest,
  * then the newest, as memberlist's queue picks them.
  */
 export class BroadcastQueue {
@@ -26,12 +26,10 @@ export class BroadcastQueue {
   }
 
   /** `onSpent` runs when the message has been sent often enough or was replaced. */
-  push(message: Uint8Array, subject: string | null, onSpent?: () => void): void {
-    if (subject !== null) {
-      const replaced = this.#items.filter((item) => item.subject === subject);
-      this.#items = this.#items.filter((item) => item.subject !== subject);
-      for (const item of replaced) item.onSpent?.();
-    }
+  push(message: Uint8Array, subject: string, onSpent?: () => void): void {
+    const replaced = this.#items.filter((item) => item.subject === subject);
+    this.#items = this.#items.filter((item) => item.subject !== subject);
+    for (const item of replaced) item.onSpent?.();
     this.#items.push({ message, subject, sequence: this.#sequence++, onSpent, transmits: 0 });
   }
 
@@ -56,15 +54,6 @@ export class BroadcastQueue {
     }
     this.#items = kept;
     return taken;
-  }
-
-  /** Drops the most-sent and oldest beyond `maxCount`; returns how many. */
-  prune(maxCount: number): number {
-    const excess = this.#items.length - maxCount;
-    if (excess <= 0) return 0;
-    this.#items.sort(compareItems);
-    for (const item of this.#items.splice(maxCount)) item.onSpent?.();
-    return excess;
   }
 }
 

@@ -1,6 +1,8 @@
 /** Settings of the membership protocol; all durations in ms. Names and defaults are memberlist's LAN profile. */
 export type SwimConfig = {
   readonly gossipIntervalMs: number;
+  /** Own news are sent at most this often, so that many share a packet. */
+  readonly newsGapMs: number;
   /** Members that each gossip round sends to. */
   readonly gossipNodes: number;
   readonly pushPullIntervalMs: number;
@@ -26,6 +28,7 @@ export type SwimConfig = {
 
 export const LAN: SwimConfig = {
   gossipIntervalMs: 200,
+  newsGapMs: 5,
   gossipNodes: 3,
   pushPullIntervalMs: 60_000,
   probeIntervalMs: 1_000,

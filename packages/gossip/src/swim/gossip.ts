@@ -9,6 +9,13 @@ const PART_OVERHEAD_BYTES = 2;
 /** Members from this protocol version on check CRCs. */
 const CHECKSUM_PROTOCOL = 5;
 
+/** Members that news go to at once; in larger clusters the rounds bring it to the others. */
+const MAX_NEWS_MEMBERS = 8;
+/** Packets of one moment's news, to each. */
+const MAX_NEWS_PACKETS = 16;
+/** With more messages than this waiting the next round comes in a quarter of the interval. */
+const LONG_QUEUE = 16;
+
 /** One round: a fresh batch from the queues to each of a few random members. */
 export function gossip(state: SwimState, nowMs: number): SwimAction[] {
   const { config } = state;
@@ -23,6 +30,11 @@ export function gossip(state: SwimState, nowMs: number): SwimAction[] {
   return actions;
 }
 
+/** How long until the next round. */
+export function gossipIntervalMs({ config, userQueue }: SwimState): number {
+  return userQueue.size > LONG_QUEUE ? config.gossipIntervalMs / 4 : config.gossipIntervalMs;
+}
+
 export function wantsChecksum(member: Member): boolean {
   return maxProtocol(member) >= CHECKSUM_PROTOCOL;
 }
@@ -33,8 +45,51 @@ export function withPiggyback(state: SwimState, message: Uint8Array): Uint8Array
   return [message, ...takeBroadcasts(state, budget)];
 }
 
+/**
+ * Something only this member knows: it goes to the others at once, before any round, so that it outlives this member. Many
+ * of the same moment share packets. The caller sees to it that it is told again: these packets may be lost.
+ */
+export function tellNews(state: SwimState, data: Uint8Array, nowMs: number): SwimAction[] {
+  state.news.push(encodeMessage({ kind: 'user', data }));
+  const dueMs = state.newsSentMs + state.config.newsGapMs;
+  if (dueMs <= nowMs) return sendNews(state, nowMs);
+  state.timers.newsMs = Math.min(state.timers.newsMs, dueMs);
+  return [];
+}
+
+export function sendNews(state: SwimState, nowMs: number): SwimAction[] {
+  const packets = packed(state.news, packetBudget(state));
+  state.news = [];
+  state.newsSentMs = nowMs;
+  state.timers.newsMs = Number.POSITIVE_INFINITY;
+  const actions: SwimAction[] = [];
+  for (const member of pickMembers(state, MAX_NEWS_MEMBERS, isPresent)) {
+    for (const messages of packets) {
+      actions.push({ kind: 'packet', to: member, messages, withChecksum: wantsChecksum(member) });
+    }
+  }
+  return actions;
+}
+
+/** As few packets as the order allows; what is beyond the limit is left to those who tell it again. */
+function packed(messages: readonly Uint8Array[], budgetBytes: number): Uint8Array[][] {
+  const packets: Uint8Array[][] = [];
+  let free = 0;
+  for (const message of messages) {
+    const cost = message.length + PART_OVERHEAD_BYTES;
+    if (cost > free) {
+      if (packets.length === MAX_NEWS_PACKETS) break;
+      packets.push([]);
+      free = budgetBytes;
+    }
+    packets.at(-1)?.push(message);
+    free -= cost;
+  }
+  return packets;
+}
+
 export function queueUserMessage(state: SwimState, data: Uint8Array): SwimAction[] {
-  state.userQueue.push(encodeMessage({ kind: 'user', data }), null);
+  state.userQueue.push(encodeMessage({ kind: 'user', data }));
   const count = state.userQueue.prune(state.config.maxQueuedUserMessages);
   return count === 0 ? [] : [{ kind: 'pruned', count }];
 }

@@ -63,6 +63,17 @@ export function startProbe(state: SwimState, nowMs: number): SwimAction[] {
   return [{ kind: 'packet', to: destination(member), messages, withChecksum }];
 }
 
+/** Makes a member the next in turn; false for one that is unknown. */
+export function probeSoon(state: SwimState, node: string): boolean {
+  const at = state.probeOrder.indexOf(node, state.probeIndex);
+  const behind = at === -1 ? state.probeOrder.indexOf(node) : at;
+  if (behind === -1) return false;
+  state.probeOrder.splice(behind, 1);
+  if (behind < state.probeIndex) state.probeIndex--;
+  state.probeOrder.splice(state.probeIndex, 0, node);
+  return true;
+}
+
 /** The next present member of the shuffled list; at its end those long dead are forgotten and it is shuffled anew. */
 function nextTarget(state: SwimState, nowMs: number): Member | null {
   for (let tried = 0; tried <= state.probeOrder.length; tried++) {

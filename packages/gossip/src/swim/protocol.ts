@@ -14,8 +14,12 @@ export type SwimEvent =
   | { readonly kind: 'merge'; readonly nodes: readonly PushedNode[] }
   /** The ping over TCP was answered. */
   | { readonly kind: 'tcpPong'; readonly sequence: number }
-  /** A user message for everybody, small enough for packets. */
+  /** A user message for everybody, small enough for packets: gossiped in the rounds. */
   | { readonly kind: 'broadcast'; readonly data: Uint8Array }
+  /** The same, sent at once and only once. */
+  | { readonly kind: 'news'; readonly data: Uint8Array }
+  /** A connection to a member was refused: it is asked at once whether it lives. */
+  | { readonly kind: 'doubt'; readonly node: string }
   | { readonly kind: 'leave' };
 
 /** What the shell is asked to do. */

@@ -4,6 +4,7 @@ import type { NodeState } from '../wire/stream.ts';
 import { BroadcastQueue } from './broadcast-queue.ts';
 import { type SwimConfig, VERSIONS } from './config.ts';
 import type { Suspicion } from './suspicion.ts';
+import { UserQueue } from './user-queue.ts';
 
 /** A member as this one knows it. Times are monotonic ms. */
 export type Member = {
@@ -44,6 +45,8 @@ export type Relay = {
 
 export type Timers = {
   gossipMs: number;
+  /** Infinity while there are no news. */
+  newsMs: number;
   probeMs: number;
   pushPullMs: number;
   leaveMs: number;
@@ -67,10 +70,16 @@ export type SwimState = {
   health: number;
   phase: 'running' | 'leaving' | 'left';
   readonly memberQueue: BroadcastQueue;
-  readonly userQueue: BroadcastQueue;
+  readonly userQueue: UserQueue;
+  /** Own news, encoded, that goes to the others before any round; empty but for some milliseconds. */
+  news: Uint8Array[];
+  /** When news were last sent. */
+  newsSentMs: number;
   probe: Probe | null;
   /** A probe fell due while another was under way. */
   isProbeOverdue: boolean;
+  /** When a member was last probed out of turn. */
+  doubtedMs: number;
   readonly relays: Map<number, Relay>;
   readonly timers: Timers;
 };
@@ -110,12 +119,16 @@ export function createState(
     health: 0,
     phase: 'running',
     memberQueue: new BroadcastQueue(config.retransmitMult),
-    userQueue: new BroadcastQueue(config.userRetransmitMult),
+    userQueue: new UserQueue(config.userRetransmitMult),
+    news: [],
+    newsSentMs: Number.NEGATIVE_INFINITY,
     probe: null,
     isProbeOverdue: false,
+    doubtedMs: Number.NEGATIVE_INFINITY,
     relays: new Map(),
     timers: {
       gossipMs: nowMs + random.next() * config.gossipIntervalMs,
+      newsMs: Number.POSITIVE_INFINITY,
       probeMs: nowMs + random.next() * config.probeIntervalMs,
       pushPullMs: nowMs + random.next() * config.pushPullIntervalMs,
       leaveMs: Number.POSITIVE_INFINITY,

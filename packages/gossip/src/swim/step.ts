@@ -1,7 +1,7 @@
 import { unreachable } from '@pollux/base';
 import type { Message } from '../wire/messages.ts';
 import { encodeMessage } from '../wire/messages.ts';
-import { gossip, queueUserMessage } from './gossip.ts';
+import { gossip, gossipIntervalMs, queueUserMessage, sendNews, tellNews } from './gossip.ts';
 import { alive, dead, merge, suspect } from './membership.ts';
 import {
   endProbe,
@@ -12,6 +12,7 @@ import {
   onPing,
   onTcpPong,
   probeIndirectly,
+  probeSoon,
   startProbe,
 } from './probe.ts';
 import type { Destination, SwimAction, SwimEvent } from './protocol.ts';
@@ -38,6 +39,10 @@ export function step(state: SwimState, event: SwimEvent, nowMs: number): SwimAct
       return [];
     case 'broadcast':
       return queueUserMessage(state, event.data);
+    case 'news':
+      return tellNews(state, event.data, nowMs);
+    case 'doubt':
+      return doubt(state, event.node, nowMs);
     case 'leave':
       return leave(state, nowMs);
     default:
@@ -49,7 +54,8 @@ export function step(state: SwimState, event: SwimEvent, nowMs: number): SwimAct
 export function nextDueMs(state: SwimState): number {
   if (state.phase === 'left') return Number.POSITIVE_INFINITY;
   const { timers, probe } = state;
-  let due = Math.min(timers.gossipMs, timers.probeMs, timers.pushPullMs, timers.leaveMs);
+  let due = Math.min(timers.gossipMs, timers.newsMs, timers.probeMs, timers.pushPullMs);
+  due = Math.min(due, timers.leaveMs);
   if (probe !== null) due = Math.min(due, probe.indirectAtMs, probe.endMs);
   for (const relay of state.relays.values()) due = Math.min(due, relay.endMs);
   for (const { suspicion } of state.members.values()) {
@@ -86,12 +92,14 @@ function onMessage(
 }
 
 function tick(state: SwimState, nowMs: number): SwimAction[] {
-  const { timers, config } = state;
+  const { timers } = state;
   const actions = [...expireRelays(state, nowMs), ...expireSuspicions(state, nowMs)];
   actions.push(...driveProbe(state, nowMs));
+  if (timers.newsMs <= nowMs) actions.push(...sendNews(state, nowMs));
   if (timers.gossipMs <= nowMs) {
-    timers.gossipMs = nextRound(timers.gossipMs, config.gossipIntervalMs, nowMs);
+    const roundMs = timers.gossipMs;
     actions.push(...gossip(state, nowMs));
+    timers.gossipMs = nextRound(roundMs, gossipIntervalMs(state), nowMs);
   }
   if (timers.pushPullMs <= nowMs) {
     const intervalMs = pushPullIntervalMs(state);
@@ -121,6 +129,23 @@ function driveProbe(state: SwimState, nowMs: number): SwimAction[] {
     actions.push(...startProbe(state, nowMs));
   }
   return actions;
+}
+
+/**
+ * Brings the turn of a doubtful member forward, once an interval: one that refuses connections and lives must not keep the
+ * others from being probed. One that is suspected has its time already.
+ */
+function doubt(state: SwimState, node: string, nowMs: number): SwimAction[] {
+  if (state.phase !== 'running' || state.members.get(node)?.state !== 'alive') return [];
+  if (nowMs < state.doubtedMs + 2 * state.config.probeIntervalMs) return [];
+  if (state.probe?.target === node || !probeSoon(state, node)) return [];
+  state.doubtedMs = nowMs;
+  if (state.probe !== null) {
+    state.isProbeOverdue = true;
+    return [];
+  }
+  state.timers.probeMs = nowMs + state.config.probeIntervalMs;
+  return startProbe(state, nowMs);
 }
 
 function expireSuspicions(state: SwimState, nowMs: number): SwimAction[] {

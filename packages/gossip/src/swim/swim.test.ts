@@ -10,6 +10,7 @@ import type { SwimAction, SwimEvent } from './protocol.ts';
 import { createState, type SwimState, self } from './state.ts';
 import { nextDueMs, step } from './step.ts';
 import { confirm, suspect, suspicionEndMs } from './suspicion.ts';
+import { UserQueue } from './user-queue.ts';
 
 type Sent = { readonly atMs: number; readonly to: number; readonly messages: readonly Message[] };
 
@@ -333,35 +334,69 @@ describe('the queue of broadcasts', () => {
 
   test('sends the least sent first, then the longest, then the newest', () => {
     const queue = new BroadcastQueue(4);
-    queue.push(Uint8Array.of(1), null);
+    queue.push(Uint8Array.of(1), 'a');
     queue.take(3, 0, 1);
-    for (const message of [[2], [3, 3], [4]]) queue.push(Uint8Array.from(message), null);
+    for (const [name, message] of Object.entries({ b: [2], c: [3, 3], d: [4] })) {
+      queue.push(Uint8Array.from(message), name);
+    }
     expect(queue.take(3, 0, 100).map((message) => message[0])).toEqual([3, 4, 2, 1]);
   });
 
-  test('keeps one message about a member and every message of users', () => {
+  test('keeps one message about a member', () => {
     const queue = new BroadcastQueue(4);
     queue.push(Uint8Array.of(1), 'x');
     queue.push(Uint8Array.of(2), 'x');
-    queue.push(Uint8Array.of(3), null);
-    queue.push(Uint8Array.of(4), null);
-    expect(queue.take(3, 0, 100).map((message) => message[0])).toEqual([4, 3, 2]);
-    expect(queue.prune(1)).toBe(2);
-    expect(queue.size).toBe(1);
+    expect(queue.take(3, 0, 100).map((message) => message[0])).toEqual([2]);
+  });
+});
+
+describe('the queue of user messages', () => {
+  test('sends the least sent first, and among these the oldest', () => {
+    const queue = new UserQueue(3);
+    for (const byte of [1, 2, 3]) queue.push(Uint8Array.of(byte));
+    const round = (): number[] => queue.take(3, 0, 2).map((message) => message[0] ?? 0);
+    expect(round()).toEqual([1, 2]);
+    queue.push(Uint8Array.of(4));
+    expect([round(), round(), round()]).toEqual([
+      [3, 4],
+      [1, 2],
+      [3, 4],
+    ]);
+    expect([round(), round(), round()]).toEqual([[1, 2], [3, 4], []]);
+    expect(queue.size).toBe(0);
   });
 
-  test('never gives more than its budget and loses nothing that does not fit', () => {
+  test('drops those that were sent most when there are too many', () => {
+    const queue = new UserQueue(3);
+    for (const byte of [1, 2, 3]) queue.push(Uint8Array.of(byte));
+    queue.take(3, 0, 1);
+    expect([queue.prune(2), queue.size]).toEqual([1, 2]);
+    expect(queue.take(3, 0, 100)).toEqual([Uint8Array.of(2), Uint8Array.of(3)]);
+    expect(queue.prune(2)).toBe(0);
+  });
+
+  test('never gives more than its budget, none twice in a packet, and each as often as asked', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 50 }),
-        fc.integer({ min: 0, max: 1_400 }),
+        fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 150 }),
+        fc.integer({ min: 302, max: 1_400 }),
         (lengths, budget) => {
-          const queue = new BroadcastQueue(4);
-          for (const length of lengths) queue.push(new Uint8Array(length), null);
-          const taken = queue.take(1_000, 2, budget);
-          const cost = taken.reduce((sum, message) => sum + message.length + 2, 0);
-          expect(cost).toBeLessThanOrEqual(budget);
-          expect(queue.size).toBe(lengths.length);
+          const queue = new UserQueue(3);
+          const times = new Map<Uint8Array, number>();
+          for (const length of lengths) {
+            const message = new Uint8Array(length);
+            times.set(message, 0);
+            queue.push(message);
+          }
+          while (queue.size > 0) {
+            const taken = queue.take(3, 2, budget);
+            const cost = taken.reduce((sum, message) => sum + message.length + 2, 0);
+            expect(cost).toBeLessThanOrEqual(budget);
+            expect(taken.length).toBeGreaterThan(0);
+            expect(new Set(taken).size).toBe(taken.length);
+            for (const message of taken) times.set(message, (times.get(message) ?? 0) + 1);
+          }
+          expect([...times.values()].every((count) => count === 3)).toBe(true);
         },
       ),
     );
@@ -503,4 +538,77 @@ test('a user message is gossiped behind membership and delivered once per arriva
   expect(bench.hear({ kind: 'user', data: Uint8Array.of(9) })).toEqual([
     { kind: 'deliver', data: Uint8Array.of(9) },
   ]);
+});
+
+describe('news', () => {
+  function told(bench: Bench): { to: number; bytes: number[] }[] {
+    return bench.sent.flatMap(({ to, messages }) => {
+      const bytes = messages.flatMap((one) => (one.kind === 'user' ? [one.data[0] ?? 0] : []));
+      return bytes.length === 0 ? [] : [{ to, bytes }];
+    });
+  }
+
+  test('go to every member at once, those of the same moment in one packet', () => {
+    const bench = new Bench('real', 1);
+    for (const index of [2, 3]) bench.hear(alive(`m${index}`, index));
+    bench.run(3_000);
+    bench.sent.length = 0;
+    for (const byte of [1, 2, 3]) bench.do({ kind: 'news', data: Uint8Array.of(byte) });
+    expect(told(bench).map(({ bytes }) => bytes)).toEqual([[1], [1]]);
+    expect(new Set(told(bench).map(({ to }) => to)).size).toBe(2);
+    bench.run(3_010);
+    expect(
+      told(bench)
+        .slice(2)
+        .map(({ bytes }) => bytes),
+    ).toEqual([
+      [2, 3],
+      [2, 3],
+    ]);
+    bench.run(6_000);
+    expect(told(bench).length).toBe(4);
+  });
+
+  test('of one moment are so many packets at most', () => {
+    const bench = new Bench('real', 1);
+    bench.hear(alive('b', 2));
+    bench.run(3_000);
+    bench.sent.length = 0;
+    for (let i = 0; i < 1_000; i++) bench.do({ kind: 'news', data: new Uint8Array(500) });
+    bench.run(3_100);
+    expect(told(bench).length).toBe(1 + 16);
+  });
+});
+
+describe('a member that refuses connections', () => {
+  test('is pinged out of turn, but others still have theirs', () => {
+    const bench = new Bench('real', 1);
+    for (let index = 2; index < 12; index++) bench.hear(alive(`m${index}`, index));
+    const pings = new Map<string, number>();
+    let seen = 0;
+    const answerUntil = (untilMs: number): void => {
+      for (let ms = bench.nowMs; ms <= untilMs; ms += 10) {
+        bench.run(ms);
+        for (const { messages } of bench.sent.slice(seen)) {
+          const [message] = messages;
+          if (message?.kind !== 'ping') continue;
+          pings.set(message.node, (pings.get(message.node) ?? 0) + 1);
+          bench.hear({ kind: 'ack', sequence: message.sequence });
+        }
+        seen = bench.sent.length;
+      }
+    };
+    answerUntil(3_300);
+    const next = [...bench.state.probeOrder].at(bench.state.probeIndex + 3) ?? '';
+    pings.clear();
+    bench.do({ kind: 'doubt', node: next });
+    answerUntil(3_310);
+    expect([...pings]).toEqual([[next, 1]]);
+    while (bench.nowMs < 30_000) {
+      bench.do({ kind: 'doubt', node: next });
+      answerUntil(bench.nowMs + 50);
+    }
+    expect(pings.size).toBe(10);
+    expect(pings.get(next)).toBeLessThan(20);
+  });
 });

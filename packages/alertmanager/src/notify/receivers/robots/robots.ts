@@ -16,6 +16,7 @@ const MAX_AGE_MS = 120_000;
  * over it.
  */
 export class Robots implements ClusterStatePart {
+  readonly isJoinable = true;
   readonly #clock: Clock;
   readonly #random: Random;
   /** By {@link robotId}. */

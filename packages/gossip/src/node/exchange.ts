@@ -1,0 +1,73 @@
+import { type Address, assert, errorText } from '@pollux/base';
+import type { Log } from '@pollux/telemetry';
+import { PeerError } from '../errors.ts';
+import { pushedNodes, versionMismatch } from '../swim/membership.ts';
+import type { SwimEvent } from '../swim/protocol.ts';
+import type { SwimState } from '../swim/state.ts';
+import { formatAddress } from '../wire/ip.ts';
+import type { PushPull } from '../wire/stream.ts';
+import { isPeerFailure } from './peer-contact.ts';
+import type { SharedStates } from './shared-states.ts';
+import type { Transport } from './transport.ts';
+
+export type ExchangeOptions = {
+  readonly log: Log;
+  readonly transport: Transport;
+  readonly states: SharedStates;
+  /** Null before the start. */
+  readonly swim: () => SwimState | null;
+  readonly step: (event: SwimEvent) => void;
+  readonly signal: AbortSignal;
+};
+
+/** Push/pull: two members give each other all they know of the members and of the shared states. */
+export class Exchange {
+  readonly #options: ExchangeOptions;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+  }
+
+  /** What this member knows. */
+  ours(isJoin: boolean): PushPull {
+    const nodes = pushedNodes(this.#swim());
+    return { kind: 'pushPull', isJoin, nodes, userState: this.#options.states.fullState() };
+  }
+
+  /** Takes over what another member knows; gives what keeps it out as an error. */
+  merge(theirs: PushPull): PeerError | null {
+    const mismatch = versionMismatch(pushedNodes(this.#swim()), theirs.nodes);
+    if (mismatch !== null) return new PeerError(mismatch);
+    this.#options.step({ kind: 'merge', nodes: theirs.nodes });
+    this.#options.states.mergeFullState(theirs.userState);
+    return null;
+  }
+
+  /** Exchanges with a member; false when that failed. */
+  async with(to: Address, isJoin: boolean): Promise<boolean> {
+    try {
+      await this.#exchange(to, isJoin);
+      return true;
+    } catch (error) {
+      if (!isPeerFailure(error)) throw error;
+      const text = { addr: formatAddress(to.host, to.port), err: errorText(error) };
+      this.#options.log.debug(isJoin ? 'join failed' : 'push/pull failed', text);
+      return false;
+    }
+  }
+
+  async #exchange(to: Address, isJoin: boolean): Promise<void> {
+    const { transport, signal } = this.#options;
+    const reply = await transport.request(to, this.ours(isJoin), { wantsReply: true });
+    if (reply?.kind !== 'pushPull') throw new PeerError('the answer is no push/pull');
+    if (signal.aborted) return;
+    const error = this.merge(reply);
+    if (error !== null) throw error;
+  }
+
+  #swim(): SwimState {
+    const swim = this.#options.swim();
+    assert(swim !== null, 'an exchange before the start');
+    return swim;
+  }
+}
