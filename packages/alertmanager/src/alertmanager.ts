@@ -1,4 +1,4 @@
-import { assert, defined, errorText, type Timer } from '@pollux/base';
+import { assert, defined, errorText, OperatingError, type Timer } from '@pollux/base';
 import { type Router, text } from '@pollux/http';
 import { renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
 import { Acknowledgements } from './acknowledge/acknowledgements.ts';
@@ -14,6 +14,8 @@ import { marshalConfig } from './config/marshal.ts';
 import { UPSTREAM_KINDS } from './config/receiver-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { groupKeysOf } from './dispatch/group-keys.ts';
+import { AlertMemory, type JournaledState } from './durable/alert-memory.ts';
+import { DurableMetrics } from './durable/durable-metrics.ts';
 import { NotifyEvents } from './events/notify-events.ts';
 import { DeliveriesUnderWay } from './explain/deliveries-under-way.ts';
 import { attemptsIn } from './history/attempts.ts';
@@ -54,6 +56,7 @@ export class Alertmanager {
   readonly #silences: SilenceStore;
   readonly #notificationLog: NotificationLog;
   readonly #snapshots: readonly SnapshotFile[];
+  readonly #memory: AlertMemory;
   readonly #robots: Robots;
   readonly #events = new NotifyEvents();
   readonly #underWay: DeliveriesUnderWay;
@@ -145,6 +148,19 @@ export class Alertmanager {
       new SnapshotFile({ ...shared, name: 'nflog', state: this.#notificationLog }),
       acknowledgementFile,
     ];
+    this.#memory = new AlertMemory({
+      env,
+      log,
+      metrics: new DurableMetrics(registry),
+      directory: options.storageDirectory,
+      provider: this.#provider,
+      states: new Map<string, JournaledState>([
+        ['silences', this.#silences],
+        ['nflog', this.#notificationLog],
+      ]),
+      saveSnapshots: () => this.#saveSnapshots(),
+      isHeld: (alert) => this.#live?.dispatcher.holds(alert) ?? false,
+    });
   }
 
   /** Rate limits of robots, for another sender to the same ones. */
@@ -189,6 +205,7 @@ export class Alertmanager {
       timeIntervals,
       templates,
       receivers: integrations,
+      restored: () => this.#memory.restored,
     });
     const receiverLabels = new Map(config.receivers.map(({ name, labels }) => [name, labels]));
     const parts = {
@@ -221,6 +238,7 @@ export class Alertmanager {
     openStorageDirectory(env.files, storageDirectory);
     for (const snapshot of this.#snapshots) snapshot.load();
     this.#history.start();
+    this.#memory.open(this.#live?.config.global.resolve_timeout ?? 0);
     log.info('Loaded snapshots', {
       silences: this.#silences.size,
       nflog: this.#notificationLog.size,
@@ -231,11 +249,16 @@ export class Alertmanager {
     this.#every('maintenance', this.#options.maintenanceIntervalMs, () => {
       for (const snapshot of this.#snapshots) snapshot.maintain();
     });
-    this.#every('alert ends', TELL_ENDS_MS, () => this.#provider.tellEnds());
+    this.#every('alert ends', TELL_ENDS_MS, () => {
+      this.#provider.tellEnds();
+      this.#memory.beat();
+    });
     this.#every('alert gc', this.#options.alertGcIntervalMs, () => {
       // Told before they are forgotten.
       this.#provider.tellEnds();
       this.#provider.collect();
+      const groups = this.#live?.dispatcher.groups() ?? [];
+      this.#memory.sweepGroups(new Set([...groups].map(({ name }) => name)));
     });
     void this.#settle();
   }
@@ -311,6 +334,14 @@ export class Alertmanager {
     if (!this.#isStarted) return;
     await this.#history.close();
     for (const snapshot of this.#snapshots) snapshot.maintain();
+    await this.#memory.close();
+  }
+
+  #saveSnapshots(): void {
+    const failed = this.#snapshots.filter((snapshot) => !snapshot.maintain());
+    if (failed.length > 0) {
+      throw new OperatingError('ALERTMANAGER.SNAPSHOT', 'a snapshot could not be written');
+    }
   }
 
   #commit(parts: Omit<LiveConfig, 'dispatcher'>, used: ReadonlySet<string>): void {
@@ -325,6 +356,7 @@ export class Alertmanager {
       notify: (flush, alerts) => parts.pipeline.notify(flush, alerts),
       maintenanceIntervalMs: this.#options.dispatchMaintenanceIntervalMs,
       draining,
+      memory: this.#memory,
     });
     this.#stopFeeding();
     this.#live = { ...parts, dispatcher };

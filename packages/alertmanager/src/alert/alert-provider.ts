@@ -21,7 +21,7 @@ export type AlertProviderOptions = {
   readonly seed?: number;
 };
 
-/** All alerts that were received and not yet forgotten, by their labels. Memory only; senders repeat themselves. */
+/** All alerts that were received and not yet forgotten, by their labels. */
 export class AlertProvider {
   /** Of {@link labelsHash}, as {@link find} and {@link put} take it. */
   readonly seed: number;
@@ -71,6 +71,15 @@ export class AlertProvider {
     this.#alerts.set(hash, stored, known);
     if (this.#options.events.isHeard) this.#tellChange(known, stored);
     for (const listener of this.#listeners) listener.onAlert(stored);
+  }
+
+  /** Takes an alert of before a restart as it is; history has heard of it. Throws as {@link put}. */
+  restore(alert: Alert): void {
+    const hash = labelsHash(alert.identity.labels, this.seed);
+    const known = this.#alerts.get(hash, alert.identity.labels);
+    if (known === undefined) this.#admit(alert);
+    this.#alerts.set(hash, alert, known);
+    for (const listener of this.#listeners) listener.onAlert(alert);
   }
 
   get(fingerprint: string): Alert | undefined {

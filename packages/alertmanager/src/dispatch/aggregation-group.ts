@@ -2,7 +2,8 @@ import { setMaxListeners } from 'node:events';
 import { assert, type Clock, deadline, TimeoutError, type Timer } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import { type Alert, compareAlerts, isResolvedAt } from '../alert/alert.ts';
-import type { Flush } from '../notify/batch.ts';
+import type { GroupMemory } from '../durable/group-memory.ts';
+import { type Flush, groupName } from '../notify/batch.ts';
 import { groupKeySpellings, type Route } from '../route/route.ts';
 
 /** A flush has at least this long, whatever the group interval. */
@@ -18,6 +19,8 @@ export type AggregationGroupOptions = {
   readonly peerWaitMs: () => number;
   readonly notify: (flush: Flush, alerts: readonly Alert[]) => Promise<boolean>;
   readonly stop: AbortSignal;
+  /** What was known of the group before it was made. */
+  readonly memory: GroupMemory;
 };
 
 export type NextFlush = {
@@ -30,6 +33,8 @@ export class AggregationGroup {
   readonly route: Route;
   readonly labels: Labels;
   readonly key: string;
+  /** In the memory of groups. */
+  readonly name: string;
   readonly #options: AggregationGroupOptions;
   readonly #spellings: readonly string[];
   readonly #alerts = new Map<string, Alert>();
@@ -41,6 +46,8 @@ export class AggregationGroup {
   /** The running flush; the next one starts after it. */
   #running: Promise<void> | null = null;
   #isDueAgain = false;
+  /** When the timer last fell due, ms. */
+  #dueMs = 0;
 
   constructor(options: AggregationGroupOptions) {
     this.#options = options;
@@ -50,16 +57,20 @@ export class AggregationGroup {
     const [key] = this.#spellings;
     assert(key !== undefined, 'a group key has a spelling');
     this.key = key;
-    this.#nextFlush = this.#next(options.route.settings.groupWaitMs, 'group_wait');
-    this.#timer = this.#arm(options.route.settings.groupWaitMs);
+    this.name = groupName({ route: options.route, groupKey: key });
+    const first = this.#firstFlush();
+    this.#nextFlush = first;
+    this.#timer = this.#arm(first.atMs - options.clock.now());
   }
 
   /** Adds a version of an alert. One that has waited long enough elsewhere is sent at once. */
   insert(alert: Alert): void {
+    const { memory } = this.#options;
+    if (memory.hasToldEnd(this.name, alert)) return;
     this.#alerts.set(alert.identity.fingerprint, alert);
     const { groupWaitMs } = this.route.settings;
     const isOverdue = alert.startsAtMs + groupWaitMs < this.#options.clock.now();
-    if (!this.#hasFlushed && isOverdue) {
+    if ((!this.#hasFlushed && isOverdue) || memory.takeConfirmed(this.name, alert)) {
       this.#timer.cancel();
       this.#timer = this.#arm(0);
       this.#nextFlush = this.#next(0, 'waited long enough already');
@@ -68,6 +79,10 @@ export class AggregationGroup {
 
   get isEmpty(): boolean {
     return this.#alerts.size === 0;
+  }
+
+  holds(alert: Alert): boolean {
+    return this.#alerts.get(alert.identity.fingerprint) === alert;
   }
 
   get alerts(): Iterable<Alert> {
@@ -125,6 +140,23 @@ export class AggregationGroup {
     };
   }
 
+  /** A group that was there before goes on as it would have; one whose time passed meanwhile is due now. */
+  #firstFlush(): NextFlush {
+    const { memory, clock } = this.#options;
+    const { groupWaitMs, groupIntervalMs } = this.route.settings;
+    const known = memory.recall(this.name);
+    if (known === null) {
+      memory.began(this.name, clock.now());
+      return this.#next(groupWaitMs, 'group_wait');
+    }
+    this.#hasFlushed = known.hasFlushed;
+    if (known.hasFlushed) this.#lastFlushMs = known.sinceMs;
+    const pauseMs = known.hasFlushed ? groupIntervalMs : groupWaitMs;
+    // A clock that was set back does not prolong the pause.
+    const leftMs = Math.max(0, Math.min(pauseMs, known.sinceMs + pauseMs - clock.now()));
+    return this.#next(leftMs, known.hasFlushed ? 'group_interval' : 'group_wait');
+  }
+
   #arm(delayMs: number): Timer {
     return this.#options.clock.after(delayMs, () => this.#onTimer());
   }
@@ -132,6 +164,7 @@ export class AggregationGroup {
   #onTimer(): void {
     if (this.#isStopped) return;
     this.#hasFlushed = true;
+    this.#dueMs = this.#options.clock.now();
     const { groupIntervalMs } = this.route.settings;
     this.#timer = this.#arm(groupIntervalMs);
     this.#nextFlush = this.#next(groupIntervalMs, 'group_interval');
@@ -149,7 +182,10 @@ export class AggregationGroup {
       this.#isDueAgain = false;
       await this.#options.ready;
       if (this.#isStopped) return;
+      const dueMs = this.#dueMs;
       await this.#flush();
+      // One that was cut short is due again after the restart.
+      if (!this.#options.stop.aborted) this.#options.memory.flushed(this.name, dueMs);
     } while (this.#isDueAgain && !this.#isStopped);
   }
 
@@ -189,7 +225,9 @@ export class AggregationGroup {
     for (const alert of sent) {
       if (!isResolvedAt(alert, nowMs)) continue;
       const held = this.#alerts.get(alert.identity.fingerprint);
-      if (held === alert) this.#alerts.delete(alert.identity.fingerprint);
+      if (held !== alert) continue;
+      this.#alerts.delete(alert.identity.fingerprint);
+      this.#options.memory.toldEnd(this.name, alert);
     }
   }
 }

@@ -3,6 +3,7 @@ import { CanceledError, type Clock, type Timer, withTimeout } from '@pollux/base
 import type { Labels } from '@pollux/model';
 import type { Alert, AlertIdentity, Placement } from '../alert/alert.ts';
 import type { AlertListener, AlertProvider } from '../alert/alert-provider.ts';
+import type { GroupMemory } from '../durable/group-memory.ts';
 import type { Flush } from '../notify/batch.ts';
 import type { Route } from '../route/route.ts';
 import { AggregationGroup } from './aggregation-group.ts';
@@ -19,6 +20,8 @@ export type DispatcherOptions = {
   readonly maintenanceIntervalMs: number;
   /** Flushes of an earlier dispatcher that may still be under way, by group key. */
   readonly draining: ReadonlyMap<string, Promise<void>>;
+  /** What outlives groups. */
+  readonly memory: GroupMemory;
 };
 
 /** Sorts alerts into groups by the routing tree and lets each group flush at its times. */
@@ -74,6 +77,14 @@ export class Dispatcher implements AlertListener {
     let count = 0;
     for (const groups of this.#groups.values()) count += groups.size;
     return count;
+  }
+
+  /** Whether a group has this version and has not told its end. */
+  holds(alert: Alert): boolean {
+    const { labels } = alert.identity;
+    return this.#options.route
+      .match(labels)
+      .some((route) => this.#groups.get(route)?.get(route.groupLabels(labels).key())?.holds(alert));
   }
 
   /** Ends all timers; running flushes go on and are returned by group key, for the dispatcher that follows. */
@@ -142,6 +153,7 @@ export class Dispatcher implements AlertListener {
       peerWaitMs: this.#options.peerWaitMs,
       notify: (flush, alerts) => this.#notifyInTurn(flush, alerts),
       stop: this.#abort.signal,
+      memory: this.#options.memory,
     });
     ofRoute.set(key, group);
     return group;
@@ -160,6 +172,7 @@ export class Dispatcher implements AlertListener {
           if (!group.isEmpty || group.isFlushing) continue;
           group.stop();
           groups.delete(key);
+          this.#options.memory.ended(group.name);
         }
       }
       this.#scheduleMaintenance();

@@ -18,7 +18,9 @@ export class NotificationLog implements ClusterStatePart {
   readonly isJoinable = true;
   readonly #options: NotificationLogOptions;
   readonly #records = new Map<string, LogRecord>();
+  readonly #fromMembers = new WeakSet<LogEntry>();
   #broadcast: (data: Uint8Array) => void = () => {};
+  #keep: (data: Uint8Array) => void = () => {};
 
   constructor(options: NotificationLogOptions) {
     this.#options = options;
@@ -27,6 +29,16 @@ export class NotificationLog implements ClusterStatePart {
   /** From now on every change is sent to the cluster. */
   connect(broadcast: (data: Uint8Array) => void): void {
     this.#broadcast = broadcast;
+  }
+
+  /** From now on every change is kept for a restart. */
+  journal(keep: (data: Uint8Array) => void): void {
+    this.#keep = keep;
+  }
+
+  /** Whether another member wrote the entry since the start of this one. */
+  isFromMember(entry: LogEntry): boolean {
+    return this.#fromMembers.has(entry);
   }
 
   get size(): number {
@@ -58,6 +70,7 @@ export class NotificationLog implements ClusterStatePart {
     const expiresAt = fromMs(nowMs + Math.min(lifeMs, this.#options.retentionMs));
     const record = logRecord({ ...entry, timestamp }, expiresAt);
     this.#records.set(key, record);
+    this.#keep(record.bytes);
     this.#broadcast(record.bytes);
   }
 
@@ -69,6 +82,8 @@ export class NotificationLog implements ClusterStatePart {
     const nowMs = this.#options.clock.now();
     for (const record of decodeLog(data)) {
       if (!this.#take(record, nowMs)) continue;
+      this.#fromMembers.add(record.entry);
+      this.#keep(record.bytes);
       if (record.bytes.length <= MAX_RELAY_BYTES) this.#broadcast(record.bytes);
     }
   }

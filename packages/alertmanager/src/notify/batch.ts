@@ -16,6 +16,11 @@ export type Flush = {
   readonly signal: AbortSignal;
 };
 
+/** The name under which a group outlives its object: siblings with equal matchers differ in their receiver only. */
+export function groupName({ route, groupKey }: Pick<Flush, 'route' | 'groupKey'>): string {
+  return `${route.settings.receiver}\u0000${groupKey}`;
+}
+
 /** What travels from stage to stage; each stage gives the next a new one. */
 export type Batch = {
   readonly flush: Flush;

@@ -6,6 +6,7 @@ import { acknowledgeStage } from '../acknowledge/acknowledge-stage.ts';
 import type { Acknowledgements } from '../acknowledge/acknowledgements.ts';
 import type { Alert } from '../alert/alert.ts';
 import type { ClusterPort } from '../cluster-port.ts';
+import type { RestoredAlerts } from '../durable/downtime.ts';
 import { DeliveryError } from '../errors.ts';
 import type { AcknowledgedEvent, VerdictEvent, WithheldEvent } from '../events/notify-event.ts';
 import { NotifyEvents } from '../events/notify-events.ts';
@@ -20,6 +21,7 @@ import { NotifyMetrics } from './metrics.ts';
 import { type Notification, notificationOf } from './notification.ts';
 import { routeLabels } from './route-labels.ts';
 import { dedupStage, verdictOf } from './stages/dedup-stage.ts';
+import { doubtStage } from './stages/doubt-stage.ts';
 import { inhibitStage } from './stages/inhibit-stage.ts';
 import { logStage } from './stages/log-stage.ts';
 import { sendStage } from './stages/send-stage.ts';
@@ -44,13 +46,15 @@ export type PipelineOptions = {
   readonly templates: NotificationTemplates;
   /** By receiver name. */
   readonly receivers: ReadonlyMap<string, readonly Integration[]>;
+  /** Null before the start. */
+  readonly restored: () => RestoredAlerts | null;
 };
 
 /**
  * The way of one flush:
  *
- *     inhibit → active times → mute times → silence ─┬→ wait → dedup → acknowledge → send → log     (integration 0)
- *                                                    └→ wait → dedup → acknowledge → send → log     (integration 1) …
+ *     inhibit → active times → mute times → silence ─┬→ wait → doubt → dedup → acknowledge → send → log     (integration 0)
+ *                                                    └→ wait → doubt → dedup → acknowledge → send → log     (integration 1) …
  */
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -144,6 +148,7 @@ function wayOf(options: PipelineOptions, integration: Integration): readonly Sta
   const { notificationLog, acknowledgements, events } = options;
   return [
     waitStage(options.cluster, options.clock, options.peerTimeoutMs),
+    doubtStage(notificationLog, integration, options.restored),
     dedupStage(notificationLog, integration, events),
     acknowledgeStage({ acknowledgements, integration, notificationLog, events }),
     sendStage({

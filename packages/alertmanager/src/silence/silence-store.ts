@@ -58,6 +58,7 @@ export class SilenceStore implements ClusterStatePart {
   /** Of those that apply to anything, whatever their state. */
   readonly #index = new MatcherIndex<Stored>();
   #broadcast: (data: Uint8Array) => void = () => {};
+  #keep: (data: Uint8Array) => void = () => {};
 
   constructor(options: SilenceStoreOptions) {
     this.#options = options;
@@ -66,6 +67,11 @@ export class SilenceStore implements ClusterStatePart {
   /** From now on every change is sent to the cluster. */
   connect(broadcast: (data: Uint8Array) => void): void {
     this.#broadcast = broadcast;
+  }
+
+  /** From now on every change is kept for a restart. */
+  journal(keep: (data: Uint8Array) => void): void {
+    this.#keep = keep;
   }
 
   get size(): number {
@@ -148,6 +154,7 @@ export class SilenceStore implements ClusterStatePart {
     for (const record of decodeSilences(data)) {
       const known = this.get(record.silence.id);
       if (!this.#take(record, nowMs)) continue;
+      this.#keep(record.bytes);
       this.#tell(known, record.silence, 'cluster');
       if (record.bytes.length <= MAX_RELAY_BYTES) this.#broadcast(record.bytes);
     }
@@ -199,6 +206,7 @@ export class SilenceStore implements ClusterStatePart {
     const record = silenceRecord(silence, this.#expiry(silence.endsAt));
     this.#tell(this.get(silence.id), silence, 'here');
     this.#store(record);
+    this.#keep(record.bytes);
     this.#broadcast(record.bytes);
   }
 

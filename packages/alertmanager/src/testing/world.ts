@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EVERYONE, type HttpResponse, SeededRandom, VirtualClock } from '@pollux/base';
+import { EVERYONE, type Files, type HttpResponse, SeededRandom, VirtualClock } from '@pollux/base';
 import { NodeFiles, NodeWorkers } from '@pollux/base/node';
 import { Router } from '@pollux/http';
 import { Log, Registry } from '@pollux/telemetry';
@@ -10,6 +10,7 @@ import { type ClusterPort, NO_CLUSTER } from '../cluster-port.ts';
 import { readConfig } from '../config/config.ts';
 import type { AlertmanagerOptions } from '../options.ts';
 import { type Delivery, FakeNet } from './fake-net.ts';
+import { Life } from './life.ts';
 
 /** One Alertmanager over a virtual clock, a fake network and a directory of its own. For tests. */
 export class TestNode {
@@ -20,6 +21,7 @@ export class TestNode {
   readonly directory: string;
   readonly logged: string[] = [];
   readonly #router: Router;
+  readonly #life = new Life();
   /** Source of `/-/reload`. */
   configText: string;
 
@@ -30,9 +32,9 @@ export class TestNode {
     this.configText = options.config;
     this.alertmanager = new Alertmanager({
       env: {
-        clock: this.clock,
+        clock: this.#life.clock(this.clock),
         random: new SeededRandom(options.seed ?? 1),
-        files: new NodeFiles(),
+        files: this.#life.files(options.files ?? new NodeFiles()),
         net: this.net,
         workers: new NodeWorkers(),
       },
@@ -162,6 +164,11 @@ export class TestNode {
     return family?.samples[0]?.value ?? Number.NaN;
   }
 
+  /** As by kill -9. What was in memory only is gone; a new node over the same directory finds the rest. */
+  kill(): void {
+    this.#life.end();
+  }
+
   async close(): Promise<void> {
     const closing = this.alertmanager.close();
     await this.clock.advance(3_000);
@@ -194,6 +201,7 @@ export type TestNodeOptions = {
   readonly clock?: VirtualClock;
   readonly cluster?: ClusterPort;
   readonly directory?: string;
+  readonly files?: Files;
   readonly seed?: number;
   readonly settings?: Partial<AlertmanagerOptions>;
 };

@@ -1,0 +1,398 @@
+import { type ByteReader, type ByteWriter, DecodeError, type Env, errorText } from '@pollux/base';
+import type { Log } from '@pollux/telemetry';
+import { type Alert, type AlertIdentity, isResolvedAt } from '../alert/alert.ts';
+import type { AlertListener, AlertProvider } from '../alert/alert-provider.ts';
+import { isSameContent, readAlert, readTimes, writeAlert, writeTimes } from './alert-codec.ts';
+import { afterDowntime, type Downtime, RestoredAlerts } from './downtime.ts';
+import type { DurableMetrics } from './durable-metrics.ts';
+import type { GroupMemory, GroupTimes } from './group-memory.ts';
+import { RecordLog } from './record-log.ts';
+
+/** First byte of each record; see alerts.md. */
+const RECORD = {
+  alert: 1,
+  again: 2,
+  alertGone: 3,
+  group: 4,
+  groupGone: 5,
+  toldEnd: 6,
+  alive: 7,
+  shared: 8,
+} as const;
+
+/** How exactly the end of a process is known afterwards, ms. */
+const ALIVE_MS = 10_000;
+
+/** A state that has a snapshot file of upstream's and whose changes since that are kept here. */
+export type JournaledState = {
+  load(data: Uint8Array): void;
+  /** From now on every change is handed over, as bytes that `load` takes. */
+  journal(keep: (data: Uint8Array) => void): void;
+};
+
+export type AlertMemoryOptions = {
+  readonly env: Pick<Env, 'clock' | 'files'>;
+  readonly log: Log;
+  readonly metrics: DurableMetrics;
+  readonly directory: string;
+  readonly provider: AlertProvider;
+  /** By a name that is a record's first field. */
+  readonly states: ReadonlyMap<string, JournaledState>;
+  /** Writes the snapshot files of {@link states}; throws when one cannot be written. */
+  readonly saveSnapshots: () => void;
+  /** Whether a group still holds the alert. */
+  readonly isHeld: (alert: Alert) => boolean;
+};
+
+type Slot = { readonly id: number; alert: Alert; toldIn: Set<number> | null };
+type Group = { readonly id: number; times: GroupTimes };
+
+/**
+ * The file `alerts`: active alerts, the times of groups, and what silences and notification log learned since their
+ * snapshots. Open it when the snapshots are loaded; then it hears of every change by itself.
+ */
+export class AlertMemory implements AlertListener, GroupMemory {
+  readonly #options: AlertMemoryOptions;
+  readonly #file: RecordLog;
+  readonly #slots = new Map<AlertIdentity, Slot>();
+  /** Forgotten by the provider, but a group has not told their end yet; by fingerprint. */
+  readonly #orphans = new Map<string, Slot>();
+  readonly #groups = new Map<string, Group>();
+  /** While the file is read. */
+  #loading: Loading | null = null;
+  #lastId = 0;
+  #aliveMs = 0;
+  #restored: RestoredAlerts | null = null;
+
+  constructor(options: AlertMemoryOptions) {
+    const { env, log, metrics, directory, saveSnapshots } = options;
+    this.#options = options;
+    this.#file = new RecordLog({
+      env,
+      log,
+      metrics,
+      directory,
+      name: 'alerts',
+      kind: 'A',
+      take: (reader) => this.#take(reader),
+      state: (writer) => this.#state(writer),
+      beforeRewrite: saveSnapshots,
+    });
+  }
+
+  /**
+   * Reads the file and gives the provider what it had. Never throws for what is in it: what cannot be read or is refused
+   * is counted and logged.
+   */
+  open(resolveTimeoutMs: number): void {
+    const { env, log, provider, states } = this.#options;
+    const loading: Loading = { alerts: new Map(), groups: new Map() };
+    this.#loading = loading;
+    this.#file.open();
+    this.#loading = null;
+    const startedMs = env.clock.now();
+    const downtime: Downtime = { downMs: this.#aliveMs, startedMs, resolveTimeoutMs };
+    const restored: Alert[] = [];
+    for (const slot of newestOf(loading.alerts.values())) {
+      const before = slot.alert;
+      // The slot is there before the provider tells of the alert, so that it is not taken for a new one.
+      this.#slots.set(before.identity, slot);
+      try {
+        provider.restore(before);
+        restored.push(before);
+      } catch (error) {
+        this.#forget(slot);
+        log.warn('An alert was not restored', { err: errorText(error) });
+      }
+    }
+    for (const [name, state] of states) {
+      state.journal((data) => this.#keepShared(name, data));
+    }
+    provider.subscribe(this);
+    for (const before of restored) {
+      const after = afterDowntime(before, downtime);
+      if (after !== before) provider.restore(after);
+    }
+    this.#stillAlive();
+    log.info('Restored alerts', {
+      alerts: restored.length,
+      firing: restored.filter((alert) => !isResolvedAt(alert, startedMs)).length,
+      groups: this.#groups.size,
+      down_ms: restored.length === 0 ? 0 : Math.max(0, startedMs - downtime.downMs),
+    });
+    this.#restored = new RestoredAlerts(restored, downtime);
+  }
+
+  onAlert(alert: Alert): void {
+    const slot = this.#slots.get(alert.identity);
+    if (slot === undefined) {
+      this.#forgetOrphan(alert.identity.fingerprint);
+      const added: Slot = { id: ++this.#lastId, alert, toldIn: null };
+      this.#slots.set(alert.identity, added);
+      this.#file.append((writer) => writeAlertRecord(writer, added));
+      return;
+    }
+    const before = slot.alert;
+    if (before === alert) return;
+    slot.alert = alert;
+    slot.toldIn = null;
+    if (!isSameContent(before, alert)) {
+      this.#file.append((writer) => writeAlertRecord(writer, slot));
+      return;
+    }
+    this.#file.append((writer) => {
+      writer.u8(RECORD.again);
+      writer.uvarint(slot.id);
+      writeTimes(writer, alert);
+    });
+  }
+
+  onRemoved(alert: Alert): void {
+    const slot = this.#slots.get(alert.identity);
+    if (slot === undefined) return;
+    if (!this.#options.isHeld(alert)) {
+      this.#forget(slot);
+      return;
+    }
+    this.#slots.delete(alert.identity);
+    this.#orphans.set(alert.identity.fingerprint, slot);
+  }
+
+  recall(group: string): GroupTimes | null {
+    return this.#groups.get(group)?.times ?? null;
+  }
+
+  began(group: string, nowMs: number): void {
+    this.#setGroup(group, { sinceMs: nowMs, hasFlushed: false });
+  }
+
+  flushed(group: string, dueMs: number): void {
+    this.#setGroup(group, { sinceMs: dueMs, hasFlushed: true });
+  }
+
+  ended(group: string): void {
+    const known = this.#groups.get(group);
+    if (known === undefined) return;
+    this.#groups.delete(group);
+    this.#file.append((writer) => {
+      writer.u8(RECORD.groupGone);
+      writer.uvarint(known.id);
+    });
+  }
+
+  toldEnd(group: string, alert: Alert): void {
+    const { fingerprint } = alert.identity;
+    const orphan = this.#orphans.get(fingerprint);
+    if (orphan?.alert === alert) {
+      if (!this.#options.isHeld(alert)) this.#forgetOrphan(fingerprint);
+      return;
+    }
+    const slot = this.#slots.get(alert.identity);
+    const known = this.#groups.get(group);
+    if (slot?.alert !== alert || known === undefined) return;
+    slot.toldIn ??= new Set();
+    slot.toldIn.add(known.id);
+    this.#file.append((writer) => writeToldEnd(writer, slot.id, known.id));
+  }
+
+  hasToldEnd(group: string, alert: Alert): boolean {
+    const slot = this.#slots.get(alert.identity);
+    if (slot?.toldIn === null || slot?.alert !== alert) return false;
+    const known = this.#groups.get(group);
+    return known !== undefined && slot.toldIn.has(known.id);
+  }
+
+  takeConfirmed(group: string, alert: Alert): boolean {
+    return this.#restored?.takeConfirmed(group, alert) ?? false;
+  }
+
+  /** Of the last start; null before it. */
+  get restored(): RestoredAlerts | null {
+    return this.#restored;
+  }
+
+  /** Forgets groups that no dispatcher has any more. */
+  sweepGroups(live: ReadonlySet<string>): void {
+    for (const group of this.#groups.keys()) if (!live.has(group)) this.ended(group);
+  }
+
+  /** To be called every few seconds: afterwards it is known when the process ended. */
+  beat(): void {
+    if (this.#options.env.clock.now() - this.#aliveMs >= ALIVE_MS && this.#slots.size > 0) {
+      this.#stillAlive();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#slots.size > 0) this.#stillAlive();
+    await this.#file.close();
+  }
+
+  #stillAlive(): void {
+    this.#aliveMs = this.#options.env.clock.now();
+    this.#file.append((writer) => writeAlive(writer, this.#aliveMs));
+  }
+
+  #keepShared(name: string, data: Uint8Array): void {
+    this.#file.append((writer) => {
+      writer.u8(RECORD.shared);
+      writer.uvarintText(name);
+      writer.uvarint(data.length);
+      writer.raw(data);
+    });
+  }
+
+  #setGroup(name: string, times: GroupTimes): void {
+    const known = this.#groups.get(name);
+    const group: Group = known ?? { id: ++this.#lastId, times };
+    group.times = times;
+    this.#groups.set(name, group);
+    this.#file.append((writer) => writeGroup(writer, known === undefined ? name : '', group));
+  }
+
+  #forget(slot: Slot): void {
+    this.#slots.delete(slot.alert.identity);
+    this.#file.append((writer) => {
+      writer.u8(RECORD.alertGone);
+      writer.uvarint(slot.id);
+    });
+  }
+
+  #forgetOrphan(fingerprint: string): void {
+    const slot = this.#orphans.get(fingerprint);
+    if (slot === undefined) return;
+    this.#orphans.delete(fingerprint);
+    this.#forget(slot);
+  }
+
+  *#state(writer: ByteWriter): Generator<void, void> {
+    writeAlive(writer, this.#aliveMs);
+    for (const [name, group] of this.#groups) {
+      writeGroup(writer, name, group);
+      yield;
+    }
+    for (const slots of [this.#slots, this.#orphans]) {
+      for (const slot of slots.values()) {
+        writeAlertRecord(writer, slot);
+        for (const group of slot.toldIn ?? []) writeToldEnd(writer, slot.id, group);
+        yield;
+      }
+    }
+  }
+
+  #take(reader: ByteReader): void {
+    const kind = reader.u8();
+    switch (kind) {
+      case RECORD.alive:
+        this.#aliveMs = Math.max(this.#aliveMs, reader.uvarint());
+        return;
+      case RECORD.shared:
+        this.#takeShared(reader);
+        return;
+      case RECORD.group:
+      case RECORD.groupGone:
+        this.#takeGroup(kind, reader);
+        return;
+      default:
+        this.#takeAlert(kind, reader);
+    }
+  }
+
+  #takeShared(reader: ByteReader): void {
+    const state = this.#options.states.get(reader.uvarintText());
+    state?.load(reader.raw(reader.uvarint()).slice());
+  }
+
+  #takeGroup(kind: number, reader: ByteReader): void {
+    const names = this.#loading?.groups;
+    const id = this.#idOf(reader);
+    if (kind === RECORD.groupGone) {
+      this.#groups.delete(names?.get(id) ?? '');
+      return;
+    }
+    const written = reader.uvarintText();
+    const times = { sinceMs: reader.uvarint(), hasFlushed: reader.u8() === 1 };
+    const name = written === '' ? names?.get(id) : written;
+    // The name stood in bytes that were damaged.
+    if (name === undefined) return;
+    names?.set(id, name);
+    this.#groups.set(name, { id, times });
+  }
+
+  #takeAlert(kind: number, reader: ByteReader): void {
+    const alerts = this.#loading?.alerts;
+    const id = this.#idOf(reader);
+    const known = alerts?.get(id);
+    switch (kind) {
+      case RECORD.alert: {
+        const read = readAlert(reader);
+        const alert = known === undefined ? read : { ...read, identity: known.alert.identity };
+        alerts?.set(id, { id, alert, toldIn: null });
+        this.#aliveMs = Math.max(this.#aliveMs, alert.updatedAtMs);
+        return;
+      }
+      case RECORD.again: {
+        const times = readTimes(reader);
+        if (known === undefined) return;
+        known.alert = { ...known.alert, ...times };
+        known.toldIn = null;
+        this.#aliveMs = Math.max(this.#aliveMs, times.updatedAtMs);
+        return;
+      }
+      case RECORD.alertGone:
+        alerts?.delete(id);
+        return;
+      case RECORD.toldEnd: {
+        const group = reader.uvarint();
+        if (known === undefined) return;
+        known.toldIn ??= new Set();
+        known.toldIn.add(group);
+        return;
+      }
+      default:
+        throw new DecodeError(`no record of kind ${kind}`, reader.offset);
+    }
+  }
+
+  /** Ids are given in order, over all kinds; none is given twice. */
+  #idOf(reader: ByteReader): number {
+    const id = reader.uvarint();
+    this.#lastId = Math.max(this.#lastId, id);
+    return id;
+  }
+}
+
+/** One slot for each label set: damaged bytes may have held the end of an older one. */
+function newestOf(slots: Iterable<Slot>): Iterable<Slot> {
+  const byFingerprint = new Map<string, Slot>();
+  for (const slot of slots) byFingerprint.set(slot.alert.identity.fingerprint, slot);
+  return byFingerprint.values();
+}
+
+type Loading = { readonly alerts: Map<number, Slot>; readonly groups: Map<number, string> };
+
+function writeAlertRecord(writer: ByteWriter, { id, alert }: Slot): void {
+  writer.u8(RECORD.alert);
+  writer.uvarint(id);
+  writeAlert(writer, alert);
+}
+
+/** An empty name stands for that of an earlier record with the same id. */
+function writeGroup(writer: ByteWriter, name: string, { id, times }: Group): void {
+  writer.u8(RECORD.group);
+  writer.uvarint(id);
+  writer.uvarintText(name);
+  writer.uvarint(Math.max(0, times.sinceMs));
+  writer.u8(times.hasFlushed ? 1 : 0);
+}
+
+function writeToldEnd(writer: ByteWriter, alert: number, group: number): void {
+  writer.u8(RECORD.toldEnd);
+  writer.uvarint(alert);
+  writer.uvarint(group);
+}
+
+function writeAlive(writer: ByteWriter, nowMs: number): void {
+  writer.u8(RECORD.alive);
+  writer.uvarint(Math.max(0, nowMs));
+}
