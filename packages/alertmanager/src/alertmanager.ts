@@ -34,6 +34,7 @@ import { ALERTMANAGER_DEFAULTS, type AlertmanagerOptions } from './options.ts';
 import { ReloadGauges } from './reload-gauges.ts';
 import { Route } from './route/route.ts';
 import { SilenceStore } from './silence/silence-store.ts';
+import { SilencesBeyond } from './silence/silences-beyond.ts';
 import { SnapshotFile } from './snapshots.ts';
 import { openStorageDirectory } from './storage-directory.ts';
 import { NotificationTemplates } from './template/templates.ts';
@@ -63,6 +64,8 @@ export class Alertmanager {
   readonly #history: History;
   readonly #acknowledgements: Acknowledgements;
   readonly #autoEnd: AutoEnd;
+  readonly #silencesBeyond: SilencesBeyond;
+  readonly #recurringFile: SnapshotFile;
   readonly #notifyMetrics: NotifyMetrics;
   readonly #alertCounters: AlertCounters;
   readonly #reloadGauges: ReloadGauges;
@@ -115,6 +118,7 @@ export class Alertmanager {
       events,
       groupKeysOf: (alert) => (this.#live === null ? [] : groupKeysOf(this.#live.route, alert)),
     });
+    this.#silencesBeyond = new SilencesBeyond({ ...options, silences: this.#silences, events });
     const silenceChannel = cluster.addState('sil', this.#silences);
     this.#silences.connect((data) => silenceChannel.broadcast(data));
     const logChannel = cluster.addState('nfl', this.#notificationLog);
@@ -138,6 +142,11 @@ export class Alertmanager {
       name: 'pollux-acknowledgements',
       state: this.#acknowledgements,
     });
+    this.#recurringFile = new SnapshotFile({
+      ...shared,
+      name: 'pollux-recurring',
+      state: this.#silencesBeyond.recurring,
+    });
     // Written at once, since people make them and few are made.
     events.subscribe((event) => {
       const isMade = event.kind === 'acknowledgement' && event.origin === 'here';
@@ -147,6 +156,7 @@ export class Alertmanager {
       new SnapshotFile({ ...shared, name: 'silences', state: this.#silences }),
       new SnapshotFile({ ...shared, name: 'nflog', state: this.#notificationLog }),
       acknowledgementFile,
+      this.#recurringFile,
     ];
     this.#memory = new AlertMemory({
       env,
@@ -248,6 +258,7 @@ export class Alertmanager {
     if (this.#live !== null) this.#begin(this.#live);
     this.#every('maintenance', this.#options.maintenanceIntervalMs, () => {
       for (const snapshot of this.#snapshots) snapshot.maintain();
+      this.#silencesBeyond.collect();
     });
     this.#every('alert ends', TELL_ENDS_MS, () => {
       this.#provider.tellEnds();
@@ -260,6 +271,7 @@ export class Alertmanager {
       const groups = this.#live?.dispatcher.groups() ?? [];
       this.#memory.sweepGroups(new Set([...groups].map(({ name }) => name)));
     });
+    this.#silencesBeyond.start(() => this.#recurringFile.maintain());
     void this.#settle();
   }
 
@@ -293,6 +305,7 @@ export class Alertmanager {
       peerTimeoutMs: this.#options.peerTimeoutMs,
       notificationLog: this.#notificationLog,
       acknowledgements: this.#acknowledgements,
+      silencesBeyond: this.#silencesBeyond,
       underWay: this.#underWay,
       attemptsOf: async (groupKey: string, receiver: LogReceiver) =>
         attemptsIn(this.#history, groupKey, receiver),
@@ -326,6 +339,7 @@ export class Alertmanager {
   async #close(): Promise<void> {
     this.#stop.abort();
     this.#autoEnd.close();
+    this.#silencesBeyond.close();
     for (const timer of this.#timers.values()) timer.cancel();
     const closing = this.#live?.dispatcher.close(CLOSE_GRACE_MS);
     // Groups that wait for the cluster are stopped by now and end as soon as they go on.

@@ -35,6 +35,13 @@ export class SilenceNotFoundError extends InputError {
   }
 }
 
+/** The schedule of a recurring silence refused. */
+export class RecurringSilenceError extends InputError {
+  constructor(message: string) {
+    super('ALERTMANAGER.BAD_SCHEDULE', 'schedule', message);
+  }
+}
+
 export class SilenceLimitError extends LimitError {
   constructor(limit: 'silences.max-silences' | 'silences.max-silence-size-bytes', message: string) {
     super('ALERTMANAGER.SILENCE_LIMIT', limit, message);

@@ -16,7 +16,7 @@ export type SnapshotOptions = {
   readonly registry: Registry;
   readonly directory: string;
   /** The file's name and the metrics' word; of the first two as upstream has them. */
-  readonly name: 'silences' | 'nflog' | 'pollux-acknowledgements';
+  readonly name: 'silences' | 'nflog' | 'pollux-acknowledgements' | 'pollux-recurring';
   readonly state: Persistent;
 };
 
@@ -32,8 +32,8 @@ export class SnapshotFile {
     const { registry, name, state } = options;
     this.#options = options;
     this.#path = `${options.directory}/${name}`;
-    const isOurs = name === 'pollux-acknowledgements';
-    const prefix = isOurs ? 'pollux_alertmanager_acknowledgements' : `alertmanager_${name}`;
+    const isOurs = name.startsWith('pollux-');
+    const prefix = isOurs ? name.replace('-', '_alertmanager_') : `alertmanager_${name}`;
     this.#runs = registry.counter(
       `${prefix}_maintenance_total`,
       'How many maintenances were executed.',

@@ -2,10 +2,12 @@ import type { AlertProvider } from '../alert/alert-provider.ts';
 import type { ExplainSources } from '../explain/explain-sources.ts';
 import type { History } from '../history/history.ts';
 import type { MatcherMode } from '../matcher/parse.ts';
+import type { SilencesBeyond } from '../silence/silences-beyond.ts';
 
 /** What the routes below /api/v3 work on. */
 export type ApiV3 = ExplainSources & {
   readonly provider: AlertProvider;
   readonly history: History;
+  readonly silencesBeyond: SilencesBeyond;
   readonly matcherMode: MatcherMode;
 };

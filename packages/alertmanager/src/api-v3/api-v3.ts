@@ -12,6 +12,8 @@ import type { ApiV3 } from './api-v3-options.ts';
 import { getExplanation, postExplanation } from './explain-api.ts';
 import { guarded } from './guarded.ts';
 import { getHistory } from './history-api.ts';
+import { deleteRecurring, getRecurring, postRecurring } from './recurring-api.ts';
+import { getSeen, postBulk, postPreview } from './silences-api.ts';
 
 type Handler = (api: ApiV3, exchange: Exchange) => Promise<HttpResponse>;
 
@@ -35,6 +37,12 @@ export function registerApiV3(router: Router, api: ApiV3, limit: ConcurrencyLimi
   read('/acknowledgements/:id', getAcknowledgement);
   change('POST', '/acknowledgements', postAcknowledgement);
   change('DELETE', '/acknowledgements/:id', deleteAcknowledgement);
+  change('POST', '/silences/preview', postPreview);
+  change('POST', '/silences/bulk', postBulk);
+  read('/silences/recurring', getRecurring);
+  change('POST', '/silences/recurring', postRecurring);
+  change('DELETE', '/silences/recurring/:id', deleteRecurring);
+  read('/silences/:id/seen', getSeen);
   read('/explain', getExplanation);
   read('/history', getHistory);
   change('POST', '/explain', postExplanation);

@@ -97,7 +97,8 @@ function silenceView(silence: Silence, nowMs: number): GettableSilence {
   };
 }
 
-function draftOf(map: JsonMap): SilenceDraft {
+/** As the body of POST /api/v2/silences. */
+export function draftOf(map: JsonMap): SilenceDraft {
   const matchers = listAt(required(map, 'matchers'), 'silence.matchers');
   if (matchers.length === 0) {
     throw new BodyError('', 'matchers in body should have at least 1 items', 422);

@@ -1,4 +1,14 @@
-import { checked, list, nullable, object, optional, parsed, refuse, string } from '@pollux/config';
+import {
+  checked,
+  type Decoder,
+  list,
+  nullable,
+  object,
+  optional,
+  parsed,
+  refuse,
+  string,
+} from '@pollux/config';
 import {
   checkLocation,
   minuteRange,
@@ -35,6 +45,21 @@ const entry = object({
   location: optional(nullable(parsed(checkLocation)), null),
 });
 
+/** Entries of an interval, as `time_intervals` has them. */
+export const timeIntervalEntries: Decoder<readonly TimeInterval[]> = (node, path, context) =>
+  list(entry)(node, path, context).map(intervalOf);
+
+function intervalOf(item: ReturnType<typeof entry>): TimeInterval {
+  return {
+    minutes: item.times,
+    weekdays: item.weekdays,
+    daysOfMonth: item.days_of_month,
+    months: item.months,
+    years: item.years,
+    location: item.location ?? 'UTC',
+  };
+}
+
 const named = object({
   name: optional(string, ''),
   time_intervals: optional(list(entry), []),
@@ -47,14 +72,7 @@ export function timeIntervalList(isDeprecated: boolean) {
     if (read.name === '') {
       refuse(node, path, `missing name in ${isDeprecated ? 'mute ' : ''}time interval`);
     }
-    const intervals = read.time_intervals.map((item) => ({
-      minutes: item.times,
-      weekdays: item.weekdays,
-      daysOfMonth: item.days_of_month,
-      months: item.months,
-      years: item.years,
-      location: item.location ?? 'UTC',
-    }));
+    const intervals = read.time_intervals.map(intervalOf);
     return {
       name: read.name,
       isDeprecated,

@@ -1,4 +1,4 @@
-import { type Env, uuid } from '@pollux/base';
+import { assert, type Env, uuid } from '@pollux/base';
 import { type Labels, Matcher, matchesAll } from '@pollux/model';
 import type { ClusterStatePart } from '../cluster-port.ts';
 import { SilenceError, SilenceLimitError, SilenceNotFoundError } from '../errors.ts';
@@ -91,13 +91,25 @@ export class SilenceStore implements ClusterStatePart {
       return draft.id;
     }
     const id = uuid(this.#options.env.random);
-    const silence = this.#silenceOf(draft, id);
-    const startsAt = fromMs(Math.max(draft.startsAtMs, nowMs));
-    const created = { ...silence, startsAt, updatedAt: fromMs(nowMs) };
-    this.#checkLimits(created);
+    const created = this.#newSilence(draft, id, nowMs);
     if (previous !== null && stateAt(previous, nowMs) !== 'expired') this.expire(previous.id);
     this.#publish(created);
     return id;
+  }
+
+  /** Creates under an id that the caller made and that no silence has. */
+  createAs(id: string, draft: SilenceDraft): void {
+    assert(!this.#silences.has(id), 'the id is free');
+    const nowMs = this.#options.env.clock.now();
+    checkDraft(draft, nowMs);
+    this.#publish(this.#newSilence(draft, id, nowMs));
+  }
+
+  #newSilence(draft: SilenceDraft, id: string, nowMs: number): Silence {
+    const startsAt = fromMs(Math.max(draft.startsAtMs, nowMs));
+    const created = { ...this.#silenceOf(draft, id), startsAt, updatedAt: fromMs(nowMs) };
+    this.#checkLimits(created);
+    return created;
   }
 
   /** Ends a silence now; one that has ended stays as it is. Throws SilenceNotFoundError. */
