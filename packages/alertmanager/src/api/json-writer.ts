@@ -30,8 +30,11 @@ export class JsonWriter {
 
   /** What was written, given away; the writer begins anew. */
   take(): Uint8Array {
-    const taken = Buffer.from(this.#data.subarray(0, this.#size));
+    const taken = this.#data.subarray(0, this.#size);
     this.#size = 0;
+    // A small text does not keep a large buffer.
+    if (taken.length * 2 < this.#data.length) return Buffer.from(taken);
+    this.#data = Buffer.allocUnsafeSlow(INITIAL_BYTES);
     return taken;
   }
 
