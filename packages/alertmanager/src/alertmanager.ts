@@ -303,6 +303,7 @@ export class Alertmanager {
     const v3 = {
       ...v2,
       peerTimeoutMs: this.#options.peerTimeoutMs,
+      testsUnderWay: new Set<string>(),
       notificationLog: this.#notificationLog,
       acknowledgements: this.#acknowledgements,
       silencesBeyond: this.#silencesBeyond,

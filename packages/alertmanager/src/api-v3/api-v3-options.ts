@@ -9,5 +9,8 @@ export type ApiV3 = ExplainSources & {
   readonly provider: AlertProvider;
   readonly history: History;
   readonly silencesBeyond: SilencesBeyond;
+  /** Names of receivers to which a test is being sent. */
+  readonly testsUnderWay: Set<string>;
+  readonly externalUrl: string;
   readonly matcherMode: MatcherMode;
 };

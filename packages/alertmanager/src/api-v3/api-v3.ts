@@ -12,6 +12,7 @@ import type { ApiV3 } from './api-v3-options.ts';
 import { getExplanation, postExplanation } from './explain-api.ts';
 import { guarded } from './guarded.ts';
 import { getHistory } from './history-api.ts';
+import { postReceiverTest, postTemplatePreview } from './preview-api.ts';
 import { deleteRecurring, getRecurring, postRecurring } from './recurring-api.ts';
 import { getSeen, postBulk, postPreview } from './silences-api.ts';
 
@@ -43,6 +44,8 @@ export function registerApiV3(router: Router, api: ApiV3, limit: ConcurrencyLimi
   change('POST', '/silences/recurring', postRecurring);
   change('DELETE', '/silences/recurring/:id', deleteRecurring);
   read('/silences/:id/seen', getSeen);
+  change('POST', '/templates/preview', postTemplatePreview);
+  change('POST', '/receivers/:name/test', postReceiverTest);
   read('/explain', getExplanation);
   read('/history', getHistory);
   change('POST', '/explain', postExplanation);

@@ -1,4 +1,5 @@
 import { type HttpResponse, InputError, LimitError } from '@pollux/base';
+import { TemplateError } from '@pollux/gotemplate';
 import type { RouteHandler } from '@pollux/http';
 import { BodyError } from '../api/json-body.ts';
 import { answer } from '../api/respond.ts';
@@ -14,6 +15,10 @@ export function guarded(handler: RouteHandler): RouteHandler {
       if (error instanceof LimitError) {
         const status = error.code === 'HTTP.BODY_TOO_LARGE' ? 413 : 429;
         return problem(status, error.code, error.limit, error.message);
+      }
+      if (error instanceof TemplateError) {
+        // Of the labels of a route, which are rendered before anything else.
+        return problem(400, error.code, 'template', error.message);
       }
       if (error instanceof InputError) {
         return problem(statusOf(error), error.code, error.place, error.message);
