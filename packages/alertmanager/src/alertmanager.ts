@@ -304,6 +304,9 @@ export class Alertmanager {
       ...v2,
       peerTimeoutMs: this.#options.peerTimeoutMs,
       testsUnderWay: new Set<string>(),
+      tryConfig: (config: AlertmanagerConfig) => {
+        this.prepare(config);
+      },
       notificationLog: this.#notificationLog,
       acknowledgements: this.#acknowledgements,
       silencesBeyond: this.#silencesBeyond,

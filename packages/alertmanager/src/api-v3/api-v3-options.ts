@@ -1,4 +1,5 @@
 import type { AlertProvider } from '../alert/alert-provider.ts';
+import type { AlertmanagerConfig } from '../config/config.ts';
 import type { ExplainSources } from '../explain/explain-sources.ts';
 import type { History } from '../history/history.ts';
 import type { MatcherMode } from '../matcher/parse.ts';
@@ -12,5 +13,7 @@ export type ApiV3 = ExplainSources & {
   /** Names of receivers to which a test is being sent. */
   readonly testsUnderWay: Set<string>;
   readonly externalUrl: string;
+  /** Builds all that a configuration needs and throws it away; throws what makes it refused. */
+  readonly tryConfig: (config: AlertmanagerConfig) => void;
   readonly matcherMode: MatcherMode;
 };

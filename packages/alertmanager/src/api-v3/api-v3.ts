@@ -9,6 +9,7 @@ import {
 } from './acknowledgements-api.ts';
 import { getAlertsV3 } from './alerts-api.ts';
 import type { ApiV3 } from './api-v3-options.ts';
+import { postConfigCheck } from './config-api.ts';
 import { getExplanation, postExplanation } from './explain-api.ts';
 import { guarded } from './guarded.ts';
 import { getHistory } from './history-api.ts';
@@ -46,6 +47,7 @@ export function registerApiV3(router: Router, api: ApiV3, limit: ConcurrencyLimi
   read('/silences/:id/seen', getSeen);
   change('POST', '/templates/preview', postTemplatePreview);
   change('POST', '/receivers/:name/test', postReceiverTest);
+  change('POST', '/config/check', postConfigCheck);
   read('/explain', getExplanation);
   read('/history', getHistory);
   change('POST', '/explain', postExplanation);
