@@ -1,4 +1,4 @@
-import { assert, defined, errorText, OperatingError, type Timer } from '@pollux/base';
+import { assert, defined, errorText, type Timer } from '@pollux/base';
 import { type Router, text } from '@pollux/http';
 import { renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
 import { Acknowledgements } from './acknowledge/acknowledgements.ts';
@@ -14,8 +14,7 @@ import { marshalConfig } from './config/marshal.ts';
 import { UPSTREAM_KINDS } from './config/receiver-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { groupKeysOf } from './dispatch/group-keys.ts';
-import { AlertMemory, type JournaledState } from './durable/alert-memory.ts';
-import { DurableMetrics } from './durable/durable-metrics.ts';
+import type { JournaledState } from './durable/alert-memory.ts';
 import { NotifyEvents } from './events/notify-events.ts';
 import { DeliveriesUnderWay } from './explain/deliveries-under-way.ts';
 import { attemptsIn } from './history/attempts.ts';
@@ -27,10 +26,14 @@ import { type AlertCounters, registerMetrics } from './metrics.ts';
 import type { LogReceiver } from './nflog/entry.ts';
 import { NotificationLog } from './nflog/notification-log.ts';
 import { NotifyMetrics } from './notify/metrics.ts';
-import { Pipeline } from './notify/pipeline.ts';
+import { Pipeline, type PipelineOptions } from './notify/pipeline.ts';
 import { buildReceivers } from './notify/receivers/build.ts';
 import { Robots } from './notify/receivers/robots/robots.ts';
 import { ALERTMANAGER_DEFAULTS, type AlertmanagerOptions } from './options.ts';
+import { registerDeadLetters } from './outbox/dead-letters-api.ts';
+import { Resender } from './outbox/resender.ts';
+import { usedReceivers } from './outbox/used-receivers.ts';
+import { OwnState } from './own-state.ts';
 import { ReloadGauges } from './reload-gauges.ts';
 import { Route } from './route/route.ts';
 import { SilenceStore } from './silence/silence-store.ts';
@@ -57,7 +60,7 @@ export class Alertmanager {
   readonly #silences: SilenceStore;
   readonly #notificationLog: NotificationLog;
   readonly #snapshots: readonly SnapshotFile[];
-  readonly #memory: AlertMemory;
+  readonly #own: OwnState;
   readonly #robots: Robots;
   readonly #events = new NotifyEvents();
   readonly #underWay: DeliveriesUnderWay;
@@ -158,17 +161,14 @@ export class Alertmanager {
       acknowledgementFile,
       this.#recurringFile,
     ];
-    this.#memory = new AlertMemory({
-      env,
-      log,
-      metrics: new DurableMetrics(registry),
-      directory: options.storageDirectory,
+    this.#own = new OwnState({
+      ...options,
       provider: this.#provider,
       states: new Map<string, JournaledState>([
         ['silences', this.#silences],
         ['nflog', this.#notificationLog],
       ]),
-      saveSnapshots: () => this.#saveSnapshots(),
+      snapshots: this.#snapshots,
       isHeld: (alert) => this.#live?.dispatcher.holds(alert) ?? false,
     });
   }
@@ -185,7 +185,7 @@ export class Alertmanager {
   prepare(config: AlertmanagerConfig): PreparedConfig {
     const { env, registry, cluster, peerTimeoutMs } = this.#options;
     const route = new Route(config.route);
-    const used = new Set([...route.walk()].map(({ settings }) => settings.receiver));
+    const used = usedReceivers(route, config.fallbacks);
     const templates = NotificationTemplates.load(env, config.templates, config.directory);
     const inhibitor = new Inhibitor(config.inhibitRules);
     const timeIntervals = new TimeIntervals(config.timeIntervals);
@@ -199,7 +199,7 @@ export class Alertmanager {
       userAgent: `Alertmanager/${API_VERSION}`,
       robots: this.#robots,
     });
-    const pipeline = new Pipeline({
+    const options: PipelineOptions = {
       clock: env.clock,
       random: env.random,
       log: this.#options.log,
@@ -215,7 +215,14 @@ export class Alertmanager {
       timeIntervals,
       templates,
       receivers: integrations,
-      restored: () => this.#memory.restored,
+      restored: () => this.#own.memory.restored,
+      owed: this.#own.outbox,
+    };
+    const resender = new Resender({
+      pipeline: options,
+      route,
+      fallbacks: config.fallbacks,
+      current: ({ identity }) => this.#provider.current(identity.labels),
     });
     const receiverLabels = new Map(config.receivers.map(({ name, labels }) => [name, labels]));
     const parts = {
@@ -225,11 +232,15 @@ export class Alertmanager {
       inhibitor,
       timeIntervals,
       templates,
-      pipeline,
+      pipeline: new Pipeline(options),
       integrations,
       receiverLabels: (name: string) => receiverLabels.get(name) ?? {},
     };
-    return { commit: () => this.#commit(parts, used) };
+    const commit = (): void => {
+      this.#commit(parts, used);
+      this.#own.outbox.use(resender);
+    };
+    return { commit };
   }
 
   /** For the metrics, when a configuration was refused before {@link prepare} or by it. */
@@ -248,7 +259,7 @@ export class Alertmanager {
     openStorageDirectory(env.files, storageDirectory);
     for (const snapshot of this.#snapshots) snapshot.load();
     this.#history.start();
-    this.#memory.open(this.#live?.config.global.resolve_timeout ?? 0);
+    this.#own.open(this.#live?.config.global.resolve_timeout ?? 0);
     log.info('Loaded snapshots', {
       silences: this.#silences.size,
       nflog: this.#notificationLog.size,
@@ -262,17 +273,18 @@ export class Alertmanager {
     });
     this.#every('alert ends', TELL_ENDS_MS, () => {
       this.#provider.tellEnds();
-      this.#memory.beat();
+      this.#own.memory.beat();
     });
     this.#every('alert gc', this.#options.alertGcIntervalMs, () => {
       // Told before they are forgotten.
       this.#provider.tellEnds();
       this.#provider.collect();
       const groups = this.#live?.dispatcher.groups() ?? [];
-      this.#memory.sweepGroups(new Set([...groups].map(({ name }) => name)));
+      this.#own.memory.sweepGroups(new Set([...groups].map(({ name }) => name)));
     });
     this.#silencesBeyond.start(() => this.#recurringFile.maintain());
     void this.#settle();
+    void this.#settled.then(() => this.#own.outbox.begin());
   }
 
   /** Adds all HTTP paths of the role. */
@@ -315,6 +327,7 @@ export class Alertmanager {
         attemptsIn(this.#history, groupKey, receiver),
     };
     registerApiV3(router, v3, limit);
+    registerDeadLetters(router, this.#own);
     router.get('/-/healthy', async () => text(200, 'OK'));
     router.get('/-/ready', async () =>
       this.#isStarted && this.#live !== null ? text(200, 'OK') : text(503, 'not started\n'),
@@ -342,6 +355,7 @@ export class Alertmanager {
 
   async #close(): Promise<void> {
     this.#stop.abort();
+    this.#own.outbox.close();
     this.#autoEnd.close();
     this.#silencesBeyond.close();
     for (const timer of this.#timers.values()) timer.cancel();
@@ -352,14 +366,7 @@ export class Alertmanager {
     if (!this.#isStarted) return;
     await this.#history.close();
     for (const snapshot of this.#snapshots) snapshot.maintain();
-    await this.#memory.close();
-  }
-
-  #saveSnapshots(): void {
-    const failed = this.#snapshots.filter((snapshot) => !snapshot.maintain());
-    if (failed.length > 0) {
-      throw new OperatingError('ALERTMANAGER.SNAPSHOT', 'a snapshot could not be written');
-    }
+    await this.#own.close();
   }
 
   #commit(parts: Omit<LiveConfig, 'dispatcher'>, used: ReadonlySet<string>): void {
@@ -374,7 +381,7 @@ export class Alertmanager {
       notify: (flush, alerts) => parts.pipeline.notify(flush, alerts),
       maintenanceIntervalMs: this.#options.dispatchMaintenanceIntervalMs,
       draining,
-      memory: this.#memory,
+      memory: this.#own.memory,
     });
     this.#stopFeeding();
     this.#live = { ...parts, dispatcher };

@@ -45,6 +45,8 @@ export type AlertmanagerOptions = {
   readonly maxSilences?: number;
   /** `--silences.max-silence-size-bytes`; 0 for none. */
   readonly maxSilenceBytes?: number;
+  /** `--outbox.max-age`: what could not be delivered for so long is a dead letter. */
+  readonly outboxMaxAgeMs?: number;
   /** `--web.get-concurrency`. */
   readonly getConcurrency?: number;
   /** The same as the configuration was read with. */
@@ -66,6 +68,7 @@ export const ALERTMANAGER_DEFAULTS = {
   settleTimeoutMs: 60_000,
   maxSilences: 0,
   maxSilenceBytes: 0,
+  outboxMaxAgeMs: 3_600_000,
   getConcurrency: 16,
   matcherMode: 'fallback',
 } as const satisfies Partial<AlertmanagerOptions>;

@@ -82,6 +82,11 @@ export class AlertProvider {
     for (const listener of this.#listeners) listener.onAlert(alert);
   }
 
+  /** The version of these labels that is known now. */
+  current(labels: Labels): Alert | undefined {
+    return this.#alerts.get(labelsHash(labels, this.seed), labels);
+  }
+
   get(fingerprint: string): Alert | undefined {
     for (const alert of this.#alerts.values()) {
       if (alert.identity.fingerprint === fingerprint) return alert;

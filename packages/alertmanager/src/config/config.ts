@@ -15,7 +15,7 @@ import type { MatcherMode } from '../matcher/parse.ts';
 import { decodeGlobal, type GlobalConfig } from './global-config.ts';
 import { type InhibitRuleConfig, inhibitRuleDecoder } from './inhibit-config.ts';
 import { type IntegrationConfig, type ReceiverConfig, receiverConfig } from './receiver-config.ts';
-import { readReceiversBeside } from './receivers-beside.ts';
+import { type Fallback, readReceiversBeside } from './receivers-beside.ts';
 import { checkRouteTree, type RouteConfig, routeDecoder } from './route-config.ts';
 import { type NamedTimeInterval, timeIntervalList } from './time-interval-config.ts';
 import {
@@ -37,6 +37,8 @@ export type AlertmanagerConfig = {
   readonly receivers: readonly ReceiverConfig[];
   /** Those integrations that stand in the file beside; the status page does not show them. */
   readonly beside: ReadonlySet<IntegrationConfig>;
+  /** From the file beside, by the name of the receiver that has one. */
+  readonly fallbacks: ReadonlyMap<string, Fallback>;
   readonly timeIntervals: readonly NamedTimeInterval[];
   /** Globs. */
   readonly templates: readonly string[];
@@ -53,6 +55,8 @@ export type ReadConfigOptions = {
   /** The file of receivers that the Go Alertmanager does not know, if there is one. */
   readonly beside?: { readonly text: string; readonly file: string } | null;
 };
+
+const NOTHING_BESIDE = { receivers: [], fallbacks: new Map<string, Fallback>() } as const;
 
 /** Reads alertmanager.yml. Throws ConfigError with file, line and column; nothing is half accepted. */
 export function readConfig(text: string, options: ReadConfigOptions): AlertmanagerConfig {
@@ -78,7 +82,8 @@ export function readConfig(text: string, options: ReadConfigOptions): Alertmanag
       : list(receiverConfig(global))(read.receivers, 'receivers', context);
   checkReceiverLabels(root, written);
   const { beside = null } = options;
-  const added = beside === null ? [] : readReceiversBeside(beside, global, written);
+  const { receivers: added, fallbacks } =
+    beside === null ? NOTHING_BESIDE : readReceiversBeside(beside, global, written);
   const receivers = written.map((receiver) => ({
     ...receiver,
     integrations: [
@@ -102,6 +107,7 @@ export function readConfig(text: string, options: ReadConfigOptions): Alertmanag
     route: read.route,
     inhibitRules: read.inhibit_rules,
     receivers,
+    fallbacks,
     beside: new Set(added.flatMap(({ integrations }) => integrations)),
     timeIntervals,
     templates: read.templates,

@@ -5,13 +5,16 @@ import {
   entryOf,
   list,
   nonEmptyString,
+  nullable,
   object,
   optional,
+  parsed,
   raw,
   record,
   required,
   string,
 } from '@pollux/config';
+import { parseDuration } from '@pollux/model';
 import { type DingtalkConfig, dingtalkConfig } from '../notify/receivers/dingtalk/config.ts';
 import { type DiscordConfig, discordConfig } from '../notify/receivers/discord/config.ts';
 import { type EmailConfig, emailConfig } from '../notify/receivers/email/config.ts';
@@ -103,16 +106,17 @@ export const UPSTREAM_KINDS: readonly string[] = Object.keys(UPSTREAM).map((key)
   key.replace('_configs', ''),
 );
 
-const fieldsFor = (integrations: Integrations) =>
-  object({
-    name: required(nonEmptyString),
-    labels: optional(record(string), {}),
-    ...Object.fromEntries(
-      Object.keys(integrations).map((key) => [key, optional<ConfigNode | null>(raw, null)]),
-    ),
-  });
+const receiverFields = {
+  name: required(nonEmptyString),
+  labels: optional(record(string), {}),
+};
 
-const fields = fieldsFor(ALL);
+const keysOf = (integrations: Integrations) =>
+  Object.fromEntries(
+    Object.keys(integrations).map((key) => [key, optional<ConfigNode | null>(raw, null)]),
+  );
+
+const fields = object({ ...receiverFields, ...keysOf(ALL) });
 
 /** A receiver; `global` gives what its integrations leave out. */
 export const receiverConfig =
@@ -122,14 +126,34 @@ export const receiverConfig =
     return { name, labels, integrations: integrationsOf(ALL, global, { node, path, context }) };
   };
 
-const ownFields = fieldsFor(OWN);
+const ownFields: Decoder<OwnFields> = object({
+  ...receiverFields,
+  ...keysOf(OWN),
+  fallback: optional(nonEmptyString, ''),
+  fallback_after: optional(nullable(parsed(parseDuration)), null),
+});
+
+type OwnFields = {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly fallback: string;
+  readonly fallback_after: number | null;
+};
+
+export type OwnReceiverConfig = ReceiverConfig & {
+  /** Name of the receiver that gets what this one does not take; empty for none. */
+  readonly fallback: string;
+  /** Null when not given, ms. */
+  readonly fallbackAfterMs: number | null;
+};
 
 /** A receiver of the file beside the main one: only what the Go Alertmanager would refuse there. */
 export const ownReceiverConfig =
-  (global: GlobalConfig): Decoder<ReceiverConfig> =>
+  (global: GlobalConfig): Decoder<OwnReceiverConfig> =>
   (node, path, context) => {
-    const { name, labels } = ownFields(node, path, context);
-    return { name, labels, integrations: integrationsOf(OWN, global, { node, path, context }) };
+    const { name, labels, fallback, fallback_after } = ownFields(node, path, context);
+    const integrations = integrationsOf(OWN, global, { node, path, context });
+    return { name, labels, integrations, fallback, fallbackAfterMs: fallback_after };
   };
 
 function integrationsOf(

@@ -2,6 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { VirtualClock } from '@pollux/base';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeCluster } from '../testing/fake-cluster.ts';
+import { Lives } from '../testing/lives.ts';
 import { START_MS, TestNode, type TestNodeOptions } from '../testing/world.ts';
 
 const CONFIG = `
@@ -10,64 +11,10 @@ receivers: [{name: hook, webhook_configs: [{url: 'http://hook.example/'}]}]
 `;
 const HOUR = 3600;
 
-/** One alertmanager that is killed and started again over the same directory. */
-class Lives {
-  readonly clock = new VirtualClock(START_MS);
-  readonly nodes: TestNode[] = [];
-  readonly #options: Partial<TestNodeOptions>;
-
-  constructor(options: Partial<TestNodeOptions> = {}) {
-    this.#options = options;
-    this.start();
-  }
-
-  get node(): TestNode {
-    return this.nodes.at(-1)!;
-  }
-
-  start(options: Partial<TestNodeOptions> = {}): TestNode {
-    const directory = this.nodes[0]?.directory;
-    const node = new TestNode({
-      config: CONFIG,
-      clock: this.clock,
-      ...(directory === undefined ? {} : { directory }),
-      ...this.#options,
-      ...options,
-    });
-    this.nodes.push(node);
-    return node;
-  }
-
-  /** `downSeconds` after kill -9 the next life begins. */
-  async restart(downSeconds = 0, options: Partial<TestNodeOptions> = {}): Promise<void> {
-    this.node.kill();
-    await this.advance(downSeconds);
-    this.start(options);
-  }
-
-  async advance(seconds: number): Promise<void> {
-    await this.clock.advance(seconds * 1000);
-  }
-
-  /** What was sent in all lives. */
-  get sent(): string[] {
-    return this.nodes.flatMap((node) => node.sent);
-  }
-
-  async alerts(): Promise<Record<string, unknown>[]> {
-    return (await this.node.request('GET', '/api/v2/alerts')).json as Record<string, unknown>[];
-  }
-
-  async end(): Promise<void> {
-    await this.node.close();
-    this.nodes[0]?.removeDirectory();
-  }
-}
-
 const running: Lives[] = [];
 
 function begin(options: Partial<TestNodeOptions> = {}): Lives {
-  const lives = new Lives(options);
+  const lives = new Lives({ config: CONFIG, ...options });
   running.push(lives);
   return lives;
 }

@@ -9,7 +9,9 @@ export type NotificationReason =
   | 'all alerts resolved'
   | 'some alerts resolved'
   | 'repeat interval elapsed'
-  | 'unknown';
+  | 'unknown'
+  /** Then the reason why the receiver itself was to be notified. */
+  | `fallback for "${string}": ${string}`;
 
 /** Texts by name, in the order of their names. */
 export type Texts = Iterable<readonly [string, string]> & {

@@ -12,6 +12,7 @@ import type { AcknowledgedEvent, VerdictEvent, WithheldEvent } from '../events/n
 import { NotifyEvents } from '../events/notify-events.ts';
 import type { Inhibitor } from '../inhibit/inhibitor.ts';
 import type { NotificationLog } from '../nflog/notification-log.ts';
+import type { OwedNotes } from '../outbox/owed-notes.ts';
 import type { SilenceStore } from '../silence/silence-store.ts';
 import type { NotificationTemplates } from '../template/templates.ts';
 import type { TimeIntervals } from '../time-interval/time-intervals.ts';
@@ -48,6 +49,7 @@ export type PipelineOptions = {
   readonly receivers: ReadonlyMap<string, readonly Integration[]>;
   /** Null before the start. */
   readonly restored: () => RestoredAlerts | null;
+  readonly owed: OwedNotes;
 };
 
 /**
@@ -59,16 +61,16 @@ export type PipelineOptions = {
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #shared: readonly Stage[];
-  readonly #perReceiver: ReadonlyMap<string, readonly (readonly Stage[])[]>;
+  readonly #perReceiver: ReadonlyMap<string, readonly Way[]>;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#shared = sharedStages(options);
-    const ways = new Map<string, readonly (readonly Stage[])[]>();
+    const ways = new Map<string, readonly Way[]>();
     for (const [name, integrations] of options.receivers) {
       ways.set(
         name,
-        integrations.map((integration) => wayOf(options, integration)),
+        integrations.map((integration) => ({ integration, stages: wayOf(options, integration) })),
       );
     }
     this.#perReceiver = ways;
@@ -76,12 +78,16 @@ export class Pipeline {
 
   /** True when every integration did what the log called for; failures are logged and counted where they happen. */
   async notify(flush: Flush, alerts: readonly Alert[]): Promise<boolean> {
-    const { events } = this.#options;
+    const { events, owed } = this.#options;
     if (events.isHeard) events.tell({ kind: 'flush', flush, alerts });
     const ways = this.#perReceiver.get(flush.route.settings.receiver) ?? [];
     let isComplete = true;
     const fanOut: Stage = async (batch) => {
-      const results = await Promise.allSettled(ways.map((stages) => runStages(stages, batch)));
+      const results = await Promise.allSettled(
+        ways.map(({ integration, stages }) =>
+          owed.inTurn(flush, integration, () => runStages(stages, batch)),
+        ),
+      );
       isComplete = results.every(({ status }) => status === 'fulfilled');
       return null;
     };
@@ -122,6 +128,8 @@ export class Pipeline {
   }
 }
 
+type Way = { readonly integration: Integration; readonly stages: readonly Stage[] };
+
 export type PipelinePreview = {
   readonly withheld: readonly WithheldEvent[];
   /** One for each integration; none when no alert came that far. */
@@ -130,7 +138,8 @@ export type PipelinePreview = {
   readonly acknowledged: readonly AcknowledgedEvent[];
 };
 
-function sharedStages(options: PipelineOptions): readonly Stage[] {
+/** Those that concern all receivers. */
+export function sharedStages(options: PipelineOptions): readonly Stage[] {
   const { metrics, timeIntervals, events } = options;
   return [
     inhibitStage(options.inhibitor, metrics, events),
@@ -145,11 +154,11 @@ function startOf(flush: Flush, alerts: readonly Alert[]): Batch {
 }
 
 function wayOf(options: PipelineOptions, integration: Integration): readonly Stage[] {
-  const { notificationLog, acknowledgements, events } = options;
+  const { notificationLog, acknowledgements, events, owed } = options;
   return [
     waitStage(options.cluster, options.clock, options.peerTimeoutMs),
     doubtStage(notificationLog, integration, options.restored),
-    dedupStage(notificationLog, integration, events),
+    dedupStage(notificationLog, integration, events, owed),
     acknowledgeStage({ acknowledgements, integration, notificationLog, events }),
     sendStage({
       clock: options.clock,
@@ -159,13 +168,17 @@ function wayOf(options: PipelineOptions, integration: Integration): readonly Sta
       events,
       integration,
       compose: (batch) => compose(options, batch, integration),
-      isStillDue: (batch) => verdictOf(notificationLog, integration, batch).isDue,
+      isStillDue: (batch) =>
+        verdictOf(notificationLog, integration, batch).isDue ||
+        owed.owedReason(batch, integration) !== null,
+      owed,
     }),
-    logStage(notificationLog, integration),
+    logStage(notificationLog, integration, owed),
   ];
 }
 
-function compose(
+/** The message of a batch for one integration. Throws a DeliveryError when a label of the route fails. */
+export function compose(
   { externalUrl, templates }: PipelineOptions,
   { flush, alerts, reason }: Batch,
   integration: Integration,

@@ -22,14 +22,18 @@ export class TestNode {
   readonly logged: string[] = [];
   readonly #router: Router;
   readonly #life = new Life();
+  #isKilled = false;
   /** Source of `/-/reload`. */
   configText: string;
+  /** The file beside it, if there is one. */
+  beside: string | null;
 
   constructor(options: TestNodeOptions) {
     this.clock = options.clock ?? new VirtualClock(START_MS);
     this.net = new FakeNet(this.clock);
     this.directory = options.directory ?? mkdtempSync(join(tmpdir(), 'pollux-am-'));
     this.configText = options.config;
+    this.beside = options.beside ?? null;
     this.alertmanager = new Alertmanager({
       env: {
         clock: this.#life.clock(this.clock),
@@ -68,7 +72,10 @@ export class TestNode {
   }
 
   applyConfig(text: string): void {
-    this.alertmanager.prepare(readConfig(text, { file: 'alertmanager.yml' })).commit();
+    const beside =
+      this.beside === null ? null : { text: this.beside, file: 'alertmanager.pollux.yml' };
+    const config = readConfig(text, { file: 'alertmanager.yml', beside });
+    this.alertmanager.prepare(config).commit();
   }
 
   /** Seconds since the start of the world. */
@@ -158,18 +165,22 @@ export class TestNode {
     return (await this.results()).map(({ reason }) => reason);
   }
 
-  /** A self-metric's value without labels. */
-  metric(name: string): number {
+  /** A self-metric's value without labels, or with the given ones. */
+  metric(name: string, ...labels: readonly string[]): number {
     const family = this.registry.gather().find((candidate) => candidate.name === name);
-    return family?.samples[0]?.value ?? Number.NaN;
+    const wanted = labels.join();
+    const sample = family?.samples.find((one) => wanted === '' || one.labels.join() === wanted);
+    return sample?.value ?? Number.NaN;
   }
 
   /** As by kill -9. What was in memory only is gone; a new node over the same directory finds the rest. */
   kill(): void {
+    this.#isKilled = true;
     this.#life.end();
   }
 
   async close(): Promise<void> {
+    if (this.#isKilled) return;
     const closing = this.alertmanager.close();
     await this.clock.advance(3_000);
     await closing;
@@ -198,6 +209,7 @@ export type Outcome = {
 
 export type TestNodeOptions = {
   readonly config: string;
+  readonly beside?: string;
   readonly clock?: VirtualClock;
   readonly cluster?: ClusterPort;
   readonly directory?: string;

@@ -113,6 +113,7 @@ async function assemble(
     maintenanceIntervalMs: flags['data.maintenance-interval'],
     alertGcIntervalMs: flags['alerts.gc-interval'],
     perAlertnameLimit: flags['alerts.per-alertname-limit'],
+    outboxMaxAgeMs: flags['outbox.max-age'],
     dispatchMaintenanceIntervalMs: flags['dispatch.maintenance-interval'],
     startDelayMs: flags['dispatch.start-delay'],
     peerTimeoutMs: flags['cluster.peer-timeout'],

@@ -30,6 +30,11 @@ export const ALERTMANAGER_FLAGS = {
     fallback: 0,
     help: 'Maximum number of alerts per alertname; 0 for none.',
   },
+  'outbox.max-age': {
+    kind: 'duration',
+    fallback: '1h',
+    help: 'What could not be delivered to a receiver for so long is given up: it becomes a dead letter.',
+  },
   'dispatch.maintenance-interval': {
     kind: 'duration',
     fallback: '30s',

@@ -1,15 +1,17 @@
 import { type Alert, isResolvedAt } from '../../alert/alert.ts';
 import type { NotifyEvents } from '../../events/notify-events.ts';
 import type { NotificationLog } from '../../nflog/notification-log.ts';
+import type { OwedNotes } from '../../outbox/owed-notes.ts';
 import type { Batch, Flush, Stage } from '../batch.ts';
 import type { Integration } from '../integration.ts';
 import { type UpdateVerdict, updateVerdict } from '../update-verdict.ts';
 
-/** Ends the way unless the notification log calls for a notification. */
+/** Ends the way unless the notification log calls for a notification, or an earlier one that it called for is owed still. */
 export function dedupStage(
   log: NotificationLog,
   integration: Integration,
   events: NotifyEvents,
+  owed: Pick<OwedNotes, 'owedReason'> | null = null,
 ): Stage {
   return async (batch) => {
     const { flush, alerts } = batch;
@@ -18,9 +20,9 @@ export function dedupStage(
     if (events.isHeard) {
       events.tell({ kind: 'verdict', flush, receiver: integration.receiver, alerts, verdict });
     }
-    if (!verdict.isDue) return null;
+    const reason = verdict.isDue ? verdict.reason : (owed?.owedReason(asked, integration) ?? null);
+    if (reason === null) return null;
     // A conversation that begins anew knows nothing of the last one.
-    const { reason } = verdict;
     const known = log.find(flush.groupKeySpellings, integration.receiver)?.memory;
     return { ...asked, reason, memory: new Map(reason === 'first notification' ? [] : known) };
   };

@@ -7,7 +7,7 @@ import type { Integration } from '../integration.ts';
 /** Leaves out alerts of before a restart of which it is doubtful whether they are still as they were. */
 export function doubtStage(
   log: NotificationLog,
-  { receiver }: Integration,
+  { receiver }: Pick<Integration, 'receiver'>,
   restored: () => RestoredAlerts | null,
 ): Stage {
   return async (batch) => {

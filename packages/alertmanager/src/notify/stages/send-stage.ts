@@ -4,6 +4,7 @@ import { isResolvedAt } from '../../alert/alert.ts';
 import { DeliveryError, type FailureReason } from '../../errors.ts';
 import type { FailedAttemptEvent } from '../../events/notify-event.ts';
 import type { NotifyEvents } from '../../events/notify-events.ts';
+import type { OwedNotes } from '../../outbox/owed-notes.ts';
 import type { NotificationAttempt } from '../attempt.ts';
 import type { Batch, Stage } from '../batch.ts';
 import type { Integration } from '../integration.ts';
@@ -24,6 +25,8 @@ export type SendStageOptions = {
   readonly compose: (batch: Batch) => Notification;
   /** Whether the log still calls for this notification; asked before each further attempt. */
   readonly isStillDue: (batch: Batch) => boolean;
+  /** Told of attempts that failed; null where one attempt is all. */
+  readonly owed: Pick<OwedNotes, 'failed' | 'overtaken'> | null;
 };
 
 /**
@@ -52,11 +55,16 @@ async function deliver(options: SendStageOptions, batch: Batch): Promise<boolean
   try {
     const isSent = await sendUntilAccepted(options, batch, tries);
     const result = isSent ? 'sent' : 'sent by another member';
+    if (!isSent) options.owed?.overtaken(batch.flush, integration);
     record(options, batch, { startMs, attempts: tries.count, result, error: '' });
     return isSent;
   } catch (error) {
     const reason = failureReason(error, batch.flush.signal);
     metrics.failed.with(name, reason).inc();
+    // What the end of the time cut short was told of attempt by attempt.
+    const isFinal = !batch.flush.signal.aborted && !isRetryable(error);
+    if (isFinal)
+      options.owed?.failed(batch, integration, { error: errorText(error), isRetried: false });
     const outcome = { result: 'failed', error: errorText(error) } as const;
     record(options, batch, { startMs, attempts: tries.count, ...outcome });
     log.error('Notify failed', {
@@ -93,9 +101,10 @@ async function sendUntilAccepted(
     } catch (error) {
       metrics.latency.with(name).observe((clock.monotonic() - startMs) / 1000);
       metrics.requestsFailed.with(name).inc();
-      const isRetried = error instanceof DeliveryError && error.retry;
+      const isRetried = isRetryable(error) && options.owed !== null;
       tellFailed(options, batch, { attempt: tries.count, error: errorText(error), isRetried });
       if (!isRetried) throw error;
+      options.owed?.failed(batch, integration, { error: errorText(error), isRetried });
       last = error;
       log.warn('Notify attempt failed, will retry later', {
         receiver: integration.receiver.groupName,
@@ -112,6 +121,10 @@ async function sendUntilAccepted(
     pauseMs = Math.min(pauseMs * 1.5, MAX_PAUSE_MS);
     if (!options.isStillDue(batch)) return false;
   }
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof DeliveryError && error.retry;
 }
 
 function failureReason(error: unknown, signal: AbortSignal): FailureReason {
