@@ -26,6 +26,7 @@ import { type AppendBounds, LATE } from './append-bounds.ts';
 import { chunkEndMs, rangeEndMs } from './chunk-times.ts';
 import type { ExemplarRing } from './exemplar-ring.ts';
 import { addInterval, type Interval } from './intervals.ts';
+import { KnownSelections } from './known-selections.ts';
 import { OpenHistograms } from './open-histograms.ts';
 import { OpenRegions, REGION_BYTES } from './open-regions.ts';
 import { SealedChunks, type SealedRef } from './sealed-chunks.ts';
@@ -74,6 +75,7 @@ export class Head {
   readonly tombstones = new Map<number, Interval[]>();
   readonly metadata = new Map<number, Metadata>();
   readonly readers = new Set<HeadReader>();
+  readonly selections: KnownSelections;
   /** Commits that are in the log, but not visible yet. */
   openCommits = 0;
   readonly #metrics: TsdbMetrics;
@@ -89,6 +91,7 @@ export class Head {
     this.#metrics = options.metrics;
     const { chunkFiles, hasStartTimes } = options;
     this.table = new SeriesTable(options.hashKey, hasStartTimes);
+    this.selections = new KnownSelections(this.table);
     this.pool = new SlabPool(options.slabBytes);
     this.open = new OpenRegions(this.pool);
     this.histograms = new OpenHistograms(options);
@@ -294,6 +297,12 @@ export class Head {
   /** True when the series' open chunk is one of histograms; such a series has no region. */
   endsInHistogram(slot: Slot): boolean {
     return this.table.openRef[slot] === 0 && this.histograms.has(slot);
+  }
+
+  /** True when the append state tells the series' newest sample whole: a float in an open chunk without start timestamps. */
+  remembersNewest(slot: Slot): boolean {
+    const { table } = this;
+    return table.starts === null && table.openRef[slot] !== 0 && table.xor.count[slot]! > 0;
   }
 
   #sealHistograms(slot: Slot): void {

@@ -7,9 +7,11 @@ import type { SeriesCursor } from '../query/series-cursor.ts';
 import { type SparseRange, touches } from '../query/sparse-range.ts';
 import type { Slices } from '../slices.ts';
 import type { Head, HeadReader } from './head.ts';
-import { HeadSeriesWalk } from './head-series-walk.ts';
+import { HeadSeriesWalk, orderAtOnce } from './head-series-walk.ts';
 import type { Interval } from './intervals.ts';
+import { type KnownSelection, keyOfMatchers } from './known-selections.ts';
 import type { SealedRef } from './sealed-chunks.ts';
+import type { Slot } from './series-table.ts';
 
 const NOTHING: readonly Interval[] = [];
 
@@ -29,13 +31,25 @@ export class HeadLabelIndex extends MemoryIndex {
 
 /** References of the live series that pass all matchers, ascending; a list of its own. */
 export function matchHead(head: Head, matchers: readonly Matcher[]): Uint32Array {
-  const refs = matchPostings(new HeadLabelIndex(head), matchers);
+  const refs = selectHead(head, matchers);
+  if (!(refs instanceof Uint32Array)) return refs.refs.slice().sort();
   // Postings name removed series until they have been rebuilt.
   let count = 0;
   for (let i = 0; i < refs.length; i++) {
     if (head.table.slotOf(refs[i]!) >= 0) refs[count++] = refs[i]!;
   }
   return refs.subarray(0, count);
+}
+
+/** Series that pass all matchers, in the order of their labels when they are few; else references, of which some may be gone. */
+export function selectHead(head: Head, matchers: readonly Matcher[]): KnownSelection | Uint32Array {
+  const { table, selections } = head;
+  const key = keyOfMatchers(matchers);
+  const known = selections.find(key);
+  if (known !== null) return known;
+  const refs = matchPostings(new HeadLabelIndex(head), matchers);
+  const sorted = (): Uint32Array => orderAtOnce(table, refs).map((row) => refs[row]!);
+  return selections.add(key, refs, sorted) ?? refs;
 }
 
 /**
@@ -63,10 +77,9 @@ export class HeadCursor implements SeriesCursor {
     this.#registration = { minMs: this.#minMs, isExpired: false };
     const { table } = head;
     // Series that have left the head are left out on the way.
-    const refs =
-      select instanceof Uint32Array ? select : matchPostings(new HeadLabelIndex(head), select);
-    this.#walk = new HeadSeriesWalk(table, refs);
-    this.#appended = refs.map((ref) => table.appended[table.slotOf(ref)]!);
+    const found = select instanceof Uint32Array ? select : selectHead(head, select);
+    this.#walk = new HeadSeriesWalk(table, found);
+    this.#appended = this.#walk.refs.map((ref) => table.appended[table.slotOf(ref)]!);
     head.readers.add(this.#registration);
   }
 
@@ -107,6 +120,7 @@ export class HeadCursor implements SeriesCursor {
     const deleted = tombstones.get(this.ref) ?? NOTHING;
     // What was appended since the cursor was made is the newest, whichever chunks it lies in.
     let later = (table.appended[slot]! - this.#appended[this.#walk.row]!) >>> 0;
+    if (later === 0 && deleted === NOTHING && this.#readNewest(slot, target)) return;
     const open = this.#head.openChunkOf(slot);
     const openHidden = Math.min(later, open?.samples ?? 0);
     later -= openHidden;
@@ -116,6 +130,19 @@ export class HeadCursor implements SeriesCursor {
       const chunk = { encoding, bytes, offset: start, length, hidden: openHidden };
       target.addChunk(chunk, deleted, this.#place);
     }
+  }
+
+  /** Where only the newest sample is wanted and the head remembers it, no chunk is opened. */
+  #readNewest(slot: Slot, target: SampleTarget): boolean {
+    if (target.addNewest === undefined || !this.#head.remembersNewest(slot)) return false;
+    const { maxMs, xor } = this.#head.table;
+    const timestampMs = maxMs[slot]!;
+    if (timestampMs < this.#minMs || timestampMs > this.#range.maxMs) return false;
+    return target.addNewest(
+      timestampMs,
+      xor.lastValueWords[slot * 2]!,
+      xor.lastValueWords[slot * 2 + 1]!,
+    );
   }
 
   /** Reads the list of completed chunks `newest`, without its newest `hidden` samples. */

@@ -49,6 +49,7 @@ export class ColumnBuilder implements SampleTarget {
   /** Of a chunk that has no hidden samples. */
   readonly #part: XorPart;
   readonly #budget: MemoryBudget;
+  readonly #isNewestOnly: boolean;
   #timestampsMs = new Float64Array(1024);
   #words = new Uint32Array(2048);
   /** The words as values. */
@@ -62,8 +63,10 @@ export class ColumnBuilder implements SampleTarget {
   /** Null while the series has shown none. */
   #histograms: HistogramRun | null = null;
 
-  constructor(range: TimeRange, budget: MemoryBudget) {
+  /** `isNewestOnly`: who takes the series looks at no other sample of each. */
+  constructor(range: TimeRange, budget: MemoryBudget, isNewestOnly = false) {
     this.#range = range;
+    this.#isNewestOnly = isNewestOnly;
     this.#part = { minMs: range.minMs, maxMs: range.maxMs, hidden: 0 };
     this.#budget = budget;
   }
@@ -153,6 +156,20 @@ export class ColumnBuilder implements SampleTarget {
     this.#trim(start, start + count, []);
     this.#join(start);
     this.#budget.give((count - (this.#count - start)) * SAMPLE_BYTES);
+  }
+
+  addNewest(timestampMs: number, valueLow: number, valueHigh: number): boolean {
+    if (!this.#isNewestOnly) return false;
+    this.#budget.take(SAMPLE_BYTES);
+    this.#reserve(1);
+    const at = this.#count;
+    this.#timestampsMs[at] = timestampMs;
+    this.#words[at * 2] = valueLow;
+    this.#words[at * 2 + 1] = valueHigh;
+    this.#count = at + 1;
+    this.#join(at);
+    this.#budget.give((1 - (this.#count - at)) * SAMPLE_BYTES);
+    return true;
   }
 
   /** As {@link addSamples}, for histograms that stood in no chunk. */

@@ -41,7 +41,8 @@ export class MergeSelect implements SeriesSource {
     this.warnings = source.warnings;
     this.#slices = new Slices(clock, context.signal);
     this.#context = context;
-    this.#builder = new ColumnBuilder(request.range, context.budget);
+    const isNewestOnly = request.isNewestOnly ?? false;
+    this.#builder = new ColumnBuilder(request.range, context.budget, isNewestOnly);
     this.#wantsLabelsOnly = request.hints.func === 'series';
     this.#limit = request.hints.limit > 0 ? request.hints.limit : Number.POSITIVE_INFINITY;
     this.#batches = new BatchBuilder(this.#builder, request, context.budget);

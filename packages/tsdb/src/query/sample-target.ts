@@ -26,5 +26,10 @@ export interface SampleTarget {
     count: number,
     startTimestampsMs?: Float64Array | null,
   ): void;
+  /**
+   * Takes the newest of a source's samples in place of all; false, or absent, when it wants the others too. Whoever wants only the
+   * newest sample of a series needs no more of each of its sources.
+   */
+  addNewest?(timestampMs: number, valueLow: number, valueHigh: number): boolean;
   addHistograms(samples: readonly TimedHistogram[]): void;
 }

@@ -4,7 +4,7 @@ import type { SelectSize, TimeRange } from '@pollux/storage';
 import type { Block } from '../block/block.ts';
 import { isDamage } from '../block/block-cursor.ts';
 import type { Head } from '../head/head.ts';
-import { HeadLabelIndex, matchHead } from '../head/read.ts';
+import { HeadLabelIndex, selectHead } from '../head/read.ts';
 import { overlapsHead } from './open-cursors.ts';
 
 /** Matching so many series of the head costs less than handing a query over. */
@@ -60,7 +60,8 @@ function headSize(head: Head, { range, matchers }: Asked, mostSamples: number): 
   let perSeries = samplesOfHeadSeries(head, refs, spanMs);
   const isNarrowed = (bound === null || matchers.length > 1) && series <= MOST_MATCHED;
   if (series * perSeries > mostSamples && isNarrowed) {
-    refs = matchHead(head, matchers);
+    const found = selectHead(head, matchers);
+    refs = found instanceof Uint32Array ? found : found.refs;
     series = refs.length;
     perSeries = samplesOfHeadSeries(head, refs, spanMs);
   }
