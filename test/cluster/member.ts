@@ -94,7 +94,7 @@ export class Member {
   }
 
   async get<T>(target: string): Promise<T> {
-    const response = await fetch(`${this.url}${target}`, { signal: AbortSignal.timeout(5_000) });
+    const response = await this.#fetch(target);
     if (!response.ok) throw new Error(`${target}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
   }
@@ -111,6 +111,13 @@ export class Member {
     return (text === '' ? null : JSON.parse(text)) as T;
   }
 
+  /** Once more when a kept connection was closed by the other side in this moment. */
+  #fetch(target: string): Promise<Response> {
+    const ask = (): Promise<Response> =>
+      fetch(`${this.url}${target}`, { signal: AbortSignal.timeout(5_000) });
+    return ask().catch(ask);
+  }
+
   async cluster(): Promise<ClusterStatus> {
     return (await this.get<{ cluster: ClusterStatus }>('/api/v2/status')).cluster;
   }
@@ -121,7 +128,7 @@ export class Member {
 
   /** The sum of a metric over its labels; 0 when there is none. */
   async metric(name: string): Promise<number> {
-    const response = await fetch(`${this.url}/metrics`, { signal: AbortSignal.timeout(5_000) });
+    const response = await this.#fetch('/metrics');
     let sum = 0;
     for (const line of (await response.text()).split('\n')) {
       if (line.startsWith(`${name} `) || line.startsWith(`${name}{`)) {

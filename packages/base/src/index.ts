@@ -35,7 +35,9 @@ export {
   type Principal,
   type Scope,
   type TcpConnection,
+  type TlsClientAuth,
   type TlsClientOptions,
+  type TlsServerOptions,
   type TlsVersion,
   type UdpSocket,
 } from './net.ts';

@@ -43,6 +43,8 @@ export interface TcpConnection {
    * lost, so the peer must have been silent. Absent where the network has no TLS.
    */
   startTls?(options: TlsClientOptions, timeoutMs: number): Promise<TcpConnection>;
+  /** The same as the server of the session; nothing may have been read or written before. */
+  acceptTls?(options: TlsServerOptions, timeoutMs: number): Promise<TcpConnection>;
 }
 
 /** Lower-case names. Repeated headers are joined by ", ". */
@@ -123,6 +125,27 @@ export type TlsClientOptions = {
   readonly key?: string;
   readonly serverName?: string;
   readonly insecureSkipVerify?: boolean;
+  readonly minVersion?: TlsVersion;
+  readonly maxVersion?: TlsVersion;
+};
+
+/** What a server asks of its clients' certificates; names as Go's: any, one of `clientCa`, or none. */
+export type TlsClientAuth =
+  | 'none'
+  | 'request'
+  | 'require-any'
+  | 'verify-if-given'
+  | 'require-and-verify';
+
+/** Certificates and keys are PEM texts. */
+export type TlsServerOptions = {
+  readonly certificate: string;
+  readonly key: string;
+  readonly clientAuth: TlsClientAuth;
+  readonly clientCa?: string;
+  /** OpenSSL's names, for TLS up to 1.2. */
+  readonly ciphers?: string;
+  readonly curves?: string;
   readonly minVersion?: TlsVersion;
   readonly maxVersion?: TlsVersion;
 };

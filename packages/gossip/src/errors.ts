@@ -36,3 +36,10 @@ export class PeerError extends OperatingError {
     super('GOSSIP.PEER', message, options);
   }
 }
+
+/** No TLS session came about: a certificate that is not accepted, or a peer that speaks no TLS. */
+export class TlsError extends OperatingError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('GOSSIP.TLS', message, options);
+  }
+}

@@ -2,9 +2,16 @@ import * as net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import * as tls from 'node:tls';
 import { CanceledError, OperatingError, TimeoutError } from '../errors.ts';
-import type { Address, Listener, TcpConnection, TlsClientOptions, UdpSocket } from '../net.ts';
+import type {
+  Address,
+  Listener,
+  TcpConnection,
+  TlsClientOptions,
+  TlsServerOptions,
+  UdpSocket,
+} from '../net.ts';
 import type { StopSignal } from '../stop-signal.ts';
-import { tlsSettings } from './tls-settings.ts';
+import { tlsServerSettings, tlsSettings } from './tls-settings.ts';
 
 export async function bindUdp(
   at: Address,
@@ -176,6 +183,31 @@ class NodeTcpConnection implements TcpConnection {
     });
   }
 
+  acceptTls(options: TlsServerOptions, timeoutMs: number): Promise<TcpConnection> {
+    const { host, port } = this.remote;
+    return new Promise((resolve, reject) => {
+      // A server that does not listen: it makes a session of the connection and checks the client's certificate.
+      const server = tls.createServer(tlsServerSettings(options));
+      const finish = (error: Error | null, secured?: tls.TLSSocket): void => {
+        clearTimeout(timer);
+        if (error === null && secured !== undefined) {
+          resolve(new NodeTcpConnection(secured));
+          return;
+        }
+        secured?.destroy();
+        this.#socket.destroy();
+        reject(new OperatingError('BASE.CONNECTION', `TLS with ${host}:${port}`, { cause: error }));
+      };
+      const timer = setTimeout(
+        () => finish(new TimeoutError(`no handshake in ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+      server.once('secureConnection', (secured) => finish(refusal(options, secured), secured));
+      server.once('tlsClientError', (error) => finish(error));
+      server.emit('connection', this.#socket);
+    });
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -209,4 +241,12 @@ class NodeTcpConnection implements TcpConnection {
       for (const event of events) socket.once(event, onEvent);
     });
   }
+}
+
+/** Why the client's certificate is not enough; what the handshake itself refuses does not get here. */
+function refusal({ clientAuth }: TlsServerOptions, secured: tls.TLSSocket): Error | null {
+  const isGiven = Object.keys(secured.getPeerCertificate()).length > 0;
+  if (clientAuth === 'require-any' && !isGiven) return new Error('no client certificate');
+  if (clientAuth !== 'verify-if-given' || !isGiven || secured.authorized) return null;
+  return new Error(`client certificate: ${String(secured.authorizationError)}`);
 }

@@ -1,5 +1,5 @@
-import type { SecureContextOptions } from 'node:tls';
-import type { TlsClientOptions } from '../net.ts';
+import type { SecureContextOptions, TlsOptions } from 'node:tls';
+import type { TlsClientOptions, TlsServerOptions } from '../net.ts';
 
 type TlsSettings = Pick<
   SecureContextOptions,
@@ -14,6 +14,21 @@ export function tlsSettings(tls: TlsClientOptions): TlsSettings {
     ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
     ...(tls.key === undefined ? {} : { key: tls.key }),
     ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+    ...(tls.minVersion === undefined ? {} : { minVersion: tls.minVersion }),
+    ...(tls.maxVersion === undefined ? {} : { maxVersion: tls.maxVersion }),
+  };
+}
+
+/** Node's words for the TLS options of a server. Only a certificate that must be verified is refused in the handshake. */
+export function tlsServerSettings(tls: TlsServerOptions): TlsOptions {
+  return {
+    cert: tls.certificate,
+    key: tls.key,
+    requestCert: tls.clientAuth !== 'none',
+    rejectUnauthorized: tls.clientAuth === 'require-and-verify',
+    ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa }),
+    ...(tls.ciphers === undefined ? {} : { ciphers: tls.ciphers }),
+    ...(tls.curves === undefined ? {} : { ecdhCurve: tls.curves }),
     ...(tls.minVersion === undefined ? {} : { minVersion: tls.minVersion }),
     ...(tls.maxVersion === undefined ? {} : { maxVersion: tls.maxVersion }),
   };

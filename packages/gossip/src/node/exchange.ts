@@ -1,6 +1,6 @@
 import { type Address, assert, errorText } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
-import { PeerError } from '../errors.ts';
+import { PeerError, TlsError } from '../errors.ts';
 import { pushedNodes, versionMismatch } from '../swim/membership.ts';
 import type { SwimEvent } from '../swim/protocol.ts';
 import type { SwimState } from '../swim/state.ts';
@@ -51,7 +51,10 @@ export class Exchange {
     } catch (error) {
       if (!isPeerFailure(error)) throw error;
       const text = { addr: formatAddress(to.host, to.port), err: errorText(error) };
-      this.#options.log.debug(isJoin ? 'join failed' : 'push/pull failed', text);
+      this.#options.log[error instanceof TlsError ? 'warn' : 'debug'](
+        isJoin ? 'join failed' : 'push/pull failed',
+        text,
+      );
       return false;
     }
   }

@@ -10,7 +10,7 @@ import {
   ulid,
 } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
-import { PeerError } from '../errors.ts';
+import { PeerError, TlsError } from '../errors.ts';
 import type { Destination, SwimAction, SwimEvent } from '../swim/protocol.ts';
 import { createState, isPresent, type Member, type SwimState } from '../swim/state.ts';
 import { nextDueMs, step } from '../swim/step.ts';
@@ -31,10 +31,13 @@ import {
 } from './options.ts';
 import { PeerBook } from './peer-book.ts';
 import { isPeerFailure, PeerContact } from './peer-contact.ts';
+import { PlainTransport } from './plain-transport.ts';
 import { settle } from './settle.ts';
 import { SharedStates, type StateChannel, type StatePart } from './shared-states.ts';
 import { StreamLanes } from './stream-lanes.ts';
-import { Transport } from './transport.ts';
+import { TlsMetrics } from './tls-metrics.ts';
+import { TlsTransport } from './tls-transport.ts';
+import type { Transport, TransportHandlers } from './transport.ts';
 
 const FORGET_INTERVAL_MS = 5 * 60_000;
 /** Polls of the settling cluster per gossip interval, as Alertmanager does. */
@@ -86,20 +89,7 @@ export class GossipNode {
       queuedMessages: () => this.#swim?.userQueue.size ?? 0,
     });
     this.#metrics.nameSelf(this.name);
-    this.#transport = new Transport(
-      {
-        net: env.net,
-        monotonic: () => env.clock.monotonic(),
-        listen: options.listen,
-        label: options.label ?? '',
-        tcpTimeoutMs: this.#times.tcpTimeoutMs,
-      },
-      {
-        onPacket: (packet, from) => this.#onPacket(packet, from),
-        onStream: (message, from) => this.#onStream(message, from),
-        onRefused: (error, from) => this.#refuse(error, from),
-      },
-    );
+    this.#transport = this.#newTransport();
     this.#states = new SharedStates({
       clock: env.clock,
       log: this.#log,
@@ -134,6 +124,19 @@ export class GossipNode {
     setMaxListeners(0, this.#abort.signal);
     // Nobody may be waiting when the node is closed before it has settled.
     this.#settled.promise.catch(() => {});
+  }
+
+  #newTransport(): Transport {
+    const { env, registry, listen, label = '', tls } = this.#options;
+    const { tcpTimeoutMs } = this.#times;
+    const options = { net: env.net, clock: env.clock, listen, label, tcpTimeoutMs };
+    const handlers: TransportHandlers = {
+      onPacket: (packet, from) => this.#onPacket(packet, from),
+      onStream: (message, from) => this.#onStream(message, from),
+      onRefused: (error, from) => this.#refuse(error, from),
+    };
+    if (tls === undefined) return new PlainTransport(options, handlers);
+    return new TlsTransport({ ...options, tls, metrics: new TlsMetrics(registry) }, handlers);
   }
 
   /** Registers a shared state; before {@link start}, else the first exchange misses it. */
@@ -414,7 +417,8 @@ export class GossipNode {
 
   #refuse(error: OperatingError, from: Address): void {
     this.#metrics.refused.with(error.code).inc();
-    this.#log.debug('gossip refused', {
+    // A wrong certificate is for whoever runs the members to mend; the rest may be anybody's noise.
+    this.#log[error instanceof TlsError ? 'warn' : 'debug']('gossip refused', {
       from: formatAddress(from.host, from.port),
       err: errorText(error),
     });

@@ -3,6 +3,7 @@ import type { Log, Registry } from '@pollux/telemetry';
 import { GossipConfigError } from '../errors.ts';
 import { LAN, type SwimConfig } from '../swim/config.ts';
 import { isAnyAddress, parseIp } from '../wire/ip.ts';
+import type { GossipTls } from './tls-transport.ts';
 
 /** Times in ms, with Alertmanager's flags and defaults. */
 export type GossipTimes = {
@@ -52,6 +53,8 @@ export type GossipOptions = {
   readonly peers: readonly string[];
   /** Only members with the same label talk to each other. Up to 255 bytes. */
   readonly label?: string;
+  /** All traffic goes over TLS then; members without it are not reached. */
+  readonly tls?: GossipTls;
   readonly times?: Partial<GossipTimes>;
 };
 

@@ -19,6 +19,11 @@ export class PeerBook {
     this.#failed.delete(address);
   }
 
+  /** Gives up on an address that is nobody's any more. */
+  forget(address: string): void {
+    this.#failed.delete(address);
+  }
+
   /** Gives up on those missing for `timeoutMs`. */
   forgetOld(timeoutMs: number, nowMs: number): void {
     for (const [address, sinceMs] of this.#failed) {

@@ -16,6 +16,8 @@ import type { PeerBook } from './peer-book.ts';
 
 const RESOLVE_RETRY_MS = 2_000;
 const MAX_PEER_ADDRESSES = 1_024;
+/** Addresses remembered of names that move again and again; beyond it the memory begins anew. */
+const MAX_REMEMBERED = 4_096;
 
 export type PeerContactOptions = {
   readonly env: { readonly clock: Clock; readonly net: Net };
@@ -36,6 +38,8 @@ export type PeerContactOptions = {
 /** Finds the configured peers and those lost, above the membership protocol and as Alertmanager does. */
 export class PeerContact {
   readonly #options: PeerContactOptions;
+  /** `ip:port` that a configured name had at some time. */
+  readonly #ofNames = new Set<string>();
 
   constructor(options: PeerContactOptions) {
     this.#options = options;
@@ -78,34 +82,64 @@ export class PeerContact {
     }
   }
 
-  /** Joins configured peers that are no members, at the addresses their names have now. */
+  /**
+   * Joins configured peers that are no members, at the addresses their names have now. Addresses that the names had before
+   * are given up: somebody else's cluster may have them next.
+   */
   async refresh(signal: AbortSignal): Promise<void> {
+    const { addresses, isWhole } = await this.#lookUp(signal);
+    if (isWhole) this.#dropMoved(addresses);
     const known = new Set(this.#options.memberAddresses());
-    for (const address of await this.#resolvePeers(signal)) {
+    for (const address of addresses) {
       if (known.has(formatAddress(address.host, address.port))) continue;
       const isJoined = await this.#options.join(address);
       (isJoined ? this.#options.metrics.refreshes : this.#options.metrics.refreshesFailed).inc();
     }
   }
 
-  /** Addresses of the configured peers, without our own. */
   async #resolvePeers(signal: AbortSignal): Promise<Address[]> {
+    return (await this.#lookUp(signal)).addresses;
+  }
+
+  /** Addresses of the configured peers, without our own, and whether every name was found. */
+  async #lookUp(signal: AbortSignal): Promise<{ addresses: Address[]; isWhole: boolean }> {
     const found = new Map<string, Address>();
+    let isWhole = true;
     for (const { host, port } of this.#options.peers) {
-      for (const ip of await this.#resolve(host, signal)) {
+      const isLiteral = parseIp(host) !== null;
+      const ips = isLiteral ? [host] : await this.#resolve(host, signal);
+      if (ips.length === 0) isWhole = false;
+      for (const ip of ips) {
         const bytes = parseIp(ip);
         if (bytes === null) continue;
         // One spelling for each address, so that it can be compared with those of members.
         const address = { host: formatIp(bytes), port };
         if (this.#isSelf(address) || found.size >= MAX_PEER_ADDRESSES) continue;
-        found.set(formatAddress(address.host, port), address);
+        const text = formatAddress(address.host, port);
+        found.set(text, address);
+        if (!isLiteral) this.#remember(text);
       }
     }
-    return [...found.values()];
+    return { addresses: [...found.values()], isWhole };
+  }
+
+  #remember(address: string): void {
+    if (this.#ofNames.size >= MAX_REMEMBERED) this.#ofNames.clear();
+    this.#ofNames.add(address);
+  }
+
+  #dropMoved(current: readonly Address[]): void {
+    const now = new Set(current.map(({ host, port }) => formatAddress(host, port)));
+    for (const address of this.#options.book.failed()) {
+      if (!this.#ofNames.has(address) || now.has(address)) continue;
+      this.#options.book.forget(address);
+      this.#options.log.info('a peer name has moved; its old address is given up', {
+        addr: address,
+      });
+    }
   }
 
   async #resolve(host: string, signal: AbortSignal): Promise<string[]> {
-    if (parseIp(host) !== null) return [host];
     const { clock, net } = this.#options.env;
     try {
       return await withTimeout(

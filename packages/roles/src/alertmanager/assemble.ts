@@ -9,7 +9,7 @@ import {
   readConfig,
 } from '@pollux/alertmanager';
 import type { AlertmanagerStatus } from '@pollux/api-types/pair';
-import { Closer, errorText, withTimeout } from '@pollux/base';
+import { type Address, Closer, errorText, withTimeout } from '@pollux/base';
 import { GossipNode } from '@pollux/gossip';
 import { json, parseAddress } from '@pollux/http';
 import type { FlagValues } from '../flags/flags.ts';
@@ -22,14 +22,15 @@ import {
   VERSION,
 } from '../runtime/role.ts';
 import { listen, observedRouter } from '../runtime/web.ts';
+import { ClusterTls } from './cluster-tls.ts';
 import type { ALERTMANAGER_FLAGS } from './flags.ts';
 
 type Flags = FlagValues<typeof ALERTMANAGER_FLAGS>;
 
 /** What only the machine knows. */
 export type Machine = {
-  /** The address that peers reach this machine by; called when none was given. */
-  readonly privateAddress: () => string;
+  /** The address that peers reach this machine by; called when none was given. A public one only where that is allowed. */
+  readonly advertiseAddress: (allowPublic: boolean) => string;
 };
 
 const LEAVE_TIMEOUT_MS = 3_000;
@@ -176,14 +177,8 @@ async function leave(node: GossipNode, { env, log }: RoleContext): Promise<void>
 
 function newNode({ env, log, registry }: RoleContext, flags: Flags, machine: Machine): GossipNode {
   const listenAt = parseAddress(flags['cluster.listen-address']);
-  const given = flags['cluster.advertise-address'];
-  const isAny = listenAt.host === '0.0.0.0' || listenAt.host === '::';
-  const advertise =
-    given === ''
-      ? isAny
-        ? { host: machine.privateAddress(), port: 0 }
-        : null
-      : parseAddress(given);
+  const advertise = advertised(listenAt.host, flags, machine);
+  const tlsFile = flags['cluster.tls-config'];
   return new GossipNode({
     env,
     log,
@@ -193,6 +188,7 @@ function newNode({ env, log, registry }: RoleContext, flags: Flags, machine: Mac
     ...(advertise === null ? {} : { advertise }),
     ...(flags['cluster.peer-name'] === '' ? {} : { name: flags['cluster.peer-name'] }),
     ...(flags['cluster.label'] === '' ? {} : { label: flags['cluster.label'] }),
+    ...(tlsFile === '' ? {} : { tls: new ClusterTls(env, log, tlsFile) }),
     times: {
       gossipIntervalMs: flags['cluster.gossip-interval'],
       pushPullIntervalMs: flags['cluster.pushpull-interval'],
@@ -205,6 +201,15 @@ function newNode({ env, log, registry }: RoleContext, flags: Flags, machine: Mac
       peersResolveTimeoutMs: flags['cluster.peers-resolve-timeout'],
     },
   });
+}
+
+/** Null where peers are told the address this member listens on. */
+function advertised(listenHost: string, flags: Flags, machine: Machine): Address | null {
+  const given = flags['cluster.advertise-address'];
+  if (given !== '') return parseAddress(given);
+  if (!['', '0.0.0.0', '::'].includes(listenHost)) return null;
+  const allowPublic = flags['cluster.allow-insecure-public-advertise-address-discovery'];
+  return { host: machine.advertiseAddress(allowPublic), port: 0 };
 }
 
 function statusOf(cluster: ClusterPort, startedMs: number): AlertmanagerStatus {

@@ -85,6 +85,16 @@ export const ALERTMANAGER_FLAGS = {
     fallback: '',
     help: 'Explicit address to advertise in cluster.',
   },
+  'cluster.allow-insecure-public-advertise-address-discovery': {
+    kind: 'boolean',
+    fallback: false,
+    help: 'Advertise a public address when this machine has no private one.',
+  },
+  'cluster.tls-config': {
+    kind: 'string',
+    fallback: '',
+    help: 'File with the certificates for mutual TLS between members; without it gossip is not encrypted.',
+  },
   'cluster.peer-name': {
     kind: 'string',
     fallback: '',

@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
-import { InputError } from '@pollux/base';
 import { ALERTMANAGER_VERSION, type RoleModule, VERSION } from '../runtime/role.ts';
+import { advertiseAddress } from './advertise-address.ts';
 import { assembleAlertmanager } from './assemble.ts';
 import { ALERTMANAGER_FLAGS } from './flags.ts';
 
@@ -13,22 +13,11 @@ export const role: RoleModule<typeof ALERTMANAGER_FLAGS> = {
   usage: 'pollux alertmanager [flags]',
   version: `alertmanager, version ${ALERTMANAGER_VERSION} (pollux ${VERSION})`,
   flags: ALERTMANAGER_FLAGS,
-  start: (context, flags) => assembleAlertmanager(context, flags, { privateAddress }),
+  start: (context, flags) =>
+    assembleAlertmanager(context, flags, {
+      advertiseAddress: (allowPublic) => {
+        const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+        return advertiseAddress(addresses, allowPublic);
+      },
+    }),
 };
-
-/** The first private IPv4 address of this machine, as memberlist chooses. */
-function privateAddress(): string {
-  const isPrivate =
-    /^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/;
-  for (const addresses of Object.values(networkInterfaces())) {
-    const found = addresses?.find(
-      ({ family, internal, address }) => family === 'IPv4' && !internal && isPrivate.test(address),
-    );
-    if (found !== undefined) return found.address;
-  }
-  throw new InputError(
-    'ROLES.NO_PRIVATE_ADDRESS',
-    '--cluster.advertise-address',
-    'no private IP address found, explicit IP not provided; give one, or --cluster.listen-address= to run alone',
-  );
-}

@@ -226,7 +226,7 @@ export class AlertWorld {
       variables: {},
       hostname: host.name,
     };
-    return assembleAlertmanager(context, values, { privateAddress: () => host.ip });
+    return assembleAlertmanager(context, values, { advertiseAddress: () => host.ip });
   }
 
   #repeat(name: MemberName, delayMs: number): void {
