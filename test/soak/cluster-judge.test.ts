@@ -25,7 +25,7 @@ describe('the judge of a cluster', () => {
     expect(run([])).toBe(false);
     expect(run([from('x', 1_050, 'other')])).toBe(false);
     expect(run([from('a', 1_050), from('b', 16_000)])).toBe(false);
-    expect(run([from('a', 2_500)])).toBe(false);
+    expect(run([from('a', 3_500)])).toBe(false);
   });
 
   it('takes a late one, but not a very late one, where a member was killed before it was due', () => {

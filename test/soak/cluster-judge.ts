@@ -15,8 +15,8 @@ export type Verdict = { readonly isKept: boolean; readonly lines: readonly strin
 
 /** What survivors may take to notice a death and send: two probe intervals, a failed probe, suspicion, and some. */
 const TAKE_OVER_MS = 8_000;
-/** A notification that nothing disturbs. */
-const PROMPT_MS = 1_000;
+/** A notification that no kill disturbs; generous, since the machine may be busy. */
+const PROMPT_MS = 2_000;
 /** From the receiver's answer until the entry of the log has left the member. */
 const NOT_YET_TOLD_MS = 250;
 
@@ -41,10 +41,9 @@ export function judge(run: ClusterRun): Verdict {
       continue;
     }
     const dueMs = postedMs + run.groupWaitMs;
-    const lateMs = first.atMs - dueMs;
-    const kill = run.killed.find(
-      ({ atMs }) => dueMs > atMs - NOT_YET_TOLD_MS && dueMs < atMs + TAKE_OVER_MS,
-    );
+    // A kill disturbs what was not delivered then, or comes due before the survivors have noticed.
+    const kill = run.killed.find(({ atMs }) => first.atMs > atMs && dueMs < atMs + TAKE_OVER_MS);
+    const lateMs = first.atMs - (kill === undefined ? dueMs : Math.max(dueMs, kill.atMs));
     if (kill === undefined) prompt.push(lateMs);
     else if (lateMs > PROMPT_MS) takenOver.push(lateMs);
     if (lateMs > (kill === undefined ? PROMPT_MS : TAKE_OVER_MS)) {

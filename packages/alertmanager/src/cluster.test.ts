@@ -75,6 +75,20 @@ afterEach(async () => {
 });
 
 describe('two members', () => {
+  it('send nothing that has ended when its end was told while the second waited for its turn', async () => {
+    const two = pair();
+    const [first, second] = two.nodes;
+    const alert = { labels: { alertname: 'Down', name: 'db' }, endsIn: 36_000 };
+    await first?.fire(alert);
+    await two.advance(295);
+    // The second learns of it late: its flush begins at 305 s and is to wait until 320 s.
+    await second?.fire(alert);
+    await two.advance(12);
+    await two.fire('db', true);
+    await two.advance(60);
+    expect(two.sent).toEqual(['A 10s firing:db', 'A 310s resolved:db']);
+  });
+
   it('send each change exactly once, by the first of them', async () => {
     const two = pair();
     await two.advance(1);

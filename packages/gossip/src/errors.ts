@@ -1,4 +1,4 @@
-import { InputError, OperatingError } from '@pollux/base';
+import { InputError, OperatingError, systemCode } from '@pollux/base';
 
 export type WireErrorCode =
   | 'GOSSIP.MALFORMED'
@@ -42,4 +42,9 @@ export class TlsError extends OperatingError {
   constructor(message: string, options?: { cause?: unknown }) {
     super('GOSSIP.TLS', message, options);
   }
+}
+
+/** What networks and peers do to us, in contrast to a bug: our own errors and the system's. */
+export function isPeerFailure(error: unknown): boolean {
+  return OperatingError.is(error) || systemCode(error) !== '';
 }

@@ -136,8 +136,16 @@ export class AggregationGroup {
       groupKey: this.key,
       groupKeySpellings: this.#spellings,
       nowMs,
+      latest: (alerts) => this.#latest(alerts),
       signal,
     };
+  }
+
+  /** One that has left the group meanwhile stays as it was. */
+  #latest(alerts: readonly Alert[]): { nowMs: number; alerts: readonly Alert[] } {
+    const nowMs = this.#options.clock.now();
+    const held = alerts.map((alert) => this.#alerts.get(alert.identity.fingerprint) ?? alert);
+    return { nowMs, alerts: asOf(held, nowMs) };
   }
 
   /** A group that was there before goes on as it would have; one whose time passed meanwhile is due now. */
@@ -215,9 +223,7 @@ export class AggregationGroup {
 
   /** What is not resolved now counts as firing until the flush is over, however long it takes. */
   #snapshot(nowMs: number): Alert[] {
-    return [...this.#alerts.values()]
-      .sort(compareAlerts)
-      .map((alert) => (isResolvedAt(alert, nowMs) ? alert : { ...alert, endsAtMs: 0 }));
+    return asOf([...this.#alerts.values()].sort(compareAlerts), nowMs);
   }
 
   /** Alerts that were notified as resolved leave, unless a newer version arrived meanwhile. */
@@ -230,4 +236,8 @@ export class AggregationGroup {
       this.#options.memory.toldEnd(this.name, alert);
     }
   }
+}
+
+function asOf(alerts: readonly Alert[], nowMs: number): Alert[] {
+  return alerts.map((alert) => (isResolvedAt(alert, nowMs) ? alert : { ...alert, endsAtMs: 0 }));
 }

@@ -12,6 +12,11 @@ export type Flush = {
   /** All spellings under which members may have logged the group, ours first. */
   readonly groupKeySpellings: readonly string[];
   readonly nowMs: number;
+  /** The same alerts as they are by now, and the time. */
+  readonly latest: (alerts: readonly Alert[]) => {
+    readonly nowMs: number;
+    readonly alerts: readonly Alert[];
+  };
   /** Ends when the flush's time is over or the program stops. */
   readonly signal: AbortSignal;
 };

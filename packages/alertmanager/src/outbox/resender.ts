@@ -146,6 +146,8 @@ export class Resender {
       groupKey: owed.groupKey,
       groupKeySpellings: this.#spellingsOf(owed),
       nowMs,
+      // What is owed is sent as it was: nothing waits for a turn on this way.
+      latest: (alerts) => ({ nowMs, alerts }),
       signal,
     };
   }

@@ -1,5 +1,5 @@
 import { type Address, type Clock, withTimeout } from '@pollux/base';
-import { isPeerFailure } from './peer-contact.ts';
+import { isPeerFailure } from '../errors.ts';
 
 /** Survivors that are asked; more would tell the same. */
 const MAX_ASKED = 3;

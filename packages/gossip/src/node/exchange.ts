@@ -1,12 +1,11 @@
 import { type Address, assert, errorText } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
-import { PeerError, TlsError } from '../errors.ts';
+import { isPeerFailure, PeerError, TlsError } from '../errors.ts';
 import { pushedNodes, versionMismatch } from '../swim/membership.ts';
 import type { SwimEvent } from '../swim/protocol.ts';
 import type { SwimState } from '../swim/state.ts';
 import { formatAddress } from '../wire/ip.ts';
 import type { PushPull } from '../wire/stream.ts';
-import { isPeerFailure } from './peer-contact.ts';
 import type { SharedStates } from './shared-states.ts';
 import type { Transport } from './transport.ts';
 

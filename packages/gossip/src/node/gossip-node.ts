@@ -10,7 +10,7 @@ import {
   ulid,
 } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
-import { PeerError, TlsError } from '../errors.ts';
+import { isPeerFailure, PeerError, TlsError } from '../errors.ts';
 import type { Destination, SwimAction, SwimEvent } from '../swim/protocol.ts';
 import { createState, isPresent, type Member, type SwimState } from '../swim/state.ts';
 import { nextDueMs, step } from '../swim/step.ts';
@@ -30,7 +30,7 @@ import {
   validateOptions,
 } from './options.ts';
 import { PeerBook } from './peer-book.ts';
-import { isPeerFailure, PeerContact } from './peer-contact.ts';
+import { PeerContact } from './peer-contact.ts';
 import { PlainTransport } from './plain-transport.ts';
 import { settle } from './settle.ts';
 import { SharedStates, type StateChannel, type StatePart } from './shared-states.ts';

@@ -3,7 +3,7 @@ import type { Log, Registry } from '@pollux/telemetry';
 import { GossipConfigError } from '../errors.ts';
 import { LAN, type SwimConfig } from '../swim/config.ts';
 import { isAnyAddress, parseIp } from '../wire/ip.ts';
-import type { GossipTls } from './tls-transport.ts';
+import type { GossipTls } from './transport.ts';
 
 /** Times in ms, with Alertmanager's flags and defaults. */
 export type GossipTimes = {

@@ -1,5 +1,5 @@
 import { BoundedQueue, type TcpConnection } from '@pollux/base';
-import { isPeerFailure } from './peer-contact.ts';
+import { isPeerFailure } from '../errors.ts';
 import type { TlsMetrics } from './tls-metrics.ts';
 
 /** Packets that wait; further ones are lost, as UDP would lose them. */

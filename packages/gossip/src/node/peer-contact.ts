@@ -1,14 +1,6 @@
-import {
-  type Address,
-  type Clock,
-  errorText,
-  type Net,
-  OperatingError,
-  sleep,
-  systemCode,
-  withTimeout,
-} from '@pollux/base';
+import { type Address, type Clock, errorText, type Net, sleep, withTimeout } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
+import { isPeerFailure } from '../errors.ts';
 import { formatAddress, formatIp, parseIp } from '../wire/ip.ts';
 import type { GossipMetrics } from './metrics.ts';
 import { parsePeer } from './options.ts';
@@ -161,9 +153,4 @@ export class PeerContact {
     const { self } = this.#options;
     return host === self.host && port === self.port;
   }
-}
-
-/** What networks and peers do to us, in contrast to a bug: our own errors and the system's. */
-export function isPeerFailure(error: unknown): boolean {
-  return OperatingError.is(error) || systemCode(error) !== '';
 }

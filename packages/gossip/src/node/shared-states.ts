@@ -16,6 +16,9 @@ const MAX_GOSSIPED_PART_BYTES = 700;
 /** Changes of this long are told once more together, over TCP when that is too much for a packet. */
 const JOIN_MS = 50;
 
+/** Of a full state so many news are passed on; what is more is a member that comes back, and everybody else has them. */
+const MAX_PASSED_ON = 64;
+
 /** In larger clusters everything that fits a packet is left to gossip: a connection to each would be too many. */
 const MAX_JOINED_MEMBERS = 16;
 
@@ -66,6 +69,7 @@ export class SharedStates {
   #timer: Timer | null = null;
   /** Whose news it is that a state broadcasts now: another member's while its data is taken over. */
   #origin: 'own' | 'passed on' | 'known to all' = 'own';
+  #passedOn = 0;
 
   constructor(options: SharedStatesOptions) {
     this.#options = options;
@@ -96,6 +100,7 @@ export class SharedStates {
     const { metrics, gossip, tell, stream, clock } = this.#options;
     const { key, data, isJoinable } = change;
     if (this.#origin === 'known to all') return;
+    if (this.#origin === 'passed on' && ++this.#passedOn > MAX_PASSED_ON) return;
     const message = encodePart({ key, data });
     metrics.sent.with('update').inc();
     metrics.sentBytes.with('update').inc(message.length);
@@ -167,6 +172,7 @@ export class SharedStates {
     if (part.data.length === 0) return;
     // A change too large for packets came over TCP, and its sender has reached everybody in that way.
     const isTold = !isFullState && part.data.length > MAX_GOSSIPED_PART_BYTES;
+    this.#passedOn = 0;
     this.#origin = isTold ? 'known to all' : 'passed on';
     try {
       known.merge(part.data);

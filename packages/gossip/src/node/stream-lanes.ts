@@ -1,8 +1,8 @@
 import { type Address, type Clock, errorText, sleep } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
+import { isPeerFailure } from '../errors.ts';
 import { encodePart } from '../wire/part.ts';
 import type { GossipMetrics } from './metrics.ts';
-import { isPeerFailure } from './peer-contact.ts';
 
 /** Bytes that wait for one member; it learns of what is beyond with the next full exchange. */
 const MAX_WAITING_BYTES = 1024 * 1024;

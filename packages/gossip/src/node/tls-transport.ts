@@ -5,8 +5,6 @@ import {
   type Listener,
   OperatingError,
   type TcpConnection,
-  type TlsClientOptions,
-  type TlsServerOptions,
 } from '@pollux/base';
 import { PeerError, TlsError, WireError } from '../errors.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../wire/frame.ts';
@@ -17,7 +15,7 @@ import { parsePeer } from './options.ts';
 import { PacketLink } from './packet-link.ts';
 import { Streams, type StreamsOptions } from './streams.ts';
 import type { TlsMetrics } from './tls-metrics.ts';
-import type { RequestOptions, Transport, TransportHandlers } from './transport.ts';
+import type { GossipTls, RequestOptions, Transport, TransportHandlers } from './transport.ts';
 
 /** Accepted connections at one time, most of which carry packets and stay. */
 const MAX_ACCEPTED = 1_024;
@@ -25,12 +23,6 @@ const MAX_ACCEPTED = 1_024;
 const MAX_LINKS = 1_024;
 /** A connection for packets without any is closed after this; its sender makes a new one. */
 const IDLE_MS = 10 * 60_000;
-
-/** Certificates, keys and what is asked of the other side; asked for each connection, so that renewed files take effect. */
-export type GossipTls = {
-  server(): TlsServerOptions;
-  client(): TlsClientOptions;
-};
 
 export type TlsTransportOptions = StreamsOptions & {
   readonly listen: Address;

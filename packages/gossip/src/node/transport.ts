@@ -1,4 +1,4 @@
-import type { Address, OperatingError } from '@pollux/base';
+import type { Address, OperatingError, TlsClientOptions, TlsServerOptions } from '@pollux/base';
 import type { DecodedPacket } from '../wire/packet.ts';
 import type { StreamMessage } from '../wire/stream.ts';
 
@@ -29,3 +29,9 @@ export interface Transport {
   ): Promise<StreamMessage | null>;
   close(): Promise<void>;
 }
+
+/** Certificates, keys and what is asked of the other side; asked for each connection, so that renewed files take effect. */
+export type GossipTls = {
+  server(): TlsServerOptions;
+  client(): TlsClientOptions;
+};

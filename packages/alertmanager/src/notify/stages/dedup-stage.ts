@@ -2,6 +2,7 @@ import { type Alert, isResolvedAt } from '../../alert/alert.ts';
 import type { NotifyEvents } from '../../events/notify-events.ts';
 import type { NotificationLog } from '../../nflog/notification-log.ts';
 import type { OwedNotes } from '../../outbox/owed-notes.ts';
+import { toMs } from '../../wire/timestamp.ts';
 import type { Batch, Flush, Stage } from '../batch.ts';
 import type { Integration } from '../integration.ts';
 import { type UpdateVerdict, updateVerdict } from '../update-verdict.ts';
@@ -13,7 +14,8 @@ export function dedupStage(
   events: NotifyEvents,
   owed: Pick<OwedNotes, 'owedReason'> | null = null,
 ): Stage {
-  return async (batch) => {
+  return async (given) => {
+    const batch = upToDate(log, integration, given);
     const { flush, alerts } = batch;
     const asked = { ...batch, ...hashesOf(alerts, flush.nowMs) };
     const verdict = verdictOf(log, integration, asked);
@@ -26,6 +28,20 @@ export function dedupStage(
     const known = log.find(flush.groupKeySpellings, integration.receiver)?.memory;
     return { ...asked, reason, memory: new Map(reason === 'first notification' ? [] : known) };
   };
+}
+
+/**
+ * A flush waits for the members before this one with the alerts of its beginning. When another member has notified in the
+ * meantime, it may have told of an end that this flush knows nothing of, and the alert would be sent as firing anew: then
+ * the alerts count as they are by now. Otherwise they stay: what fired and has ended while this flush waited for a member
+ * that died is still to be told.
+ */
+function upToDate(log: NotificationLog, integration: Integration, batch: Batch): Batch {
+  const { flush } = batch;
+  const entry = log.find(flush.groupKeySpellings, integration.receiver);
+  if (entry === null || toMs(entry.timestamp) <= flush.nowMs) return batch;
+  const { nowMs, alerts } = flush.latest(batch.alerts);
+  return { ...batch, alerts, flush: { ...flush, nowMs } };
 }
 
 /** The hashes by which the log knows the alerts of a flush. */
