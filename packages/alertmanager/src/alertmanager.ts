@@ -129,14 +129,15 @@ export class Alertmanager {
     this.#robots = new Robots(env.clock, env.random);
     const robotChannel = cluster.addState('pollux_robots', this.#robots);
     this.#robots.connect((data) => robotChannel.broadcast(data));
-    this.#notifyMetrics = new NotifyMetrics(registry);
-    for (const kind of UPSTREAM_KINDS) this.#notifyMetrics.introduce(kind);
+    this.#notifyMetrics = new NotifyMetrics(registry, options.metricLabels.receiverNames);
+    this.#notifyMetrics.introduceAll(UPSTREAM_KINDS);
     this.#alertCounters = registerMetrics(registry, {
       now: () => env.clock.now(),
       provider: this.#provider,
       silences: this.#silences,
       robots: this.#robots,
       live: () => this.#live,
+      labels: options.metricLabels,
     });
     this.#reloadGauges = new ReloadGauges(registry);
     const shared = { files: env.files, log, registry, directory: options.storageDirectory };
@@ -390,7 +391,7 @@ export class Alertmanager {
     for (const { name, integrations } of parts.config.receivers) {
       if (!used.has(name))
         log.info('skipping creation of receiver not referenced by any route', { receiver: name });
-      for (const { kind } of integrations) this.#notifyMetrics.introduce(kind);
+      for (const { kind } of integrations) this.#notifyMetrics.introduce(kind, name);
     }
     this.#reloadGauges.succeeded(parts.config.text, env.clock.now());
     this.#events.tell({ kind: 'reload', error: '' });

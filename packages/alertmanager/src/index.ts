@@ -25,7 +25,7 @@ export {
   SilenceNotFoundError,
   SnapshotError,
 } from './errors.ts';
-export { type MatcherMode, parseMatchers } from './matcher/parse.ts';
+export { type MatcherMode, parseMatcher, parseMatchers } from './matcher/parse.ts';
 export type { AlertmanagerOptions } from './options.ts';
 export { createDingtalkSink, type DingtalkSinkOptions } from './sink/dingtalk-sink.ts';
 export type { SinkMessage } from './sink/message.ts';

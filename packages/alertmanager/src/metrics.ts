@@ -6,7 +6,18 @@ import type { LiveConfig } from './live-config.ts';
 import type { Robots } from './notify/receivers/robots/robots.ts';
 import type { SilenceStore } from './silence/silence-store.ts';
 
+/** What `--enable-feature` adds to metrics. */
+export type MetricLabels = {
+  /** `alert-names-in-metrics`: alerts refused by the limit, by their names. */
+  readonly alertNames?: boolean;
+  /** `receiver-name-in-metrics`: notifications by receiver. */
+  readonly receiverNames?: boolean;
+  /** `group-key-in-metrics`: alerts by group. */
+  readonly groupKeys?: boolean;
+};
+
 export type MetricSources = {
+  readonly labels: MetricLabels;
   readonly now: () => number;
   readonly provider: AlertProvider;
   readonly silences: SilenceStore;
@@ -23,8 +34,11 @@ export type AlertCounters = {
 
 /** Upstream's metrics of alerts, silences, groups and the configuration's size. */
 export function registerMetrics(registry: Registry, sources: MetricSources): AlertCounters {
-  const { provider, silences, robots, live } = sources;
-  registry.collect(() => [alertStates(sources), silenceStates(silences)]);
+  const { provider, silences, robots, live, labels } = sources;
+  registry.collect(() => [
+    labels.groupKeys ? groupStates(sources) : alertStates(sources),
+    silenceStates(silences),
+  ]);
   const gauge = (name: string, help: string, read: () => number): void =>
     registry.gaugeFrom(`alertmanager_${name}`, help, read);
   gauge(
@@ -47,7 +61,13 @@ export function registerMetrics(registry: Registry, sources: MetricSources): Ale
       name: 'alertmanager_alerts_limited_total',
       help: 'Alerts refused by the limit per alertname.',
       type: 'counter',
-      samples: [{ suffix: '', labels: [], value: provider.limitedCount }],
+      samples: labels.alertNames
+        ? [...provider.limitedByName].map(([name, value]) => ({
+            suffix: '',
+            labels: ['alertname', name],
+            value,
+          }))
+        : [{ suffix: '', labels: [], value: provider.limitedCount }],
     },
   ]);
   registry.gaugeFrom(
@@ -80,6 +100,25 @@ function alertStates({ provider, silences, live, now }: MetricSources): MetricFa
     else counts[statusOf(alert, silences, config, nowMs).state]++;
   }
   return byState('alertmanager_alerts', 'How many alerts by state.', counts);
+}
+
+/** An alert counts once for each group that it is in. */
+function groupStates({ silences, live, now }: MetricSources): MetricFamily {
+  const config = live();
+  const nowMs = now();
+  const samples = [...(config?.dispatcher.groups() ?? [])].flatMap((group) => {
+    const counts = { active: 0, suppressed: 0, unprocessed: 0 };
+    for (const alert of group.alerts) {
+      if (config === null || isResolvedAt(alert, nowMs)) continue;
+      counts[statusOf(alert, silences, config, nowMs).state]++;
+    }
+    return Object.entries(counts).map(([state, value]) => ({
+      suffix: '',
+      labels: ['state', state, 'group_key', group.key],
+      value,
+    }));
+  });
+  return { name: 'alertmanager_alerts', help: 'How many alerts by state.', type: 'gauge', samples };
 }
 
 function silenceStates(silences: SilenceStore): MetricFamily {

@@ -2,6 +2,7 @@ import type { Env } from '@pollux/base';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { ClusterPort } from './cluster-port.ts';
 import type { MatcherMode } from './matcher/parse.ts';
+import type { MetricLabels } from './metrics.ts';
 
 export type AlertmanagerOptions = {
   readonly env: Env;
@@ -49,6 +50,8 @@ export type AlertmanagerOptions = {
   readonly outboxMaxAgeMs?: number;
   /** `--web.get-concurrency`. */
   readonly getConcurrency?: number;
+  /** Labels that cost a series for each value. */
+  readonly metricLabels?: MetricLabels;
   /** The same as the configuration was read with. */
   readonly matcherMode?: MatcherMode;
 };
@@ -70,5 +73,6 @@ export const ALERTMANAGER_DEFAULTS = {
   maxSilenceBytes: 0,
   outboxMaxAgeMs: 3_600_000,
   getConcurrency: 16,
+  metricLabels: {} as MetricLabels,
   matcherMode: 'fallback',
 } as const satisfies Partial<AlertmanagerOptions>;

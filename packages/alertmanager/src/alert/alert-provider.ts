@@ -29,7 +29,7 @@ export class AlertProvider {
   readonly #alerts = new AlertTable();
   readonly #countByName = new Map<string, number>();
   readonly #listeners = new Set<AlertListener>();
-  #limited = 0;
+  readonly #limited = new Map<string, number>();
   /** Ends that came without a word of the sender are told up to here, ms. */
   #endsToldMs = 0;
 
@@ -45,6 +45,13 @@ export class AlertProvider {
 
   /** Alerts refused by the limit per alertname so far. */
   get limitedCount(): number {
+    let count = 0;
+    for (const ofName of this.#limited.values()) count += ofName;
+    return count;
+  }
+
+  /** The same by alertname. */
+  get limitedByName(): ReadonlyMap<string, number> {
     return this.#limited;
   }
 
@@ -158,7 +165,7 @@ export class AlertProvider {
     const limit = this.#options.perAlertnameLimit;
     const name = alert.identity.labels.get(ALERT_NAME);
     if (limit > 0 && (this.#countByName.get(name) ?? 0) >= limit) {
-      this.#limited++;
+      this.#limited.set(name, (this.#limited.get(name) ?? 0) + 1);
       throw new LimitError(
         'ALERTMANAGER.ALERT_LIMIT',
         'alerts.per-alertname-limit',

@@ -1,6 +1,7 @@
-import { OperatingError } from '@pollux/base';
+import { defined, OperatingError } from '@pollux/base';
 import type { Matcher } from '@pollux/model';
-import { parseClassicMatchers } from './parse-classic.ts';
+import { MatcherError } from '../errors.ts';
+import { parseClassicMatcher, parseClassicMatchers } from './parse-classic.ts';
 import { parseUtf8Matchers } from './parse-utf8.ts';
 
 /** `fallback` is the default: UTF-8 first, the classic grammar where only it understands or where the two disagree. */
@@ -14,10 +15,33 @@ export type ParsedMatchers = {
 
 /** Throws MatcherError or PatternError. */
 export function parseMatchers(text: string, mode: MatcherMode): ParsedMatchers {
-  if (mode === 'classic') return { matchers: parseClassicMatchers(text), warning: null };
-  if (mode === 'utf8') return { matchers: parseUtf8Matchers(text), warning: null };
-  const utf8 = attempt(() => parseUtf8Matchers(text));
-  const classic = attempt(() => parseClassicMatchers(text));
+  return parsed(text, mode, { utf8: parseUtf8Matchers, classic: parseClassicMatchers });
+}
+
+/** A single one, without braces; by the classic grammar its value may hold commas. Throws MatcherError or PatternError. */
+export function parseMatcher(text: string, mode: MatcherMode): Matcher {
+  const { matchers } = parsed(text, mode, {
+    utf8: singleUtf8Matcher,
+    classic: (one) => [parseClassicMatcher(one)],
+  });
+  return defined(matchers[0], 'a single matcher');
+}
+
+function singleUtf8Matcher(text: string): readonly Matcher[] {
+  if (/^\s*\{/.test(text)) throw new MatcherError(`unexpected open or close brace: ${text}`);
+  const matchers = parseUtf8Matchers(text);
+  if (matchers.length !== 1) {
+    throw new MatcherError(`expected 1 matcher, found ${matchers.length}: ${text}`);
+  }
+  return matchers;
+}
+
+type Grammars = Readonly<Record<'utf8' | 'classic', (text: string) => readonly Matcher[]>>;
+
+function parsed(text: string, mode: MatcherMode, grammars: Grammars): ParsedMatchers {
+  if (mode !== 'fallback') return { matchers: grammars[mode](text), warning: null };
+  const utf8 = attempt(() => grammars.utf8(text));
+  const classic = attempt(() => grammars.classic(text));
   if (classic.matchers === null) {
     if (utf8.matchers === null) throw classic.error;
     return { matchers: utf8.matchers, warning: null };

@@ -23,6 +23,7 @@ import {
 } from '../runtime/role.ts';
 import { listen, observedRouter } from '../runtime/web.ts';
 import { ClusterTls } from './cluster-tls.ts';
+import { featuresOf, matcherModeOf } from './features.ts';
 import type { ALERTMANAGER_FLAGS } from './flags.ts';
 
 type Flags = FlagValues<typeof ALERTMANAGER_FLAGS>;
@@ -66,13 +67,16 @@ async function assemble(
 ): Promise<Omit<RunningRole, 'close'>> {
   const { env, log, registry } = context;
   const startedMs = env.clock.now();
+  const features = featuresOf(flags['enable-feature']);
+  const matcherMode = matcherModeOf(features);
+  for (const name of features) log.warn('Experimental feature enabled', { feature: name });
   const file = flags['config.file'];
   const load = (): AlertmanagerConfig => {
     const name = fileBeside(file);
     const beside = env.files.exists(name)
       ? { text: readTextFile(env.files, name), file: name }
       : null;
-    return readConfig(readTextFile(env.files, file), { file, beside });
+    return readConfig(readTextFile(env.files, file), { file, beside, matcherMode });
   };
   const first = load();
   const storageDirectory = resolve(flags['storage.path']);
@@ -122,6 +126,12 @@ async function assemble(
     maxSilences: flags['silences.max-silences'],
     maxSilenceBytes: flags['silences.max-silence-size-bytes'],
     getConcurrency: flags['web.get-concurrency'],
+    matcherMode,
+    metricLabels: {
+      alertNames: features.has('alert-names-in-metrics'),
+      receiverNames: features.has('receiver-name-in-metrics'),
+      groupKeys: features.has('group-key-in-metrics'),
+    },
   });
   const webhookFile = flags['dingtalk.config-file'];
   const webhook = new DingtalkWebhook({

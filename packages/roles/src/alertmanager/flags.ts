@@ -1,4 +1,5 @@
 import { LOG_FLAGS } from '../flags/flags.ts';
+import { FEATURE_NAMES } from './features.ts';
 
 /** Alertmanager's flags that are served, with its defaults. */
 export const ALERTMANAGER_FLAGS = {
@@ -155,6 +156,11 @@ export const ALERTMANAGER_FLAGS = {
     kind: 'string',
     fallback: '',
     help: 'Members talk only to members with the same label.',
+  },
+  'enable-feature': {
+    kind: 'string',
+    fallback: '',
+    help: `Experimental features to enable, comma separated: ${FEATURE_NAMES.join(', ')}.`,
   },
   'dingtalk.config-file': {
     kind: 'string',

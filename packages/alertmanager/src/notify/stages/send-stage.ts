@@ -47,11 +47,12 @@ export function sendStage(options: SendStageOptions): Stage {
 
 /** False when another member was faster. */
 async function deliver(options: SendStageOptions, batch: Batch): Promise<boolean> {
-  const { clock, metrics, integration, log } = options;
+  const { clock, integration, log } = options;
   const name = integration.receiver.integration;
+  const metrics = options.metrics.of(name, integration.receiver.groupName);
   const startMs = clock.monotonic();
   const tries = { count: 0 };
-  metrics.notifications.with(name).inc();
+  metrics.notifications.inc();
   try {
     const isSent = await sendUntilAccepted(options, batch, tries);
     const result = isSent ? 'sent' : 'sent by another member';
@@ -60,7 +61,7 @@ async function deliver(options: SendStageOptions, batch: Batch): Promise<boolean
     return isSent;
   } catch (error) {
     const reason = failureReason(error, batch.flush.signal);
-    metrics.failed.with(name, reason).inc();
+    metrics.failed(reason).inc();
     // What the end of the time cut short was told of attempt by attempt.
     const isFinal = !batch.flush.signal.aborted && !isRetryable(error);
     if (isFinal)
@@ -83,9 +84,10 @@ async function sendUntilAccepted(
   batch: Batch,
   tries: { count: number },
 ): Promise<boolean> {
-  const { clock, random, metrics, integration, log } = options;
+  const { clock, random, integration, log } = options;
   const { signal } = batch.flush;
   const name = integration.receiver.integration;
+  const metrics = options.metrics.of(name, integration.receiver.groupName);
   const notification = options.compose(batch);
   let pauseMs = FIRST_PAUSE_MS;
   let last: unknown = null;
@@ -93,14 +95,14 @@ async function sendUntilAccepted(
     if (signal.aborted) throw last ?? signal.reason;
     const startMs = clock.monotonic();
     tries.count++;
-    metrics.requests.with(name).inc();
+    metrics.requests.inc();
     try {
       await integration.send(notification, signal, batch.memory);
-      metrics.latency.with(name).observe((clock.monotonic() - startMs) / 1000);
+      metrics.latency.observe((clock.monotonic() - startMs) / 1000);
       return true;
     } catch (error) {
-      metrics.latency.with(name).observe((clock.monotonic() - startMs) / 1000);
-      metrics.requestsFailed.with(name).inc();
+      metrics.latency.observe((clock.monotonic() - startMs) / 1000);
+      metrics.requestsFailed.inc();
       const isRetried = isRetryable(error) && options.owed !== null;
       tellFailed(options, batch, { attempt: tries.count, error: errorText(error), isRetried });
       if (!isRetried) throw error;
