@@ -1,9 +1,8 @@
 import type { CommandFlags, Subcommand } from '../command/command-line.ts';
 import { goJson } from '../command/go-text.ts';
 import { type AlertJson, alertsJson, alertsTable } from './alert-format.ts';
-import { callApi } from './api.ts';
 import type { Around } from './around.ts';
-import { filtersOf, labelPair, labelsOf } from './matchers.ts';
+import { filtersOf, labelsOf, pairsOf } from './matchers.ts';
 import { timeOf } from './time-flag.ts';
 
 const STATES: CommandFlags = {
@@ -22,17 +21,17 @@ export const alertQuery: Subcommand<Around> = {
     receiver: { kind: 'text', short: 'r', help: 'Show alerts matching receiver (regex).' },
   },
   args: ['matcher-groups…?'],
-  run: async (call, { context, settings }) => {
+  run: async (call, { context, settings, api, matcherMode }) => {
     const isAnyAsked = Object.keys(STATES).some((state) => call.isOn(state));
     const query = new URLSearchParams();
     query.set('active', String(call.isOn('active') || !isAnyAsked));
-    for (const filter of filtersOf(call.args)) query.append('filter', filter);
+    for (const filter of filtersOf(call.args, matcherMode(call))) query.append('filter', filter);
     query.set('inhibited', String(call.isOn('inhibited')));
     if (call.has('receiver')) query.set('receiver', call.text('receiver'));
     query.set('silenced', String(call.isOn('silenced')));
     query.set('unprocessed', String(call.isOn('unprocessed')));
     const operation = { method: 'GET', template: '/alerts', name: 'getAlerts' } as const;
-    const found = (await callApi(context.env.net, settings(call), operation, {
+    const found = (await api(call, operation, {
       path: `/alerts?${query.toString()}`,
     })) as readonly AlertJson[];
     const { output, dateFormat } = settings(call);
@@ -53,9 +52,9 @@ export const alertAdd: Subcommand<Around> = {
     annotation: { kind: 'list', help: 'An annotation, as name=value.' },
   },
   args: ['labels…?'],
-  run: async (call, { context, settings }) => {
-    const labels = labelsOf(call.args);
-    const annotations = Object.fromEntries(call.list('annotation').map(labelPair));
+  run: async (call, { api, matcherMode }) => {
+    const labels = labelsOf(call.args, matcherMode(call));
+    const annotations = pairsOf(call.list('annotation'), 'annotations', matcherMode(call));
     const alert = {
       labels,
       annotations,
@@ -64,7 +63,7 @@ export const alertAdd: Subcommand<Around> = {
       ...(call.has('generator-url') ? { generatorURL: call.text('generator-url') } : {}),
     };
     const operation = { method: 'POST', template: '/alerts', name: 'postAlerts' } as const;
-    await callApi(context.env.net, settings(call), operation, { path: '/alerts', body: [alert] });
+    await api(call, operation, { path: '/alerts', body: [alert] });
     return 0;
   },
 };

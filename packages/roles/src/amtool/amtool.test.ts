@@ -50,11 +50,14 @@ describe('pollux amtool', () => {
   let home: string;
   let listener: Listener;
   let answer: { status: number; body: string };
+  /** In place of the one answer. */
+  let respond: ((target: string) => { status: number; body: string }) | null = null;
   let asked: { method: string; target: string; body: string; authorization: string }[] = [];
 
   beforeEach(async () => {
     home = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-amtool-'));
     asked = [];
+    respond = null;
     answer = { status: 200, body: '[]' };
     listener = await env.net.serveHttp(
       { at: { host: '127.0.0.1', port: 0 }, maxConnections: 10, readTimeoutMs: 5_000 },
@@ -62,7 +65,7 @@ describe('pollux amtool', () => {
         const body = new TextDecoder().decode(await request.body(1_000_000));
         const { method, target, headers } = request;
         asked.push({ method, target, body, authorization: headers.authorization ?? '' });
-        return answer;
+        return respond?.(target) ?? answer;
       },
     );
   });
@@ -72,11 +75,15 @@ describe('pollux amtool', () => {
   });
 
   const amtool = (args: readonly string[], stdin = '') =>
-    runInPlace(command, [`--alertmanager.url=http://127.0.0.1:${listener.address.port}`, ...args], {
-      env,
-      stdin,
-      variables: { HOME: home },
-    });
+    runInPlace(
+      command,
+      [
+        `--alertmanager.url=http://127.0.0.1:${listener.address.port}`,
+        '--no-version-check',
+        ...args,
+      ],
+      { env, stdin, variables: { HOME: home } },
+    );
 
   it('prints alerts as amtool does', async () => {
     const alert = {
@@ -195,16 +202,81 @@ describe('pollux amtool', () => {
       status: 1,
       stdout: '',
       stderr:
-        'amtool: error: [DELETE /silence/{silenceID}][500] deleteSilenceInternalServerError  silence not found\n\n',
+        'amtool: error: [DELETE /silence/{silenceID}][500] deleteSilenceInternalServerError "silence not found"\n\n',
     });
     expect(asked[0]).toMatchObject({ method: 'DELETE', target: `/api/v2/silence/${id}` });
   });
 
-  it('names what is supported when a subcommand is not, with its own exit status', async () => {
-    const { status, stderr } = await amtool(['silence', 'import']);
-    // Without a row of its own, the word would be a matcher of `silence query`.
-    expect(status).toBe(2);
-    expect(stderr).toContain('supported: silence add, silence expire, silence query');
+  it('imports silences, those that are unknown to the server as new ones, and counts what failed', async () => {
+    const silence = { ...SILENCES[0], matchers: [] };
+    const { status: _, updatedAt: __, ...posted } = silence;
+    const answers = [
+      { status: 404, body: '"silence not found"\n' },
+      { status: 200, body: '{"silenceID":"new"}' },
+      { status: 400, body: '"bad"\n' },
+    ];
+    respond = () => answers.shift() ?? { status: 500, body: '' };
+    const file = path.join(home, 'silences.json');
+    fs.writeFileSync(file, JSON.stringify([silence, { ...silence, id: '' }]));
+    expect(await amtool(['silence', 'import', '-w', '1', file])).toEqual({
+      status: 1,
+      stdout: 'new\n',
+      stderr:
+        'Error adding silence id=\'\': [POST /silences][400] postSilencesBadRequest "bad"\n' +
+        "amtool: error: couldn't import 1 out of 2 silences\n\n",
+    });
+    const { id: _id, ...anew } = posted;
+    expect(asked.map(({ body }) => JSON.parse(body) as unknown)).toEqual([posted, anew, anew]);
+  });
+
+  it('imports from standard input, and says what is no JSON', async () => {
+    answer = { status: 200, body: '{"silenceID":"x"}' };
+    const text = JSON.stringify([SILENCES[0]]);
+    expect((await amtool(['silence', 'import', '--force'], text)).stdout).toBe('x\n');
+    expect(asked[0]?.body).not.toContain('"id"');
+    expect((await amtool(['silence', 'import'], 'hello')).stderr).toBe(
+      "amtool: error: couldn't unmarshal input data, is it JSON?: invalid character 'h' looking for beginning of value\n\n",
+    );
+  });
+
+  it('updates a silence by reading and posting it again', async () => {
+    const answers = [JSON.stringify(SILENCES[0]), '{"silenceID":"c"}'];
+    respond = () => ({ status: 200, body: answers.shift() ?? '' });
+    const { stdout } = await amtool(['silence', 'update', '-d', '2h', '-c', 'other', '-q', 'b']);
+    expect(stdout).toBe('c\n');
+    expect(JSON.parse(asked[1]?.body ?? '')).toMatchObject({
+      id: 'b',
+      comment: 'other',
+      startsAt: '2026-11-22T11:27:18.327Z',
+      endsAt: '2026-11-22T13:27:18.327Z',
+    });
+  });
+
+  it('warns of a server of another version, once', async () => {
+    respond = (target) => ({
+      status: 200,
+      body: target.endsWith('/status') ? '{"versionInfo":{"version":"0.25.0"}}' : '[]',
+    });
+    const { stderr } = await amtool(['--version-check', 'alert']);
+    expect(stderr).toMatch(
+      /^Warning: amtool version \(0\.34\.\d+\) and alertmanager version \(0\.25\.0\) are different\.\n$/,
+    );
+    expect((await amtool(['alert'])).stderr).toBe('');
+  });
+
+  it('knows the features of 0.34 and refuses others', async () => {
+    const refusal = async (list: string): Promise<string> =>
+      (await amtool([`--enable-feature=${list}`, 'alert'])).stderr;
+    expect(await refusal('classic-mode,group-key-in-metrics')).toBe('');
+    expect(await refusal('nosuch')).toContain("unknown option 'nosuch' for --enable-feature");
+    expect(await refusal('classic-mode,utf8-strict-mode')).toContain('cannot have both');
+  });
+
+  it('needs an address of the server', async () => {
+    const options = { env, variables: { HOME: home } };
+    expect((await runInPlace(command, ['alert'], options)).stderr).toBe(
+      'amtool: error: required flag --alertmanager.url not provided\n',
+    );
   });
 
   it('takes defaults from the configuration file, the person’s before the machine’s', async () => {
@@ -212,7 +284,7 @@ describe('pollux amtool', () => {
     const url = `http://u:p%40@127.0.0.1:${listener.address.port}/prefix/`;
     fs.writeFileSync(
       path.join(home, '.config/amtool/config.yml'),
-      `alertmanager.url: "${url}"\nauthor: someone\ncomment_required: false\noutput: json\n`,
+      `alertmanager.url: "${url}"\nauthor: someone\ncomment_required: false\noutput: json\nversion-check: false\n`,
     );
     const options = { env, variables: { HOME: home } };
     expect((await runInPlace(command, ['alert'], options)).stdout).toBe('[]\n');

@@ -1,4 +1,5 @@
 import { type Net, OperatingError } from '@pollux/base';
+import { goJson } from '../command/go-text.ts';
 import { bodyText, callServer } from '../command/http-call.ts';
 import type { Settings } from './settings.ts';
 
@@ -9,6 +10,16 @@ export type Operation = {
   readonly template: string;
   readonly name: string;
 };
+
+/** The server refused. */
+export class ApiRefusal extends OperatingError {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super('ROLES.AMTOOL', message);
+    this.status = status;
+  }
+}
 
 const STATUS_NAMES: Readonly<Record<number, string>> = {
   400: 'BadRequest',
@@ -52,9 +63,11 @@ export async function callApi(
     );
   }
   const detail = messageOf(text);
-  throw new OperatingError(
-    'ROLES.AMTOOL',
-    `[${method} ${template}][${response.status}] ${name}${statusName} ${detail === '' ? '' : ` ${detail}`}`,
+  // The description of the API gives "not found" no content.
+  const isTold = response.status !== 404 && detail !== '';
+  throw new ApiRefusal(
+    response.status,
+    `[${method} ${template}][${response.status}] ${name}${statusName}${isTold ? ` ${goJson(detail)}` : ''}`,
   );
 }
 

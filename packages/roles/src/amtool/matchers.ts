@@ -1,22 +1,35 @@
-import { parseMatchers } from '@pollux/alertmanager';
+import { type MatcherMode, parseMatcher } from '@pollux/alertmanager';
 import { OperatingError } from '@pollux/base';
 import { compareText, type Matcher, quoteText } from '@pollux/model';
 
 /** Matchers of the arguments; a first one that is none is taken as the name of an alert. Throws MatcherError. */
-export function matchersOf(args: readonly string[]): readonly Matcher[] {
-  return withAlertName(args).flatMap((text) => parseMatchers(text, 'fallback').matchers);
+export function matchersOf(args: readonly string[], mode: MatcherMode): readonly Matcher[] {
+  return withAlertName(args, mode).map((text) => parseMatcher(text, mode));
 }
 
 /** Arguments as the API's `filter` takes them. */
-export function filtersOf(args: readonly string[]): readonly string[] {
-  return withAlertName(args);
+export function filtersOf(args: readonly string[], mode: MatcherMode): readonly string[] {
+  return withAlertName(args, mode);
 }
 
-/** `name=value` pairs; a first argument without `=` is the name of the alert. */
-export function labelsOf(args: readonly string[]): Record<string, string> {
-  const [first, ...rest] = args;
-  const named = first === undefined || first.includes('=') ? args : [`alertname=${first}`, ...rest];
-  return Object.fromEntries(named.map(labelPair));
+/** Labels of an alert; a first argument that is no matcher is its name. */
+export function labelsOf(args: readonly string[], mode: MatcherMode): Record<string, string> {
+  return pairsOf(withAlertName(args, mode), 'labels', mode);
+}
+
+/** `name=value` pairs, written as matchers are. `what` names them in the refusal of another operator. */
+export function pairsOf(
+  args: readonly string[],
+  what: string,
+  mode: MatcherMode,
+): Record<string, string> {
+  return Object.fromEntries(
+    args.map((text) => {
+      const matcher = parseMatcher(text, mode);
+      if (matcher.operator === '=') return [matcher.name, matcher.value] as const;
+      throw new OperatingError('ROLES.AMTOOL', `${what} must be specified as key=value pairs`);
+    }),
+  );
 }
 
 export function labelPair(text: string): readonly [string, string] {
@@ -30,15 +43,15 @@ export function sortedMatchers(matchers: readonly Matcher[]): readonly Matcher[]
   return [...matchers].sort((a, b) => compareText(a.name, b.name) || compareText(a.value, b.value));
 }
 
-function withAlertName(args: readonly string[]): readonly string[] {
+function withAlertName(args: readonly string[], mode: MatcherMode): readonly string[] {
   const [first, ...rest] = args;
-  if (first === undefined || isMatcher(first)) return args;
+  if (first === undefined || isMatcher(first, mode)) return args;
   return [`alertname=${quoteText(first)}`, ...rest];
 }
 
-function isMatcher(text: string): boolean {
+function isMatcher(text: string, mode: MatcherMode): boolean {
   try {
-    parseMatchers(text, 'fallback');
+    parseMatcher(text, mode);
     return true;
   } catch (error) {
     // Something with an operator was meant as a matcher; its fault is told when it is parsed for use.

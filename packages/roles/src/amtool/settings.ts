@@ -1,8 +1,21 @@
-import { type Files, type Headers, OperatingError, type TlsClientOptions } from '@pollux/base';
+import type { MatcherMode } from '@pollux/alertmanager';
+import {
+  errorText,
+  type Files,
+  type Headers,
+  OperatingError,
+  type TlsClientOptions,
+} from '@pollux/base';
 import { type ConfigNode, parseYaml, strictContext } from '@pollux/config';
 import { clientConfig, clientSettings } from '@pollux/http';
+import {
+  FEATURE_NAMES,
+  type Feature,
+  featuresOf,
+  matcherModeOf,
+} from '../alertmanager/features.ts';
 import type { CommandContext } from '../command/command.ts';
-import { type Call, type CommandFlags, UsageError } from '../command/command-line.ts';
+import { type Call, type CommandFlags, FatalError, UsageError } from '../command/command-line.ts';
 import { goDurationMs } from '../command/go-duration.ts';
 import { parsedUrl, urlBelow } from '../command/http-call.ts';
 import { readTextFile } from '../runtime/read-file.ts';
@@ -25,7 +38,11 @@ export const GLOBAL_FLAGS: CommandFlags = {
   'http.config.file': { kind: 'text', help: 'HTTP client configuration file.' },
   'version-check': {
     kind: 'switch',
-    help: 'Accepted for scripts; the API has one version, nothing is compared.',
+    help: 'Warn when the version of the Alertmanager is another one (on; --no-version-check).',
+  },
+  'enable-feature': {
+    kind: 'text',
+    help: `Experimental features, comma separated: ${FEATURE_NAMES.join(', ')}.`,
   },
 };
 
@@ -39,8 +56,12 @@ export type Settings = {
   readonly requiresComment: boolean;
   readonly headers: Headers;
   readonly tls: TlsClientOptions | null;
+  readonly checksVersion: boolean;
+  readonly matcherMode: MatcherMode;
 };
 
+/** No address at all; an empty one is the default of Alertmanager. */
+const NONE = '\0';
 const DEFAULT_DATE_FORMAT = '2006-01-02 15:04:05 MST';
 
 /** What the flags say, else the configuration files, else the default. Throws UsageError and ConfigError. */
@@ -52,8 +73,11 @@ export function settingsOf(call: Call, context: CommandContext): Settings {
   const output = pick('output', 'simple');
   if (!isOutput(output))
     throw new UsageError(`enum value must be one of simple,extended,json, got '${output}'`);
-  const address = pick('alertmanager.url', 'http://localhost:9093');
-  const url = parsedUrl(address.includes('://') ? address : `http://${address}`);
+  const address = pick('alertmanager.url', NONE);
+  if (address === NONE) throw new FatalError('required flag --alertmanager.url not provided');
+  const url = parsedUrl(
+    address.includes('://') ? address : `http://${address || 'localhost:9093'}`,
+  );
   const client = httpClient(files, pick('http.config.file', ''));
   return {
     server: urlBelow(`${url.protocol}//${url.host}${url.pathname}`, ''),
@@ -64,7 +88,24 @@ export function settingsOf(call: Call, context: CommandContext): Settings {
     requiresComment: pick('require-comment', pick('comment_required', 'true')) !== 'false',
     headers: { ...credentials(url), ...client.headers },
     tls: client.tls ?? null,
+    checksVersion: pick('version-check', 'true') !== 'false',
+    matcherMode: matcherModeOf(featuresOf(pick('enable-feature', ''))),
   };
+}
+
+/** Whether a server is told of, by a flag or a configuration file. */
+export function hasServer(call: Call, context: CommandContext): boolean {
+  if (call.has('alertmanager.url')) return true;
+  return configuredFlags(context.env.files, context.variables.HOME ?? '').has('alertmanager.url');
+}
+
+/** Throws UsageError for names that are none. */
+export function amtoolFeatures(call: Call): ReadonlySet<Feature> {
+  try {
+    return featuresOf(call.text('enable-feature'));
+  } catch (error) {
+    throw new UsageError(`error parsing the feature flag list: ${errorText(error)}`);
+  }
 }
 
 /** Settings of the first configuration file that gives them: the person's own goes before the machine's. */
@@ -91,6 +132,7 @@ function scalars(node: ConfigNode): readonly (readonly [string, string])[] {
 
 function httpClient(files: Files, file: string): ReturnType<typeof clientSettings> {
   if (file === '') return { headers: {} };
+  if (!files.exists(file)) throw new UsageError(`path '${file}' does not exist`);
   const config = clientConfig(parseYaml(readTextFile(files, file), file), '', strictContext());
   try {
     return clientSettings(config, files, resolverOf(file));

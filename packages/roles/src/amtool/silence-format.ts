@@ -1,6 +1,7 @@
-import { quoteText } from '@pollux/model';
+import { compareText, quoteText } from '@pollux/model';
 import { inColumns } from '../command/columns.ts';
-import { timeByLayout } from '../command/go-text.ts';
+import { goJson, timeByLayout } from '../command/go-text.ts';
+import type { Settings } from './settings.ts';
 
 export type MatcherJson = {
   readonly isEqual?: boolean;
@@ -14,6 +15,7 @@ export type SilenceJson = {
   readonly id: string;
   readonly status: { readonly state: string };
   readonly updatedAt: string;
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly comment: string;
   readonly createdBy: string;
   readonly endsAt: string;
@@ -21,29 +23,45 @@ export type SilenceJson = {
   readonly startsAt: string;
 };
 
+/** What a list of silences looks like by the flags; ids alone when quiet. */
+export function silencesText(
+  silences: readonly SilenceJson[],
+  isQuiet: boolean,
+  { output, dateFormat }: Pick<Settings, 'output' | 'dateFormat'>,
+): string {
+  if (isQuiet) return silences.map(({ id }) => `${id}\n`).join('');
+  if (output === 'json') return `${goJson(silencesJson(silences))}\n`;
+  return silencesTable(silences, output, dateFormat);
+}
+
 /** Members in the order of amtool's own encoder. */
-export function silencesJson(silences: readonly SilenceJson[]): unknown {
+function silencesJson(silences: readonly SilenceJson[]): unknown {
   return silences.map(
-    ({ id, status, updatedAt, comment, createdBy, endsAt, matchers, startsAt }) => ({
+    ({ id, status, updatedAt, annotations = {}, comment, createdBy, endsAt, ...rest }) => ({
       id,
       status: { state: status.state },
       updatedAt,
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations: sortedTexts(annotations) }),
       comment,
       createdBy,
       endsAt,
-      matchers: matchers.map(({ isEqual = true, isRegex, name, value }) => ({
+      matchers: rest.matchers.map(({ isEqual = true, isRegex, name, value }) => ({
         isEqual,
         isRegex,
         name,
         value,
       })),
-      startsAt,
+      startsAt: rest.startsAt,
     }),
   );
 }
 
+function sortedTexts(texts: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(texts).sort(([a], [b]) => compareText(a, b)));
+}
+
 /** First to end first. */
-export function silencesTable(
+function silencesTable(
   silences: readonly SilenceJson[],
   output: 'simple' | 'extended',
   dateFormat: string,

@@ -1,15 +1,19 @@
 import { OperatingError } from '@pollux/base';
 import { parseDuration } from '@pollux/model';
 import type { Call, Subcommand } from '../command/command-line.ts';
-import { goJson } from '../command/go-text.ts';
-import { callApi, type Operation } from './api.ts';
+import { goDurationMs } from '../command/go-duration.ts';
+import type { Operation } from './api.ts';
 import type { Around } from './around.ts';
-import { filtersOf, matchersOf } from './matchers.ts';
-import { type SilenceJson, silencesJson, silencesTable } from './silence-format.ts';
+import { filtersOf, matchersOf, pairsOf } from './matchers.ts';
+import { type SilenceJson, silencesText } from './silence-format.ts';
 import { timeOf } from './time-flag.ts';
 
 const GET: Operation = { method: 'GET', template: '/silences', name: 'getSilences' };
-const POST: Operation = { method: 'POST', template: '/silences', name: 'postSilences' };
+export const POST_SILENCE: Operation = {
+  method: 'POST',
+  template: '/silences',
+  name: 'postSilences',
+};
 const DELETE: Operation = {
   method: 'DELETE',
   template: '/silence/{silenceID}',
@@ -24,20 +28,18 @@ export const silenceQuery: Subcommand<Around> = {
     expired: { kind: 'switch', help: 'Show expired silences instead of active.' },
     quiet: { kind: 'switch', short: 'q', help: 'Only show silence ids.' },
     'created-by': { kind: 'text', help: 'Show silences that belong to this creator.' },
+    id: { kind: 'text', help: 'Get a single silence by its ID.' },
     within: { kind: 'text', help: 'Show silences that expire or have expired within a duration.' },
   },
   args: ['matcher-groups…?'],
-  run: async (call, { context, settings }) => {
+  run: async (call, { context, settings, api, matcherMode }) => {
     const accepts = silenceFilter(call, context.env.clock.now());
     const query = new URLSearchParams();
-    for (const filter of filtersOf(call.args)) query.append('filter', filter);
+    for (const filter of filtersOf(call.args, matcherMode(call))) query.append('filter', filter);
     const path = query.size === 0 ? '/silences' : `/silences?${query.toString()}`;
-    const all = await callApi(context.env.net, settings(call), GET, { path });
+    const all = await api(call, GET, { path });
     const found = (all as readonly SilenceJson[]).filter(accepts);
-    const { output, dateFormat } = settings(call);
-    if (call.isOn('quiet')) context.stdout.write(found.map(({ id }) => `${id}\n`).join(''));
-    else if (output === 'json') context.stdout.write(`${goJson(silencesJson(found))}\n`);
-    else context.stdout.write(silencesTable(found, output, dateFormat));
+    context.stdout.write(silencesText(found, call.isOn('quiet'), settings(call)));
     return 0;
   },
 };
@@ -52,10 +54,11 @@ export const silenceAdd: Subcommand<Around> = {
     start: { kind: 'text', help: 'When the silence should start, RFC3339.' },
     end: { kind: 'text', help: 'When the silence should end (overrides duration), RFC3339.' },
     comment: { kind: 'text', short: 'c', help: 'A comment to help describe the silence.' },
+    annotation: { kind: 'list', help: 'An annotation of the silence, as name=value.' },
   },
   args: ['matcher-groups…?'],
-  run: async (call, { context, settings }) => {
-    const matchers = matchersOf(call.args);
+  run: async (call, { context, settings, api, matcherMode }) => {
+    const matchers = matchersOf(call.args, matcherMode(call));
     if (matchers.length === 0) throw refused('no matchers specified');
     const { startMs, endMs } = silenceTimes(call, context.env.clock.now());
     const { author, requiresComment } = settings(call);
@@ -75,8 +78,11 @@ export const silenceAdd: Subcommand<Around> = {
       endsAt: new Date(endMs).toISOString(),
       createdBy: call.text('author') || author || context.userName,
       comment: call.text('comment'),
+      ...(call.has('annotation')
+        ? { annotations: pairsOf(call.list('annotation'), 'annotations', matcherMode(call)) }
+        : {}),
     };
-    const answer = await callApi(context.env.net, settings(call), POST, {
+    const answer = await api(call, POST_SILENCE, {
       path: '/silences',
       body,
     });
@@ -89,11 +95,11 @@ export const silenceExpire: Subcommand<Around> = {
   words: ['silence', 'expire'],
   help: 'Expire an alertmanager silence.',
   args: ['silence-ids…?'],
-  run: async (call, { context, settings }) => {
+  run: async (call, { api }) => {
     if (call.args.length === 0) throw refused('no silence IDs specified');
     for (const id of call.args) {
       const path = `/silence/${encodeURIComponent(id)}`;
-      await callApi(context.env.net, settings(call), DELETE, { path });
+      await api(call, DELETE, { path });
     }
     return 0;
   },
@@ -101,13 +107,15 @@ export const silenceExpire: Subcommand<Around> = {
 
 function silenceFilter(call: Call, nowMs: number): (silence: SilenceJson) => boolean {
   const isExpired = call.isOn('expired');
-  const withinMs = call.has('within') ? duration(call.text('within')) : 0;
+  const withinMs = call.has('within') ? goDurationMs(call.text('within')) : 0;
   const creator = call.text('created-by');
-  return ({ endsAt, createdBy }) => {
+  const wantedId = call.text('id');
+  return ({ id, endsAt, createdBy }) => {
     const endMs = Date.parse(endsAt);
     if (isExpired ? endMs > nowMs : endMs < nowMs) return false;
     if (withinMs > 0 && (isExpired ? endMs < nowMs - withinMs : endMs > nowMs + withinMs))
       return false;
+    if (wantedId !== '' && id !== wantedId) return false;
     return creator === '' || creator === createdBy;
   };
 }
@@ -125,7 +133,7 @@ function silenceTimes(
   return { startMs, endMs };
 }
 
-function duration(text: string): number {
+export function duration(text: string): number {
   try {
     return parseDuration(text);
   } catch (error) {
@@ -134,6 +142,6 @@ function duration(text: string): number {
   }
 }
 
-function refused(message: string): OperatingError {
+export function refused(message: string): OperatingError {
   return new OperatingError('ROLES.AMTOOL', message);
 }

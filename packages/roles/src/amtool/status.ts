@@ -1,7 +1,7 @@
 import { inColumns } from '../command/columns.ts';
 import type { Call, Subcommand } from '../command/command-line.ts';
 import { goJson } from '../command/go-text.ts';
-import { callApi, type Operation } from './api.ts';
+import type { Operation } from './api.ts';
 import type { Around } from './around.ts';
 
 const GET: Operation = { method: 'GET', template: '/status', name: 'getStatus' };
@@ -64,7 +64,7 @@ export const configShow: Subcommand<Around> = {
   },
 };
 
-export async function statusOf(call: Call, { context, settings }: Around): Promise<StatusJson> {
-  const answer = await callApi(context.env.net, settings(call), GET, { path: '/status' });
+export async function statusOf(call: Call, { api }: Around): Promise<StatusJson> {
+  const answer = await api(call, GET, { path: '/status' });
   return answer as StatusJson;
 }

@@ -1,4 +1,5 @@
 import { NotificationTemplates, templateDataFromJson } from '@pollux/alertmanager';
+import { OperatingError } from '@pollux/base';
 import type { Subcommand } from '../command/command-line.ts';
 import { readTextFile } from '../runtime/read-file.ts';
 import type { Around } from './around.ts';
@@ -30,8 +31,11 @@ export const templateRender: Subcommand<Around> = {
   run: async (call, { context }) => {
     const { env, stdout } = context;
     const templates = NotificationTemplates.load(env, call.list('template.glob'), '.');
+    const file = call.text('template.data');
+    if (file !== '' && !env.files.exists(file))
+      throw new OperatingError('ROLES.AMTOOL', `open ${file}: no such file or directory`);
     const data = call.has('template.data')
-      ? readTextFile(env.files, call.text('template.data'))
+      ? readTextFile(env.files, file)
       : JSON.stringify(exampleData(env.clock.now()));
     const type = call.text('template.type') === 'html' ? 'html' : 'text';
     stdout.write(templates.preview(call.text('template.text'), templateDataFromJson(data), type));

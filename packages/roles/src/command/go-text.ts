@@ -90,3 +90,13 @@ export function goJson(value: unknown, indent?: string): string {
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
+
+/** Why a text is no JSON, in Go's words where it begins wrongly or is empty, else in the engine's. */
+export function jsonFault(text: string, error: unknown): string {
+  const [first] = text.trimStart();
+  if (first === undefined) return 'EOF';
+  if (!/[[{"tfn\d-]/.test(first)) {
+    return `invalid character ${first === "'" ? "'\\''" : `'${first}'`} looking for beginning of value`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
