@@ -14,6 +14,7 @@ import { marshalConfig } from './config/marshal.ts';
 import { UPSTREAM_KINDS } from './config/receiver-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { groupKeysOf } from './dispatch/group-keys.ts';
+import { Doctor } from './doctor/doctor.ts';
 import type { JournaledState } from './durable/alert-memory.ts';
 import { NotifyEvents } from './events/notify-events.ts';
 import { DeliveriesUnderWay } from './explain/deliveries-under-way.ts';
@@ -69,6 +70,7 @@ export class Alertmanager {
   readonly #autoEnd: AutoEnd;
   readonly #silencesBeyond: SilencesBeyond;
   readonly #recurringFile: SnapshotFile;
+  readonly #doctor: Doctor;
   readonly #notifyMetrics: NotifyMetrics;
   readonly #alertCounters: AlertCounters;
   readonly #reloadGauges: ReloadGauges;
@@ -122,6 +124,10 @@ export class Alertmanager {
       groupKeysOf: (alert) => (this.#live === null ? [] : groupKeysOf(this.#live.route, alert)),
     });
     this.#silencesBeyond = new SilencesBeyond({ ...options, silences: this.#silences, events });
+    const { clock, random } = env;
+    this.#doctor = new Doctor({ clock, random, log, cluster, version: options.version });
+    const doctorChannel = cluster.addState('pollux_doctor', this.#doctor);
+    this.#doctor.connect((data) => doctorChannel.broadcast(data));
     const silenceChannel = cluster.addState('sil', this.#silences);
     this.#silences.connect((data) => silenceChannel.broadcast(data));
     const logChannel = cluster.addState('nfl', this.#notificationLog);
@@ -317,6 +323,7 @@ export class Alertmanager {
       ...v2,
       peerTimeoutMs: this.#options.peerTimeoutMs,
       testsUnderWay: new Set<string>(),
+      doctor: this.#doctor,
       tryConfig: (config: AlertmanagerConfig) => {
         this.prepare(config);
       },

@@ -13,6 +13,24 @@ export interface ClusterChannel {
   broadcast(data: Uint8Array): void;
 }
 
+/** Whether a way to a member works, and why not. */
+export type LinkState = {
+  readonly isReachable: boolean;
+  readonly roundTripMs: number | null;
+  readonly error: string;
+};
+
+/** What this member sees of another. */
+export type MemberLink = {
+  readonly name: string;
+  readonly address: string;
+  readonly isSuspected: boolean;
+  readonly udp: LinkState;
+  readonly tcp: LinkState;
+  /** How long ago anything came from it over UDP, ms; null when nothing ever did. */
+  readonly lastContactMs: number | null;
+};
+
 /**
  * What the room needs of a cluster; the composition root binds it to gossip. Declared here because rooms of one floor
  * do not import each other.
@@ -34,6 +52,14 @@ export interface ClusterPort {
   status(): 'ready' | 'settling' | 'disabled';
   /** Resolves once membership and state have settled; rejects when `signal` aborts. */
   settled(signal: AbortSignal): Promise<void>;
+  /** Tries both ways to every other member; takes `timeoutMs` at most. */
+  diagnose(timeoutMs: number): Promise<readonly MemberLink[]>;
+  /** Members that claimed a name that another has, the last ones; `timeMs` by the wall clock. */
+  conflicts(): readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly timeMs: number;
+  }[];
   /** Registers a state under its key; before the cluster joins, else the first full state misses it. */
   addState(key: string, part: ClusterStatePart): ClusterChannel;
 }
@@ -47,5 +73,7 @@ export const NO_CLUSTER: ClusterPort = {
   caughtUp: async () => {},
   status: () => 'disabled',
   settled: async () => {},
+  diagnose: async () => [],
+  conflicts: () => [],
   addState: () => ({ broadcast: () => {} }),
 };

@@ -1,5 +1,6 @@
 import type { AlertProvider } from '../alert/alert-provider.ts';
 import type { AlertmanagerConfig } from '../config/config.ts';
+import type { Doctor } from '../doctor/doctor.ts';
 import type { ExplainSources } from '../explain/explain-sources.ts';
 import type { History } from '../history/history.ts';
 import type { MatcherMode } from '../matcher/parse.ts';
@@ -10,6 +11,9 @@ export type ApiV3 = ExplainSources & {
   readonly provider: AlertProvider;
   readonly history: History;
   readonly silencesBeyond: SilencesBeyond;
+  readonly doctor: Doctor;
+  /** Of this program. */
+  readonly version: string;
   /** Names of receivers to which a test is being sent. */
   readonly testsUnderWay: Set<string>;
   readonly externalUrl: string;

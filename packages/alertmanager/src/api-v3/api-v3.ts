@@ -1,6 +1,7 @@
 import type { HttpResponse } from '@pollux/base';
 import type { Exchange, Router } from '@pollux/http';
 import type { ConcurrencyLimit } from '../api/concurrency-limit.ts';
+import { answer } from '../api/respond.ts';
 import {
   deleteAcknowledgement,
   getAcknowledgement,
@@ -10,6 +11,7 @@ import {
 import { getAlertsV3 } from './alerts-api.ts';
 import type { ApiV3 } from './api-v3-options.ts';
 import { postConfigCheck } from './config-api.ts';
+import { getDoctor } from './doctor-api.ts';
 import { getExplanation, postExplanation } from './explain-api.ts';
 import { guarded } from './guarded.ts';
 import { getHistory } from './history-api.ts';
@@ -34,6 +36,7 @@ export function registerApiV3(router: Router, api: ApiV3, limit: ConcurrencyLimi
       guarded((exchange) => handler(api, exchange)),
     );
   };
+  router.on('OPTIONS', '/api/v3/*', async () => answer(200, {}));
   read('/alerts', getAlertsV3);
   read('/acknowledgements', getAcknowledgements);
   read('/acknowledgements/:id', getAcknowledgement);
@@ -48,6 +51,7 @@ export function registerApiV3(router: Router, api: ApiV3, limit: ConcurrencyLimi
   change('POST', '/templates/preview', postTemplatePreview);
   change('POST', '/receivers/:name/test', postReceiverTest);
   change('POST', '/config/check', postConfigCheck);
+  read('/doctor', getDoctor);
   read('/explain', getExplanation);
   read('/history', getHistory);
   change('POST', '/explain', postExplanation);

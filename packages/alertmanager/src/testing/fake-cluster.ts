@@ -1,5 +1,11 @@
 import type { Clock } from '@pollux/base';
-import type { ClusterChannel, ClusterPort, ClusterStatePart } from '../cluster-port.ts';
+import type {
+  ClusterChannel,
+  ClusterPort,
+  ClusterStatePart,
+  LinkState,
+  MemberLink,
+} from '../cluster-port.ts';
 
 /** Members that reach each other after `delayMs`; a dead one is noticed after `detectionMs`. For tests. */
 export class FakeCluster {
@@ -41,6 +47,8 @@ export class FakeMember implements ClusterPort {
   isGone = false;
   /** Sends and receives nothing while set. */
   isCutOff = false;
+  /** Pings over UDP do not reach it while set. */
+  isUdpBlocked = false;
   readonly parts = new Map<string, ClusterStatePart>();
   readonly listeners = new Set<() => void>();
   readonly #cluster: FakeCluster;
@@ -102,6 +110,29 @@ export class FakeMember implements ClusterPort {
     }
   }
 
+  /** UDP to a member that has it blocked is lost; a dead or cut-off one does not answer at all. */
+  diagnose(): Promise<readonly MemberLink[]> {
+    return Promise.resolve(
+      this.#cluster.members
+        .filter((other) => other !== this && !other.isGone)
+        .map((other): MemberLink => {
+          const isThere = other.isAlive && !other.isCutOff && !this.isCutOff;
+          return {
+            name: other.name,
+            address: `${other.name}:9094`,
+            isSuspected: !other.isAlive,
+            udp: link(isThere && !other.isUdpBlocked),
+            tcp: link(isThere),
+            lastContactMs: null,
+          };
+        }),
+    );
+  }
+
+  conflicts(): readonly [] {
+    return [];
+  }
+
   addState(key: string, part: ClusterStatePart): ClusterChannel {
     this.parts.set(key, part);
     return { broadcast: (data) => this.#broadcast(key, data.slice()) };
@@ -116,4 +147,10 @@ export class FakeMember implements ClusterPort {
       });
     }
   }
+}
+
+function link(isReachable: boolean): LinkState {
+  return isReachable
+    ? { isReachable, roundTripMs: 1, error: '' }
+    : { isReachable, roundTripMs: null, error: 'no answer within 2000 ms' };
 }

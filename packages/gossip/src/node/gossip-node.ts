@@ -19,6 +19,7 @@ import type { DecodedPacket } from '../wire/packet.ts';
 import type { StreamMessage } from '../wire/stream.ts';
 import { CatchUp } from './catch-up.ts';
 import { deferred } from './deferred.ts';
+import { Diagnosis, type MemberLink, type NameConflict } from './diagnosis.ts';
 import { Exchange } from './exchange.ts';
 import { GossipMetrics } from './metrics.ts';
 import {
@@ -63,6 +64,7 @@ export class GossipNode {
   readonly #catchUp: CatchUp;
   readonly #listeners = new Set<() => void>();
   readonly #book = new PeerBook();
+  readonly #diagnosis: Diagnosis;
   readonly #abort = new AbortController();
   readonly #settled = deferred<void>();
   #swim: SwimState | null = null;
@@ -90,6 +92,11 @@ export class GossipNode {
     });
     this.#metrics.nameSelf(this.name);
     this.#transport = this.#newTransport();
+    this.#diagnosis = new Diagnosis({
+      clock: env.clock,
+      random: env.random,
+      transport: this.#transport,
+    });
     this.#states = new SharedStates({
       clock: env.clock,
       log: this.#log,
@@ -211,6 +218,28 @@ export class GossipNode {
     return this.#status;
   }
 
+  /** Tries both ways to every other member; takes `timeoutMs` at most. */
+  diagnose(timeoutMs: number): Promise<readonly MemberLink[]> {
+    return Promise.all(
+      this.#others().map(async (member): Promise<MemberLink> => {
+        const { name } = member;
+        const to = socketAddress(member);
+        const [udp, tcp] = await Promise.all([
+          this.#diagnosis.udp(name, to, timeoutMs),
+          this.#diagnosis.tcp(name, to, timeoutMs),
+        ]);
+        const address = addressOf(member);
+        const lastContactMs = this.#diagnosis.lastContactMs(address);
+        return { name, address, isSuspected: member.state === 'suspect', udp, tcp, lastContactMs };
+      }),
+    );
+  }
+
+  /** Members that claimed a name that another has; the last twenty. */
+  conflicts(): readonly NameConflict[] {
+    return this.#diagnosis.conflicts;
+  }
+
   /** Calls back after each change of {@link peers}, until the returned function is called. */
   onMembership(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -318,6 +347,7 @@ export class GossipNode {
         return;
       case 'conflict':
         this.#metrics.conflicts.inc();
+        this.#diagnosis.noteConflict(action.node, addressOf(action.at));
         this.#log.warn('two members have the same name', {
           peer: action.node,
           addr: addressOf(action.at),
@@ -357,7 +387,11 @@ export class GossipNode {
     const address = parseIp(from.host);
     if (address === null) return;
     const source = { address, port: from.port };
-    for (const message of packet.messages) this.#step({ kind: 'message', message, from: source });
+    this.#diagnosis.noteContact(formatAddress(formatIp(address), from.port));
+    for (const message of packet.messages) {
+      if (this.#diagnosis.takes(message)) continue;
+      this.#step({ kind: 'message', message, from: source });
+    }
   }
 
   #onStream(

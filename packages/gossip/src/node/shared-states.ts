@@ -10,6 +10,9 @@ import {
 import type { GossipMetrics } from './metrics.ts';
 import type { Change } from './stream-lanes.ts';
 
+/** Keys that every Alertmanager knows; their parts are sent also when they are empty, as it does. */
+const UPSTREAM_KEYS: ReadonlySet<string> = new Set(['nfl', 'sil']);
+
 /** Parts up to this size go by gossip, larger ones over TCP to every member: half of a packet. */
 const MAX_GOSSIPED_PART_BYTES = 700;
 
@@ -136,7 +139,11 @@ export class SharedStates {
   /** The user state of a push/pull. */
   fullState(): Uint8Array {
     const parts: Part[] = [];
-    for (const [key, part] of this.#parts) parts.push({ key, data: part.marshal() });
+    for (const [key, part] of this.#parts) {
+      const data = part.marshal();
+      // The Go program warns of each key that it does not know: one without content is not worth that.
+      if (data.length > 0 || UPSTREAM_KEYS.has(key)) parts.push({ key, data });
+    }
     const state = encodeFullState(parts);
     const { metrics } = this.#options;
     metrics.sent.with('full_state').inc();

@@ -65,6 +65,8 @@ export class Materialiser {
         await this.#make(item);
         this.#lookedMs.set(item.id, nowMs);
       }
+      // Also those made in the moment in which another member took theirs back.
+      for (const { id } of recurring.deleted()) this.endOf(id);
       for (const id of this.#lookedMs.keys()) {
         if (recurring.get(id) === undefined) this.#lookedMs.delete(id);
       }

@@ -45,6 +45,13 @@ export class RecurringSilences implements ClusterStatePart {
       .filter(({ deletedMs }) => deletedMs === 0);
   }
 
+  /** Those that were taken back, as long as they are kept. */
+  deleted(): RecurringSilence[] {
+    return [...this.#stored.values()]
+      .map(({ item }) => item)
+      .filter(({ deletedMs }) => deletedMs !== 0);
+  }
+
   /** Also one that was taken back. */
   get(id: string): RecurringSilence | undefined {
     return this.#stored.get(id)?.item;
