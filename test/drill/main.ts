@@ -4,6 +4,7 @@ import { alertOnce } from './steps/alert-once.ts';
 import { answersThroughOutages } from './steps/answers-through-outages.ts';
 import { emptyDisk } from './steps/empty-disk.ts';
 import { failoverOfNotifier } from './steps/failover-of-notifier.ts';
+import { mixedCluster, whyNoMixedCluster } from './steps/mixed-cluster.ts';
 import { silenceEverywhere } from './steps/silence-everywhere.ts';
 import { storeCatchesUp } from './steps/store-catches-up.ts';
 import { BrokenPromise, World } from './world.ts';
@@ -13,6 +14,8 @@ const STEPS: readonly {
   readonly key: string;
   readonly what: string;
   readonly run: (world: World) => Promise<void>;
+  /** Why the step cannot be done here; null when it can. */
+  readonly whyNot?: () => string | null;
 }[] = [
   { key: 'a', what: 'one alert on both sides, one message out, one resolved', run: alertOnce },
   {
@@ -36,6 +39,12 @@ const STEPS: readonly {
     key: 'f1',
     what: 'the second notifier dies with an alert in hand',
     run: (world) => failoverOfNotifier(world, 1),
+  },
+  {
+    key: 'g',
+    what: 'a real Alertmanager joins the pair, its silence holds, and it dies',
+    run: mixedCluster,
+    whyNot: whyNoMixedCluster,
   },
 ];
 
@@ -61,8 +70,13 @@ async function drill(seed: number): Promise<boolean> {
   const world = await World.start(new SeededRandom(seed));
   console.log(`     the pair is up            ${seconds(began)}`);
   let isKept = true;
-  for (const { key, what, run } of STEPS) {
+  for (const { key, what, run, whyNot } of STEPS) {
     if (only !== null && !only.has(key)) continue;
+    const why = whyNot?.() ?? null;
+    if (why !== null) {
+      console.log(`${key.padEnd(3)}  left out         ${what}: ${why}`);
+      continue;
+    }
     const startMs = Date.now();
     try {
       await run(world);

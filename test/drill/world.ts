@@ -148,6 +148,11 @@ export class World {
     return addressOf(this.layout, 'node-exporter', host);
   }
 
+  /** Where an alertmanager of the pair gossips. */
+  gossipAddress(host: HostName): string {
+    return addressOf(this.layout, 'gossip', host);
+  }
+
   dataOf(name: `${HostName}/${'server' | 'alertmanager' | 'store'}`): string {
     const [host = 'A', role = ''] = name.split('/');
     return path.join(this.pair.hosts[host as HostName].data, role);
