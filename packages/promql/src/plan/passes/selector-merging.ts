@@ -7,6 +7,7 @@ import { NO_HINT, type PlanNode, type SelectHint } from '../nodes.ts';
  * storage with a function's name the others may not, so that hints which differ are left out.
  */
 export function mergeSelectors(root: PlanNode): PlanNode {
+  if (!hasTwoSelectors(root)) return root;
   const groups = new Map<string, SelectNode[]>();
   mapSelects(root, (select) => {
     const key = keyOf(select);
@@ -23,6 +24,16 @@ export function mergeSelectors(root: PlanNode): PlanNode {
   }
   if (shared.size === 0) return root;
   return mapSelects(root, (select) => ({ ...select, ...shared.get(keyOf(select)) }));
+}
+
+/** Keys are dear beside the rest of what planning one selector takes. */
+function hasTwoSelectors(root: PlanNode): boolean {
+  let count = 0;
+  mapSelects(root, (select) => {
+    count++;
+    return select;
+  });
+  return count > 1;
 }
 
 /** Equal for selectors of which one's samples are the other's, as long as they are evaluated for the same steps. */
