@@ -237,6 +237,29 @@ describe('limits', () => {
     expect(small.usedBytes).toBe(0);
   });
 
+  it('counts the series that count_values makes of values as memory, and says which limit they pass', async () => {
+    const ask = (query: string, budget: MemoryBudget) =>
+      newEngine().range({
+        query,
+        startMs: 0,
+        endMs: 400 * MINUTE,
+        stepMs: MINUTE,
+        queryable: storage,
+        budget,
+      });
+    const budget = new MemoryBudget(100_000);
+    // As many samples, one series.
+    expect(shown((await ask('count(up)', budget)).result).split(' ')).toHaveLength(402);
+    const error = await failure(ask('count_values("v", up)', budget));
+    expect([error.kind, error.message]).toEqual([
+      'execution',
+      'query needs more than the 100000 bytes that --query.max-memory allows; narrow the selector or the time range, or raise the limit',
+    ]);
+    expect(budget.usedBytes).toBe(0);
+    const { result } = await ask('count_values("v", up)', new MemoryBudget(400_000));
+    expect(result.series).toHaveLength(401);
+  });
+
   it('counts samples once, also where an aggregation begins anew because of histograms', async () => {
     const mixed = new MemorySeries();
     const histogram: FloatHistogram = {
