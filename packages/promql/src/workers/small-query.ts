@@ -6,7 +6,7 @@ import { walk } from '../parser/walk.ts';
 
 /** Of what a query costs, in points, each 0.03 to 0.1 µs: finding a series and writing its labels; a value at a step, with its JSON. */
 const POINTS_OF_SERIES = 50;
-const POINTS_OF_VALUE = 2;
+const POINTS_OF_VALUE = 3;
 /** So many samples of the windows of neighbouring steps are looked at again in the time of a point. */
 const SAMPLES_A_POINT = 16;
 /** Functions that sort the samples of each window. */
