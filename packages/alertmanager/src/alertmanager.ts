@@ -175,7 +175,6 @@ export class Alertmanager {
         ['silences', this.#silences],
         ['nflog', this.#notificationLog],
       ]),
-      snapshots: this.#snapshots,
       isHeld: (alert) => this.#live?.dispatcher.holds(alert) ?? false,
     });
   }

@@ -1,4 +1,3 @@
-import { OperatingError } from '@pollux/base';
 import type { Alert } from './alert/alert.ts';
 import type { AlertProvider } from './alert/alert-provider.ts';
 import type { ClusterPort } from './cluster-port.ts';
@@ -7,7 +6,6 @@ import { DurableMetrics } from './durable/durable-metrics.ts';
 import type { AlertmanagerOptions } from './options.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { OutboxStore } from './outbox/outbox-store.ts';
-import type { SnapshotFile } from './snapshots.ts';
 
 export type OwnStateOptions = Pick<AlertmanagerOptions, 'env' | 'log' | 'registry'> & {
   readonly cluster: ClusterPort;
@@ -17,7 +15,6 @@ export type OwnStateOptions = Pick<AlertmanagerOptions, 'env' | 'log' | 'registr
   readonly provider: AlertProvider;
   /** Those of upstream whose changes are kept between snapshots, by name. */
   readonly states: ReadonlyMap<string, JournaledState>;
-  readonly snapshots: readonly SnapshotFile[];
   /** Whether a group holds the alert. */
   readonly isHeld: (alert: Alert) => boolean;
 };
@@ -29,7 +26,7 @@ export class OwnState {
   readonly store: OutboxStore;
 
   constructor(options: OwnStateOptions) {
-    const { env, log, registry, provider, snapshots } = options;
+    const { env, log, registry, provider } = options;
     const shared = {
       env,
       log,
@@ -40,7 +37,6 @@ export class OwnState {
       ...shared,
       provider,
       states: options.states,
-      saveSnapshots: () => saveAll(snapshots),
       isHeld: options.isHeld,
     });
     this.store = new OutboxStore({
@@ -60,12 +56,5 @@ export class OwnState {
   async close(): Promise<void> {
     await this.memory.close();
     await this.store.close();
-  }
-}
-
-function saveAll(snapshots: readonly SnapshotFile[]): void {
-  const failed = snapshots.filter((snapshot) => !snapshot.maintain());
-  if (failed.length > 0) {
-    throw new OperatingError('ALERTMANAGER.SNAPSHOT', 'a snapshot could not be written');
   }
 }

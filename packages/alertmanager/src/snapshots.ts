@@ -64,8 +64,8 @@ export class SnapshotFile {
     }
   }
 
-  /** Forgets what has expired and writes the rest. False after a failure, which is logged and counted; the old file stays. */
-  maintain(): boolean {
+  /** Forgets what has expired and writes the rest. A failure is logged and counted; the old file stays. */
+  maintain(): void {
     const { files, state, log, name } = this.#options;
     this.#runs.inc();
     try {
@@ -73,11 +73,9 @@ export class SnapshotFile {
       const data = state.marshal();
       files.replaceFile(this.#path, data);
       this.#sizeBytes.set(data.length);
-      return true;
     } catch (error) {
       this.#failures.inc();
       log.error('Maintenance failed', { snapshot: name, err: errorText(error) });
-      return false;
     }
   }
 }

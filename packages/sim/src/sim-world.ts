@@ -54,16 +54,20 @@ export class SimWorld {
   }
 
   /**
-   * Power loss: timers of the host never fire again, its sockets are gone and its disk has what was synced. Returns the host
-   * started anew; what ran on it before must not be touched any more.
+   * Power loss: timers of the host never fire again, its sockets are gone and its disk has what was synced, or what
+   * `survives` beyond that: `all` when only its processes were killed. Returns the host started anew; what ran on it before
+   * must not be touched any more.
    */
-  crash(name: string): SimHost {
-    const machine = this.#machines.get(name);
-    if (machine === undefined)
-      throw new OperatingError('SIM.UNKNOWN_HOST', `no host is called ${name}`);
+  crash(name: string, survives: 'none' | 'all' | 'some' = 'none'): SimHost {
+    const machine = this.#machine(name);
     machine.clock.stop();
-    machine.disk.restart();
+    machine.disk.restart(survives);
     return this.#boot(name, this.network.restartHost(name), machine.disk);
+  }
+
+  /** Where faults are injected. */
+  diskOf(name: string): SimDisk {
+    return this.#machine(name).disk;
   }
 
   /** Moves time; everything due on the way happens. */
@@ -79,6 +83,13 @@ export class SimWorld {
     const host = { name, ip: net.ip, env };
     this.#machines.set(name, { disk, clock, host });
     return host;
+  }
+
+  #machine(name: string): Machine {
+    const machine = this.#machines.get(name);
+    if (machine === undefined)
+      throw new OperatingError('SIM.UNKNOWN_HOST', `no host is called ${name}`);
+    return machine;
   }
 
   #derive(): SeededRandom {

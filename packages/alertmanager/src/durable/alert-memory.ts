@@ -20,11 +20,18 @@ const RECORD = {
   shared: 8,
 } as const;
 
+/** What a group is at. */
+const WAITING = 0;
+const FLUSHED = 1;
+const ENDED = 2;
+
 /** How exactly the end of a process is known afterwards, ms. */
 const ALIVE_MS = 10_000;
 
 /** A state that has a snapshot file of upstream's and whose changes since that are kept here. */
 export type JournaledState = {
+  /** The whole state, as bytes that `load` takes. */
+  marshal(): Uint8Array;
   load(data: Uint8Array): void;
   /** From now on every change is handed over, as bytes that `load` takes. */
   journal(keep: (data: Uint8Array) => void): void;
@@ -38,14 +45,13 @@ export type AlertMemoryOptions = {
   readonly provider: AlertProvider;
   /** By a name that is a record's first field. */
   readonly states: ReadonlyMap<string, JournaledState>;
-  /** Writes the snapshot files of {@link states}; throws when one cannot be written. */
-  readonly saveSnapshots: () => void;
   /** Whether a group still holds the alert. */
   readonly isHeld: (alert: Alert) => boolean;
 };
 
 type Slot = { readonly id: number; alert: Alert; toldIn: Set<number> | null };
-type Group = { readonly id: number; times: GroupTimes };
+/** `times` is null when the group is gone; its name is kept, since alerts whose end it told are. */
+type Group = { readonly id: number; times: GroupTimes | null };
 
 /**
  * The file `alerts`: active alerts, the times of groups, and what silences and notification log learned since their
@@ -65,7 +71,7 @@ export class AlertMemory implements AlertListener, GroupMemory {
   #restored: RestoredAlerts | null = null;
 
   constructor(options: AlertMemoryOptions) {
-    const { env, log, metrics, directory, saveSnapshots } = options;
+    const { env, log, metrics, directory } = options;
     this.#options = options;
     this.#file = new RecordLog({
       env,
@@ -76,7 +82,6 @@ export class AlertMemory implements AlertListener, GroupMemory {
       kind: 'A',
       take: (reader) => this.#take(reader),
       state: (writer) => this.#state(writer),
-      beforeRewrite: saveSnapshots,
     });
   }
 
@@ -171,13 +176,7 @@ export class AlertMemory implements AlertListener, GroupMemory {
   }
 
   ended(group: string): void {
-    const known = this.#groups.get(group);
-    if (known === undefined) return;
-    this.#groups.delete(group);
-    this.#file.append((writer) => {
-      writer.u8(RECORD.groupGone);
-      writer.uvarint(known.id);
-    });
+    if (this.recall(group) !== null) this.#setGroup(group, null);
   }
 
   toldEnd(group: string, alert: Alert): void {
@@ -211,9 +210,16 @@ export class AlertMemory implements AlertListener, GroupMemory {
     return this.#restored;
   }
 
-  /** Forgets groups that no dispatcher has any more. */
+  /** Forgets groups that no dispatcher has any more; alerts whose end was told must be forgotten by now. */
   sweepGroups(live: ReadonlySet<string>): void {
-    for (const group of this.#groups.keys()) if (!live.has(group)) this.ended(group);
+    for (const [name, { id }] of this.#groups) {
+      if (live.has(name)) continue;
+      this.#groups.delete(name);
+      this.#file.append((writer) => {
+        writer.u8(RECORD.groupGone);
+        writer.uvarint(id);
+      });
+    }
   }
 
   /** To be called every few seconds: afterwards it is known when the process ended. */
@@ -234,15 +240,10 @@ export class AlertMemory implements AlertListener, GroupMemory {
   }
 
   #keepShared(name: string, data: Uint8Array): void {
-    this.#file.append((writer) => {
-      writer.u8(RECORD.shared);
-      writer.uvarintText(name);
-      writer.uvarint(data.length);
-      writer.raw(data);
-    });
+    this.#file.append((writer) => writeShared(writer, name, data));
   }
 
-  #setGroup(name: string, times: GroupTimes): void {
+  #setGroup(name: string, times: Group['times']): void {
     const known = this.#groups.get(name);
     const group: Group = known ?? { id: ++this.#lastId, times };
     group.times = times;
@@ -267,6 +268,11 @@ export class AlertMemory implements AlertListener, GroupMemory {
 
   *#state(writer: ByteWriter): Generator<void, void> {
     writeAlive(writer, this.#aliveMs);
+    // Whole, since the snapshots may be older than changes that were appended to the file of before.
+    for (const [name, state] of this.#options.states) {
+      writeShared(writer, name, state.marshal());
+      yield;
+    }
     for (const [name, group] of this.#groups) {
       writeGroup(writer, name, group);
       yield;
@@ -311,7 +317,9 @@ export class AlertMemory implements AlertListener, GroupMemory {
       return;
     }
     const written = reader.uvarintText();
-    const times = { sinceMs: reader.uvarint(), hasFlushed: reader.u8() === 1 };
+    const sinceMs = reader.uvarint();
+    const state = reader.u8();
+    const times = state === ENDED ? null : { sinceMs, hasFlushed: state === FLUSHED };
     const name = written === '' ? names?.get(id) : written;
     // The name stood in bytes that were damaged.
     if (name === undefined) return;
@@ -382,14 +390,21 @@ function writeGroup(writer: ByteWriter, name: string, { id, times }: Group): voi
   writer.u8(RECORD.group);
   writer.uvarint(id);
   writer.uvarintText(name);
-  writer.uvarint(Math.max(0, times.sinceMs));
-  writer.u8(times.hasFlushed ? 1 : 0);
+  writer.uvarint(Math.max(0, times?.sinceMs ?? 0));
+  writer.u8(times === null ? ENDED : times.hasFlushed ? FLUSHED : WAITING);
 }
 
 function writeToldEnd(writer: ByteWriter, alert: number, group: number): void {
   writer.u8(RECORD.toldEnd);
   writer.uvarint(alert);
   writer.uvarint(group);
+}
+
+function writeShared(writer: ByteWriter, name: string, data: Uint8Array): void {
+  writer.u8(RECORD.shared);
+  writer.uvarintText(name);
+  writer.uvarint(data.length);
+  writer.raw(data);
 }
 
 function writeAlive(writer: ByteWriter, nowMs: number): void {

@@ -1,4 +1,5 @@
-import { ByteReader, ByteWriter, crc32c } from '@pollux/base';
+import { crc32 } from 'node:zlib';
+import { ByteReader, ByteWriter } from '@pollux/base';
 
 /** What a file is for: the letter in its head. */
 export type DurableKind = 'A' | 'O';
@@ -29,7 +30,7 @@ export function frameOf(payload: Uint8Array): Uint8Array {
   const writer = new ByteWriter(FRAME_HEAD_BYTES + payload.length);
   writer.raw(MARKER);
   writer.u32le(payload.length);
-  writer.u32le(crc32c(payload));
+  writer.u32le(crc32(payload));
   writer.raw(payload);
   return writer.bytes();
 }
@@ -70,9 +71,8 @@ function payloadAt(data: Uint8Array, at: number): Uint8Array | null {
   const checksum = head.u32le();
   const start = at + FRAME_HEAD_BYTES;
   if (start + length > data.length) return null;
-  return crc32c(data, start, start + length) === checksum
-    ? data.subarray(start, start + length)
-    : null;
+  const payload = data.subarray(start, start + length);
+  return crc32(payload) === checksum ? payload : null;
 }
 
 /** The end of the data when there is none. */

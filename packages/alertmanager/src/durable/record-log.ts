@@ -28,7 +28,7 @@ const REWRITE_RETRY_MS = 60_000;
 /** More than so many bytes are not gathered before they are written. */
 const MAX_PENDING_BYTES = 256 * 1024;
 /** A file below this is never written anew for its size. */
-const MIN_REWRITE_BYTES = 4 * 1024 * 1024;
+const MIN_REWRITE_BYTES = 16 * 1024 * 1024;
 
 export type RecordLogOptions = {
   readonly env: Pick<Env, 'clock' | 'files'>;
@@ -42,8 +42,6 @@ export type RecordLogOptions = {
   readonly take: (record: ByteReader) => void;
   /** Writes all that is still needed, one record (or a few) a step; changes between steps are appended after it. */
   readonly state: (writer: ByteWriter) => Iterator<void, void>;
-  /** Done before the file is written anew; a throw gives that up. */
-  readonly beforeRewrite?: () => void;
 };
 
 /**
@@ -288,8 +286,7 @@ export class RecordLog {
 
   /** The old file goes on to be appended to until the new one, which has all the same changes, is whole and synced. */
   async #rewrite(): Promise<void> {
-    const { env, kind, directory, name, metrics, beforeRewrite } = this.#options;
-    beforeRewrite?.();
+    const { env, kind, directory, name, metrics } = this.#options;
     const file = env.files.open(this.#nextPath, 'w');
     const next: NextFile = { file, sizeBytes: FILE_HEAD_BYTES, error: null };
     try {

@@ -140,10 +140,26 @@ export class ByteWriter {
 
   /** UTF-8 with its length as uvarint in front. */
   uvarintText(value: string): void {
+    if (value.length < 0x80 && this.#shortAscii(value)) return;
     if (value.length <= MAX_BY_UNIT && this.#asciiText(value)) return;
     const data = encoder.encode(value);
     this.uvarint(data.length);
     this.raw(data);
+  }
+
+  /** Most texts of labels are such: no encoder and no allocation. False when it is none, and nothing is written. */
+  #shortAscii(value: string): boolean {
+    const { length } = value;
+    this.#reserve(length + 1);
+    const start = this.#size + 1;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) return false;
+      this.#data[start + i] = code;
+    }
+    this.#data[start - 1] = length;
+    this.#size = start + length;
+    return true;
   }
 
   /** Overwrites four bytes at `offset`, which must have been written. */
