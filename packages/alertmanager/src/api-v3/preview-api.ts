@@ -4,6 +4,7 @@ import { Labels } from '@pollux/model';
 import { type Alert, AlertIdentity } from '../alert/alert.ts';
 import { Annotations } from '../alert/annotations.ts';
 import { answer } from '../api/respond.ts';
+import type { HistoryBody } from '../history/record.ts';
 import type { NotificationReason } from '../notify/notification.ts';
 import { previewNotification } from '../preview/preview-notification.ts';
 import { render, renderFields } from '../preview/render-fields.ts';
@@ -100,7 +101,7 @@ export async function postReceiverTest(api: ApiV3, exchange: Exchange): Promise<
       groupKey: `pollux_test/${notification.groupKey}`,
     });
     for (const result of results) {
-      api.history.add('notification', () => ({
+      const body = (): HistoryBody => ({
         kind: 'notification',
         receiver: name,
         ...result,
@@ -115,7 +116,8 @@ export async function postReceiverTest(api: ApiV3, exchange: Exchange): Promise<
           status,
           labels: labels.toObject(),
         })),
-      }));
+      });
+      api.history.add({ kind: 'notification', body });
     }
     return answer(200, { receiver: name, results });
   } finally {

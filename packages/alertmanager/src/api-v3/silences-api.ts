@@ -125,34 +125,38 @@ export async function postBulk(api: ApiV3, exchange: Exchange): Promise<HttpResp
     return wanted;
   });
   fields.end();
+  const { user } = exchange.principal;
   return answer(200, {
     created: created.map((item) =>
-      attempt(() => api.silences.set({ ...draftOf(mapAt(item, 'create')), id: '' })),
+      attempt(() => api.silences.set({ ...draftOf(mapAt(item, 'create')), id: '' }, user)),
     ),
     expired: expired.map((id) =>
       attempt(() => {
-        api.silences.expire(id);
+        api.silences.expire(id, user);
         return id;
       }),
     ),
-    extended: extended.map(({ id, endsAtMs }) => attempt(() => extend(api, id, endsAtMs))),
+    extended: extended.map(({ id, endsAtMs }) =>
+      attempt(() => extend(api, { id, endsAtMs, user })),
+    ),
   });
 }
 
 /** The id stays, also of one that is active. */
-function extend({ silences }: ApiV3, id: string, endsAtMs: number | null): string {
+function extend(
+  { silences }: ApiV3,
+  wanted: { readonly id: string; readonly endsAtMs: number | null; readonly user: string },
+): string {
+  const { id, endsAtMs, user } = wanted;
   const silence = silences.get(id);
   if (silence === undefined) throw new SilenceNotFoundError(id);
   if (endsAtMs === null) throw new RequestError('endsAt', 'is required');
-  return silences.set({
-    id,
-    matchers: silence.matchers,
-    startsAtMs: toMs(silence.startsAt),
-    endsAtMs,
-    createdBy: silence.createdBy,
-    comment: silence.comment,
-    annotations: silence.annotations,
-  });
+  const { matchers, createdBy, comment, annotations } = silence;
+  const startsAtMs = toMs(silence.startsAt);
+  return silences.set(
+    { id, matchers, startsAtMs, endsAtMs, createdBy, comment, annotations },
+    user,
+  );
 }
 
 function attempt(work: () => string): ItemResult {

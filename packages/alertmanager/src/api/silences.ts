@@ -42,7 +42,7 @@ export async function getSilences(api: ApiOptions, exchange: Exchange): Promise<
 
 export async function postSilence(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
   const draft = draftOf(mapAt(await readJson(exchange, 'silence'), 'silence'));
-  return answer(200, { silenceID: api.silences.set(draft) });
+  return answer(200, { silenceID: api.silences.set(draft, exchange.principal.user) });
 }
 
 export async function getSilence(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
@@ -52,7 +52,7 @@ export async function getSilence(api: ApiOptions, exchange: Exchange): Promise<H
 }
 
 export async function deleteSilence(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
-  api.silences.expire(exchange.params.id ?? '');
+  api.silences.expire(exchange.params.id ?? '', exchange.principal.user);
   return done();
 }
 

@@ -77,6 +77,8 @@ export type SilenceEvent = {
   readonly kind: 'silence';
   readonly change: 'created' | 'edited' | 'expired';
   readonly silence: Silence;
+  /** The user who is logged in where it was made; empty when nobody is or when it was made elsewhere. */
+  readonly by: string;
   /** Whether this member made the change or heard of it from another. */
   readonly origin: 'here' | 'cluster';
 };

@@ -11,16 +11,15 @@ export const MAX_FRAME_BYTES = 256 * 1024;
 /** One record in the file; see history-log.md. */
 export function encodeFrame(
   head: { readonly kindCode: number; readonly id: number; readonly timeMs: number },
-  json: string,
+  json: Uint8Array,
 ): Uint8Array {
-  const bodyBytes = Buffer.byteLength(json);
-  const payloadBytes = RECORD_HEAD_BYTES + bodyBytes;
+  const payloadBytes = RECORD_HEAD_BYTES + json.length;
   const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + payloadBytes);
   frame.writeUInt32LE(payloadBytes, 0);
   frame.writeUInt8(head.kindCode, 8);
   frame.writeDoubleLE(head.id, 9);
   frame.writeDoubleLE(head.timeMs, 17);
-  frame.write(json, FRAME_HEAD_BYTES + RECORD_HEAD_BYTES);
+  frame.set(json, FRAME_HEAD_BYTES + RECORD_HEAD_BYTES);
   frame.writeUInt32LE(crc32c(frame, FRAME_HEAD_BYTES, frame.length), 4);
   return frame;
 }

@@ -1,11 +1,13 @@
-import { isResolvedAt } from '../alert/alert.ts';
+import { type Alert, isResolvedAt } from '../alert/alert.ts';
+import { writePairs } from '../api/alert-json.ts';
+import type { JsonWriter } from '../api/json-writer.ts';
 import { formatDateTime } from '../api/time.ts';
 import type { DeliveryEvent, NotifyEvent } from '../events/notify-event.ts';
 import type { NotifyEvents } from '../events/notify-events.ts';
 import { spellMatcher } from '../silence/silence.ts';
 import { toMs } from '../wire/timestamp.ts';
-import type { History } from './history.ts';
-import type { HistoryBody } from './record.ts';
+import type { History, Recordable } from './history.ts';
+import type { AlertRecord, HistoryBody } from './record.ts';
 
 const MAX_ALERTS = 100;
 
@@ -20,47 +22,40 @@ function record(event: NotifyEvent, history: History): void {
       const { change, alert } = event;
       // Annotations often hold a value that is another at every evaluation: kept, they would push all else out.
       if (change === 'changed') return;
-      const body = (): HistoryBody => ({
-        kind: 'alert',
-        change,
-        fingerprint: alert.identity.fingerprint,
-        labels: alert.identity.labels.toObject(),
-        annotations: Object.fromEntries(alert.annotations),
-        startsAt: formatDateTime(alert.startsAtMs),
-        endsAt: formatDateTime(alert.endsAtMs),
-        generatorURL: alert.generatorUrl,
-      });
-      history.add('alert', body, change === 'timed out' ? alert.endsAtMs : undefined);
+      const timeMs = change === 'timed out' ? alert.endsAtMs : undefined;
+      history.add(new AlertRecordable(change, alert), timeMs);
       return;
     }
     case 'delivery':
-      history.add('notification', () => notificationBody(event));
+      history.add({ kind: 'notification', body: () => notificationBody(event) });
       return;
     case 'silence': {
-      const { change, silence, origin } = event;
-      history.add('silence', () => ({
+      const { change, silence, by, origin } = event;
+      const body = (): HistoryBody => ({
         kind: 'silence',
         change,
         silenceId: silence.id,
+        by,
         matchers: silence.matchers.map(spellMatcher),
         createdBy: silence.createdBy,
         comment: silence.comment,
         startsAt: formatDateTime(toMs(silence.startsAt)),
         endsAt: formatDateTime(toMs(silence.endsAt)),
         origin,
-      }));
+      });
+      history.add({ kind: 'silence', body });
       return;
     }
     case 'reload': {
       const { error } = event;
       const result = error === '' ? 'succeeded' : 'failed';
-      history.add('reload', () => ({ kind: 'reload', result, error }));
+      history.add({ kind: 'reload', body: () => ({ kind: 'reload', result, error }) });
       return;
     }
     case 'acknowledgement': {
       const { change, acknowledgement, origin } = event;
       const { id, owner, note, matchers, fingerprint, groupKey, untilMs } = acknowledgement;
-      history.add('acknowledgement', () => ({
+      const body = (): HistoryBody => ({
         kind: 'acknowledgement',
         change,
         acknowledgementId: id,
@@ -71,7 +66,8 @@ function record(event: NotifyEvent, history: History): void {
         groupKey,
         until: untilMs === 0 ? null : formatDateTime(untilMs),
         origin,
-      }));
+      });
+      history.add({ kind: 'acknowledgement', body });
       return;
     }
     case 'acknowledged':
@@ -95,4 +91,56 @@ function notificationBody({ outcome, flush, alerts }: DeliveryEvent): HistoryBod
       labels: alert.identity.labels.toObject(),
     })),
   };
+}
+
+const CHANGE = Buffer.from(',"change":');
+const FINGERPRINT = Buffer.from(',"fingerprint":');
+const LABELS = Buffer.from(',"labels":');
+const ANNOTATIONS = Buffer.from(',"annotations":');
+const STARTS_AT = Buffer.from(',"startsAt":');
+const ENDS_AT = Buffer.from(',"endsAt":');
+const GENERATOR_URL = Buffer.from(',"generatorURL":');
+
+/** Alerts come by the hundred thousand when much goes wrong; a class, since a closure for each would cost more. */
+class AlertRecordable implements Recordable {
+  readonly kind = 'alert';
+  readonly #change: AlertRecord['change'];
+  readonly #alert: Alert;
+
+  constructor(change: AlertRecord['change'], alert: Alert) {
+    this.#change = change;
+    this.#alert = alert;
+  }
+
+  body(): HistoryBody {
+    const { identity, annotations, startsAtMs, endsAtMs, generatorUrl } = this.#alert;
+    return {
+      kind: 'alert',
+      change: this.#change,
+      fingerprint: identity.fingerprint,
+      labels: identity.labels.toObject(),
+      annotations: Object.fromEntries(annotations),
+      startsAt: formatDateTime(startsAtMs),
+      endsAt: formatDateTime(endsAtMs),
+      generatorURL: generatorUrl,
+    };
+  }
+
+  writeFields(json: JsonWriter): void {
+    const { identity, annotations, startsAtMs, endsAtMs, generatorUrl } = this.#alert;
+    json.raw(CHANGE);
+    json.text(this.#change);
+    json.raw(FINGERPRINT);
+    json.text(identity.fingerprint);
+    json.raw(LABELS);
+    writePairs(json, identity.labels);
+    json.raw(ANNOTATIONS);
+    writePairs(json, annotations);
+    json.raw(STARTS_AT);
+    json.dateTime(startsAtMs);
+    json.raw(ENDS_AT);
+    json.dateTime(endsAtMs);
+    json.raw(GENERATOR_URL);
+    json.text(generatorUrl);
+  }
 }

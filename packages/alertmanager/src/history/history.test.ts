@@ -50,7 +50,7 @@ class Bench {
   }
 
   fire(name: string, labels: Record<string, string> = {}): void {
-    this.history.add('alert', () => fired(name, labels));
+    this.history.add({ kind: 'alert', body: () => fired(name, labels) });
   }
 
   /** All records that match, page by page, newest first. */
@@ -158,8 +158,8 @@ describe('history', () => {
     bench.history.start();
     bench.fire('one', { team: 'a', path: 'C:\\x' });
     await bench.clock.advance(60_000);
-    bench.history.add('notification', () => sent('mail', 'sent', 'one'));
-    bench.history.add('notification', () => sent('chat', 'failed', 'two'));
+    bench.history.add({ kind: 'notification', body: () => sent('mail', 'sent', 'one') });
+    bench.history.add({ kind: 'notification', body: () => sent('chat', 'failed', 'two') });
     await bench.clock.advance(60_000);
     bench.fire('two', { team: 'b' });
     const next = await bench.reopened();
@@ -169,7 +169,7 @@ describe('history', () => {
       // The same from memory as from disk.
       const pending = new Bench();
       for (const record of (await next.all()).reverse())
-        pending.history.add(record.kind, () => record);
+        pending.history.add({ kind: record.kind, body: () => record });
       const names = await next.names(query);
       if (query.fromMs === undefined) expect(await pending.names(query)).toEqual(names);
       return names;
@@ -248,7 +248,7 @@ describe('history', () => {
     const text = 'x'.repeat(1_000);
     for (let round = 0; round < 40; round++) {
       for (let i = 0; i < 100; i++)
-        bench.history.add('alert', () => fired(`a${round}-${i}`, {}, text));
+        bench.history.add({ kind: 'alert', body: () => fired(`a${round}-${i}`, {}, text) });
       await bench.clock.advance(1_000);
       await bench.names({ receiver: 'nobody' });
     }
@@ -303,7 +303,7 @@ describe('history', () => {
     files.isFull = true;
     const bench = new Bench({ files });
     bench.history.start();
-    for (let i = 0; i < 150_000; i++) bench.history.add('reload', () => fired('x'));
+    for (let i = 0; i < 150_000; i++) bench.history.add({ kind: 'reload', body: () => fired('x') });
     expect(bench.metric('pending_records')).toBeLessThanOrEqual(100_000);
     expect(bench.metric('dropped_records_total')).toBe(150_000 - bench.metric('pending_records'));
   });

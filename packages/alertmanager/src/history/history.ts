@@ -11,6 +11,7 @@ import {
   Turns,
 } from '@pollux/base';
 import type { Counter, Log, Registry } from '@pollux/telemetry';
+import { JsonWriter } from '../api/json-writer.ts';
 import { encodeFrame, MAX_FRAME_BYTES } from './frames.ts';
 import { type HistoryQuery, HistoryTest } from './query.ts';
 import { HISTORY_KINDS, type HistoryBody, type HistoryRecord } from './record.ts';
@@ -30,6 +31,8 @@ const SEARCH_SLICE_MS = 5;
 const SEARCH_BYTES = 256 * 1024 * 1024;
 const SEARCH_MS = 10_000;
 const MAX_SEARCHES = 4;
+const MEMBER = Buffer.from('{"member":');
+const END = Buffer.from('}');
 
 export type HistoryOptions = {
   readonly clock: Clock;
@@ -43,7 +46,15 @@ export type HistoryOptions = {
   readonly member: () => string;
 };
 
-type Pending = { readonly id: number; readonly timeMs: number; readonly body: () => HistoryBody };
+/** What makes a record, soon after it was told; what it reads must not change. */
+export type Recordable = {
+  readonly kind: HistoryBody['kind'];
+  body(): HistoryBody;
+  /** Where there are very many: the fields of {@link body} without its kind, each after a comma, straight into bytes. */
+  writeFields?(json: JsonWriter): void;
+};
+
+type Pending = { readonly id: number; readonly timeMs: number; readonly what: Recordable };
 
 export type SearchBounds = {
   /** Most records of a page. */
@@ -70,6 +81,7 @@ export class History {
   readonly #records: ReadonlyMap<string, Counter>;
   readonly #dropped: Counter;
   readonly #failures: Counter;
+  readonly #json = new JsonWriter();
   #pending: Pending[] = [];
   #nextId = 1;
   #isOpen = false;
@@ -107,15 +119,11 @@ export class History {
     if (this.#pending.length > 0) this.#writeLater(WRITE_DELAY_MS);
   }
 
-  /** Notes what happened now, or at `timeMs`. `body` is called once, soon; what it reads must not change. */
-  add(
-    kind: HistoryBody['kind'],
-    body: () => HistoryBody,
-    timeMs = this.#options.clock.now(),
-  ): void {
+  /** Notes what happened now, or at `timeMs`. */
+  add(what: Recordable, timeMs = this.#options.clock.now()): void {
     if (this.#isClosed) return;
-    this.#records.get(kind)?.inc();
-    this.#pending.push({ id: this.#nextId++, timeMs, body });
+    this.#records.get(what.kind)?.inc();
+    this.#pending.push({ id: this.#nextId++, timeMs, what });
     if (this.#pending.length > MAX_PENDING) {
       const kept = this.#pending.slice(-MAX_PENDING / 2);
       this.#dropped.inc(this.#pending.length - kept.length);
@@ -165,9 +173,9 @@ export class History {
     const records: HistoryRecord[] = [];
     const pending = [...this.#pending];
     const segments = [...this.#log.segments];
-    for (const { id, timeMs, body } of pending.reverse()) {
+    for (const { id, timeMs, what } of pending.reverse()) {
       if (slices.isOver) await slices.pause();
-      const record = test.takePending(this.#recordOf({ id, timeMs, body }), timeMs);
+      const record = test.takePending(this.#recordOf({ id, timeMs, what }), timeMs);
       if (record === null) continue;
       records.push(record);
       if (records.length === limit) return { records, nextBeforeId: id };
@@ -197,12 +205,12 @@ export class History {
     return { records, nextBeforeId: null };
   }
 
-  #recordOf({ id, timeMs, body }: Pending): HistoryRecord {
+  #recordOf({ id, timeMs, what }: Pending): HistoryRecord {
     return {
       id,
       time: new Date(timeMs).toISOString(),
       member: this.#options.member(),
-      ...body(),
+      ...what.body(),
     };
   }
 
@@ -250,11 +258,24 @@ export class History {
     this.#pending.splice(0, kept < 0 ? this.#pending.length : kept);
   }
 
-  #encode({ id, timeMs, body }: Pending): EncodedRecord | null {
-    const { kind, ...fields } = body();
-    const json = JSON.stringify({ member: this.#options.member(), ...fields });
-    const frame = encodeFrame({ kindCode: HISTORY_KINDS.indexOf(kind), id, timeMs }, json);
+  #encode({ id, timeMs, what }: Pending): EncodedRecord | null {
+    const member = this.#options.member();
+    const kindCode = HISTORY_KINDS.indexOf(what.kind);
+    const frame = encodeFrame({ kindCode, id, timeMs }, this.#jsonOf(what, member));
     return frame.length > MAX_FRAME_BYTES ? null : { id, timeMs, frame };
+  }
+
+  #jsonOf(what: Recordable, member: string): Uint8Array {
+    if (what.writeFields === undefined) {
+      const { kind: _, ...fields } = what.body();
+      return Buffer.from(JSON.stringify({ member, ...fields }));
+    }
+    const json = this.#json;
+    json.raw(MEMBER);
+    json.text(member);
+    what.writeFields(json);
+    json.raw(END);
+    return json.take();
   }
 
   #open(): boolean {

@@ -48,6 +48,8 @@ export type NotificationRecord = {
 export type SilenceRecord = {
   readonly change: 'created' | 'edited' | 'expired';
   readonly silenceId: string;
+  /** The user who is logged in where it was made; empty when nobody is or when it was made elsewhere. */
+  readonly by: string;
   readonly matchers: readonly string[];
   readonly createdBy: string;
   readonly comment: string;

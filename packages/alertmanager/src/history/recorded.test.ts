@@ -102,6 +102,27 @@ describe('history tells', () => {
     expect(await next.results()).toHaveLength(5);
   });
 
+  it('texts as they were, from memory and from disk', async () => {
+    const node = start();
+    const odd = 'a "quoted" \\ back\nslash, tab\t, ö, 漢, 😀, \u0001';
+    await node.fire({
+      labels: { alertname: odd, empty_is: 'gone' },
+      annotations: { summary: odd, none: '' },
+      endsIn: 36_000,
+    });
+    const [pending] = (await history(node, 'kind=alert')).records;
+    expect(pending).toMatchObject({
+      labels: { alertname: odd },
+      annotations: { summary: odd, none: '' },
+    });
+    await node.close();
+    const next = start(node.directory);
+    expect((await history(next, 'kind=alert')).records).toEqual([pending]);
+    expect(
+      (await history(next, `kind=alert&text=${encodeURIComponent('漢, 😀')}`)).records,
+    ).toHaveLength(1);
+  });
+
   it('failures without the secrets of receivers', async () => {
     const node = start();
     node.net.endpoint = () => ({ status: 400, body: 'bad' });

@@ -78,8 +78,11 @@ export class SilenceStore implements ClusterStatePart {
     return this.#silences.size;
   }
 
-  /** Creates or edits; returns the id. An edit that would change history ends the old silence and makes a new one. */
-  set(draft: SilenceDraft): string {
+  /**
+   * Creates or edits; returns the id. An edit that would change history ends the old silence and makes a new one. `by` is
+   * the user who asks, for the record.
+   */
+  set(draft: SilenceDraft, by = ''): string {
     const nowMs = this.#options.env.clock.now();
     checkDraft(draft, nowMs);
     const previous = draft.id === '' ? null : this.#known(draft.id);
@@ -87,13 +90,13 @@ export class SilenceStore implements ClusterStatePart {
       const updatedAt = after(previous.updatedAt, fromMs(nowMs));
       const startsAt =
         stateAt(previous, nowMs) === 'active' ? previous.startsAt : fromMs(draft.startsAtMs);
-      this.#publish({ ...this.#silenceOf(draft, draft.id), startsAt, updatedAt });
+      this.#publish({ ...this.#silenceOf(draft, draft.id), startsAt, updatedAt }, by);
       return draft.id;
     }
     const id = uuid(this.#options.env.random);
     const created = this.#newSilence(draft, id, nowMs);
-    if (previous !== null && stateAt(previous, nowMs) !== 'expired') this.expire(previous.id);
-    this.#publish(created);
+    if (previous !== null && stateAt(previous, nowMs) !== 'expired') this.expire(previous.id, by);
+    this.#publish(created, by);
     return id;
   }
 
@@ -113,7 +116,7 @@ export class SilenceStore implements ClusterStatePart {
   }
 
   /** Ends a silence now; one that has ended stays as it is. Throws SilenceNotFoundError. */
-  expire(id: string): void {
+  expire(id: string, by = ''): void {
     const silence = this.#known(id);
     const nowMs = this.#options.env.clock.now();
     const now = fromMs(nowMs);
@@ -122,10 +125,10 @@ export class SilenceStore implements ClusterStatePart {
       case 'expired':
         return;
       case 'active':
-        this.#publish({ ...silence, endsAt: now, updatedAt });
+        this.#publish({ ...silence, endsAt: now, updatedAt }, by);
         return;
       case 'pending':
-        this.#publish({ ...silence, startsAt: now, endsAt: now, updatedAt });
+        this.#publish({ ...silence, startsAt: now, endsAt: now, updatedAt }, by);
     }
   }
 
@@ -167,7 +170,7 @@ export class SilenceStore implements ClusterStatePart {
       const known = this.get(record.silence.id);
       if (!this.#take(record, nowMs)) continue;
       this.#keep(record.bytes);
-      this.#tell(known, record.silence, 'cluster');
+      this.#tell(known, record.silence, { origin: 'cluster', by: '' });
       if (record.bytes.length <= MAX_RELAY_BYTES) this.#broadcast(record.bytes);
     }
   }
@@ -214,15 +217,19 @@ export class SilenceStore implements ClusterStatePart {
     if (stored.matchers !== null) this.#index.remove(stored, stored.matchers);
   }
 
-  #publish(silence: Silence): void {
+  #publish(silence: Silence, by = ''): void {
     const record = silenceRecord(silence, this.#expiry(silence.endsAt));
-    this.#tell(this.get(silence.id), silence, 'here');
+    this.#tell(this.get(silence.id), silence, { origin: 'here', by });
     this.#store(record);
     this.#keep(record.bytes);
     this.#broadcast(record.bytes);
   }
 
-  #tell(known: Silence | undefined, silence: Silence, origin: SilenceEvent['origin']): void {
+  #tell(
+    known: Silence | undefined,
+    silence: Silence,
+    from: Pick<SilenceEvent, 'origin' | 'by'>,
+  ): void {
     const { events, env } = this.#options;
     if (!events.isHeard) return;
     const nowMs = env.clock.now();
@@ -230,7 +237,7 @@ export class SilenceStore implements ClusterStatePart {
     // One that was over before it was heard of is no news.
     if (known === undefined && isOver) return;
     const change = known === undefined ? 'created' : isOver ? 'expired' : 'edited';
-    events.tell({ kind: 'silence', change, silence, origin });
+    events.tell({ kind: 'silence', change, silence, ...from });
   }
 
   #expiry(endsAt: WireTime): WireTime {
