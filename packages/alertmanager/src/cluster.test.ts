@@ -15,7 +15,10 @@ class Pair {
   readonly members: FakeMember[] = [];
   readonly nodes: TestNode[] = [];
 
-  constructor(delayMs: number) {
+  readonly #config: string;
+
+  constructor(delayMs: number, config: string) {
+    this.#config = config;
     this.cluster = new FakeCluster(this.clock, { delayMs });
     for (const [index, name] of ['A', 'B'].entries()) this.add(name, index + 1);
   }
@@ -23,7 +26,7 @@ class Pair {
   add(name: string, seed: number, settleMs = 0): TestNode {
     const member = this.cluster.join(name, settleMs);
     const node = new TestNode({
-      config: CONFIG,
+      config: this.#config,
       clock: this.clock,
       cluster: member,
       seed,
@@ -59,8 +62,8 @@ class Pair {
 
 const pairs: Pair[] = [];
 
-function pair(delayMs = 200): Pair {
-  const made = new Pair(delayMs);
+function pair(delayMs = 200, config = CONFIG): Pair {
+  const made = new Pair(delayMs, config);
   pairs.push(made);
   return made;
 }
@@ -138,6 +141,16 @@ describe('two members', () => {
     await two.advance(600);
     expect(two.sent).toHaveLength(tries);
     expect(await two.nodes[0]!.results()).toMatchObject([{ result: 'sent by another member' }]);
+  });
+
+  it('tell no beginning any more once the first has told the end', async () => {
+    const two = pair(200, CONFIG.replace('group_interval: 5m', 'group_interval: 5s'));
+    await two.fire('a');
+    await two.advance(12);
+    await two.fire('a', true);
+    await two.advance(100);
+    // The flush of the second began when the alert still fired, and waited until 25 s.
+    expect(two.sent).toEqual(['A 10s firing:a', 'A 15s resolved:a']);
   });
 
   it('cut off from each other both send: rather twice than never', async () => {

@@ -48,6 +48,13 @@ export class SilenceLimitError extends LimitError {
   }
 }
 
+/** Another member notified after a flush had begun, of more than the flush knows: what is left of it waits for the next. */
+export class OvertakenError extends OperatingError {
+  constructor() {
+    super('ALERTMANAGER.OVERTAKEN', 'another member notified meanwhile');
+  }
+}
+
 /** A snapshot file that cannot be read; nothing of it was taken over. */
 export class SnapshotError extends InputError {
   constructor(path: string, cause: unknown) {

@@ -86,6 +86,17 @@ describe('the times of a group', () => {
     expect(node.sent).toEqual(['30s firing:a', '330s resolved:a']);
   });
 
+  it('waits group_wait again after the end of all, also while the empty group is still there', async () => {
+    const node = start(ROUTE, { settings: { dispatchMaintenanceIntervalMs: HOUR * 1000 } });
+    await node.fire(alert('a'));
+    await node.advance(60);
+    await node.fire({ labels: { alertname: 'Down', name: 'a' }, endsIn: 0 });
+    await node.advance(340);
+    await node.fire(alert('b'));
+    await node.advance(300);
+    expect(node.sent).toEqual(['30s firing:a', '330s resolved:a', '430s firing:b']);
+  });
+
   it('sends anew, as a first notification, when an alert fires again after its end', async () => {
     const node = start();
     await node.fire(alert('a'));

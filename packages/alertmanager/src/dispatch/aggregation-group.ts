@@ -40,6 +40,11 @@ export class AggregationGroup {
   readonly #alerts = new Map<string, Alert>();
   #timer: Timer;
   #hasFlushed = false;
+  /**
+   * The last flush was of ends only, and nothing has begun since: what begins next starts the group anew, as if it had been
+   * removed. Members remove empty groups each at its own time; without this their timers would be apart from then on.
+   */
+  #isOver = false;
   #nextFlush: NextFlush;
   #lastFlushMs: number | null = null;
   #isStopped = false;
@@ -69,6 +74,13 @@ export class AggregationGroup {
     if (memory.hasToldEnd(this.name, alert)) return;
     this.#alerts.set(alert.identity.fingerprint, alert);
     const { groupWaitMs } = this.route.settings;
+    if (this.#isOver && !isResolvedAt(alert, this.#options.clock.now())) {
+      this.#isOver = false;
+      this.#hasFlushed = false;
+      this.#timer.cancel();
+      this.#nextFlush = this.#next(groupWaitMs, 'group_wait');
+      this.#timer = this.#arm(groupWaitMs);
+    }
     const isOverdue = alert.startsAtMs + groupWaitMs < this.#options.clock.now();
     if ((!this.#hasFlushed && isOverdue) || memory.takeConfirmed(this.name, alert)) {
       this.#timer.cancel();
@@ -201,6 +213,7 @@ export class AggregationGroup {
     const { clock, notify, stop } = this.#options;
     const nowMs = clock.now();
     const alerts = this.#snapshot(nowMs);
+    this.#isOver = alerts.every((alert) => isResolvedAt(alert, nowMs));
     if (alerts.length === 0) return;
     this.#lastFlushMs = nowMs;
     const { groupIntervalMs } = this.route.settings;

@@ -57,14 +57,14 @@ export class NotificationLog implements ClusterStatePart {
   }
 
   /**
-   * Notes a successful notification. An entry of the future (another member's clock is ahead) stays. The entry lives for
-   * `lifeMs`, at most the retention.
+   * Notes a successful notification. Where the entry before is of the future (another member's clock is ahead), the new one
+   * is of the next nanosecond: the original keeps the old one, and tells the same at every flush until that time has come.
+   * The entry lives for `lifeMs`, at most the retention.
    */
   write(entry: Omit<LogEntry, 'timestamp'>, lifeMs: number): void {
     const nowMs = this.#options.clock.now();
     const key = entryKey(entry.groupKey, entry.receiver);
     const known = this.#records.get(key)?.entry;
-    if (known !== undefined && toMs(known.timestamp) > nowMs) return;
     const now = fromMs(nowMs);
     const timestamp = known === undefined ? now : after(known.timestamp, now);
     const expiresAt = fromMs(nowMs + Math.min(lifeMs, this.#options.retentionMs));

@@ -1,6 +1,7 @@
 import type { Labels } from '@pollux/model';
 import type { Alert } from '../alert/alert.ts';
 import type { Route } from '../route/route.ts';
+import type { WireTime } from '../wire/timestamp.ts';
 import type { ReceiverMemory } from './integration.ts';
 import type { NotificationReason } from './notification.ts';
 
@@ -30,6 +31,8 @@ export function groupName({ route, groupKey }: Pick<Flush, 'route' | 'groupKey'>
 export type Batch = {
   readonly flush: Flush;
   readonly alerts: readonly Alert[];
+  /** When the log says that the group was last notified, read before the wait; missing while it was not read. */
+  readonly notifiedAt?: WireTime | null;
   /** Known from the dedup stage on. */
   readonly reason: NotificationReason;
   readonly firing: readonly bigint[];

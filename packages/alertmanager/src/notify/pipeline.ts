@@ -21,7 +21,7 @@ import type { Integration } from './integration.ts';
 import { NotifyMetrics } from './metrics.ts';
 import { type Notification, notificationOf } from './notification.ts';
 import { routeLabels } from './route-labels.ts';
-import { dedupStage, verdictOf } from './stages/dedup-stage.ts';
+import { dedupStage, readStage, verdictOf } from './stages/dedup-stage.ts';
 import { doubtStage } from './stages/doubt-stage.ts';
 import { inhibitStage } from './stages/inhibit-stage.ts';
 import { logStage } from './stages/log-stage.ts';
@@ -156,6 +156,7 @@ function startOf(flush: Flush, alerts: readonly Alert[]): Batch {
 function wayOf(options: PipelineOptions, integration: Integration): readonly Stage[] {
   const { notificationLog, acknowledgements, events, owed } = options;
   return [
+    readStage(notificationLog, integration),
     waitStage(options.cluster, options.clock, options.peerTimeoutMs),
     doubtStage(notificationLog, integration, options.restored),
     dedupStage(notificationLog, integration, events, owed),

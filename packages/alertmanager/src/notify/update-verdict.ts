@@ -15,7 +15,10 @@ export type UpdateVerdict =
   | { readonly isDue: true; readonly reason: NotificationReason }
   | {
       readonly isDue: false;
-      readonly because: 'nothing fires and nothing was notified' | 'its end was notified';
+      readonly because:
+        | 'nothing fires and nothing was notified'
+        | 'its end was notified'
+        | 'another member notified meanwhile';
     }
   | {
       readonly isDue: false;

@@ -221,6 +221,18 @@ describe('garbage', () => {
 });
 
 describe('times', () => {
+  it('of a notification are later than those of a member whose clock is ahead, which takes it over', () => {
+    const receiver = { groupName: 'r', integration: 'webhook', index: 0 };
+    const entry = { groupKey: '{}:{}', receiver, resolved: [], memory: new Map() };
+    const ahead = new NotificationLog({ clock: new VirtualClock(9_000_000), retentionMs: 9e9 });
+    const right = new NotificationLog({ clock: new VirtualClock(1_000_000), retentionMs: 9e9 });
+    ahead.write({ ...entry, firing: [1n] }, 9e6);
+    right.merge(ahead.marshal());
+    right.write({ ...entry, firing: [1n, 2n] }, 9e6);
+    ahead.merge(right.marshal());
+    expect(ahead.find(['{}:{}'], receiver)?.firing).toEqual([1n, 2n]);
+  });
+
   it('are later than the version before, even within one nanosecond', () => {
     const same = fromMs(1_700_000_000_123);
     expect(compareTimes(after(same, same), same)).toBeGreaterThan(0);

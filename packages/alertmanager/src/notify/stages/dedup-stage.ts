@@ -1,8 +1,10 @@
 import { type Alert, isResolvedAt } from '../../alert/alert.ts';
+import { OvertakenError } from '../../errors.ts';
 import type { NotifyEvents } from '../../events/notify-events.ts';
+import type { LogEntry } from '../../nflog/entry.ts';
 import type { NotificationLog } from '../../nflog/notification-log.ts';
 import type { OwedNotes } from '../../outbox/owed-notes.ts';
-import { toMs } from '../../wire/timestamp.ts';
+import { compareTimes } from '../../wire/timestamp.ts';
 import type { Batch, Flush, Stage } from '../batch.ts';
 import type { Integration } from '../integration.ts';
 import { type UpdateVerdict, updateVerdict } from '../update-verdict.ts';
@@ -15,14 +17,21 @@ export function dedupStage(
   owed: Pick<OwedNotes, 'owedReason'> | null = null,
 ): Stage {
   return async (given) => {
-    const batch = upToDate(log, integration, given);
+    const { batch, meanwhile } = upToDate(log, integration, given);
     const { flush, alerts } = batch;
     const asked = { ...batch, ...hashesOf(alerts, flush.nowMs) };
-    const verdict = verdictOf(log, integration, asked);
+    const found = verdictOf(log, integration, asked);
+    const fired = hashesOf(given.alerts, given.flush.nowMs).firing;
+    const isLeft =
+      found.isDue && meanwhile !== null && !hasBeginning(asked.firing, fired, meanwhile);
+    const verdict: UpdateVerdict = isLeft
+      ? { isDue: false, because: 'another member notified meanwhile' }
+      : found;
     if (events.isHeard) {
       events.tell({ kind: 'verdict', flush, receiver: integration.receiver, alerts, verdict });
     }
     const reason = verdict.isDue ? verdict.reason : (owed?.owedReason(asked, integration) ?? null);
+    if (reason === null && isLeft) throw new OvertakenError();
     if (reason === null) return null;
     // A conversation that begins anew knows nothing of the last one.
     const known = log.find(flush.groupKeySpellings, integration.receiver)?.memory;
@@ -30,18 +39,44 @@ export function dedupStage(
   };
 }
 
+/** Reads when the group was last notified, so that the dedup stage sees whether somebody did while it waited. */
+export function readStage(log: NotificationLog, integration: Integration): Stage {
+  return async (batch) => {
+    const entry = log.find(batch.flush.groupKeySpellings, integration.receiver);
+    return { ...batch, notifiedAt: entry?.timestamp ?? null };
+  };
+}
+
 /**
  * A flush waits for the members before this one with the alerts of its beginning. When another member has notified in the
  * meantime, it may have told of an end that this flush knows nothing of, and the alert would be sent as firing anew: then
- * the alerts count as they are by now. Otherwise they stay: what fired and has ended while this flush waited for a member
- * that died is still to be told.
+ * the alerts count as they are by now, and only what fires all along is still told. An end would be told without knowing what has
+ * begun since; the next flush knows. Otherwise they stay: what fired and has ended while this flush waited for a member that
+ * died is still to be told. That somebody notified is seen by a change of the log: clocks of members may differ by much.
  */
-function upToDate(log: NotificationLog, integration: Integration, batch: Batch): Batch {
-  const { flush } = batch;
+function upToDate(
+  log: NotificationLog,
+  integration: Integration,
+  batch: Batch,
+): { readonly batch: Batch; readonly meanwhile: LogEntry | null } {
+  const { flush, notifiedAt } = batch;
   const entry = log.find(flush.groupKeySpellings, integration.receiver);
-  if (entry === null || toMs(entry.timestamp) <= flush.nowMs) return batch;
+  const isOvertaken =
+    entry !== null &&
+    notifiedAt !== undefined &&
+    (notifiedAt === null || compareTimes(entry.timestamp, notifiedAt) > 0);
+  if (!isOvertaken) return { batch, meanwhile: null };
   const { nowMs, alerts } = flush.latest(batch.alerts);
-  return { ...batch, alerts, flush: { ...flush, nowMs } };
+  return { batch: { ...batch, alerts, flush: { ...flush, nowMs } }, meanwhile: entry };
+}
+
+/** Whether something fires that fired when the flush began already and was not told. */
+function hasBeginning(
+  firing: readonly bigint[],
+  fired: readonly bigint[],
+  entry: LogEntry,
+): boolean {
+  return firing.some((hash) => fired.includes(hash) && !entry.firing.includes(hash));
 }
 
 /** The hashes by which the log knows the alerts of a flush. */
