@@ -14,8 +14,14 @@ export class VirtualClock implements Clock {
   #setByMs = 0;
   #sequence = 0;
   readonly #timers = new Heap<Entry>((a, b) => a.atMs - b.atMs || a.sequence - b.sequence);
+  readonly #turns: number;
 
-  constructor(startMs = 1_700_000_000_000) {
+  /**
+   * `turns` of the event loop follow each timer. Promise chains end within one; streams and work that is cut by
+   * `setImmediate` need more, and the default covers the longest in use.
+   */
+  constructor(startMs = 1_700_000_000_000, turns = 16) {
+    this.#turns = turns;
     this.#nowMs = startMs;
     this.#originMs = startMs;
   }
@@ -56,7 +62,7 @@ export class VirtualClock implements Clock {
   /** Moves to `now + durationMs`, running every timer that falls due on the way. */
   async advance(durationMs: number): Promise<void> {
     const endMs = this.#nowMs + durationMs;
-    await settle();
+    await this.#settle();
     for (;;) {
       const nextMs = this.#nextDueMs();
       if (nextMs === null || nextMs > endMs) break;
@@ -64,9 +70,16 @@ export class VirtualClock implements Clock {
       this.#nowMs = Math.max(this.#nowMs, nextMs);
       const callback = entry?.callback;
       if (callback) callback();
-      await settle();
+      await this.#settle();
     }
     this.#nowMs = endMs;
+  }
+
+  /** Lets promise chains and streams that need no timer run to their end. */
+  async #settle(): Promise<void> {
+    for (let turn = 0; turn < this.#turns; turn++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
   }
 
   #nextDueMs(): number | null {
@@ -77,9 +90,4 @@ export class VirtualClock implements Clock {
       this.#timers.pop();
     }
   }
-}
-
-/** Lets promise chains and streams that need no timer run to their end. 16 turns cover the longest chain in use. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 16; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }

@@ -55,10 +55,14 @@ export class SimNetwork implements Wires {
 
   /** Changes the link between two hosts in both directions. */
   setLink(a: string, b: string, change: Partial<Link>): void {
-    const [from, to] = [this.addressOf(a), this.addressOf(b)];
-    for (const key of [`${from}>${to}`, `${to}>${from}`]) {
-      this.#links.set(key, { ...(this.#links.get(key) ?? this.#default), ...change });
-    }
+    this.setWay(a, b, change);
+    this.setWay(b, a, change);
+  }
+
+  /** Changes the link in one direction only. */
+  setWay(from: string, to: string, change: Partial<Link>): void {
+    const key = `${this.addressOf(from)}>${this.addressOf(to)}`;
+    this.#links.set(key, { ...(this.#links.get(key) ?? this.#default), ...change });
   }
 
   /** Cuts every link between hosts of different groups and mends those inside a group. */

@@ -33,7 +33,37 @@ async function within<T>(
   return result;
 }
 
+describe('a clock that is wrong', () => {
+  test('is ahead for its host alone, also after a power loss, and moves no timer', async () => {
+    const { world, a, b } = twoHosts();
+    world.setClock('a', 5_000);
+    expect(a.env.clock.now() - b.env.clock.now()).toBe(5_000);
+    let fired = false;
+    a.env.clock.after(1_000, () => {
+      fired = true;
+    });
+    await world.advance(999);
+    expect(fired).toBe(false);
+    await world.advance(1);
+    expect(fired).toBe(true);
+    expect(world.crash('a').env.clock.now() - world.clock.now()).toBe(5_000);
+  });
+});
+
 describe('datagrams', () => {
+  test('pass one way while the other is cut', async () => {
+    const { world, a, b } = twoHosts();
+    const heard: string[] = [];
+    const at = { host: '0.0.0.0', port: 53 };
+    const ofA = await a.env.net.bindUdp(at, (data) => heard.push(`a ${text(data)}`));
+    const ofB = await b.env.net.bindUdp(at, (data) => heard.push(`b ${text(data)}`));
+    world.network.setWay('a', 'b', { isCut: true });
+    ofA.send(utf8('lost'), { host: 'b', port: 53 });
+    ofB.send(utf8('passes'), { host: 'a', port: 53 });
+    await world.advance(10);
+    expect(heard).toEqual(['a passes']);
+  });
+
   test('arrive with their sender, and only where somebody listens', async () => {
     const { world, a, b } = twoHosts();
     const heard: string[] = [];

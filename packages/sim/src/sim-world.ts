@@ -29,6 +29,9 @@ export type SimHost = {
 
 type Machine = { disk: SimDisk; clock: HostClock; host: SimHost };
 
+/** Nothing here streams or works in slices, so that promise chains end within the first; the second is for what they begin. */
+const TURNS_PER_TIMER = 2;
+
 /**
  * Hosts that share one virtual clock, one network and one seed. The same seed and the same calls give the same run to the
  * last byte.
@@ -40,7 +43,7 @@ export class SimWorld {
   readonly #machines = new Map<string, Machine>();
 
   constructor(options: SimWorldOptions) {
-    this.clock = new VirtualClock(options.startMs);
+    this.clock = new VirtualClock(options.startMs, TURNS_PER_TIMER);
     this.#random = new SeededRandom(options.seed);
     this.network = new SimNetwork(this.clock, this.#derive(), options.link);
   }
@@ -62,7 +65,20 @@ export class SimWorld {
     const machine = this.#machine(name);
     machine.clock.stop();
     machine.disk.restart(survives);
-    return this.#boot(name, this.network.restartHost(name), machine.disk);
+    const host = this.#boot(name, this.network.restartHost(name), machine.disk);
+    // The clock of the board goes on without power.
+    this.setClock(name, machine.clock.aheadMs);
+    return host;
+  }
+
+  /** How far the wall clock of a host is ahead, ms. */
+  clockOf(name: string): number {
+    return this.#machine(name).clock.aheadMs;
+  }
+
+  /** From now on the wall clock of a host is ahead of the world's by so many whole milliseconds, or behind. */
+  setClock(name: string, aheadMs: number): void {
+    this.#machine(name).clock.aheadMs = aheadMs;
   }
 
   /** Where faults are injected. */
@@ -97,8 +113,9 @@ export class SimWorld {
   }
 }
 
-/** The world's clock, as long as the host is up. */
+/** The world's clock, as long as the host is up; the wall clock may be set wrong. */
 class HostClock implements Clock {
+  aheadMs = 0;
   readonly #clock: Clock;
   #isStopped = false;
 
@@ -111,7 +128,7 @@ class HostClock implements Clock {
   }
 
   now(): number {
-    return this.#clock.now();
+    return this.#clock.now() + this.aheadMs;
   }
 
   monotonic(): number {
