@@ -6,6 +6,9 @@ import { TextCache } from './text-cache.ts';
 import { decodeText, TextPairs, TextScan } from './text-pairs.ts';
 import { parseDateTime } from './time.ts';
 
+/** Pairs are sorted by insertion, which is quick for few; objects of more are left to the general way. */
+const MAX_PAIRS = 256;
+
 /** An alert as its sender describes it. */
 export type AlertDraft = {
   readonly identity: AlertIdentity;
@@ -159,6 +162,7 @@ export class AlertReader {
     if (this.#take(CLOSE_MAP)) return true;
     const scan = this.#scan;
     do {
+      if (into.count === MAX_PAIRS) return false;
       this.#at = afterSpace(this.#data, this.#at);
       scan.isValue = false;
       if (!this.#text() || !into.add(scan) || !this.#take(COLON)) return false;

@@ -82,6 +82,25 @@ describe('POST /api/v2/alerts', () => {
     expect((await node.request('GET', '/api/v2/alerts')).status).toBe(200);
   });
 
+  it('takes an alert of thousands of labels, and refuses one of too many alone', async () => {
+    const wide = (name: string, count: number) => ({
+      labels: {
+        alertname: name,
+        ...Object.fromEntries(Array.from({ length: count }, (_, at) => [`l${at}`, 'v'])),
+      },
+    });
+    const answer = await node.request('POST', '/api/v2/alerts', [
+      wide('Thousands', 2_000),
+      wide('Many', 300_000),
+    ]);
+    expect(answer.status).toBe(400);
+    expect(answer.text).toContain('300001 labels or annotations; an alert may have 10000 of each');
+    const shown = (await node.request('GET', '/api/v2/alerts')).json as {
+      labels: Record<string, string>;
+    }[];
+    expect(shown.map(({ labels }) => labels.alertname)).toEqual(['Thousands']);
+  });
+
   it('takes halves of characters as unknown ones', async () => {
     await node.request('POST', '/api/v2/alerts', '[{"labels":{"alertname":"x\\ud800y","a":"b"}}]');
     expect(await names()).toEqual(['x\ufffdy']);

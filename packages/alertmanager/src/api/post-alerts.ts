@@ -21,6 +21,9 @@ import {
 import { done, refusal } from './respond.ts';
 import { parseDateTime } from './time.ts';
 
+/** Far beyond what any rule writes: each costs whoever groups, matches, shows or sends the alert. */
+const MAX_PAIRS = 10_000;
+
 /** Stores every valid alert; when some are not, says so for each of them and still keeps the rest. */
 export async function postAlerts(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
   const body = await readBody(exchange);
@@ -83,6 +86,10 @@ function draftOf(api: ApiOptions, map: JsonMap, place: string): AlertDraft | Ale
     endsAtMs: timeAt(map, 'endsAt', place),
     generatorUrl: textAt(map, 'generatorURL', place) ?? '',
   };
+  const count = Math.max(pairs.length, annotations.length);
+  if (count > MAX_PAIRS) {
+    return new AlertError(`${count} labels or annotations; an alert may have ${MAX_PAIRS} of each`);
+  }
   const labels = Labels.from(pairs);
   if (labels.isEmpty) return new AlertError('at least one label pair required');
   const isClassic = api.matcherMode === 'classic';
