@@ -1,3 +1,13 @@
+export { type ClusterKind, type ClusterPlan, planOf } from './alertmanager/cluster/cluster-plan.ts';
+export {
+  type ClusterReport,
+  describeFailure,
+  runCluster,
+} from './alertmanager/cluster/cluster-run.ts';
+export { configOf, type Stage, type TellOptions, tellAll } from './alertmanager/stories/stage.ts';
+export { STORIES } from './alertmanager/stories/stories.ts';
+export type { Story } from './alertmanager/stories/story.ts';
+export { type Told, toldBy } from './alertmanager/stories/told.ts';
 export {
   canHit,
   DISK_FAULT_KINDS,

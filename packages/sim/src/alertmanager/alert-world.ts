@@ -5,12 +5,11 @@ import {
   OperatingError,
   SeededRandom,
 } from '@pollux/base';
-import { parseFlags, type RoleContext, type RunningRole } from '@pollux/roles';
-import { ALERTMANAGER_FLAGS, assembleAlertmanager } from '@pollux/roles/alertmanager';
-import { Log, Registry } from '@pollux/telemetry';
+import type { RunningRole } from '@pollux/roles';
 import type { Link } from '../link.ts';
 import { type SimHost, SimWorld } from '../sim-world.ts';
 import type { Notification } from './notification-checks.ts';
+import { DATA, startMember } from './simulated-member.ts';
 
 /** Times of the configuration that the members run with, ms. */
 export const GROUP_WAIT_MS = 2_000;
@@ -20,7 +19,6 @@ export const PEER_TIMEOUT_MS = 5_000;
 const RESEND_MS = 5_000;
 /** A cluster waits for ten quiet gossip rounds before its first notification. */
 const SETTLE_MS = 12_000;
-const DATA = '/data';
 const SECRET = 'SECsim';
 const REQUEST_TIMEOUT_MS = 5_000;
 
@@ -200,33 +198,16 @@ export class AlertWorld {
   }
 
   #startMember(host: SimHost): Promise<RunningRole> {
-    const { env } = host;
-    env.files.makeDirectory('/etc');
-    env.files.replaceFile('/etc/alertmanager.yml', CONFIG);
-    const { values } = parseFlags(ALERTMANAGER_FLAGS, [
-      '--config.file=/etc/alertmanager.yml',
-      `--storage.path=${DATA}`,
-      '--data.maintenance-interval=1s',
-      `--cluster.listen-address=${host.ip}:9094`,
-      `--cluster.peer-name=${host.name}`,
-      ...MEMBERS.map((name) => `--cluster.peer=${name}:9094`),
-      '--cluster.pushpull-interval=15s',
-      `--cluster.peer-timeout=${this.#peerTimeoutMs}ms`,
-    ]);
-    const context: RoleContext = {
-      env,
-      log: new Log({
-        level: 'info',
-        format: 'logfmt',
-        now: () => env.clock.now(),
-        write: (line) => this.logs.push(`${host.name} | ${line}`),
-      }),
-      registry: new Registry(),
-      lock: () => () => {},
-      variables: {},
-      hostname: host.name,
-    };
-    return assembleAlertmanager(context, values, { advertiseAddress: () => host.ip });
+    return startMember(host, {
+      config: CONFIG,
+      peers: MEMBERS,
+      flags: [
+        '--data.maintenance-interval=1s',
+        '--cluster.pushpull-interval=15s',
+        `--cluster.peer-timeout=${this.#peerTimeoutMs}ms`,
+      ],
+      onLog: (line) => this.logs.push(line),
+    });
   }
 
   #repeat(name: MemberName, delayMs: number): void {

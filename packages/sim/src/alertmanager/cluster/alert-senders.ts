@@ -1,0 +1,139 @@
+import { errorText } from '@pollux/base';
+import type { SimHost } from '../../sim-world.ts';
+import { API_PORT } from '../simulated-member.ts';
+import { type AlertName, alertText } from './cluster-plan.ts';
+
+/** How often a server repeats its alerts, and for how long it repeats that one has ended, as Prometheus does. */
+const RESEND_MS = 5_000;
+const REPEAT_END_MS = 15 * 60_000;
+const REQUEST_TIMEOUT_MS = 4_000;
+
+/** An alert as a server knows it. */
+type Sent = { readonly name: AlertName; readonly startsAtMs: number; endsAtMs: number | null };
+
+/** What a member was told of an alert last and has acknowledged, in the life it lives. */
+export type Held = { readonly endsAtMs: number };
+
+export type AlertSendersOptions = {
+  readonly servers: readonly SimHost[];
+  readonly members: readonly string[];
+  readonly now: () => number;
+  readonly after: (delayMs: number, work: () => void) => void;
+  readonly delayMs: () => number;
+  readonly onLog: (line: string) => void;
+};
+
+/**
+ * Servers that evaluate the same rules and send their alerts to every member again and again, whether it answers or not.
+ * They note which member has acknowledged what.
+ */
+export class AlertSenders {
+  readonly #options: AlertSendersOptions;
+  readonly #alerts = new Map<string, Sent>();
+  readonly #held = new Map<string, Map<string, Held>>();
+  readonly #begun: { readonly text: string; readonly atMs: number }[] = [];
+  readonly #lives = new Map<string, number>();
+
+  constructor(options: AlertSendersOptions) {
+    this.#options = options;
+    for (const member of options.members) this.#held.set(member, new Map());
+  }
+
+  start(): void {
+    for (const server of this.#options.servers) this.#repeat(server, this.#options.delayMs());
+  }
+
+  fire(name: AlertName): void {
+    const startsAtMs = this.#options.now();
+    this.#begun.push({ text: alertText(name), atMs: startsAtMs });
+    this.#alerts.set(alertText(name), { name, startsAtMs, endsAtMs: null });
+    this.#tell(name);
+  }
+
+  resolve(name: AlertName): void {
+    const alert = this.#alerts.get(alertText(name));
+    if (alert !== undefined) alert.endsAtMs = this.#options.now();
+    this.#tell(name);
+  }
+
+  /** Whether an alert has begun anew since then. */
+  firedAnew(text: string, sinceMs: number): boolean {
+    return this.#begun.some((begun) => begun.text === text && begun.atMs > sinceMs);
+  }
+
+  held(member: string, text: string): Held | undefined {
+    return this.#held.get(member)?.get(text);
+  }
+
+  /** Its memory is gone. */
+  forget(member: string): void {
+    this.#held.set(member, new Map());
+    this.#lives.set(member, this.#lifeOf(member) + 1);
+  }
+
+  /** A server tells of a change at its next evaluation, so not all at once. */
+  #tell(name: AlertName): void {
+    for (const server of this.#options.servers) {
+      this.#options.after(this.#options.delayMs() % 1_000, () => this.#send(server, [name]));
+    }
+  }
+
+  #repeat(server: SimHost, delayMs: number): void {
+    this.#options.after(delayMs, () => {
+      this.#send(
+        server,
+        [...this.#alerts.values()].map(({ name }) => name),
+      );
+      this.#repeat(server, RESEND_MS);
+    });
+  }
+
+  #send(server: SimHost, which: readonly AlertName[]): void {
+    const nowMs = this.#options.now();
+    const alerts = which
+      .map((name) => this.#alerts.get(alertText(name)))
+      .filter((alert) => alert !== undefined)
+      .filter(({ endsAtMs }) => endsAtMs === null || nowMs - endsAtMs < REPEAT_END_MS)
+      .map(({ name, startsAtMs, endsAtMs }) => ({
+        text: alertText(name),
+        labels: { alertname: 'Sim', group: `g${name.group}`, index: String(name.index) },
+        startsAtMs,
+        endsAtMs: endsAtMs ?? nowMs + 4 * RESEND_MS,
+      }));
+    if (alerts.length === 0) return;
+    const body = JSON.stringify(
+      alerts.map(({ labels, startsAtMs, endsAtMs }) => ({
+        labels,
+        startsAt: new Date(startsAtMs).toISOString(),
+        endsAt: new Date(endsAtMs).toISOString(),
+      })),
+    );
+    for (const member of this.#options.members) {
+      const life = this.#lifeOf(member);
+      this.#post(server, member, body).then(
+        (isTaken) => {
+          if (!isTaken || this.#lifeOf(member) !== life) return;
+          const held = this.#held.get(member);
+          for (const { text, endsAtMs } of alerts) held?.set(text, { endsAtMs });
+        },
+        (error: unknown) =>
+          this.#options.onLog(`${server.name} | to ${member}: ${errorText(error)}`),
+      );
+    }
+  }
+
+  async #post(server: SimHost, member: string, body: string): Promise<boolean> {
+    const { status } = await server.env.net.request({
+      method: 'POST',
+      url: `http://${member}:${API_PORT}/api/v2/alerts`,
+      headers: { 'content-type': 'application/json' },
+      body,
+      timeoutMs: REQUEST_TIMEOUT_MS,
+    });
+    return status === 200;
+  }
+
+  #lifeOf(member: string): number {
+    return this.#lives.get(member) ?? 0;
+  }
+}

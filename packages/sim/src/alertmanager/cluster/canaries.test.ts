@@ -1,0 +1,153 @@
+import type { Env, HttpClientRequest, HttpClientResponse, Net } from '@pollux/base';
+import { GossipNode, type StateChannel, type StatePart } from '@pollux/gossip';
+import { afterEach, expect, test, vi } from 'vitest';
+import { DATA } from '../simulated-member.ts';
+import { type ClusterPlan, planOf, UNIT_SEEDS } from './cluster-plan.ts';
+import { type ClusterReport, describeFailure, runCluster } from './cluster-run.ts';
+import type { Sabotage } from './cluster-world.ts';
+
+const TIMEOUT_MS = 300_000;
+
+/** Bugs, each put in from outside, with the runs that it can show itself in and what must be said of it. */
+type Canary = {
+  readonly bug: string;
+  readonly shows: (plan: ClusterPlan) => boolean;
+  readonly says: RegExp;
+  readonly sabotage?: Sabotage;
+  readonly begin?: () => void;
+};
+
+const isCluster = ({ kind, members }: ClusterPlan): boolean =>
+  kind === 'calm' && members >= 2 && members <= 5;
+
+const CANARIES: readonly Canary[] = [
+  {
+    bug: 'members do not wait for each other',
+    shows: isCluster,
+    says: /too many: /,
+    sabotage: { flags: ['--cluster.peer-timeout=0s'] },
+  },
+  {
+    bug: 'every member takes itself for the first',
+    shows: isCluster,
+    says: /too many: /,
+    begin: () => void vi.spyOn(GossipNode.prototype, 'position').mockReturnValue(0),
+  },
+  {
+    bug: 'the notification log is not shared',
+    shows: isCluster,
+    says: /too many: /,
+    begin: () => notShared('nfl'),
+  },
+  {
+    bug: 'silences are not shared',
+    shows: (plan) => isCluster(plan) && hasSilence(plan),
+    says: /silences differ: /,
+    begin: () => notShared('sil'),
+  },
+  {
+    bug: 'power loss takes the disk with it',
+    shows: ({ kind, members }) => kind === 'crash' && members === 1,
+    // What it told as firing it tells again, or never tells the end of.
+    says: /too many: |too few: nobody told r\d that g\d\/\d is resolved/,
+    sabotage: { disk: (files) => files.removeTree(DATA) },
+  },
+  {
+    bug: 'a refusal is taken for an acceptance',
+    shows: ({ kind, members }) => kind === 'receiver' && members <= 5,
+    says: /too few: nobody told /,
+    sabotage: { env: (env) => ({ ...env, net: alwaysAccepted(env.net) }) },
+  },
+  {
+    bug: 'ends are not sent',
+    shows: (plan) => isCluster(plan) && plan.sendResolved.includes(true),
+    says: /too few: nobody told r\d that g\d\/\d is resolved/,
+    sabotage: { env: withoutEnds },
+  },
+];
+
+afterEach(() => vi.restoreAllMocks());
+
+test.each(CANARIES)(
+  'a run tells when $bug',
+  async ({ shows, says, sabotage, begin }) => {
+    begin?.();
+    const found = await firstFailure({ shows, says }, sabotage);
+    expect(found, `none of ${UNIT_SEEDS} seeds says so`).not.toBeNull();
+    if (found === null) return;
+    const text = describeFailure(found);
+    expect(text).toContain(`seed ${found.plan.seed}: ${found.plan.kind}, `);
+    expect(text).toMatch(/^ +\d+ {3}m\d+ -> r\d g\d firing/m);
+    expect(text).toContain(`npm run soak -- alertmanager --first=${found.plan.seed} --seeds=1`);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  'the same seed gives the same run to the last byte, another seed another',
+  async () => {
+    for (const seed of [1, 3, 5]) {
+      const [first, again] = [await runCluster(seed), await runCluster(seed)];
+      expect(first.messages).toBeGreaterThan(3);
+      expect(again).toEqual(first);
+      expect((await runCluster(seed + 11)).digest).not.toBe(first.digest);
+    }
+  },
+  TIMEOUT_MS,
+);
+
+async function firstFailure(
+  { shows, says }: Pick<Canary, 'shows' | 'says'>,
+  sabotage: Sabotage | undefined,
+): Promise<ClusterReport | null> {
+  for (let seed = 1; seed <= UNIT_SEEDS; seed++) {
+    if (!shows(planOf(seed))) continue;
+    const report = await runCluster(seed, sabotage);
+    if (report.problems.some((problem) => says.test(problem))) return report;
+  }
+  return null;
+}
+
+function hasSilence({ steps }: ClusterPlan): boolean {
+  return steps.some(({ event }) => event.kind === 'silence');
+}
+
+/** Members keep this state to themselves. */
+function notShared(key: string): void {
+  const addState = GossipNode.prototype.addState;
+  vi.spyOn(GossipNode.prototype, 'addState').mockImplementation(function (
+    this: GossipNode,
+    name: string,
+    part: StatePart,
+  ): StateChannel {
+    if (name !== key) return addState.call(this, name, part);
+    addState.call(this, name, { marshal: () => new Uint8Array(0), merge: () => {} });
+    return { broadcast: () => {} };
+  });
+}
+
+/** Whatever the receivers answer. */
+function alwaysAccepted(net: Net): Net {
+  return withRequest(net, async (request) => ({ ...(await net.request(request)), status: 200 }));
+}
+
+/** Messages that only tell of ends are dropped on the way, as if they had been accepted. */
+function withoutEnds(env: Env): Env {
+  const answer = { status: 200, headers: {}, body: new Uint8Array(0) };
+  const request = (asked: HttpClientRequest): Promise<HttpClientResponse> =>
+    String(asked.body).includes('"status":"resolved","alerts"')
+      ? Promise.resolve(answer)
+      : env.net.request(asked);
+  return { ...env, net: withRequest(env.net, request) };
+}
+
+function withRequest(net: Net, request: Net['request']): Net {
+  return {
+    bindUdp: (at, onPacket) => net.bindUdp(at, onPacket),
+    listenTcp: (at, onConnection) => net.listenTcp(at, onConnection),
+    connectTcp: (to, options) => net.connectTcp(to, options),
+    serveHttp: (options, handler) => net.serveHttp(options, handler),
+    resolve: (host, signal) => net.resolve(host, signal),
+    request,
+  };
+}
