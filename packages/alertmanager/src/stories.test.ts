@@ -65,27 +65,6 @@ describe('the times of a group', () => {
     expect(node.metric('alertmanager_dispatcher_aggregation_groups')).toBe(0);
   });
 
-  it('sends at once what has been firing longer than group_wait elsewhere', async () => {
-    const node = start();
-    await node.fire({ ...alert('old'), startsIn: -60 });
-    await node.advance(0);
-    expect(node.sent).toEqual(['0s firing:old']);
-  });
-
-  it('never begins a conversation with an end', async () => {
-    const node = start();
-    await node.fire({ labels: { alertname: 'Down' }, startsIn: -20, endsIn: 0 });
-    await node.advance(HOUR);
-    expect(node.sent).toEqual([]);
-  });
-
-  it('resolves an alert that nobody repeats after resolve_timeout', async () => {
-    const node = start(`global: {resolve_timeout: 2m}\n${ROUTE}`);
-    await node.fire({ labels: { alertname: 'Down', name: 'a' } });
-    await node.advance(HOUR);
-    expect(node.sent).toEqual(['30s firing:a', '330s resolved:a']);
-  });
-
   it('waits group_wait again after the end of all, also while the empty group is still there', async () => {
     const node = start(ROUTE, { settings: { dispatchMaintenanceIntervalMs: HOUR * 1000 } });
     await node.fire(alert('a'));
@@ -142,13 +121,6 @@ receivers:
       'http://hook/pager',
     ]);
   });
-
-  it("take '...' as one group for each alert", async () => {
-    const node = start(ROUTE.replace('[alertname]', "['...']"));
-    await node.fire(alert('a'), alert('b'));
-    await node.advance(31);
-    expect(node.sent).toEqual(['30s firing:a', '30s firing:b']);
-  });
 });
 
 describe('inhibition', () => {
@@ -199,30 +171,6 @@ inhibit_rules: [{source_matchers: [severity="critical"], target_matchers: [sever
     );
     await node.advance(31);
     expect(node.sent).toEqual(['30s firing:s']);
-  });
-});
-
-describe('silences', () => {
-  it('keep an alert quiet until they end, and then it is sent', async () => {
-    const node = start();
-    await node.silence(['name=a'], 400);
-    await node.fire(alert('a'), alert('b'));
-    await node.advance(31);
-    expect(node.sent).toEqual(['30s firing:b']);
-    await node.advance(600);
-    expect(node.sent.slice(1)).toEqual(['630s firing:a,b']);
-  });
-
-  it('hold from their start on, not before', async () => {
-    const node = start();
-    await node.silence(['name=~a|b'], 10_000, 100);
-    await node.fire(alert('a'));
-    await node.advance(31);
-    expect(node.sent).toEqual(['30s firing:a']);
-    await node.advance(2.5 * HOUR);
-    expect(node.sent).toHaveLength(1);
-    await node.advance(0.5 * HOUR);
-    expect(node.sent.slice(1)).toEqual(['10230s firing:a']);
   });
 });
 
