@@ -371,9 +371,10 @@ export class Alertmanager {
     this.#openGate();
     await closing;
     if (!this.#isStarted) return;
-    await this.#history.close();
     for (const snapshot of this.#snapshots) snapshot.maintain();
     await this.#own.close();
+    // Last: what it could wait for is the least dear.
+    await this.#history.close();
   }
 
   #commit(parts: Omit<LiveConfig, 'dispatcher'>, used: ReadonlySet<string>): void {

@@ -3,7 +3,9 @@ import type { Exchange } from '@pollux/http';
 import { Labels, type Matcher, matchesAll } from '@pollux/model';
 import { type Alert, AlertIdentity } from '../alert/alert.ts';
 import { answer } from '../api/respond.ts';
+import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
 import { explainAlert, inhibitionView, silencingView } from '../explain/explain.ts';
+import type { GroupPreview } from '../explain/explain-group.ts';
 import { explainRoutes } from '../explain/explain-route.ts';
 import type { ApiV3 } from './api-v3-options.ts';
 import { NotFoundError, RequestError } from './errors.ts';
@@ -20,7 +22,8 @@ export async function getExplanation(api: ApiV3, { query }: Exchange): Promise<H
   });
   const { found, isTruncated } = await alertsAsked(api, query, limit);
   const alerts = [];
-  for (const alert of found) alerts.push(await explainAlert(api, alert));
+  const previews = new Map<AggregationGroup, GroupPreview>();
+  for (const alert of found) alerts.push(await explainAlert(api, alert, previews));
   return answer(200, { alerts, isTruncated });
 }
 

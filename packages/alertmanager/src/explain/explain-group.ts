@@ -2,8 +2,11 @@ import type { Alert } from '../alert/alert.ts';
 import { formatDateTime } from '../api/time.ts';
 import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
 import type { VerdictEvent } from '../events/notify-event.ts';
+import type { LiveConfig } from '../live-config.ts';
 import type { LogReceiver } from '../nflog/entry.ts';
+import type { Flush } from '../notify/batch.ts';
 import type { Integration } from '../notify/integration.ts';
+import type { PipelinePreview } from '../notify/pipeline.ts';
 import { toMs } from '../wire/timestamp.ts';
 import type { ExplainSources, PastAttempt } from './explain-sources.ts';
 
@@ -45,15 +48,29 @@ export type GroupView = {
   readonly integrations: readonly IntegrationView[];
 };
 
+/** What a flush of a group now would do, with the flush. */
+export type GroupPreview = PipelinePreview & {
+  readonly flush: Flush;
+  readonly alertCount: number;
+};
+
+/** Dear for a large group: explanations of several of its alerts share one. */
+export async function previewGroup(
+  live: LiveConfig,
+  group: AggregationGroup,
+): Promise<GroupPreview> {
+  const { flush, alerts } = group.flushNow(NEVER);
+  const preview = await live.pipeline.preview(flush, alerts);
+  return { ...preview, flush, alertCount: alerts.length };
+}
+
 /** The group that holds the alert, asked by the stages that flush it. */
 export async function explainGroup(
   sources: ExplainSources,
-  group: AggregationGroup,
+  { group, preview }: { readonly group: AggregationGroup; readonly preview: GroupPreview },
   alert: Alert,
 ): Promise<GroupView> {
   const live = sources.live();
-  const { flush, alerts } = group.flushNow(NEVER);
-  const preview = await live.pipeline.preview(flush, alerts);
   const { fingerprint } = alert.identity;
   const withheld = preview.withheld.flatMap(({ reason, withheld: list }) =>
     list
@@ -68,11 +85,16 @@ export async function explainGroup(
     const verdict = preview.verdicts.find(isOfThis);
     const isAcknowledged = preview.acknowledged.some(isOfThis);
     views.push(
-      await explainIntegration(sources, group, { alert, integration, verdict, isAcknowledged }),
+      await explainIntegration(sources, preview.flush, {
+        alert,
+        integration,
+        verdict,
+        isAcknowledged,
+      }),
     );
   }
   return {
-    alerts: alerts.length,
+    alerts: preview.alertCount,
     nextFlush: {
       at: formatDateTime(group.nextFlush.atMs),
       because: group.nextFlush.because,
@@ -89,7 +111,7 @@ const NEVER = new AbortController().signal;
 
 async function explainIntegration(
   { notificationLog, underWay, attemptsOf }: ExplainSources,
-  group: AggregationGroup,
+  flush: Flush,
   asked: {
     readonly alert: Alert;
     readonly integration: Integration;
@@ -99,10 +121,9 @@ async function explainIntegration(
 ): Promise<IntegrationView> {
   const { alert, integration, verdict, isAcknowledged } = asked;
   const { receiver, sendResolved } = integration;
-  const { flush } = group.flushNow(NEVER);
   const entry = notificationLog.find(flush.groupKeySpellings, receiver);
   const { hash } = alert.identity;
-  const failing = underWay.find(group.key, receiver);
+  const failing = underWay.find(flush.groupKey, receiver);
   return {
     integration: `${receiver.integration}[${receiver.index}]`,
     sendResolved,
@@ -128,7 +149,7 @@ async function explainIntegration(
             error: failing.error,
             at: formatDateTime(failing.timeMs),
           },
-    lastAttempts: await attemptsOf(group.key, receiver),
+    lastAttempts: await attemptsOf(flush.groupKey, receiver),
   };
 }
 

@@ -187,6 +187,24 @@ describe('an explanation', () => {
     });
   });
 
+  it('is the same of two alerts in one group for what the group does', async () => {
+    const node = start();
+    const ends = { endsIn: inhours(10) };
+    await node.fire({ labels: { alertname: 'Down', n: '1' }, ...ends });
+    await node.advance(20);
+    await node.fire({ labels: { alertname: 'Down', n: '2' }, ...ends });
+    const answer = await node.request('GET', '/api/v3/explain?filter=alertname%3D"Down"');
+    const { alerts } = answer.json as { alerts: AlertExplanation[] };
+    const seen = alerts.map(({ labels, routes }) => {
+      const [integration] = routes[0]!.state!.integrations;
+      return [labels.n, integration!.log!.alertIsIn, integration!.now!.because];
+    });
+    expect(seen).toEqual([
+      ['1', 'firing', 'new alerts added'],
+      ['2', 'neither', 'new alerts added'],
+    ]);
+  });
+
   it('shows a delivery that fails at this moment', async () => {
     const node = start();
     node.net.endpoint = () => ({ status: 503 });

@@ -1,11 +1,12 @@
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import { formatDateTime } from '../api/time.ts';
+import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
 import { groupKeysOf } from '../dispatch/group-keys.ts';
 import type { Inhibition } from '../inhibit/inhibitor.ts';
 import { formatMatchers } from '../matcher/format.ts';
 import { spellMatcher } from '../silence/silence.ts';
 import { toMs } from '../wire/timestamp.ts';
-import { explainGroup, type GroupView } from './explain-group.ts';
+import { explainGroup, type GroupPreview, type GroupView, previewGroup } from './explain-group.ts';
 import { explainRoute, type RouteView } from './explain-route.ts';
 import type { ExplainSources } from './explain-sources.ts';
 
@@ -74,21 +75,30 @@ export type SilencingView = {
   readonly endsAt: string;
 };
 
-/** Why an alert is or is not notified, as this member's own parts answer when they are asked. */
+/**
+ * Why an alert is or is not notified, as this member's own parts answer when they are asked. Explanations of one request
+ * share `previews`.
+ */
 export async function explainAlert(
   sources: ExplainSources,
   alert: Alert,
+  previews: Map<AggregationGroup, GroupPreview> = new Map(),
 ): Promise<AlertExplanation> {
   const { clock, cluster, peerTimeoutMs } = sources;
   const nowMs = clock.now();
   const { labels, fingerprint } = alert.identity;
   const live = sources.live();
+  const stateOf = async (group: AggregationGroup): Promise<GroupView> => {
+    const preview = previews.get(group) ?? (await previewGroup(live, group));
+    previews.set(group, preview);
+    return explainGroup(sources, { group, preview }, alert);
+  };
   const routes: (RouteView & { readonly state: GroupView | null })[] = [];
   for (const route of live.route.match(labels)) {
     const group = live.dispatcher.groupOf(route, labels);
     routes.push({
       ...(await explainRoute(live, route, labels, clock)),
-      state: group === undefined ? null : await explainGroup(sources, group, alert),
+      state: group === undefined ? null : await stateOf(group),
     });
   }
   const inhibition = live.inhibitor.inhibitionOf(labels, nowMs);

@@ -66,6 +66,14 @@ export function hasFileHeader(data: Uint8Array): boolean {
   return FILE_HEADER.every((byte, index) => data[index] === byte);
 }
 
+const MAGIC_BYTES = 4;
+
+/** A history file, but not of this version. */
+export function isOfAnotherVersion(data: Uint8Array): boolean {
+  const isHistory = FILE_HEADER.subarray(0, MAGIC_BYTES).every((byte, at) => data[at] === byte);
+  return isHistory && data.length >= FILE_HEADER.length && !hasFileHeader(data);
+}
+
 /** The frame at `offset`, or null when no whole frame is there. */
 export function frameAt(data: Buffer, offset: number): FrameView | null {
   if (offset + FRAME_HEAD_BYTES + RECORD_HEAD_BYTES > data.length) return null;

@@ -1,5 +1,11 @@
 import type { File, Files, Slices } from '@pollux/base';
-import { FILE_HEADER, type FrameView, frameAt, hasFileHeader } from './frames.ts';
+import {
+  FILE_HEADER,
+  type FrameView,
+  frameAt,
+  hasFileHeader,
+  isOfAnotherVersion,
+} from './frames.ts';
 
 export type SegmentLogOptions = {
   readonly files: Files;
@@ -141,7 +147,7 @@ export class SegmentLog {
     } finally {
       file.close();
     }
-    return wholeFrames(data.subarray(0, size));
+    return framesIn(data.subarray(0, size));
   }
 
   close(): void {
@@ -194,7 +200,9 @@ export class SegmentLog {
     const { files, directory } = this.#options;
     const path = `${directory}/${name}`;
     const data = Buffer.from(files.readFile(path));
-    const frames = hasFileHeader(data) ? soundFrames(data) : [];
+    // It is for the program that wrote it.
+    if (isOfAnotherVersion(data)) return 0;
+    const frames = soundFrames(data);
     const [first] = frames;
     const last = frames.at(-1);
     if (first === undefined || last === undefined) {
@@ -228,8 +236,13 @@ export class SegmentLog {
   #lastIdIn({ name, firstId }: Segment): number {
     const { files, directory } = this.#options;
     const data = Buffer.from(files.readFile(`${directory}/${name}`));
-    return wholeFrames(data).at(-1)?.id ?? firstId;
+    return framesIn(data).at(-1)?.id ?? firstId;
   }
+}
+
+/** None in a file of another version. */
+function framesIn(data: Buffer): FrameView[] {
+  return hasFileHeader(data) ? wholeFrames(data) : [];
 }
 
 function wholeFrames(data: Buffer): FrameView[] {
@@ -244,7 +257,7 @@ function wholeFrames(data: Buffer): FrameView[] {
 
 /** Up to the first one that is damaged. */
 function soundFrames(data: Buffer): FrameView[] {
-  const frames = wholeFrames(data);
+  const frames = framesIn(data);
   const damaged = frames.findIndex((frame) => !frame.isSound);
   return damaged < 0 ? frames : frames.slice(0, damaged);
 }
