@@ -1,8 +1,10 @@
-import { type Address, type Clock, withTimeout } from '@pollux/base';
+import { type Address, type Clock, type Random, withTimeout } from '@pollux/base';
 import { isPeerFailure } from '../errors.ts';
 
 /** Survivors that are asked; more would tell the same. */
 const MAX_ASKED = 3;
+/** Losses at one time that are asked for; when half of a large cluster is cut off, the first answers tell of all. */
+const MAX_RUNNING = 4;
 /** Nobody waits longer: a survivor that is slow now must not hold up notifications. */
 const MAX_WAIT_MS = 1_000;
 
@@ -12,16 +14,28 @@ const MAX_WAIT_MS = 1_000;
  */
 export class CatchUp {
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #ask: (member: Address) => Promise<boolean>;
   readonly #running = new Set<Promise<void>>();
 
-  constructor(clock: Clock, ask: (member: Address) => Promise<boolean>) {
-    this.#clock = clock;
+  constructor(
+    env: { readonly clock: Clock; readonly random: Random },
+    ask: (member: Address) => Promise<boolean>,
+  ) {
+    this.#clock = env.clock;
+    this.#random = env.random;
     this.#ask = ask;
   }
 
   begin(survivors: readonly Address[]): void {
-    const asked = survivors.slice(0, MAX_ASKED).map((survivor) => this.#ask(survivor));
+    if (this.#running.size >= MAX_RUNNING) return;
+    const left = [...survivors];
+    const asked: Promise<boolean>[] = [];
+    // At random: all survivors begin at the same time, and are not to ask the same ones.
+    while (asked.length < MAX_ASKED && left.length > 0) {
+      const [survivor] = left.splice(this.#random.below(left.length), 1);
+      if (survivor !== undefined) asked.push(this.#ask(survivor));
+    }
     const running: Promise<void> = Promise.allSettled(asked).then(() => {
       this.#running.delete(running);
     });

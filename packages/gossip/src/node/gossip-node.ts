@@ -126,7 +126,7 @@ export class GossipNode {
       step: (event) => this.#step(event),
       signal: this.#abort.signal,
     });
-    this.#catchUp = new CatchUp(env.clock, (member) => this.#exchange.with(member, false));
+    this.#catchUp = new CatchUp(env, (member) => this.#exchange.with(member, false));
     // Every lane that waits before it tries again listens.
     setMaxListeners(0, this.#abort.signal);
     // Nobody may be waiting when the node is closed before it has settled.
