@@ -1,0 +1,3 @@
+import { expectGoodSeeds } from './seeds.ts';
+
+expectGoodSeeds(1);
