@@ -2,7 +2,8 @@ import { compareText } from '@pollux/model';
 
 /**
  * The annotations of one version of an alert, sorted by name. Unlike labels, an annotation may be empty. Pairs lie flat in
- * one array: a Map takes 200 bytes more, and there is one of these for each alert.
+ * one array: a Map takes more, and there is one of these for each alert (1,199 and 702 bytes an alert, with the labels
+ * no longer joined as a key).
  */
 export class Annotations {
   static readonly EMPTY = new Annotations([]);

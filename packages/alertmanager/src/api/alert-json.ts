@@ -53,8 +53,10 @@ export function writeAlert(
   json.text(status.state);
   json.raw(UPDATED_AT);
   json.dateTime(alert.updatedAtMs);
-  json.raw(GENERATOR_URL);
-  json.text(alert.generatorUrl);
+  if (alert.generatorUrl !== '') {
+    json.raw(GENERATOR_URL);
+    json.text(alert.generatorUrl);
+  }
   json.raw(LABELS);
   writePairs(json, labels);
   json.raw(CLOSE_MAP);

@@ -70,7 +70,7 @@ const alerts = fc.record({
   annotations: fc.option(fc.dictionary(names, texts, { maxKeys: 5 })),
   startsAt: times,
   endsAt: times,
-  generatorURL: fc.option(texts),
+  generatorURL: fc.option(texts.map((text) => `http://p/${text}`)),
 });
 
 describe('the reader of alerts', () => {
@@ -152,6 +152,7 @@ describe('the reader of alerts', () => {
     '[{"labels":{"a":1}}]',
     '[{"labels":null}]',
     '[{"labels":{"a":"b"},"more":1}]',
+    '[{"labels":{"a":"b"},"generatorURL":"::x"}]',
     '[{"labels":{"a":"b"}},]',
     '[{"labels":{"a":"b"}}] x',
     '[{"labels":{"a":"b\\q"}}]',

@@ -171,7 +171,7 @@ describe('GET /api/v2/alerts', () => {
     );
   });
 
-  it.each(['?filter=a', '?active=maybe', '?receiver=(', '?receiver_matchers=x'])(
+  it.each(['?filter=a', '?filter=', '?receiver=(', '?receiver_matchers=x'])(
     'refuses %s with 400 and a text',
     async (query) => {
       const answer = await node.request('GET', `/api/v2/alerts${query}`);
@@ -299,10 +299,11 @@ describe('silences of the API', () => {
     ],
     [{ matchers: [{ name: 'a', value: '(', isRegex: true }] }, 400, 'error parsing regexp'],
     [{ matchers: [{ name: 'a', value: '(?=x)', isRegex: true }] }, 400, 'error parsing regexp'],
-    [{ matchers: [{ name: '', value: 'b', isRegex: false }] }, 400, 'the name is empty'],
+    [{ matchers: [{ name: '', value: 'b', isRegex: false }] }, 400, 'invalid label name'],
+    [{ matchers: [{ name: 'a', isRegex: true }] }, 422, 'matchers.0.value in body is required'],
     [{ matchers: [] }, 422, 'at least 1 items'],
     [{ comment: undefined }, 422, 'comment in body is required'],
-    [{ id: 'nope' }, 404, 'silence nope not found'],
+    [{ id: 'nope' }, 404, 'silence not found'],
   ])('with %j are refused', async (body, status, message) => {
     const answer = await post(body);
     expect(answer.status).toBe(status);

@@ -39,8 +39,28 @@ export function registerApi(router: Router, api: ApiOptions, limit: ConcurrencyL
   change('POST', '/silences', postSilence);
   change('DELETE', '/silence/:id', deleteSilence);
   router.on('OPTIONS', '/api/v2/*', async () => answer(200, {}));
+  router.on(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'], '/api/v2/*', unserved);
   router.on(['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS'], '/api/v1/*', gone);
 }
+
+/** The methods of each path, in the original's order, for the refusal of others. */
+const METHODS: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^\/(?:status|receivers|alerts\/groups|pollux\/notifications)$/, ['GET']],
+  [/^\/(?:alerts|silences)$/, ['GET', 'POST']],
+  [/^\/silence\/[^/]+$/, ['DELETE', 'GET']],
+];
+
+/** A path that is not there, or not by this method. */
+const unserved: RouteHandler = async ({ path, request }) => {
+  const below = path.slice('/api/v2'.length);
+  const methods = METHODS.find(([pattern]) => pattern.test(below))?.[1];
+  if (methods === undefined) return formRefusal(404, `path ${path} was not found`);
+  const refused = formRefusal(
+    405,
+    `method ${request.method} is not allowed, but [${methods.join(',')}] are`,
+  );
+  return { ...refused, headers: { ...refused.headers, allow: methods.join(',') } };
+};
 
 const gone: RouteHandler = async () =>
   answer(410, {
@@ -56,9 +76,9 @@ function guarded(handler: RouteHandler): RouteHandler {
       return await handler(exchange);
     } catch (error) {
       if (error instanceof BodyError) {
-        return formRefusal(error.status, error.message, error.status === 422 ? 602 : error.status);
+        return formRefusal(error.status, error.message, error.formCode);
       }
-      if (error instanceof SilenceNotFoundError) return refusal(404, error.message);
+      if (error instanceof SilenceNotFoundError) return refusal(404, 'silence not found');
       if (LimitError.is(error) && error.code === 'HTTP.BODY_TOO_LARGE') {
         return text(413, `${error.message}\n`);
       }

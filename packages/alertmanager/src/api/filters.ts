@@ -1,4 +1,4 @@
-import { InputError } from '@pollux/base';
+import { InputError, OperatingError } from '@pollux/base';
 import { type Matcher, Pattern } from '@pollux/model';
 import { type MatcherMode, parseMatchers } from '../matcher/parse.ts';
 
@@ -9,18 +9,42 @@ export class QueryError extends InputError {
   }
 }
 
-/** `true` when missing; only the words true, false, 1 and 0 are taken. */
+/** What the original's generated code takes for true; any other word is false. */
+const TRUE_WORDS: ReadonlySet<string> = new Set([
+  'true',
+  '1',
+  'yes',
+  'ok',
+  'y',
+  'on',
+  'selected',
+  'checked',
+  't',
+  'enabled',
+]);
+
+/** `true` when missing. */
 export function flagOf(query: URLSearchParams, name: string): boolean {
   const text = query.get(name);
-  if (text === null || text === '') return true;
-  if (text === 'true' || text === '1' || text === 't' || text === 'T') return true;
-  if (text === 'false' || text === '0' || text === 'f' || text === 'F') return false;
-  throw new QueryError(`${name} in query must be of type boolean: "${text}"`);
+  return text === null || text === '' || TRUE_WORDS.has(text.toLowerCase());
 }
 
 /** All matchers of a repeatable parameter. */
 export function matchersOf(query: URLSearchParams, name: string, mode: MatcherMode): Matcher[] {
-  return query.getAll(name).flatMap((text) => parseMatchers(text, mode).matchers);
+  return query.getAll(name).flatMap((text) => {
+    if (text === '') throw new QueryError('bad matcher format: ');
+    return parseMatchers(text, mode).matchers;
+  });
+}
+
+/** A fault of this parameter, named. */
+function inParameter<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!OperatingError.is(error)) throw error;
+    throw new QueryError(`failed to parse ${name} param: ${error.message}`);
+  }
 }
 
 /** Which receivers a query asks for, by pattern and by labels. */
@@ -30,8 +54,12 @@ export function receiverTest(
   labelsOf: (receiver: string) => Readonly<Record<string, string>>,
 ): (receiver: string) => boolean {
   const source = query.get('receiver');
-  const pattern = source === null || source === '' ? null : new Pattern(`(?:${source})`);
-  const matchers = matchersOf(query, 'receiver_matchers', mode);
+  const pattern = inParameter('receiver', () =>
+    source === null || source === '' ? null : new Pattern(`(?:${source})`),
+  );
+  const matchers = inParameter('receiver_matchers', () =>
+    matchersOf(query, 'receiver_matchers', mode),
+  );
   return (receiver) => {
     if (pattern !== null && !pattern.matches(receiver)) return false;
     if (matchers.length === 0) return true;

@@ -4,10 +4,13 @@ import type { Exchange } from '@pollux/http';
 /** A body that is no JSON, or not of the form the operation takes. */
 export class BodyError extends InputError {
   readonly status: number;
+  /** As the original's generated code counts faults of form: 601 a type, 602 missing, 612 too few. */
+  readonly formCode: number;
 
-  constructor(place: string, message: string, status: number) {
+  constructor(place: string, message: string, status: number, formCode?: number) {
     super('ALERTMANAGER.BAD_BODY', place, message);
     this.status = status;
+    this.formCode = formCode ?? (status === 422 ? 602 : status);
   }
 }
 
@@ -28,6 +31,7 @@ export async function readBody(exchange: Exchange): Promise<Uint8Array> {
 }
 
 export function parseJson(body: Uint8Array, name: string): unknown {
+  if (body.length === 0) throw new BodyError('', `${name} in body is required`, 422);
   const text = new TextDecoder('utf-8', { ignoreBOM: true });
   try {
     return JSON.parse(text.decode(body)) as unknown;

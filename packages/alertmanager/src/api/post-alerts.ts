@@ -1,12 +1,12 @@
 import { type HttpResponse, OperatingError, Slices } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
-import { isLegacyLabelName, Labels } from '@pollux/model';
+import { isLegacyLabelName, Labels, quoteText } from '@pollux/model';
 import type { Alert } from '../alert/alert.ts';
 import { Annotations } from '../alert/annotations.ts';
 import { labelsHash } from '../alert/label-hash.ts';
 import { AlertError } from '../errors.ts';
 import { ZERO_TIME_MS } from '../template/go-time.ts';
-import type { AlertDraft, AlertReader } from './alert-reader.ts';
+import { type AlertDraft, type AlertReader, isUri } from './alert-reader.ts';
 import type { ApiOptions } from './api-options.ts';
 import {
   BodyError,
@@ -77,7 +77,7 @@ function generalDrafts(api: ApiOptions, body: Uint8Array): readonly (AlertDraft 
 
 function draftOf(api: ApiOptions, map: JsonMap, place: string): AlertDraft | AlertError {
   if (map.labels === undefined || map.labels === null) {
-    throw new BodyError(`${place}.labels`, `${place}.labels in body is required`, 422);
+    throw new BodyError('', `${place.replace('alerts.', '')}.labels in body is required`, 422);
   }
   const pairs = textsAt(map, 'labels', place);
   const annotations = textsAt(map, 'annotations', place);
@@ -86,6 +86,11 @@ function draftOf(api: ApiOptions, map: JsonMap, place: string): AlertDraft | Ale
     endsAtMs: timeAt(map, 'endsAt', place),
     generatorUrl: textAt(map, 'generatorURL', place) ?? '',
   };
+  if (!isUri(rest.generatorUrl)) {
+    const where = `${place.replace('alerts.', '')}.generatorURL`;
+    const what = `${where} in body must be of type uri: ${quoteText(rest.generatorUrl)}`;
+    throw new BodyError('', what, 422, 601);
+  }
   const count = Math.max(pairs.length, annotations.length);
   if (count > MAX_PAIRS) {
     return new AlertError(`${count} labels or annotations; an alert may have ${MAX_PAIRS} of each`);
@@ -94,7 +99,7 @@ function draftOf(api: ApiOptions, map: JsonMap, place: string): AlertDraft | Ale
   if (labels.isEmpty) return new AlertError('at least one label pair required');
   const isClassic = api.matcherMode === 'classic';
   const problem =
-    badName(pairs, 'label', isClassic) ?? badName(annotations, 'annotation', isClassic);
+    badName(pairs, 'label set', isClassic) ?? badName(annotations, 'annotations', isClassic);
   if (problem !== null) return problem;
   return {
     ...rest,
@@ -135,7 +140,7 @@ type NamedTexts = readonly (readonly [string, string])[];
 function badName(pairs: NamedTexts, what: string, isClassic: boolean): AlertError | null {
   for (const [name] of pairs) {
     if (name === '' || (isClassic && !isLegacyLabelName(name))) {
-      return new AlertError(`invalid ${what} name ${JSON.stringify(name)}`);
+      return new AlertError(`invalid ${what}: invalid name ${quoteText(name)}`);
     }
   }
   return null;

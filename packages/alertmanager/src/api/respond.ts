@@ -10,13 +10,21 @@ const HEADERS = {
   'access-control-expose-headers': 'Date',
 } as const;
 
+const { 'content-type': _type, ...WITHOUT_TYPE } = HEADERS;
+const EMPTY_HEADERS = { ...WITHOUT_TYPE, 'content-length': '0' } as const;
+
 export function answer(status: number, value: unknown): HttpResponse {
   return { status, headers: HEADERS, body: `${JSON.stringify(value)}\n` };
 }
 
 /** 200 without content, as the API answers to changes. */
 export function done(): HttpResponse {
-  return { status: 200, headers: { ...HEADERS, 'content-length': '0' }, body: '' };
+  return { status: 200, headers: EMPTY_HEADERS, body: '' };
+}
+
+/** A silence that is not there: the description of the API gives that answer no content. */
+export function notFound(): HttpResponse {
+  return { status: 404, headers: EMPTY_HEADERS, body: '' };
 }
 
 /** A refusal by a handler: the message alone, as a JSON string. */
@@ -26,7 +34,7 @@ export function refusal(status: number, message: string): HttpResponse {
 
 /** A refusal before the handler, by the form of the request. */
 export function formRefusal(status: number, message: string, code = status): HttpResponse {
-  return answer(status, { code, message });
+  return { status, headers: HEADERS, body: JSON.stringify({ code, message }) };
 }
 
 /** A piece of a long answer. */

@@ -1,7 +1,7 @@
 import type { GettableSilence } from '@pollux/api-types';
 import type { HttpResponse } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
-import type { Matcher, MatchOperator } from '@pollux/model';
+import { type Matcher, type MatchOperator, quoteText } from '@pollux/model';
 import { SilenceError } from '../errors.ts';
 import { type Silence, type SilenceMatcher, stateAt } from '../silence/silence.ts';
 import type { SilenceDraft } from '../silence/silence-store.ts';
@@ -18,7 +18,7 @@ import {
   textAt,
   textsAt,
 } from './json-body.ts';
-import { answer, done, refusal } from './respond.ts';
+import { answer, done, notFound } from './respond.ts';
 import { formatDateTime, parseDateTime } from './time.ts';
 
 export async function getSilences(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
@@ -46,15 +46,26 @@ export async function postSilence(api: ApiOptions, exchange: Exchange): Promise<
 }
 
 export async function getSilence(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
-  const silence = api.silences.get(exchange.params.id ?? '');
-  if (silence === undefined) return refusal(404, 'silence not found');
+  const silence = api.silences.get(idOf(exchange));
+  if (silence === undefined) return notFound();
   return answer(200, silenceView(silence, api.clock.now()));
 }
 
 export async function deleteSilence(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
-  api.silences.expire(exchange.params.id ?? '', exchange.principal.user);
+  const id = idOf(exchange);
+  if (api.silences.get(id) === undefined) return notFound();
+  api.silences.expire(id, exchange.principal.user);
   return done();
 }
+
+/** Throws a BodyError for what cannot be an id. */
+function idOf({ params }: Exchange): string {
+  const id = params.id ?? '';
+  if (UUID.test(id)) return id;
+  throw new BodyError('', `silenceID in path must be of type uuid: ${quoteText(id)}`, 422, 601);
+}
+
+const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
 
 /** A filter must be one of the silence's own matchers; whether it would match is not asked. */
 function hasMatcher(silence: Silence, filter: Matcher): boolean {
@@ -101,7 +112,7 @@ function silenceView(silence: Silence, nowMs: number): GettableSilence {
 export function draftOf(map: JsonMap): SilenceDraft {
   const matchers = listAt(required(map, 'matchers'), 'silence.matchers');
   if (matchers.length === 0) {
-    throw new BodyError('', 'matchers in body should have at least 1 items', 422);
+    throw new BodyError('', 'matchers in body should have at least 1 items', 422, 612);
   }
   return {
     id: textAt(map, 'id', 'silence') ?? '',
@@ -116,20 +127,22 @@ export function draftOf(map: JsonMap): SilenceDraft {
 
 function matcherOf(map: JsonMap, index: number): SilenceMatcher {
   const place = `matchers.${index}`;
-  const name = textAt(map, 'name', place);
-  const pattern = textAt(map, 'value', place);
-  if (name === null || pattern === null || typeof map.isRegex !== 'boolean') {
-    throw new BodyError('', `${place} needs name, value and isRegex`, 422);
+  if (typeof required(map, 'isRegex', `${place}.`) !== 'boolean') {
+    throw new BodyError(`${place}.isRegex`, 'must be a boolean', 400);
   }
+  required(map, 'name', `${place}.`);
+  required(map, 'value', `${place}.`);
+  const name = textAt(map, 'name', place) ?? '';
+  const pattern = textAt(map, 'value', place) ?? '';
   const isEqual = booleanAt(map, 'isEqual', place, true);
   const operator: MatchOperator = map.isRegex ? (isEqual ? '=~' : '!~') : isEqual ? '=' : '!=';
   return { name, operator, pattern };
 }
 
-function required(map: JsonMap, key: string): unknown {
+function required(map: JsonMap, key: string, place = ''): unknown {
   const value = Object.hasOwn(map, key) ? map[key] : undefined;
   if (value === undefined || value === null) {
-    throw new BodyError('', `${key} in body is required`, 422);
+    throw new BodyError('', `${place}${key} in body is required`, 422);
   }
   return value;
 }

@@ -48,7 +48,7 @@ export async function getReceivers(api: ApiOptions, exchange: Exchange): Promise
   const found = live.config.receivers.filter(({ name }) => isWanted(name));
   return answer(
     200,
-    found.map(({ name, labels }) => ({ name, labels: { ...labels, name } })),
+    found.map(({ name, labels }) => ({ labels: { ...labels, name }, name })),
   );
 }
 

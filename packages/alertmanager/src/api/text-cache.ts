@@ -5,7 +5,6 @@ const MAX_LENGTH = 256;
 /**
  * Gives one string for equal texts that are read again and again: `critical`, a summary, the name of a label. A table of
  * fixed size in which a new text takes the place of the one before it, so that values which never come twice cost nothing.
- * Of 100,000 alerts of the benchmark it saves 190 bytes each.
  */
 export class TextCache {
   readonly #slots: string[] = new Array<string>(SLOTS).fill('');

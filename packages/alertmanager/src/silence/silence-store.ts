@@ -1,5 +1,5 @@
 import { assert, type Env, uuid } from '@pollux/base';
-import { type Labels, Matcher, matchesAll } from '@pollux/model';
+import { type Labels, Matcher, matchesAll, PatternError, quoteText } from '@pollux/model';
 import type { ClusterStatePart } from '../cluster-port.ts';
 import { SilenceError, SilenceLimitError, SilenceNotFoundError } from '../errors.ts';
 import type { SilenceEvent } from '../events/notify-event.ts';
@@ -292,20 +292,32 @@ export class SilenceStore implements ClusterStatePart {
 
 function checkDraft(draft: SilenceDraft, nowMs: number): void {
   if (draft.startsAtMs >= draft.endsAtMs) {
-    throw new SilenceError('start time must be before end time');
+    throw new SilenceError('Failed to create silence: start time must be before end time');
   }
-  if (draft.endsAtMs < nowMs) throw new SilenceError("end time can't be in the past");
-  if (draft.matchers.length === 0) throw new SilenceError('at least one matcher required');
+  if (draft.endsAtMs < nowMs) {
+    throw new SilenceError("Failed to create silence: end time can't be in the past");
+  }
+  if (draft.matchers.length === 0)
+    throw new SilenceError('invalid silence: at least one matcher required');
   const compiled = compileSilenceMatchers(draft.matchers);
   if (compiled.every((matcher) => matcher.matchesEmpty)) {
-    throw new SilenceError('at least one matcher must not match the empty string');
+    throw new SilenceError(
+      'invalid silence: matcher set 0: at least one matcher must not match the empty string',
+    );
   }
 }
 
 function compileSilenceMatchers(matchers: readonly SilenceMatcher[]): Matcher[] {
   return matchers.map(({ name, operator, pattern }, index) => {
-    if (name === '') throw new SilenceError(`invalid label matcher ${index}: the name is empty`);
-    return new Matcher(name, operator, pattern);
+    const place = `invalid silence: invalid label matcher ${index} in set 0`;
+    if (name === '') throw new SilenceError(`${place}: invalid label name ""`);
+    try {
+      return new Matcher(name, operator, pattern);
+    } catch (error) {
+      if (!(error instanceof PatternError)) throw error;
+      const quoted = quoteText(pattern);
+      throw new SilenceError(`${place}: invalid regular expression ${quoted}: ${error.message}`);
+    }
   });
 }
 

@@ -272,13 +272,6 @@ describe('pollux amtool', () => {
     expect(await refusal('classic-mode,utf8-strict-mode')).toContain('cannot have both');
   });
 
-  it('needs an address of the server', async () => {
-    const options = { env, variables: { HOME: home } };
-    expect((await runInPlace(command, ['alert'], options)).stderr).toBe(
-      'amtool: error: required flag --alertmanager.url not provided\n',
-    );
-  });
-
   it('takes defaults from the configuration file, the person’s before the machine’s', async () => {
     fs.mkdirSync(path.join(home, '.config/amtool'), { recursive: true });
     const url = `http://u:p%40@127.0.0.1:${listener.address.port}/prefix/`;

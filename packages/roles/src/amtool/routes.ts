@@ -1,16 +1,10 @@
 import { type AlertmanagerConfig, readConfig } from '@pollux/alertmanager';
 import { OperatingError } from '@pollux/base';
 import { Labels, matchesAll } from '@pollux/model';
-import {
-  type Call,
-  type CommandFlags,
-  FatalError,
-  type Subcommand,
-} from '../command/command-line.ts';
+import type { Call, CommandFlags, Subcommand } from '../command/command-line.ts';
 import { readTextFile } from '../runtime/read-file.ts';
 import type { Around } from './around.ts';
 import { labelPair, sortedMatchers } from './matchers.ts';
-import { hasServer } from './settings.ts';
 import { statusOf } from './status.ts';
 import { type TreeNode, treeText } from './tree-text.ts';
 
@@ -61,9 +55,6 @@ export const routesTest: Subcommand<Around> = {
 async function routeOf(call: Call, around: Around): Promise<Route> {
   const file = call.text('config.file');
   if (file === '') {
-    if (!hasServer(call, around.context)) {
-      throw new FatalError('You have to specify one of --config.file or --alertmanager.url flags.');
-    }
     const { config } = await statusOf(call, around);
     return readConfig(config.original, { file: 'the running configuration' }).route;
   }

@@ -15,7 +15,7 @@ import {
   matcherModeOf,
 } from '../alertmanager/features.ts';
 import type { CommandContext } from '../command/command.ts';
-import { type Call, type CommandFlags, FatalError, UsageError } from '../command/command-line.ts';
+import { type Call, type CommandFlags, UsageError } from '../command/command-line.ts';
 import { goDurationMs } from '../command/go-duration.ts';
 import { parsedUrl, urlBelow } from '../command/http-call.ts';
 import { readTextFile } from '../runtime/read-file.ts';
@@ -60,8 +60,6 @@ export type Settings = {
   readonly matcherMode: MatcherMode;
 };
 
-/** No address at all; an empty one is the default of Alertmanager. */
-const NONE = '\0';
 const DEFAULT_DATE_FORMAT = '2006-01-02 15:04:05 MST';
 
 /** What the flags say, else the configuration files, else the default. Throws UsageError and ConfigError. */
@@ -73,8 +71,7 @@ export function settingsOf(call: Call, context: CommandContext): Settings {
   const output = pick('output', 'simple');
   if (!isOutput(output))
     throw new UsageError(`enum value must be one of simple,extended,json, got '${output}'`);
-  const address = pick('alertmanager.url', NONE);
-  if (address === NONE) throw new FatalError('required flag --alertmanager.url not provided');
+  const address = pick('alertmanager.url', '');
   const url = parsedUrl(
     address.includes('://') ? address : `http://${address || 'localhost:9093'}`,
   );
@@ -91,12 +88,6 @@ export function settingsOf(call: Call, context: CommandContext): Settings {
     checksVersion: pick('version-check', 'true') !== 'false',
     matcherMode: matcherModeOf(featuresOf(pick('enable-feature', ''))),
   };
-}
-
-/** Whether a server is told of, by a flag or a configuration file. */
-export function hasServer(call: Call, context: CommandContext): boolean {
-  if (call.has('alertmanager.url')) return true;
-  return configuredFlags(context.env.files, context.variables.HOME ?? '').has('alertmanager.url');
 }
 
 /** Throws UsageError for names that are none. */

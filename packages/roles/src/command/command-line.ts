@@ -34,13 +34,6 @@ export class UsageError extends InputError {
   }
 }
 
-/** A fault that kingpin's programs tell by themselves, with a single line end. */
-export class FatalError extends InputError {
-  constructor(message: string) {
-    super('ROLES.FATAL', '', message);
-  }
-}
-
 /** What the command line said. */
 export class Call {
   readonly args: readonly string[];

@@ -1,12 +1,6 @@
 import { errorText, OperatingError } from '@pollux/base';
 import type { CommandContext } from './command.ts';
-import {
-  type CommandFlags,
-  FatalError,
-  readCommandLine,
-  type Subcommand,
-  UsageError,
-} from './command-line.ts';
+import { type CommandFlags, readCommandLine, type Subcommand, UsageError } from './command-line.ts';
 
 export type Program<R> = {
   /** As it is called in messages: `promtool`. */
@@ -44,12 +38,7 @@ export async function runSubcommand<R>(
     return await line.subcommand.run(line.call, around);
   } catch (error) {
     if (!OperatingError.is(error)) throw error;
-    const end =
-      error instanceof FatalError
-        ? '\n'
-        : error instanceof UsageError
-          ? program.usageEnd
-          : program.errorEnd;
+    const end = error instanceof UsageError ? program.usageEnd : program.errorEnd;
     context.stderr.write(`${program.name}: error: ${errorText(error)}${end}`);
     return error instanceof UsageError && error.isUnknownCommand ? 2 : 1;
   }
