@@ -11,8 +11,11 @@ const REQUEST_TIMEOUT_MS = 4_000;
 /** An alert as a server knows it. */
 type Sent = { readonly name: AlertName; readonly startsAtMs: number; endsAtMs: number | null };
 
-/** What a member was told of an alert last and has acknowledged, in the life it lives. */
-export type Held = { readonly endsAtMs: number };
+/** A member writes alerts to its disk within this time; what it acknowledged before outlives a power loss. */
+const DURABLE_MS = 2_000;
+
+/** What a member was told of an alert last and has acknowledged, and still knows. */
+export type Held = { readonly endsAtMs: number; readonly takenMs: number };
 
 export type AlertSendersOptions = {
   readonly servers: readonly SimHost[];
@@ -65,9 +68,11 @@ export class AlertSenders {
     return this.#held.get(member)?.get(text);
   }
 
-  /** Its memory is gone. */
+  /** Its power is gone: it knows what is on its disk. */
   forget(member: string): void {
-    this.#held.set(member, new Map());
+    const durableMs = this.#options.now() - DURABLE_MS;
+    const held = [...(this.#held.get(member) ?? [])];
+    this.#held.set(member, new Map(held.filter(([, { takenMs }]) => takenMs <= durableMs)));
     this.#lives.set(member, this.#lifeOf(member) + 1);
   }
 
@@ -114,7 +119,8 @@ export class AlertSenders {
         (isTaken) => {
           if (!isTaken || this.#lifeOf(member) !== life) return;
           const held = this.#held.get(member);
-          for (const { text, endsAtMs } of alerts) held?.set(text, { endsAtMs });
+          const takenMs = this.#options.now();
+          for (const { text, endsAtMs } of alerts) held?.set(text, { endsAtMs, takenMs });
         },
         (error: unknown) =>
           this.#options.onLog(`${server.name} | to ${member}: ${errorText(error)}`),

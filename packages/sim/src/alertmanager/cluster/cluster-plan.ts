@@ -61,8 +61,8 @@ export type ClusterPlan = {
 
 /** The unit run plays so many; many more by `npm run soak -- alertmanager`. */
 export const UNIT_SEEDS = 200;
-/** Up to so many members each round of gossip reaches all; in larger clusters chance may leave one out. */
-export const ALWAYS_REACHED = 4;
+/** News go to so many members at once; in larger clusters chance may leave one out until whole states are exchanged. */
+export const ALWAYS_REACHED = 9;
 const SIZES = [1, 1, 2, 2, 3, 3, 3, 4, 5];
 /** Every so many seeds a cluster is large. */
 const LARGE_EVERY = 50;
