@@ -9,8 +9,8 @@ const SHIFT = MAX_AT_ONCE;
 
 /**
  * Indexes of alerts by their fingerprints, the order in which lists show them. The engine sorts plain numbers many times as
- * fast as a comparison of texts does, so each number holds the beginning of a fingerprint and the index: 21 ms for 100,000
- * alerts instead of some 150. More than that are compared in slices.
+ * fast as a comparison of texts does, so each number holds the beginning of a fingerprint and the index: 19 ms of processor
+ * time for 100,000 alerts instead of 105. More than that are compared in slices.
  */
 export async function byFingerprint(
   alerts: readonly Alert[],
