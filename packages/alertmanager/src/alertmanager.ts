@@ -414,6 +414,7 @@ export class Alertmanager {
   /** Opens the way for notifications when the cluster has settled, or has had its time to. */
   async #settle(): Promise<void> {
     const { env, cluster, log, settleTimeoutMs, startDelayMs } = this.#options;
+    const beganMs = env.clock.monotonic();
     const isOver = new Promise<'timeout'>((resolve) => {
       const timer = env.clock.after(settleTimeoutMs, () => resolve('timeout'));
       this.#timers.set('settle', timer);
@@ -430,7 +431,8 @@ export class Alertmanager {
     this.#timers.get('settle')?.cancel();
     if (this.#stop.signal.aborted) return;
     if (result === 'timeout') log.warn('Cluster not settled in time, notifications begin anyway');
-    const leftMs = this.#startedAtMs + startDelayMs - env.clock.now();
+    // A wall clock that is set back meanwhile must not hold all notifications by as much.
+    const leftMs = beganMs + startDelayMs - env.clock.monotonic();
     if (leftMs <= 0) this.#openGate();
     else
       this.#timers.set(

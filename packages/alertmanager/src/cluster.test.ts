@@ -202,6 +202,20 @@ describe('silences in a cluster', () => {
     expect(late.sent).toEqual(['10s firing:b']);
   });
 
+  it('are waited for as long, also when the clock is set back meanwhile', async () => {
+    const clock = new VirtualClock(START_MS);
+    const cluster = new FakeCluster(clock, { delayMs: 10 });
+    const node = new TestNode({ config: CONFIG, clock, cluster: cluster.join('A', 8_000) });
+    await node.advance(4);
+    clock.jump(-3_600_000);
+    await node.advance(10);
+    await node.fire({ labels: { alertname: 'Down', name: 'a' }, endsIn: 36_000 });
+    await node.advance(11);
+    expect(node.net.deliveries).toHaveLength(1);
+    await node.close();
+    node.removeDirectory();
+  });
+
   it('are not waited for longer than the settle timeout', async () => {
     const clock = new VirtualClock(START_MS);
     const cluster = new FakeCluster(clock, { delayMs: 10 });
