@@ -74,7 +74,12 @@ export class AlertProvider {
     const known = this.#alerts.get(hash, alert.identity.labels);
     let stored = alert;
     if (known === undefined) this.#admit(alert);
-    else if (overlaps(known, alert)) stored = mergeAlerts(known, alert, this.#options.clock.now());
+    else if (overlaps(known, alert)) {
+      // What is said now is newer, also when the clock was ahead while the other was said.
+      const { updatedAtMs } = alert;
+      const said = known.updatedAtMs > updatedAtMs ? { ...known, updatedAtMs } : known;
+      stored = mergeAlerts(said, alert, this.#options.clock.now());
+    }
     this.#alerts.set(hash, stored, known);
     if (this.#options.events.isHeard) this.#tellChange(known, stored);
     for (const listener of this.#listeners) listener.onAlert(stored);
