@@ -11,12 +11,9 @@ const OUTSIDE = ['snappy', '@bokuweb/zstd-wasm'];
 /** Threads find their first module beside the module that starts them, which lies in the bundle too. */
 const THREADS = path.join(root, 'packages', 'base', 'dist', 'node');
 
-/** Files that are loaded by themselves: the program and all that threads run, by their names in the bundle. */
-function entryPoints() {
-  const entries = {
-    main: path.join(import.meta.dirname, 'dist', 'main.js'),
-    'thread-main': path.join(THREADS, 'thread-main.js'),
-  };
+/** What threads load by themselves: their first module and the workers, by their names in the bundle. */
+function threadEntries() {
+  const entries = { 'thread-main': path.join(THREADS, 'thread-main.js') };
   for (const room of readdirSync(path.join(root, 'packages'))) {
     const dist = path.join(root, 'packages', room, 'dist');
     for (const file of filesOf(dist)) {
@@ -60,30 +57,39 @@ const esbuild = await import('esbuild').catch((error) => {
   process.exit(0);
 });
 if (freshBundle(root) !== null) process.exit(0);
-const entries = entryPoints();
+const program = { main: path.join(import.meta.dirname, 'dist', 'main.js') };
+const threads = threadEntries();
 // Whole before it has its name: a build that is cut short must not leave a program that is newer than its rooms.
 const unfinished = `${folder}.${process.pid}.tmp`;
 for (const name of readdirSync(path.dirname(folder))) {
   if (/^bundle\.\d+\.tmp$/.test(name))
     rmSync(path.join(path.dirname(folder), name), { recursive: true });
 }
-await esbuild.build({
-  entryPoints: entries,
-  outdir: unfinished,
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  logLevel: 'warning',
-  // For those who read a stack trace: run with --enable-source-maps.
-  sourcemap: true,
-  external: OUTSIDE,
-  // What packages of CommonJS ask Node for.
-  banner: {
-    js: "import { createRequire as requireOf } from 'node:module';\nconst require = requireOf(import.meta.url);",
-  },
-  plugins: [keepingUrls(entries)],
-});
+// Apart, since what is built together shares its files: a thread would load all of a room of which the program needs all.
+for (const entryPoints of [program, threads]) {
+  await esbuild.build({
+    entryPoints,
+    outdir: unfinished,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'warning',
+    // The engine keeps the text of what it has loaded, for each thread: with comments it is twice as long, and one sign in them
+    // that is not of Latin-1 doubles it once more. Names stay as they are, also those in a stack trace.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'external',
+    // For those who read a stack trace: run with --enable-source-maps.
+    sourcemap: true,
+    external: OUTSIDE,
+    // What packages of CommonJS ask Node for.
+    banner: {
+      js: "import { createRequire as requireOf } from 'node:module';\nconst require = requireOf(import.meta.url);",
+    },
+    plugins: [keepingUrls(threads)],
+  });
+}
 rmSync(folder, { recursive: true, force: true });
 renameSync(unfinished, folder);

@@ -90,6 +90,11 @@ const DEVIATIONS: readonly {
     accepts: (_, theirs) => /range can't iterate over -?\d+$/.test(theirs),
   },
   {
+    why: 'Go 1.20.4 and later write a mark for an empty attribute without quotes (CVE-2023-29400).',
+    most: 6,
+    accepts: (ours, theirs) => ours.replaceAll('ZgotmplZ', '') === theirs,
+  },
+  {
     why: 'Go 1.21 and later do not let a script end inside a comment.',
     most: 8,
     accepts: (ours) => ours.includes('ends in a non-text context: {stateJSLineCmt'),

@@ -16,6 +16,9 @@ const VALUES = [
   '.CommonLabels.SortedPairs.Values',
   '(index .Alerts 0).Annotations.summary',
   '(index .Alerts 1).GeneratorURL',
+  // Of ours: empty where nobody has acknowledged, as any annotation that is not there.
+  '(index .Alerts 0).Annotations.pollux_acknowledged_by',
+  '.CommonAnnotations.pollux_acknowledged_until',
   '(index .Alerts 0).GeneratorURL',
   '(index .Alerts 0).StartsAt',
   '(len .Alerts)',

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Hook, hookConfig } from '../cluster/hook.ts';
-import { isRealInstalled, Member, REAL_ALERTMANAGER, until } from '../cluster/member.ts';
+import {
+  isRealInstalled,
+  Member,
+  type MemberKind,
+  REAL_ALERTMANAGER,
+  until,
+} from '../cluster/member.ts';
 import { freePort } from '../soak/child-process.ts';
 
 const isInstalled = isRealInstalled();
@@ -17,14 +23,27 @@ const GROUP_INTERVAL_S = 5;
 /** A new group begins so often; each fires for so long. */
 const NEW_GROUP_MS = 400;
 const FIRING_MS = 9_000;
-/** A delivery on a busy machine, and the round of gossip that the log of an original leaves with. */
-const SAME_MOMENT_MS = 1_500;
-/** Of some seventy groups. */
-const MAX_ALLOWED_TWICE = 4;
+/**
+ * A delivery of one member is known to the next after the round of gossip that an original's log leaves with (50 ms here, 40 in
+ * the packets) and two turns of busy processes.
+ */
+const SAME_MOMENT_MS = 500;
+/**
+ * Of some sixty groups. Members that come one by one flush the same group at different phases of its interval: each new one
+ * flushes all it was given at once. Two phases fall into the same moment for none to two of them.
+ * Replaced by originals, 22 to 24 of 52 groups are told again (three runs; POLLUX_TEST_SUCCESSOR=real shows it): an original
+ * forgets alerts and groups when it ends.
+ */
+const MAX_ALLOWED_TWICE = 2;
+/** A machine that keeps a process from running for so long makes members miss their turns: exactly once is not promised then. */
+const STOOD_STILL_MS = (PEER_TIMEOUT_S * 1_000) / 2;
 /** Around the end of an original. */
 const CUT_MS = 500;
 /** Servers send what fires again and again. */
 const RESEND_MS = 2_000;
+
+/** The control replaces originals by originals, and must tell more again than ours may. */
+const SUCCESSOR = (process.env.POLLUX_TEST_SUCCESSOR ?? 'ours') as MemberKind;
 
 type Firing = { readonly id: string; readonly startsAt: number; endsAt: number | null };
 
@@ -36,6 +55,8 @@ describe.skipIf(!isInstalled)(title, { timeout: 110_000 }, () => {
   let members: Member[] = [];
   let isStreaming = true;
   let takesNew = true;
+  /** The longest that this process or a member let anybody wait. */
+  let stoodStillMs = 0;
 
   beforeAll(async () => {
     const url = await hook.start();
@@ -89,10 +110,12 @@ describe.skipIf(!isInstalled)(title, { timeout: 110_000 }, () => {
       stops.push({ from: `${index}`, atMs: performance.now() });
       expect(await old.stop()).toBe(0);
       expect(existsSync(path.join(old.options.directory, 'data', 'nflog'))).toBe(true);
-      const successor = new Member({ ...old.options, kind: 'ours' });
+      const successor = new Member({ ...old.options, kind: SUCCESSOR });
       members[index] = successor;
       await successor.start();
-      expect(successor.logged(/Loaded snapshots/).join()).toMatch(/silences=1 nflog=[1-9]/);
+      if (SUCCESSOR === 'ours') {
+        expect(successor.logged(/Loaded snapshots/).join()).toMatch(/silences=1 nflog=[1-9]/);
+      }
       await agree();
       await pause(2_000);
     }
@@ -105,8 +128,14 @@ describe.skipIf(!isInstalled)(title, { timeout: 110_000 }, () => {
 
     expect(alerts.length).toBeGreaterThan(40);
     const stories = alerts.map(({ id }) => story(id));
-    expect(stories.filter(({ isKept }) => !isKept)).toEqual([]);
-    expect(stories.filter(({ isTwice }) => isTwice).length).toBeLessThanOrEqual(MAX_ALLOWED_TWICE);
+    expect(stories.filter(({ isTold }) => !isTold)).toEqual([]);
+    const twice = stories.filter(({ isTwice }) => isTwice);
+    if (SUCCESSOR === 'real') {
+      expect(twice.length).toBeGreaterThan(MAX_ALLOWED_TWICE);
+    } else if (stoodStillMs < STOOD_STILL_MS) {
+      expect(twice.filter(({ isExplained }) => !isExplained)).toEqual([]);
+      expect(twice.length).toBeLessThanOrEqual(MAX_ALLOWED_TWICE);
+    }
     const [kept] = (await members[2]?.silences()) ?? [];
     expect(kept).toMatchObject({ comment: 'silenced', status: { state: 'active' } });
   });
@@ -116,7 +145,7 @@ describe.skipIf(!isInstalled)(title, { timeout: 110_000 }, () => {
    * in hand when it is ended, without noting that the receiver has it; and two members that are due in the same moment
    * (which a group interval of minutes makes rare) do not know of each other yet.
    */
-  function story(id: string): { id: string; told: string[]; isKept: boolean; isTwice: boolean } {
+  function story(id: string) {
     const all = (['firing', 'resolved'] as const).flatMap((status) => hook.of(id, status));
     const cut = all.some(({ from, atMs }) =>
       stops.some((stop) => stop.from === from && Math.abs(atMs - stop.atMs) < CUT_MS),
@@ -126,22 +155,23 @@ describe.skipIf(!isInstalled)(title, { timeout: 110_000 }, () => {
       return next?.status === one.status && next.atMs - one.atMs < SAME_MOMENT_MS;
     });
     const count = (status: 'firing' | 'resolved'): number => hook.of(id, status).length;
-    const most = cut || atOnce ? 2 : 1;
-    const isKept =
-      id === 'silenced'
-        ? all.length === 0
-        : count('firing') >= 1 && count('resolved') >= 1 && all.length <= 1 + most;
+    const isTold =
+      id === 'silenced' ? all.length === 0 : count('firing') >= 1 && count('resolved') >= 1;
     const told = all.map(({ from, status, atMs }) => `${status} by ${from} at ${Math.round(atMs)}`);
-    return { id, told, isKept, isTwice: all.length > 2 };
+    const isExplained = (cut || atOnce) && all.length <= 3;
+    return { id, told, isTold, isTwice: all.length > 2, isExplained };
   }
 
   /** As a server: posts what is new, what still fires now and then, and what has ended, to all that take it. */
   async function stream(): Promise<void> {
     const sent = new Map<Firing, number>();
     let newMs = Date.now();
+    let lookedMs = performance.now();
     for (let isLast = false; !isLast; await pause(50)) {
       isLast = !isStreaming;
       const now = Date.now();
+      stoodStillMs = Math.max(stoodStillMs, performance.now() - lookedMs - 50);
+      lookedMs = performance.now();
       if (now >= newMs && takesNew) {
         alerts.push({ id: `g${alerts.length}`, startsAt: now, endsAt: null });
         newMs += NEW_GROUP_MS;
@@ -161,7 +191,13 @@ describe.skipIf(!isInstalled)(title, { timeout: 110_000 }, () => {
         startsAt: new Date(startsAt),
         endsAt: new Date(endsAt ?? now + 300_000),
       }));
-      for (const member of members) void member.post('/api/v2/alerts', body).catch(() => {});
+      for (const member of members) {
+        const postedMs = performance.now();
+        const waited = (): void => {
+          stoodStillMs = Math.max(stoodStillMs, performance.now() - postedMs);
+        };
+        void member.post('/api/v2/alerts', body).then(waited, () => {});
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Delivered } from '../cluster/hook.ts';
+import type { Evidence } from './cluster-evidence.ts';
 
 /** Times are `performance.now()` of the judging process. */
 export type Kill = { readonly atMs: number; readonly member: string };
@@ -8,6 +9,8 @@ export type ClusterRun = {
   readonly posted: ReadonlyMap<string, number>;
   readonly killed: readonly Kill[];
   readonly delivered: readonly Delivered[];
+  /** From the logs of all members, those of the killed ones up to their deaths among them. */
+  readonly evidence: readonly Evidence[];
   readonly groupWaitMs: number;
 };
 
@@ -17,13 +20,13 @@ export type Verdict = { readonly isKept: boolean; readonly lines: readonly strin
 const TAKE_OVER_MS = 8_000;
 /** A notification that no kill disturbs; generous, since the machine may be busy. */
 const PROMPT_MS = 2_000;
-/** From the receiver's answer until the entry of the log has left the member. */
-const NOT_YET_TOLD_MS = 250;
+/** Lines carry whole milliseconds. */
+const LINE_MS = 1;
 
 /**
  * Holds the deliveries against the model: of each group exactly one, about group_wait after the alert; up to 8 s later when
- * the member that was to send it was killed; and a second one only where the first came from a killed member in its last
- * moment, so that its log entry had not left.
+ * the member that was to send it was killed; and a second one only where the first came from a member that was killed before
+ * its log entry had left it. That is read in the logs: no other member had heard of the delivery when the second was made.
  */
 export function judge(run: ClusterRun): Verdict {
   const faults: string[] = [];
@@ -51,16 +54,10 @@ export function judge(run: ClusterRun): Verdict {
     }
     for (const again of more) {
       twice++;
-      const death = run.killed.find(
-        ({ atMs, member }) =>
-          member === first.from && first.atMs <= atMs && atMs < first.atMs + NOT_YET_TOLD_MS,
-      );
       const story = `${group}: again by ${again.from} ${Math.round(again.atMs - first.atMs)} ms after ${first.from}`;
-      if (death === undefined || again !== more[0]) faults.push(story);
-      else
-        explained.push(
-          `${story}, which was killed ${(death.atMs - first.atMs).toFixed(1)} ms after its delivery`,
-        );
+      const { isExcused, because } = excuseOf(run, group, first, again);
+      if (isExcused && again === more[0]) explained.push(`${story}: ${because}`);
+      else faults.push(`${story}: ${because}`);
     }
   }
   return {
@@ -71,6 +68,36 @@ export function judge(run: ClusterRun): Verdict {
       `${run.posted.size} groups, ${run.killed.length} kills: ${missing} missing, ${twice} again (${explained.length} explained), ${faults.length} faults`,
       `undisturbed: ${quantiles(prompt)}; taken over from a killed member: ${quantiles(takenOver)}`,
     ],
+  };
+}
+
+/** Why a member told again what another had told; only from the logs of those concerned. */
+function excuseOf(
+  { killed, evidence }: ClusterRun,
+  group: string,
+  first: Delivered,
+  again: Delivered,
+): { readonly isExcused: boolean; readonly because: string } {
+  const death = killed.find(
+    ({ atMs, member }) => member === first.from && first.atMs <= atMs && atMs <= again.atMs,
+  );
+  if (death === undefined) return { isExcused: false, because: `${first.from} was not killed` };
+  const ofGroup = evidence.filter((one) => one.group === group);
+  const by = ofGroup.find(({ member, what }) => member === again.from && what === 'delivered');
+  if (by === undefined) return { isExcused: false, because: `the log of ${again.from} is silent` };
+  const heard = ofGroup.find(
+    ({ member, what, atMs }) =>
+      what === 'heard' && member !== first.from && atMs + LINE_MS < by.atMs,
+  );
+  if (heard !== undefined) {
+    const beforeMs = Math.round(by.atMs - heard.atMs);
+    return { isExcused: false, because: `${heard.member} had heard of it ${beforeMs} ms before` };
+  }
+  const own = ofGroup.some(({ member, what }) => member === first.from && what === 'delivered');
+  const leftMs = (death.atMs - first.atMs).toFixed(1);
+  return {
+    isExcused: true,
+    because: `${first.from} was killed ${leftMs} ms after its delivery, which its log ${own ? 'has' : 'has not'}, and no other member's log had heard of it`,
   };
 }
 

@@ -6,6 +6,7 @@ import { SeededRandom } from '@pollux/base';
 import { Hook, hookConfig } from '../cluster/hook.ts';
 import { Member, type MemberKind, until } from '../cluster/member.ts';
 import { freePort } from './child-process.ts';
+import { evidenceOf } from './cluster-evidence.ts';
 import { type ClusterRun, judge, type Kill } from './cluster-judge.ts';
 
 /**
@@ -35,15 +36,19 @@ if (values.help) {
 
 const GROUP_WAIT_MS = 1_000;
 const PEER_TIMEOUT_MS = 15_000;
+/** A member that does not answer in 5 s gets an alert again, so often. */
+const MAX_POSTS = 10;
 const rate = Number(values.rate);
 const kills = Number(values.kills);
 const random = new SeededRandom(Number(values.seed));
 const directory = mkdtempSync(path.join(tmpdir(), 'pollux-cluster-'));
 const hook = new Hook();
 const posted = new Map<string, number>();
+const taken = new Set<string>();
 const killed: Kill[] = [];
 const members = await startMembers(values.members.split(',') as MemberKind[]);
 let mostQueued = 0;
+let repeated = 0;
 
 try {
   await agree(members.length);
@@ -56,9 +61,22 @@ try {
   await Promise.all([streaming, watching]);
   // Whoever thinks it is last in order has had its turn then.
   await pause(GROUP_WAIT_MS + (members.length - 1) * PEER_TIMEOUT_MS + 3_000);
-  const run: ClusterRun = { posted, killed, delivered: hook.delivered, groupWaitMs: GROUP_WAIT_MS };
+  const evidence = members.flatMap((member, index) =>
+    evidenceOf(`${index}`, member.lines, performance.timeOrigin),
+  );
+  const run: ClusterRun = {
+    posted,
+    killed,
+    delivered: hook.delivered,
+    evidence,
+    groupWaitMs: GROUP_WAIT_MS,
+  };
   const verdict = judge(run);
   console.log(verdict.lines.join('\n'));
+  const untaken = [...posted.keys()].filter((id) => !taken.has(id)).length;
+  console.log(
+    `${repeated} posts were not answered in time and repeated; ${untaken} alerts no member took`,
+  );
   console.log(`most messages queued for gossip on one member: ${mostQueued}`);
   process.exitCode = verdict.isKept ? 0 : 1;
 } finally {
@@ -84,7 +102,14 @@ async function startMembers(kinds: readonly MemberKind[]): Promise<Member[]> {
         flags: [
           `--cluster.peer-timeout=${PEER_TIMEOUT_MS}ms`,
           // A member that comes back is to have its place soon, so that the next kill can come.
-          ...(kills > 0 ? ['--cluster.settle-timeout=4s', '--cluster.reconnect-interval=2s'] : []),
+          ...(kills > 0
+            ? [
+                '--cluster.settle-timeout=4s',
+                '--cluster.reconnect-interval=2s',
+                // Doubles are explained from the logs.
+                '--log.level=debug',
+              ]
+            : []),
         ],
       }),
   );
@@ -93,16 +118,34 @@ async function startMembers(kinds: readonly MemberKind[]): Promise<Member[]> {
   return made;
 }
 
-/** Posts alerts to all members that take them. */
+/** Posts alerts to all members that live. Behind its rate it still lets its requests be served. */
 async function stream(signal: AbortSignal): Promise<void> {
   const startMs = performance.now();
   for (let next = 0; !signal.aborted; next++) {
-    const waitMs = startMs + (next * 1_000) / rate - performance.now();
-    if (waitMs > 0) await pause(waitMs);
+    await pause(Math.max(0, startMs + (next * 1_000) / rate - performance.now()));
     const id = `g${next}`;
     posted.set(id, performance.now());
     const alert = { labels: { alertname: 'soak', id }, endsAt: new Date(Date.now() + 3_600_000) };
-    for (const member of members) void member.post('/api/v2/alerts', [alert]).catch(() => {});
+    for (const member of members) void give(member, id, alert);
+  }
+}
+
+/**
+ * A server repeats an alert until it is taken: what no member has on a busy machine, none can tell. An alert counts as posted
+ * when the last of the members has taken it. One that does not answer at all is dead.
+ */
+async function give(member: Member, id: string, alert: object): Promise<void> {
+  for (let attempt = 1; attempt <= MAX_POSTS; attempt++) {
+    try {
+      await member.post('/api/v2/alerts', [alert]);
+      posted.set(id, performance.now());
+      taken.add(id);
+      return;
+    } catch (error) {
+      const isLate = error instanceof Error && error.name === 'TimeoutError';
+      if (!isLate) return;
+      repeated++;
+    }
   }
 }
 

@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { defined, errorText, OperatingError } from '@pollux/base';
 import { lockDirectory, nodeEnv } from '@pollux/base/node';
 import {
@@ -14,8 +13,10 @@ import {
 import { Log, type LogFormat, type LogLevel, Registry } from '@pollux/telemetry';
 import { commandContext } from './command-context.ts';
 import { COMMANDS } from './commands.ts';
-import { ALIASES, ENGINE_FLAGS, ROLES } from './roles.ts';
+import { setEngineFlags } from './engine-flags.ts';
+import { ALIASES, BUSY_YOUNG_MIB, ENGINE_FLAGS, ROLES } from './roles.ts';
 import { keepHeapSmall } from './small-heap.ts';
+import { growYoungGenerationWhenBusy } from './young-generation.ts';
 
 /** A clean stop must be over by then; a role that hangs is left to the kernel. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -41,7 +42,7 @@ export async function main(calledAs: string, args: readonly string[]): Promise<v
     process.exitCode = isHelp ? 0 : 2;
     return;
   }
-  for (const flag of ENGINE_FLAGS[name] ?? []) setFlagsFromString(flag);
+  setEngineFlags(ENGINE_FLAGS[name] ?? []);
   const { role } = await load();
   try {
     await runRole(role, roleArgs);
@@ -100,6 +101,8 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
     log.info('ready', { role: role.name, address: `http://${shown}:${port}` });
   }
   keepHeapSmall();
+  const busyYoungMib = BUSY_YOUNG_MIB[role.name];
+  if (busyYoungMib !== undefined) growYoungGenerationWhenBusy(busyYoungMib);
   await asked;
   const cut = setTimeout(() => {
     log.error('the clean stop took too long', { timeout_ms: STOP_TIMEOUT_MS });
@@ -112,7 +115,7 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
   process.exit(0);
 }
 
-/** Waits for SIGTERM, SIGINT or an inner request to end; SIGHUP loads the files again meanwhile. */
+/** Waits for SIGTERM, SIGINT or an inner request to end; SIGHUP loads the files again meanwhile, SIGUSR1 opens log files anew. */
 function untilAskedToEnd(running: RunningRole, log: Log): Promise<void> {
   return new Promise((resolve) => {
     process.once('SIGTERM', () => resolve());
@@ -124,6 +127,8 @@ function untilAskedToEnd(running: RunningRole, log: Log): Promise<void> {
           log.error('loading the configuration again failed', { err: errorText(error) }),
       );
     });
+    // A role without log files must not be ended by it either: unheard, the signal opens the debugger's port.
+    process.on('SIGUSR1', () => running.reopenLogs?.());
     void running.quit.then(resolve);
     if (process.env.POLLUX_SUPERVISED === '1') process.stdin.resume().once('end', resolve);
   });

@@ -16,6 +16,7 @@ import { Dispatcher } from './dispatch/dispatcher.ts';
 import { groupKeysOf } from './dispatch/group-keys.ts';
 import { Doctor } from './doctor/doctor.ts';
 import type { JournaledState } from './durable/alert-memory.ts';
+import { logSilences } from './events/log-silences.ts';
 import { NotifyEvents } from './events/notify-events.ts';
 import { DeliveriesUnderWay } from './explain/deliveries-under-way.ts';
 import { attemptsIn } from './history/attempts.ts';
@@ -105,6 +106,7 @@ export class Alertmanager {
       member: () => cluster.name,
     });
     recordEvents(events, this.#history);
+    if (options.logsSilences === true) logSilences(events, options.log);
     this.#provider = new AlertProvider({
       clock: env.clock,
       perAlertnameLimit: options.perAlertnameLimit,
@@ -390,6 +392,10 @@ export class Alertmanager {
       maintenanceIntervalMs: this.#options.dispatchMaintenanceIntervalMs,
       draining,
       memory: this.#own.memory,
+      // While the first groups wait for their time, not when it has come; those behind the first seldom send.
+      onNewGroup: () => {
+        if (cluster.position() === 0) env.net.expectRequests?.();
+      },
     });
     this.#stopFeeding();
     this.#live = { ...parts, dispatcher };

@@ -153,6 +153,43 @@ describe('two members', () => {
     expect(two.sent).toEqual(['A 10s firing:a', 'A 15s resolved:a']);
   });
 
+  it('tell no end of what began anew while the second waited for its turn', async () => {
+    const two = pair();
+    await two.fire('a');
+    await two.advance(300);
+    await two.fire('a', true);
+    await two.advance(5);
+    const again = { labels: { alertname: 'Down', name: 'a' }, endsIn: 36_000 };
+    await two.nodes[0]!.fire(again);
+    // The flush of the second begins at 310 s with the end, and waits until 325 s.
+    await two.advance(7);
+    await two.nodes[1]!.fire(again);
+    await two.advance(280);
+    expect(two.sent).toEqual(['A 10s firing:a']);
+    await two.fire('a', true);
+    await two.advance(400);
+    expect(two.sent).toEqual(['A 10s firing:a', 'A 610s resolved:a']);
+  });
+
+  it('tell what began anew at its own time, not with an earlier flush that waited', async () => {
+    const two = pair();
+    const alert = (name: string) => ({ labels: { alertname: 'Down', name }, endsIn: 36_000 });
+    await two.fire('a');
+    await two.advance(320);
+    await two.fire('a', true);
+    await two.advance(300);
+    // The end was told at 610 s. The second still hears of it; its flush at 910 s waits until 925 s.
+    await two.nodes[1]!.fire({
+      labels: { alertname: 'Down', name: 'a' },
+      startsIn: -600,
+      endsIn: 0,
+    });
+    await two.advance(295);
+    for (const node of two.nodes) await node.fire(alert('a'));
+    await two.advance(100);
+    expect(two.sent).toEqual(['A 10s firing:a', 'A 610s resolved:a', 'A 925s firing:a']);
+  });
+
   it('cut off from each other both send: rather twice than never', async () => {
     const two = pair();
     await two.advance(1);
@@ -160,6 +197,23 @@ describe('two members', () => {
     await two.fire('a');
     await two.advance(100);
     expect(two.sent).toEqual(['A 11s firing:a', 'B 26s firing:a']);
+  });
+});
+
+describe('four members', () => {
+  it('of which the first two hang and die: the third sends at once, the fourth hears of it', async () => {
+    const four = pair();
+    four.add('C', 3);
+    four.add('D', 4);
+    await four.advance(1);
+    for (const node of four.nodes.slice(0, 2)) node.net.endpoint = () => 'silent';
+    await four.fire('a');
+    // All began at 11 s; the turn of the third would come at 41 s, that of the fourth at 56 s.
+    await four.advance(27);
+    for (const member of four.members.slice(0, 2)) member.kill();
+    await four.advance(100);
+    const sent = four.sent.filter((line) => /^[CD]/.test(line));
+    expect(sent).toEqual(['C 33s firing:a']);
   });
 });
 

@@ -1,3 +1,4 @@
+export { alertHash } from './alert/hash.ts';
 export { Alertmanager, type PreparedConfig } from './alertmanager.ts';
 export { API_VERSION } from './api/status.ts';
 export {
@@ -26,6 +27,7 @@ export {
   SnapshotError,
 } from './errors.ts';
 export { type MatcherMode, parseMatcher, parseMatchers } from './matcher/parse.ts';
+export { decodeLog, type LogRecord } from './nflog/codec.ts';
 export type { AlertmanagerOptions } from './options.ts';
 export { createDingtalkSink, type DingtalkSinkOptions } from './sink/dingtalk-sink.ts';
 export type { SinkMessage } from './sink/message.ts';

@@ -16,7 +16,7 @@ export type AlertmanagerOptions = {
   readonly externalUrl: string;
   /** Of this program, for the status page. */
   readonly version: string;
-  /** The environment's variables, where receivers look for credentials of AWS. */
+  /** The environment's variables, where receivers look for credentials of AWS and for proxies. */
   readonly variables?: Readonly<Record<string, string | undefined>>;
   /** Of this machine; part of the ids of mails. */
   readonly hostname?: string;
@@ -48,6 +48,8 @@ export type AlertmanagerOptions = {
   readonly maxSilenceBytes?: number;
   /** `--outbox.max-age`: what could not be delivered for so long is a dead letter. */
   readonly outboxMaxAgeMs?: number;
+  /** `--log.silences`. */
+  readonly logsSilences?: boolean;
   /** `--web.get-concurrency`. */
   readonly getConcurrency?: number;
   /** Labels that cost a series for each value. */
@@ -72,6 +74,7 @@ export const ALERTMANAGER_DEFAULTS = {
   maxSilences: 0,
   maxSilenceBytes: 0,
   outboxMaxAgeMs: 3_600_000,
+  logsSilences: false,
   getConcurrency: 16,
   metricLabels: {} as MetricLabels,
   matcherMode: 'fallback',

@@ -19,21 +19,30 @@ export {
 export type { File, FileSpace, FileStat, Files } from './files.ts';
 export { Heap } from './heap.ts';
 export { InlineWorkers } from './inline-workers.ts';
+export { parseIp } from './ip.ts';
 export {
   type Address,
   EVERYONE,
+  ExchangeError,
   type Headers,
   type HttpClientRequest,
   type HttpClientResponse,
   type HttpHandler,
+  type HttpPool,
+  type HttpPoolOptions,
+  type HttpPoolRequest,
+  type HttpPoolResponse,
   type HttpProxy,
   type HttpRequest,
   type HttpResponse,
   type HttpServeOptions,
+  type HttpServeTls,
   type Listener,
   type Net,
   type Principal,
+  type RequestTls,
   type Scope,
+  type ServerCertificate,
   type TcpConnection,
   type TlsClientAuth,
   type TlsClientOptions,
@@ -42,6 +51,7 @@ export {
   type UdpSocket,
 } from './net.ts';
 export { atOnce, inSlices } from './pieces.ts';
+export { PoolOverRequests } from './pool-over-requests.ts';
 export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';
 export { slicedSort, sortInSteps } from './sliced-sort.ts';
 export { Slices } from './slices.ts';

@@ -1,3 +1,4 @@
+import { OperatingError } from './errors.ts';
 import type { StopSignal } from './stop-signal.ts';
 
 /** A host and a port; `host` is an address or a name, never with brackets. */
@@ -15,14 +16,86 @@ export interface Net {
   serveHttp(options: HttpServeOptions, handler: HttpHandler): Promise<Listener>;
   /** One HTTP exchange. Rejects on connection errors and time-outs, resolves for every status. */
   request(request: HttpClientRequest): Promise<HttpClientResponse>;
+  /** Loads what the first {@link request} would, which holds the thread for a tenth of a second: one is to come soon. */
+  expectRequests?(): void;
+  /** Connections to one server that are kept for many requests, whose answers are passed on as they come. */
+  openPool(options: HttpPoolOptions): HttpPool;
   /** Addresses of a host name; an address resolves to itself. */
   resolve(host: string, signal?: StopSignal): Promise<string[]>;
+}
+
+export interface HttpPool {
+  /** Resolves with the head of an answer of any status; rejects with {@link ExchangeError}, or CanceledError. */
+  exchange(request: HttpPoolRequest): Promise<HttpPoolResponse>;
+  /** Cuts what is under way. Idempotent. */
+  close(): Promise<void>;
+}
+
+export type HttpPoolOptions = {
+  /** Scheme, host and port: `http://127.0.0.1:9090`. */
+  readonly origin: string;
+  readonly connectTimeoutMs: number;
+  /** An unused connection is closed after this time. */
+  readonly keepAliveMs: number;
+  readonly tls?: TlsClientOptions;
+};
+
+export type HttpPoolRequest = {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  /** As they go out: what concerns the connection alone must not be among them. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: Uint8Array;
+  /** Longest wait for the head of the answer once the request is out. */
+  readonly headTimeoutMs: number;
+  /** Longest wait between two pieces of the body. */
+  readonly bodyTimeoutMs: number;
+  /** Ends the exchange at any time, within the body too. */
+  readonly signal?: StopSignal;
+};
+
+export type HttpPoolResponse = {
+  readonly status: number;
+  /** Lower-case names; those that were repeated as lists. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  /**
+   * Not decoded. Bytes when the whole body came together with the head, else pieces; these must be read, or returned from,
+   * and throw {@link ExchangeError} where the body breaks off.
+   */
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>;
+};
+
+/** An exchange that had no answer, or only the beginning of one. */
+export class ExchangeError extends OperatingError {
+  /** False when no connection could be made, so that the server cannot have seen the request. */
+  readonly isSent: boolean;
+  readonly isTimeout: boolean;
+  /** The connection was one that was kept from an earlier exchange: the server may just have closed it. */
+  readonly isKept: boolean;
+
+  constructor(
+    what: string,
+    how: {
+      readonly isSent: boolean;
+      readonly isTimeout: boolean;
+      readonly isKept?: boolean;
+      readonly cause?: unknown;
+    },
+  ) {
+    super('BASE.EXCHANGE', what, { cause: how.cause });
+    this.isSent = how.isSent;
+    this.isTimeout = how.isTimeout;
+    this.isKept = how.isKept === true;
+  }
 }
 
 export interface Listener {
   readonly address: Address;
   /** Stops accepting, lets requests in flight finish for `graceMs`, then cuts. */
   close(graceMs?: number): Promise<void>;
+  /** New connections get these certificates; absent for a listener without TLS. */
+  renewTls?(tls: HttpServeTls): void;
 }
 
 export interface UdpSocket {
@@ -76,12 +149,33 @@ export type HttpRequest = {
   /** Aborts when the client goes away. */
   readonly signal: StopSignal;
   readonly principal: Principal;
+  /** As in the request's first line; HTTP/1.1 when absent. */
+  readonly protocol?: string;
+  /** Of a connection with TLS. */
+  readonly tls?: RequestTls;
+};
+
+/** What the handshake told. */
+export type RequestTls = {
+  /** As the client asked for; empty when it did not. */
+  readonly serverName: string;
+  /** Null when the client gave none. */
+  readonly clientCertificate: {
+    readonly subject: string;
+    /** Why it was not verified; null when it was. */
+    readonly fault: string | null;
+  } | null;
 };
 
 export type HttpResponse = {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: Uint8Array | string | AsyncIterable<Uint8Array>;
+  /**
+   * Takes the connection instead of an answer, of which nothing is written then. Only for a request with `upgrade`, from
+   * a server that takes these ({@link HttpServeOptions.takesUpgrades}).
+   */
+  readonly takeOver?: (client: TcpConnection) => void;
 };
 
 export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;
@@ -92,7 +186,26 @@ export type HttpServeOptions = {
   readonly maxConnections: number;
   /** Longest wait for a request's headers and body, and for a client that does not take a streamed answer, ms. */
   readonly readTimeoutMs: number;
-  readonly tls?: { readonly certificate: string; readonly key: string };
+  readonly tls?: HttpServeTls;
+  /** Requests that ask for another protocol come to the handler, whose answer may take the connection. Default false. */
+  readonly takesUpgrades?: boolean;
+};
+
+/** PEM texts. */
+export type ServerCertificate = {
+  readonly certificate: string;
+  readonly key: string;
+  /** Verifies clients' certificates. */
+  readonly clientCa?: string;
+};
+
+/** A client's certificate is never refused in the handshake: whoever answers looks at {@link HttpRequest.tls}. */
+export type HttpServeTls = ServerCertificate & {
+  /** For the name that a client asks for; null for the default. The same name gives the same object. */
+  readonly byServerName?: (serverName: string) => ServerCertificate | null;
+  /** Default false. */
+  readonly asksClientCertificates?: boolean;
+  readonly minVersion?: TlsVersion;
 };
 
 export type HttpClientRequest = {

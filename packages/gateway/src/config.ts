@@ -1,11 +1,12 @@
-import { InputError } from '@pollux/base';
 import {
+  byteSize,
   type ConfigNode,
-  checked,
+  type Decoded,
+  entryOf,
   list,
   nonEmptyString,
+  nullable,
   object,
-  oneOf,
   optional,
   parsed,
   parseYaml,
@@ -14,35 +15,33 @@ import {
   strictContext,
 } from '@pollux/config';
 import { parseDuration } from '@pollux/model';
+import { groupConfig } from './balance/group-config.ts';
+import { errorLogConfig, hostConfig, listenerConfig, logConfig } from './door/host-config.ts';
 
-const url = checked(nonEmptyString, (text) => {
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
-    throw new InputError('GATEWAY.BAD_URL', '', `"${text}" is no address; write http://host:port`);
-  }
-  return text.replace(/\/+$/, '');
-});
+export type { GroupConfig, GroupKind } from './balance/group-config.ts';
 
-const member = object({ name: required(nonEmptyString), url: required(url) });
-
-const group = object({
-  name: required(nonEmptyString),
-  kind: required(oneOf('server', 'alertmanager', 'store')),
-  members: required(list(member)),
-});
-
-const gatewayFields = object({
-  groups: required(list(group)),
+const fields = {
+  groups: required(list(groupConfig)),
   /** A silent member is out after at most this long. */
   health_interval: optional(parsed(parseDuration), 1_000),
   /** As the servers' `--query.lookback-delta`; plans need it. */
   lookback_delta: optional(parsed(parseDuration), 300_000),
-  /** For one request to a member; a query's own `timeout` may shorten it. */
+  /** For one query to a member; its own `timeout` may shorten it. */
   request_timeout: optional(parsed(parseDuration), 120_000),
-});
+  /** Bodies of all requests that are passed on at the same time. */
+  max_buffered_bodies: optional(byteSize, 256 * 1024 * 1024),
+  /** Labels that tell replicas apart; answers come without them. */
+  replica_labels: optional(list(nonEmptyString), []),
+  /** Besides `--web.listen-address`. */
+  listeners: optional(list(listenerConfig), []),
+  /** Tried by the name that a request is for; what none of them takes goes to the pair's own routes. */
+  hosts: optional(list(hostConfig), []),
+  access_log: optional(nullable(logConfig), null),
+  error_log: optional(nullable(errorLogConfig), null),
+};
+const gatewayFields = object(fields);
 
-export type GatewayConfig = ReturnType<typeof gatewayFields>;
-export type GroupConfig = GatewayConfig['groups'][number];
-export type GroupKind = GroupConfig['kind'];
+export type GatewayConfig = Decoded<typeof fields>;
 
 /** Reads gateway.yml; throws ConfigError with place and remedy. */
 export function parseGatewayConfig(text: string, file: string): GatewayConfig {
@@ -51,19 +50,51 @@ export function parseGatewayConfig(text: string, file: string): GatewayConfig {
 
 function decodeGatewayConfig(node: ConfigNode): GatewayConfig {
   const config = gatewayFields(node, '', strictContext());
-  const names = new Set<string>();
-  const kinds = new Set<GroupKind>();
-  for (const { name, kind, members } of config.groups) {
-    if (members.length === 0) refuse(node, `groups.${name}`, 'needs at least one member');
-    if (kinds.has(kind)) refuse(node, 'groups', `more than one group of kind "${kind}"`);
+  checkGroups(config, entryOf(node, 'groups') ?? node);
+  checkHosts(config, entryOf(node, 'hosts') ?? node);
+  if (config.health_interval < 100) {
+    refuse(entryOf(node, 'health_interval') ?? node, 'health_interval', 'must be at least 100ms');
+  }
+  return config;
+}
+
+function checkGroups({ groups }: GatewayConfig, node: ConfigNode): void {
+  const memberNames = new Set<string>();
+  const groupNames = new Set<string>();
+  const kinds = new Set<string>();
+  for (const [index, { name, kind, members }] of groups.entries()) {
+    const at = node.kind === 'list' ? (node.items[index] ?? node) : node;
+    if (groupNames.has(name)) refuse(at, `groups[${index}].name`, `"${name}" is used twice`);
+    groupNames.add(name);
+    if (kind !== 'http' && kinds.has(kind)) {
+      refuse(at, `groups[${index}].kind`, `more than one group of kind "${kind}"`);
+    }
     kinds.add(kind);
     for (const { name: memberName } of members) {
-      if (names.has(memberName))
-        refuse(node, `groups.${name}`, `member name "${memberName}" is used twice`);
-      names.add(memberName);
+      if (memberNames.has(memberName)) {
+        refuse(at, `groups[${index}].members`, `member name "${memberName}" is used twice`);
+      }
+      memberNames.add(memberName);
     }
   }
-  if (!kinds.has('server')) refuse(node, 'groups', 'needs a group of kind "server"');
-  if (config.health_interval < 100) refuse(node, 'health_interval', 'must be at least 100ms');
-  return config;
+  if (groups.length === 0) refuse(node, 'groups', 'needs at least one group');
+}
+
+function checkHosts({ groups, hosts }: GatewayConfig, node: ConfigNode): void {
+  const names = new Set<string>();
+  for (const [index, { server_names, locations }] of hosts.entries()) {
+    const at = node.kind === 'list' ? (node.items[index] ?? node) : node;
+    for (const name of server_names) {
+      if (names.has(name)) refuse(at, `hosts[${index}].server_names`, `"${name}" is used twice`);
+      names.add(name);
+    }
+    for (const { path, group } of locations) {
+      if (!path.startsWith('/')) {
+        refuse(at, `hosts[${index}].locations`, `path "${path}" must begin with "/"`);
+      }
+      if (group !== '' && !groups.some(({ name }) => name === group)) {
+        refuse(at, `hosts[${index}].locations`, `there is no group "${group}"`);
+      }
+    }
+  }
 }

@@ -3,8 +3,10 @@ import {
   EVERYONE,
   type HttpClientRequest,
   type HttpClientResponse,
+  type HttpPoolOptions,
   type HttpRequest,
   OperatingError,
+  PoolOverRequests,
   VirtualClock,
 } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
@@ -117,7 +119,11 @@ class World {
   constructor() {
     const env: Env = { ...nodeEnv(), clock: this.clock };
     Object.assign(env, {
-      net: { request: (request: HttpClientRequest) => this.#request(request) },
+      net: {
+        request: (request: HttpClientRequest) => this.#request(request),
+        openPool: (options: HttpPoolOptions) =>
+          new PoolOverRequests({ request: (request) => this.#request(request) }, options),
+      },
     });
     const registry = new Registry();
     this.gateway = new Gateway({
@@ -240,6 +246,15 @@ describe('the gateway over two servers', () => {
     const { replica, json } = await world.range(5);
     expect(replica).not.toBe(chosen);
     expect(json.warnings).toBeUndefined();
+  });
+
+  it('asks once for equal queries that are under way, and again for those that differ', async () => {
+    const world = await newWorld();
+    const asked = (): number => world.servers.a.asked.length + world.servers.b.asked.length;
+    await Promise.all([world.range(20), world.range(20), world.range(20)]);
+    expect(asked()).toBe(1);
+    await Promise.all([world.range(20), world.range(30), world.range(20, 'down')]);
+    expect(asked()).toBe(4);
   });
 
   it('knows no gap of one target by the gap of another', async () => {
@@ -377,7 +392,7 @@ describe('the gateway over two servers', () => {
 
 describe('gateway.yml', () => {
   it.each([
-    ['groups: []', 'groups: needs a group of kind "server"'],
+    ['groups: []', 'groups: needs at least one group'],
     ['groups:\n  - {name: s, kind: server, members: []}', 'needs at least one member'],
     [
       'groups:\n  - name: s\n    kind: server\n    members: [{name: a, url: "ftp://x"}]',

@@ -1,93 +1,122 @@
-import type { Env, HttpResponse } from '@pollux/base';
-import { type Exchange, json, type Router, text } from '@pollux/http';
+import { type Env, type HttpHandler, type HttpResponse, StopSource } from '@pollux/base';
+import { type Exchange, json, type RouteHandler, type Router, text } from '@pollux/http';
 import type { Log, Registry } from '@pollux/telemetry';
-import type { GatewayConfig, GroupConfig, GroupKind } from './config.ts';
-import { watchUpstream } from './health.ts';
-import { gatewayMetrics } from './metrics.ts';
+import { BodyBudget } from './balance/body-budget.ts';
+import type { GatewayConfig, GroupKind } from './config.ts';
+import { Door } from './door/door.ts';
+import { Group } from './group.ts';
+import { MemberCalls } from './merge/member-calls.ts';
+import { MergeHandler } from './merge/merge-handler.ts';
+import { MERGED_PATHS } from './merge/merged-paths.ts';
+import { SingleReplicaHandler } from './merge/single-replica-handler.ts';
+import { type GatewayMetrics, gatewayMetrics } from './metrics.ts';
 import { pairStatus } from './pair-status.ts';
-import { ProxyHandler } from './proxy-handler.ts';
 import { QueryHandler } from './query-handler.ts';
-import { Upstream } from './upstream.ts';
 
 export type GatewayOptions = {
   readonly env: Env;
   readonly log: Log;
   readonly registry: Registry;
   readonly config: GatewayConfig;
+  /** For the error log; 0 where there is none. */
+  readonly pid?: number;
 };
 
-type Group = {
-  readonly config: GroupConfig;
-  readonly upstreams: readonly Upstream[];
-  readonly proxy: ProxyHandler;
+/** All that a configuration is made into; a reload puts another in its place. */
+type World = {
+  readonly config: GatewayConfig;
+  readonly door: Door;
+  readonly groups: readonly Group[];
+  readonly bodies: BodyBudget;
+  readonly servers: Servers | null;
+};
+
+/** What answers Prometheus' API over the group of servers. */
+type Servers = {
+  readonly queries: QueryHandler;
+  readonly merged: MergeHandler;
+  readonly single: SingleReplicaHandler;
 };
 
 /** Paths of the InfluxDB API that read or manage; writing is another matter, see {@link Gateway.registerRoutes}. */
 const STORE_PATHS = ['/query', '/ping', '/api/v1/prom/read'];
 const WRITE_PATHS = ['/write', '/api/v1/prom/write', '/api/v1/write', '/api/v2/write'];
+/** Requests under way may use a world that a reload has replaced, for as long. */
+const OLD_WORLD_MS = 60_000;
 
-/** One address over the pair. Constructed it can route; `start` begins the health checks. */
+/** One address over the pair, and over any other HTTP service. Constructed it can route; `start` begins the health checks. */
 export class Gateway {
   readonly #options: GatewayOptions;
-  readonly #groups: readonly Group[];
-  readonly #queries: QueryHandler;
-  readonly #stop = new AbortController();
-  #watches: Promise<void>[] = [];
+  readonly #metrics: GatewayMetrics;
+  readonly #closing = new StopSource();
+  readonly #replaced = new Set<Promise<void>>();
+  #world: World;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
-    const { env, log, registry, config } = options;
-    const metrics = gatewayMetrics(registry);
-    this.#groups = config.groups.map((group) => {
-      const upstreams = group.members.map(({ name, url }) => new Upstream(name, url));
-      const proxy = new ProxyHandler({
-        env,
-        metrics,
-        upstreams,
-        requestTimeoutMs: config.request_timeout,
-      });
-      return { config: group, upstreams, proxy };
-    });
-    this.#queries = new QueryHandler({
-      env,
-      log,
-      metrics,
-      upstreams: this.#group('server')!.upstreams,
-      lookbackMs: config.lookback_delta,
-      requestTimeoutMs: config.request_timeout,
-    });
-    const up = registry.gauges(
+    this.#metrics = gatewayMetrics(options.registry);
+    this.#world = this.#worldOf(options.config, []);
+    const up = options.registry.gauges(
       'pollux_gateway_member_up',
       '1 while the member answers its health check.',
       ['group', 'member'],
     );
-    registry.collect(() => {
-      for (const { config: group, upstreams } of this.#groups) {
+    options.registry.collect(() => {
+      up.clear();
+      this.#metrics.bodyBytes.set(this.#world.bodies.usedBytes);
+      for (const { config: group, upstreams } of this.#world.groups) {
         for (const { name, isUp } of upstreams) up.with(group.name, name).set(isUp ? 1 : 0);
       }
       return [];
     });
   }
 
-  /** True once a server is known to answer. */
+  /** True once a server is known to answer; without a group of servers at once. */
   get isReady(): boolean {
-    return this.#group('server')!.upstreams.some((upstream) => upstream.isUp);
+    const servers = this.#group('server');
+    return servers === null || servers.upstreams.some((upstream) => upstream.isUp);
   }
 
   start(): void {
-    const { env, log, config } = this.#options;
-    for (const { config: group, upstreams } of this.#groups) {
-      for (const upstream of upstreams) {
-        const options = { env, log, intervalMs: config.health_interval };
-        this.#watches.push(watchUpstream(upstream, group.kind, options, this.#stop.signal));
-      }
-    }
+    for (const group of this.#world.groups) group.start();
+  }
+
+  /**
+   * Takes another configuration. All that can fail is done first, and nothing changes then; requests under way go on where they are.
+   * Members that stay keep what is known of them.
+   */
+  reload(config: GatewayConfig): void {
+    const old = this.#world;
+    const known = old.groups.flatMap(({ upstreams }) => upstreams);
+    this.#world = this.#worldOf(config, known);
+    this.start();
+    const leave = this.#leave(old).finally(() => this.#replaced.delete(leave));
+    this.#replaced.add(leave);
+  }
+
+  /** Log files were moved away: go on in new ones. */
+  reopenLogs(): void {
+    this.#world.door.reopenLogs();
   }
 
   async close(): Promise<void> {
-    this.#stop.abort();
-    await Promise.all(this.#watches);
-    this.#watches = [];
+    this.#closing.abort(new Error('the gateway closes'));
+    await Promise.all(this.#world.groups.map((group) => group.close()));
+    this.#world.door.close();
+    await Promise.all(this.#replaced);
+  }
+
+  /** Serves the hosts of gateway.yml, and by `pair`, which has {@link registerRoutes}, what goes to none of their groups. */
+  handlerOver(pair: HttpHandler): HttpHandler {
+    return (request) =>
+      this.#world.door.handle(request, {
+        toPair: pair,
+        toGroup: async (name, asked) => {
+          const group = this.#world.groups.find(({ config }) => config.name === name);
+          if (group === undefined) return text(404, `gateway.yml has no group "${name}"\n`);
+          return group.forwarder.handle(asked, asked.target);
+        },
+      });
   }
 
   /**
@@ -97,20 +126,16 @@ export class Gateway {
    */
   registerRoutes(router: Router): void {
     const reading = ['GET', 'HEAD', 'POST'];
-    router.on(['GET', 'POST'], '/api/v1/query', (exchange) =>
-      this.#queries.handle(exchange, false),
-    );
-    router.on(['GET', 'POST'], '/api/v1/query_range', (exchange) =>
-      this.#queries.handle(exchange, true),
-    );
+    router.on(['GET', 'POST'], '/api/v1/query', this.#query(false));
+    router.on(['GET', 'POST'], '/api/v1/query_range', this.#query(true));
     router.get('/api/v1/pollux/pair', async () =>
       json(200, {
         status: 'success',
-        data: pairStatus(this.#options.env.clock.now(), this.#groups),
+        data: pairStatus(this.#options.env.clock.now(), this.#world.groups),
       }),
     );
-    for (const path of WRITE_PATHS) router.post(path, async () => this.#refuseWrite());
-    router.post('/api/v2/alerts', async () => this.#refuseWrite());
+    for (const path of WRITE_PATHS) router.post(path, async () => refuseWrite());
+    router.post('/api/v2/alerts', async () => refuseWrite());
     for (const path of STORE_PATHS)
       router.on(reading, path, (exchange) => this.#pass('store', exchange, exchange.path));
     router.on(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'], '/api/v2/*', (exchange) =>
@@ -125,25 +150,109 @@ export class Gateway {
     router.on(['GET', 'HEAD', 'POST', 'PUT', 'OPTIONS'], '/api/v1/*', (exchange) =>
       this.#pass('server', exchange, exchange.path),
     );
-    router.on(reading, '/federate', (exchange) => this.#pass('server', exchange, exchange.path));
+    for (const merged of MERGED_PATHS) {
+      const join = this.#byServers((servers, exchange) => servers.merged.handle(exchange, merged));
+      router.on(merged.methods, merged.path, join);
+    }
+    const federate = this.#byServers(({ single }, exchange) => single.federate(exchange));
+    router.on(['GET', 'HEAD'], '/federate', federate);
+    const read = this.#byServers(({ single }, exchange) => single.remoteRead(exchange));
+    router.post('/api/v1/read', read);
   }
 
+  #query(isRange: boolean): RouteHandler {
+    return this.#byServers((servers, exchange) => servers.queries.handle(exchange, isRange));
+  }
+
+  #byServers(
+    answer: (servers: Servers, exchange: Exchange) => Promise<HttpResponse>,
+  ): RouteHandler {
+    return async (exchange) => {
+      const { servers } = this.#world;
+      return servers === null ? noGroup('server') : answer(servers, exchange);
+    };
+  }
+
+  /** `path` replaces the path of the request, the query stays. */
   async #pass(kind: GroupKind, exchange: Exchange, path: string): Promise<HttpResponse> {
     const group = this.#group(kind);
-    if (group === null) return text(404, `gateway.yml has no group of kind "${kind}"\n`);
-    return group.proxy.handle(exchange, path);
+    if (group === null) return noGroup(kind);
+    const { target } = exchange.request;
+    const at = target.indexOf('?');
+    return group.forwarder.handle(exchange.request, path + (at < 0 ? '' : target.slice(at)));
   }
 
   #group(kind: GroupKind): Group | null {
-    return this.#groups.find(({ config }) => config.kind === kind) ?? null;
+    return this.#world.groups.find(({ config }) => config.kind === kind) ?? null;
   }
 
-  #refuseWrite(): HttpResponse {
-    return json(501, {
-      status: 'error',
-      errorType: 'bad_data',
-      error:
-        'the gateway passes no writes and no alerts on: send them to every store or alertmanager',
-    });
+  #worldOf(config: GatewayConfig, known: Group['upstreams']): World {
+    const { env, log, pid = 0 } = this.#options;
+    const metrics = this.#metrics;
+    const door = new Door({ env, log, metrics, config, pid });
+    try {
+      const bodies = new BodyBudget(config.max_buffered_bodies);
+      const groups = config.groups.map(
+        (group) =>
+          new Group({
+            env,
+            log,
+            metrics,
+            config: group,
+            healthIntervalMs: config.health_interval,
+            onFault: door.onFault,
+            bodies,
+            known,
+          }),
+      );
+      return { config, door, groups, bodies, servers: this.#serversOf(config, groups) };
+    } catch (error) {
+      door.close();
+      throw error;
+    }
   }
+
+  #serversOf(config: GatewayConfig, groups: readonly Group[]): Servers | null {
+    const { env, log } = this.#options;
+    const metrics = this.#metrics;
+    const group = groups.find(({ config: { kind } }) => kind === 'server');
+    if (group === undefined) return null;
+    const { upstreams } = group;
+    const { lookback_delta: lookbackMs, request_timeout: requestTimeoutMs } = config;
+    const calls = new MemberCalls({ net: env.net, metrics, requestTimeoutMs });
+    return {
+      queries: new QueryHandler({ env, log, metrics, upstreams, lookbackMs, requestTimeoutMs }),
+      merged: new MergeHandler({ calls, upstreams, replicaLabels: config.replica_labels }),
+      single: new SingleReplicaHandler({ env, calls, metrics, upstreams, lookbackMs }),
+    };
+  }
+
+  /** Gives its requests time to end; its checks end at once, since the same members may be checked already. */
+  async #leave({ door, groups }: World): Promise<void> {
+    const { clock } = this.#options.env;
+    for (const group of groups) group.stopChecks();
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(OLD_WORLD_MS, resolve);
+      this.#closing.addEventListener('abort', () => {
+        timer.cancel();
+        resolve();
+      });
+      if (this.#closing.aborted) resolve();
+    });
+    await Promise.all(groups.map((group) => group.close()));
+    door.close();
+  }
+}
+
+function noGroup(kind: GroupKind): HttpResponse {
+  return text(404, `gateway.yml has no group of kind "${kind}"\n`);
+}
+
+function refuseWrite(): HttpResponse {
+  return json(501, {
+    status: 'error',
+    errorType: 'bad_data',
+    error:
+      'the gateway passes no writes and no alerts on: send them to every store or alertmanager',
+  });
 }

@@ -18,6 +18,8 @@ export type HealthOptions = {
    * that stays out is suspicion only, since a busy machine makes such pauses; a refused connection is proof at once.
    */
   readonly intervalMs: number;
+  /** Called after each good check. */
+  readonly onGood: () => void;
 };
 
 /** Checks one member until `signal` aborts; polls what it covers and what it says of itself. */
@@ -32,8 +34,10 @@ export async function watchUpstream(
     const wasUp = upstream.isUp;
     const fault = await check(upstream, kind, options, round);
     if (signal.aborted) return;
-    if (fault === null) upstream.markUp(env.clock.now());
-    else if (fault.isSilence && wasUp && !upstream.isSuspect) upstream.suspect(fault.why);
+    if (fault === null) {
+      upstream.markUp(env.clock.now());
+      options.onGood();
+    } else if (fault.isSilence && wasUp && !upstream.isSuspect) upstream.suspect(fault.why);
     else upstream.markDown(fault.why);
     if (wasUp !== upstream.isUp) {
       const fields = { member: upstream.name, url: upstream.url, err: fault?.why };

@@ -12,11 +12,12 @@ export function pairStatus(
 ): PairStatus {
   return {
     nowMs,
-    groups: groups.map(({ config, upstreams }) => ({
-      name: config.name,
-      kind: config.kind,
-      members: upstreams.map((upstream) => memberStatus(upstream, nowMs)),
-    })),
+    // The console shows the pair; other services behind this address are not part of it.
+    groups: groups.flatMap(({ config: { name, kind }, upstreams }) =>
+      kind === 'http'
+        ? []
+        : [{ name, kind, members: upstreams.map((upstream) => memberStatus(upstream, nowMs)) }],
+    ),
   };
 }
 

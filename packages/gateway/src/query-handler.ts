@@ -16,6 +16,7 @@ import {
   union,
 } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
+import { Coalescer } from './coalescer.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import {
   type Piece,
@@ -25,8 +26,10 @@ import {
   spansOf,
   viewReplicas,
 } from './plan.ts';
+import { uncoveredWarning } from './plan-warnings.ts';
 import { type QueryParams, readQueryParams } from './query-params.ts';
 import { type Answer, parseAnswer, stitchPieces, withWarnings } from './stitch.ts';
+import { hashText } from './text-hash.ts';
 import { candidates, LAST_RESORT_MS, type Upstream } from './upstream.ts';
 
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
@@ -63,20 +66,27 @@ class NoUpstreamError extends OperatingError {
  */
 export class QueryHandler {
   readonly #options: QueryHandlerOptions;
+  readonly #underWay = new Coalescer<HttpResponse>();
 
   constructor(options: QueryHandlerOptions) {
     this.#options = options;
   }
 
   async handle(exchange: Exchange, isRange: boolean): Promise<HttpResponse> {
-    const { env, lookbackMs } = this.#options;
+    const { env, lookbackMs, metrics } = this.#options;
     const form = await formOf(exchange);
     const nowMs = env.clock.now();
     const params = readQueryParams(form, isRange, { nowMs, lookbackMs });
     // The moment is fixed here: two replicas must not each take their own now.
     if (!isRange && !form.has('time')) form.set('time', String(nowMs / 1_000));
     try {
-      return await this.#answer(exchange, form, params);
+      // Many people look at one dashboard: what is being answered already is not asked of the replicas again.
+      return await this.#underWay.run(
+        queryKey(exchange, form, isRange),
+        exchange.signal,
+        (signal) => this.#answer({ ...exchange, signal }, form, params),
+        () => metrics.coalesced.inc(),
+      );
     } catch (error) {
       if (!OperatingError.is(error)) throw error;
       const isCanceled = exchange.signal.aborted;
@@ -249,6 +259,12 @@ export class QueryHandler {
   }
 }
 
+/** Equal for queries that have the same answer for the same person; members look at credentials and cookies themselves. */
+function queryKey({ request }: Exchange, form: URLSearchParams, isRange: boolean): string {
+  const { authorization = '', cookie = '' } = request.headers;
+  return [isRange, form, authorization, cookie].map(String).join('\n');
+}
+
 /**
  * A member that gave up a query for its time limit says so by 503 as well, and is in good health: that is an answer.
  * Otherwise one heavy query would take every member down in turn.
@@ -327,16 +343,8 @@ function touches(gaps: IntervalSet, piece: Piece, params: QueryParams): boolean 
 
 function warningsOf(plan: Plan, replies: readonly Reply[], live: readonly Upstream[]): string[] {
   const warnings: string[] = [];
-  if (plan.uncovered.length > 0) {
-    const spans = plan.uncovered
-      .slice(0, 5)
-      .map(
-        ({ startMs, endMs }) =>
-          `${new Date(startMs).toISOString()} to ${new Date(endMs).toISOString()}`,
-      );
-    const more = plan.uncovered.length > 5 ? ` and ${plan.uncovered.length - 5} more` : '';
-    warnings.push(`no replica covers ${spans.join(', ')}${more}`);
-  }
+  const uncovered = uncoveredWarning(plan.uncovered);
+  if (uncovered !== null) warnings.push(uncovered);
   if (plan.isShort) {
     warnings.push('some steps were answered by a replica that does not cover them alone');
   }
@@ -345,11 +353,4 @@ function warningsOf(plan: Plan, replies: readonly Reply[], live: readonly Upstre
     warnings.push('the replicas run different configurations');
   }
   return warnings;
-}
-
-/** FNV-1a, 32 bits. */
-function hashText(value: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < value.length; i++) hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }

@@ -61,7 +61,7 @@ export function readQueryParams(
  * Unix seconds with fractions, or RFC 3339. Null beyond the whole numbers that a double holds: there a step adds nothing,
  * and walking the steps would never end.
  */
-function readTimeMs(text: string | null, fallback: number | null = null): number | null {
+export function readTimeMs(text: string | null, fallback: number | null = null): number | null {
   if (text === null || text === '') return fallback;
   const timeMs = Math.round(Number(text) * 1_000);
   if (!Number.isNaN(timeMs)) return Number.isSafeInteger(timeMs) ? timeMs : null;

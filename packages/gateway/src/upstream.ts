@@ -4,6 +4,7 @@ import {
   type Net,
   OperatingError,
   type StopSignal,
+  type StopSource,
 } from '@pollux/base';
 import type { CoverageReport } from '@pollux/storage';
 
@@ -17,17 +18,26 @@ export class UpstreamDownError extends OperatingError {
 export class Upstream {
   readonly name: string;
   readonly url: string;
-  #isUp = false;
+  /** Of its address; put before the path of each request. */
+  readonly basePath: string;
+  /** False for a member whose health nobody checks: it counts as up. */
+  readonly isChecked: boolean;
+  #isUp: boolean;
   #isSuspect = false;
   #lastError = 'not checked yet';
   #lastUpMs = 0;
   #down = new AbortController();
+  readonly #inFlight = new Set<StopSource>();
   #coverage: CoverageReport | null = null;
   #details: unknown = null;
 
-  constructor(name: string, url: string) {
+  constructor(name: string, url: string, isChecked = true) {
     this.name = name;
     this.url = url;
+    this.basePath = new URL(url).pathname.replace(/\/+$/, '');
+    this.isChecked = isChecked;
+    this.#isUp = !isChecked;
+    if (!isChecked) this.#lastError = '';
   }
 
   get isUp(): boolean {
@@ -73,6 +83,14 @@ export class Upstream {
     }
   }
 
+  /** `stop` aborts when the member is found to be down, until the returned function is called. */
+  cutWhenDown(stop: StopSource): () => void {
+    // A member that is asked although it is down is asked as a last resort; that it is down is no news.
+    if (!this.#isUp) return () => {};
+    this.#inFlight.add(stop);
+    return () => this.#inFlight.delete(stop);
+  }
+
   /** The last report polled; null for a member that keeps none (a plain Prometheus). */
   get coverage(): CoverageReport | null {
     return this.#coverage;
@@ -100,7 +118,10 @@ export class Upstream {
     this.#isUp = false;
     this.#isSuspect = false;
     this.#lastError = why;
-    this.#down.abort(new UpstreamDownError(this.name, why));
+    const reason = new UpstreamDownError(this.name, why);
+    this.#down.abort(reason);
+    for (const stop of [...this.#inFlight]) stop.abort(reason);
+    this.#inFlight.clear();
   }
 
   setCoverage(report: CoverageReport | null): void {

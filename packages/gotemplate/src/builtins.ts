@@ -4,6 +4,7 @@ import { escapeHtml, escapeJs, escapeUrlQuery } from './escape.ts';
 import { printAll, printLine } from './format/print.ts';
 import { sprintf } from './format/printf.ts';
 import {
+  entryAt,
   type GoFunctionSpec,
   GoList,
   GoMap,
@@ -78,7 +79,7 @@ function indexInto(value: Value, indexes: readonly Value[]): Value {
 function indexOnce(value: Value, index: Value): Value {
   const entries = mapEntries(value);
   if (entries !== null) {
-    const found = entries.get(keyOf(value, index));
+    const found = entryAt(value, keyOf(value, index));
     if (found !== undefined) return found;
     return value instanceof GoMap ? value.type.zero : null;
   }

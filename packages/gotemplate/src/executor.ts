@@ -17,6 +17,7 @@ import { printPointed, printValue } from './format/print.ts';
 import { quote } from './format/quote.ts';
 import { accepts, isNilable, paramName } from './param-type.ts';
 import {
+  entryAt,
   GoFunction,
   type GoFunctionSpec,
   GoMap,
@@ -329,7 +330,7 @@ class Executor {
   }
 
   #entry(map: Value, key: MapKey): Result {
-    const found = mapEntries(map)?.get(key);
+    const found = entryAt(map, key);
     if (found !== undefined) return found;
     switch (this.#program.missingKey) {
       case 'default':

@@ -76,13 +76,25 @@ export class GoList {
   }
 }
 
+const NOTHING_HIDDEN: ReadonlyMap<MapKey, Value> = new Map();
+
 export class GoMap {
   readonly type: GoMapType;
   readonly entries: ReadonlyMap<MapKey, Value>;
+  /**
+   * What a template finds by name only: `.m.key`, `index .m "key"`. It is not printed, counted, ranged over or compared, so a
+   * host may add to a Go program's data without that any template which does not ask for it changes.
+   */
+  readonly hidden: ReadonlyMap<MapKey, Value>;
 
-  constructor(type: GoMapType, entries: ReadonlyMap<MapKey, Value>) {
+  constructor(
+    type: GoMapType,
+    entries: ReadonlyMap<MapKey, Value>,
+    hidden: ReadonlyMap<MapKey, Value> = NOTHING_HIDDEN,
+  ) {
     this.type = type;
     this.entries = entries;
+    this.hidden = hidden;
   }
 }
 
@@ -210,6 +222,12 @@ export function listItems(value: Value): readonly Value[] | null {
 export function mapEntries(value: Value): ReadonlyMap<MapKey, Value> | null {
   if (value instanceof GoMap) return value.entries;
   return value instanceof Map ? (value as ReadonlyMap<MapKey, Value>) : null;
+}
+
+/** The element of a map under a key, hidden or not; undefined where there is none. */
+export function entryAt(value: Value, key: MapKey): Value | undefined {
+  const found = mapEntries(value)?.get(key);
+  return found === undefined && value instanceof GoMap ? value.hidden.get(key) : found;
 }
 
 export function textOf(value: Value): string | null {

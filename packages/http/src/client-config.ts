@@ -35,7 +35,13 @@ export const PROTOCOL_HEADERS: readonly string[] = [
   'x-prometheus-remote-read-version',
 ];
 
-const RESERVED_HEADERS = new Set([...PROTOCOL_HEADERS, 'x-prometheus-scrape-timeout-seconds']);
+const RESERVED_HEADERS = new Set([
+  ...PROTOCOL_HEADERS,
+  'x-prometheus-scrape-timeout-seconds',
+  'x-amz-date',
+  'x-amz-security-token',
+  'x-amz-content-sha256',
+]);
 
 const TLS_VERSIONS = {
   TLS10: 'TLSv1',

@@ -4,9 +4,12 @@ import {
   type HttpClientResponse,
   type Net,
   OperatingError,
+  parseIp,
+  type Random,
   type StopSignal,
 } from '@pollux/base';
 import { clientSettings } from './client-config.ts';
+import type { Variables } from './environment-proxy.ts';
 import type { HttpConfig } from './http-config.ts';
 import { OAuth2Tokens } from './oauth2-tokens.ts';
 import { proxyAndTls } from './proxy-and-tls.ts';
@@ -18,15 +21,19 @@ export type HttpConfigClientOptions = {
   readonly net: Net;
   readonly files: Files;
   readonly clock: Clock;
+  /** For the ids of OAuth2 assertions. */
+  readonly random: Random;
   readonly config: HttpConfig;
   /** Joins relative names of files to the configuration's folder. */
   readonly resolvePath: (name: string) => string;
+  /** The environment's, where `proxy_from_environment` looks. */
+  readonly variables: Variables;
 };
 
 export type HttpExchange = {
   readonly method: string;
   readonly url: string;
-  /** Lower-case names; those of the configuration win. */
+  /** Lower-case names. Those of the configuration win, but an Authorization that is given stays, save for a token's. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   /** For all steps together: token, redirects, answer. */
@@ -43,7 +50,7 @@ export type HttpConfigAnswer = HttpClientResponse & {
 /**
  * Requests by an `http_config:` block: credentials, OAuth2 tokens, TLS, proxy, headers, redirects. Redirects are followed
  * as Go's client does: 307 and 308 with method and body, the others as GET without a body; credentials stay with their
- * host.
+ * host and its subdomains, and once left behind they do not come back.
  */
 export class HttpConfigClient {
   readonly #options: HttpConfigClientOptions;
@@ -61,13 +68,19 @@ export class HttpConfigClient {
     const endMs = clock.monotonic() + exchange.timeoutMs;
     const left = (): number => Math.max(1, endMs - clock.monotonic());
     const settings = clientSettings(config, this.#options.files, this.#options.resolvePath);
-    const token = await this.#tokens?.get(left(), exchange.signal);
+    const token = await this.#tokens?.get({
+      timeoutMs: left(),
+      signal: exchange.signal,
+      userAgent: exchange.headers?.['user-agent'] ?? '',
+    });
+    const { authorization: given } = exchange.headers ?? {};
     let current = {
       method: exchange.method,
       url: exchange.url,
       headers: {
         ...exchange.headers,
         ...settings.headers,
+        ...(given === undefined ? {} : { authorization: given }),
         ...(token === undefined ? {} : { authorization: token }),
       } as Record<string, string>,
       body: exchange.body,
@@ -77,12 +90,12 @@ export class HttpConfigClient {
       const answer = await this.#options.net.request({
         ...rest,
         ...(body === undefined ? {} : { body }),
-        ...proxyAndTls(config, settings, current.url),
+        ...proxyAndTls(config, settings, current.url, this.#options.variables),
         timeoutMs: left(),
         signal: exchange.signal,
         maxBodyBytes: exchange.maxBodyBytes,
       });
-      const next = config.follow_redirects ? redirected(current, answer) : null;
+      const next = config.follow_redirects ? redirected(current, answer, exchange.url) : null;
       if (next === null) {
         const secrets = [
           ...Object.values(settings.headers),
@@ -103,7 +116,11 @@ type Step = {
   readonly body: string | undefined;
 };
 
-function redirected(step: Step, { status, headers }: HttpClientResponse): Step | null {
+function redirected(
+  step: Step,
+  { status, headers }: HttpClientResponse,
+  origin: string,
+): Step | null {
   const { location } = headers;
   if (![301, 302, 303, 307, 308].includes(status) || location === undefined) return null;
   if (!URL.canParse(location, step.url)) return null;
@@ -111,10 +128,12 @@ function redirected(step: Step, { status, headers }: HttpClientResponse): Step |
   const next = new URL(location, step.url);
   if (next.protocol !== 'http:' && next.protocol !== 'https:') return null;
   const keepsBody = status === 307 || status === 308;
-  const isSameHost = next.hostname === here.hostname && next.port === here.port;
+  const { hostname: home } = new URL(origin);
+  const isHome =
+    next.hostname === home || (parseIp(home) === null && next.hostname.endsWith(`.${home}`));
   const staysSecure = here.protocol !== 'https:' || next.protocol === 'https:';
   const dropped = [
-    ...(isSameHost && staysSecure ? [] : CREDENTIAL_HEADERS),
+    ...(isHome && staysSecure ? [] : CREDENTIAL_HEADERS),
     ...(keepsBody ? [] : ['content-type']),
   ];
   return {

@@ -11,12 +11,13 @@ export {
 export { withCompression } from './compress.ts';
 export { type Exchange, formOf, hasFormBody, json, type RouteHandler, text } from './exchange.ts';
 export { requestFollowing } from './follow-redirects.ts';
-export { DEFAULT_HTTP_CONFIG, type HttpConfig, httpConfig, ProxyAddress } from './http-config.ts';
+export { DEFAULT_HTTP_CONFIG, type HttpConfig, httpConfig } from './http-config.ts';
 export {
   type HttpConfigAnswer,
   HttpConfigClient,
   type HttpConfigClientOptions,
   type HttpExchange,
 } from './http-config-client.ts';
+export { ProxyAddress } from './proxy-config.ts';
 export { type ExchangeObserver, Router, type RouterOptions } from './router.ts';
 export { unservedClientFields } from './unserved-client-fields.ts';

@@ -1,19 +1,19 @@
 import { type HttpProxy, OperatingError } from '@pollux/base';
 import type { ClientSettings } from './client-config.ts';
-import type { OAuth2Config } from './http-config.ts';
-import { isWithoutProxy } from './no-proxy.ts';
+import { environmentProxy, type Variables } from './environment-proxy.ts';
+import { isThisMachine, isWithoutProxy } from './no-proxy.ts';
+import type { ProxyConfig } from './proxy-config.ts';
 
 /** The parts of a request that say how to get there. */
 export function proxyAndTls(
-  config: Pick<OAuth2Config, 'proxy_url' | 'no_proxy' | 'proxy_connect_header'>,
+  config: ProxyConfig,
   { tls }: Pick<ClientSettings, 'tls'>,
   url: string,
+  variables: Variables,
 ): { readonly proxy?: HttpProxy; readonly tls?: NonNullable<ClientSettings['tls']> } {
-  const proxy = config.proxy_url.reveal();
-  const isDirect =
-    proxy === '' || !URL.canParse(url) || isWithoutProxy(new URL(url), config.no_proxy);
-  if (!isDirect && !URL.canParse(proxy)) {
-    throw new OperatingError('HTTP.BAD_PROXY', 'proxy_url is no absolute address');
+  const proxy = URL.canParse(url) ? proxyOf(config, new URL(url), variables) : null;
+  if (proxy !== null && !URL.canParse(proxy)) {
+    throw new OperatingError('HTTP.BAD_PROXY', 'the address of the proxy is no absolute address');
   }
   const connectHeaders = Object.fromEntries(
     Object.entries(config.proxy_connect_header).map(([name, values]) => [
@@ -23,6 +23,14 @@ export function proxyAndTls(
   );
   return {
     ...(tls === undefined ? {} : { tls }),
-    ...(isDirect ? {} : { proxy: { url: proxy, connectHeaders } }),
+    ...(proxy === null ? {} : { proxy: { url: proxy, connectHeaders } }),
   };
+}
+
+function proxyOf(config: ProxyConfig, url: URL, variables: Variables): string | null {
+  if (config.proxy_from_environment) return environmentProxy(variables, url);
+  const proxy = config.proxy_url.reveal();
+  if (proxy === '') return null;
+  if (config.no_proxy === '') return proxy;
+  return isThisMachine(url) || isWithoutProxy(url, config.no_proxy) ? null : proxy;
 }

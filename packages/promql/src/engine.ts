@@ -219,12 +219,12 @@ export class Engine {
     }
   }
 
-  #isSmall(request: QueryRequest, expr: Expr, { query, times }: Run): boolean {
+  #isSmall(request: QueryRequest, expr: Expr, { times }: Run): boolean {
     const { maxPointsHere = 0 } = this.#options;
     if (maxPointsHere === 0 || this.#turn.isSpent) return false;
     const { queryable, lookbackMs = this.#lookbackMs } = request;
     const defaultStepMs = this.#defaultStepMs();
-    const question = { expr, text: query, times, lookbackMs, defaultStepMs, queryable };
+    const question = { expr, times, lookbackMs, defaultStepMs, queryable };
     return isSmallQuery(question, maxPointsHere);
   }
 

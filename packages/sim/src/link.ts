@@ -28,4 +28,6 @@ export interface Wires {
   link(from: string, to: string): Link;
   /** A delay drawn from that link, ms. */
   delayMs(from: string, to: string): number;
+  /** For how long the host at an address takes in nothing, as it gets no processor time; 0 for one that runs, ms. */
+  stalledMs(to: string): number;
 }

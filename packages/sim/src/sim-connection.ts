@@ -116,10 +116,12 @@ export class SimConnection implements TcpConnection {
     if (this.#isPumping || this.#outbox.length === 0 || this.#other === null) return;
     this.#isPumping = true;
     const isCut = this.#network.link(this.#localIp, this.remote.host).isCut;
-    this.#network.clock.after(isCut ? RETRY_MS : this.#delayMs(), () => {
+    const waitMs = Math.max(this.#delayMs(), this.#network.stalledMs(this.remote.host));
+    this.#network.clock.after(isCut ? RETRY_MS : waitMs, () => {
       this.#isPumping = false;
       const stillCut = this.#network.link(this.#localIp, this.remote.host).isCut;
-      if (!isCut && !stillCut) this.#deliver();
+      const isStalled = this.#network.stalledMs(this.remote.host) > 0;
+      if (!isCut && !stillCut && !isStalled) this.#deliver();
       this.#pump();
     });
   }

@@ -6,12 +6,15 @@ import {
   type HttpClientRequest,
   type HttpClientResponse,
   type HttpHandler,
+  type HttpPool,
+  type HttpPoolOptions,
   type HttpRequest,
   type HttpResponse,
   type HttpServeOptions,
   LimitError,
   type Listener,
   type Net,
+  PoolOverRequests,
   type StopSignal,
   type TcpConnection,
   TimeoutError,
@@ -40,6 +43,8 @@ export interface SimHosts extends Wires {
   /** The address of a name or of an address itself; undefined when there is none. */
   resolve(host: string): string | undefined;
   hostAt(ip: string): SimNet | undefined;
+  /** Draws whether a datagram is lost on its way. */
+  isLost(from: string, to: string): boolean;
 }
 
 /** The network as one simulated host sees it. */
@@ -164,6 +169,10 @@ export class SimNet implements Net {
     }
   }
 
+  openPool(options: HttpPoolOptions): HttpPool {
+    return new PoolOverRequests(this, options);
+  }
+
   async resolve(host: string): Promise<string[]> {
     const ip = this.#network.resolve(host);
     if (ip === undefined) throw new SimSystemError('ENOTFOUND', host);
@@ -196,12 +205,15 @@ export class SimNet implements Net {
     const link = this.#network.link(this.ip, ip);
     const copies = random.next() < link.duplication ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
-      if (link.isCut || random.next() < link.loss) continue;
+      if (link.isCut || this.#network.isLost(this.ip, ip)) continue;
       const packet = data.slice();
+      const from = { host: this.ip, port: fromPort };
+      const hand = (): void => this.#network.hostAt(ip)?.receive(packet, from, to.port);
       clock.after(this.#network.delayMs(this.ip, ip), () => {
         if (this.#network.link(this.ip, ip).isCut) return;
-        const from = { host: this.ip, port: fromPort };
-        this.#network.hostAt(ip)?.receive(packet, from, to.port);
+        const waitMs = this.#network.stalledMs(ip);
+        if (waitMs > 0) clock.after(waitMs, hand);
+        else hand();
       });
     }
   }
@@ -236,12 +248,16 @@ export class SimNet implements Net {
   async #travel(from: string, to: string, signal: StopSignal): Promise<void> {
     const { clock } = this.#network;
     do {
-      await withSignal(
-        signal,
-        new Promise<void>((resolve) => {
-          clock.after(Math.max(this.#network.delayMs(from, to), 0.01), resolve);
-        }),
-      );
+      let waitMs = Math.max(this.#network.delayMs(from, to), 0.01);
+      for (; waitMs > 0; waitMs = this.#network.stalledMs(to)) {
+        const delayMs = waitMs;
+        await withSignal(
+          signal,
+          new Promise<void>((resolve) => {
+            clock.after(delayMs, resolve);
+          }),
+        );
+      }
     } while (this.#network.link(from, to).isCut && (await this.#pause(signal)));
   }
 

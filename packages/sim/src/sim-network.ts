@@ -2,6 +2,9 @@ import { assert, type Clock, type Random } from '@pollux/base';
 import { GOOD_LINK, type Link, type Wires } from './link.ts';
 import { SimNet } from './sim-net.ts';
 
+/** As an event loop does it: timers that are due come before what has arrived. */
+const BEHIND_TIMERS_MS = 0.001;
+
 /**
  * The wires between simulated hosts. All that happens is drawn from one seed and the order of calls, so a run can be
  * repeated exactly.
@@ -14,6 +17,9 @@ export class SimNetwork implements Wires {
   readonly #names = new Map<string, string>();
   /** By `from>to`. */
   readonly #links = new Map<string, Link>();
+  /** By address: until when it is stalled, ms of the world's clock. */
+  readonly #stalls = new Map<string, number>();
+  #onLoss: (from: string, to: string) => void = () => {};
 
   constructor(clock: Clock, random: Random, link: Partial<Link> = {}) {
     this.clock = clock;
@@ -84,6 +90,28 @@ export class SimNetwork implements Wires {
   link(from: string, to: string): Link {
     if (from === to) return { ...GOOD_LINK, minDelayMs: 0.01, maxDelayMs: 0.05 };
     return this.#links.get(`${from}>${to}`) ?? this.#default;
+  }
+
+  /** What comes to a host in this time it finds when the time is over, behind its timers. */
+  stall(name: string, untilMs: number): void {
+    this.#stalls.set(this.addressOf(name), untilMs);
+  }
+
+  stalledMs(to: string): number {
+    const leftMs = (this.#stalls.get(to) ?? -Infinity) - this.clock.now();
+    return leftMs <= 0 ? 0 : leftMs + BEHIND_TIMERS_MS;
+  }
+
+  /** From now on `told` is called for each datagram that a link loses, with both addresses; one listener. */
+  onLoss(told: (from: string, to: string) => void): void {
+    this.#onLoss = told;
+  }
+
+  /** Whether chance takes a datagram on this link. */
+  isLost(from: string, to: string): boolean {
+    const isLost = this.random.next() < this.link(from, to).loss;
+    if (isLost) this.#onLoss(from, to);
+    return isLost;
   }
 
   /** A delay drawn from the link. */

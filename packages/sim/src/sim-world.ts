@@ -81,6 +81,15 @@ export class SimWorld {
     this.#machine(name).clock.aheadMs = aheadMs;
   }
 
+  /**
+   * A host gets no processor time for so long: its timers are late, and what comes to it waits. Behind that its timers go
+   * first, as in an event loop.
+   */
+  stall(name: string, durationMs: number): void {
+    this.network.stall(name, this.clock.now() + durationMs);
+    this.#machine(name).clock.stall(durationMs);
+  }
+
   /** Where faults are injected. */
   diskOf(name: string): SimDisk {
     return this.#machine(name).disk;
@@ -117,6 +126,8 @@ export class SimWorld {
 class HostClock implements Clock {
   aheadMs = 0;
   readonly #clock: Clock;
+  /** What fell due while the host is stalled; null when it runs. */
+  #late: (() => void)[] | null = null;
   #isStopped = false;
 
   constructor(clock: Clock) {
@@ -125,6 +136,15 @@ class HostClock implements Clock {
 
   stop(): void {
     this.#isStopped = true;
+  }
+
+  stall(durationMs: number): void {
+    const late: (() => void)[] = [];
+    this.#late = late;
+    this.#clock.after(durationMs, () => {
+      if (this.#late === late) this.#late = null;
+      for (const callback of late) callback();
+    });
   }
 
   now(): number {
@@ -136,8 +156,19 @@ class HostClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): Timer {
-    return this.#clock.after(delayMs, () => {
-      if (!this.#isStopped) callback();
+    let isOn = true;
+    const run = (): void => {
+      if (isOn && !this.#isStopped) callback();
+    };
+    const timer = this.#clock.after(delayMs, () => {
+      if (this.#late === null) run();
+      else this.#late.push(run);
     });
+    return {
+      cancel: () => {
+        isOn = false;
+        timer.cancel();
+      },
+    };
   }
 }

@@ -54,6 +54,7 @@ import { deleteOooSamples } from './ooo/delete.ts';
 import type { OooWindow } from './ooo/window.ts';
 import { openParts, openWal } from './open-parts.ts';
 import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
+import { ColumnPool } from './query/column-pool.ts';
 import { LabelReading } from './query/label-reading.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
 import { openCursors, overlapsHead } from './query/open-cursors.ts';
@@ -112,6 +113,7 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
   readonly #parts: Parts;
   readonly #spareColumns: SampleColumns[] = [];
   readonly #rawBuffers = new RawBuffers();
+  readonly #columnPool = new ColumnPool();
   readonly #scratch = new ByteWriter(64 * 1024);
   readonly #seriesRecords: SeriesRecords;
   readonly #closer: Closer;
@@ -291,13 +293,16 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
       if (planned !== null) return planned;
       const { range, windows, matchers } = request;
       const source = this.#sourceOf({ ...range, windows: windows ?? null }, matchers);
-      return new MergeSelect(source, request, context, this.#parts.init.env.clock);
+      return new MergeSelect(source, request, context, {
+        clock: this.#parts.init.env.clock,
+        columns: this.#columnPool,
+      });
     } catch (error) {
       return new FailedSelect(error);
     }
   }
 
-  /** Undecoded, where only samples answer and none are cut off by a limit; see {@link openRawSamples}. */
+  /** Undecoded, where only samples answer and none are cut off by a limit; see {@link rawSamplesOpener}. */
   selectRaw(request: SelectRequest, context: ReadContext): RawSource | null {
     const { range, windows, matchers, hints } = request;
     this.#checkRange(range);

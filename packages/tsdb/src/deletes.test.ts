@@ -99,6 +99,33 @@ describe('a series that was deleted as a whole', () => {
 });
 
 describe('the space of deleted samples', () => {
+  it('stays away after a start when nothing else was in its time, so that no block says where the head began', async () => {
+    const options = { ...OPTIONS, samplesPerChunk: 12, snapshotIntervalMs: 0 };
+    let db = await openTsdb(directory, { options });
+    const fill = async (fromS: number, toS: number, index: number): Promise<void> => {
+      for (let second = fromS; second < toS; second += 5) {
+        const timestampMs = T0 + second * 1000;
+        await append(db, [{ labels: series(index), timestampMs, value: second }]);
+      }
+    };
+    await fill(0, 100, 0);
+    await db.deleteSamples({ minMs: T0, maxMs: T0 + 100_000 }, [new Matcher('i', '=', '0')]);
+    // Both go on in the same head chunk file and the same log.
+    await fill(130, 180, 0);
+    await fill(130, 300, 1);
+    for (let restart = 0; restart < 6; restart++) {
+      // By then the log has enough segments for a checkpoint.
+      if (restart > 3) await db.tick();
+      const times = ((await query(db)).get(series(0).toString()) ?? []).map((at) => at.timestampMs);
+      expect(times).toEqual(Array.from({ length: 10 }, (_, i) => T0 + 130_000 + i * 5000));
+      await db.close();
+      db = await openTsdb(directory, { options });
+    }
+    expect(fs.readdirSync(path.join(directory, 'wal')).join()).toContain('checkpoint');
+    expect(fs.readdirSync(directory).filter((name) => name.length === 26)).toEqual([]);
+    await db.close();
+  });
+
   it('is freed by itself when no deletion came for five minutes, in all blocks but the newest', async () => {
     const clock = new VirtualClock();
     // Too small for Prometheus' plan to rewrite them, and too far apart to be merged.

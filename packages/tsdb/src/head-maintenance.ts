@@ -3,6 +3,7 @@ import type { Block } from './block/block.ts';
 import type { DeletionFollower } from './deletion-log.ts';
 import { rangeEndMs } from './head/chunk-times.ts';
 import { cutBlock } from './head/cut-block.ts';
+import { raiseHeadFloor } from './head/head-floor.ts';
 import { truncateHead, waitForAppenders } from './head/truncate.ts';
 import type { MaintenanceContext } from './maintenance-context.ts';
 import { compactOoo } from './ooo/compact.ts';
@@ -77,6 +78,7 @@ export class HeadMaintenance {
     try {
       const path = await cutBlock({ env, directory, head, minTime, maxTime, signal, metrics });
       if (path === null) {
+        raiseHeadFloor(env.files, directory, maxTime);
         head.raiseMinimum(maxTime);
         return null;
       }

@@ -63,7 +63,7 @@ export {
   verifyDirectory,
 } from './inspect/verify-directory.ts';
 export { DEFAULT_TSDB_OPTIONS, type FsyncMode, type TsdbOptions } from './options.ts';
-export { openRawSamples } from './query/raw-samples-reader.ts';
+export { rawSamplesOpener } from './query/raw-samples-reader.ts';
 export { ReadOnlyTsdb, type ReadOnlyTsdbInit } from './read-only-tsdb.ts';
 export type { RecoveryStatus } from './recovery.ts';
 export { MAX_RETENTION_RULES } from './retention/series-classes.ts';

@@ -7,6 +7,7 @@ import { Downsampled } from './downsample/downsampled.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
 import { openHeadChunks } from './head/found-chunks.ts';
 import { Head } from './head/head.ts';
+import { readHeadFloor } from './head/head-floor.ts';
 import { LogReplay } from './head/replay.ts';
 import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import { type LoadedSnapshot, loadHeadSnapshot } from './head-snapshot/load-head-snapshot.ts';
@@ -86,8 +87,7 @@ export async function openParts(opening: Opening): Promise<OpenParts> {
   const downsampled = new Downsampled(slices, options.downsampling);
   closer.defer('down-sampled data', () => downsampled.close());
   await downsampled.open();
-  const { inOrderMaxTime } = blocks;
-  if (inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(inOrderMaxTime);
+  head.raiseMinimum(Math.max(blocks.inOrderMaxTime, readHeadFloor(files, directory, log)));
   const found = await openHeadChunks(chunks, head, chunkFiles);
   const expiries = new Expiries();
   const abort = new AbortController();

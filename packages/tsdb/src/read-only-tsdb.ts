@@ -8,6 +8,7 @@ import { FileCache } from './block/file-cache.ts';
 import { DirectoryError } from './errors.ts';
 import { ExemplarRing } from './head/exemplar-ring.ts';
 import { Head } from './head/head.ts';
+import { readHeadFloor } from './head/head-floor.ts';
 import { LogReplay } from './head/replay.ts';
 import { HeadChunkFiles } from './head-chunks/head-chunk-files.ts';
 import { type BlockSummary, summaryOf } from './inspect/block-summary.ts';
@@ -71,7 +72,7 @@ export class ReadOnlyTsdb {
     await set.reload(null);
     const walDirectory = `${directory}/wal`;
     try {
-      if (set.inOrderMaxTime > Number.NEGATIVE_INFINITY) head.raiseMinimum(set.inOrderMaxTime);
+      head.raiseMinimum(Math.max(set.inOrderMaxTime, readHeadFloor(files, directory, log)));
       if (init.readsLog !== false && files.exists(walDirectory)) {
         const zstd = new Zstd();
         const common = { files, clock, log, metrics, head, zstd, isReadOnly: true };
@@ -116,7 +117,8 @@ export class ReadOnlyTsdb {
     try {
       const parts = { blocks, head: this.#head, onDamage: refuse };
       const cursors = openCursors(parts, range, matchers);
-      return new MergeSelect({ cursors, warnings: [] }, request, context, this.#env.clock);
+      const { clock } = this.#env;
+      return new MergeSelect({ cursors, warnings: [] }, request, context, { clock });
     } catch (error) {
       return new FailedSelect(error);
     }

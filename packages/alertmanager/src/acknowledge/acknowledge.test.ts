@@ -105,6 +105,47 @@ describe('an acknowledgement', () => {
     expect(node.sent).toHaveLength(3);
   });
 
+  it('is told of by templates that ask for it, and by no others', async () => {
+    const node = start({
+      config: `
+route: {receiver: hook, group_by: [alertname], group_wait: 10s, group_interval: 1m, repeat_interval: 10m}
+receivers:
+- name: hook
+  webhook_configs:
+  - url: 'http://hook/'
+    send_resolved: true
+    payload:
+      each: '{{ range .Alerts }}{{ .Labels.name }}:{{ .Annotations.pollux_acknowledged_by }}/{{ .Annotations.pollux_acknowledged_note }}/{{ index .Annotations "pollux_acknowledged_until" }} {{ end }}'
+      whole: '{{ with .CommonAnnotations.pollux_acknowledged_by }}acknowledged by {{ . }}{{ end }}'
+      listed: '{{ range .Alerts }}{{ len .Annotations }}{{ .Annotations.SortedPairs }}{{ .Annotations.Names }}{{ .Annotations }}{{ range $k, $v := .Annotations }}{{ $k }}{{ end }}{{ toJson .Annotations }}{{ end }}{{ .CommonAnnotations }}'
+`,
+    });
+    const told = () => JSON.parse(node.net.deliveries.at(-1)!.body) as Record<string, string>;
+    await fire(node, 'a');
+    await node.advance(20);
+    const listed = told().listed;
+    expect(told()).toMatchObject({ each: 'a:// ', whole: null });
+    await acknowledge(node, { matchers: ['name="a"'], note: 'on it', until: node.isoIn(9_000) });
+    await acknowledge(node, { matchers: ['name="a"'], owner: 'bob' });
+    await fire(node, 'b');
+    await node.advance(60);
+    expect(told()).toEqual({
+      each: 'a:eve, bob/on it/2026-01-05T12:30:20Z b:// ',
+      whole: null,
+      listed: `${listed}${listed}`,
+    });
+    await acknowledge(node, { matchers: ['name="b"'], owner: 'eve' });
+    await end(node, 'a');
+    await node.advance(60);
+    expect(told()).toMatchObject({
+      each: 'a:eve, bob/on it/2026-01-05T12:30:20Z b:eve// ',
+      whole: 'acknowledged by eve',
+    });
+    await end(node, 'b');
+    await node.advance(70);
+    expect(told()).toMatchObject({ each: 'b:eve// ', whole: 'acknowledged by eve' });
+  });
+
   it('does not cover the same alert when it comes back', async () => {
     const node = start();
     await fire(node, 'a');

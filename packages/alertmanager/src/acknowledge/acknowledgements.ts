@@ -105,14 +105,21 @@ export class Acknowledgements implements ClusterStatePart {
     this.#publish({ ...known, endedMs: nowMs, updatedMs });
   }
 
-  /** The live ones that cover an alert, given the keys, in any spelling, of the groups that hold it; asked only when needed. */
-  covering(alert: Alert, groupKeys: () => readonly string[]): Acknowledgement[] {
+  /**
+   * Those that cover an alert and live at a time, now if none is given. The keys are, in any spelling, those of the groups
+   * that hold it; asked only when needed.
+   */
+  covering(
+    alert: Alert,
+    groupKeys: () => readonly string[],
+    atMs = this.#env.clock.now(),
+  ): Acknowledgement[] {
     // Nearly always there is none at all.
     if (this.#stored.size === 0) return [];
     const found: Acknowledgement[] = [];
     for (const stored of this.#stored.values()) {
       const { acknowledgement } = stored;
-      if (this.isLive(acknowledgement) && covers(stored, alert, groupKeys)) {
+      if (isLiveAt(acknowledgement, atMs) && covers(stored, alert, groupKeys)) {
         found.push(acknowledgement);
       }
     }

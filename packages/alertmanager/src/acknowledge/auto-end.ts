@@ -87,7 +87,7 @@ export class AutoEnd {
     const { clock, provider, acknowledgements, groupKeysOf } = this.#options;
     const slices = new Slices(clock);
     const ids = new Set<string>();
-    for (const alert of [...provider.all()]) {
+    for (const alert of provider.list()) {
       if (slices.isOver) await slices.pause();
       if (isResolvedAt(alert, clock.now())) continue;
       for (const { id } of acknowledgements.covering(alert, () => groupKeysOf(alert))) ids.add(id);

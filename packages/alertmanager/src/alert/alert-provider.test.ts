@@ -31,3 +31,15 @@ it('takes the word of a sender that goes on after the clock was set back', () =>
   const stored = provider.current(Labels.from({ alertname: 'A' }));
   expect(stored).toMatchObject({ endsAtMs: nowMs + 60_000, updatedAtMs: nowMs });
 });
+
+it('keeps the start of an alert whose end is told without it', () => {
+  const clock = new VirtualClock(2 * HOUR);
+  const provider = new AlertProvider({ clock, perAlertnameLimit: 0, events: new NotifyEvents() });
+  provider.put(version(2 * HOUR, 9 * HOUR));
+  // Who says only when it ended is taken to mean that it began at that moment.
+  provider.put({ ...version(2 * HOUR, 2 * HOUR), startsAtMs: 2 * HOUR });
+  const stored = provider.current(Labels.from({ alertname: 'A' }));
+  expect(stored).toMatchObject({ startsAtMs: HOUR, endsAtMs: 2 * HOUR });
+  provider.put({ ...version(3 * HOUR, 4 * HOUR), startsAtMs: 3 * HOUR });
+  expect(provider.current(Labels.from({ alertname: 'A' }))).toMatchObject({ startsAtMs: 3 * HOUR });
+});

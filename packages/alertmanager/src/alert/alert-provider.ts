@@ -111,6 +111,11 @@ export class AlertProvider {
     return this.#alerts.values();
   }
 
+  /** Every alert as it is now, for those who look at them in slices while others arrive and leave. */
+  list(): Alert[] {
+    return this.#alerts.list();
+  }
+
   /** The listener hears of all alerts known now, then of each new one. The returned function ends it. */
   subscribe(listener: AlertListener): () => void {
     for (const alert of this.#alerts.values()) listener.onAlert(alert);
@@ -195,6 +200,8 @@ function isSameText(a: Alert, b: Alert): boolean {
   return true;
 }
 
-function overlaps(a: Alert, b: Alert): boolean {
-  return Math.max(a.startsAtMs, b.startsAtMs) < Math.min(a.endsAtMs, b.endsAtMs);
+/** An edge of the newer one within the older: so an end of no length, told without the start, keeps the alert's start. */
+function overlaps(known: Alert, { startsAtMs, endsAtMs }: Alert): boolean {
+  const isWithin = (ms: number): boolean => ms > known.startsAtMs && ms < known.endsAtMs;
+  return isWithin(endsAtMs) || isWithin(startsAtMs);
 }

@@ -49,6 +49,16 @@ export class AlertTable {
     this.#size--;
   }
 
+  /** As {@link values}, at once and for less. */
+  list(): Alert[] {
+    const all: Alert[] = [];
+    this.#slots.forEach((slot) => {
+      if (isList(slot)) all.push(...slot);
+      else all.push(slot);
+    });
+    return all;
+  }
+
   /** In no particular order; deleting what was just given is allowed. */
   *values(): IterableIterator<Alert> {
     for (const slot of this.#slots.values()) {

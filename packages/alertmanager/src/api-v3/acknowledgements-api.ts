@@ -85,7 +85,7 @@ async function firing(
   const slices = new Slices(clock);
   const nowMs = clock.now();
   const found: Alert[] = [];
-  for (const alert of [...provider.all()]) {
+  for (const alert of provider.list()) {
     if (slices.isOver) await slices.pause();
     const { labels, fingerprint } = alert.identity;
     if (isResolvedAt(alert, nowMs) || !matchesAll(meant.matchers, labels)) continue;

@@ -4,6 +4,7 @@ import { Labels } from '@pollux/model';
 import { type Alert, AlertIdentity } from '../alert/alert.ts';
 import { Annotations } from '../alert/annotations.ts';
 import { answer } from '../api/respond.ts';
+import { acknowledging } from '../explain/explain.ts';
 import type { HistoryBody } from '../history/record.ts';
 import type { NotificationReason } from '../notify/notification.ts';
 import { previewNotification } from '../preview/preview-notification.ts';
@@ -51,6 +52,7 @@ export async function postTemplatePreview(api: ApiV3, exchange: Exchange): Promi
     reason,
     externalUrl: api.externalUrl,
     nowMs: api.clock.now(),
+    acknowledgedBy: (alert) => acknowledging(api, alert),
   });
   const counts = new Map<string, number>();
   const integrations = (template === '' ? (config?.integrations ?? []) : []).map((integration) => {
@@ -93,6 +95,7 @@ export async function postReceiverTest(api: ApiV3, exchange: Exchange): Promise<
     reason,
     externalUrl: api.externalUrl,
     nowMs: api.clock.now(),
+    acknowledgedBy: (alert) => acknowledging(api, alert),
   });
   api.testsUnderWay.add(name);
   try {

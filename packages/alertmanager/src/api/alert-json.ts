@@ -1,5 +1,5 @@
 import type { Alert } from '../alert/alert.ts';
-import type { AlertStatus } from './alert-status.ts';
+import { ACTIVE, type AlertStatus } from './alert-status.ts';
 import type { JsonWriter } from './json-writer.ts';
 
 const ANNOTATIONS = Buffer.from('{"annotations":');
@@ -8,6 +8,9 @@ const FINGERPRINT = Buffer.from(',"fingerprint":');
 const RECEIVERS = Buffer.from(',"receivers":[');
 const NAME = Buffer.from('{"name":');
 const STARTS_AT = Buffer.from('],"startsAt":');
+const ACTIVE_UPDATED_AT = Buffer.from(
+  ',"status":{"inhibitedBy":[],"mutedBy":[],"silencedBy":[],"state":"active"},"updatedAt":',
+);
 const INHIBITED_BY = Buffer.from(',"status":{"inhibitedBy":');
 const MUTED_BY = Buffer.from(',"mutedBy":');
 const SILENCED_BY = Buffer.from(',"silencedBy":');
@@ -43,15 +46,18 @@ export function writeAlert(
   }
   json.raw(STARTS_AT);
   json.dateTime(alert.startsAtMs);
-  json.raw(INHIBITED_BY);
-  writeTexts(json, status.inhibitedBy);
-  json.raw(MUTED_BY);
-  writeTexts(json, status.mutedBy);
-  json.raw(SILENCED_BY);
-  writeTexts(json, status.silencedBy);
-  json.raw(STATE);
-  json.text(status.state);
-  json.raw(UPDATED_AT);
+  if (status === ACTIVE) json.raw(ACTIVE_UPDATED_AT);
+  else {
+    json.raw(INHIBITED_BY);
+    writeTexts(json, status.inhibitedBy);
+    json.raw(MUTED_BY);
+    writeTexts(json, status.mutedBy);
+    json.raw(SILENCED_BY);
+    writeTexts(json, status.silencedBy);
+    json.raw(STATE);
+    json.text(status.state);
+    json.raw(UPDATED_AT);
+  }
   json.dateTime(alert.updatedAtMs);
   if (alert.generatorUrl !== '') {
     json.raw(GENERATOR_URL);

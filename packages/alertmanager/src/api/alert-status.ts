@@ -15,7 +15,7 @@ export type AlertStatus = {
 
 const NONE: readonly string[] = [];
 /** Of nearly all alerts, and one object for all of them. */
-const ACTIVE: AlertStatus = {
+export const ACTIVE: AlertStatus = {
   state: 'active',
   silencedBy: NONE,
   inhibitedBy: NONE,

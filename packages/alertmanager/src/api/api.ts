@@ -1,13 +1,15 @@
 import { type HttpResponse, InputError, LimitError } from '@pollux/base';
 import { type Exchange, type RouteHandler, type Router, text } from '@pollux/http';
 import { SilenceNotFoundError } from '../errors.ts';
+import { goJson } from '../wire/go-json.ts';
 import type { ApiOptions } from './api-options.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import { getAlerts } from './get-alerts.ts';
 import { getGroups } from './get-groups.ts';
 import { BodyError } from './json-body.ts';
+import { checkMediaTypes } from './media-types.ts';
 import { postAlerts } from './post-alerts.ts';
-import { answer, formRefusal, refusal } from './respond.ts';
+import { formRefusal, preflight, refusal } from './respond.ts';
 import { deleteSilence, getSilence, getSilences, postSilence } from './silences.ts';
 import { getNotifications, getReceivers, getStatus } from './status.ts';
 
@@ -16,17 +18,12 @@ type Handler = (api: ApiOptions, exchange: Exchange) => Promise<HttpResponse>;
 /** Everything below /api but version 3. */
 export function registerApi(router: Router, api: ApiOptions, limit: ConcurrencyLimit): void {
   const get = (path: string, handler: Handler): void => {
-    router.get(
-      `/api/v2${path}`,
-      guarded((exchange) => limit.run(() => handler(api, exchange))),
-    );
+    const answering = guarded((exchange) => limit.run(() => handler(api, exchange)));
+    for (const end of endsOf(path)) router.on('GET', `/api/v2${path}${end}`, answering);
   };
   const change = (method: string, path: string, handler: Handler): void => {
-    router.on(
-      method,
-      `/api/v2${path}`,
-      guarded((exchange) => handler(api, exchange)),
-    );
+    const answering = guarded((exchange) => handler(api, exchange));
+    for (const end of endsOf(path)) router.on(method, `/api/v2${path}${end}`, answering);
   };
   get('/status', getStatus);
   get('/receivers', getReceivers);
@@ -38,15 +35,27 @@ export function registerApi(router: Router, api: ApiOptions, limit: ConcurrencyL
   change('POST', '/alerts', postAlerts);
   change('POST', '/silences', postSilence);
   change('DELETE', '/silence/:id', deleteSilence);
-  router.on('OPTIONS', '/api/v2/*', async () => answer(200, {}));
-  router.on(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'], '/api/v2/*', unserved);
-  router.on(['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS'], '/api/v1/*', gone);
+  router.on(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE'], '/api/v2/*', unserved);
+  router.on('OPTIONS', '/api/v2/*', options);
+  for (const [methods, path] of FIRST_API) router.on(methods, `/api/v1${path}`, gone);
 }
+
+/** A slash behind a path changes nothing; behind an id it would be part of it. */
+function endsOf(path: string): readonly string[] {
+  return path.includes(':') ? [''] : ['', '/'];
+}
+
+/** Browsers are told what pages of other origins may do; to others it is a method that no path has. */
+const options: RouteHandler = async (exchange) => {
+  const { headers } = exchange.request;
+  const asks = headers.origin !== undefined && headers['access-control-request-method'];
+  return asks ? preflight() : unserved(exchange);
+};
 
 /** The methods of each path, in the original's order, for the refusal of others. */
 const METHODS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^\/(?:status|receivers|alerts\/groups|pollux\/notifications)$/, ['GET']],
-  [/^\/(?:alerts|silences)$/, ['GET', 'POST']],
+  [/^\/(?:status|receivers|alerts\/groups|pollux\/notifications)\/?$/, ['GET']],
+  [/^\/(?:alerts|silences)\/?$/, ['GET', 'POST']],
   [/^\/silence\/[^/]+$/, ['DELETE', 'GET']],
 ];
 
@@ -62,17 +71,30 @@ const unserved: RouteHandler = async ({ path, request }) => {
   return { ...refused, headers: { ...refused.headers, allow: methods.join(',') } };
 };
 
-const gone: RouteHandler = async () =>
-  answer(410, {
+/** What version 1 had. */
+const FIRST_API: readonly (readonly [methods: readonly string[], path: string])[] = [
+  [['GET'], '/status'],
+  [['GET'], '/receivers'],
+  [['GET', 'POST'], '/alerts'],
+  [['GET', 'POST'], '/silences'],
+  [['GET', 'DELETE'], '/silence/:id'],
+];
+
+const gone: RouteHandler = async () => ({
+  status: 410,
+  headers: { 'content-type': 'application/json' },
+  body: goJson({
     status: 'deprecated',
     error:
       'The Alertmanager v1 API was deprecated in version 0.16.0 and is removed as of version 0.27.0 - please use the equivalent route in the v2 API',
-  });
+  }),
+});
 
 /** Turns refusals into the API's answers. */
 function guarded(handler: RouteHandler): RouteHandler {
   return async (exchange) => {
     try {
+      checkMediaTypes(exchange.request);
       return await handler(exchange);
     } catch (error) {
       if (error instanceof BodyError) {

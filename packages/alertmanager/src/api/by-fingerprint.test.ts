@@ -4,6 +4,44 @@ import { expect, it } from 'vitest';
 import { sampleAlert } from '../testing/sample-notification.ts';
 import { byFingerprint } from './by-fingerprint.ts';
 
+it('sorts thousands of them, and gives the thread away meanwhile', async () => {
+  // A clock by which each look at it takes a tenth of a millisecond.
+  let nowMs = 0;
+  const clock = new VirtualClock(0);
+  clock.monotonic = () => {
+    nowMs += 0.1;
+    return nowMs;
+  };
+  const sample = sampleAlert({ alertname: 'A' });
+  const fingerprints = Array.from(
+    { length: 20_000 },
+    (_, i) =>
+      // Most begin with other bytes; a tenth begin alike, to the eighth digit.
+      (i % 10 === 0
+        ? '00000007'
+        : Math.imul(i, 0x9e3779b1).toString(16).replace('-', '').padStart(8, '0')) +
+      Math.imul(i + 1, 0x85ebca6b)
+        .toString(16)
+        .replace('-', '')
+        .padStart(8, '0'),
+  );
+  const alerts = fingerprints.map((fingerprint) => ({
+    ...sample,
+    identity: Object.assign(Object.create(sample.identity), { fingerprint }) as never,
+  }));
+  let turns = 0;
+  let isOver = false;
+  const tick = (): void => {
+    turns++;
+    if (!isOver) setImmediate(tick);
+  };
+  setImmediate(tick);
+  const order = await byFingerprint(alerts, new Slices(clock));
+  isOver = true;
+  expect([...order].map((index) => fingerprints[index])).toEqual([...fingerprints].sort());
+  expect(turns).toBeGreaterThan(3);
+});
+
 it('sorts alerts by their fingerprints, those that begin alike too', async () => {
   const slices = new Slices(new VirtualClock(0));
   const hex = fc

@@ -1,6 +1,6 @@
 import { InputError, OperatingError } from '@pollux/base';
 import { type Matcher, Pattern } from '@pollux/model';
-import { type MatcherMode, parseMatchers } from '../matcher/parse.ts';
+import { type MatcherMode, parseMatcher } from '../matcher/parse.ts';
 
 /** A query parameter refused. */
 export class QueryError extends InputError {
@@ -29,11 +29,11 @@ export function flagOf(query: URLSearchParams, name: string): boolean {
   return text === null || text === '' || TRUE_WORDS.has(text.toLowerCase());
 }
 
-/** All matchers of a repeatable parameter. */
+/** Of a repeatable parameter, each of which is one matcher without braces. */
 export function matchersOf(query: URLSearchParams, name: string, mode: MatcherMode): Matcher[] {
-  return query.getAll(name).flatMap((text) => {
+  return query.getAll(name).map((text) => {
     if (text === '') throw new QueryError('bad matcher format: ');
-    return parseMatchers(text, mode).matchers;
+    return parseMatcher(text, mode);
   });
 }
 

@@ -2,6 +2,7 @@ import { type HttpResponse, Slices } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import { matchesAll } from '@pollux/model';
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
+import { goJsonText } from '../wire/go-json.ts';
 import { writeAlert } from './alert-json.ts';
 import { type AlertStatus, statusOf } from './alert-status.ts';
 import type { ApiOptions } from './api-options.ts';
@@ -9,6 +10,9 @@ import { byFingerprint } from './by-fingerprint.ts';
 import { flagOf, matchersOf, receiverTest } from './filters.ts';
 import type { JsonWriter } from './json-writer.ts';
 import { answerWritten, SEPARATOR } from './respond.ts';
+
+/** The clock is looked at after so many alerts. */
+const LOOKS_EVERY = 16;
 
 export async function getAlerts(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
   return listAlerts(api, exchange.query, null);
@@ -27,9 +31,9 @@ export async function listAlerts(
   const isReceiver = receiverTest(query, api.matcherMode, (name) => live.receiverLabels(name));
   const slices = new Slices(api.clock);
   const found: Alert[] = [];
-  // A copy: alerts may arrive and leave between slices.
-  for (const alert of [...api.provider.all()]) {
-    if (slices.isOver) await slices.pause();
+  let looked = 0;
+  for (const alert of api.provider.list()) {
+    if (++looked % LOOKS_EVERY === 0 && slices.isOver) await slices.pause();
     if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, alert.identity.labels)) continue;
     if (live.dispatcher.receiversOf(alert.identity).some(isReceiver)) found.push(alert);
   }
@@ -38,13 +42,14 @@ export async function listAlerts(
     for (const index of order) {
       const alert = found[index]!;
       const status = statusOf(alert, api.silences, live, nowMs);
-      if (!isWanted(status)) continue;
-      json.raw(SEPARATOR);
-      writeAlert(json, alert, live.dispatcher.receiversOf(alert.identity), status);
-      if (more !== null) {
-        // In place of the closing brace.
-        json.truncate(json.size - 1);
-        json.raw(Buffer.from(`,${JSON.stringify(more(alert)).slice(1)}`));
+      if (isWanted(status)) {
+        json.raw(SEPARATOR);
+        writeAlert(json, alert, live.dispatcher.receiversOf(alert.identity), status);
+        if (more !== null) {
+          // In place of the closing brace.
+          json.truncate(json.size - 1);
+          json.raw(Buffer.from(`,${goJsonText(more(alert)).slice(1)}`));
+        }
       }
       yield;
     }

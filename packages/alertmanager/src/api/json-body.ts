@@ -46,6 +46,11 @@ export function parseJson(body: Uint8Array, name: string): unknown {
 
 export type JsonMap = Readonly<Record<string, unknown>>;
 
+/** As Go reads it, null is a map without members. */
+export function mapOrEmpty(value: unknown, place: string): JsonMap {
+  return value === null ? {} : mapAt(value, place);
+}
+
 export function mapAt(value: unknown, place: string): JsonMap {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new BodyError(place, 'must be an object', 400);

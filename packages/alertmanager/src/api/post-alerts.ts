@@ -69,7 +69,8 @@ async function plainDrafts(
 
 /** Of any JSON; what is wrong with one alert alone stands in its place. */
 function generalDrafts(api: ApiOptions, body: Uint8Array): readonly (AlertDraft | AlertError)[] {
-  const items = listAt(parseJson(body, 'alerts'), 'alerts');
+  // As Go reads it, null is a list of none.
+  const items = listAt(parseJson(body, 'alerts') ?? [], 'alerts');
   return items.map((item, index) =>
     draftOf(api, mapAt(item, `alerts.${index}`), `alerts.${index}`),
   );

@@ -2,7 +2,6 @@ import type { GettableSilence } from '@pollux/api-types';
 import type { HttpResponse } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import { type Matcher, type MatchOperator, quoteText } from '@pollux/model';
-import { SilenceError } from '../errors.ts';
 import { type Silence, type SilenceMatcher, stateAt } from '../silence/silence.ts';
 import type { SilenceDraft } from '../silence/silence-store.ts';
 import { toMs } from '../wire/timestamp.ts';
@@ -14,11 +13,12 @@ import {
   type JsonMap,
   listAt,
   mapAt,
+  mapOrEmpty,
   readJson,
   textAt,
   textsAt,
 } from './json-body.ts';
-import { answer, done, notFound } from './respond.ts';
+import { answer, answerEscaped, done, notFound } from './respond.ts';
 import { formatDateTime, parseDateTime } from './time.ts';
 
 export async function getSilences(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
@@ -34,21 +34,21 @@ export async function getSilences(api: ApiOptions, exchange: Exchange): Promise<
     (silence) =>
       wanted[stateAt(silence, nowMs)] && filters.every((filter) => hasMatcher(silence, filter)),
   );
-  return answer(
+  return answerEscaped(
     200,
     sortSilences(found, nowMs).map((silence) => silenceView(silence, nowMs)),
   );
 }
 
 export async function postSilence(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
-  const draft = draftOf(mapAt(await readJson(exchange, 'silence'), 'silence'));
+  const draft = draftOf(mapOrEmpty(await readJson(exchange, 'silence'), 'silence'));
   return answer(200, { silenceID: api.silences.set(draft, exchange.principal.user) });
 }
 
 export async function getSilence(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
   const silence = api.silences.get(idOf(exchange));
   if (silence === undefined) return notFound();
-  return answer(200, silenceView(silence, api.clock.now()));
+  return answerEscaped(200, silenceView(silence, api.clock.now()));
 }
 
 export async function deleteSilence(api: ApiOptions, exchange: Exchange): Promise<HttpResponse> {
@@ -59,8 +59,9 @@ export async function deleteSilence(api: ApiOptions, exchange: Exchange): Promis
 }
 
 /** Throws a BodyError for what cannot be an id. */
-function idOf({ params }: Exchange): string {
+function idOf({ params, path }: Exchange): string {
   const id = params.id ?? '';
+  if (id === '') throw new BodyError('', `path ${path} was not found`, 404);
   if (UUID.test(id)) return id;
   throw new BodyError('', `silenceID in path must be of type uuid: ${quoteText(id)}`, 422, 601);
 }
@@ -110,7 +111,11 @@ function silenceView(silence: Silence, nowMs: number): GettableSilence {
 
 /** As the body of POST /api/v2/silences. */
 export function draftOf(map: JsonMap): SilenceDraft {
-  const matchers = listAt(required(map, 'matchers'), 'silence.matchers');
+  // In this order the original's generated code finds what is missing.
+  for (const name of ['comment', 'createdBy', 'endsAt', 'matchers', 'startsAt']) {
+    required(map, name);
+  }
+  const matchers = listAt(map.matchers, 'silence.matchers');
   if (matchers.length === 0) {
     throw new BodyError('', 'matchers in body should have at least 1 items', 422, 612);
   }
@@ -155,6 +160,8 @@ function requiredText(map: JsonMap, key: string): string {
 function timeOf(map: JsonMap, key: string): number {
   const text = requiredText(map, key);
   const ms = parseDateTime(text);
-  if (ms === null) throw new SilenceError(`${key}: "${text}" is no date and time (RFC 3339)`);
+  if (ms === null) {
+    throw new BodyError(`silence.${key}`, `"${text}" is no date and time (RFC 3339)`, 400);
+  }
   return ms;
 }

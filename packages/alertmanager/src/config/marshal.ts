@@ -1,5 +1,5 @@
 import { type ConfigNode, formatYaml, Secret } from '@pollux/config';
-import type { ClientConfig } from '@pollux/http';
+import type { HttpConfig } from '@pollux/http';
 import { compareText, formatDuration } from '@pollux/model';
 import { formatMatcher, sortMatchers } from '../matcher/format.ts';
 import type { AlertmanagerConfig } from './config.ts';
@@ -109,6 +109,7 @@ function eventRecorderBlock(recorder: EventRecorderConfig | null): Plain | null 
 /** Times as Go writes them, the unset left out. */
 function withDurations(block: Readonly<Plain>): Plain {
   const shown = Object.entries(block).map(([key, value]) => {
+    if (key === 'http_config') return [key, httpBlock(value as HttpConfig | null)];
     const isTime = /^(?:timeout|retry_backoff|batch_flush_interval)$/.test(key);
     return [key, isTime ? (value === 0 ? null : formatDuration(Number(value))) : value || null];
   });
@@ -133,7 +134,17 @@ function receiverBlock(receiver: ReceiverConfig): Plain {
 
 function integrationBlock(config: IntegrationConfig): Plain {
   const shared = { send_resolved: config.sendResolved, http_config: httpBlock(config.http) };
-  return withoutEmpty({ ...shared, ...settingsBlock(config.settings) });
+  return withoutEmpty({ ...shared, ...settingsBlock(config.settings), ...mailBlock(config) });
+}
+
+/** Of e-mail, the settings of TLS are shown when they say nothing, and those of threads only when they say something. */
+function mailBlock(config: IntegrationConfig): Plain {
+  if (config.kind !== 'email') return {};
+  const { threading, tls_config } = config.settings;
+  return {
+    tls_config: tls_config ?? { insecure_skip_verify: false },
+    threading: withoutEmpty({ ...threading, enabled: threading.enabled || null }),
+  };
 }
 
 /** Keys of settings that hold times, in ms. */
@@ -184,9 +195,10 @@ function isNode(value: unknown): value is ConfigNode {
 }
 
 /** The deprecated bearer token is shown as the authorization that it means. */
-function httpBlock(config: ClientConfig | null): Plain | null {
+function httpBlock(config: HttpConfig | null): Plain | null {
   if (config === null) return null;
-  const { bearer_token, bearer_token_file, ...rest } = config;
+  const { bearer_token, bearer_token_file, ...read } = config;
+  const rest = { ...proxyShown(read), oauth2: read.oauth2 && proxyShown(read.oauth2) };
   if (bearer_token.reveal() === '' && bearer_token_file === '') return withoutEmpty(rest);
   const authorization = {
     type: 'Bearer',
@@ -194,6 +206,11 @@ function httpBlock(config: ClientConfig | null): Plain | null {
     credentials_file: bearer_token_file,
   };
   return withoutEmpty({ ...rest, authorization });
+}
+
+/** A switch that is shown when it is on. */
+function proxyShown<T extends { readonly proxy_from_environment: boolean }>(block: T): Plain {
+  return { ...block, proxy_from_environment: block.proxy_from_environment || null };
 }
 
 function plainNode(node: ConfigNode): unknown {

@@ -47,6 +47,7 @@ function start(config = TARGETS, file = 'config.yml') {
     registry,
     robots: new Robots(clock, random),
     userAgent: 'x',
+    variables: {},
   });
   webhook.prepare(config, file).commit();
   const router = new Router({ monotonic: () => clock.monotonic() });

@@ -36,6 +36,8 @@ export type DingtalkWebhookOptions = {
   /** Limits are shared with the receivers of this process and its cluster. */
   readonly robots: Robots;
   readonly userAgent: string;
+  /** The environment's: the original goes through the proxy that they name, and so does this. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
 };
 
 type Live = {
@@ -120,12 +122,12 @@ export class DingtalkWebhook {
   }
 
   #sender({ url, secret }: DingtalkTarget): RobotSender {
-    const { env, registry, robots, userAgent } = this.#options;
+    const { env, registry, robots, userAgent, variables } = this.#options;
     return new RobotSender(
       [{ url, url_file: '', secret, secret_file: '' }],
-      DEFAULT_HTTP_CONFIG,
+      { ...DEFAULT_HTTP_CONFIG, proxy_from_environment: true },
       { ...DINGTALK_PROTOCOL, name: 'dingtalk_webhook' },
-      { env, registry, robots, userAgent, resolvePath: (path) => path },
+      { env, registry, robots, userAgent, variables, resolvePath: (path) => path },
     );
   }
 

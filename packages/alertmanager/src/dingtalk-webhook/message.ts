@@ -48,6 +48,7 @@ function alertFrom(value: unknown, index: number): NotifiedAlert {
     endsAtMs: Math.max(endsAtMs, 0),
     generatorUrl: textOf(fields.generatorURL, `${place}.generatorURL`),
     fingerprint: textOf(fields.fingerprint, `${place}.fingerprint`),
+    acknowledgedBy: [],
   };
 }
 

@@ -67,6 +67,8 @@ export class AlertMemory implements AlertListener, GroupMemory {
   /** While the file is read. */
   #loading: Loading | null = null;
   #lastId = 0;
+  /** Of the records of alerts that were told since the start and not forgotten, about. */
+  #alertBytes = 0;
   #aliveMs = 0;
   #restored: RestoredAlerts | null = null;
 
@@ -82,6 +84,7 @@ export class AlertMemory implements AlertListener, GroupMemory {
       kind: 'A',
       take: (reader) => this.#take(reader),
       state: (writer) => this.#state(writer),
+      neededBytes: () => this.#alertBytes,
     });
   }
 
@@ -134,7 +137,7 @@ export class AlertMemory implements AlertListener, GroupMemory {
       this.#forgetOrphan(alert.identity.fingerprint);
       const added: Slot = { id: ++this.#lastId, alert, toldIn: null };
       this.#slots.set(alert.identity, added);
-      this.#file.append((writer) => writeAlertRecord(writer, added));
+      this.#alertBytes += this.#file.append((writer) => writeAlertRecord(writer, added));
       return;
     }
     const before = slot.alert;
@@ -252,6 +255,8 @@ export class AlertMemory implements AlertListener, GroupMemory {
   }
 
   #forget(slot: Slot): void {
+    const held = this.#slots.size + this.#orphans.size;
+    this.#alertBytes -= held <= 1 ? this.#alertBytes : this.#alertBytes / held;
     this.#slots.delete(slot.alert.identity);
     this.#file.append((writer) => {
       writer.u8(RECORD.alertGone);

@@ -6,8 +6,8 @@ import { NodeFiles } from '@pollux/base/node';
 import { Log, Registry } from '@pollux/telemetry';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FILE_HEAD_BYTES, fileHead, frameOf, scanFrames } from '../frames/frames.ts';
 import { DurableMetrics } from './durable-metrics.ts';
-import { FILE_HEAD_BYTES, fileHead, frameOf, scanFrames } from './frames.ts';
 import { RecordLog } from './record-log.ts';
 
 let directory = '';
@@ -160,6 +160,39 @@ describe('a file of records', () => {
     expect(statSync(path()).size).toBeLessThan(8 * 1024 * 1024);
     expect(new Numbers().values).toEqual(numbers.values);
     await numbers.file.close();
+  });
+
+  it.each([
+    ['its state has grown as much', 20 * 1024 * 1024, 0],
+    ['nearly all of it is outdated', 1024, 1],
+  ])('of 20 MB is written anew only for what is outdated: %s', async (_, neededBytes, rewrites) => {
+    const registry = new Registry();
+    const text = 'x'.repeat(1024);
+    const file = new RecordLog({
+      env: { clock: new VirtualClock(), files: new NodeFiles() },
+      log: Log.silent(),
+      metrics: new DurableMetrics(registry),
+      directory,
+      name: 'texts',
+      kind: 'A',
+      take: (reader) => reader.uvarintText(),
+      *state(writer) {
+        writer.uvarintText(text);
+        yield;
+      },
+      neededBytes: () => neededBytes,
+    });
+    file.open();
+    for (let i = 0; i < 20_000; i++) {
+      expect(file.append((writer) => writer.uvarintText(text))).toBe(1026);
+      if (i % 1_000 === 0) await turn();
+    }
+    await file.idle();
+    const family = registry
+      .gather()
+      .find(({ name }) => name === 'pollux_alertmanager_durable_rewrites_total');
+    expect(family?.samples.reduce((sum, { value }) => sum + value, 0) ?? 0).toBe(rewrites);
+    await file.close();
   });
 
   it('takes the whole state when a full disk has room again; nobody is kept from working', async () => {

@@ -9,15 +9,15 @@ import {
   type Timer,
 } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
-import type { DurableMetrics, DurableOperation } from './durable-metrics.ts';
 import {
-  type DurableKind,
   FILE_HEAD_BYTES,
+  type FileKind,
   fileHead,
   frameOf,
   hasFileHead,
   scanFrames,
-} from './frames.ts';
+} from '../frames/frames.ts';
+import type { DurableMetrics, DurableOperation } from './durable-metrics.ts';
 
 /** How long written bytes may lie in the system's cache: what a power cut can cost, ms. */
 const SYNC_MS = 1_000;
@@ -37,11 +37,13 @@ export type RecordLogOptions = {
   readonly directory: string;
   /** The file's name. */
   readonly name: string;
-  readonly kind: DurableKind;
+  readonly kind: FileKind;
   /** Takes one record; a DecodeError passes over the rest of its frame. */
   readonly take: (record: ByteReader) => void;
   /** Writes all that is still needed, one record (or a few) a step; changes between steps are appended after it. */
   readonly state: (writer: ByteWriter) => Iterator<void, void>;
+  /** What is known to be still needed, bytes: a file that holds hardly more is not written anew for its size. */
+  readonly neededBytes?: () => number;
 };
 
 /**
@@ -101,16 +103,19 @@ export class RecordLog {
     this.#begin();
   }
 
-  /** Appends one record; `write` must write at least a byte. */
-  append(write: (writer: ByteWriter) => void): void {
-    if (this.#isClosed) return;
+  /** Appends one record and returns its size; `write` must write at least a byte. */
+  append(write: (writer: ByteWriter) => void): number {
+    if (this.#isClosed) return 0;
+    const before = this.#pending.size;
     write(this.#pending);
-    if (this.#pending.size >= MAX_PENDING_BYTES) {
+    const { size } = this.#pending;
+    if (size >= MAX_PENDING_BYTES) {
       this.#flush();
     } else if (!this.#isFlushDue) {
       this.#isFlushDue = true;
       queueMicrotask(() => this.#flush());
     }
+    return size - before;
   }
 
   /** Resolves when no rewriting is under way. */
@@ -218,7 +223,13 @@ export class RecordLog {
       return;
     }
     this.#unsynced();
-    if (this.#sizeBytes > Math.max(MIN_REWRITE_BYTES, 3 * this.#baseBytes)) this.#rewriteSoon();
+    if (this.#isOutgrown) this.#rewriteSoon();
+  }
+
+  /** The state may have grown as much as the file: then the file would be no smaller anew. */
+  get #isOutgrown(): boolean {
+    const neededBytes = this.#options.neededBytes?.() ?? 0;
+    return this.#sizeBytes > Math.max(MIN_REWRITE_BYTES, 3 * this.#baseBytes, 2 * neededBytes);
   }
 
   #unsynced(): void {

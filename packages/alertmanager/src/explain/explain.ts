@@ -1,3 +1,4 @@
+import type { Acknowledgement } from '../acknowledge/acknowledgement.ts';
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import { formatDateTime } from '../api/time.ts';
 import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
@@ -41,13 +42,22 @@ export type AcknowledgementView = {
   readonly until: string | null;
 };
 
+type AcknowledgementSources = Pick<ExplainSources, 'acknowledgements' | 'live'>;
+
 /** The live acknowledgements of an alert. */
+export function acknowledging(
+  { acknowledgements, live }: AcknowledgementSources,
+  alert: Alert,
+): readonly Acknowledgement[] {
+  return acknowledgements.covering(alert, () => groupKeysOf(live().route, alert));
+}
+
+/** The same as answers show them. */
 export function acknowledgementsOf(
-  { acknowledgements, live }: Pick<ExplainSources, 'acknowledgements' | 'live'>,
+  sources: AcknowledgementSources,
   alert: Alert,
 ): AcknowledgementView[] {
-  const found = acknowledgements.covering(alert, () => groupKeysOf(live().route, alert));
-  return found.map(({ id, owner, note, untilMs }) => ({
+  return acknowledging(sources, alert).map(({ id, owner, note, untilMs }) => ({
     id,
     owner,
     note,

@@ -22,8 +22,10 @@ function record(event: NotifyEvent, history: History): void {
       const { change, alert } = event;
       // Annotations often hold a value that is another at every evaluation: kept, they would push all else out.
       if (change === 'changed') return;
-      const timeMs = change === 'timed out' ? alert.endsAtMs : undefined;
-      history.add(new AlertRecordable(change, alert), timeMs);
+      const record = new AlertRecordable(change, alert);
+      // A sender that falls silent ends all it has sent at once.
+      if (change === 'timed out') history.addOneOfMany(record, alert.endsAtMs);
+      else history.add(record);
       return;
     }
     case 'delivery':

@@ -312,6 +312,41 @@ describe('history', () => {
     expect(bench.metric('dropped_records_total')).toBe(150_000 - bench.metric('pending_records'));
   });
 
+  it('keeps the order in which it was told, also of many at once that are made into bytes later', async () => {
+    const bench = new Bench();
+    bench.fire('a0');
+    bench.history.start();
+    await until(bench, () => bench.metric('pending_records') === 0);
+    const many = Array.from({ length: 3_000 }, (_, i) => `m${i}`);
+    bench.fire('a1');
+    for (const name of many)
+      bench.history.addOneOfMany({ kind: 'alert', body: () => fired(name) }, START);
+    bench.fire('a2');
+    const expected = ['a2', ...many.reverse(), 'a1', 'a0'];
+    expect(await bench.names({}, 1_000)).toEqual(expected);
+    await until(bench, () => bench.metric('pending_records') === 0);
+    bench.fire('a3');
+    expect(await bench.names({}, 1_000)).toEqual(['a3', ...expected]);
+    expect(await (await bench.reopened()).names({}, 1_000)).toEqual(['a3', ...expected]);
+  });
+
+  it('writes many without waiting, into files of their size, and finds each once while they are closed', async () => {
+    const bench = new Bench({ maxBytes: 8 * 1024 * 1024 });
+    bench.history.start();
+    const text = 'x'.repeat(1_000);
+    for (let i = 0; i < 1_000; i++)
+      bench.history.add({ kind: 'alert', body: () => fired(`a${i}`, {}, text) });
+    const expected = Array.from({ length: 1_000 }, (_, i) => `a${999 - i}`);
+    expect(bench.metric('pending_records')).toBeLessThan(200);
+    expect(await bench.names({}, 300)).toEqual(expected);
+    await until(bench, () => bench.metric('pending_records') === 0);
+    const sizes = readdirSync(bench.directory).map(
+      (name) => statSync(join(bench.directory, name)).size,
+    );
+    expect(Math.max(...sizes)).toBeLessThan(2 * 128 * 1024);
+    expect(await (await bench.reopened()).names({}, 300)).toEqual(expected);
+  });
+
   it('gives the thread away again and again while it searches', async () => {
     const bench = new Bench();
     bench.history.start();

@@ -11,20 +11,25 @@ import {
   Turns,
 } from '@pollux/base';
 import type { Counter, Log, Registry } from '@pollux/telemetry';
-import { JsonWriter } from '../api/json-writer.ts';
-import { encodeFrame, MAX_FRAME_BYTES } from './frames.ts';
+import type { JsonWriter } from '../api/json-writer.ts';
+import { FrameBatch } from './frame-batch.ts';
 import { type HistoryQuery, HistoryTest } from './query.ts';
 import { HISTORY_KINDS, type HistoryBody, type HistoryRecord } from './record.ts';
-import { type EncodedRecord, SegmentLog } from './segment-log.ts';
+import { type FrameView, wholeFrames } from './record-frames.ts';
+import { SegmentLog } from './segment-log.ts';
+import { UnwrittenFrames } from './unwritten-frames.ts';
 
-/** Records are written and synced this long after they were told, ms. */
+/** Records are written and synced this long after they were told, ms; many are written sooner. */
 const WRITE_DELAY_MS = 1_000;
 /** How long after a failure the disk is tried again, ms. */
 const RETRY_MS = 10_000;
 const TRIM_INTERVAL_MS = 60_000;
-const RECORDS_PER_WRITE = 256;
-/** Records that wait for a disk that does not take them; over it the oldest are dropped. */
-const MAX_PENDING = 100_000;
+/** So much is written at once; less when files are small. */
+const BATCH_BYTES = 256 * 1024;
+/** Records that were told before the files are open or many at once; over it the oldest are dropped. */
+const MAX_WAITING = 100_000;
+/** The clock is looked at after so many records. */
+const LOOKS_EVERY = 16;
 /** A search pauses this often, ms, so that it holds no notification. */
 const SEARCH_SLICE_MS = 5;
 /** A search gives what it has found, and where to go on, when it has read this much or taken this long. */
@@ -46,7 +51,7 @@ export type HistoryOptions = {
   readonly member: () => string;
 };
 
-/** What makes a record, soon after it was told; what it reads must not change. */
+/** What makes a record, when it is told or soon after; what it reads must not change. */
 export type Recordable = {
   readonly kind: HistoryBody['kind'];
   body(): HistoryBody;
@@ -54,7 +59,7 @@ export type Recordable = {
   writeFields?(json: JsonWriter): void;
 };
 
-type Pending = { readonly id: number; readonly timeMs: number; readonly what: Recordable };
+type Told = { readonly id: number; readonly timeMs: number; readonly what: Recordable };
 
 export type SearchBounds = {
   /** Most records of a page. */
@@ -71,8 +76,8 @@ export type HistoryPage = {
 };
 
 /**
- * What happened, on disk, bounded in time and bytes. Telling it something costs an entry in a list: records are made,
- * written and synced together a little later, and whatever the disk does disturbs nobody who notifies.
+ * What happened, on disk, bounded in time and bytes. A record is made into bytes behind those before it, which costs about
+ * two microseconds; they are written many at once and synced a little later, and whatever the disk does disturbs nobody who notifies.
  */
 export class History {
   readonly #options: HistoryOptions;
@@ -81,8 +86,11 @@ export class History {
   readonly #records: ReadonlyMap<string, Counter>;
   readonly #dropped: Counter;
   readonly #failures: Counter;
-  readonly #json = new JsonWriter();
-  #pending: Pending[] = [];
+  readonly #batch = new FrameBatch();
+  readonly #batchBytes: number;
+  readonly #unwritten = new UnwrittenFrames();
+  /** Not yet bytes; what is told while there are any comes after them. */
+  #waiting: Told[] = [];
   #nextId = 1;
   #isOpen = false;
   #isFailing = false;
@@ -95,6 +103,7 @@ export class History {
     this.#options = options;
     const { files, directory, maxBytes, registry } = options;
     const segmentBytes = Math.min(4 * 1024 * 1024, Math.max(64 * 1024, Math.floor(maxBytes / 64)));
+    this.#batchBytes = Math.min(BATCH_BYTES, segmentBytes);
     this.#log = new SegmentLog({ files, directory, segmentBytes });
     const name = (suffix: string): string => `pollux_alertmanager_history_${suffix}`;
     const records = registry.counters(name('records_total'), 'Records told to history.', ['kind']);
@@ -108,7 +117,7 @@ export class History {
     registry.gaugeFrom(
       name('pending_records'),
       'Records not yet on disk.',
-      () => this.#pending.length,
+      () => this.#waiting.length + this.#unwritten.count + this.#batch.count,
     );
   }
 
@@ -116,18 +125,31 @@ export class History {
   start(): void {
     this.#open();
     this.#trimLater();
-    if (this.#pending.length > 0) this.#writeLater(WRITE_DELAY_MS);
+    if (this.#waiting.length > 0) this.#writeLater(WRITE_DELAY_MS);
   }
 
   /** Notes what happened now, or at `timeMs`. */
   add(what: Recordable, timeMs = this.#options.clock.now()): void {
     if (this.#isClosed) return;
+    if (!this.#isOpen || this.#waiting.length > 0) {
+      this.addOneOfMany(what, timeMs);
+      return;
+    }
     this.#records.get(what.kind)?.inc();
-    this.#pending.push({ id: this.#nextId++, timeMs, what });
-    if (this.#pending.length > MAX_PENDING) {
-      const kept = this.#pending.slice(-MAX_PENDING / 2);
-      this.#dropped.inc(this.#pending.length - kept.length);
-      this.#pending = kept;
+    this.#encode({ id: this.#nextId++, timeMs, what });
+    if (this.#batch.sizeBytes >= this.#batchBytes) this.#flushFull();
+    this.#writeLater(WRITE_DELAY_MS);
+  }
+
+  /** As {@link add}, for what is told by the ten thousand without a pause: it is made into bytes later, in slices. */
+  addOneOfMany(what: Recordable, timeMs: number): void {
+    if (this.#isClosed) return;
+    this.#records.get(what.kind)?.inc();
+    this.#waiting.push({ id: this.#nextId++, timeMs, what });
+    if (this.#waiting.length > MAX_WAITING) {
+      const kept = this.#waiting.slice(-MAX_WAITING / 2);
+      this.#dropped.inc(this.#waiting.length - kept.length);
+      this.#waiting = kept;
     }
     this.#writeLater(WRITE_DELAY_MS);
   }
@@ -171,18 +193,27 @@ export class History {
     const slices = new Slices(clock, signal ?? null, SEARCH_SLICE_MS);
     const endMs = clock.monotonic() + SEARCH_MS;
     const records: HistoryRecord[] = [];
-    const pending = [...this.#pending];
+    const waiting = [...this.#waiting];
+    const unwritten = this.#unwrittenFrames();
     const segments = [...this.#log.segments];
-    for (const { id, timeMs, what } of pending.reverse()) {
+    // What is not written now may be in a file by then.
+    const firstId = unwritten[0]?.id ?? waiting[0]?.id ?? Infinity;
+    for (const told of waiting.reverse()) {
       if (slices.isOver) await slices.pause();
-      const record = test.takePending(this.#recordOf({ id, timeMs, what }), timeMs);
+      const record = test.takePending(this.#recordOf(told), told.timeMs);
       if (record === null) continue;
       records.push(record);
-      if (records.length === limit) return { records, nextBeforeId: id };
+      if (records.length === limit) return { records, nextBeforeId: told.id };
+    }
+    for (const frame of unwritten.reverse()) {
+      if (slices.isOver) await slices.pause();
+      const record = test.take(frame);
+      if (record === null) continue;
+      records.push(record);
+      if (records.length === limit) return { records, nextBeforeId: frame.id };
     }
     let readBytes = 0;
-    // Of the pending ones some may have been written meanwhile.
-    let beforeId = Math.min(query.beforeId, ...pending.slice(-1).map(({ id }) => id));
+    let beforeId = Math.min(query.beforeId, firstId);
     for (const segment of segments.reverse()) {
       const { firstId, minMs, maxMs, sizeBytes } = segment;
       if (firstId >= beforeId || minMs > query.untilMs || maxMs < query.fromMs) continue;
@@ -205,7 +236,7 @@ export class History {
     return { records, nextBeforeId: null };
   }
 
-  #recordOf({ id, timeMs, what }: Pending): HistoryRecord {
+  #recordOf({ id, timeMs, what }: Told): HistoryRecord {
     return {
       id,
       time: new Date(timeMs).toISOString(),
@@ -226,23 +257,16 @@ export class History {
     });
   }
 
-  /** Writes all that is pending, in slices, and syncs it. */
+  /** Writes all that was told, in slices, and syncs it. */
   async #write(): Promise<void> {
     const slices = new Slices(this.#options.clock);
     try {
       if (!this.#isOpen && !this.#open()) return;
-      while (this.#pending.length > 0) {
-        const batch = this.#pending.slice(0, RECORDS_PER_WRITE);
-        const encoded: EncodedRecord[] = [];
-        for (const pending of batch) {
-          if (slices.isOver) await slices.pause();
-          const record = this.#encode(pending);
-          if (record === null) this.#dropped.inc();
-          else encoded.push(record);
-        }
-        this.#log.append(encoded);
-        this.#forget(batch[batch.length - 1]!.id);
-        if (this.#log.isFull) await this.#log.sync();
+      this.#flush();
+      while (this.#waiting.length > 0) {
+        this.#encodeSome(slices);
+        this.#flush();
+        if (slices.isOver) await slices.pause();
       }
       await this.#log.sync();
       if (this.#isFailing) this.#options.log.info('History is written again');
@@ -252,30 +276,69 @@ export class History {
     }
   }
 
-  /** Some that were written may have been dropped meanwhile. */
-  #forget(lastId: number): void {
-    const kept = this.#pending.findIndex(({ id }) => id > lastId);
-    this.#pending.splice(0, kept < 0 ? this.#pending.length : kept);
+  /** What is told meanwhile is told after them, so none may leave the list before it is made into bytes. */
+  #encodeSome(slices: Slices): void {
+    let count = 0;
+    while (count < this.#waiting.length && this.#batch.sizeBytes < this.#batchBytes) {
+      this.#encode(this.#waiting[count++]!);
+      if (count % LOOKS_EVERY === 0 && slices.isOver) break;
+    }
+    this.#waiting.splice(0, count);
   }
 
-  #encode({ id, timeMs, what }: Pending): EncodedRecord | null {
-    const member = this.#options.member();
+  /** Appends everything that is made into bytes. Throws, and keeps it, when the disk does not take it. */
+  #flush(): void {
+    for (
+      let frames = this.#unwritten.oldest;
+      frames !== undefined;
+      frames = this.#unwritten.oldest
+    ) {
+      this.#log.append(frames);
+      this.#unwritten.dropOldest();
+    }
+    if (this.#batch.count === 0) return;
+    this.#log.append(this.#batch.lend());
+    this.#batch.clear();
+  }
+
+  #flushFull(): void {
+    if (this.#isFailing) {
+      this.#dropped.inc(this.#unwritten.add(this.#batch.lend()));
+      this.#batch.clear();
+      return;
+    }
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#noteFailure(error);
+    }
+    if (this.#log.isFull && !this.#writes.isBusy) void this.#writes.take(() => this.#write());
+  }
+
+  #encode({ id, timeMs, what }: Told): void {
     const kindCode = HISTORY_KINDS.indexOf(what.kind);
-    const frame = encodeFrame({ kindCode, id, timeMs }, this.#jsonOf(what, member));
-    return frame.length > MAX_FRAME_BYTES ? null : { id, timeMs, frame };
+    const isAdded = this.#batch.add({ kindCode, id, timeMs }, (json) =>
+      this.#writeJson(what, json),
+    );
+    if (!isAdded) this.#dropped.inc();
   }
 
-  #jsonOf(what: Recordable, member: string): Uint8Array {
+  #writeJson(what: Recordable, json: JsonWriter): void {
+    const member = this.#options.member();
     if (what.writeFields === undefined) {
       const { kind: _, ...fields } = what.body();
-      return Buffer.from(JSON.stringify({ member, ...fields }));
+      json.raw(Buffer.from(JSON.stringify({ member, ...fields })));
+      return;
     }
-    const json = this.#json;
     json.raw(MEMBER);
     json.text(member);
     what.writeFields(json);
     json.raw(END);
-    return json.take();
+  }
+
+  #unwrittenFrames(): FrameView[] {
+    const { data } = this.#batch.lend();
+    return [...this.#unwritten.frames(), ...wholeFrames(Buffer.from(data), 0)];
   }
 
   #open(): boolean {
@@ -289,9 +352,9 @@ export class History {
     }
     this.#isOpen = true;
     // What was told before the files were there is numbered anew, after what they hold.
-    const first = this.#pending[0]?.id ?? this.#nextId;
+    const first = this.#waiting[0]?.id ?? this.#nextId;
     const shift = Math.max(0, this.#log.nextId - first);
-    this.#pending = this.#pending.map((pending) => ({ ...pending, id: pending.id + shift }));
+    this.#waiting = this.#waiting.map((told) => ({ ...told, id: told.id + shift }));
     this.#nextId += shift;
     return true;
   }

@@ -1,6 +1,6 @@
 import { Labels, type Matcher, matchesAll } from '@pollux/model';
-import type { FrameView } from './frames.ts';
 import { HISTORY_KINDS, type HistoryBody, type HistoryKind, type HistoryRecord } from './record.ts';
+import type { FrameView } from './record-frames.ts';
 
 /** What is looked for; every part narrows. */
 export type HistoryQuery = {

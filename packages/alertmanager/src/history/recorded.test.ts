@@ -147,3 +147,18 @@ describe('history tells', () => {
     expect(answer.json).toMatchObject({ error: { field } });
   });
 });
+
+it.each([
+  ['A&B', 'é <x> "q" & \\'],
+  ['<a>', 'plain'],
+])('finds what HTML and JSON would escape, by label and by text: %s', async (name, summary) => {
+  const node = start();
+  await node.fire({ labels: { alertname: name }, annotations: { summary }, endsIn: 36_000 });
+  await node.advance(30);
+  const label = encodeURIComponent(`alertname="${name}"`);
+  const group = encodeURIComponent(`{}:{alertname="${name}"}`);
+  expect(await story(node, `kind=alert&filter=${label}`)).toEqual([`0s ${name} fired`]);
+  const fired = await story(node, `kind=alert&text=${encodeURIComponent(summary)}`);
+  expect(fired).toEqual([`0s ${name} fired`]);
+  expect(await story(node, `groupKey=${group}`)).toEqual(['10s hook first notification: sent']);
+});

@@ -1,11 +1,7 @@
 import type { File, Files, Slices } from '@pollux/base';
-import {
-  FILE_HEADER,
-  type FrameView,
-  frameAt,
-  hasFileHeader,
-  isOfAnotherVersion,
-} from './frames.ts';
+import { FILE_HEAD_BYTES, fileHead, hasFileHead, isOfAnotherVersion } from '../frames/frames.ts';
+import type { Frames } from './frame-batch.ts';
+import { type FrameView, wholeFrames } from './record-frames.ts';
 
 export type SegmentLogOptions = {
   readonly files: Files;
@@ -24,12 +20,9 @@ export type Segment = {
   readonly name: string;
 };
 
-export type EncodedRecord = {
-  readonly id: number;
-  readonly timeMs: number;
-  readonly frame: Uint8Array;
-};
+type OpenSegment = Segment & { readonly file: File };
 
+const KIND = 'H';
 const READ_BYTES = 256 * 1024;
 const SEALED = /^(\d{16})-(\d{1,15})-(\d{1,15})\.log$/;
 const ACTIVE = /^(\d{16})\.log$/;
@@ -41,7 +34,9 @@ const ACTIVE = /^(\d{16})\.log$/;
 export class SegmentLog {
   readonly #options: SegmentLogOptions;
   #sealed: Segment[] = [];
-  #active: (Segment & { readonly file: File }) | null = null;
+  /** Grown over their size, not yet synced and given their last name. */
+  #ending: OpenSegment[] = [];
+  #active: OpenSegment | null = null;
   #nextId = 1;
 
   constructor(options: SegmentLogOptions) {
@@ -55,7 +50,8 @@ export class SegmentLog {
 
   /** Oldest first. */
   get segments(): readonly Segment[] {
-    return this.#active === null ? this.#sealed : [...this.#sealed, this.#active];
+    const closed = [...this.#sealed, ...this.#ending];
+    return this.#active === null ? closed : [...closed, this.#active];
   }
 
   get sizeBytes(): number {
@@ -83,11 +79,8 @@ export class SegmentLog {
   }
 
   /** Writes the records after all others; they are on the disk after {@link sync}. Nothing of them stays when it throws. */
-  append(records: readonly EncodedRecord[]): void {
-    const [first] = records;
-    if (first === undefined) return;
-    const active = this.#active ?? this.#begin(first.id);
-    const data = Buffer.concat(records.map(({ frame }) => frame));
+  append({ data, firstId, lastId, ...frames }: Frames): void {
+    const active = this.#active ?? this.#begin(firstId);
     try {
       active.file.write(data, 0, data.length, active.sizeBytes);
     } catch (error) {
@@ -95,26 +88,27 @@ export class SegmentLog {
       active.file.truncate(active.sizeBytes);
       throw error;
     }
-    let { minMs, maxMs } = active;
-    for (const { timeMs } of records) {
-      minMs = Math.min(minMs, timeMs);
-      maxMs = Math.max(maxMs, timeMs);
+    const minMs = Math.min(active.minMs, frames.minMs);
+    const maxMs = Math.max(active.maxMs, frames.maxMs);
+    const grown = { ...active, minMs, maxMs, sizeBytes: active.sizeBytes + data.length };
+    this.#nextId = lastId + 1;
+    if (grown.sizeBytes < this.#options.segmentBytes) this.#active = grown;
+    else {
+      this.#active = null;
+      this.#ending.push(grown);
     }
-    this.#active = { ...active, minMs, maxMs, sizeBytes: active.sizeBytes + data.length };
-    this.#nextId = records[records.length - 1]!.id + 1;
   }
 
-  /** Whether the file being written is to be closed by {@link sync}. */
+  /** Whether a file has grown over its size: {@link sync} closes it. */
   get isFull(): boolean {
-    return this.#active !== null && this.#active.sizeBytes >= this.#options.segmentBytes;
+    return this.#ending.length > 0;
   }
 
   /** Everything appended before survives a power loss. */
   async sync(): Promise<void> {
     const active = this.#active;
-    if (active === null) return;
-    await active.file.datasync();
-    if (this.isFull) await this.#seal();
+    for (const ending of [...this.#ending]) await this.#seal(ending);
+    await active?.file.datasync();
   }
 
   /** Removes files that hold nothing newer than `olderThanMs`, then the oldest until `maxBytes` are kept. */
@@ -151,35 +145,36 @@ export class SegmentLog {
   }
 
   close(): void {
+    for (const { file } of this.#ending) file.close();
+    this.#ending = [];
     this.#active?.file.close();
     this.#active = null;
   }
 
-  #begin(firstId: number): Segment & { readonly file: File } {
+  #begin(firstId: number): OpenSegment {
     const { files, directory } = this.#options;
     const name = `${numbered(firstId)}.log`;
     // Truncated: a file of this name can only be one whose beginning failed.
     const file = files.open(`${directory}/${name}`, 'w');
     try {
-      file.write(FILE_HEADER, 0, FILE_HEADER.length, 0);
+      file.write(fileHead(KIND), 0, FILE_HEAD_BYTES, 0);
     } catch (error) {
       file.close();
       throw error;
     }
-    const sizeBytes = FILE_HEADER.length;
+    const sizeBytes = FILE_HEAD_BYTES;
     this.#active = { firstId, minMs: Infinity, maxMs: -Infinity, sizeBytes, name, file };
     return this.#active;
   }
 
-  async #seal(): Promise<void> {
+  async #seal(ending: OpenSegment): Promise<void> {
     const { files, directory } = this.#options;
-    const active = this.#active;
-    if (active === null) return;
-    const { file, ...segment } = active;
+    const { file, ...segment } = ending;
+    await file.datasync();
     const name = sealedName(segment);
     files.rename(`${directory}/${segment.name}`, `${directory}/${name}`);
     this.#sealed.push({ ...segment, name });
-    this.#active = null;
+    this.#ending = this.#ending.filter((other) => other !== ending);
     file.close();
     await files.datasyncDirectory(directory);
   }
@@ -201,7 +196,7 @@ export class SegmentLog {
     const path = `${directory}/${name}`;
     const data = Buffer.from(files.readFile(path));
     // It is for the program that wrote it.
-    if (isOfAnotherVersion(data)) return 0;
+    if (isOfAnotherVersion(data, KIND)) return 0;
     const frames = soundFrames(data);
     const [first] = frames;
     const last = frames.at(-1);
@@ -242,17 +237,7 @@ export class SegmentLog {
 
 /** None in a file of another version. */
 function framesIn(data: Buffer): FrameView[] {
-  return hasFileHeader(data) ? wholeFrames(data) : [];
-}
-
-function wholeFrames(data: Buffer): FrameView[] {
-  const frames: FrameView[] = [];
-  for (let offset = FILE_HEADER.length; ; ) {
-    const frame = frameAt(data, offset);
-    if (frame === null) return frames;
-    frames.push(frame);
-    offset += frame.sizeBytes;
-  }
+  return hasFileHead(data, KIND) ? wholeFrames(data, FILE_HEAD_BYTES) : [];
 }
 
 /** Up to the first one that is damaged. */

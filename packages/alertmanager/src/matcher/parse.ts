@@ -20,6 +20,9 @@ export function parseMatchers(text: string, mode: MatcherMode): ParsedMatchers {
 
 /** A single one, without braces; by the classic grammar its value may hold commas. Throws MatcherError or PatternError. */
 export function parseMatcher(text: string, mode: MatcherMode): Matcher {
+  if (mode !== 'classic' && (text.startsWith('{') || text.endsWith('}'))) {
+    throw new MatcherError(`unexpected open or close brace: ${text}`);
+  }
   const { matchers } = parsed(text, mode, {
     utf8: singleUtf8Matcher,
     classic: (one) => [parseClassicMatcher(one)],
@@ -28,7 +31,6 @@ export function parseMatcher(text: string, mode: MatcherMode): Matcher {
 }
 
 function singleUtf8Matcher(text: string): readonly Matcher[] {
-  if (/^\s*\{/.test(text)) throw new MatcherError(`unexpected open or close brace: ${text}`);
   const matchers = parseUtf8Matchers(text);
   if (matchers.length !== 1) {
     throw new MatcherError(`expected 1 matcher, found ${matchers.length}: ${text}`);

@@ -1,4 +1,5 @@
 import type { Clock } from '@pollux/base';
+import type { Log } from '@pollux/telemetry';
 import type { ClusterStatePart } from '../cluster-port.ts';
 import { after, compareTimes, fromMs, toMs } from '../wire/timestamp.ts';
 import { decodeLog, encodeLog, type LogRecord, logRecord } from './codec.ts';
@@ -11,6 +12,8 @@ export type NotificationLogOptions = {
   readonly clock: Clock;
   /** Longest life of an entry. */
   readonly retentionMs: number;
+  /** For what came from other members, at the level for debugging. */
+  readonly log?: Log;
 };
 
 /** Which alerts were last notified, per group and integration, by any member. The cluster's memory against duplicates. */
@@ -83,6 +86,7 @@ export class NotificationLog implements ClusterStatePart {
     for (const record of decodeLog(data)) {
       if (!this.#take(record, nowMs)) continue;
       this.#fromMembers.add(record.entry);
+      this.#logNew(record.entry);
       this.#keep(record.bytes);
       if (record.bytes.length <= MAX_RELAY_BYTES) this.#broadcast(record.bytes);
     }
@@ -104,6 +108,17 @@ export class NotificationLog implements ClusterStatePart {
       count++;
     }
     return count;
+  }
+
+  /** In the original's words, by which its members and ours are followed alike. */
+  #logNew({ groupKey, receiver }: LogEntry): void {
+    const { log } = this.#options;
+    if (log?.isEnabled('debug') !== true) return;
+    const { groupName, integration, index } = receiver;
+    log.debug('gossiping new entry', {
+      component: 'nflog',
+      entry: `${groupKey} ${groupName} ${integration}[${index}]`,
+    });
   }
 
   #take(record: LogRecord, nowMs: number): boolean {

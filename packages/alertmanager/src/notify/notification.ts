@@ -18,6 +18,14 @@ export type Texts = Iterable<readonly [string, string]> & {
   get(name: string): string | undefined;
 };
 
+/** Somebody's word that they work on an alert, as far as messages may tell of it. */
+export type AcknowledgementNote = {
+  readonly owner: string;
+  readonly note: string;
+  /** 0 for "until the alerts end". */
+  readonly untilMs: number;
+};
+
 /** One alert as receivers and templates see it. */
 export type NotifiedAlert = {
   readonly status: 'firing' | 'resolved';
@@ -28,6 +36,8 @@ export type NotifiedAlert = {
   readonly endsAtMs: number;
   readonly generatorUrl: string;
   readonly fingerprint: string;
+  /** Who works on it, or, of one that has ended, who did when it ended. */
+  readonly acknowledgedBy: readonly AcknowledgementNote[];
 };
 
 /** All that a receiver is given: the content of templates and of webhook messages. */
@@ -55,14 +65,16 @@ export type NotificationContext = {
   readonly groupKey: string;
   /** Flush time: what has ended by then is resolved. */
   readonly nowMs: number;
+  /** Nobody for all alerts if missing. */
+  readonly acknowledgedBy?: (alert: Alert) => readonly AcknowledgementNote[];
 };
 
 export function notificationOf(
   alerts: readonly Alert[],
   context: NotificationContext,
 ): Notification {
-  const { nowMs, receiver, ...rest } = context;
-  const shown = alerts.map((alert) => notifiedAlert(alert, nowMs));
+  const { nowMs, receiver, acknowledgedBy = () => [], ...rest } = context;
+  const shown = alerts.map((alert) => notifiedAlert(alert, nowMs, acknowledgedBy(alert)));
   return { ...rest, receiver: quotePattern(receiver), ...summaryOf(shown) };
 }
 
@@ -90,7 +102,11 @@ function quotePattern(text: string): string {
   return text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&');
 }
 
-function notifiedAlert(alert: Alert, nowMs: number): NotifiedAlert {
+function notifiedAlert(
+  alert: Alert,
+  nowMs: number,
+  acknowledgedBy: readonly AcknowledgementNote[],
+): NotifiedAlert {
   return {
     status: isResolvedAt(alert, nowMs) ? 'resolved' : 'firing',
     labels: alert.identity.labels,
@@ -99,6 +115,7 @@ function notifiedAlert(alert: Alert, nowMs: number): NotifiedAlert {
     endsAtMs: alert.endsAtMs,
     generatorUrl: alert.generatorUrl,
     fingerprint: alert.identity.fingerprint,
+    acknowledgedBy,
   };
 }
 

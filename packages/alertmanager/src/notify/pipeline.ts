@@ -4,7 +4,7 @@ import { Labels } from '@pollux/model';
 import { type Log, Registry } from '@pollux/telemetry';
 import { acknowledgeStage } from '../acknowledge/acknowledge-stage.ts';
 import type { Acknowledgements } from '../acknowledge/acknowledgements.ts';
-import type { Alert } from '../alert/alert.ts';
+import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import type { ClusterPort } from '../cluster-port.ts';
 import type { RestoredAlerts } from '../durable/downtime.ts';
 import { DeliveryError } from '../errors.ts';
@@ -180,7 +180,7 @@ function wayOf(options: PipelineOptions, integration: Integration): readonly Sta
 
 /** The message of a batch for one integration. Throws a DeliveryError when a label of the route fails. */
 export function compose(
-  { externalUrl, templates }: PipelineOptions,
+  { externalUrl, templates, acknowledgements }: PipelineOptions,
   { flush, alerts, reason }: Batch,
   integration: Integration,
 ): Notification {
@@ -192,6 +192,10 @@ export function compose(
     externalUrl,
     groupKey: flush.groupKey,
     nowMs: flush.nowMs,
+    acknowledgedBy: (alert) => {
+      const atMs = isResolvedAt(alert, flush.nowMs) ? alert.endsAtMs - 1 : undefined;
+      return acknowledgements.covering(alert, () => flush.groupKeySpellings, atMs);
+    },
   });
   try {
     return { ...plain, routeLabels: routeLabels(flush.route, templates, plain) };

@@ -2,6 +2,7 @@ import { Labels } from '@pollux/model';
 import type { Alert } from '../alert/alert.ts';
 import type { LiveConfig } from '../live-config.ts';
 import {
+  type AcknowledgementNote,
   type Notification,
   type NotificationReason,
   notificationOf,
@@ -15,6 +16,7 @@ export type PreviewOptions = {
   readonly reason: NotificationReason;
   readonly externalUrl: string;
   readonly nowMs: number;
+  readonly acknowledgedBy: (alert: Alert) => readonly AcknowledgementNote[];
 };
 
 /** The notification that these alerts would give together, with the group that the first one's route puts it in. */

@@ -10,6 +10,7 @@ import {
 } from '@pollux/gotemplate';
 import { ALERT_NAME, compareText } from '@pollux/model';
 import type { Notification, NotifiedAlert } from '../notify/notification.ts';
+import { acknowledgementOf, commonAcknowledgement } from './acknowledged.ts';
 
 /** What {@link dataValue} makes a value of; maps are pairs of names and values. */
 export type DataParts = {
@@ -20,6 +21,8 @@ export type DataParts = {
   readonly groupLabels: Iterable<Pair>;
   readonly commonLabels: Iterable<Pair>;
   readonly commonAnnotations: Iterable<Pair>;
+  /** Found by name among the common annotations, and not shown with them. */
+  readonly hiddenCommonAnnotations?: Iterable<Pair>;
   readonly routeLabels: Iterable<Pair>;
   readonly externalUrl: string;
 };
@@ -28,6 +31,8 @@ export type AlertParts = {
   readonly status: string;
   readonly labels: Iterable<Pair>;
   readonly annotations: Iterable<Pair>;
+  /** Found by name among the annotations, and not shown with them. */
+  readonly hiddenAnnotations?: Iterable<Pair>;
   readonly startsAt: GoTime;
   readonly endsAt: GoTime;
   readonly generatorUrl: string;
@@ -37,12 +42,14 @@ export type AlertParts = {
 /** The value that is dot in notification templates: upstream's `template.Data` with its methods. */
 export function templateData(notification: Notification): Value {
   const alerts = notification.alerts.map(alertParts);
-  return dataValue({ ...notification, alerts }, { isPointer: true });
+  const hiddenCommonAnnotations = commonAcknowledgement(notification.alerts);
+  return dataValue({ ...notification, alerts, hiddenCommonAnnotations }, { isPointer: true });
 }
 
 function alertParts(alert: NotifiedAlert): AlertParts {
   const endsAt = alert.endsAtMs === 0 ? new GoTime(ZERO_TIME_NANOS) : GoTime.fromMs(alert.endsAtMs);
-  return { ...alert, startsAt: GoTime.fromMs(alert.startsAtMs), endsAt };
+  const hiddenAnnotations = acknowledgementOf(alert);
+  return { ...alert, startsAt: GoTime.fromMs(alert.startsAtMs), endsAt, hiddenAnnotations };
 }
 
 /** Upstream hands its data to notifications by pointer and to the preview of amtool by value; the types' names show it. */
@@ -54,7 +61,7 @@ export function dataValue(parts: DataParts, { isPointer }: { readonly isPointer:
     NotificationReason: parts.reason,
     GroupLabels: keyValues(parts.groupLabels),
     CommonLabels: keyValues(parts.commonLabels),
-    CommonAnnotations: keyValues(parts.commonAnnotations),
+    CommonAnnotations: keyValues(parts.commonAnnotations, parts.hiddenCommonAnnotations),
     RouteLabels: keyValues(parts.routeLabels),
     ExternalURL: parts.externalUrl,
     // Not for templates, but printing the whole shows it, as upstream's does.
@@ -94,7 +101,7 @@ function alertValue(alert: AlertParts): GoStruct {
   return new GoStruct(ALERT_TYPE, {
     Status: alert.status,
     Labels: keyValues(alert.labels),
-    Annotations: keyValues(alert.annotations),
+    Annotations: keyValues(alert.annotations, alert.hiddenAnnotations),
     StartsAt: alert.startsAt,
     EndsAt: alert.endsAt,
     GeneratorURL: alert.generatorUrl,
@@ -148,8 +155,8 @@ const KV_TYPE: GoMapType = {
 };
 
 /** A `template.KV`. */
-export function keyValues(pairs: Iterable<Pair>): GoMap {
-  return new GoMap(KV_TYPE, new Map(pairs));
+export function keyValues(pairs: Iterable<Pair>, hidden: Iterable<Pair> = []): GoMap {
+  return new GoMap(KV_TYPE, new Map(pairs), new Map(hidden));
 }
 
 function pairsOf(self: Value): Pair[] {

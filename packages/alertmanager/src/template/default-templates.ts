@@ -204,6 +204,7 @@ const DINGTALK = `
 > since {{ .StartsAt.Format "2006-01-02 15:04:05 MST" }}
 {{- if eq .Status "resolved" }} until {{ .EndsAt.Format "2006-01-02 15:04:05 MST" }}{{ end }}
 {{- with .GeneratorURL }} · [source]({{ . }}){{ end }}
+{{- with .Annotations.pollux_acknowledged_by }} · acknowledged by {{ . }}{{ end }}
 {{ end }}
 
 {{- define "__dingtalk_alert_zh" }}
@@ -215,6 +216,7 @@ const DINGTALK = `
 > 开始：{{ (tz "Asia/Shanghai" .StartsAt).Format "2006-01-02 15:04:05" }}
 {{- if eq .Status "resolved" }} 恢复：{{ (tz "Asia/Shanghai" .EndsAt).Format "2006-01-02 15:04:05" }}{{ end }}
 {{- with .GeneratorURL }} · [来源]({{ . }}){{ end }}
+{{- with .Annotations.pollux_acknowledged_by }} · {{ . }} 已认领{{ end }}
 {{ end }}
 `;
 

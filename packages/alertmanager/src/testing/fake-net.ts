@@ -2,8 +2,11 @@ import {
   type Clock,
   type HttpClientRequest,
   type HttpClientResponse,
+  type HttpPool,
+  type HttpPoolOptions,
   type Net,
   OperatingError,
+  PoolOverRequests,
   sleep,
   TimeoutError,
 } from '@pollux/base';
@@ -58,6 +61,10 @@ export class FakeNet implements Net {
       headers: answer.headers ?? {},
       body: new TextEncoder().encode(answer.body ?? ''),
     };
+  }
+
+  openPool(options: HttpPoolOptions): HttpPool {
+    return new PoolOverRequests(this, options);
   }
 
   bindUdp(): Promise<never> {

@@ -92,8 +92,9 @@ export class ByteWriter {
 
   /** Non-negative, below 2^53. */
   uvarint(value: number): void {
-    // A wrong number here would be a wrong file later, where nobody can tell why.
-    assert(Number.isSafeInteger(value) && value >= 0, `uvarint of ${value}`);
+    // A wrong number here would be a wrong file later, where nobody can tell why. The text is made only then: it would cost
+    // more than all the rest.
+    if (!Number.isSafeInteger(value) || value < 0) assert(false, `uvarint of ${value}`);
     this.#reserve(8);
     let v = value;
     while (v >= 0x80) {

@@ -2,8 +2,14 @@ import { performance } from 'node:perf_hooks';
 import type { Clock, Timer } from '../clock.ts';
 
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+/** A timer that is so late fires behind what has arrived. */
+const LATE_MS = 20;
 
-/** The machine's clock. */
+/**
+ * The machine's clock. After a time without the processor an event loop has timers that are due and sockets that are full,
+ * and runs the timers first: an answer that came in time would count as none, a member that refuted as dead. So a timer that
+ * is late lets the loop read once before it fires.
+ */
 export class NodeClock implements Clock {
   now(): number {
     return Date.now();
@@ -16,6 +22,11 @@ export class NodeClock implements Clock {
   after(delayMs: number, callback: () => void): Timer {
     const endMs = performance.now() + delayMs;
     let handle: NodeJS.Timeout;
+    let behindInput: NodeJS.Immediate | undefined;
+    const fire = (): void => {
+      if (performance.now() - endMs < LATE_MS) callback();
+      else behindInput = setImmediate(callback);
+    };
     const arm = (): void => {
       const leftMs = endMs - performance.now();
       // setTimeout takes 31 bits; a longer wait is cut into legs.
@@ -23,9 +34,14 @@ export class NodeClock implements Clock {
         leftMs > LONGEST_TIMEOUT_MS
           ? setTimeout(arm, LONGEST_TIMEOUT_MS)
           : // Rounded up: setTimeout cuts fractions, and a timer must never fire before its time.
-            setTimeout(callback, Math.max(0, Math.ceil(leftMs)));
+            setTimeout(fire, Math.max(0, Math.ceil(leftMs)));
     };
     arm();
-    return { cancel: () => clearTimeout(handle) };
+    return {
+      cancel: () => {
+        clearTimeout(handle);
+        clearImmediate(behindInput);
+      },
+    };
   }
 }

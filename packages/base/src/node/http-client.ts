@@ -102,7 +102,15 @@ function specialAgent(
   const connect = { timeout: 10_000, ...(tls === undefined ? {} : tlsSettings(tls)) };
   if (proxy === undefined) return new Agent({ ...agentOptions(), connect });
   const { url: written, connectHeaders = {} } = proxy;
-  const url = new URL(written);
+  // The proxy finds the address of a name either way.
+  const url = new URL(written.replace(/^socks5h:/i, 'socks5:'));
+  const isSocks = /^socks5?:$/.test(url.protocol);
+  if (isSocks) {
+    // It takes them from the address too, but percent-encoded as they stand there.
+    const credentials = { username: decoded(url.username), password: decoded(url.password) };
+    const options = { ...agentOptions(), ...credentials, uri: url.href, requestTls: connect };
+    return new ProxyAgent(options);
+  }
   const pair = `${decoded(url.username)}:${decoded(url.password)}`;
   url.username = '';
   url.password = '';

@@ -11,10 +11,14 @@ import {
   type HttpResponse,
   type HttpServeOptions,
   type Listener,
+  type RequestTls,
 } from '../net.ts';
 import { type StopSignal, StopSource } from '../stop-signal.ts';
 import { drained } from './drained.ts';
 import { PlainConnections } from './plain-connections.ts';
+import { requestTls } from './request-tls.ts';
+import { NodeTcpConnection } from './sockets.ts';
+import type { TlsServer } from './tls-server.ts';
 
 /** How much a client may go on sending after its answer, and for how long. */
 const DISCARD_MAX_BYTES = 64 * 1024 * 1024;
@@ -29,7 +33,20 @@ export async function serveHttp(
   const listener = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     void exchange(handler, request, response, options.readTimeoutMs);
   };
-  const server = await createServer(options.tls, listener);
+  const { server, renew } = await createServer(options.tls, listener);
+  const upgraded = new Set<Socket>();
+  if (options.takesUpgrades === true) {
+    server.on('upgrade', (incoming: http.IncomingMessage, duplex: Duplex, head: Buffer) => {
+      const socket = duplex as Socket;
+      if (isHttp2(incoming)) {
+        readAgain(server, incoming, socket, head);
+        return;
+      }
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      void upgrade(handler, incoming, socket, head);
+    });
+  }
   server.maxConnections = options.maxConnections;
   server.requestTimeout = options.readTimeoutMs;
   server.headersTimeout = Math.min(options.readTimeoutMs, 60_000);
@@ -48,7 +65,8 @@ export async function serveHttp(
       const bound = server.address() as AddressInfo;
       resolve({
         address: { host: bound.address, port: bound.port },
-        close: (graceMs = 1_000) => closeServer(server, plain, graceMs),
+        close: (graceMs = 1_000) => closeServer({ server, plain, upgraded }, graceMs),
+        ...(renew === null ? {} : { renewTls: renew }),
       });
     });
   });
@@ -58,10 +76,70 @@ export async function serveHttp(
 async function createServer(
   tls: HttpServeOptions['tls'],
   listener: http.RequestListener,
-): Promise<http.Server> {
-  if (tls === undefined) return http.createServer(listener);
-  const https = await import('node:https');
-  return https.createServer({ cert: tls.certificate, key: tls.key }, listener);
+): Promise<{ readonly server: http.Server; readonly renew: TlsServer['renew'] | null }> {
+  if (tls === undefined) return { server: http.createServer(listener), renew: null };
+  const { createTlsServer } = await import('./tls-server.ts');
+  return createTlsServer(tls, listener);
+}
+
+/** Java's client offers HTTP/2 with each of its first requests, and goes on in HTTP/1.1 where nobody takes it up. */
+function isHttp2({ headers }: http.IncomingMessage): boolean {
+  return /^h2c?$/i.test((headers.upgrade ?? '').trim());
+}
+
+/**
+ * Has a request read again without its offer. With a listener for upgrades node:http takes every request with that header for one, and
+ * leaves its body unread.
+ */
+function readAgain(
+  server: http.Server,
+  incoming: http.IncomingMessage,
+  socket: Socket,
+  rest: Buffer,
+): void {
+  const { method, url, httpVersion, rawHeaders } = incoming;
+  let head = `${method} ${url} HTTP/${httpVersion}\r\n`;
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    if (!/^(?:upgrade|http2-settings|connection)$/i.test(name)) {
+      head += `${name}: ${rawHeaders[i + 1]}\r\n`;
+    }
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]));
+  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
+}
+
+/**
+ * A request for another protocol. The answer takes the connection, or is written to it as the last one: what follows may be in either
+ * protocol.
+ */
+async function upgrade(
+  handler: HttpHandler,
+  incoming: http.IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+): Promise<void> {
+  const gone = new StopSource();
+  const onClose = (): void => gone.abort(new Error('the client closed the connection'));
+  socket.once('close', onClose);
+  socket.on('error', () => {});
+  try {
+    const response = await handler(new NodeHttpRequest(incoming, gone));
+    socket.off('close', onClose);
+    if (response.takeOver !== undefined) {
+      if (head.length > 0) socket.unshift(head);
+      response.takeOver(new NodeTcpConnection(socket));
+      return;
+    }
+    const outgoing = new http.ServerResponse(incoming);
+    outgoing.assignSocket(socket);
+    outgoing.shouldKeepAlive = false;
+    outgoing.once('finish', () => socket.destroySoon());
+    await respond(outgoing, response, incoming, DISCARD_MAX_MS);
+  } catch {
+    // A handler that throws is at fault itself; nothing of the other protocol has begun.
+    socket.destroy();
+  }
 }
 
 /** Puts {@link PlainConnections} before the server's own reader of connections. */
@@ -86,14 +164,20 @@ function plainConnections(
 }
 
 function closeServer(
-  server: http.Server,
-  plain: PlainConnections | null,
+  parts: {
+    readonly server: http.Server;
+    readonly plain: PlainConnections | null;
+    /** Connections in other protocols, of which the server knows nothing any more. */
+    readonly upgraded: ReadonlySet<Socket>;
+  },
   graceMs: number,
 ): Promise<void> {
+  const { server, plain, upgraded } = parts;
   return new Promise((resolve) => {
     const cut = setTimeout(() => {
       server.closeAllConnections();
       plain?.cut();
+      for (const socket of upgraded) socket.destroy();
     }, graceMs);
     server.close(() => {
       clearTimeout(cut);
@@ -173,6 +257,8 @@ async function respond(
     outgoing.end();
     return;
   }
+  // Of events that come one by one the first may be long in coming.
+  outgoing.flushHeaders();
   for await (const chunk of body) {
     if (outgoing.destroyed) return;
     if (!outgoing.write(chunk)) await drained(outgoing, stallMs);
@@ -210,6 +296,8 @@ class NodeHttpRequest implements HttpRequest {
   readonly remote: { host: string; port: number };
   readonly signal: StopSignal;
   readonly principal = EVERYONE;
+  readonly protocol: string;
+  readonly tls?: RequestTls;
   readonly #incoming: http.IncomingMessage;
   #isTaken = false;
 
@@ -227,6 +315,9 @@ class NodeHttpRequest implements HttpRequest {
       if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
     }
     this.headers = headers;
+    this.protocol = `HTTP/${incoming.httpVersion}`;
+    const tls = requestTls(incoming.socket);
+    if (tls !== null) this.tls = tls;
   }
 
   stream(): AsyncIterable<Uint8Array> {

@@ -361,3 +361,59 @@ describe('the HTTP client', () => {
     }
   });
 });
+
+describe('requests for another protocol', () => {
+  const offer = (path: string, protocol: string, more = ''): string =>
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: ${protocol}\r\nHTTP2-Settings: AA\r\n${more}\r\n`;
+
+  async function serveUpgrades(handler: HttpHandler): Promise<Listener> {
+    const at = { host: '127.0.0.1', port: 0 };
+    const options = { at, maxConnections: 50, readTimeoutMs: 5_000, takesUpgrades: true };
+    const listener = await client.serveHttp(options, handler);
+    listeners.push(listener);
+    return listener;
+  }
+
+  it('get the connection when the answer takes it, and it ends with the server', async () => {
+    const listener = await serveUpgrades(async () => ({
+      status: 101,
+      takeOver: (connection) => {
+        void connection.write(Buffer.from('hello\n')).then(async () => {
+          const heard = await connection.read(2_000);
+          await connection.write(Buffer.concat([Buffer.from('heard '), heard ?? Buffer.alloc(0)]));
+        });
+      },
+    }));
+    const socket = net.connect(listener.address.port, '127.0.0.1');
+    let seen = '';
+    socket.on('data', (data) => {
+      seen += data.toString();
+      if (seen === 'hello\n') socket.write('you');
+    });
+    socket.write(offer('/', 'echo'));
+    await expect.poll(() => seen).toBe('hello\nheard you');
+    const ended = new Promise((resolve) => socket.once('close', resolve));
+    await listener.close(50);
+    await ended;
+  });
+
+  it('are answered plainly when nobody takes them', async () => {
+    const { address } = await serveUpgrades(async () => ({ status: 404, body: 'no' }));
+    const seen = await talk(address.port, offer('/', 'echo'));
+    expect(seen).toMatch(/^HTTP\/1.1 404 Not Found\r\n[\s\S]*\r\n\r\nno$/);
+  });
+
+  it('are read as they are, body and all, when they only offer HTTP/2', async () => {
+    const { address } = await serveUpgrades(async (request) =>
+      text(`${request.method} ${Buffer.from(await request.body(100)).toString()}`),
+    );
+    const seen = await talk(
+      address.port,
+      `${offer('/', 'h2c', 'Content-Length: 5\r\n')}he`,
+      'llo',
+      'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+    );
+    expect(seen).toContain('POST hello');
+    expect(seen).toMatch(/GET $/);
+  });
+});

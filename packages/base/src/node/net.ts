@@ -4,6 +4,8 @@ import type {
   HttpClientRequest,
   HttpClientResponse,
   HttpHandler,
+  HttpPool,
+  HttpPoolOptions,
   HttpServeOptions,
   Listener,
   Net,
@@ -12,6 +14,7 @@ import type {
 } from '../net.ts';
 import type { StopSignal } from '../stop-signal.ts';
 import type { NodeHttpClient } from './http-client.ts';
+import { NodeHttpPool } from './http-pool.ts';
 import { serveHttp } from './http-server.ts';
 import { bindUdp, connectTcp, listenTcp } from './sockets.ts';
 
@@ -40,8 +43,16 @@ export class NodeNet implements Net {
   }
 
   async request(request: HttpClientRequest): Promise<HttpClientResponse> {
-    this.#client ??= import('./http-client.ts').then((module) => new module.NodeHttpClient());
-    return (await this.#client).request(request);
+    return (await this.#loaded()).request(request);
+  }
+
+  expectRequests(): void {
+    // Should it fail, the request itself tells.
+    if (this.#client === null) this.#loaded().catch(() => {});
+  }
+
+  openPool(options: HttpPoolOptions): HttpPool {
+    return new NodeHttpPool(options);
   }
 
   async resolve(host: string): Promise<string[]> {
@@ -52,5 +63,10 @@ export class NodeNet implements Net {
 
   async close(): Promise<void> {
     await (await this.#client)?.close();
+  }
+
+  #loaded(): Promise<NodeHttpClient> {
+    this.#client ??= import('./http-client.ts').then((module) => new module.NodeHttpClient());
+    return this.#client;
   }
 }

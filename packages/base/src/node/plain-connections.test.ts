@@ -59,6 +59,9 @@ const ANSWERS: Record<string, () => HttpResponse | Promise<never>> = {
   '/same': () => ({ status: 304, headers: { 'x-end': 'END' } }),
   '/stream': () => ({ status: 200, body: parts('one ', '', 'two END') }),
   '/bad-header': () => ({ status: 200, headers: { 'x-a': 'a\r\nb: c' }, body: 'never' }),
+  '/close': () => ({ status: 200, headers: { connection: 'close' }, body: 'END' }),
+  '/Close': () => ({ status: 200, headers: { Connection: 'close' }, body: 'END' }),
+  '/CLOSE': () => ({ status: 200, headers: { CONNECTION: 'close' }, body: 'END' }),
   '/throws': () => Promise.reject(new Error('it broke END')),
 };
 
@@ -90,6 +93,17 @@ describe('a plain GET is answered as node:http answers it', () => {
     const { plain, byNode } = await askBoth(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`, isWhole);
     expect(plain).toEqual(byNode);
   });
+
+  it.each(['/close', '/Close', '/CLOSE'])(
+    '%s, and the connection ends behind it however the name is written',
+    async (path) => {
+      const request = `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+      // Never whole, so that only the end of the connection ends the wait.
+      const { plain, byNode } = await askBoth(request, () => false);
+      expect(plain).toEqual({ ...byNode, headers: plain.headers });
+      expect(plain.headers).toContain('connection: close');
+    },
+  );
 
   it('with whatever headers and target it comes', async () => {
     const token = fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}$/);

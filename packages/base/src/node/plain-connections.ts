@@ -19,6 +19,7 @@ const MAX_WAITING_BYTES = 64 * 1024;
 /** A body up to this size is copied behind its head, so that the answer is one write of one piece. */
 const MAX_COPIED_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
+const CONNECTION = 'connection';
 const END_OF_BODY = { done: true, value: undefined } as const;
 
 export type PlainConnectionsOptions = {
@@ -178,7 +179,7 @@ class PlainConnection {
       const hasBody = status !== 204 && status !== 304;
       if (typeof body === 'string' || body instanceof Uint8Array) {
         if (!this.#write(head, hasBody ? body : NOTHING)) await drained(socket, null);
-      } else if (hasBody) await this.#stream(head, body);
+      } else if (hasBody) await this.#stream(head, body, lengthOf(response));
       else {
         await body[Symbol.asyncIterator]().return?.();
         this.#write(head, NOTHING);
@@ -203,18 +204,17 @@ class PlainConnection {
       const value = headers[name]!;
       const lower = name.toLowerCase();
       if (lower === 'content-length') hasLength = true;
-      if (lower === 'connection') {
-        isKept &&= value !== 'close';
+      if (lower === CONNECTION) {
+        isKept &&= !isClose(value);
         continue;
       }
       lines += headerLines(name, value);
     }
     lines += this.#server.commonLines(isKept);
-    if (status === 204 || status === 304) return `${lines}\r\n`;
+    if (status === 204 || status === 304 || hasLength) return `${lines}\r\n`;
     if (typeof body === 'object' && !(body instanceof Uint8Array)) {
       return `${lines}Transfer-Encoding: chunked\r\n\r\n`;
     }
-    if (hasLength) return `${lines}\r\n`;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : (body?.length ?? 0);
     return `${lines}Content-Length: ${length}\r\n\r\n`;
   }
@@ -240,20 +240,30 @@ class PlainConnection {
     return isTaken;
   }
 
-  async #stream(head: string, body: AsyncIterable<Uint8Array>): Promise<void> {
+  /** In chunks, or as it is where its length is known; one that turns out to be of another length is cut. */
+  async #stream(
+    head: string,
+    body: AsyncIterable<Uint8Array>,
+    length: number | null,
+  ): Promise<void> {
     const socket = this.#socket;
     socket.write(head, 'latin1');
+    let sent = 0;
     for await (const chunk of body) {
       if (socket.destroyed || socket.writableEnded) return;
       if (chunk.length === 0) continue;
+      sent += chunk.length;
+      if (length !== null && sent > length) break;
       socket.cork();
-      socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
-      socket.write(chunk);
-      const isTaken = socket.write('\r\n', 'latin1');
+      if (length === null) socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
+      let isTaken = socket.write(chunk);
+      if (length === null) isTaken = socket.write('\r\n', 'latin1');
       socket.uncork();
       if (!isTaken) await drained(socket, this.#server.options.stallMs);
     }
-    if (!socket.destroyed && !socket.writableEnded) socket.write('0\r\n\r\n', 'latin1');
+    if (socket.destroyed || socket.writableEnded) return;
+    if (length === null) socket.write('0\r\n\r\n', 'latin1');
+    else if (sent !== length) socket.destroy();
   }
 
   #next(isClosed: boolean): void {
@@ -271,8 +281,25 @@ class PlainConnection {
   }
 }
 
+/** Names of headers have no case, and neither has this value. */
 function isClosed({ headers = {} }: HttpResponse): boolean {
-  return headers.connection === 'close';
+  for (const name in headers) {
+    if (name.length !== CONNECTION.length || name.toLowerCase() !== CONNECTION) continue;
+    if (isClose(headers[name]!)) return true;
+  }
+  return false;
+}
+
+function isClose(value: string | readonly string[]): boolean {
+  return String(value).toLowerCase() === 'close';
+}
+
+/** The length that an answer gives for its body; null when it gives none. */
+function lengthOf({ headers = {} }: HttpResponse): number | null {
+  for (const name of Object.keys(headers)) {
+    if (name.toLowerCase() === 'content-length') return Number(headers[name]);
+  }
+  return null;
 }
 
 function ignore(): void {}

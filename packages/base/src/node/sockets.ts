@@ -118,7 +118,7 @@ export function connectTcp(
   });
 }
 
-class NodeTcpConnection implements TcpConnection {
+export class NodeTcpConnection implements TcpConnection {
   readonly remote: Address;
   readonly #socket: net.Socket;
   #error: Error | null = null;

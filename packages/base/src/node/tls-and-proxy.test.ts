@@ -131,6 +131,45 @@ describe('requests through a proxy', () => {
     expect(asked).toEqual([`POST http://far.example/path Basic ${pair}`]);
   });
 
+  it.each(['socks5', 'socks5h'])(
+    'go through one of SOCKS too, with the credentials of its address: %s',
+    async (scheme) => {
+      const asked: string[] = [];
+      const far = await listen(
+        http.createServer((request, response) => response.end(`far ${request.url}`)),
+      );
+      // RFC 1928 and 1929: offers of methods, user and password, the address, then what goes through.
+      const port = await listen(
+        net.createServer((socket) => {
+          socket.on('error', () => {});
+          socket.once('data', (offer) => {
+            asked.push(`offers ${[...offer.subarray(2)].join()}`);
+            socket.write(Uint8Array.of(5, 2));
+            socket.once('data', (login) => {
+              asked.push(login.toString('latin1', 2, 3) + login.toString('latin1', 4));
+              socket.write(Uint8Array.of(1, 0));
+              socket.once('data', (address) => {
+                asked.push(address.toString('latin1', 5, address.length - 2));
+                const through = net.connect(far, '127.0.0.1', () => {
+                  socket.write(Uint8Array.of(5, 0, 0, 1, 127, 0, 0, 1, 0, 0));
+                  through.pipe(socket).pipe(through);
+                });
+                through.on('error', () => socket.destroy());
+              });
+            });
+          });
+        }),
+      );
+      const answer = await request(
+        'http://far.example/path',
+        `${scheme}://u:p%40@127.0.0.1:${port}`,
+      );
+      expect(Buffer.from(answer.body).toString()).toBe('far /path');
+      expect(asked[0]).toContain('2');
+      expect(asked.slice(1)).toEqual(['up@', 'far.example']);
+    },
+  );
+
   it('over TLS are tunnelled, and headers for CONNECT go there only', async () => {
     const { asked, port } = await proxy();
     const far = await listen(

@@ -124,7 +124,15 @@ export class Labels {
   }
 
   withoutMetricName(): Labels {
-    return filter(this, (name) => name !== METRIC_NAME);
+    const flat = this.#flat;
+    let at = 0;
+    while (at < flat.length && flat[at] !== METRIC_NAME) at += 2;
+    if (at === flat.length) return this;
+    // Queries do this for each series: an array that grew by and by would be twice as long.
+    const rest = new Array<string>(flat.length - 2);
+    for (let i = 0; i < at; i++) rest[i] = flat[i]!;
+    for (let i = at; i < rest.length; i++) rest[i] = flat[i + 2]!;
+    return Labels.fromSortedFlat(rest);
   }
 
   toObject(): Record<string, string> {

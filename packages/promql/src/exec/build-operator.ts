@@ -12,6 +12,7 @@ import { VectorScalar } from './binary/vector-scalar.ts';
 import { buildCall } from './build-call.ts';
 import type { ExecContext } from './context.ts';
 import { BATCH_STEPS, type StepGrid } from './grid.ts';
+import { HeldSteps } from './held-steps.ts';
 import { MapSeries } from './map-series.ts';
 import { mergeEqual } from './merge-equal.ts';
 import { Negate } from './negate.ts';
@@ -62,11 +63,12 @@ export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecConte
   }
 }
 
-/** The operator block by block where its steps fit into one batch. */
+/** The operator block by block, so that its results are held and not its samples. */
 function inBlocks(operator: BlockOperator, grid: StepGrid, context: ExecContext): Operator {
-  return operator.hasBlocks && grid.count > 0 && grid.count <= BATCH_STEPS
+  if (!operator.hasBlocks || grid.count === 0) return operator;
+  return grid.count <= BATCH_STEPS
     ? new OneBatch(operator, grid.count, context)
-    : operator;
+    : new HeldSteps(operator, grid, context);
 }
 
 function buildBinary(node: BinaryNode, grid: StepGrid, context: ExecContext): Operator {

@@ -9,7 +9,7 @@ import type { ExecContext } from './context.ts';
 import { isOutputCounted } from './counted-output.ts';
 import { gridBetween, type StepGrid } from './grid.ts';
 import { MapSeries, sameLabels } from './map-series.ts';
-import type { Operator } from './operator.ts';
+import { asBlocks, type BlockOperator, type Operator } from './operator.ts';
 import { pointsBetween } from './query-counts.ts';
 import { loadRange, withoutSchema } from './range-source.ts';
 import type { RangeSeries } from './series-columns.ts';
@@ -52,32 +52,105 @@ function vectorOf(series: readonly SeriesInfo[], batch: Batch, timestampMs: numb
   };
 }
 
+/** Each batch costs some microseconds of waiting for each other. */
+const LONE_BATCH_STEPS = 512;
+
 /** Runs a plan over all steps; series come sorted by labels, those without a value are left out. */
 export async function collectRange(
   plan: ValuePlan,
   grid: StepGrid,
   context: ExecContext,
 ): Promise<RangeMatrix> {
-  context.counts.begin(grid, context.isContinued);
-  const operator = rootOperator(plan, grid, context);
-  const series = await operator.series();
-  const columns = series.map(() => new MatrixColumn(grid));
+  const blocks = loneBlocks(plan, grid, context);
+  if (blocks === null) context.counts.begin(grid, context.isContinued);
+  const operator = blocks ?? rootOperator(plan, grid, context);
   const isCounted = isOutputCounted(plan.root);
-  for (let first = 0; ; ) {
-    await context.checkpoint();
-    const batch = await operator.next();
-    if (batch === null) break;
-    let taken = 0;
-    for (let s = 0; s < series.length; s++) taken += columns[s]!.append(batch, s, first);
-    if (!isCounted) context.samples.take(taken);
-    first += batch.stepCount;
-  }
   const result: MatrixSeries[] = [];
-  for (const [s, info] of series.entries()) {
-    if (columns[s]!.count > 0) result.push(columns[s]!.finish(info.labels));
-  }
-  result.sort((a, b) => a.labels.compare(b.labels));
+  const times = new StepTimes(grid);
+  const collect = async (series: readonly SeriesInfo[]): Promise<void> => {
+    const columns = series.map(() => new MatrixColumn(times));
+    for (let first = 0; ; ) {
+      await context.checkpoint();
+      const batch = await operator.next();
+      if (batch === null) break;
+      let taken = 0;
+      for (let s = 0; s < series.length; s++) taken += columns[s]!.append(batch, s, first);
+      if (!isCounted) context.samples.take(taken);
+      first += batch.stepCount;
+    }
+    for (const [s, info] of series.entries()) {
+      if (columns[s]!.count > 0) result.push(columns[s]!.finish(info.labels));
+    }
+  };
+  if (blocks === null) await collect(await operator.series());
+  else await eachBlock(blocks, collect);
+  if (!isSorted(result)) result.sort((a, b) => a.labels.compare(b.labels));
   return { kind: 'matrix', series: result };
+}
+
+/** A selector or function that is the whole query: no other operator waits for its batches, which have few series each. */
+function loneBlocks(plan: ValuePlan, grid: StepGrid, context: ExecContext): BlockOperator | null {
+  const { root } = plan;
+  // Parameters have batches of their own.
+  const isLone =
+    root.kind === 'vector-select' || (root.kind === 'range-call' && root.args.length === 0);
+  if (!isLone) return null;
+  const wide = { ...grid, batchSteps: LONE_BATCH_STEPS };
+  const blocks = asBlocks(rootOperator(plan, wide, context));
+  if (blocks !== null) context.counts.begin(wide, context.isContinued);
+  return blocks;
+}
+
+async function eachBlock(
+  blocks: BlockOperator,
+  take: (series: readonly SeriesInfo[]) => Promise<void>,
+): Promise<void> {
+  try {
+    for (;;) {
+      const series = await blocks.nextBlock();
+      if (series === null) return;
+      await take(series);
+    }
+  } finally {
+    blocks.closeBlocks();
+  }
+}
+
+function isSorted(series: readonly MatrixSeries[]): boolean {
+  for (let i = 1; i < series.length; i++) {
+    if (series[i - 1]!.labels.compare(series[i]!.labels) > 0) return false;
+  }
+  return true;
+}
+
+/** The times of a grid's steps, as far as they are asked for: columns of all series share them. */
+class StepTimes {
+  readonly #grid: StepGrid;
+  #times = new Float64Array(0);
+
+  constructor(grid: StepGrid) {
+    this.#grid = grid;
+  }
+
+  get count(): number {
+    return this.#grid.count;
+  }
+
+  timeOf(step: number): number {
+    return this.#grid.startMs + step * this.#grid.stepMs;
+  }
+
+  /** Of `count` steps from step `from` on. */
+  between(from: number, count: number): Float64Array {
+    const known = this.#times.length;
+    if (from + count > known) {
+      const { startMs, stepMs } = this.#grid;
+      const times = new Float64Array(Math.min(this.count, Math.max(from + count, known * 2)));
+      for (let i = 0; i < times.length; i++) times[i] = startMs + i * stepMs;
+      this.#times = times;
+    }
+    return this.#times.subarray(from, from + count);
+  }
 }
 
 /** The samples of a bare range selector or subquery at one time. */
@@ -140,16 +213,20 @@ function rootOperator(plan: ValuePlan, grid: StepGrid, context: ExecContext): Op
 /** Steps that a series has room for at first; most ranges have no more, and most series a value at each. */
 const FIRST_CAPACITY = 512;
 
-/** Growing output of one series. */
+/** Output of one series. Its times are the grid's own for as long as it has a value at each step from its first on. */
 class MatrixColumn {
-  readonly #grid: StepGrid;
-  #timestampsMs = new Float64Array(0);
+  /** All steps of the grid; the columns of all series share them. */
+  readonly #steps: StepTimes;
+  /** Of the first value. */
+  #firstStep = 0;
+  /** Null as long as no step was left out. */
+  #timestampsMs: Float64Array | null = null;
   #values = new Float64Array(0);
   #histograms: (FloatHistogram | null)[] | null = null;
   count = 0;
 
-  constructor(grid: StepGrid) {
-    this.#grid = grid;
+  constructor(steps: StepTimes) {
+    this.#steps = steps;
   }
 
   /** Takes over the present cells of series `s`; returns how many points they count for. */
@@ -160,8 +237,7 @@ class MatrixColumn {
       const cell = s * stepCount + i;
       const kind = kinds[cell];
       if (kind !== FLOAT && kind !== HISTOGRAM) continue;
-      if (this.count === this.#values.length) this.#grow();
-      this.#timestampsMs[this.count] = this.#grid.startMs + (first + i) * this.#grid.stepMs;
+      this.#placeAt(first + i);
       points++;
       if (kind === HISTOGRAM) {
         const histogram = batch.histogramAt(cell);
@@ -181,19 +257,33 @@ class MatrixColumn {
     return {
       labels,
       count: this.count,
-      timestampsMs: this.#timestampsMs,
+      timestampsMs: this.#timestampsMs ?? this.#steps.between(this.#firstStep, this.count),
       values: this.#values,
       histograms: this.#histograms,
     };
   }
 
-  #grow(): void {
-    const capacity = Math.min(this.#grid.count, Math.max(FIRST_CAPACITY, this.count * 2));
-    const timestampsMs = new Float64Array(capacity);
-    const values = new Float64Array(capacity);
-    timestampsMs.set(this.#timestampsMs);
+  /** Makes room for one more value, which is of this step. */
+  #placeAt(step: number): void {
+    if (this.count === 0) this.#firstStep = step;
+    if (this.count === this.#values.length) this.#grow(step);
+    if (this.#timestampsMs === null) {
+      if (step === this.#firstStep + this.count) return;
+      this.#timestampsMs = new Float64Array(this.#values.length);
+      this.#timestampsMs.set(this.#steps.between(this.#firstStep, this.count));
+    }
+    this.#timestampsMs[this.count] = this.#steps.timeOf(step);
+  }
+
+  #grow(step: number): void {
+    const left = this.#steps.count - step;
+    const more = Math.min(left, Math.max(FIRST_CAPACITY, this.count));
+    const values = new Float64Array(this.count + more);
     wordsOf(values).set(wordsOf(this.#values));
-    this.#timestampsMs = timestampsMs;
     this.#values = values;
+    if (this.#timestampsMs === null) return;
+    const timestampsMs = new Float64Array(this.count + more);
+    timestampsMs.set(this.#timestampsMs);
+    this.#timestampsMs = timestampsMs;
   }
 }

@@ -6,10 +6,17 @@ export type StepGrid = {
   readonly count: number;
   /** One step that stands for all of a query: what it says of ranges of steps does not hold. */
   readonly isPinned?: boolean;
+  /** Steps that operators over it hand over at a time, if not {@link BATCH_STEPS}. */
+  readonly batchSteps?: number;
 };
 
 /** Steps that operators hand over at a time. */
 export const BATCH_STEPS = 64;
+
+/** Most steps of a batch over this grid. */
+export function mostSteps({ count, batchSteps = BATCH_STEPS }: StepGrid): number {
+  return Math.min(batchSteps, count);
+}
 
 export function lastStepMs(grid: StepGrid): number {
   return grid.startMs + (grid.count - 1) * grid.stepMs;
@@ -36,7 +43,7 @@ export class BatchCursor {
   /** Moves to the next batch; false at the end. */
   advance(): boolean {
     this.first += this.count;
-    this.count = Math.min(BATCH_STEPS, this.grid.count - this.first);
+    this.count = Math.min(mostSteps(this.grid), this.grid.count - this.first);
     return this.count > 0;
   }
 

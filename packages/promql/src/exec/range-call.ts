@@ -13,7 +13,7 @@ import type { RangeCallNode } from '../plan/nodes.ts';
 import { Batch, FLOAT, pointsIn, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { extendedFunction } from './extended-range.ts';
-import { BATCH_STEPS, BatchCursor, type StepGrid } from './grid.ts';
+import { BATCH_STEPS, BatchCursor, mostSteps, type StepGrid } from './grid.ts';
 import type { BlockOperator, Operator } from './operator.ts';
 import { type CountedSteps, countWindows, firstAfter } from './query-counts.ts';
 import { loadRange, rangeSeries, readRange, withoutName } from './range-source.ts';
@@ -52,7 +52,7 @@ export class RangeCall implements BlockOperator {
     this.#steps = new BatchCursor(grid);
     this.#params = node.args.map((arg) => context.build(arg, grid));
     this.#kernel = kernel;
-    const size = Math.min(BATCH_STEPS, grid.count);
+    const size = mostSteps(grid);
     this.#windows = {
       timestampsMs: new Float64Array(0),
       values: new Float64Array(0),
@@ -119,7 +119,7 @@ export class RangeCall implements BlockOperator {
     this.#steps = new BatchCursor(this.#grid);
     this.#edges.begin(series.length);
     if (this.#batch === null || this.#batch.seriesCount !== series.length)
-      this.#batch = new Batch(series.length, Math.min(BATCH_STEPS, this.#grid.count));
+      this.#batch = new Batch(series.length, mostSteps(this.#grid));
     if (KEEPS_NAME.has(this.#node.func)) return series;
     return series.map((each) => withoutName(each, this.#context));
   }

@@ -8,7 +8,7 @@ import type { VectorSelectNode } from '../plan/nodes.ts';
 import { Batch, FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { smoothedValue } from './extended-range.ts';
-import { BATCH_STEPS, BatchCursor, lastStepMs, type StepGrid } from './grid.ts';
+import { BatchCursor, lastStepMs, mostSteps, type StepGrid } from './grid.ts';
 import { type LoadRequest, loadSeries, openSeries } from './load-series.ts';
 import type { BlockOperator } from './operator.ts';
 import { isStaleValue } from './series-columns.ts';
@@ -86,7 +86,7 @@ export class SelectVector implements BlockOperator {
     }));
     this.#steps = new BatchCursor(this.#grid);
     if (this.#batch === null || this.#batch.seriesCount !== loaded.length)
-      this.#batch = new Batch(loaded.length, Math.min(BATCH_STEPS, this.#grid.count));
+      this.#batch = new Batch(loaded.length, mostSteps(this.#grid));
     const dropName = this.#node.mode !== 'value';
     const { delayedNameRemoval } = this.#context.options;
     return loaded.map(({ labels }) => ({

@@ -282,10 +282,10 @@ it('a query that is known to be small runs in this thread; one that is not, or t
     asked.catch(() => {});
     return isAnswered;
   };
-  // Five minutes of a series have 60 samples, and finding it costs as much as 50.
-  expect(await isHere('g', known(8))).toBe(true);
-  expect(await isHere('g', known(10))).toBe(false);
-  expect(await isHere('rate(g[50m])', known(2))).toBe(false);
+  // Five minutes of a series have 60 samples, three a point, and finding it costs 50.
+  expect(await isHere('g', known(13))).toBe(true);
+  expect(await isHere('g', known(14))).toBe(false);
+  expect(await isHere('rate(g[50m])', known(4))).toBe(false);
   expect(await isHere('rate(g[15m])', known(3))).toBe(true);
   expect(await isHere('g', known(5), 100)).toBe(false);
   expect(await isHere('1', known(0), 900)).toBe(true);

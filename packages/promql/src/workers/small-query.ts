@@ -4,9 +4,14 @@ import type { QueryTimes } from '../parser/duration-expr.ts';
 import { selectorSpan } from '../parser/time-span.ts';
 import { walk } from '../parser/walk.ts';
 
-/** Of what a query costs, in points, each 0.03 to 0.1 µs: finding a series and writing its labels; a value at a step, with its JSON. */
+/**
+ * Of what a query costs, in points, each 0.03 to 0.1 µs: finding a series and writing its labels; a value at a step, with its JSON. What a node
+ * of the expression does besides at a step is one.
+ */
 const POINTS_OF_SERIES = 50;
 const POINTS_OF_VALUE = 3;
+/** So many samples are decoded in the time of a point. */
+const READ_A_POINT = 3;
 /** So many samples of the windows of neighbouring steps are looked at again in the time of a point. */
 const SAMPLES_A_POINT = 16;
 /** Functions that sort the samples of each window. */
@@ -15,7 +20,6 @@ const SORTING: ReadonlySet<string> = new Set(['quantile_over_time', 'mad_over_ti
 export type SmallQueryQuestion = {
   /** Durations worked out. */
   readonly expr: Expr;
-  readonly text: string;
   readonly times: QueryTimes;
   readonly lookbackMs: number;
   readonly defaultStepMs: number;
@@ -27,21 +31,21 @@ export type SmallQueryQuestion = {
  * sooner than it is handed to another thread. Asks storage for nothing but what is at hand.
  */
 export function isSmallQuery(question: SmallQueryQuestion, maxPoints: number): boolean {
-  const { expr, text, times, lookbackMs, queryable } = question;
+  const { expr, times, lookbackMs, queryable } = question;
   const steps = times.stepMs > 0 ? Math.floor((times.endMs - times.startMs) / times.stepMs) + 1 : 1;
-  // An expression has no more nodes than characters, and few have so many.
-  let points = (text.length / 4) * steps;
+  let points = 0;
   walk(expr, (node, path) => {
+    points += steps;
     // `info` reads series that no selector names.
     if (node.kind === 'call' && node.signature.name === 'info') points = Infinity;
     if (points > maxPoints) return false;
     if (node.kind !== 'vector-selector') return true;
     const span = selectorSpan(node, path, { ...times, lookbackMs });
-    const size = queryable.sizeAtMost?.(span, node.matchers, maxPoints) ?? null;
+    const size = queryable.sizeAtMost?.(span, node.matchers, maxPoints * READ_A_POINT) ?? null;
     if (size === null) points = Infinity;
     else {
       const spanMs = Math.max(1, span.maxMs - span.minMs);
-      points += size.samples;
+      points += size.samples / READ_A_POINT;
       points +=
         size.series * pointsOf(path, { steps, samplesAMs: samplesAMs(size, spanMs) }, question);
     }

@@ -9,7 +9,7 @@ import {
   readConfig,
 } from '@pollux/alertmanager';
 import type { AlertmanagerStatus } from '@pollux/api-types/pair';
-import { type Address, Closer, errorText, withTimeout } from '@pollux/base';
+import { type Address, Closer, errorText, InputError, withTimeout } from '@pollux/base';
 import { GossipNode } from '@pollux/gossip';
 import { json, parseAddress } from '@pollux/http';
 import type { FlagValues } from '../flags/flags.ts';
@@ -21,7 +21,8 @@ import {
   type RunningRole,
   VERSION,
 } from '../runtime/role.ts';
-import { listen, observedRouter } from '../runtime/web.ts';
+import { listen, listenGuarded, observedRouter, withTimeLimit } from '../runtime/web.ts';
+import { WebConfig } from '../runtime/web-config.ts';
 import { ClusterTls } from './cluster-tls.ts';
 import { featuresOf, matcherModeOf } from './features.ts';
 import type { ALERTMANAGER_FLAGS } from './flags.ts';
@@ -87,6 +88,16 @@ async function assemble(
     flags['web.listen-address'],
     context.hostname,
   );
+  if (flags['web.systemd-socket']) {
+    throw new InputError(
+      'ROLES.NO_SYSTEMD_SOCKET',
+      '--web.systemd-socket',
+      'sockets of systemd are not supported; give --web.listen-address',
+    );
+  }
+  const webFile = flags['web.config.file'];
+  // Before anything is opened: a file that cannot be used ends the start.
+  const web = webFile === '' ? null : new WebConfig(env, log, webFile);
   const node = flags['cluster.listen-address'] === '' ? null : newNode(context, flags, machine);
   const cluster: ClusterPort = node ?? NO_CLUSTER;
 
@@ -127,6 +138,7 @@ async function assemble(
     maxSilenceBytes: flags['silences.max-silence-size-bytes'],
     getConcurrency: flags['web.get-concurrency'],
     matcherMode,
+    logsSilences: flags['log.silences'],
     metricLabels: {
       alertNames: features.has('alert-names-in-metrics'),
       receiverNames: features.has('receiver-name-in-metrics'),
@@ -139,6 +151,7 @@ async function assemble(
     log: log.with({ component: 'dingtalk-webhook' }),
     registry,
     robots: manager.robots,
+    variables: context.variables,
     userAgent: `Alertmanager/${ALERTMANAGER_VERSION}`,
   });
   const prepareWebhook = (): { commit(): void }[] =>
@@ -159,7 +172,10 @@ async function assemble(
   // carries to the others before it is left.
   if (node !== null) closer.defer('cluster', () => leave(node, context));
   closer.defer('alertmanager', () => manager.close());
-  const listener = await listen(env, at, router);
+  const served = withTimeLimit(env.clock, router, flags['web.timeout']);
+  const listener = await (web === null
+    ? listen(env, at, served)
+    : listenGuarded(env, at, served, web));
   closer.defer('listener', () => listener.close());
   manager.start();
   if (node !== null) await node.start();

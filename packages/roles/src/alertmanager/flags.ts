@@ -51,6 +51,31 @@ export const ALERTMANAGER_FLAGS = {
     fallback: '0.0.0.0:9093',
     help: 'Address on which to expose metrics and web interface.',
   },
+  'web.config.file': {
+    kind: 'string',
+    fallback: '',
+    help: 'Path to a configuration file that can enable TLS or authentication.',
+  },
+  'web.systemd-socket': {
+    kind: 'boolean',
+    fallback: false,
+    help: 'Not supported: sockets are opened by --web.listen-address.',
+  },
+  'web.timeout': {
+    kind: 'duration',
+    fallback: '0s',
+    help: 'Timeout for HTTP requests. If negative or zero, no timeout is set.',
+  },
+  'log.silences': {
+    kind: 'boolean',
+    fallback: false,
+    help: 'Write a line to the log for each silence that is made, changed or ended.',
+  },
+  'auto-gomemlimit.ratio': {
+    kind: 'string',
+    fallback: '0.9',
+    help: 'Taken for the sake of units of the original; it has no effect.',
+  },
   'web.external-url': {
     kind: 'string',
     fallback: '',

@@ -1,11 +1,11 @@
-import { InputError } from '@pollux/base';
 import { Gateway, parseGatewayConfig } from '@pollux/gateway';
-import { parseAddress } from '@pollux/http/serving';
+import { parseAddress, withCompression } from '@pollux/http/serving';
 import { LOG_FLAGS } from '../flags/flags.ts';
 import { registerConsole } from '../runtime/console.ts';
 import { readTextFile } from '../runtime/read-file.ts';
 import { type RoleModule, VERSION } from '../runtime/role.ts';
-import { listen, observedRouter, registerHealth, registerMetrics } from '../runtime/web.ts';
+import { observedRouter, registerHealth, registerMetrics, serve } from '../runtime/web.ts';
+import { Listeners } from './listeners.ts';
 
 const FLAGS = {
   'config.file': { kind: 'string', fallback: 'gateway.yml', help: 'Gateway configuration file.' },
@@ -27,28 +27,36 @@ export const role: RoleModule<typeof FLAGS> = {
   start: async ({ env, log, registry }, values) => {
     const file = values['config.file'];
     const config = parseGatewayConfig(readTextFile(env.files, file), file);
-    const gateway = new Gateway({ env, log, registry, config });
+    const gateway = new Gateway({ env, log, registry, config, pid: process.pid });
     const router = observedRouter({ env, log, registry, namespace: 'pollux_gateway', prefix: '/' });
     registerHealth(router, 'Gateway', () => gateway.isReady);
     registerMetrics(router, registry);
     registerConsole(router, env.files);
     gateway.registerRoutes(router);
+    const handler = gateway.handlerOver(withCompression(router.handler));
     const at = parseAddress(values['web.listen-address']);
-    const listener = await listen(env, at, router, values['web.max-connections']);
+    const maxConnections = values['web.max-connections'];
+    const listener = await serve(env, at, handler, maxConnections);
+    const listeners = new Listeners(env);
+    try {
+      await listeners.start(config, handler, maxConnections);
+    } catch (error) {
+      await listener.close();
+      await gateway.close();
+      throw error;
+    }
     gateway.start();
     return {
       address: listener.address,
       reload: async () => {
-        // Members are fixed for the life of the process; a reload says at least whether the file would load.
-        parseGatewayConfig(readTextFile(env.files, file), file);
-        throw new InputError(
-          'ROLES.NO_RELOAD',
-          file,
-          'the gateway takes a changed file only by a restart',
-        );
+        const changed = parseGatewayConfig(readTextFile(env.files, file), file);
+        const commit = listeners.prepare(changed);
+        gateway.reload(changed);
+        commit();
       },
+      reopenLogs: () => gateway.reopenLogs(),
       close: async () => {
-        await listener.close();
+        await Promise.all([listener.close(), listeners.close()]);
         await gateway.close();
       },
       quit: new Promise(() => {}),

@@ -19,6 +19,8 @@ export interface RunningRole {
   readonly address: Address | null;
   /** SIGHUP: load the files again; rejects and changes nothing when one is bad. */
   reload(): Promise<void>;
+  /** SIGUSR1: log files were moved away, go on in new ones. Absent for a role without log files of its own. */
+  reopenLogs?(): void;
   /** Idempotent and bounded. */
   close(): Promise<void>;
   /** Resolves when the role was asked to end from inside (`/-/quit`). */

@@ -1,14 +1,21 @@
 import {
   type Address,
+  type Clock,
   type Env,
   errorText,
+  type HttpHandler,
   type HttpResponse,
   type Listener,
   OperatingError,
   systemCode,
+  type Timer,
 } from '@pollux/base';
 import { formatAddress, Router, text, withCompression } from '@pollux/http/serving';
+import { formatDuration } from '@pollux/model';
 import { type Log, type Registry, renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
+import type { WebConfig } from './web-config.ts';
+
+const READ_TIMEOUT_MS = 300_000;
 
 export class ListenError extends OperatingError {
   constructor(address: Address, cause: unknown) {
@@ -74,14 +81,66 @@ export function registerMetrics(router: Router, registry: Registry): void {
 export async function listen(
   env: Env,
   at: Address,
-  router: Router,
+  router: Pick<Router, 'handler'>,
   maxConnections = 512,
 ): Promise<Listener> {
+  const options = { at, maxConnections, readTimeoutMs: READ_TIMEOUT_MS };
+  return listening(at, env.net.serveHttp(options, withCompression(router.handler)));
+}
+
+/** Requests that are not answered in time are, with 503; 0 for as long as they take. */
+export function withTimeLimit(
+  clock: Clock,
+  router: Pick<Router, 'handler'>,
+  limitMs: number,
+): Pick<Router, 'handler'> {
+  if (limitMs <= 0) return router;
+  const late = text(503, `Exceeded configured timeout of ${formatDuration(limitMs)}.\n`);
+  const handler: HttpHandler = async (request) => {
+    const answer = router.handler(request);
+    let timer: Timer | null = null;
+    const limit = new Promise<HttpResponse>((resolve) => {
+      timer = clock.after(limitMs, () => resolve(late));
+    });
+    try {
+      return await Promise.race([answer, limit]);
+    } finally {
+      (timer as Timer | null)?.cancel();
+    }
+  };
+  return { handler };
+}
+
+/** As {@link listen}, by a web configuration. */
+export async function listenGuarded(
+  env: Env,
+  at: Address,
+  router: Pick<Router, 'handler'>,
+  web: WebConfig,
+): Promise<Listener> {
+  const { tls } = web;
+  const options = { at, maxConnections: 512, readTimeoutMs: READ_TIMEOUT_MS };
+  const handler = web.guard(withCompression(router.handler));
+  const all = { ...options, ...(tls === undefined ? {} : { tls }) };
+  const listener = await listening(at, env.net.serveHttp(all, handler));
+  web.serve(listener);
+  return listener;
+}
+
+/** As {@link listen}, for a handler of another kind, which also gets requests for other protocols. */
+export async function serve(
+  env: Env,
+  at: Address,
+  handler: HttpHandler,
+  maxConnections: number,
+): Promise<Listener> {
+  const options = { at, maxConnections, readTimeoutMs: READ_TIMEOUT_MS, takesUpgrades: true };
+  return listening(at, env.net.serveHttp(options, handler));
+}
+
+async function listening(at: Address, bound: Promise<Listener>): Promise<Listener> {
   try {
-    return await env.net.serveHttp(
-      { at, maxConnections, readTimeoutMs: 300_000 },
-      withCompression(router.handler),
-    );
+    return await bound;
   } catch (error) {
     throw new ListenError(at, error);
   }

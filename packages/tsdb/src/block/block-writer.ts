@@ -1,4 +1,4 @@
-import { type Files, ulid, type WorkerWorld } from '@pollux/base';
+import type { Files, WorkerWorld } from '@pollux/base';
 import { ChunkFileWriter, isHistogramEncoding } from '../format/chunk-file.ts';
 import {
   type ChunkMeta,
@@ -10,6 +10,7 @@ import { type BlockCompaction, encodeMeta } from '../format/meta.ts';
 import { encodeTombstonesFile } from '../format/tombstones.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import type { Slices } from '../slices.ts';
+import { newBlockName } from './block-name.ts';
 import { TMP_FOR_CREATION } from './block-set.ts';
 
 export type BlockWriterOptions = {
@@ -46,7 +47,7 @@ export class BlockWriter {
   constructor(options: BlockWriterOptions) {
     const { env, directory, slices } = options;
     this.#options = options;
-    this.ulid = options.ulid ?? ulid(env.clock.now(), env.random);
+    this.ulid = options.ulid ?? newBlockName(env, directory);
     this.#temporary = `${directory}/${this.ulid}${TMP_FOR_CREATION}`;
     env.files.makeDirectory(`${this.#temporary}/chunks`);
     this.#chunks = new ChunkFileWriter(env.files, `${this.#temporary}/chunks`);

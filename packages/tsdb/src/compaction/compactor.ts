@@ -1,5 +1,6 @@
-import { errorText, TimeoutError, ulid, WorkerExitError, WorkerMemoryError } from '@pollux/base';
+import { errorText, TimeoutError, WorkerExitError, WorkerMemoryError } from '@pollux/base';
 import type { Block } from '../block/block.ts';
+import { newBlockName } from '../block/block-name.ts';
 import { TMP_FOR_CREATION } from '../block/block-set.ts';
 import { CompactionWorkerError } from '../errors.ts';
 import type { BlockCompaction } from '../format/meta.ts';
@@ -47,7 +48,7 @@ export class Compactor {
   ): Promise<string | null> {
     const { init, options, signal } = this.#options;
     const { env, directory } = init;
-    const name = ulid(env.clock.now(), env.random);
+    const name = newBlockName(env, directory);
     const floats = options.compactedFloats;
     const bytes = parents.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     if (bytes < options.compactionWorkerMinBytes) {

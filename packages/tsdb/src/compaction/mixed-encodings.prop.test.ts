@@ -67,7 +67,9 @@ async function select(blocks: readonly Block[]): Promise<Map<string, string[]>> 
   };
   const cursors = blocks.map((block) => new BlockCursor(block, ALL_TIME, EVERY, onDamage));
   const request = { range: ALL_TIME, matchers: EVERY, hints: NO_HINTS, sorted: true };
-  const source = new MergeSelect({ cursors, warnings: [] }, request, context(), new VirtualClock());
+  const source = new MergeSelect({ cursors, warnings: [] }, request, context(), {
+    clock: new VirtualClock(),
+  });
   const answer = new Map<string, string[]>();
   for (let batch = await source.next(); batch !== null; batch = await source.next()) {
     for (const { labels, count, timestampsMs, values, histograms } of batch) {

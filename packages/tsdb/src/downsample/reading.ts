@@ -413,7 +413,7 @@ export class DownsampledReading {
       for (const cursor of cursors) cursor.close();
       throw error;
     }
-    return new MergeSelect({ cursors, warnings: damage.warnings }, request, context, clock);
+    return new MergeSelect({ cursors, warnings: damage.warnings }, request, context, { clock });
   }
 }
 

@@ -3,17 +3,15 @@ import type { TimeRange } from '@pollux/storage';
 import { encodeTombstones, recordBytes, type TombstoneRecord } from '../format/wal-record.ts';
 import type { Wal } from '../wal/wal.ts';
 import type { Head } from './head.ts';
-import type { Interval } from './intervals.ts';
 import { matchHead } from './read.ts';
-
-const NONE: Interval = { minMs: Number.POSITIVE_INFINITY, maxMs: Number.NEGATIVE_INFINITY };
 
 /**
  * Hides the samples of matching series in the range, logged first. Samples that come later are not hidden: intervals end
- * at the series' newest sample. Throws WalWriteError, after which nothing is hidden.
+ * where the series takes the next in order. Throws WalWriteError, after which nothing is hidden.
  *
- * Late samples are hidden where they are, but their times count here too: replay takes those that came before any sample
- * in order for such, and would show them again.
+ * Late samples are hidden where they are, but the log has them too, and replay takes those for samples in order that it finds
+ * before any such: behind a lost head snapshot, or without head chunks that were given up, also ones that are only in blocks
+ * by now. So the intervals are those of all that the log can have, not only of what the head has.
  */
 export function deleteHeadSamples(
   head: Head,
@@ -24,11 +22,13 @@ export function deleteHeadSamples(
   const { table, outOfOrder } = head;
   if (table.count === 0) return;
   const stones: TombstoneRecord[] = [];
+  // A series without samples in order takes none before this, so what the log has of it from before was late.
+  const lateMaxMs = head.appendableMinMs - 1;
+  const minMs = Math.max(range.minMs, head.minValidMs, Number.MIN_SAFE_INTEGER);
   for (const ref of matchHead(head, matchers)) {
     const slot = table.slotOf(ref);
-    const late = outOfOrder.samples.pastOf(slot) ?? NONE;
-    const minMs = Math.max(range.minMs, Math.min(head.minMs, late.minMs));
-    const maxMs = Math.min(range.maxMs, Math.max(table.maxMs[slot]!, late.maxMs));
+    const past = outOfOrder.samples.pastOf(slot)?.maxMs ?? Number.NEGATIVE_INFINITY;
+    const maxMs = Math.min(range.maxMs, Math.max(table.maxMs[slot]!, past, lateMaxMs));
     if (minMs <= maxMs) stones.push({ ref, minMs, maxMs });
   }
   if (stones.length === 0) return;

@@ -7,10 +7,10 @@ export type KnownSelection = {
   readonly labels: (Labels | undefined)[];
 };
 
-/** Larger selections are not kept; finding them is a small part of what they cost. */
-const MAX_SERIES = 1_024;
-/** Of all that is kept, twice: some 250 bytes each. */
-const MAX_KEPT_SERIES = 4_096;
+/** Larger selections are not kept: sorting them at once would hold the thread. */
+const MAX_SERIES = 4_096;
+/** Of all that is kept, twice: some 250 bytes each once their labels were read. */
+const MAX_KEPT_SERIES = 8_192;
 const MAX_KEPT = 256;
 
 /**

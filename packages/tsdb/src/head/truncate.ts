@@ -8,7 +8,7 @@ export type TruncateOptions = {
   readonly head: Head;
   readonly clock: Clock;
   readonly metrics: TsdbMetrics;
-  /** Samples before it are in blocks, and {@link Head.raiseMinimum} was called with it. */
+  /** Samples before it are in blocks or deleted, which is durable, and {@link Head.raiseMinimum} was called with it. */
   readonly minMs: number;
   /** How long queries that began before may go on. */
   readonly maxReaderHoldMs: number;
@@ -41,6 +41,8 @@ export async function truncateHead(options: TruncateOptions): Promise<void> {
     if (
       seriesOldestMs === Number.POSITIVE_INFINITY &&
       !late.has(slot) &&
+      // What the log has of it and a replay would take must be found by a deletion, though it is in blocks.
+      (late.pastOf(slot)?.maxMs ?? Number.NEGATIVE_INFINITY) < minMs &&
       table.touchedBy[slot]! < head.oldestAppender
     ) {
       const ref = table.refs[slot]!;

@@ -26,6 +26,8 @@ const OPTIONS = {
   retentionMs: 0,
   samplesPerChunk: 12,
   walSegmentBytes: 4 * 32 * 1024,
+  snapshotIntervalMs: 1000,
+  snapshotLogBytes: 1,
 };
 const SERIES = 4;
 /** Always has the newest sample, so that the newest time of the head is known. */
@@ -34,12 +36,15 @@ const LEADER = series(99);
 const RUNS = Number(process.env.TSDB_RUNS ?? 5);
 const TIMEOUT_MS = Math.max(180_000, RUNS * 10_000);
 
+const COPIES = ['', '', 'head_snapshot', 'chunks_head'] as const;
+
 type Step =
   | { readonly kind: 'append'; readonly writes: readonly (readonly [number, number, bigint])[] }
   | { readonly kind: 'lead'; readonly byMs: number }
   | { readonly kind: 'tick'; readonly isKilled: boolean }
   | { readonly kind: 'restart' }
-  | { readonly kind: 'kill' }
+  /** `lost`: a file that is a copy of what others hold. */
+  | { readonly kind: 'kill'; readonly lost: (typeof COPIES)[number] }
   | { readonly kind: 'delete'; readonly index: number; readonly agoMs: number }
   | { readonly kind: 'check'; readonly agoMs: number; readonly lengthMs: number };
 
@@ -62,7 +67,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('tick' as const), isKilled: fc.boolean() }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('kill' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('kill' as const), lost: fc.constantFrom(...COPIES) }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -84,6 +92,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** What the database must hold: of each series the first sample of each time. */
 class Model {
   readonly #samples = new Map<string, Map<number, bigint>>();
+  readonly #newest = new Map<string, number>();
   readonly #hasStarts: boolean;
   newestMs = Number.NEGATIVE_INFINITY;
 
@@ -96,6 +105,7 @@ class Model {
     const points = this.#samples.get(key) ?? new Map<number, bigint>();
     if (!points.has(timestampMs)) points.set(timestampMs, value as bigint);
     this.#samples.set(key, points);
+    this.#newest.set(key, Math.max(this.#newest.get(key) ?? timestampMs, timestampMs));
     this.newestMs = Math.max(this.newestMs, timestampMs);
   }
 
@@ -104,8 +114,13 @@ class Model {
     for (const at of points?.keys() ?? []) if (at >= minMs && at <= maxMs) points?.delete(at);
   }
 
-  newestOf(write: Write): number {
-    return Math.max(...(this.#samples.get(write.labels.toString())?.keys() ?? []));
+  /** Also when it was deleted: as in Prometheus it still decides about others of its time. */
+  newestOf({ labels }: Write): number {
+    return this.#newest.get(labels.toString()) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  isDeleted({ labels, timestampMs }: Write): boolean {
+    return this.#samples.get(labels.toString())?.has(timestampMs) !== true;
   }
 
   answer(minMs: number, maxMs: number): Map<string, Point[]> {
@@ -141,9 +156,10 @@ class World {
     await this.open();
   }
 
-  async kill(): Promise<void> {
+  async kill(lost = ''): Promise<void> {
     const copy = temporaryDirectory();
     fs.cpSync(this.directory, copy, { recursive: true });
+    if (lost !== '') fs.rmSync(`${copy}/${lost}`, { recursive: true, force: true });
     await this.end();
     this.directory = copy;
     await this.open();
@@ -178,7 +194,10 @@ async function perform(world: World, model: Model, current: Step): Promise<void>
         value,
         startMs: startOf(model.newestMs - agoMs),
       }));
-      await appendChecked(world, model, writes);
+      // Of a deleted newest sample another of its time may be refused, or taken as known; an older one is a late one.
+      const isClear = (write: Write): boolean =>
+        write.timestampMs !== model.newestOf(write) || !model.isDeleted(write);
+      await appendChecked(world, model, writes.filter(isClear));
       return;
     }
     case 'lead': {
@@ -199,7 +218,7 @@ async function perform(world: World, model: Model, current: Step): Promise<void>
       await world.restart();
       return;
     case 'kill':
-      await world.kill();
+      await world.kill(current.lost);
       return;
     case 'delete': {
       const minMs = model.newestMs - current.agoMs;

@@ -269,6 +269,36 @@ describe('out-of-order samples and blocks', () => {
     await db.close();
   });
 
+  it('lose to one that went to a block before, also when the wall clock was set back since', async () => {
+    for (const byMs of [0, -60_000, -HOUR]) {
+      const home = temporaryDirectory();
+      const clock = new VirtualClock(T0);
+      let db = await openTsdb(home, { options: SMALL, clock });
+      await fill(db, 600_000, 700_000);
+      await append(db, [at(300_001, 1)]);
+      await finish(clock, db.tick());
+      clock.jump(byMs);
+      await append(db, [at(300_001, 2), at(300_002, 3)]);
+      await fill(db, 705_000, 780_000);
+      await finish(clock, db.tick());
+      const late = async (): Promise<unknown> =>
+        (await samplesOf(db)).filter(([time]) => time === 300_001 || time === 300_002);
+      expect(await late()).toEqual([
+        [300_001, 1],
+        [300_002, 3],
+      ]);
+      await db.close();
+      db = await openTsdb(home, { options: SMALL, clock });
+      await finish(clock, db.tick());
+      expect(await late()).toEqual([
+        [300_001, 1],
+        [300_002, 3],
+      ]);
+      await db.close();
+      removeDirectory(home);
+    }
+  });
+
   it('go to blocks also when the window was shut meanwhile', async () => {
     const clock = new VirtualClock();
     let db = await openTsdb(directory, { options: SMALL, clock });
@@ -322,6 +352,32 @@ describe('out-of-order samples and blocks', () => {
     await finish(clock, tick);
     expect(await samplesOf(db)).toEqual(before);
     await db.close();
+  });
+
+  it('stay deleted where the log has them still: also without the head snapshot, and of series that have left the head', async () => {
+    const EVERYTHING = { minMs: Number.MIN_SAFE_INTEGER, maxMs: Number.MAX_SAFE_INTEGER };
+    for (const isSnapshotLost of [true, false]) {
+      const home = temporaryDirectory();
+      const clock = new VirtualClock();
+      const options = { ...SMALL, snapshotLogBytes: 1 };
+      let db = await openTsdb(home, { options, clock });
+      await fill(db, 300_000, 400_000);
+      // Late for a series without samples: the log does not tell it from one in order.
+      await append(db, [at(365_000, 7, 5), at(365_000, 7, 6)]);
+      await finish(clock, db.tick());
+      await db.close();
+      db = await openTsdb(home, { options, clock });
+      expect(await samplesOf(db, 5)).toEqual([[365_000, 7]]);
+      await db.deleteSamples(EVERYTHING, [new Matcher('i', '=', '5')]);
+      await append(db, [at(400_001, 8, 5)]);
+      await db.close();
+      if (isSnapshotLost) fs.rmSync(path.join(home, 'head_snapshot'));
+      db = await openTsdb(home, { options, clock });
+      expect(await samplesOf(db, 5)).toEqual([[400_001, 8]]);
+      expect(await samplesOf(db, 6)).toEqual([[365_000, 7]]);
+      await db.close();
+      removeDirectory(home);
+    }
   });
 
   it('are hidden by a deletion, which later samples of the same times survive', async () => {

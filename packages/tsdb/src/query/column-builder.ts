@@ -1,4 +1,4 @@
-import { DecodeError } from '@pollux/base';
+import { assert, DecodeError } from '@pollux/base';
 import {
   DENSE_MALFORMED,
   denseCount,
@@ -18,6 +18,7 @@ import { CorruptionError, NotSupportedError } from '../errors.ts';
 import { BUCKETS_ENCODING, CHUNK_ENCODING } from '../format/chunk-file.ts';
 import { hasFloatStartTimes } from '../format/float-chunk.ts';
 import type { Interval } from '../head/intervals.ts';
+import { ColumnPool, grownColumns, type SampleColumns } from './column-pool.ts';
 import { HistogramRun, type TimedHistogram } from './histogram-run.ts';
 import type { LentChunk, SampleTarget } from './sample-target.ts';
 
@@ -30,6 +31,11 @@ type ChunkBytes = {
   readonly offset: number;
   readonly length: number;
   readonly hidden: number;
+};
+
+export type ColumnBuilderOptions = {
+  readonly isNewestOnly?: boolean;
+  readonly pool?: ColumnPool | undefined;
 };
 
 /** A series whose floats lie in the builder's columns, or that has columns of its own. */
@@ -50,10 +56,12 @@ export class ColumnBuilder implements SampleTarget {
   readonly #part: XorPart;
   readonly #budget: MemoryBudget;
   readonly #isNewestOnly: boolean;
-  #timestampsMs = new Float64Array(1024);
-  #words = new Uint32Array(2048);
-  /** The words as values. */
-  #values = new Float64Array(this.#words.buffer);
+  readonly #pool: ColumnPool;
+  #columns: SampleColumns | null;
+  /** Of the columns. */
+  #timestampsMs: Float64Array;
+  #words: Uint32Array;
+  #values: Float64Array;
   /** Start timestamps of the floats, 0 = unknown; null while the batch has shown none. */
   #startsMs: Float64Array | null = null;
   /** Where the samples of the series begin that is being collected. */
@@ -64,9 +72,19 @@ export class ColumnBuilder implements SampleTarget {
   #histograms: HistogramRun | null = null;
 
   /** `isNewestOnly`: who takes the series looks at no other sample of each. */
-  constructor(range: TimeRange, budget: MemoryBudget, isNewestOnly = false) {
+  constructor(
+    range: TimeRange,
+    budget: MemoryBudget,
+    { isNewestOnly = false, pool = new ColumnPool() }: ColumnBuilderOptions = {},
+  ) {
     this.#range = range;
     this.#isNewestOnly = isNewestOnly;
+    this.#pool = pool;
+    const columns = pool.take();
+    this.#columns = columns;
+    this.#timestampsMs = columns.timestampsMs;
+    this.#words = columns.words;
+    this.#values = columns.values;
     this.#part = { minMs: range.minMs, maxMs: range.maxMs, hidden: 0 };
     this.#budget = budget;
   }
@@ -230,6 +248,12 @@ export class ColumnBuilder implements SampleTarget {
             someStarts(starts?.subarray(series.from, series.to) ?? null),
           ),
     );
+  }
+
+  /** Lets another builder have the columns, and with them what is lent. Nothing may be collected any more; idempotent. */
+  close(): void {
+    if (this.#columns !== null) this.#pool.give(this.#columns);
+    this.#columns = null;
   }
 
   #nextSeries(): { readonly from: number; readonly to: number } {
@@ -430,14 +454,13 @@ export class ColumnBuilder implements SampleTarget {
     // Samples without start timestamps leave theirs as they were: unknown.
     this.#startsMs?.fill(0, this.#count, needed);
     if (needed <= this.#timestampsMs.length) return;
+    assert(this.#columns !== null, 'a builder collects until it is closed');
     const size = Math.max(needed, this.#timestampsMs.length * 2);
-    const times = new Float64Array(size);
-    times.set(this.#timestampsMs.subarray(0, this.#count));
-    const words = new Uint32Array(size * 2);
-    words.set(this.#words.subarray(0, this.#count * 2));
-    this.#timestampsMs = times;
-    this.#words = words;
-    this.#values = new Float64Array(words.buffer);
+    const columns = grownColumns(this.#columns, this.#count, size);
+    this.#columns = columns;
+    this.#timestampsMs = columns.timestampsMs;
+    this.#words = columns.words;
+    this.#values = columns.values;
     if (this.#startsMs === null) return;
     const starts = new Float64Array(size);
     starts.set(this.#startsMs.subarray(0, this.#count));

@@ -18,7 +18,9 @@ const NOTHING: ReadonlySet<number> = new Set();
 /** One request for label names or values: finds which series deletions hide from it, and collects warnings. */
 export class LabelReading {
   readonly #range: TimeRange;
-  readonly #builder: ColumnBuilder;
+  readonly #context: ReadContext;
+  /** Of series with deletions, which few have. */
+  #ownBuilder: ColumnBuilder | null = null;
   readonly #slices: Slices;
   readonly #head: Head;
   readonly #damage: DamageReport;
@@ -33,10 +35,15 @@ export class LabelReading {
     },
   ) {
     this.#range = range;
-    this.#builder = new ColumnBuilder(range, context.budget);
+    this.#context = context;
     this.#slices = new Slices(parts.init.env.clock, context.signal);
     this.#head = parts.head;
     this.#damage = new DamageReport(parts.blocks);
+  }
+
+  get #builder(): ColumnBuilder {
+    this.#ownBuilder ??= new ColumnBuilder(this.#range, this.#context.budget);
+    return this.#ownBuilder;
   }
 
   /** What the head gives, without holding the thread. */

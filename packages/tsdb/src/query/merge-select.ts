@@ -10,6 +10,7 @@ import type {
 import { Slices } from '../slices.ts';
 import { BatchBuilder } from './batch-builder.ts';
 import { ColumnBuilder } from './column-builder.ts';
+import type { ColumnPool } from './column-pool.ts';
 import { hasLiveSamples } from './deleted-series.ts';
 import { leastLabels, type SeriesCursor } from './series-cursor.ts';
 
@@ -35,14 +36,14 @@ export class MergeSelect implements SeriesSource {
     },
     request: SelectRequest,
     context: ReadContext,
-    clock: Clock,
+    { clock, columns: pool }: { readonly clock: Clock; readonly columns?: ColumnPool },
   ) {
     this.#cursors = source.cursors;
     this.warnings = source.warnings;
     this.#slices = new Slices(clock, context.signal);
     this.#context = context;
     const isNewestOnly = request.isNewestOnly ?? false;
-    this.#builder = new ColumnBuilder(request.range, context.budget, isNewestOnly);
+    this.#builder = new ColumnBuilder(request.range, context.budget, { isNewestOnly, pool });
     this.#wantsLabelsOnly = request.hints.func === 'series';
     this.#limit = request.hints.limit > 0 ? request.hints.limit : Number.POSITIVE_INFINITY;
     this.#batches = new BatchBuilder(this.#builder, request, context.budget);
@@ -72,6 +73,7 @@ export class MergeSelect implements SeriesSource {
   close(): void {
     this.#isDone = true;
     this.#batches.close();
+    this.#builder.close();
     for (const cursor of this.#cursors) cursor.close();
   }
 

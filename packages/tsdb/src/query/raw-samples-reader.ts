@@ -13,6 +13,7 @@ import { damageWarning } from '../block/damage-report.ts';
 import type { Interval } from '../head/intervals.ts';
 import { BatchBuilder } from './batch-builder.ts';
 import { ColumnBuilder } from './column-builder.ts';
+import { ColumnPool } from './column-pool.ts';
 import {
   type RawSamples,
   STEP_CHUNK,
@@ -21,9 +22,11 @@ import {
   STEP_SAMPLES_WITH_START,
 } from './raw-samples.ts';
 
-/** Reads in another thread what `Tsdb.selectRaw` gives. */
-export const openRawSamples: OpenRawReader = (request, context) =>
-  new RawSamplesReader(request, context);
+/** Reads in another thread what `Tsdb.selectRaw` gives; one for each thread, since its readers use the same columns in turn. */
+export function rawSamplesOpener(): OpenRawReader {
+  const pool = new ColumnPool();
+  return (request, context) => new RawSamplesReader(request, context, pool);
+}
 
 /** Decodes what a RawSelect has recorded, and gives what a MergeSelect would have given, in batches as large. */
 class RawSamplesReader implements RawReader {
@@ -35,8 +38,8 @@ class RawSamplesReader implements RawReader {
   #labels: readonly Labels[] = [];
   #index = 0;
 
-  constructor(request: SelectRequest, { budget }: ReadContext) {
-    this.#builder = new ColumnBuilder(request.range, budget);
+  constructor(request: SelectRequest, { budget }: ReadContext, pool: ColumnPool) {
+    this.#builder = new ColumnBuilder(request.range, budget, { pool });
     this.#batches = new BatchBuilder(this.#builder, request, budget);
   }
 
@@ -59,6 +62,7 @@ class RawSamplesReader implements RawReader {
 
   close(): void {
     this.#batches.close();
+    this.#builder.close();
   }
 
   #add(walk: RawWalk, labels: Labels): void {

@@ -1,4 +1,5 @@
 import type { LabelIndex } from '@pollux/index';
+import { intersectPostings } from '@pollux/kernels';
 import type { Matcher } from '@pollux/model';
 import type { SelectSize, TimeRange } from '@pollux/storage';
 import type { Block } from '../block/block.ts';
@@ -9,6 +10,7 @@ import { overlapsHead } from './open-cursors.ts';
 
 /** Matching so many series of the head costs less than handing a query over. */
 const MOST_MATCHED = 4_096;
+const FEW_MATCHED = 512;
 /** Reading the postings of more blocks is work. */
 const MOST_BLOCKS = 8;
 /** The open chunks of so many series tell how often samples come. */
@@ -58,8 +60,9 @@ function headSize(head: Head, { range, matchers }: Asked, mostSamples: number): 
   let refs = bound ?? new Uint32Array(0);
   let series = bound === null ? head.table.count : refs.length;
   let perSeries = samplesOfHeadSeries(head, refs, spanMs);
+  // Few are matched in no time, and what is found is known when the query asks.
   const isNarrowed = (bound === null || matchers.length > 1) && series <= MOST_MATCHED;
-  if (series * perSeries > mostSamples && isNarrowed) {
+  if (isNarrowed && (series <= FEW_MATCHED || series * perSeries > mostSamples)) {
     const found = selectHead(head, matchers);
     refs = found instanceof Uint32Array ? found : found.refs;
     series = refs.length;
@@ -97,11 +100,24 @@ function samplesOfSeries({ meta }: Block, range: TimeRange): number {
 /** Null when the block cannot tell. */
 function seriesInBlock(block: Block, matchers: readonly Matcher[]): number | null {
   try {
-    return shortestPostings(block.index, matchers)?.length ?? null;
+    const found = shortestPostings(block.index, matchers);
+    return found === null ? null : narrowed(found, block.index, matchers);
   } catch (error) {
     if (isDamage(error)) return null;
     throw error;
   }
+}
+
+/** How many of few series have all labels that must have one value; of many it is not looked at. */
+function narrowed(refs: Uint32Array, index: LabelIndex, matchers: readonly Matcher[]): number {
+  let left = refs;
+  if (refs.length > FEW_MATCHED) return refs.length;
+  for (const { operator, name, value } of matchers) {
+    if (operator !== '=' || value === '' || left.length === 0) continue;
+    const both = new Uint32Array(left.length);
+    left = both.subarray(0, intersectPostings(left, index.postings(name, value), both));
+  }
+  return left.length;
 }
 
 /** Of the labels that must have one value; null when there is none. */

@@ -71,7 +71,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 export const goDuration: Decoder<number> = (node, path, context) => {
   const written = string(node, path, context);
   if (written === '0') return 0;
-  const pattern = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y;
+  const pattern = /(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/y;
   let total = 0;
   let at = 0;
   while (at < written.length) {

@@ -41,10 +41,10 @@ export class ReceiverHttp {
 
   constructor(
     config: HttpConfig,
-    { env, resolvePath, userAgent }: Pick<BuildOptions, 'env' | 'resolvePath' | 'userAgent'>,
+    options: Pick<BuildOptions, 'env' | 'resolvePath' | 'userAgent' | 'variables'>,
   ) {
-    const { net, files, clock } = env;
-    this.#client = new HttpConfigClient({ net, files, clock, config, resolvePath });
+    const { env, resolvePath, userAgent, variables } = options;
+    this.#client = new HttpConfigClient({ ...env, config, resolvePath, variables });
     this.#userAgent = userAgent;
   }
 

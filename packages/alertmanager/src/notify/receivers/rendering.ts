@@ -72,6 +72,8 @@ export function typed(text: string): unknown {
       case 'list':
         return node.items.map((item) => plain(item, false));
       case 'map':
+        // Nothing but blanks and comments is no map, though a file of that kind is read as one.
+        if (isRoot && node.entries.length === 0 && !text.includes('{')) return null;
         return Object.fromEntries(node.entries.map(({ key, value }) => [key, plain(value, false)]));
     }
   }

@@ -20,8 +20,11 @@ export function dedupStage(
     const { batch, meanwhile } = upToDate(log, integration, given);
     const { flush, alerts } = batch;
     const asked = { ...batch, ...hashesOf(alerts, flush.nowMs) };
-    const found = verdictOf(log, integration, asked);
-    const fired = hashesOf(given.alerts, given.flush.nowMs).firing;
+    const asBegun = { ...given, ...hashesOf(given.alerts, given.flush.nowMs) };
+    // What has begun since is no reason to tell of it: its own flush does.
+    const isFlushDue = meanwhile !== null || verdictOf(log, integration, asBegun).isDue;
+    const found = verdictOf(log, integration, isFlushDue ? asked : asBegun);
+    const fired = asBegun.firing;
     const isLeft =
       found.isDue && meanwhile !== null && !hasBeginning(asked.firing, fired, meanwhile);
     const verdict: UpdateVerdict = isLeft
@@ -51,8 +54,10 @@ export function readStage(log: NotificationLog, integration: Integration): Stage
  * A flush waits for the members before this one with the alerts of its beginning. When another member has notified in the
  * meantime, it may have told of an end that this flush knows nothing of, and the alert would be sent as firing anew: then
  * the alerts count as they are by now, and only what fires all along is still told. An end would be told without knowing what has
- * begun since; the next flush knows. Otherwise they stay: what fired and has ended while this flush waited for a member that
- * died is still to be told. That somebody notified is seen by a change of the log: clocks of members may differ by much.
+ * begun since; the next flush knows. Otherwise they stay, but for what had ended and has begun anew: an end that is over
+ * would be told, and undo what a member found that heard of the new beginning before its flush. What fired and has ended
+ * while this flush waited for a member that died is still to be told. That somebody notified is seen by a change of the
+ * log: clocks of members may differ by much.
  */
 function upToDate(
   log: NotificationLog,
@@ -65,9 +70,24 @@ function upToDate(
     entry !== null &&
     notifiedAt !== undefined &&
     (notifiedAt === null || compareTimes(entry.timestamp, notifiedAt) > 0);
-  if (!isOvertaken) return { batch, meanwhile: null };
+  if (!isOvertaken) return { batch: withNewBeginnings(batch), meanwhile: null };
   const { nowMs, alerts } = flush.latest(batch.alerts);
   return { batch: { ...batch, alerts, flush: { ...flush, nowMs } }, meanwhile: entry };
+}
+
+/** Alerts that had ended when the flush began and fire anew by now are of now; the others stay as they were. */
+function withNewBeginnings(batch: Batch): Batch {
+  const { flush, alerts } = batch;
+  const ended = alerts.filter((alert) => isResolvedAt(alert, flush.nowMs));
+  if (ended.length === 0) return batch;
+  const { nowMs, alerts: latest } = flush.latest(ended);
+  const anew = new Map(
+    latest
+      .filter((alert) => !isResolvedAt(alert, nowMs))
+      .map((alert) => [alert.identity, alert] as const),
+  );
+  if (anew.size === 0) return batch;
+  return { ...batch, alerts: alerts.map((alert) => anew.get(alert.identity) ?? alert) };
 }
 
 /** Whether something fires that fired when the flush began already and was not told. */

@@ -57,6 +57,15 @@ async function deliver(options: SendStageOptions, batch: Batch): Promise<boolean
     const isSent = await sendUntilAccepted(options, batch, tries);
     const result = isSent ? 'sent' : 'sent by another member';
     if (!isSent) options.owed?.overtaken(batch.flush, integration);
+    else if (log.isEnabled('debug')) {
+      log.debug('Notify success', {
+        component: 'dispatcher',
+        receiver: integration.receiver.groupName,
+        integration: `${name}[${integration.receiver.index}]`,
+        aggrGroup: batch.flush.groupKey,
+        attempts: tries.count,
+      });
+    }
     record(options, batch, { startMs, attempts: tries.count, result, error: '' });
     return isSent;
   } catch (error) {

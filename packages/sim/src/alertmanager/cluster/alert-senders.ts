@@ -2,9 +2,12 @@ import { errorText } from '@pollux/base';
 import type { SimHost } from '../../sim-world.ts';
 import { API_PORT } from '../simulated-member.ts';
 import { type AlertName, alertText } from './cluster-plan.ts';
+import { labelsOf } from './held-log.ts';
 
 /** How often a server repeats its alerts, and for how long it repeats that one has ended, as Prometheus does. */
-const RESEND_MS = 5_000;
+export const RESEND_MS = 5_000;
+/** So long an alert fires at a member that hears no more of it. */
+export const LIFE_MS = 4 * RESEND_MS;
 const REPEAT_END_MS = 15 * 60_000;
 const REQUEST_TIMEOUT_MS = 4_000;
 
@@ -35,6 +38,7 @@ export class AlertSenders {
   readonly #alerts = new Map<string, Sent>();
   readonly #held = new Map<string, Map<string, Held>>();
   readonly #begun: { readonly text: string; readonly atMs: number }[] = [];
+  readonly #ended: { readonly text: string; readonly atMs: number }[] = [];
   readonly #lives = new Map<string, number>();
 
   constructor(options: AlertSendersOptions) {
@@ -56,12 +60,18 @@ export class AlertSenders {
   resolve(name: AlertName): void {
     const alert = this.#alerts.get(alertText(name));
     if (alert !== undefined) alert.endsAtMs = this.#options.now();
+    this.#ended.push({ text: alertText(name), atMs: this.#options.now() });
     this.#tell(name);
   }
 
   /** Whether an alert has begun anew since then. */
   firedAnew(text: string, sinceMs: number): boolean {
     return this.#begun.some((begun) => begun.text === text && begun.atMs > sinceMs);
+  }
+
+  /** Whether an alert has ended since then. */
+  hasEnded(text: string, sinceMs: number): boolean {
+    return this.#ended.some((ended) => ended.text === text && ended.atMs > sinceMs);
   }
 
   held(member: string, text: string): Held | undefined {
@@ -101,9 +111,9 @@ export class AlertSenders {
       .filter(({ endsAtMs }) => endsAtMs === null || nowMs - endsAtMs < REPEAT_END_MS)
       .map(({ name, startsAtMs, endsAtMs }) => ({
         text: alertText(name),
-        labels: { alertname: 'Sim', group: `g${name.group}`, index: String(name.index) },
+        labels: labelsOf(name),
         startsAtMs,
-        endsAtMs: endsAtMs ?? nowMs + 4 * RESEND_MS,
+        endsAtMs: endsAtMs ?? nowMs + LIFE_MS,
       }));
     if (alerts.length === 0) return;
     const body = JSON.stringify(

@@ -7,6 +7,8 @@ import { type ClusterReport, describeFailure, runCluster } from './cluster-run.t
 import type { Sabotage } from './cluster-world.ts';
 
 const TIMEOUT_MS = 300_000;
+const AGAIN_MS = 3_000;
+const DEAF_AFTER_MS = 30_000;
 
 /** Bugs, each put in from outside, with the runs that it can show itself in and what must be said of it. */
 type Canary = {
@@ -44,6 +46,54 @@ const CANARIES: readonly Canary[] = [
     shows: (plan) => isCluster(plan) && hasSilence(plan),
     says: /silences differ: /,
     begin: () => notShared('sil'),
+  },
+  {
+    bug: 'silences of others are not applied',
+    shows: (plan) => isCluster(plan) && hasSilence(plan),
+    says: /silenced everywhere, but told: /,
+    begin: () => notShared('sil'),
+  },
+  {
+    bug: 'the notification log is not shared, where the network loses much anyway',
+    shows: ({ kind, members }) => kind === 'lossy' && members >= 2 && members <= 5,
+    says: /too many: m\d+ to r\d of g\d .* after m\d+ /,
+    begin: () => notShared('nfl'),
+  },
+  {
+    bug: 'members end with different logs',
+    shows: isCluster,
+    says: /the log of m\d+ is behind: /,
+    begin: () => notShared('nfl'),
+  },
+  {
+    bug: 'news of the log go round with whole states only, where members die anyway',
+    shows: ({ kind, members }) => kind === 'crash' && members >= 2 && members <= 5,
+    says: /too many: m\d+ to r\d of g\d .* after m\d+ /,
+    begin: () => notTold('nfl'),
+  },
+  {
+    bug: 'what is told is told once more, where doubles have many excuses',
+    shows: ({ kind, members }) => kind === 'cut' && members <= 5,
+    says: /too many: m\d+ to r\d of g\d firing\[.*\], sent at \d+ ms when the log of m\d+ had firing/,
+    sabotage: { env: toldAgain },
+  },
+  {
+    bug: 'entries of the log live too short',
+    shows: isCluster,
+    says: /too many: |too few: nobody told r\d that g\d\/\d is resolved/,
+    sabotage: { flags: ['--data.retention=1s'] },
+  },
+  {
+    bug: 'what goes on is not repeated',
+    shows: isCluster,
+    says: /too few: nobody repeated to r\d that g\d\/\d is firing/,
+    sabotage: { env: withoutRepeats },
+  },
+  {
+    bug: 'members fall silent',
+    shows: isCluster,
+    says: /a live member was declared dead at /,
+    sabotage: { env: deafAfterAWhile },
   },
   {
     bug: 'power loss takes the disk with it',
@@ -126,6 +176,68 @@ function notShared(key: string): void {
   });
 }
 
+/** Changes reach others with exchanges of whole states only. */
+function notTold(key: string): void {
+  const addState = GossipNode.prototype.addState;
+  vi.spyOn(GossipNode.prototype, 'addState').mockImplementation(function (
+    this: GossipNode,
+    name: string,
+    part: StatePart,
+  ): StateChannel {
+    const channel = addState.call(this, name, part);
+    return name === key ? { broadcast: () => {} } : channel;
+  });
+}
+
+/** What a receiver has accepted it gets again after a while. */
+function toldAgain(env: Env): Env {
+  const request = async (asked: HttpClientRequest): Promise<HttpClientResponse> => {
+    const answer = await env.net.request(asked);
+    if (answer.status === 200) {
+      const { signal: _, ...again } = asked;
+      env.clock.after(AGAIN_MS, () => void env.net.request(again).catch(() => {}));
+    }
+    return answer;
+  };
+  return { ...env, net: withRequest(env.net, request) };
+}
+
+/** A message with the same alerts as the one before is dropped on the way, as if it had been accepted. */
+function withoutRepeats(env: Env): Env {
+  const last = new Map<string, string>();
+  const answer = { status: 200, headers: {}, body: new Uint8Array(0) };
+  const request = (asked: HttpClientRequest): Promise<HttpClientResponse> => {
+    const { groupKey, alerts } = JSON.parse(String(asked.body));
+    const told = JSON.stringify(
+      alerts.map(({ status, labels }: { status: string; labels: object }) => [status, labels]),
+    );
+    const key = `${asked.url} ${groupKey}`;
+    if (last.get(key) === told) return Promise.resolve(answer);
+    last.set(key, told);
+    return env.net.request(asked);
+  };
+  return { ...env, net: withRequest(env.net, request) };
+}
+
+/** From then on a member hears nothing and answers nothing of the others'. */
+function deafAfterAWhile(env: Env): Env {
+  const deafFromMs = env.clock.monotonic() + DEAF_AFTER_MS;
+  const isDeaf = (): boolean => env.clock.monotonic() >= deafFromMs;
+  const { net } = env;
+  const deaf: Net = {
+    ...withRequest(net, (asked) => net.request(asked)),
+    bindUdp: (at, onPacket) =>
+      net.bindUdp(at, (data, from) => {
+        if (!isDeaf()) onPacket(data, from);
+      }),
+    listenTcp: (at, onConnection) =>
+      net.listenTcp(at, (connection) => {
+        if (!isDeaf()) onConnection(connection);
+      }),
+  };
+  return { ...env, net: deaf };
+}
+
 /** Whatever the receivers answer. */
 function alwaysAccepted(net: Net): Net {
   return withRequest(net, async (request) => ({ ...(await net.request(request)), status: 200 }));
@@ -148,6 +260,7 @@ function withRequest(net: Net, request: Net['request']): Net {
     connectTcp: (to, options) => net.connectTcp(to, options),
     serveHttp: (options, handler) => net.serveHttp(options, handler),
     resolve: (host, signal) => net.resolve(host, signal),
+    openPool: (options) => net.openPool(options),
     request,
   };
 }

@@ -2,7 +2,8 @@ import { SeededRandom } from '@pollux/base';
 
 /**
  * What may go wrong in a run:
- * `calm`     nothing that the promise of exactly one excludes: all live, all hear the same, delays far below the peer timeout
+ * `calm`     nothing that the promise of exactly one excludes: all live, all hear the same, delays below the peer timeout, also of
+ *            members that stand still for a moment
  * `lossy`    datagrams are lost, doubled and late
  * `cut`      members, servers and receivers are cut off from each other, also one way
  * `crash`    members lose power, or end in order, and come back
@@ -24,6 +25,7 @@ export type ClusterEvent =
   | { readonly kind: 'heal' }
   | { readonly kind: 'crash' | 'stop' | 'start'; readonly member: number }
   | { readonly kind: 'receiver'; readonly receiver: number; readonly mode: ReceiverMode }
+  | { readonly kind: 'stall'; readonly member: number; readonly forMs: number }
   | { readonly kind: 'clock'; readonly member: number; readonly aheadMs: number };
 
 export type AlertName = { readonly group: number; readonly index: number };
@@ -71,6 +73,11 @@ const LARGE_KINDS: readonly ClusterKind[] = ['lossy', 'crash', 'cut', 'cut', 'st
 /** Things happen within this time of a small cluster, and of a large one. */
 const SMALL_LENGTH_MS = 70_000;
 const LARGE_LENGTH_MS = 30_000;
+
+/** A delivery and its news in a calm run. */
+const FIRST_NEEDS_MS = 1_000;
+/** Drawn apart, so that the rest of a plan is what it would be without. */
+const STALLS = 0x57a11;
 
 /** By how many seeds each kind is met. */
 const KIND_OF_SEED: readonly ClusterKind[] = [
@@ -147,6 +154,7 @@ function stepsOf(shape: Shape, random: SeededRandom): ClusterStep[] {
   if (kind === 'crash' || isStorm) steps.push(...crashSteps(shape, random));
   if (kind === 'receiver' || isStorm) steps.push(...receiverSteps(shape, random));
   if (isStorm) steps.push(...clockSteps(shape, random));
+  if (kind === 'calm') steps.push(...stallSteps(shape));
   return steps.sort((a, b) => a.atMs - b.atMs);
 }
 
@@ -234,6 +242,27 @@ function receiverSteps({ sendResolved, calmFromMs }: Shape, random: SeededRandom
   return steps;
 }
 
+/**
+ * In every second of the runs that promise exactly one, members get no processor time now and then: the first for less than
+ * what the second waits for it beside its delivery, the others past their turn.
+ */
+function stallSteps({ seed, members, calmFromMs, peerTimeoutMs }: Shape): ClusterStep[] {
+  const random = new SeededRandom(seed ^ STALLS);
+  const steps: ClusterStep[] = [];
+  if (random.below(2) === 0) return steps;
+  let atMs = random.below(5_000);
+  while (atMs < calmFromMs) {
+    const member = random.below(members);
+    const forMs =
+      member === 0
+        ? 100 + random.below(peerTimeoutMs - FIRST_NEEDS_MS)
+        : Math.round(peerTimeoutMs * (0.75 + 0.5 * random.next()));
+    steps.push({ atMs, event: { kind: 'stall', member, forMs } });
+    atMs += forMs + 3_000 + random.below(2_000);
+  }
+  return steps;
+}
+
 /** A clock leaps ahead or back, by seconds or by more than an hour, and is set right later. */
 function clockSteps({ members, calmFromMs }: Shape, random: SeededRandom) {
   const steps: ClusterStep[] = [];
@@ -291,6 +320,8 @@ export function describeEvent(event: ClusterEvent): string {
       return `${event.kind} ${hostName('m', event.member)}`;
     case 'receiver':
       return `receiver r${event.receiver} ${event.mode}`;
+    case 'stall':
+      return `${hostName('m', event.member)} gets no processor time for ${event.forMs} ms`;
     case 'clock':
       return `clock of ${hostName('m', event.member)} ahead by ${event.aheadMs} ms`;
   }

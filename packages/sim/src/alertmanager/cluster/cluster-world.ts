@@ -3,7 +3,9 @@ import type { RunningRole } from '@pollux/roles';
 import { type SimHost, SimWorld } from '../../sim-world.ts';
 import { API_PORT, DATA, startMember } from '../simulated-member.ts';
 import { AlertSenders } from './alert-senders.ts';
+import { Attempts } from './attempts.ts';
 import { type ClusterEvent, type ClusterPlan, hostName, names } from './cluster-plan.ts';
+import { type HeldEntry, HeldLogs } from './held-log.ts';
 import { RECEIVER_PORT, ReceiverDouble } from './receiver-double.ts';
 
 /** A cluster waits for ten quiet gossip rounds, three times, before its first notification. */
@@ -53,9 +55,18 @@ export class ClusterWorld {
   readonly memberNames: readonly string[];
   readonly receivers: ReceiverDouble;
   readonly senders: AlertSenders;
+  readonly attempts: Attempts;
   readonly silences: AskedSilence[] = [];
   readonly lives: Life[] = [];
   readonly cuts: Cut[] = [];
+  /** Datagrams that chance took. */
+  readonly lost: { readonly from: string; readonly to: string; readonly atMs: number }[] = [];
+  /** How far a member's wall clock was ahead from some moment on. */
+  readonly clocks: {
+    readonly member: string;
+    readonly fromMs: number;
+    readonly aheadMs: number;
+  }[] = [];
   /** Of members and servers, for a run that failed. */
   readonly logs: { readonly atMs: number; readonly line: string }[] = [];
   readonly #sabotage: Sabotage;
@@ -65,6 +76,7 @@ export class ClusterWorld {
   /** Members that end in order, until they have. */
   readonly #closing = new Map<string, Promise<void>>();
   readonly #observer: SimHost;
+  readonly #logs: HeldLogs;
   /** When the cluster had settled: steps count from here. */
   startMs = 0;
 
@@ -77,16 +89,28 @@ export class ClusterWorld {
     const sink = this.world.addHost('sink');
     this.#observer = this.world.addHost('observer');
     const servers = names('server', plan.servers).map((name) => this.world.addHost(name));
-    const members = this.memberNames.map((name, index) => {
+    const byIp = new Map<string, string>();
+    this.world.network.onLoss((from, to) => {
+      const at = { from: byIp.get(from) ?? from, to: byIp.get(to) ?? to };
+      this.lost.push({ ...at, atMs: this.now() });
+    });
+    this.memberNames.forEach((name, index) => {
       const host = this.world.addHost(name);
       this.#hosts.set(name, host);
-      this.world.setClock(name, plan.aheadMs[index] ?? 0);
-      return host;
+      byIp.set(host.ip, name);
+      this.#setClock(name, plan.aheadMs[index] ?? 0);
     });
-    const byIp = new Map(members.map(({ ip, name }) => [ip, name]));
+    this.#logs = new HeldLogs(
+      plan.steps.flatMap(({ event }) => ('alert' in event ? [event.alert] : [])),
+    );
+    this.attempts = new Attempts({
+      now: () => this.now(),
+      isToReceiver: ({ hostname }) => hostname === sink.name,
+      heldBy: (member, group, receiver) => this.heldBy(member, group, receiver),
+    });
     this.receivers = new ReceiverDouble(sink, {
       count: plan.sendResolved.length,
-      memberOf: (ip) => byIp.get(ip) ?? ip,
+      attempts: this.attempts,
       answerMs: (mode) => (mode === 'slow' ? plan.slowAnswerMs : plan.answerMs),
     });
     this.senders = new AlertSenders({
@@ -148,8 +172,11 @@ export class ClusterWorld {
       case 'receiver':
         this.receivers.modes[event.receiver] = event.mode;
         return;
+      case 'stall':
+        this.world.stall(this.#nameOf(event.member), event.forMs);
+        return;
       case 'clock':
-        this.world.setClock(this.#nameOf(event.member), event.aheadMs);
+        this.#setClock(this.#nameOf(event.member), event.aheadMs);
     }
   }
 
@@ -159,7 +186,7 @@ export class ClusterWorld {
     for (const name of this.memberNames) this.#start(name);
     this.receivers.modes.fill('well');
     this.memberNames.forEach((name, index) => {
-      this.world.setClock(name, Math.min(this.plan.aheadMs[index] ?? 0, 300));
+      this.#setClock(name, Math.min(this.plan.aheadMs[index] ?? 0, 300));
     });
   }
 
@@ -190,6 +217,25 @@ export class ClusterWorld {
     return files?.exists(path) === true ? files.readFile(path) : new Uint8Array(0);
   }
 
+  /** What the log of a member says now. */
+  heldBy(member: string, group: number, receiver: number): HeldEntry | null {
+    const snapshot = this.file(member, 'nflog');
+    return this.#logs.entryOf({ snapshot, journal: this.file(member, 'alerts') }, group, receiver);
+  }
+
+  /** The furthest that a member's wall clock has been since then, ms. */
+  latestWallMs(member: string, sinceMs: number, untilMs: number): number {
+    let latestMs = -Infinity;
+    let atMs = untilMs;
+    for (const clock of this.clocks.filter((one) => one.member === member).reverse()) {
+      if (clock.fromMs > untilMs) continue;
+      latestMs = Math.max(latestMs, atMs + clock.aheadMs);
+      if (clock.fromMs <= sinceMs) break;
+      atMs = clock.fromMs;
+    }
+    return latestMs;
+  }
+
   /** A question of somebody whom no cut concerns; the answer's JSON. Rejects unless it is a 2xx. */
   async ask(member: string, request: Omit<HttpClientRequest, 'timeoutMs' | 'url'>, path: string) {
     const answer = await this.#observer.env.net.request({
@@ -213,7 +259,8 @@ export class ClusterWorld {
     if (host === undefined) return;
     const { plan } = this;
     this.lives.push({ member: name, fromMs: this.now(), toMs: null });
-    const env = this.#sabotage.env?.(host.env) ?? host.env;
+    const seen = this.attempts.watch(name, host.env);
+    const env = this.#sabotage.env?.(seen) ?? seen;
     const begin = (): Promise<RunningRole> =>
       startMember(
         { ...host, env },
@@ -260,6 +307,11 @@ export class ClusterWorld {
     const host = this.world.crash(name);
     this.#hosts.set(name, host);
     this.#sabotage.disk?.(host.env.files);
+  }
+
+  #setClock(member: string, aheadMs: number): void {
+    this.world.setClock(member, aheadMs);
+    this.clocks.push({ member, fromMs: this.now(), aheadMs });
   }
 
   #cut(from: readonly string[], to: readonly string[]): void {

@@ -1,10 +1,10 @@
 import type { HttpHandler, HttpRequest, HttpResponse } from '@pollux/base';
 import { sleep } from '@pollux/base';
 import type { SimHost } from '../../sim-world.ts';
+import type { Attempt, Attempts } from './attempts.ts';
 import type { ReceiverMode } from './cluster-plan.ts';
 
 export const RECEIVER_PORT = 8060;
-const MAX_BODY_BYTES = 1024 * 1024;
 
 /** A request of a member at a receiver. */
 export type Delivery = {
@@ -18,17 +18,11 @@ export type Delivery = {
   readonly beganMs: number;
   /** When the receiver had taken it over; null when it did not. It may be that the sender never heard of it. */
   acceptedMs: number | null;
+  /** The same as its sender saw it. */
+  readonly attempt: Attempt;
 };
 
 export type Accepted = Delivery & { readonly acceptedMs: number };
-
-type WebhookBody = {
-  readonly groupLabels: { readonly group: string };
-  readonly alerts: readonly {
-    readonly status: string;
-    readonly labels: { readonly group: string; readonly index: string };
-  }[];
-};
 
 /** Webhook receivers `/0`, `/1` … on one host. They keep what they get, and do as their mode says. */
 export class ReceiverDouble {
@@ -37,20 +31,20 @@ export class ReceiverDouble {
   /** By group and receiver. */
   readonly #accepted = new Map<string, Accepted[]>();
   readonly #host: SimHost;
-  readonly #memberOf: (ip: string) => string;
+  readonly #attempts: Attempts;
   readonly #answerMs: (mode: ReceiverMode) => number;
 
   constructor(
     host: SimHost,
     options: {
       readonly count: number;
-      readonly memberOf: (ip: string) => string;
+      readonly attempts: Attempts;
       readonly answerMs: (mode: ReceiverMode) => number;
     },
   ) {
     this.#host = host;
     this.modes = Array.from({ length: options.count }, () => 'well' as const);
-    this.#memberOf = options.memberOf;
+    this.#attempts = options.attempts;
     this.#answerMs = options.answerMs;
   }
 
@@ -67,14 +61,18 @@ export class ReceiverDouble {
 
   async #take(request: HttpRequest): Promise<HttpResponse> {
     const { clock } = this.#host.env;
-    const receiver = Number(request.target.slice(1));
-    const body = JSON.parse(new TextDecoder().decode(await request.body(MAX_BODY_BYTES)));
-    const delivery = { ...contentOf(body as WebhookBody), receiver };
+    const attempt = this.#attempts.of(request.headers);
+    if (attempt === null) throw new RangeError('a request of nobody that is watched');
+    const { member, receiver, group, firing, resolved } = attempt;
     const kept: Delivery = {
-      ...delivery,
-      member: this.#memberOf(request.remote.host),
+      member,
+      receiver,
+      group,
+      firing,
+      resolved,
       beganMs: clock.now(),
       acceptedMs: null,
+      attempt,
     };
     this.deliveries.push(kept);
     const mode = this.modes[receiver] ?? 'well';
@@ -89,17 +87,4 @@ export class ReceiverDouble {
     this.#accepted.set(key, [...(this.#accepted.get(key) ?? []), { ...kept, acceptedMs }]);
     return { status: 200 };
   }
-}
-
-function contentOf({ groupLabels, alerts }: WebhookBody) {
-  const withStatus = (status: string): string[] =>
-    alerts
-      .filter((alert) => alert.status === status)
-      .map(({ labels }) => `${labels.group}/${labels.index}`)
-      .sort();
-  return {
-    group: Number(groupLabels.group.slice(1)),
-    firing: withStatus('firing'),
-    resolved: withStatus('resolved'),
-  };
 }

@@ -1,5 +1,6 @@
 import { type AlertName, alertText } from './cluster-plan.ts';
 import type { AskedSilence, ClusterWorld } from './cluster-world.ts';
+import { mayHaveExpired } from './excuses.ts';
 import { gossipBoundMs, repairBoundMs, settleBoundMs, tellBoundMs } from './promises.ts';
 
 /** A wall clock may be wrong by so much before what a member holds for firing is left open. */
@@ -67,7 +68,7 @@ export class TooFew {
     const { alert, receiver, member, forMs } = about;
     const words = this.#words(alert, receiver);
     const last = words.at(-1);
-    if (state === 'resolved' && !this.#isEndCalledFor(alert, receiver, last)) return;
+    if (state === 'resolved' && !this.#isEndCalledFor(member, alert, receiver, last)) return;
     if (last?.state === state) return;
     const sinceMs = this.#cluster.now() - forMs;
     if (words.some((word) => word.state === state && word.atMs >= sinceMs)) return;
@@ -77,10 +78,20 @@ export class TooFew {
     );
   }
 
-  /** An end is told only of what was told to have begun, and not after the end of the whole group was told without it. */
-  #isEndCalledFor(alert: string, receiver: number, last: object | undefined): boolean {
+  /**
+   * An end is told only of what was told to have begun, not after the end of the whole group was told without it, and not by
+   * a member that had to forget what was told: an entry of the log lives for two repeat intervals by the wall clock of who
+   * holds it, here as in the original, so that a clock that leaps ahead ends it.
+   */
+  #isEndCalledFor(
+    member: string,
+    alert: string,
+    receiver: number,
+    last: object | undefined,
+  ): boolean {
     const told = this.#cluster.receivers.accepted(groupOf(alert), receiver).at(-1);
-    return last !== undefined && told !== undefined && told.firing.length > 0;
+    if (last === undefined || told === undefined || told.firing.length === 0) return false;
+    return !mayHaveExpired(this.#cluster, member, { told, untilMs: this.#cluster.now() });
   }
 
   #mustBeRepeated(

@@ -1,40 +1,30 @@
-import { ALWAYS_REACHED } from './cluster-plan.ts';
-import { type ClusterWorld, type Cut, type Life, MAINTENANCE_MS } from './cluster-world.ts';
-import { isCalledFor } from './log-rules.ts';
-import { gossipBoundMs, repairBoundMs, settleBoundMs } from './promises.ts';
+import { LIFE_MS, RESEND_MS } from './alert-senders.ts';
+import type { Attempt } from './attempts.ts';
+import type { ClusterKind } from './cluster-plan.ts';
+import type { ClusterWorld } from './cluster-world.ts';
+import { excuseOf } from './excuses.ts';
+import type { HeldEntry } from './held-log.ts';
+import { isCalledFor, type Told } from './log-rules.ts';
 import type { Accepted } from './receiver-double.ts';
 
-/**
- * The causes that excuse a message which the rules did not call for:
- * `owed`     an attempt in between did not get through: what it had to tell is told by the outbox, as it is by then
- * `died`     who told it before died, or ended, before the others could have heard of it
- * `unheard`  the answer to who told it before was cut off or came too late for it to know
- * `cut`      members did not all hear each other from then on for as long as it takes to repair that
- * `under way` two members told it within the time that gossip takes: their timers are apart, as one began later, or one tries again
- * `lost`     datagrams are lost in this run, and no exchange of whole states has repaired it yet
- * `missed`   gossip, which draws its targets by chance in a larger cluster, left a member out, and nothing has repaired it yet
- * `clock`    clocks are wrong by more than the peer timeout, so that members disagree on what is newer
- */
-export type Excuse =
-  | 'owed'
-  | 'died'
-  | 'unheard'
-  | 'cut'
-  | 'under way'
-  | 'lost'
-  | 'missed'
-  | 'clock';
-
+/** Wall clocks that differ by less tell the same time. */
+const CLOCK_MARGIN_MS = 500;
 /** So many excused doubles a run may have per accepted message, besides the first few. */
 const FREE_DOUBLES = 3;
 const DOUBLES_PER_MESSAGE = 0.34;
+/** Each part of a cluster that is cut tells everything for itself, as it should: the number of doubles has no such bound. */
+const ALL_TELL_FOR_THEMSELVES: readonly ClusterKind[] = ['cut', 'storm'];
 
 /**
- * The promise of at most one: every accepted message is called for by what was accepted before it, by the rules of the
- * notification log. Where I4 promises exactly one, nothing else passes; elsewhere every double needs one of the excuses.
+ * The promise of at most one, asked twice. Of every request to a receiver: its sender's own log, as it was on its disk when the
+ * message was sent, calls for it (or for an earlier attempt of that sender which failed): nobody tells what it knows to be
+ * told. And what was accepted before it, by all members, calls for it: where I4 promises exactly one, nothing else passes;
+ * elsewhere the sender's log lacked what another had told, and the record of the run says why it could not have it.
  */
 export function tooMany(cluster: ClusterWorld): { problems: string[]; excused: string[] } {
-  const problems: string[] = [];
+  const problems = cluster.attempts.all
+    .filter((attempt) => !isCalledForBySender(cluster, attempt) && !isOwed(cluster, attempt))
+    .map((attempt) => `too many: ${told(cluster, attempt)}`);
   const excused: string[] = [];
   const { plan } = cluster;
   let messages = 0;
@@ -44,17 +34,50 @@ export function tooMany(cluster: ClusterWorld): { problems: string[]; excused: s
       messages += accepted.length;
       for (const [double, earlier] of doubles(cluster, accepted, receiver)) {
         const excuse = plan.kind === 'calm' ? null : excuseOf(cluster, double, earlier);
-        const text = `${shown(cluster, double)} after ${shown(cluster, earlier)}`;
+        const text = `${shown(cluster, double)} after ${shown(cluster, earlier)}, ${heldText(cluster, double.attempt)}`;
         if (excuse === null) problems.push(`too many: ${text}`);
         else excused.push(`${excuse}: ${text}`);
       }
     }
   }
   const allowed = FREE_DOUBLES + DOUBLES_PER_MESSAGE * messages;
-  if (excused.length > allowed && plan.kind !== 'storm') {
+  if (excused.length > allowed && !ALL_TELL_FOR_THEMSELVES.includes(plan.kind)) {
     problems.push(`too many: ${excused.length} excused doubles among ${messages} messages`);
   }
   return { problems, excused };
+}
+
+/** Whether the sender's log called for the request when it was sent. */
+function isCalledForBySender(cluster: ClusterWorld, attempt: Attempt): boolean {
+  const { plan } = cluster;
+  const { held, sentMs, sentWallMs, member } = attempt;
+  const asked = { ...attempt, atMs: sentWallMs };
+  const options = { repeatIntervalMs: plan.repeatIntervalMs };
+  if (held === null) return isCalledFor(null, asked, options);
+  if (isCalledFor(toldBy(held), asked, options)) return true;
+  // The file is written anew now and then; what has expired is forgotten before that.
+  const hasExpired = held.expiresMs <= cluster.latestWallMs(member, cluster.startMs, sentMs);
+  return hasExpired && isCalledFor(null, asked, options);
+}
+
+function toldBy({ firing, resolved, stampMs }: HeldEntry): Told {
+  return { firing: new Set(firing), resolved: new Set(resolved), atMs: stampMs };
+}
+
+/** Whether an attempt of the sender failed that its log called for: the outbox tells it, as it is by now. */
+function isOwed({ attempts }: ClusterWorld, attempt: Attempt): boolean {
+  const { member, group, receiver, sentMs, held } = attempt;
+  const sinceMs = held?.stampMs ?? -Infinity;
+  return attempts.all.some(
+    (one) =>
+      one.member === member &&
+      one.group === group &&
+      one.receiver === receiver &&
+      one !== attempt &&
+      one.sentMs <= sentMs &&
+      !one.isTaken &&
+      one.sentWallMs > sinceMs,
+  );
 }
 
 /** Messages that were not called for, each with the one before it. */
@@ -66,7 +89,7 @@ function* doubles(
   const { plan } = cluster;
   let earlier: Accepted | null = null;
   for (const message of accepted) {
-    const told =
+    const before =
       earlier === null
         ? null
         : {
@@ -78,96 +101,47 @@ function* doubles(
     const repeatIntervalMs = plan.repeatIntervalMs - clockSpreadMs(cluster);
     const asked = { ...message, atMs: message.beganMs };
     const isNews =
-      isCalledFor(told, asked, { repeatIntervalMs }) ||
+      isCalledFor(before, asked, { repeatIntervalMs }) ||
       (plan.sendResolved[receiver] === false && wasSilentEnd(cluster, message, earlier));
     if (!isNews && earlier !== null) yield [message, earlier];
     earlier = message;
   }
 }
 
-/** A receiver that wants no ends hears nothing of one, yet the log notes it: what fires anew is a first message again. */
+/**
+ * A receiver that wants no ends hears nothing of one, yet the log notes it: what fires anew is a first message again. So is
+ * what ended by itself, as no server reached a member, and is repeated later, and what has ended by another member's clock
+ * while by that of the sender its end lies ahead, which then waits for the servers to repeat it.
+ */
 function wasSilentEnd(cluster: ClusterWorld, message: Accepted, earlier: Accepted | null): boolean {
-  if (earlier === null) return false;
-  return message.firing.some((alert) => cluster.senders.firedAnew(alert, earlier.acceptedMs));
-}
-
-function excuseOf(cluster: ClusterWorld, double: Accepted, earlier: Accepted): Excuse | null {
-  const { plan } = cluster;
-  const gossipMs = gossipBoundMs(plan);
-  if (wasOwed(cluster, double, earlier)) return 'owed';
-  if (isLostWithDead(cluster, earlier)) return 'died';
-  const isCutOff = (cut: Cut): boolean =>
-    touches(cut, 'sink', earlier.member) &&
-    cut.fromMs <= earlier.acceptedMs + plan.link.maxDelayMs &&
-    (cut.toMs ?? Infinity) >= earlier.beganMs;
-  if (cluster.cuts.some(isCutOff)) return 'unheard';
-  if (earlier.acceptedMs - earlier.beganMs >= plan.slowAnswerMs) return 'unheard';
-  if (longestWholeMs(cluster, earlier.acceptedMs, double.beganMs) < repairBoundMs(plan)) {
-    const wasCut = cluster.cuts.some(
-      (cut) =>
-        isAmongMembers(cut) &&
-        cut.fromMs <= double.beganMs &&
-        (cut.toMs ?? Infinity) >= earlier.beganMs - repairBoundMs(plan),
-    );
-    if (wasCut) return 'cut';
-    if (plan.link.loss > 0) return 'lost';
-    if (plan.members > ALWAYS_REACHED) return 'missed';
-  }
-  if (double.beganMs <= earlier.acceptedMs + gossipMs) return 'under way';
-  if (clockSpreadMs(cluster) > 1_000) return 'clock';
-  return null;
-}
-
-function wasOwed(cluster: ClusterWorld, double: Accepted, earlier: Accepted): boolean {
-  return cluster.receivers.deliveries.some(
-    ({ group, receiver, acceptedMs, beganMs }) =>
-      group === double.group &&
-      receiver === double.receiver &&
-      acceptedMs === null &&
-      beganMs >= earlier.beganMs &&
-      beganMs < double.beganMs,
+  const { held } = message.attempt;
+  if (earlier === null || held === null) return false;
+  const fromMs = earlier.acceptedMs;
+  return message.firing.some(
+    (alert) =>
+      !held.firing.includes(alert) &&
+      (cluster.senders.firedAnew(alert, fromMs) ||
+        mayEndByItself(cluster, held.stampMs) ||
+        isEndOpen(cluster, alert, message.attempt.sentMs)),
   );
 }
 
-/** Whether who told it died before gossip can have carried that on, or all who heard of it before it was on a disk. */
-function isLostWithDead(cluster: ClusterWorld, { member, beganMs, acceptedMs }: Accepted): boolean {
-  const diedMs = (life: Life): number => life.toMs ?? Infinity;
-  const lived = cluster.lives.filter((life) => life.fromMs <= beganMs && diedMs(life) >= beganMs);
-  const teller = lived.find((life) => life.member === member);
-  if (teller !== undefined && diedMs(teller) <= acceptedMs + gossipBoundMs(cluster.plan))
-    return true;
-  return lived.every((life) => diedMs(life) <= acceptedMs + MAINTENANCE_MS);
+/** Whether members whose clocks differ may still disagree on whether an alert has ended. */
+function isEndOpen(cluster: ClusterWorld, alert: string, atMs: number): boolean {
+  const spreadMs = clockSpreadMs(cluster);
+  return spreadMs > CLOCK_MARGIN_MS && cluster.senders.hasEnded(alert, atMs - spreadMs - RESEND_MS);
 }
 
-/** The longest time within a span in which all members that lived had settled and heard each other. */
-function longestWholeMs(cluster: ClusterWorld, fromMs: number, toMs: number): number {
-  const broken = cluster.cuts
-    .filter(isAmongMembers)
-    .map((cut) => ({ fromMs: cut.fromMs, toMs: cut.toMs ?? toMs }));
-  for (const { fromMs: beganMs } of cluster.lives) {
-    broken.push({ fromMs: beganMs, toMs: beganMs + settleBoundMs(cluster.plan) });
-  }
-  broken.sort((a, b) => a.fromMs - b.fromMs);
-  let atMs = fromMs;
-  let longest = 0;
-  for (const { fromMs: from, toMs: to } of broken) {
-    if (to < atMs || from > toMs) continue;
-    longest = Math.max(longest, from - atMs);
-    atMs = Math.max(atMs, to);
-  }
-  return Math.max(longest, toMs - atMs);
-}
-
-function isAmongMembers(cut: Cut): boolean {
-  return (
-    cut.from.some((host) => host.startsWith('m')) && cut.to.some((host) => host.startsWith('m'))
+/** Whether servers were cut off from members for so long then that alerts ran out. */
+function mayEndByItself(cluster: ClusterWorld, atMs: number): boolean {
+  const has = (hosts: readonly string[], kind: string): boolean =>
+    hosts.some((host) => host.startsWith(kind));
+  return cluster.cuts.some(
+    ({ from, to, fromMs, toMs }) =>
+      ((has(from, 'server') && has(to, 'm')) || (has(from, 'm') && has(to, 'server'))) &&
+      fromMs <= atMs - (LIFE_MS - RESEND_MS) &&
+      (toMs ?? Infinity) >= atMs - RESEND_MS,
   );
-}
-
-function touches(cut: Cut, a: string, b: string): boolean {
-  const has = (hosts: readonly string[], other: readonly string[]): boolean =>
-    hosts.includes(a) && other.includes(b);
-  return has(cut.from, cut.to) || has(cut.to, cut.from);
 }
 
 /** How far apart the wall clocks were at most, ms. */
@@ -181,4 +155,18 @@ export function shown(cluster: ClusterWorld, message: Accepted): string {
   const { member, group, receiver, firing, resolved, beganMs, acceptedMs } = message;
   const at = (ms: number): number => ms - cluster.startMs;
   return `${member} to r${receiver} of g${group} firing[${firing}] resolved[${resolved}] at ${at(beganMs)}-${at(acceptedMs)} ms`;
+}
+
+function told(cluster: ClusterWorld, attempt: Attempt): string {
+  const { member, group, receiver, firing, resolved } = attempt;
+  return `${member} to r${receiver} of g${group} firing[${firing}] resolved[${resolved}], ${heldText(cluster, attempt)}`;
+}
+
+/** What the sender's log said, for people. */
+function heldText(cluster: ClusterWorld, { member, held, sentMs }: Attempt): string {
+  const said =
+    held === null
+      ? 'nothing'
+      : `firing[${held.firing}] resolved[${held.resolved}] of ${(held.stampMs - cluster.startMs).toFixed(0)} ms by the clock of who told it`;
+  return `sent at ${sentMs - cluster.startMs} ms when the log of ${member} had ${said}`;
 }

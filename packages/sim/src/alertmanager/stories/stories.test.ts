@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SimulatedStage } from './simulated-stage.ts';
 import { tellAll } from './stage.ts';
 import { STORIES } from './stories.ts';
-import { breaches } from './told.ts';
+import { readScript, type Story } from './story.ts';
+import { breaches, type Told } from './told.ts';
 
 /** On the virtual clock nothing is late but by the network's delay. */
 const SLACK_S = 0.06;
@@ -23,6 +24,15 @@ describe.each([1, 3])('on a cluster of %i', (members) => {
     expect(found[index]).toEqual([]);
   });
 
+  it.each(TOGETHER.map(({ name }, index) => ({ name, index })))(
+    'is broken by anything else: $name',
+    ({ index }) => {
+      const story = TOGETHER[index];
+      if (story === undefined) throw new RangeError('a story that is not there');
+      expect(untold(story, stage.told(index))).toEqual([]);
+    },
+  );
+
   it.each(APART)('$name', async (story) => {
     const own = await SimulatedStage.open(members, [story]);
     const [problems] = await own.advance(tellAll(own, [story], { slackS: SLACK_S }));
@@ -30,6 +40,37 @@ describe.each([1, 3])('on a cluster of %i', (members) => {
     await own.close();
   });
 });
+
+/** Changes of what a story was told after which it still counts as told; none should. */
+function untold(story: Story, told: readonly Told[]): string[] {
+  const { messages } = readScript(story);
+  const passed: string[] = [];
+  const tried = (what: string, changed: readonly Told[]): void => {
+    if (breaches(story, changed, SLACK_S).length === 0) passed.push(what);
+  };
+  for (const hook of Object.keys(story.hooks)) {
+    const wanted = messages.filter((message) => message.hook === hook);
+    const ofHook = told.filter((message) => message.hook === hook);
+    for (const [index, message] of ofHook.slice(0, wanted.length).entries()) {
+      const lateS = (wanted[index]?.toS ?? 0) + 2 * SLACK_S;
+      const others = told.filter((other) => other !== message);
+      const what = `${message.hook} at ${message.atS}`;
+      const [first] = message.alerts;
+      // A repetition takes the place of the last one that is missing.
+      if (ofHook.length === wanted.length) tried(`${what} is missing`, others);
+      tried(`${what} comes twice`, [...told, { ...message, atS: message.atS + 0.01 }]);
+      tried(`${what} comes late`, [...others, { ...message, atS: lateS }]);
+      if (first === undefined) continue;
+      const rest = message.alerts.slice(1);
+      const ended = { ...first, to: first.to === null ? message.atS : null };
+      const other = { ...first, labels: { ...first.labels, alertname: 'other' } };
+      for (const alerts of [rest, [ended, ...rest], [other, ...rest], [...message.alerts, other]]) {
+        tried(`${what} says ${JSON.stringify(alerts)}`, [...others, { ...message, alerts }]);
+      }
+    }
+  }
+  return passed;
+}
 
 describe('a story', () => {
   const story = {

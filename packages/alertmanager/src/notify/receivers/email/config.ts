@@ -57,6 +57,11 @@ type Read = Decoded<typeof own>;
 /** Mail has no http_config. */
 export type EmailConfig = Omit<IntegrationSettings<'email', EmailSettings>, 'http'> & {
   readonly http: null;
+  /**
+   * The block's own secret is sent. Upstream fills in the file of the global block beside it, shows both, and sends what is
+   * in the file.
+   */
+  readonly hasOwnSecret: boolean;
 };
 export type EmailSettings = Omit<Read, 'require_tls'> & { readonly require_tls: boolean };
 
@@ -84,19 +89,19 @@ export const emailConfig =
       require_tls: read.require_tls ?? global.smtp_require_tls,
       force_implicit_tls: read.force_implicit_tls ?? global.smtp_force_implicit_tls,
     };
-    return { kind: 'email', sendResolved: send_resolved, http: null, settings };
+    const hasOwnSecret = isGiven(read.auth_secret);
+    return { kind: 'email', sendResolved: send_resolved, http: null, settings, hasOwnSecret };
   };
 
 function credentials(read: Read, global: GlobalConfig) {
   const hasPassword = isGiven(read.auth_password) || read.auth_password_file !== '';
-  const hasSecret = isGiven(read.auth_secret) || read.auth_secret_file !== '';
   return {
     auth_username: read.auth_username === '' ? global.smtp_auth_username : read.auth_username,
     auth_identity: read.auth_identity === '' ? global.smtp_auth_identity : read.auth_identity,
     auth_password: hasPassword ? read.auth_password : global.smtp_auth_password,
     auth_password_file: hasPassword ? read.auth_password_file : global.smtp_auth_password_file,
-    auth_secret: hasSecret ? read.auth_secret : global.smtp_auth_secret,
-    auth_secret_file: hasSecret ? read.auth_secret_file : global.smtp_auth_secret_file,
+    auth_secret: isGiven(read.auth_secret) ? read.auth_secret : global.smtp_auth_secret,
+    auth_secret_file: read.auth_secret_file || global.smtp_auth_secret_file,
   };
 }
 

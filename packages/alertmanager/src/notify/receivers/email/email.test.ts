@@ -26,8 +26,13 @@ const DEFAULTS = {
   headers: '{Subject: S}',
 };
 
+type WorldOptions = SmtpDoubleOptions & {
+  /** Of the global block, beside what all have. */
+  readonly global?: string;
+};
+
 /** `block` adds to the defaults, or replaces them. */
-async function world(block: string, options: SmtpDoubleOptions = {}) {
+async function world(block: string, { global = '', ...options }: WorldOptions = {}) {
   const kept = Object.entries(DEFAULTS)
     .filter(([name]) => !block.includes(`, ${name}: `))
     .map(([name, value]) => `${name}: ${value}`);
@@ -37,7 +42,7 @@ async function world(block: string, options: SmtpDoubleOptions = {}) {
   const port = await double.start(net);
   const config = readConfig(
     `
-global: {smtp_smarthost: '127.0.0.1:${port}', smtp_from: 'am@example.org', smtp_require_tls: false}
+global: {smtp_smarthost: '127.0.0.1:${port}', smtp_from: 'am@example.org', smtp_require_tls: false, ${global}}
 route: {receiver: r}
 receivers: [{name: r, email_configs: [{${written}}]}]
 `,
@@ -144,6 +149,21 @@ describe('a mail', () => {
     const digest = createHmac('md5', 'hidden-secret').update('<42@double>').digest('hex');
     expect(cram.double.commands).toContain(encode(`u ${digest}`));
     expect(login.double.mails).toHaveLength(1);
+  });
+
+  it("authenticates with the block's own secret beside a file of the global block, which is shown", async () => {
+    const encode = (text: string): string => Buffer.from(text).toString('base64');
+    const { double, send } = await world(', auth_username: u, auth_secret: hidden-secret', {
+      global: 'smtp_auth_secret_file: /nowhere',
+      extensions: ['AUTH CRAM-MD5'],
+      answers: {
+        'AUTH CRAM-MD5': `334 ${encode('<42@double>')}`,
+        [encode('u ').slice(0, 2)]: '235 ok',
+      },
+    });
+    await send();
+    const digest = createHmac('md5', 'hidden-secret').update('<42@double>').digest('hex');
+    expect(double.commands).toContain(encode(`u ${digest}`));
   });
 
   it.each([

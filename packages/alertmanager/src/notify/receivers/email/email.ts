@@ -75,7 +75,10 @@ export function email(config: EmailConfig, options: BuildOptions): Integration {
       username: settings.auth_username,
       identity: settings.auth_identity,
       password: () => secretOf(env.files, settings.auth_password, settings.auth_password_file),
-      secret: () => secretOf(env.files, settings.auth_secret, settings.auth_secret_file),
+      secret: () => {
+        const file = config.hasOwnSecret ? '' : settings.auth_secret_file;
+        return secretOf(env.files, settings.auth_secret, file);
+      },
     });
   }
 

@@ -1,5 +1,4 @@
 import {
-  boolean,
   type Decoded,
   type Decoder,
   list,
@@ -11,20 +10,8 @@ import {
 import { DEFAULT_HTTP_CONFIG } from '@pollux/http';
 import type { GlobalConfig } from '../../../config/global-config.ts';
 import { flag, type IntegrationSettings, isGiven, sharedFields, text } from '../fields.ts';
+import { wholeMessageField } from '../message-field.ts';
 import { checkWebhookUrl, webhookUrlFields } from '../webhook-url.ts';
-
-const fieldFields = object({
-  title: text(),
-  value: text(),
-  short: optional(nullable(boolean), null),
-});
-
-const field: Decoder<ReturnType<typeof fieldFields>> = (node, path, context) => {
-  const read = fieldFields(node, path, context);
-  if (read.title === '') refuse(node, path, 'missing title in Mattermost field configuration');
-  if (read.value === '') refuse(node, path, 'missing value in Mattermost field configuration');
-  return read;
-};
 
 /** What a message's only attachment and each of a list of attachments have in common. */
 const attachmentFields = {
@@ -37,7 +24,7 @@ const attachmentFields = {
   author_icon: text(),
   title: text(),
   title_link: text(),
-  fields: optional(list(field), []),
+  fields: optional(list(wholeMessageField('Mattermost')), []),
   thumb_url: text(),
   footer: text(),
   footer_icon: text(),

@@ -1,8 +1,8 @@
 import type { Log } from '@pollux/telemetry';
+import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
 import type { BuildOptions } from '../build-options.ts';
-import { goJson, withoutEmpty } from '../go-json.ts';
 import { checkedUrl, checkStatus, ReceiverHttp, secretOf } from '../receiver-http.ts';
 import { Rendering } from '../rendering.ts';
 import { truncateInRunes } from '../truncate.ts';

@@ -1,7 +1,7 @@
+import { goJson } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
 import type { BuildOptions } from '../build-options.ts';
-import { goJson } from '../go-json.ts';
 import { checkedUrl, checkStatus, ReceiverHttp, secretOf } from '../receiver-http.ts';
 import { Rendering } from '../rendering.ts';
 import type { Msteamsv2Config } from './config.ts';

@@ -1,8 +1,8 @@
+import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
 import type { BuildOptions } from '../build-options.ts';
 import { isGiven } from '../fields.ts';
-import { goJson, withoutEmpty } from '../go-json.ts';
 import { groupHash } from '../group-hash.ts';
 import { checkStatus, ReceiverHttp, readSecretFile } from '../receiver-http.ts';
 import { Rendering } from '../rendering.ts';

@@ -33,7 +33,7 @@ export type RobotProtocol = {
 
 type SenderOptions = Pick<
   BuildOptions,
-  'env' | 'registry' | 'robots' | 'resolvePath' | 'userAgent'
+  'env' | 'registry' | 'robots' | 'resolvePath' | 'userAgent' | 'variables'
 >;
 
 /** Sends messages by that of several robots of a receiver which is free soonest. */

@@ -1,13 +1,4 @@
-import {
-  boolean,
-  type Decoded,
-  type Decoder,
-  list,
-  nullable,
-  object,
-  optional,
-  refuse,
-} from '@pollux/config';
+import { type Decoded, type Decoder, list, object, optional, refuse } from '@pollux/config';
 import { DEFAULT_HTTP_CONFIG } from '@pollux/http';
 import type { GlobalConfig } from '../../../config/global-config.ts';
 import {
@@ -20,9 +11,9 @@ import {
   sharedFields,
   text,
 } from '../fields.ts';
+import { messageField } from '../message-field.ts';
 
-/** Keys of these two blocks are those that upstream's decoder makes of its field names. */
-const field = object({ title: text(), value: text(), short: optional(nullable(boolean), null) });
+/** Keys are those that upstream's decoder makes of its field names. */
 const action = object({
   type: text(),
   text: text(),
@@ -46,7 +37,7 @@ const own = {
   title: text('{{ template "rocketchat.default.title" . }}'),
   title_link: text('{{ template "rocketchat.default.titlelink" . }}'),
   text: text('{{ template "rocketchat.default.text" . }}'),
-  fields: optional(list(field), []),
+  fields: optional(list(messageField), []),
   short_fields: flag(),
   emoji: text('{{ template "rocketchat.default.emoji" . }}'),
   icon_url: text('{{ template "rocketchat.default.iconurl" . }}'),

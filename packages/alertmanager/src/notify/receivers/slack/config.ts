@@ -1,5 +1,4 @@
 import {
-  boolean,
   type ConfigNode,
   type Decoded,
   type Decoder,
@@ -24,22 +23,10 @@ import {
   sharedFields,
   text,
 } from '../fields.ts';
+import { wholeMessageField } from '../message-field.ts';
 
 /** The only address whose messages can be changed afterwards. */
 export const POST_MESSAGE_URL = 'https://slack.com/api/chat.postMessage';
-
-const fieldFields = object({
-  title: text(),
-  value: text(),
-  short: optional(nullable(boolean), null),
-});
-
-const field: Decoder<ReturnType<typeof fieldFields>> = (node, path, context) => {
-  const read = fieldFields(node, path, context);
-  if (read.title === '') refuse(node, path, 'missing title in Slack field configuration');
-  if (read.value === '') refuse(node, path, 'missing value in Slack field configuration');
-  return read;
-};
 
 const confirmFields = object({
   text: text(),
@@ -88,7 +75,7 @@ const own = {
   pretext: text('{{ template "slack.default.pretext" . }}'),
   text: text('{{ template "slack.default.text" . }}'),
   message_text: text(),
-  fields: optional(list(field), []),
+  fields: optional(list(wholeMessageField('Slack')), []),
   short_fields: flag(),
   footer: text('{{ template "slack.default.footer" . }}'),
   fallback: text('{{ template "slack.default.fallback" . }}'),

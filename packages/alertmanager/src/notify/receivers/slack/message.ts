@@ -1,4 +1,4 @@
-import { withoutEmpty } from '../go-json.ts';
+import { withoutEmpty } from '../../../wire/go-json.ts';
 import type { Rendering } from '../rendering.ts';
 import type { SlackConfig } from './config.ts';
 

@@ -1,11 +1,11 @@
 import { Secret } from '@pollux/config';
 import type { HttpConfig } from '@pollux/http';
 import { DeliveryError } from '../../../errors.ts';
+import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration, ReceiverMemory } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
 import type { BuildOptions } from '../build-options.ts';
 import { isGiven } from '../fields.ts';
-import { goJson, withoutEmpty } from '../go-json.ts';
 import {
   checkedUrl,
   checkStatus,

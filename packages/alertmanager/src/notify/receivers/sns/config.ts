@@ -19,6 +19,8 @@ const sigv4Fields = {
   role_arn: text(),
   external_id: text(),
   use_fips_sts_endpoint: flag(),
+  // Of other users of this block; here the service is known.
+  service_name: text(),
 } as const;
 
 export type Sigv4Config = Decoded<typeof sigv4Fields>;
@@ -32,12 +34,8 @@ const sigv4: Decoder<Sigv4Config> = (node, path, context) => {
       'must provide a AWS SigV4 Access key and Secret Key if credentials are specified in the SigV4 config',
     );
   }
-  if (read.profile !== '') {
-    refuse(
-      node,
-      path,
-      'profile is not supported; give access_key and secret_key, or the environment variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
-    );
+  if (read.external_id !== '' && read.role_arn === '') {
+    refuse(node, path, 'external_id can only be used with role_arn');
   }
   return read;
 };

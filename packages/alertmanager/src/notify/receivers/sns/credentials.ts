@@ -1,30 +1,41 @@
-import { randomHex } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 import type { BuildOptions } from '../build-options.ts';
 import type { ReceiverHttp } from '../receiver-http.ts';
 import type { Sigv4Config } from './config.ts';
-import { type AwsCredentials, signedHeaders } from './signature.ts';
+import { type CredentialSource, credentialSource } from './credential-source.ts';
+import { MachineCredentials } from './machine-credentials.ts';
+import { type BorrowedCredentials, SecurityTokenService } from './security-token-service.ts';
+import { SharedFiles } from './shared-files.ts';
+import type { AwsCredentials } from './signature.ts';
 
-const FORM = 'application/x-www-form-urlencoded';
-/** A role's credentials are renewed this long before they end. */
+/** Borrowed credentials are renewed this long before they end. */
 const EARLY_MS = 5 * 60_000;
 
-/** Keys of the configuration or of the environment; a role's, where one is named, borrowed with them from STS. */
+/** Region, addresses and credentials of one receiver. Files are looked at for each message. */
 export class AwsKeys {
   readonly #config: Sigv4Config;
   readonly #options: BuildOptions;
-  readonly #http: ReceiverHttp;
-  #borrowed: { readonly credentials: AwsCredentials; readonly untilMs: number } | null = null;
+  readonly #files: SharedFiles;
+  readonly #sts: SecurityTokenService;
+  readonly #machine: MachineCredentials;
+  /** By the source, as JSON without what the source itself was given. */
+  readonly #borrowed = new Map<string, BorrowedCredentials>();
 
   constructor(config: Sigv4Config, options: BuildOptions, http: ReceiverHttp) {
     this.#config = config;
     this.#options = options;
-    this.#http = http;
+    this.#files = new SharedFiles(options.env.files, options.variables);
+    this.#sts = new SecurityTokenService(options, http);
+    this.#machine = new MachineCredentials(options);
   }
 
   region(): string {
     const { variables } = this.#options;
-    const region = this.#config.region || variables.AWS_REGION || variables.AWS_DEFAULT_REGION;
+    const region =
+      this.#config.region ||
+      variables.AWS_REGION ||
+      variables.AWS_DEFAULT_REGION ||
+      this.#ofProfile('region');
     if (region) return region;
     throw new DeliveryError(
       'region not configured in sns.sigv4.region or in default credentials chain',
@@ -32,94 +43,83 @@ export class AwsKeys {
     );
   }
 
-  async get(signal: AbortSignal): Promise<AwsCredentials> {
-    const own = this.#own();
-    if (this.#config.role_arn === '') return own;
-    const nowMs = this.#options.env.clock.now();
-    if (this.#borrowed === null || nowMs > this.#borrowed.untilMs - EARLY_MS) {
-      this.#borrowed = await this.#assumeRole(own, signal);
-    }
-    return this.#borrowed.credentials;
-  }
-
-  #own(): AwsCredentials {
-    const { access_key: accessKey, secret_key: secretKey } = this.#config;
-    if (accessKey !== '') return { accessKey, secretKey: secretKey.reveal(), sessionToken: '' };
-    const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = this.#options.variables;
-    if (id && secret) {
-      const sessionToken = this.#options.variables.AWS_SESSION_TOKEN ?? '';
-      return { accessKey: id, secretKey: secret, sessionToken };
-    }
-    throw new DeliveryError(
-      'no AWS credentials: give sigv4.access_key and secret_key, or the environment variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
-      { retry: true },
+  /** Where a service is asked: as environment or profile say, else where AWS has it. */
+  endpoint(service: 'sns' | 'sts'): string {
+    const { variables } = this.#options;
+    const region = this.region();
+    const fips = service === 'sts' && this.#config.use_fips_sts_endpoint ? '-fips' : '';
+    const usual = `https://${service}${fips}.${region}.${awsDomain(region)}/`;
+    if (variables.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS?.toLowerCase() === 'true') return usual;
+    return (
+      variables[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] ||
+      variables.AWS_ENDPOINT_URL ||
+      this.#ofProfile('endpoint_url') ||
+      usual
     );
   }
 
-  async #assumeRole(
-    credentials: AwsCredentials,
+  get(signal: AbortSignal): Promise<AwsCredentials> {
+    const source = credentialSource(this.#config, this.#options.variables, this.#files);
+    return this.#resolve(source, signal);
+  }
+
+  async #resolve(source: CredentialSource, signal: AbortSignal): Promise<AwsCredentials> {
+    if (source.kind === 'keys') return source.credentials;
+    const key = cacheKey(source);
+    const known = this.#borrowed.get(key);
+    const nowMs = this.#options.env.clock.now();
+    if (known !== undefined && nowMs < known.untilMs - EARLY_MS) return known.credentials;
+    const borrowed = await this.#borrow(source, signal);
+    // One chain of sources is in use; another one means that the files were changed.
+    if (known === undefined && this.#borrowed.size > 16) this.#borrowed.clear();
+    this.#borrowed.set(key, borrowed);
+    return borrowed.credentials;
+  }
+
+  async #borrow(
+    source: Exclude<CredentialSource, { kind: 'keys' }>,
     signal: AbortSignal,
-  ): Promise<{ credentials: AwsCredentials; untilMs: number }> {
-    const { role_arn: role, external_id: external } = this.#config;
-    const { env } = this.#options;
-    const region = this.region();
-    const prefix = this.#config.use_fips_sts_endpoint ? 'sts-fips' : 'sts';
-    const url = `https://${prefix}.${region}.${awsDomain(region)}/`;
-    const body = new URLSearchParams({
-      Action: 'AssumeRole',
-      Version: '2011-06-15',
-      RoleArn: role,
-      RoleSessionName: `pollux-${randomHex(env.random, 8)}`,
-      ...(external === '' ? {} : { ExternalId: external }),
-    }).toString();
-    const nowMs = env.clock.now();
-    const secrets = [credentials.secretKey];
-    const headers = signedHeaders({
-      url,
-      body,
-      contentType: FORM,
-      region,
-      service: 'sts',
-      nowMs,
-      credentials,
-    });
-    const answer = await this.#http.send({ url, headers, body, signal, secrets });
-    const accessKey = xmlText(answer.text, 'AccessKeyId');
-    const untilMs = Date.parse(xmlText(answer.text, 'Expiration'));
-    if (answer.status !== 200 || accessKey === '' || Number.isNaN(untilMs)) {
-      const message = answer.mask(xmlText(answer.text, 'Message')).slice(0, 500);
-      throw new DeliveryError(`assuming the role failed (status ${answer.status}): ${message}`, {
-        retry: answer.status >= 500,
-      });
+  ): Promise<BorrowedCredentials> {
+    switch (source.kind) {
+      case 'role': {
+        const credentials = await this.#resolve(source.source, signal);
+        return this.#sts.assumeRole(source.role, credentials, this.#stsEndpoint(), signal);
+      }
+      case 'web-identity': {
+        const { role, tokenFile } = source;
+        return this.#sts.assumeRoleWithWebIdentity(role, tokenFile, this.#stsEndpoint(), signal);
+      }
+      case 'container':
+        return this.#machine.ofContainer(signal);
+      case 'instance':
+        return this.#machine.ofInstance(signal);
     }
-    return {
-      untilMs,
-      credentials: {
-        accessKey,
-        secretKey: xmlText(answer.text, 'SecretAccessKey'),
-        sessionToken: xmlText(answer.text, 'SessionToken'),
-      },
-    };
+  }
+
+  #stsEndpoint() {
+    return { url: new URL(this.endpoint('sts')).toString(), region: this.region() };
+  }
+
+  #ofProfile(name: string): string {
+    const profile = this.#config.profile || this.#files.usualProfile;
+    return this.#files.profile(profile)?.get(name) ?? '';
   }
 }
 
-export function awsDomain(region: string): string {
-  return region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+/** Roles keep their credentials while the keys that they were borrowed with are replaced, as long as the account is the same. */
+function cacheKey(source: CredentialSource): string {
+  switch (source.kind) {
+    case 'keys':
+      return source.credentials.accessKey;
+    case 'role':
+      return JSON.stringify([source.role, cacheKey(source.source)]);
+    case 'web-identity':
+      return JSON.stringify([source.role, source.tokenFile]);
+    default:
+      return source.kind;
+  }
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&amp;': '&',
-  '&lt;': '<',
-  '&gt;': '>',
-  '&quot;': '"',
-  '&apos;': "'",
-};
-
-/** The text of the first element of a name: all that is read of the service's XML. */
-export function xmlText(xml: string, name: string): string {
-  const start = xml.indexOf(`<${name}>`);
-  if (start < 0) return '';
-  const end = xml.indexOf(`</${name}>`, start);
-  const inner = end < 0 ? '' : xml.slice(start + name.length + 2, end);
-  return inner.replace(/&(?:amp|lt|gt|quot|apos);/g, (entity) => ENTITIES[entity] ?? entity);
+function awsDomain(region: string): string {
+  return region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
 }

@@ -35,7 +35,7 @@ export function signedHeaders(request: SignedRequest): Record<string, string> {
   const names = Object.keys(headers).sort();
   const canonical = [
     'POST',
-    url.pathname,
+    canonicalPath(url.pathname),
     '',
     ...names.map((name) => `${name}:${headers[name]}`),
     '',
@@ -54,6 +54,16 @@ export function signedHeaders(request: SignedRequest): Record<string, string> {
     ...sent,
     authorization: `AWS4-HMAC-SHA256 Credential=${credentials.accessKey}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`,
   };
+}
+
+/** Encoded once more than the address has it: only S3 takes paths as they are. */
+function canonicalPath(pathname: string): string {
+  const encode = (part: string): string =>
+    encodeURIComponent(part).replace(
+      /[!'()*]/g,
+      (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
+    );
+  return pathname.split('/').map(encode).join('/');
 }
 
 function sha256(text: string): string {

@@ -6,7 +6,8 @@ import { groupHash } from '../group-hash.ts';
 import { checkedUrl, checkStatus, ReceiverHttp } from '../receiver-http.ts';
 import { Rendering } from '../rendering.ts';
 import type { SnsConfig } from './config.ts';
-import { AwsKeys, awsDomain, xmlText } from './credentials.ts';
+import { AwsKeys } from './credentials.ts';
+import { xmlText } from './security-token-service.ts';
 import { signedHeaders } from './signature.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
@@ -23,9 +24,7 @@ export function sns(config: SnsConfig, options: BuildOptions): Integration {
     const { text } = new Rendering(options.templates, notification);
     const region = keys.region();
     const written = text(settings.api_url);
-    const url = new URL(
-      written === '' ? `https://sns.${region}.${awsDomain(region)}/` : checkedUrl(written),
-    );
+    const url = new URL(checkedUrl(written === '' ? keys.endpoint('sns') : written));
     url.search = '';
     const body = publishForm(notification, text).toString();
     const credentials = await keys.get(signal);

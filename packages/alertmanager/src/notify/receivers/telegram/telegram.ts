@@ -1,8 +1,8 @@
 import { DeliveryError } from '../../../errors.ts';
+import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
 import type { BuildOptions } from '../build-options.ts';
-import { goJson, withoutEmpty } from '../go-json.ts';
 import {
   jsonObject,
   ReceiverHttp,

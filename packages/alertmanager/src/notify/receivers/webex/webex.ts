@@ -1,7 +1,7 @@
+import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
 import type { BuildOptions } from '../build-options.ts';
-import { goJson, withoutEmpty } from '../go-json.ts';
 import { checkStatus, ReceiverHttp } from '../receiver-http.ts';
 import { Rendering } from '../rendering.ts';
 import { truncateInBytes } from '../truncate.ts';

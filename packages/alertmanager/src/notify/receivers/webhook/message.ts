@@ -1,6 +1,6 @@
 import { rfc3339Nano, ZERO_TIME_MS } from '../../../template/go-time.ts';
+import { goJson } from '../../../wire/go-json.ts';
 import type { Notification, NotifiedAlert } from '../../notification.ts';
-import { goJson } from '../go-json.ts';
 
 /** The webhook message. `truncated` alerts were left out. */
 export function webhookMessage(

@@ -71,7 +71,7 @@ receivers: [{name: web.hook, webhook_configs: [${webhook}]}]
 
   it('sends a payload of its own with every string expanded', async () => {
     const world = start(
-      "{url: 'http://hook/', payload: {text: '{{ .CommonLabels.alertname }} on {{ .RouteLabels.team }}', n: 3, deep: [{s: '{{ len .Alerts }}'}]}}",
+      "{url: 'http://hook/', payload: {text: '{{ .CommonLabels.alertname }} on {{ .RouteLabels.team }}', n: 3, deep: [{s: '{{ len .Alerts }}'}], none: '{{ .CommonLabels.x }}', comment: ' # c', map: '{}'}}",
       ", labels: {team: 'db-{{ .Status }}'}",
     );
     await world.fire({ labels: { alertname: 'A' }, endsIn: 600 });
@@ -81,6 +81,9 @@ receivers: [{name: web.hook, webhook_configs: [${webhook}]}]
       n: 3,
       // What renders as a number is one, as upstream's DeepCopyWithTemplate has it.
       deep: [{ s: 1 }],
+      none: null,
+      comment: null,
+      map: {},
     });
   });
 

@@ -1,8 +1,8 @@
 import { DeliveryError } from '../../../errors.ts';
+import { goJson } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
 import { type Notification, withAlerts } from '../../notification.ts';
 import type { BuildOptions } from '../build-options.ts';
-import { goJson } from '../go-json.ts';
 import { checkedUrl, checkStatus, ReceiverHttp, secretOf } from '../receiver-http.ts';
 import { Rendering } from '../rendering.ts';
 import type { WebhookConfig } from './config.ts';

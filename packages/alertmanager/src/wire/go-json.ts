@@ -8,8 +8,12 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 /** JSON as Go's encoder writes it: safe inside HTML, with a line end. */
 export function goJson(value: unknown): string {
-  const text = JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (char) => ESCAPES[char] ?? char);
-  return `${text}\n`;
+  return `${goJsonText(value)}\n`;
+}
+
+/** The same without the line end. */
+export function goJsonText(value: unknown): string {
+  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (char) => ESCAPES[char] ?? char);
 }
 
 /** Go's `omitempty`: without the fields that are empty texts, lists and maps, zero, false or null. */

@@ -1,0 +1,111 @@
+import type {
+  AlertDiscovery,
+  RuleDiscovery,
+  TargetDiscovery,
+  WireExemplarSeries,
+  WireLabels,
+  WireMetadata,
+} from '@pollux/api-types';
+import { mergeExemplars, mergeSeries, mergeTexts } from './merge-names.ts';
+import { mergeAlerts, mergeMetadata, mergeRows, mergeRules, mergeTargets } from './merge-state.ts';
+
+export type MergeContext = {
+  readonly form: URLSearchParams;
+  readonly replicaLabels: readonly string[];
+};
+
+/** How the answers of several replicas at one path become one. */
+export type MergedPath = {
+  readonly path: string;
+  readonly methods: readonly string[];
+  /** Where the selectors are that the answer depends on; null for what replicas know of the present only. */
+  readonly selectors: 'match[]' | 'query' | null;
+  /** `data` of the members' answers, which have the form that the path has. */
+  readonly merge: (answers: readonly unknown[], context: MergeContext) => unknown;
+};
+
+const BOTH = ['GET', 'HEAD', 'POST'];
+const GET = ['GET', 'HEAD'];
+
+export const MERGED_PATHS: readonly MergedPath[] = [
+  {
+    path: '/api/v1/labels',
+    methods: BOTH,
+    selectors: 'match[]',
+    merge: (answers, { replicaLabels }) =>
+      mergeTexts(answers as string[][]).filter((name) => !replicaLabels.includes(name)),
+  },
+  {
+    path: '/api/v1/label/:name/values',
+    methods: GET,
+    selectors: 'match[]',
+    merge: (answers) => mergeTexts(answers as string[][]),
+  },
+  {
+    path: '/api/v1/series',
+    methods: BOTH,
+    selectors: 'match[]',
+    merge: (answers, { replicaLabels }) => mergeSeries(answers as WireLabels[][], replicaLabels),
+  },
+  {
+    path: '/api/v1/query_exemplars',
+    methods: BOTH,
+    selectors: 'query',
+    merge: (answers, { replicaLabels }) =>
+      mergeExemplars(answers as WireExemplarSeries[][], replicaLabels),
+  },
+  {
+    path: '/api/v1/metadata',
+    methods: GET,
+    selectors: null,
+    merge: (answers, { form }) =>
+      mergeMetadata(answers as WireMetadata[], {
+        names: numberOf(form, 'limit'),
+        perName: numberOf(form, 'limit_per_metric'),
+      }),
+  },
+  {
+    path: '/api/v1/targets/metadata',
+    methods: GET,
+    selectors: null,
+    merge: (answers, { form }) => {
+      const rows = mergeRows(answers as unknown[][]);
+      const limit = numberOf(form, 'limit');
+      return limit > 0 ? rows.slice(0, limit) : rows;
+    },
+  },
+  {
+    path: '/api/v1/targets',
+    methods: GET,
+    selectors: null,
+    merge: (answers) => mergeTargets(answers as TargetDiscovery[]),
+  },
+  {
+    path: '/api/v1/rules',
+    methods: GET,
+    selectors: null,
+    merge: (answers) => mergeRules(answers as RuleDiscovery[]),
+  },
+  {
+    path: '/api/v1/alerts',
+    methods: GET,
+    selectors: null,
+    merge: (answers) => mergeAlerts(answers as AlertDiscovery[]),
+  },
+];
+
+/** 0 for none. */
+function numberOf(form: URLSearchParams, name: string): number {
+  const value = Number(form.get(name) ?? 0);
+  return Number.isSafeInteger(value) && value > 0 ? value : 0;
+}
+
+/** Rows up to the request's `limit`, as each member has cut its own. */
+export function cutRows(
+  data: unknown,
+  form: URLSearchParams,
+): { readonly data: unknown; readonly isCut: boolean } {
+  const limit = numberOf(form, 'limit');
+  if (limit === 0 || !Array.isArray(data) || data.length <= limit) return { data, isCut: false };
+  return { data: data.slice(0, limit), isCut: true };
+}

@@ -1,0 +1,216 @@
+import type { Attempt } from './attempts.ts';
+import { ALWAYS_REACHED, type ClusterPlan } from './cluster-plan.ts';
+import type { ClusterWorld, Cut, Life } from './cluster-world.ts';
+import { gossipRoundsMs, MIN_FLUSH_MS, repairBoundMs, settleBoundMs } from './promises.ts';
+import type { Accepted } from './receiver-double.ts';
+
+/**
+ * Why the log of a message's sender lacked what was told before, by the record of the run:
+ * `owed`        the sender's own earlier attempt had failed: the outbox tells what is left of it
+ * `died`        who told it died before it knew that it was accepted, or before the others could have heard or stored it
+ * `unheard`     the answer to who told it was cut off or came too late for it to know, also as the time of its flush was over
+ * `under way`   it was told within the time that the news take: their timers are apart, as one began later, or one tries again
+ * `overwritten` two told at once, and the log keeps the one whose clock is ahead; what only the other told is missing in it
+ * `expired`     a wall clock was past the life of the entry
+ * `cut`         members did not all hear each other from then on for as long as it takes to repair that
+ * `lost`        the datagram to the sender was lost that had the news, and no exchange of whole states has repaired it yet
+ * `missed`      gossip, which draws its targets by chance in a larger cluster, left the sender out, and nothing has repaired it yet
+ */
+export type Excuse =
+  | 'owed'
+  | 'died'
+  | 'unheard'
+  | 'under way'
+  | 'overwritten'
+  | 'expired'
+  | 'cut'
+  | 'lost'
+  | 'missed';
+
+/** What a member was told is on its disk within this time. */
+const DURABLE_MS = 1_500;
+/** Changes within this time go round together. */
+const JOINED_MS = 100;
+/** Stamps are kept to the nanosecond, times of the world to less. */
+const STAMP_TOLERANCE_MS = 0.01;
+
+/** Null when nothing excuses that the message was sent although it was not called for after the earlier one. */
+export function excuseOf(
+  cluster: ClusterWorld,
+  double: Accepted,
+  earlier: Accepted,
+): Excuse | null {
+  const { plan } = cluster;
+  const sentMs = double.attempt.sentMs;
+  if (hasFailedBefore(cluster, double, earlier)) return 'owed';
+  const { isTaken, endedMs } = earlier.attempt;
+  if (!isTaken || endedMs === null) return excuseOfUnknown(cluster, earlier);
+  if (isLostWithDead(cluster, earlier.attempt)) return 'died';
+  if (isOverwritten(cluster, double, earlier)) return 'overwritten';
+  if (mayHaveExpired(cluster, double.member, { told: earlier, untilMs: sentMs })) return 'expired';
+  // Whoever told it has noted it: nothing below keeps that from its own log.
+  if (double.member === earlier.member) return null;
+  if (sentMs <= endedMs + newsBoundMs(plan)) return 'under way';
+  if (longestWholeMs(cluster, endedMs, sentMs) >= repairBoundMs(plan)) return null;
+  const wasCut = cluster.cuts.some(
+    (cut) =>
+      isAmongMembers(cut) &&
+      cut.fromMs <= sentMs &&
+      (cut.toMs ?? Infinity) >= earlier.beganMs - repairBoundMs(plan),
+  );
+  if (wasCut) return 'cut';
+  if (wasNewsLost(cluster, earlier.attempt, double.member)) return 'lost';
+  return plan.members > ALWAYS_REACHED ? 'missed' : null;
+}
+
+function hasFailedBefore(cluster: ClusterWorld, { attempt }: Accepted, earlier: Accepted): boolean {
+  return cluster.attempts.all.some(
+    (one) =>
+      one.member === attempt.member &&
+      one.group === attempt.group &&
+      one.receiver === attempt.receiver &&
+      one !== earlier.attempt &&
+      !one.isTaken &&
+      one.sentMs >= earlier.attempt.sentMs &&
+      one.sentMs < attempt.sentMs,
+  );
+}
+
+/** Who told it never learned that it was accepted. */
+function excuseOfUnknown(cluster: ClusterWorld, { attempt, acceptedMs }: Accepted): Excuse | null {
+  const { member, sentMs, endedMs } = attempt;
+  const life = lifeAt(cluster, member, sentMs);
+  if (life?.toMs !== undefined && life.toMs !== null && life.toMs <= (endedMs ?? Infinity)) {
+    return 'died';
+  }
+  const isCutOff = cluster.cuts.some(
+    (cut) =>
+      touches(cut, 'sink', member) &&
+      cut.fromMs <= (endedMs ?? Infinity) &&
+      (cut.toMs ?? Infinity) >= sentMs,
+  );
+  if (isCutOff || wasCutShort(cluster, attempt)) return 'unheard';
+  return acceptedMs - sentMs >= cluster.plan.slowAnswerMs ? 'unheard' : null;
+}
+
+/** Whether the time of the flush was over, which tried in vain from its turn on, while the receiver took what it sent last. */
+function wasCutShort({ attempts, plan }: ClusterWorld, attempt: Attempt): boolean {
+  const flushMs = Math.max(plan.groupIntervalMs, MIN_FLUSH_MS);
+  const beganMs = (attempt.endedMs ?? Infinity) - flushMs + 1;
+  return attempts.all.some(
+    (one) =>
+      one.member === attempt.member &&
+      one.group === attempt.group &&
+      one.receiver === attempt.receiver &&
+      !one.isTaken &&
+      one.sentMs <= beganMs,
+  );
+}
+
+/** Whether who told it died before gossip can have carried that on, or all who heard of it before it was on a disk. */
+export function isLostWithDead(cluster: ClusterWorld, attempt: Attempt): boolean {
+  const { member, sentMs, endedMs } = attempt;
+  const notedMs = endedMs ?? Infinity;
+  const diedMs = (life: Life): number => life.toMs ?? Infinity;
+  const teller = lifeAt(cluster, member, sentMs);
+  const { plan } = cluster;
+  if (teller !== undefined && diedMs(teller) <= notedMs + gossipRoundsMs(plan)) return true;
+  return cluster.lives
+    .filter((life) => life.fromMs <= notedMs && diedMs(life) >= notedMs)
+    .every((life) => diedMs(life) <= notedMs + DURABLE_MS);
+}
+
+/**
+ * Of two entries that neither writer knew of the other's, every log keeps the one with the later stamp. The sender's log has
+ * one that counts as newer than the earlier message's.
+ */
+function isOverwritten(cluster: ClusterWorld, double: Accepted, earlier: Accepted): boolean {
+  const { held } = double.attempt;
+  const { endedWallMs, held: before } = earlier.attempt;
+  if (held === null || endedWallMs === null) return false;
+  if (held.stampMs < endedWallMs - STAMP_TOLERANCE_MS) return false;
+  const { group, receiver } = double;
+  return cluster.attempts.all.some(
+    (other) =>
+      other !== earlier.attempt &&
+      other !== double.attempt &&
+      other.group === group &&
+      other.receiver === receiver &&
+      other.isTaken &&
+      other.endedMs !== null &&
+      other.endedMs <= double.attempt.sentMs &&
+      isStampOf(other.endedWallMs, held.stampMs, before?.stampMs ?? null),
+  );
+}
+
+/** A writer whose clock is behind stamps with the nanosecond after what it knows. */
+function isStampOf(wallMs: number | null, stampMs: number, beforeMs: number | null): boolean {
+  if (wallMs === null) return false;
+  return Math.abs(stampMs - wallMs) < 1 || (beforeMs !== null && Math.abs(stampMs - beforeMs) < 1);
+}
+
+/** Whether the wall clock of a member was past the life of what a message left in the log. */
+export function mayHaveExpired(
+  cluster: ClusterWorld,
+  member: string,
+  { told, untilMs }: { readonly told: Accepted; readonly untilMs: number },
+): boolean {
+  const { endedMs, endedWallMs } = told.attempt;
+  if (endedMs === null || endedWallMs === null) return false;
+  const expiresMs = endedWallMs + 2 * cluster.plan.repeatIntervalMs;
+  return cluster.latestWallMs(member, endedMs, untilMs) >= expiresMs;
+}
+
+/** Within this time news are with every member of a small cluster, which has them first hand, while nothing is lost. */
+function newsBoundMs(plan: ClusterPlan): number {
+  if (plan.members > ALWAYS_REACHED) return gossipRoundsMs(plan);
+  // What does not fit a datagram goes over a stream, which is opened first.
+  return JOINED_MS + 4 * plan.link.maxDelayMs;
+}
+
+/** Whether the network lost a datagram from who told it to the member when the news of it went out. */
+function wasNewsLost({ lost, plan }: ClusterWorld, attempt: Attempt, to: string): boolean {
+  const fromMs = attempt.endedMs ?? Infinity;
+  return lost.some(
+    (one) =>
+      one.to === to &&
+      (one.from === attempt.member || plan.members > ALWAYS_REACHED) &&
+      one.atMs >= fromMs &&
+      one.atMs <= fromMs + newsBoundMs(plan),
+  );
+}
+
+function lifeAt(cluster: ClusterWorld, member: string, atMs: number): Life | undefined {
+  return cluster.lives.findLast((life) => life.member === member && life.fromMs <= atMs);
+}
+
+/** The longest time within a span in which all members that lived had settled and heard each other. */
+function longestWholeMs(cluster: ClusterWorld, fromMs: number, toMs: number): number {
+  const broken = cluster.cuts
+    .filter(isAmongMembers)
+    .map((cut) => ({ fromMs: cut.fromMs, toMs: cut.toMs ?? toMs }));
+  for (const { fromMs: beganMs } of cluster.lives) {
+    broken.push({ fromMs: beganMs, toMs: beganMs + settleBoundMs(cluster.plan) });
+  }
+  broken.sort((a, b) => a.fromMs - b.fromMs);
+  let atMs = fromMs;
+  let longest = 0;
+  for (const { fromMs: from, toMs: to } of broken) {
+    if (to < atMs || from > toMs) continue;
+    longest = Math.max(longest, from - atMs);
+    atMs = Math.max(atMs, to);
+  }
+  return Math.max(longest, toMs - atMs);
+}
+
+function isAmongMembers(cut: Cut): boolean {
+  return (
+    cut.from.some((host) => host.startsWith('m')) && cut.to.some((host) => host.startsWith('m'))
+  );
+}
+
+function touches(cut: Cut, a: string, b: string): boolean {
+  const has = (hosts: readonly string[], other: readonly string[]): boolean =>
+    hosts.includes(a) && other.includes(b);
+  return has(cut.from, cut.to) || has(cut.to, cut.from);
+}
