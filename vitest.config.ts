@@ -26,6 +26,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     testTimeout: 20_000,
+    setupFiles: ['test/property-seed.ts'],
     projects: [
       {
         extends: true,

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { build, checkNode, install, root, run, step } from './prepare.mjs';
 
-const PROGRAMS = ['alertmanager', 'cluster', 'crash', 'disk', 'ledger', 'memory'];
+const PROGRAMS = ['alertmanager', 'cluster', 'crash', 'disk', 'ledger', 'memory', 'properties'];
 const [name = '', ...rest] = process.argv.slice(2);
 if (!PROGRAMS.includes(name)) {
   step(`name what to run: npm run soak -- ${PROGRAMS.join('|')}`);

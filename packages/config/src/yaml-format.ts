@@ -19,6 +19,8 @@ const NO_TEXT = new RegExp(
     .join('|'),
 );
 
+const MERGE = 'tag:yaml.org,2002:merge';
+
 export type YamlFormat = {
   /** Keys whose lists stand in brackets on one line. */
   readonly inlineLists?: readonly string[];
@@ -29,7 +31,11 @@ export type YamlFormat = {
  * Secrets print masked.
  */
 export function formatYaml(value: unknown, { inlineLists = [] }: YamlFormat = {}): string {
-  const document = new Document(JSON.parse(JSON.stringify(value)), { version: '1.1' });
+  const document = new Document(JSON.parse(JSON.stringify(value)), {
+    version: '1.1',
+    // A plain value has no anchors to merge: its key `<<` is a text, and bare it would be read back as a merge.
+    customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || tag.tag !== MERGE),
+  });
   visit(document, {
     Scalar: (_, node) => {
       if (typeof node.value !== 'string') return;

@@ -122,18 +122,25 @@ describe('a YAML file', () => {
     );
   });
 
+  it('writes the key of a merge so that it is read back as a key', () => {
+    expect(formatYaml({ a: { '<<': [] }, '<<': { b: 1 } })).toBe('a:\n  "<<": []\n"<<":\n  b: 1\n');
+    expect(value(formatYaml({ '<<': { b: '<<' } }))).toEqual({ '<<': { b: '<<' } });
+  });
+
   it('reads back what it writes', () => {
-    const leaf = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null));
+    const word = fc.constantFrom('<<', '=', '~', 'on', '1', '0x1', '1:30', '---', '...', '!!int 1');
+    const key = fc.oneof({ weight: 4, arbitrary: fc.string({ minLength: 1 }) }, word);
+    const leaf = fc.oneof(fc.string(), word, fc.integer(), fc.boolean(), fc.constant(null));
     const tree = fc.letrec((tie) => ({
       node: fc.oneof(
         { depthSize: 'small' },
         leaf,
         fc.array(tie('node'), { maxLength: 3 }),
-        fc.dictionary(fc.string({ minLength: 1 }), tie('node'), { maxKeys: 3 }),
+        fc.dictionary(key, tie('node'), { maxKeys: 3 }),
       ),
     })).node;
     fc.assert(
-      fc.property(fc.dictionary(fc.string({ minLength: 1 }), tree, { maxKeys: 3 }), (given) => {
+      fc.property(fc.dictionary(key, tree, { maxKeys: 3 }), (given) => {
         const text = formatYaml(given);
         if (/[^\P{Cc}\t\n\r\x85]/u.test(text)) return;
         expect(value(text)).toEqual(JSON.parse(JSON.stringify(given)));
