@@ -20,6 +20,7 @@ export {
   METRIC_NAME,
   quoteText,
 } from './labels/labels.ts';
+export { xxh64 } from './labels/xxh64.ts';
 export { Matcher, type MatchOperator, matchesAll } from './matcher.ts';
 export { formatFloat, formatFloatExponent, parseFloatText } from './number-format.ts';
 export { compileRe2, Pattern, PatternError } from './pattern.ts';

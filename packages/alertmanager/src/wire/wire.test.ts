@@ -3,7 +3,7 @@ import { DecodeError, SeededRandom, VirtualClock } from '@pollux/base';
 import { fingerprint, Labels } from '@pollux/model';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { alertHash, xxh64 } from '../alert/hash.ts';
+import { alertHash } from '../alert/hash.ts';
 import { NotifyEvents } from '../events/notify-events.ts';
 import { decodeLog, encodeLog, logRecord } from '../nflog/codec.ts';
 import { NotificationLog } from '../nflog/notification-log.ts';
@@ -34,14 +34,6 @@ describe('hashes of alerts', () => {
     const labels = Labels.from({ alertname: 'T1', x: '1' });
     expect(alertHash(labels)).toBe(13929792672190357726n);
     expect(fingerprint(labels)).toBe('7f852445bf49c8ac');
-  });
-
-  it('are XXH64 for every length', () => {
-    expect(xxh64(new Uint8Array(0))).toBe(0xef46db3751d8e999n);
-    expect(xxh64(new TextEncoder().encode('a'))).toBe(0xd24ec4f1a98c6e5bn);
-    expect(xxh64(new TextEncoder().encode('abc'))).toBe(0x44bc2cf5ad770999n);
-    const sentence = 'Nobody inspects the spammish repetition';
-    expect(xxh64(new TextEncoder().encode(sentence))).toBe(0xfbcea83c8a378bf1n);
   });
 });
 
