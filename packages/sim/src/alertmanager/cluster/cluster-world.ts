@@ -39,7 +39,14 @@ export type AskedSilence = {
 };
 
 /** One life of a member. */
-export type Life = { readonly member: string; readonly fromMs: number; toMs: number | null };
+export type Life = {
+  readonly member: string;
+  readonly fromMs: number;
+  /** When it lost its power or was asked to end: nothing is promised of it from here on. */
+  toMs: number | null;
+  /** When it could do nothing more. One that is asked to end still sends for a while, and gives away its ports last. */
+  goneMs: number | null;
+};
 /** A time in which some hosts did not hear others. */
 export type Cut = {
   readonly from: readonly string[];
@@ -255,30 +262,33 @@ export class ClusterWorld {
 
   #start(name: string): void {
     if (this.isUp(name)) return;
+    const closing = this.#closing.get(name);
+    if (closing !== undefined) {
+      // The life before has to let go of its ports.
+      void closing.then(() => this.#start(name));
+      return;
+    }
     const host = this.#hosts.get(name);
     if (host === undefined) return;
     const { plan } = this;
-    this.lives.push({ member: name, fromMs: this.now(), toMs: null });
+    this.lives.push({ member: name, fromMs: this.now(), toMs: null, goneMs: null });
     const seen = this.attempts.watch(name, host.env);
     const env = this.#sabotage.env?.(seen) ?? seen;
-    const begin = (): Promise<RunningRole> =>
-      startMember(
-        { ...host, env },
-        {
-          config: configOf(plan),
-          peers: this.memberNames,
-          flags: [
-            `--data.maintenance-interval=${MAINTENANCE_MS}ms`,
-            `--cluster.pushpull-interval=${PUSH_PULL_MS}ms`,
-            `--cluster.reconnect-interval=${RECONNECT_MS}ms`,
-            `--cluster.peer-timeout=${plan.peerTimeoutMs}ms`,
-            ...(this.#sabotage.flags ?? []),
-          ],
-          onLog: (line) => this.#log(line),
-        },
-      );
-    // The one before has to let go of its ports.
-    const role = (this.#closing.get(name) ?? Promise.resolve()).then(begin);
+    const role = startMember(
+      { ...host, env },
+      {
+        config: configOf(plan),
+        peers: this.memberNames,
+        flags: [
+          `--data.maintenance-interval=${MAINTENANCE_MS}ms`,
+          `--cluster.pushpull-interval=${PUSH_PULL_MS}ms`,
+          `--cluster.reconnect-interval=${RECONNECT_MS}ms`,
+          `--cluster.peer-timeout=${plan.peerTimeoutMs}ms`,
+          ...(this.#sabotage.flags ?? []),
+        ],
+        onLog: (line) => this.#log(line),
+      },
+    );
     role.catch((error: unknown) => this.#log(`${name} | did not start: ${errorText(error)}`));
     this.#roles.set(name, role);
   }
@@ -293,6 +303,7 @@ export class ClusterWorld {
       .then((running) => running.close())
       .catch((error: unknown) => this.#log(`${name} | did not end: ${errorText(error)}`))
       .then(() => {
+        life.goneMs = this.now();
         this.#closing.delete(name);
       });
     this.#closing.set(name, closing);
@@ -302,6 +313,7 @@ export class ClusterWorld {
     const life = this.lifeOf(name);
     if (life === undefined) return;
     life.toMs = this.now();
+    life.goneMs = this.now();
     this.senders.forget(name);
     this.#roles.delete(name);
     const host = this.world.crash(name);

@@ -111,7 +111,7 @@ function wasCutShort({ attempts, plan }: ClusterWorld, attempt: Attempt): boolea
 export function isLostWithDead(cluster: ClusterWorld, attempt: Attempt): boolean {
   const { member, sentMs, endedMs } = attempt;
   const notedMs = endedMs ?? Infinity;
-  const diedMs = (life: Life): number => life.toMs ?? Infinity;
+  const diedMs = (life: Life): number => life.goneMs ?? Infinity;
   const teller = lifeAt(cluster, member, sentMs);
   const { plan } = cluster;
   if (teller !== undefined && diedMs(teller) <= notedMs + gossipRoundsMs(plan)) return true;
