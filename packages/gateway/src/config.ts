@@ -28,6 +28,10 @@ const fields = {
   lookback_delta: optional(parsed(parseDuration), 300_000),
   /** For one query to a member; its own `timeout` may shorten it. */
   request_timeout: optional(parsed(parseDuration), 120_000),
+  /** At least the difference of the servers' clocks; where samples of one follow those of another, so much time is left out. */
+  seam_guard: optional(parsed(parseDuration), 5_000),
+  /** Of one query over samples of several servers; they are held here. */
+  max_splice_memory: optional(byteSize, 1024 * 1024 * 1024),
   /** Bodies of all requests that are passed on at the same time. */
   max_buffered_bodies: optional(byteSize, 256 * 1024 * 1024),
   /** Labels that tell replicas apart; answers come without them. */

@@ -1,5 +1,6 @@
 import { type Env, type HttpHandler, type HttpResponse, StopSource } from '@pollux/base';
 import { type Exchange, json, type RouteHandler, type Router, text } from '@pollux/http';
+import { Engine } from '@pollux/promql';
 import type { Log, Registry } from '@pollux/telemetry';
 import { BodyBudget } from './balance/body-budget.ts';
 import type { GatewayConfig, GroupKind } from './config.ts';
@@ -12,6 +13,7 @@ import { SingleReplicaHandler } from './merge/single-replica-handler.ts';
 import { type GatewayMetrics, gatewayMetrics } from './metrics.ts';
 import { pairStatus } from './pair-status.ts';
 import { QueryHandler } from './query-handler.ts';
+import { type EngineDefaults, SpliceQueries } from './splice/splice-queries.ts';
 
 export type GatewayOptions = {
   readonly env: Env;
@@ -41,6 +43,8 @@ type Servers = {
 /** Paths of the InfluxDB API that read or manage; writing is another matter, see {@link Gateway.registerRoutes}. */
 const STORE_PATHS = ['/query', '/ping', '/api/v1/prom/read'];
 const WRITE_PATHS = ['/write', '/api/v1/prom/write', '/api/v1/write', '/api/v2/write'];
+/** Splices evaluated at a time; more wait. */
+const MAX_SPLICES = 4;
 /** Requests under way may use a world that a reload has replaced, for as long. */
 const OLD_WORLD_MS = 60_000;
 
@@ -48,6 +52,8 @@ const OLD_WORLD_MS = 60_000;
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #metrics: GatewayMetrics;
+  readonly #defaults: EngineDefaults = { evaluationIntervalMs: 60_000 };
+  readonly #engine: Engine;
   readonly #closing = new StopSource();
   readonly #replaced = new Set<Promise<void>>();
   #world: World;
@@ -55,6 +61,14 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#metrics = gatewayMetrics(options.registry);
+    const { env, log, registry } = options;
+    this.#engine = new Engine({
+      clock: env.clock,
+      log,
+      registry,
+      maxConcurrency: MAX_SPLICES,
+      defaultStepMs: () => this.#defaults.evaluationIntervalMs,
+    });
     this.#world = this.#worldOf(options.config, []);
     const up = options.registry.gauges(
       'pollux_gateway_member_up',
@@ -220,8 +234,18 @@ export class Gateway {
     const { upstreams } = group;
     const { lookback_delta: lookbackMs, request_timeout: requestTimeoutMs } = config;
     const calls = new MemberCalls({ net: env.net, metrics, requestTimeoutMs });
+    const splices = new SpliceQueries({
+      env,
+      engine: this.#engine,
+      defaults: this.#defaults,
+      requestTimeoutMs,
+      guardMs: config.seam_guard,
+      maxMemoryBytes: config.max_splice_memory,
+      replicaLabels: config.replica_labels,
+    });
+    const common = { env, log, metrics, upstreams, lookbackMs, requestTimeoutMs };
     return {
-      queries: new QueryHandler({ env, log, metrics, upstreams, lookbackMs, requestTimeoutMs }),
+      queries: new QueryHandler({ ...common, splices }),
       merged: new MergeHandler({ calls, upstreams, replicaLabels: config.replica_labels }),
       single: new SingleReplicaHandler({ env, calls, metrics, upstreams, lookbackMs }),
     };

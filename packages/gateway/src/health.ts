@@ -78,7 +78,8 @@ async function check(
   }
 }
 
-async function pollCoverage(
+/** Null of a member that keeps no report. */
+export async function pollCoverage(
   upstream: Upstream,
   env: Env,
   timeoutMs: number,

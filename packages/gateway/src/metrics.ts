@@ -11,6 +11,7 @@ export type GatewayMetrics = {
   readonly replans: Counter;
   readonly coalesced: Counter;
   readonly stitched: Counter;
+  readonly spliced: Counter;
   readonly uncovered: Counter;
 };
 
@@ -56,6 +57,10 @@ export function gatewayMetrics(registry: Registry): GatewayMetrics {
     stitched: registry.counter(
       'pollux_gateway_stitched_total',
       'Range queries answered by more than one replica.',
+    ),
+    spliced: registry.counter(
+      'pollux_gateway_spliced_total',
+      'Parts of queries evaluated here over series put together from several replicas.',
     ),
     uncovered: registry.counter(
       'pollux_gateway_uncovered_total',

@@ -1,19 +1,43 @@
 import { Labels, Matcher } from '@pollux/model';
-import type { CoverageReport, IntervalSet } from '@pollux/storage';
-import { intervalSet, overlaps } from '@pollux/storage';
+import type { Span } from '@pollux/promql/parser';
+import {
+  type CoverageReport,
+  type IntervalSet,
+  intersect,
+  intervalSet,
+  overlaps,
+  subtract,
+  union,
+} from '@pollux/storage';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { covers, planQuery, type ReplicaView, spansOf, viewReplicas } from './plan.ts';
+import { type PastView, type ReplicaView, viewPast } from './past-view.ts';
+import { covers, planQuery, spansBetween } from './plan.ts';
 
-const WINDOW = { moving: { beforeMs: 10, afterMs: 0 }, fixed: [] };
+const WINDOW = { moving: [{ beforeMs: 10, afterMs: 0 }], fixed: [] };
 const UP = [[Matcher.metric('up')]];
 
-function view(name: string, gaps: readonly (readonly [number, number])[] = []): ReplicaView {
+type Plain = Omit<ReplicaView, 'avoidable'>;
+
+function view(name: string, gaps: readonly (readonly [number, number])[] = []): Plain {
   return {
     name,
     gaps: intervalSet(gaps.map(([startMs, endMs]) => ({ startMs, endMs }))),
     yields: [],
     coarse: [],
+  };
+}
+
+/** Of one target. */
+function pastOf(views: readonly Plain[]): Pick<PastView, 'replicas' | 'nobody'> {
+  const [first, ...others] = views;
+  const nobody = others.reduce((shared, { gaps }) => intersect(shared, gaps), first?.gaps ?? []);
+  return {
+    nobody,
+    replicas: views.map((one) => ({
+      ...one,
+      avoidable: union(subtract(one.gaps, nobody), one.yields),
+    })),
   };
 }
 
@@ -25,7 +49,8 @@ describe('planning a query', () => {
       endMs: 300,
       stepMs: 10,
       window: WINDOW,
-      replicas,
+      past: pastOf(replicas),
+      canSplice: true,
       preferred: 0,
     });
     expect(plan.pieces).toEqual([{ replica: 0, startMs: 0, endMs: 300 }]);
@@ -38,7 +63,8 @@ describe('planning a query', () => {
       endMs: 300,
       stepMs: 10,
       window: WINDOW,
-      replicas,
+      past: pastOf(replicas),
+      canSplice: true,
       preferred: 0,
     });
     expect(plan.pieces).toEqual([
@@ -56,36 +82,57 @@ describe('planning a query', () => {
       endMs: 121,
       stepMs: 0,
       window: WINDOW,
-      replicas,
+      past: pastOf(replicas),
+      canSplice: true,
       preferred: 0,
     });
     expect(plan.uncovered).toEqual([{ startMs: 120, endMs: 122 }]);
     expect(plan.pieces).toEqual([{ replica: 1, startMs: 121, endMs: 121 }]);
   });
 
-  it('says so when replicas hold a window only together', () => {
-    const replicas = [view('a', [[100, 103]]), view('b', [[106, 109]])];
-    const plan = planQuery({
-      startMs: 110,
-      endMs: 110,
-      stepMs: 0,
-      window: WINDOW,
-      replicas,
-      preferred: 0,
-    });
-    expect(plan.isShort).toBe(true);
-    expect(plan.uncovered).toEqual([]);
+  it('splices when replicas hold a window only together, or says so where that cannot be', () => {
+    const past = pastOf([view('a', [[100, 103]]), view('b', [[106, 109]])]);
+    const request = { startMs: 110, endMs: 110, stepMs: 0, window: WINDOW, past, preferred: 0 };
+    const pieces = (replica: number | null): unknown => [{ replica, startMs: 110, endMs: 110 }];
+    const spliced = { pieces: pieces(null), isShort: false, uncovered: [] };
+    expect(planQuery({ ...request, canSplice: true })).toEqual(spliced);
+    const alone = { pieces: pieces(0), isShort: true, uncovered: [] };
+    expect(planQuery({ ...request, canSplice: false })).toEqual(alone);
+  });
+
+  it('splices no further than it must', () => {
+    const past = pastOf([view('a', [[100, 103]]), view('b', [[106, 109]])]);
+    const request = { startMs: 90, endMs: 130, stepMs: 5, window: WINDOW, past, preferred: 1 };
+    expect(planQuery({ ...request, canSplice: true }).pieces).toEqual([
+      { replica: 1, startMs: 90, endMs: 105 },
+      { replica: null, startMs: 110, endMs: 110 },
+      { replica: 0, startMs: 115, endMs: 130 },
+    ]);
+  });
+
+  it('asks each of two windows apart from the time between', () => {
+    const window = {
+      moving: [
+        { beforeMs: 105, afterMs: -100 },
+        { beforeMs: 5, afterMs: 0 },
+      ],
+      fixed: [],
+    };
+    const past = pastOf([view('a', [[850, 860]]), view('b', [[900, 905]])]);
+    const request = { startMs: 1_000, endMs: 1_000, stepMs: 0, window, past, preferred: 0 };
+    expect(planQuery({ ...request, canSplice: true }).pieces[0]?.replica).toBe(0);
   });
 
   it('minds windows that @ pins far away', () => {
-    const window = { moving: null, fixed: [{ minMs: 5, maxMs: 9 }] };
+    const window = { moving: [], fixed: [{ minMs: 5, maxMs: 9 }] };
     const replicas = [view('a', [[7, 8]]), view('b')];
     const plan = planQuery({
       startMs: 1_000,
       endMs: 1_020,
       stepMs: 10,
       window,
-      replicas,
+      past: pastOf(replicas),
+      canSplice: true,
       preferred: 0,
     });
     expect(plan.pieces).toEqual([{ replica: 1, startMs: 1_000, endMs: 1_020 }]);
@@ -93,18 +140,18 @@ describe('planning a query', () => {
 
   it('gives a range that must not be cut to one replica, and names what that one and the others lack', () => {
     const whole = { startMs: 0, endMs: 300, stepMs: 10, window: WINDOW, preferred: 0 };
-    const plan = (replicas: readonly ReplicaView[]): unknown =>
-      planQuery({ ...whole, isDivisible: false, replicas });
-    const pieces = (replica: number): unknown => [{ replica, startMs: 0, endMs: 300 }];
+    const plan = (replicas: readonly Plain[]): unknown =>
+      planQuery({ ...whole, isDivisible: false, past: pastOf(replicas), canSplice: true });
+    const pieces = (replica: number | null): unknown => [{ replica, startMs: 0, endMs: 300 }];
     expect(plan([view('a', [[100, 110]]), view('b')])).toEqual({
       pieces: pieces(1),
       uncovered: [],
       isShort: false,
     });
     expect(plan([view('a', [[100, 140]]), view('b', [[250, 260]])])).toEqual({
-      pieces: pieces(1),
+      pieces: pieces(null),
       uncovered: [],
-      isShort: true,
+      isShort: false,
     });
     expect(plan([view('a', [[100, 140]]), view('b', [[130, 135]])])).toEqual({
       pieces: pieces(1),
@@ -130,25 +177,36 @@ describe('planning a query', () => {
         fc.nat(60),
         (sets, stepMs, beforeMs) => {
           const replicas = sets.map((set, i) => ({ name: String(i), ...set }));
-          const window = { moving: { beforeMs, afterMs: 0 }, fixed: [] };
-          const request = { startMs: 100, endMs: 400, stepMs, window, replicas, preferred: 0 };
-          const plan = planQuery(request);
-          let anyShort = false;
+          const window = { moving: [{ beforeMs, afterMs: 0 }], fixed: [] };
+          const past = pastOf(replicas);
+          const request = { startMs: 100, endMs: 400, stepMs, window, past, preferred: 0 };
+          const plan = planQuery({ ...request, canSplice: true });
+          const without = planQuery({ ...request, canSplice: false });
+          const meets = (set: IntervalSet, spans: readonly Span[]): boolean =>
+            spans.some(({ minMs, maxMs }) => overlaps(set, minMs, maxMs + 1));
+          let anyUnable = false;
           for (let at = 100; at <= 400; at += stepMs) {
             const pieces = plan.pieces.filter(({ startMs, endMs }) => startMs <= at && at <= endMs);
             expect(pieces).toHaveLength(1);
-            const spans = spansOf(window, at);
-            const able = replicas.filter((replica) => covers(replica, spans));
-            const isCoarse = ({ coarse }: ReplicaView): boolean =>
-              spans.some(({ minMs, maxMs }) => overlaps(coarse, minMs, maxMs + 1));
-            const chosen = replicas[pieces[0]!.replica]!;
-            if (able.length === 0) anyShort = true;
-            else {
+            const spans = spansBetween(window, at, at);
+            const able = past.replicas.filter((replica) => covers(replica, spans));
+            const isCoarse = ({ coarse }: ReplicaView): boolean => meets(coarse, spans);
+            const { replica } = pieces[0]!;
+            if (able.length > 0) {
+              const chosen = past.replicas[replica!]!;
               expect(able).toContain(chosen);
               if (isCoarse(chosen)) expect(able.every(isCoarse)).toBe(true);
+              continue;
             }
+            anyUnable = true;
+            // Who has all that anybody has answers alone; nobody else does.
+            const isEnough = (one: ReplicaView): boolean => !meets(one.avoidable, spans);
+            if (replica === null) expect(past.replicas.some(isEnough)).toBe(false);
+            else expect(isEnough(past.replicas[replica]!)).toBe(true);
           }
-          expect(plan.uncovered.length > 0 || plan.isShort).toBe(anyShort);
+          expect(without.uncovered.length > 0 || without.isShort).toBe(anyUnable);
+          expect(plan.isShort).toBe(false);
+          expect(plan.uncovered).toEqual(without.uncovered);
           for (const { startMs, endMs } of plan.uncovered) {
             for (const { gaps } of replicas) expect(overlaps(gaps, startMs, endMs)).toBe(true);
           }
@@ -157,6 +215,10 @@ describe('planning a query', () => {
     );
   });
 });
+
+function viewsOf(...past: Parameters<typeof viewPast>): readonly ReplicaView[] {
+  return viewPast(...past).replicas;
+}
 
 function report(over: Partial<CoverageReport>): CoverageReport {
   const { sinceMs = 0 } = over;
@@ -180,14 +242,14 @@ describe('the view of a replica', () => {
         report: report({ subjects: [{ subject, intervalMs: 10, gaps, failures: [] }] }),
       },
     ];
-    expect(viewReplicas(reports, UP)[0]?.gaps).toEqual(gaps);
-    expect(viewReplicas(reports, [[new Matcher('job', '=', 'else')]])[0]?.gaps).toEqual([]);
+    expect(viewsOf(reports, UP)[0]?.gaps).toEqual(gaps);
+    expect(viewsOf(reports, [[new Matcher('job', '=', 'else')]])[0]?.gaps).toEqual([]);
   });
 
   it('yields a failed scrape to a replica that succeeded, and not for a target that is dead for both', () => {
     const failures = [{ startMs: 10, endMs: 20 }];
     const broken = report({ subjects: [{ subject, intervalMs: 10, gaps: [], failures }] });
-    const views = viewReplicas(
+    const views = viewsOf(
       [
         { name: 'a', report: broken },
         { name: 'b', report: report({}) },
@@ -195,7 +257,7 @@ describe('the view of a replica', () => {
       UP,
     );
     expect(views.map(({ yields }) => yields)).toEqual([failures, []]);
-    const both = viewReplicas(
+    const both = viewsOf(
       [
         { name: 'a', report: broken },
         { name: 'b', report: broken },
@@ -208,7 +270,7 @@ describe('the view of a replica', () => {
   it('does not yield to a replica that was not there yet', () => {
     const failures = [{ startMs: 10, endMs: 20 }];
     const broken = report({ subjects: [{ subject, intervalMs: 10, gaps: [], failures }] });
-    const views = viewReplicas(
+    const views = viewsOf(
       [
         { name: 'a', report: broken },
         { name: 'b', report: report({ sinceMs: 500 }) },
@@ -223,7 +285,7 @@ describe('the view of a replica', () => {
       report({
         subjects: [{ subject, intervalMs: 10, gaps: [], failures: [{ startMs, endMs: 60 }] }],
       });
-    const views = viewReplicas(
+    const views = viewsOf(
       [
         { name: 'a', report: failed(10) },
         { name: 'b', report: failed(14) },
@@ -234,7 +296,7 @@ describe('the view of a replica', () => {
   });
 
   it('takes the time before a younger replica for its gap, and before the oldest for nobody’s', () => {
-    const views = viewReplicas(
+    const views = viewsOf(
       [
         { name: 'a', report: report({ sinceMs: 100 }) },
         { name: 'b', report: report({ sinceMs: 400 }) },
@@ -245,24 +307,25 @@ describe('the view of a replica', () => {
   });
 
   it('asks for samples first, and who has them down-sampled where nobody else has any', () => {
-    const views = viewReplicas(
+    const views = viewsOf(
       [
         { name: 'young', report: report({ sinceMs: 300 }) },
         { name: 'coarse', report: report({ sinceMs: 500, bucketsSinceMs: 100 }) },
       ],
       UP,
     );
-    const window = { moving: { beforeMs: 19, afterMs: 0 }, fixed: [] };
+    const window = { moving: [{ beforeMs: 19, afterMs: 0 }], fixed: [] };
     for (const preferred of [0, 1]) {
       const plan = planQuery({
         startMs: 200,
         endMs: 600,
         stepMs: 20,
         window,
-        replicas: views,
+        past: pastOf(views),
+        canSplice: true,
         preferred,
       });
-      const answering = (at: number): number | undefined =>
+      const answering = (at: number): number | null | undefined =>
         plan.pieces.find(({ startMs, endMs }) => at >= startMs && at <= endMs)?.replica;
       expect([answering(200), answering(300), answering(320), answering(500)]).toEqual([
         1, 1, 0, 0,

@@ -17,17 +17,14 @@ import {
 } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import { Coalescer } from './coalescer.ts';
+import { forwardedHeaders } from './forwarded-headers.ts';
 import type { GatewayMetrics } from './metrics.ts';
-import {
-  type Piece,
-  type Plan,
-  planQuery,
-  type ReplicaView,
-  spansOf,
-  viewReplicas,
-} from './plan.ts';
+import { type PastView, viewPast } from './past-view.ts';
+import { type Piece, type Plan, planQuery, spansBetween } from './plan.ts';
 import { uncoveredWarning } from './plan-warnings.ts';
 import { type QueryParams, readQueryParams } from './query-params.ts';
+import { MemberReadError } from './splice/member-reader.ts';
+import type { SpliceQueries } from './splice/splice-queries.ts';
 import { type Answer, parseAnswer, stitchPieces, withWarnings } from './stitch.ts';
 import { hashText } from './text-hash.ts';
 import { candidates, LAST_RESORT_MS, type Upstream } from './upstream.ts';
@@ -43,14 +40,22 @@ export type QueryHandlerOptions = {
   readonly upstreams: readonly Upstream[];
   readonly lookbackMs: number;
   readonly requestTimeoutMs: number;
+  readonly splices: SpliceQueries;
 };
 
-/** One piece's reply, with what the replica said it covers. */
+/** One piece's reply, with what its replicas said they cover. */
 type Reply = {
   readonly piece: Piece;
-  readonly upstream: Upstream;
+  readonly members: readonly Upstream[];
   readonly response: HttpClientResponse;
-  readonly summary: CoverageSummary | null;
+  readonly summaries: readonly (CoverageSummary | null)[];
+};
+
+/** What one round of a query goes by. */
+type Round = {
+  readonly live: readonly Upstream[];
+  readonly past: PastView;
+  readonly preferred: number;
 };
 
 class NoUpstreamError extends OperatingError {
@@ -107,18 +112,23 @@ export class QueryHandler {
     const found: (IntervalSet | undefined)[] = [];
     let lastError: unknown = null;
     let isReplanned = false;
+    let canSplice = true;
     const lost = new Set<Upstream>();
     // Each round loses a member, is cut short once for each, or learns a gap: so it ends within this bound.
     for (let round = 0; round <= 2 * upstreams.length; round++) {
       const live = candidates(upstreams.filter((upstream) => !lost.has(upstream)));
       if (live.length === 0) break;
       const isLastResort = !live[0]!.isUp;
-      const views = params === null ? [] : this.#views(live, params, found);
       // Suspects stand last: they are asked when they cover what nobody else does.
       const promptCount = live.filter(({ isSuspect }) => !isSuspect).length || live.length;
-      const plan = params === null ? UNPLANNED : planFor(params, views, promptCount);
+      // One expression always starts at the same replica, so that a dashboard does not flicker between two truths.
+      const preferred = params === null ? 0 : hashText(params.query) % promptCount;
+      const past = this.#past(live, params, found);
+      const plan =
+        params === null ? UNPLANNED : planQuery({ ...params, past, preferred, canSplice });
+      const asked = { exchange, form, params };
       const replies = await Promise.allSettled(
-        plan.pieces.map((piece) => this.#ask(live[piece.replica]!, piece, exchange, form, params)),
+        plan.pieces.map((piece) => this.#answerPiece(piece, asked, { live, past, preferred })),
       );
       const failed = replies.find((reply) => reply.status === 'rejected');
       if (failed !== undefined) {
@@ -129,18 +139,16 @@ export class QueryHandler {
         for (const [index, reply] of replies.entries()) {
           // A member whose request a failed check cut short has not failed itself: it may be asked again.
           if (reply.status !== 'rejected' || isCutShort(reply.reason)) continue;
-          lost.add(live[plan.pieces[index]!.replica]!);
+          const unread = reply.reason instanceof MemberReadError ? reply.reason : null;
+          if (unread?.isUnable === true) canSplice = false;
+          else lost.add(unread?.upstream ?? live[plan.pieces[index]!.replica ?? 0]!);
         }
         lastError = failed.reason;
         metrics.retries.inc();
         continue;
       }
       const good = replies.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value] : []));
-      if (
-        params !== null &&
-        !isReplanned &&
-        this.#learnGaps(good, params, { live, views, found })
-      ) {
+      if (params !== null && !isReplanned && this.#learnGaps(good, params, { live, past, found })) {
         isReplanned = true;
         metrics.replans.inc();
         continue;
@@ -152,20 +160,45 @@ export class QueryHandler {
   }
 
   /** What is known now of `live`, from their last report and from earlier replies to this query. */
-  #views(
+  #past(
     live: readonly Upstream[],
-    { selectors }: QueryParams,
+    params: QueryParams | null,
     found: readonly (IntervalSet | undefined)[],
-  ): ReplicaView[] {
+  ): PastView {
     const { upstreams } = this.#options;
-    const views = viewReplicas(
-      live.map(({ name, coverage }) => ({ name, report: coverage })),
-      selectors,
-    );
-    return views.map((view, index) => {
-      const more = found[upstreams.indexOf(live[index]!)] ?? [];
-      return more.length === 0 ? view : { ...view, gaps: union(view.gaps, more) };
-    });
+    const replicas = live.map((upstream) => ({
+      name: upstream.name,
+      report: upstream.coverage,
+      found: found[upstreams.indexOf(upstream)] ?? [],
+    }));
+    return viewPast(replicas, params?.selectors ?? []);
+  }
+
+  async #answerPiece(
+    piece: Piece,
+    asked: {
+      readonly exchange: Exchange;
+      readonly form: URLSearchParams;
+      readonly params: QueryParams | null;
+    },
+    round: Round,
+  ): Promise<Reply> {
+    const { splices, metrics } = this.#options;
+    const { exchange, form, params } = asked;
+    if (piece.replica !== null || params === null) {
+      return this.#ask(round.live[piece.replica ?? 0]!, piece, exchange, form, params);
+    }
+    try {
+      const spliced = await splices.run({ exchange, form, params, piece, ...round });
+      metrics.spliced.inc();
+      return { piece, ...spliced };
+    } catch (error) {
+      if (error instanceof MemberReadError) {
+        metrics.failures.with(error.upstream.name).inc();
+        if (isLoss(error.cause)) error.upstream.markDown(errorText(error.cause));
+      }
+      throw error;
+    }
   }
 
   async #ask(
@@ -200,9 +233,9 @@ export class QueryHandler {
       }
       return {
         piece,
-        upstream,
+        members: [upstream],
         response,
-        summary: decodeHeader(response.headers[COVERAGE_HEADER]),
+        summaries: [decodeHeader(response.headers[COVERAGE_HEADER])],
       };
     } catch (error) {
       metrics.failures.with(upstream.name).inc();
@@ -213,7 +246,7 @@ export class QueryHandler {
   }
 
   /**
-   * Adds to `found` what replies lacked and the plan, made from `views`, did not know; true when the plan must be made
+   * Adds to `found` what replies lacked and the plan, made from `past`, did not know; true when the plan must be made
    * again. A report polled since then says nothing of what the plan knew.
    */
   #learnGaps(
@@ -221,20 +254,22 @@ export class QueryHandler {
     params: QueryParams,
     round: {
       readonly live: readonly Upstream[];
-      readonly views: readonly ReplicaView[];
+      readonly past: PastView;
       readonly found: (IntervalSet | undefined)[];
     },
   ): boolean {
     const { upstreams } = this.#options;
-    const { live, views, found } = round;
+    const { live, past, found } = round;
     let isShort = false;
-    for (const { piece, upstream, summary } of replies) {
-      if (summary === null) continue;
-      const index = upstreams.indexOf(upstream);
-      const news = subtract(summary.gaps, views[live.indexOf(upstream)]?.gaps ?? []);
-      if (news.length === 0) continue;
-      found[index] = union(found[index] ?? [], news);
-      isShort ||= touches(news, piece, params);
+    for (const { piece, members, summaries } of replies) {
+      for (const [at, upstream] of members.entries()) {
+        const known = past.replicas[live.indexOf(upstream)]?.gaps ?? [];
+        const news = subtract(summaries[at]?.gaps ?? [], known);
+        if (news.length === 0) continue;
+        const index = upstreams.indexOf(upstream);
+        found[index] = union(found[index] ?? [], news);
+        isShort ||= touches(news, piece, params);
+      }
     }
     return isShort;
   }
@@ -242,7 +277,9 @@ export class QueryHandler {
   #respond(replies: readonly Reply[], plan: Plan, live: readonly Upstream[]): HttpResponse {
     const { metrics } = this.#options;
     const warnings = warningsOf(plan, replies, live);
-    const names = [...new Set(replies.map(({ upstream }) => upstream.name))].join(', ');
+    const names = [
+      ...new Set(replies.flatMap(({ members }) => members.map(({ name }) => name))),
+    ].join(', ');
     const headers = { 'content-type': 'application/json', 'x-pollux-replica': names };
     if (plan.uncovered.length > 0) metrics.uncovered.inc();
     const bad = replies.find(({ response }) => response.status !== 200);
@@ -251,8 +288,8 @@ export class QueryHandler {
       return { status: only.response.status, headers, body: only.response.body };
     }
     if (replies.length > 1) metrics.stitched.inc();
-    const answers: Answer[] = replies.map(({ response, upstream }) =>
-      parseAnswer(response.body, upstream.name),
+    const answers: Answer[] = replies.map(({ response, members }) =>
+      parseAnswer(response.body, members[0]?.name ?? ''),
     );
     const joined = answers.length === 1 ? answers[0]! : stitchPieces(answers);
     return { status: 200, headers, body: JSON.stringify(withWarnings(joined, warnings)) };
@@ -294,28 +331,13 @@ function isLoss(error: unknown): boolean {
 }
 
 function isRetriable(error: unknown): boolean {
-  return isLoss(error) || isCutShort(error);
+  return isLoss(error) || isCutShort(error) || error instanceof MemberReadError;
 }
 
 /** The health check found the member down while it was working on the request. */
 function isCutShort(error: unknown): boolean {
+  if (error instanceof MemberReadError) return isCutShort(error.cause);
   return OperatingError.is(error) && error.code === 'BASE.CANCELED';
-}
-
-/** Headers that a member may see: who asks and where from, never hop-by-hop ones. */
-export function forwardedHeaders(exchange: Exchange, contentType?: string): Record<string, string> {
-  const { headers, remote } = exchange.request;
-  const sent: Record<string, string> = { 'accept-encoding': 'gzip' };
-  for (const name of ['authorization', 'accept', 'user-agent', 'cookie', 'x-request-id']) {
-    const value = headers[name];
-    if (value !== undefined) sent[name] = value;
-  }
-  const type = contentType ?? headers['content-type'];
-  if (type !== undefined) sent['content-type'] = type;
-  const before = headers['x-forwarded-for'];
-  sent['x-forwarded-for'] = before === undefined ? remote.host : `${before}, ${remote.host}`;
-  if (headers.host !== undefined) sent['x-forwarded-host'] = headers.host;
-  return sent;
 }
 
 /** What the gateway cannot read goes to anyone, whose words say what is wrong with it. */
@@ -325,17 +347,10 @@ const UNPLANNED: Plan = {
   isShort: false,
 };
 
-function planFor(params: QueryParams, replicas: readonly ReplicaView[], promptCount: number): Plan {
-  const { startMs, endMs, stepMs, window, isDivisible } = params;
-  // One expression always starts at the same replica, so that a dashboard does not flicker between two truths.
-  const preferred = hashText(params.query) % promptCount;
-  return planQuery({ startMs, endMs, stepMs, window, isDivisible, replicas, preferred });
-}
-
 function touches(gaps: IntervalSet, piece: Piece, params: QueryParams): boolean {
   const stepMs = Math.max(1, params.stepMs);
   for (let at = piece.startMs; at <= piece.endMs; at += stepMs) {
-    const spans = spansOf(params.window, at);
+    const spans = spansBetween(params.window, at, at);
     if (spans.some(({ minMs, maxMs }) => overlaps(gaps, minMs, maxMs + 1))) return true;
   }
   return false;
@@ -349,7 +364,8 @@ function warningsOf(plan: Plan, replies: readonly Reply[], live: readonly Upstre
     warnings.push('some steps were answered by a replica that does not cover them alone');
   }
   const identities = new Set(live.flatMap(({ coverage }) => coverage?.configIdentity ?? []));
-  if (replies.length > 1 && identities.size > 1) {
+  const isSeveral = replies.length > 1 || replies.some(({ members }) => members.length > 1);
+  if (isSeveral && identities.size > 1) {
     warnings.push('the replicas run different configurations');
   }
   return warnings;

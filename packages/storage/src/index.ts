@@ -1,3 +1,4 @@
+export { afterSeam } from './after-seam.ts';
 export { limitAhead, MAX_AHEAD_MS } from './ahead-limit.ts';
 export { APPEND_OUTCOME, type Appendable, type Appender, type SeriesRef } from './appendable.ts';
 export {

@@ -202,7 +202,7 @@ async function recompute(world: World, asked: readonly Asked[], sinceMs: number)
     walk(expr, (node) => {
       if (node.kind === 'vector-selector') selectors.push(node.matchers);
     });
-    const beforeMs = window.moving?.beforeMs ?? 0;
+    const beforeMs = Math.max(0, ...window.moving.map((moving) => moving.beforeMs));
     const truths = await Promise.all(views.map(({ dump }) => pointsOf(engine, dump, query, times)));
     const given = pointsOfAnswer(answer);
     let isCoveredWhole = true;

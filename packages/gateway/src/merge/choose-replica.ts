@@ -1,7 +1,8 @@
 import type { Matcher } from '@pollux/model';
 import { type Expr, parseExpr, type Span, walk } from '@pollux/promql/parser';
 import type { IntervalSet } from '@pollux/storage';
-import { planQuery, viewReplicas } from '../plan.ts';
+import { viewPast } from '../past-view.ts';
+import { planQuery } from '../plan.ts';
 import type { Upstream } from '../upstream.ts';
 
 export type ReplicaChoice = {
@@ -22,7 +23,7 @@ export function chooseReplica(
   span: Span,
   preferred: number,
 ): ReplicaChoice {
-  const views = viewReplicas(
+  const past = viewPast(
     live.map(({ name, coverage }) => ({ name, report: coverage })),
     selectors,
   );
@@ -30,10 +31,11 @@ export function chooseReplica(
     startMs: span.minMs,
     endMs: span.maxMs,
     stepMs: 0,
-    window: { moving: null, fixed: [span] },
+    window: { moving: [], fixed: [span] },
     isDivisible: false,
-    replicas: views,
+    past,
     preferred: preferred % live.length,
+    canSplice: false,
   });
   const isKnown = live.every(({ coverage }) => coverage !== null);
   return {

@@ -1,7 +1,7 @@
 import { errorText, type HttpClientResponse, type Net, OperatingError } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
+import { forwardedHeaders } from '../forwarded-headers.ts';
 import type { GatewayMetrics } from '../metrics.ts';
-import { forwardedHeaders } from '../query-handler.ts';
 import { LAST_RESORT_MS, type Upstream } from '../upstream.ts';
 
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;

@@ -33,6 +33,7 @@ export { type ParserOptions, parseExpr, parseSeriesSelector } from './parser.ts'
 export { isIndependentOfQueryTimes, pinSelectors } from './pin-selectors.ts';
 export { printExpr, printNumber } from './printer.ts';
 export {
+  type MovingWindow,
   type SelectorSpan,
   type Span,
   type StepWindow,

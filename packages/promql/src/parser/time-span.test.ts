@@ -46,7 +46,16 @@ describe('the time span of an expression', () => {
   it('tells moving windows from windows that @ pins', () => {
     const expr = parseExpr('rate(a[10m]) + b @ 600 + a offset -1m');
     const window = stepWindow(expr, 5 * MINUTE, OPTIONS);
-    expect(window.moving).toEqual({ beforeMs: 10 * MINUTE - 1, afterMs: MINUTE });
+    expect(window.moving).toEqual([{ beforeMs: 10 * MINUTE - 1, afterMs: MINUTE }]);
     expect(window.fixed).toEqual([{ minMs: 5 * MINUTE + 1, maxMs: 10 * MINUTE }]);
+  });
+
+  it('keeps windows apart between which nothing is read', () => {
+    const expr = parseExpr('a - a offset 1h + max_over_time(rate(a[2m])[10m:1m] offset 1h)');
+    const { moving } = stepWindow(expr, 5 * MINUTE, OPTIONS);
+    expect(moving).toEqual([
+      { beforeMs: 72 * MINUTE - 2, afterMs: -60 * MINUTE },
+      { beforeMs: 5 * MINUTE - 1, afterMs: 0 },
+    ]);
   });
 });

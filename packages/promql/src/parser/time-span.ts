@@ -32,10 +32,13 @@ export function timeSpan(expr: Expr, options: TimeSpanOptions): TimeSpan {
   return { selectors, overall: unionOf(selectors.map(({ span }) => span)) };
 }
 
-/** Samples that one step at time t may read: those in [t − beforeMs, t + afterMs], and all fixed windows. */
+/** Sample times [t − beforeMs, t + afterMs] of a step at t; afterMs is below 0 where an offset looks back only. */
+export type MovingWindow = { readonly beforeMs: number; readonly afterMs: number };
+
+/** Samples that one step may read: those of all moving windows around its time, and of all fixed ones. */
 export type StepWindow = {
-  /** Null when no selector moves with t. */
-  readonly moving: { readonly beforeMs: number; readonly afterMs: number } | null;
+  /** Of selectors that move with the step, apart from each other; empty when none does. */
+  readonly moving: readonly MovingWindow[];
   /** Windows of selectors that @ pins. */
   readonly fixed: readonly Span[];
 };
@@ -44,23 +47,30 @@ export type StepWindow = {
 export function stepWindow(expr: Expr, lookbackMs: number, times: QueryTimes): StepWindow {
   const resolved = resolveDurations(expr, times, '');
   const fixed: Span[] = [];
-  let beforeMs = Number.NEGATIVE_INFINITY;
-  let afterMs = Number.NEGATIVE_INFINITY;
+  const moving: Span[] = [];
   walk(resolved, (node, path) => {
     if (node.kind !== 'vector-selector') return true;
     const isPinned =
       node.at !== null || path.some((outer) => outer.kind === 'subquery' && outer.at !== null);
-    if (isPinned) {
-      fixed.push(selectorSpan(node, path, { ...times, lookbackMs }));
-      return true;
-    }
-    const span = selectorSpan(node, path, { startMs: 0, endMs: 0, stepMs: 0, lookbackMs });
-    beforeMs = Math.max(beforeMs, -span.minMs);
-    afterMs = Math.max(afterMs, span.maxMs);
+    if (isPinned) fixed.push(selectorSpan(node, path, { ...times, lookbackMs }));
+    else moving.push(selectorSpan(node, path, { startMs: 0, endMs: 0, stepMs: 0, lookbackMs }));
     return true;
   });
-  const moving = beforeMs === Number.NEGATIVE_INFINITY ? null : { beforeMs, afterMs };
-  return { moving, fixed };
+  return {
+    moving: apart(moving).map(({ minMs, maxMs }) => ({ beforeMs: -minMs, afterMs: maxMs })),
+    fixed: apart(fixed),
+  };
+}
+
+/** The same times in as few spans as can be, ascending. */
+function apart(spans: readonly Span[]): readonly Span[] {
+  const joined: { minMs: number; maxMs: number }[] = [];
+  for (const { minMs, maxMs } of [...spans].sort((a, b) => a.minMs - b.minMs)) {
+    const last = joined.at(-1);
+    if (last !== undefined && minMs <= last.maxMs + 1) last.maxMs = Math.max(last.maxMs, maxMs);
+    else joined.push({ minMs, maxMs });
+  }
+  return joined;
 }
 
 /** The first and last sample time of one selector below the nodes of `path`, durations resolved. */

@@ -272,10 +272,10 @@ function heldPart(
   let { endMs } = entry;
   if (!isUntouched(entry, window, changedMs)) {
     const { moving, fixed } = window;
-    const isAnyKept = Number.isFinite(changedMs) && isBefore(fixed, changedMs) && moving !== null;
+    const isAnyKept = Number.isFinite(changedMs) && isBefore(fixed, changedMs) && moving.length > 0;
     if (!isAnyKept) return null;
     // The last step with step + after < changed.
-    const steps = Math.ceil((changedMs - moving.afterMs - startMs) / stepMs) - 1;
+    const steps = Math.ceil((changedMs - aheadMs(moving) - startMs) / stepMs) - 1;
     endMs = startMs + steps * stepMs;
   }
   if (endMs < startMs) return null;
@@ -288,7 +288,12 @@ function isUntouched(
   changedMs: number,
 ): boolean {
   if (changedMs === Number.NEGATIVE_INFINITY || !isBefore(fixed, changedMs)) return false;
-  return moving === null || endMs + moving.afterMs < changedMs;
+  return moving.length === 0 || endMs + aheadMs(moving) < changedMs;
+}
+
+/** How far behind a step its newest sample may be. */
+function aheadMs(moving: StepWindow['moving']): number {
+  return Math.max(...moving.map(({ afterMs }) => afterMs));
 }
 
 function isBefore(fixed: StepWindow['fixed'], changedMs: number): boolean {

@@ -1,0 +1,159 @@
+import type { Matcher } from '@pollux/model';
+import {
+  type CoverageReport,
+  type CoverageSubject,
+  type IntervalSet,
+  intersect,
+  intervalSet,
+  mayMatchAny,
+  subtract,
+  union,
+} from '@pollux/storage';
+
+/** What one replica lacks of some series. */
+export type Lack = {
+  /** Times it does not cover. */
+  readonly gaps: IntervalSet;
+  /** Times it covers but gives way to another replica's success. */
+  readonly yields: IntervalSet;
+  /** Times of which it has only down-sampled data, and others may have the samples: they are asked first. */
+  readonly coarse: IntervalSet;
+};
+
+/** What the plan knows of one replica: when it may not answer alone for the selectors of a query. */
+export type ReplicaView = Lack & {
+  readonly name: string;
+  /** Times of which it lacks, or yields, what another has. */
+  readonly avoidable: IntervalSet;
+};
+
+export type KnownReplica = {
+  readonly name: string;
+  /** Null where nothing is known: it is taken to cover everything. */
+  readonly report: CoverageReport | null;
+  /** Times that it lacks besides, as an answer has told. */
+  readonly found?: IntervalSet;
+};
+
+/** The past of all replicas as far as some selectors may touch it; lists are in the order of the replicas. */
+export type PastView = {
+  /** Of all these series together. */
+  readonly replicas: readonly ReplicaView[];
+  /** Of series of which no replica lacks anything of its own. */
+  readonly common: readonly Lack[];
+  /** Of the series of each target or rule group of which some replica lacks something. */
+  readonly subjects: readonly {
+    readonly subject: CoverageSubject;
+    readonly lacks: readonly Lack[];
+  }[];
+  /** Times at which no replica covers some of these series. */
+  readonly nobody: IntervalSet;
+};
+
+/**
+ * What `replicas` cover of the subjects that `selectors` may touch. Time before the oldest known past of any replica,
+ * down-sampled data included, is nobody's gap: of that time only buckets are left, which are no coverage (invariant I3
+ * speaks of visible samples), but better than nothing.
+ */
+export function viewPast(
+  replicas: readonly KnownReplica[],
+  selectors: readonly (readonly Matcher[])[],
+): PastView {
+  const known = replicas.flatMap(({ report }) => (report === null ? [] : [report]));
+  const baseMs = Math.min(...known.map((report) => report.bucketsSinceMs));
+  const states = replicas.map(({ report }) => subjectsOf(report, selectors));
+  const common = replicas.map(({ report, found = [] }): Lack => {
+    if (report === null) return { gaps: found, yields: [], coarse: [] };
+    const { bucketsSinceMs, sinceMs, serverGaps } = report;
+    return {
+      gaps: intervalSet([{ startMs: baseMs, endMs: bucketsSinceMs }, ...serverGaps, ...found]),
+      yields: [],
+      coarse: intervalSet([{ startMs: bucketsSinceMs, endMs: sinceMs }]),
+    };
+  });
+  const keys = new Map<string, CoverageSubject>();
+  for (const own of states) for (const [key, { subject }] of own) keys.set(key, subject);
+  const subjects = [...keys].map(([key, subject]) => ({
+    subject,
+    lacks: common.map(
+      (lack, index): Lack => ({
+        ...lack,
+        gaps: union(lack.gaps, states[index]!.get(key)?.gaps ?? []),
+        yields: yieldsOf(key, index, replicas, states),
+      }),
+    ),
+  }));
+  const kinds = [common, ...subjects.map(({ lacks }) => lacks)];
+  const shared = kinds.map(sharedGaps);
+  const views = replicas.map(({ name }, index): ReplicaView => {
+    const own = kinds.map((lacks) => lacks[index]!);
+    return {
+      name,
+      gaps: intervalSet(own.flatMap(({ gaps }) => gaps)),
+      yields: intervalSet(own.flatMap(({ yields }) => yields)),
+      coarse: common[index]!.coarse,
+      avoidable: intervalSet(
+        own.flatMap(({ gaps, yields }, kind) => [...subtract(gaps, shared[kind]!), ...yields]),
+      ),
+    };
+  });
+  return { replicas: views, common, subjects, nobody: intervalSet(shared.flat()) };
+}
+
+function sharedGaps(lacks: readonly Lack[]): IntervalSet {
+  const [first, ...others] = lacks;
+  return others.reduce((shared, { gaps }) => intersect(shared, gaps), first?.gaps ?? []);
+}
+
+/** Failures of one replica where another one succeeded. */
+function yieldsOf(
+  key: string,
+  index: number,
+  replicas: readonly KnownReplica[],
+  states: readonly ReadonlyMap<string, SubjectState>[],
+): IntervalSet {
+  const own = states[index]!.get(key);
+  if (own === undefined || own.failures.length === 0) return [];
+  let yields: IntervalSet = [];
+  for (const [other, { report }] of replicas.entries()) {
+    if (other === index || report === null) continue;
+    const theirs = states[other]!.get(key);
+    // Before its known past the other has nothing to give way to.
+    const bad = intervalSet([
+      { startMs: Number.MIN_SAFE_INTEGER, endMs: report.sinceMs },
+      ...report.serverGaps,
+      ...(theirs?.gaps ?? []),
+      ...(theirs?.failures ?? []),
+    ]);
+    yields = union(yields, wholeIntervals(subtract(own.failures, bad), own.intervalMs));
+  }
+  return yields;
+}
+
+/**
+ * A target that dies is found dead by one replica a phase before the other. Only where the other went on succeeding for a
+ * whole interval was it the link that broke, and not the target.
+ */
+function wholeIntervals(set: IntervalSet, intervalMs: number): IntervalSet {
+  return set.filter(({ startMs, endMs }) => endMs - startMs >= intervalMs);
+}
+
+type SubjectState = {
+  readonly subject: CoverageSubject;
+  readonly intervalMs: number;
+  readonly gaps: IntervalSet;
+  readonly failures: IntervalSet;
+};
+
+function subjectsOf(
+  report: CoverageReport | null,
+  selectors: readonly (readonly Matcher[])[],
+): Map<string, SubjectState> {
+  const found = new Map<string, SubjectState>();
+  for (const { subject, intervalMs, gaps, failures } of report?.subjects ?? []) {
+    if (mayMatchAny(subject, selectors)) {
+      found.set(subject.key, { subject, intervalMs, gaps, failures });
+    }
+  }
+  return found;
+}

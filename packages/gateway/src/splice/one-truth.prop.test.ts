@@ -1,0 +1,187 @@
+import { type Random, SeededRandom } from '@pollux/base';
+import { parseExpr, stepWindow } from '@pollux/promql/parser';
+import { mergeQueryables } from '@pollux/storage';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { selectorsOf } from '../merge/choose-replica.ts';
+import { viewPast } from '../past-view.ts';
+import { planQuery } from '../plan.ts';
+import { type Case, GUARD_MS, judge, type KnownQuery } from './testing/judge.ts';
+import { LOOKBACK_MS, ModelledPair, type Times, type Told } from './testing/modelled-pair.ts';
+import { START_MS, WORLD_MS } from './testing/modelled-replica.ts';
+
+const QUERIES_A_WORLD = 24;
+
+type Answerer = (pair: ModelledPair, known: KnownQuery, times: Times) => Promise<Told>;
+const throughGateway: Answerer = (pair, { query }, times) => pair.ask(query, times);
+
+/** Judges queries over one world; the first fault that was found. */
+async function world(
+  seed: number,
+  how: { readonly guardMs?: number; readonly isStale?: boolean; readonly answerer?: Answerer } = {},
+): Promise<{ readonly cases: readonly Case[]; readonly fault: string | null }> {
+  const { guardMs = GUARD_MS, isStale = false, answerer = throughGateway } = how;
+  const random = new SeededRandom(seed);
+  const pair = new ModelledPair(random, { guardMs, isStale });
+  const cases: Case[] = [];
+  try {
+    await pair.ready();
+    for (let i = 0; i < QUERIES_A_WORLD; i++) {
+      const known = anyQuery(random);
+      const times = anyTimes(random);
+      const told = await answerer(pair, known, times);
+      const verdict = await judge(pair, known, times, told);
+      cases.push(...verdict.cases);
+      if (verdict.fault !== null) return { cases, fault: verdict.fault };
+    }
+    return { cases, fault: null };
+  } finally {
+    await pair.close();
+  }
+}
+
+describe('what the gateway answers of replicas with gaps', () => {
+  it('is what one that was never down would say, or a lawful splice, or has a warning', async () => {
+    const counts = { alone: 0, spliced: 0, gap: 0 };
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), async (seed) => {
+        const { cases, fault } = await world(seed);
+        for (const one of cases) counts[one]++;
+        expect(fault).toBeNull();
+      }),
+      { numRuns: 12 },
+    );
+    const total = counts.alone + counts.spliced + counts.gap;
+    for (const count of Object.values(counts)) expect(count / total).toBeGreaterThanOrEqual(0.05);
+  }, 120_000);
+});
+
+/** What a gateway could do wrong; the judge must see each. */
+const CANARIES: Readonly<Record<string, Parameters<typeof world>[1]>> = {
+  'samples of both replicas blended': { answerer: blended },
+  'coverage that is out of date': { isStale: true },
+  'seams without a guard': { guardMs: 0 },
+  'windows without their offset': { answerer: withoutOffset },
+};
+
+describe('the judge', () => {
+  it.each(Object.entries(CANARIES))(
+    'finds %s',
+    async (_, how) => {
+      for (let seed = 0; seed < 30; seed++) {
+        const { fault } = await world(seed, how);
+        if (fault !== null) return;
+      }
+      expect.unreachable('30 worlds and no fault');
+    },
+    120_000,
+  );
+});
+
+async function blended(pair: ModelledPair, { query }: KnownQuery, times: Times): Promise<Told> {
+  const { warnings } = await pair.ask(query, times);
+  const [first, ...others] = pair.replicas.map(({ held }) => held);
+  return { points: await pair.evaluate(query, times, mergeQueryables(first!, others)), warnings };
+}
+
+/** As the gateway, but that it looks for gaps where the samples would be without the offset. */
+async function withoutOffset(
+  pair: ModelledPair,
+  { query }: KnownQuery,
+  times: Times,
+): Promise<Told> {
+  const told = await pair.ask(query, times);
+  const bare = query.replaceAll(/ offset \d+s/g, '');
+  if (bare === query || told.warnings.length > 0) return told;
+  const window = stepWindow(parseExpr(bare), LOOKBACK_MS, times);
+  const nowMs = pair.clock.now();
+  const past = viewPast(
+    pair.replicas.map((replica) => ({ name: replica.name, report: replica.report(nowMs) })),
+    selectorsOf([query]) ?? [],
+  );
+  const request = { ...times, window, past, preferred: 0, canSplice: true, isDivisible: false };
+  const { replica } = planQuery(request).pieces[0]!;
+  if (replica === null) return told;
+  const { held } = pair.replicas[replica]!;
+  return { points: await pair.evaluate(query, times, held), warnings: [] };
+}
+
+function pick<T>(random: Random, list: readonly T[]): T {
+  return list[random.below(list.length)]!;
+}
+
+function anyTimes(random: Random): Times {
+  const startMs = START_MS + 600_000 + random.below((WORLD_MS - 900_000) / 1_000) * 1_000;
+  if (random.below(2) === 0) return { startMs, endMs: startMs, stepMs: 0 };
+  const stepMs = pick(random, [7_000, 15_000, 60_000]);
+  return { startMs, endMs: startMs + random.below(12) * stepMs, stepMs };
+}
+
+/** An expression with what it reads, told from how it is put together. */
+function anyQuery(random: Random): KnownQuery {
+  const kind = random.below(10);
+  if (kind < 8) return anyVector(random, 0);
+  const left = anyVector(random, 0);
+  const right = anyVector(random, pick(random, [0, 300_000, 600_000]));
+  return {
+    query: `sum(${left.query}) ${pick(random, ['-', '+', '/'])} sum(${right.query})`,
+    spans: (at) => [...left.spans(at), ...right.spans(at)],
+    instances: [...new Set([...left.instances, ...right.instances])],
+  };
+}
+
+/** `shiftMs` further back than its own offset. */
+function anyVector(random: Random, shiftMs: number): KnownQuery {
+  const instances = pick(random, [['t0'], ['t1'], ['t0', 't1']]);
+  const on = instances.length === 1 ? `{instance="${instances[0]}"}` : '';
+  const offsetMs = shiftMs + pick(random, [0, 0, 60_000, 450_000]);
+  const offset = offsetMs === 0 ? '' : ` offset ${offsetMs / 1_000}s`;
+  const rangeMs = pick(random, [30_000, 120_000, 300_000, 900_000, 1_800_000]);
+  const range = `[${rangeMs / 1_000}s]`;
+  const window = (widthMs: number) => (at: number) => [
+    { minMs: at - offsetMs - widthMs + 1, maxMs: at - offsetMs },
+  ];
+  const made = (query: string, widthMs: number): KnownQuery => ({
+    query,
+    spans: window(widthMs),
+    instances,
+  });
+  switch (random.below(9)) {
+    case 0:
+      return made(`${pick(random, ['g', 'c_total', 'up', 'h'])}${on}${offset}`, LOOKBACK_MS);
+    case 1:
+      return made(
+        `${pick(random, ['rate', 'increase', 'irate'])}(c_total${on}${range}${offset})`,
+        rangeMs,
+      );
+    case 2: {
+      const name = pick(random, ['resets', 'resets', 'changes', 'count_over_time']);
+      const known = made(`${name}(c_total${on}${range}${offset})`, rangeMs);
+      return { ...known, isResets: name === 'resets' };
+    }
+    case 3:
+      return made(
+        `${pick(random, ['max', 'avg', 'stddev', 'last'])}_over_time(g${on}${range}${offset})`,
+        rangeMs,
+      );
+    case 4:
+      return made(`histogram_quantile(0.9, rate(b_bucket${on}${range}${offset}))`, rangeMs);
+    case 5:
+      return made(`histogram_quantile(0.9, rate(h${on}${range}${offset}))`, rangeMs);
+    case 6: {
+      const outerMs = pick(random, [120_000, 600_000]);
+      const inner = `rate(c_total${on}[60s])`;
+      return made(
+        `max_over_time(${inner}[${outerMs / 1_000}s:15s]${offset})`,
+        outerMs + 60_000 - 1,
+      );
+    }
+    case 7: {
+      const at = START_MS + 900_000 + random.below(1_800) * 1_000;
+      const query = `sum(increase(c_total${on}${range} @ ${at / 1_000}))`;
+      return { ...made(query, rangeMs), spans: () => [{ minMs: at - rangeMs + 1, maxMs: at }] };
+    }
+    default:
+      return made(`sum by (instance) (rate(c_total${on}${range}${offset})) > 1`, rangeMs);
+  }
+}

@@ -1,0 +1,216 @@
+import type { Labels } from '@pollux/model';
+import type { Span } from '@pollux/promql/parser';
+import { type CoverageSubject, overlaps, union } from '@pollux/storage';
+import type { Lack, PastView } from '../past-view.ts';
+
+/** Samples of [startMs, endMs) come from one replica. */
+export type Segment = {
+  readonly replica: number;
+  readonly startMs: number;
+  readonly endMs: number;
+};
+
+export type SegmentOptions = {
+  /** All sample times that are read. */
+  readonly span: Span;
+  /** At least the difference of the replicas' clocks, ms. */
+  readonly guardMs: number;
+  /** Begins where it covers. */
+  readonly preferred: number;
+};
+
+/** How a replica has one stretch of time; lower is better. */
+const HAS = { well: 0, yielding: 1, coarse: 2, not: 3 } as const;
+
+/**
+ * Which replica gives the samples of a series at which time (invariant I3 (b)): a replica goes on while nobody has the time
+ * better; then the one follows that goes on longest.
+ *
+ *     a        ━━━━━━━━━━━━          ━━━━━━━━━━━━━━━
+ *     b             ━━━━━━━━━━━━━━━━━━━━━━
+ *     segments aaaaaaaaaaaa‥bbbbbbbbbbbbbbb‥aaaaaaaa     ‥ guard
+ *
+ * Segments are disjoint and ascend. The one that follows another replica's begins a guard later, so that its first sample
+ * was taken behind the other's last one whatever the clocks say, and no counter steps back. Time that nobody covers is in none.
+ */
+export function segmentsOf(lacks: readonly Lack[], options: SegmentOptions): readonly Segment[] {
+  const { span, guardMs } = options;
+  const cuts = cutsOf(lacks, span);
+  const grades = lacks.map((lack) => gradesOf(lack, cuts));
+  const segments: { replica: number; startMs: number; endMs: number }[] = [];
+  let current = -1;
+  for (let i = 0; i + 1 < cuts.length; i++) {
+    const best = Math.min(...grades.map((grade) => grade[i]!));
+    if (best === HAS.not) continue;
+    if (current < 0 || grades[current]![i] !== best)
+      current = longest(grades, i, best, options.preferred);
+    const last = segments.at(-1);
+    const endMs = cuts[i + 1]!;
+    if (last !== undefined && last.replica === current) {
+      last.endMs = endMs;
+      continue;
+    }
+    const afterMs = last === undefined ? Number.NEGATIVE_INFINITY : last.endMs + guardMs;
+    const startMs = Math.max(cuts[i]!, afterMs);
+    if (startMs < endMs) segments.push({ replica: current, startMs, endMs });
+  }
+  return segments;
+}
+
+/** Where anything begins or ends within the span, its own ends included. */
+function cutsOf(lacks: readonly Lack[], { minMs, maxMs }: Span): readonly number[] {
+  const cuts = new Set([minMs, maxMs + 1]);
+  for (const { gaps, yields, coarse } of lacks) {
+    for (const set of [gaps, yields, coarse]) {
+      for (const { startMs, endMs } of set) {
+        if (startMs > minMs && startMs <= maxMs) cuts.add(startMs);
+        if (endMs > minMs && endMs <= maxMs) cuts.add(endMs);
+      }
+    }
+  }
+  return [...cuts].sort((a, b) => a - b);
+}
+
+function gradesOf({ gaps, yields, coarse }: Lack, cuts: readonly number[]): readonly number[] {
+  return cuts.slice(0, -1).map((startMs, i) => {
+    const endMs = cuts[i + 1]!;
+    if (overlaps(gaps, startMs, endMs)) return HAS.not;
+    if (overlaps(coarse, startMs, endMs)) return HAS.coarse;
+    return overlaps(yields, startMs, endMs) ? HAS.yielding : HAS.well;
+  });
+}
+
+/** Of those that have stretch `from` as well as `best`, the one that goes on so longest; of equals the next of the preferred. */
+function longest(
+  grades: readonly (readonly number[])[],
+  from: number,
+  best: number,
+  preferred: number,
+): number {
+  let chosen = -1;
+  let reach = -1;
+  for (let k = 0; k < grades.length; k++) {
+    const index = (preferred + k) % grades.length;
+    const grade = grades[index]!;
+    let to = from;
+    while (to < grade.length && grade[to]! <= best) to++;
+    if (grade[from] === best && to > reach) {
+      chosen = index;
+      reach = to;
+    }
+  }
+  return chosen;
+}
+
+type SubjectEntry = { readonly index: number; readonly labels: Labels };
+
+/** The segments of any series: one for all series of the same targets and rule groups. */
+export class Splice {
+  readonly #past: PastView;
+  readonly #options: SegmentOptions;
+  /** Subjects that any series may belong to. */
+  readonly #everywhere: readonly number[];
+  /** Rule groups by the names that they write. */
+  readonly #groups = new Map<string, number[]>();
+  /** Targets by the names of their labels, and by the values. */
+  readonly #targets = new Map<
+    string,
+    { readonly names: readonly string[]; readonly byValues: Map<string, number[]> }
+  >();
+  readonly #segments = new Map<string, readonly Segment[]>();
+
+  constructor(past: PastView, options: SegmentOptions) {
+    this.#past = past;
+    this.#options = options;
+    const everywhere: number[] = [];
+    for (const [index, { subject }] of past.subjects.entries()) {
+      if (subject.kind === 'group') this.#addGroup(subject, index);
+      else if (subject.labels.isEmpty) everywhere.push(index);
+      else this.#addTarget({ index, labels: subject.labels });
+    }
+    this.#everywhere = everywhere;
+  }
+
+  segmentsFor(labels: Labels): readonly Segment[] {
+    const found = [...this.#everywhere, ...(this.#groups.get(labels.metricName) ?? [])];
+    for (const { names, byValues } of this.#targets.values()) {
+      found.push(...(byValues.get(valuesKey(names, labels)) ?? []));
+    }
+    return this.#segmentsOf(found);
+  }
+
+  /**
+   * For each replica the times from which it may be asked for samples; null for none. All of the span where a series may
+   * belong to several subjects at once, whose segments together are not known beforehand.
+   */
+  spansToRead(): readonly (Span | null)[] {
+    const { span } = this.#options;
+    const { common, subjects } = this.#past;
+    if (this.#targets.size + (this.#groups.size > 0 ? 1 : 0) > 1) return common.map(() => span);
+    const kinds = subjects.map((_, index) => this.#segmentsOf([...this.#everywhere, index]));
+    for (const { byValues } of this.#targets.values()) {
+      for (const same of byValues.values())
+        kinds.push(this.#segmentsOf([...this.#everywhere, ...same]));
+    }
+    for (const same of this.#groups.values())
+      kinds.push(this.#segmentsOf([...this.#everywhere, ...same]));
+    const all = [this.#segmentsOf(this.#everywhere), ...kinds].flat();
+    return common.map((_, replica) => {
+      const own = all.filter((segment) => segment.replica === replica);
+      if (own.length === 0) return null;
+      return {
+        minMs: Math.min(...own.map(({ startMs }) => startMs)),
+        maxMs: Math.max(...own.map(({ endMs }) => endMs)) - 1,
+      };
+    });
+  }
+
+  #segmentsOf(found: readonly number[]): readonly Segment[] {
+    const subjects = [...new Set(found)].sort((a, b) => a - b);
+    const key = subjects.join(' ');
+    let segments = this.#segments.get(key);
+    if (segments === undefined) {
+      const { common } = this.#past;
+      const lacks = common.map((lack, replica) =>
+        subjects.map((index) => this.#past.subjects[index]!.lacks[replica]!).reduce(bothLack, lack),
+      );
+      segments = segmentsOf(lacks, this.#options);
+      this.#segments.set(key, segments);
+    }
+    return segments;
+  }
+
+  #addGroup({ metricNames }: CoverageSubject, index: number): void {
+    for (const name of metricNames) {
+      const known = this.#groups.get(name);
+      if (known === undefined) this.#groups.set(name, [index]);
+      else known.push(index);
+    }
+  }
+
+  #addTarget({ index, labels }: SubjectEntry): void {
+    const names = [...labels].map(([name]) => name);
+    const key = JSON.stringify(names);
+    let kind = this.#targets.get(key);
+    if (kind === undefined) {
+      kind = { names, byValues: new Map() };
+      this.#targets.set(key, kind);
+    }
+    const values = valuesKey(names, labels);
+    const known = kind.byValues.get(values);
+    if (known === undefined) kind.byValues.set(values, [index]);
+    else known.push(index);
+  }
+}
+
+function valuesKey(names: readonly string[], labels: Labels): string {
+  return JSON.stringify(names.map((name) => labels.get(name)));
+}
+
+function bothLack(a: Lack, b: Lack): Lack {
+  return {
+    gaps: union(a.gaps, b.gaps),
+    yields: union(a.yields, b.yields),
+    coarse: union(a.coarse, b.coarse),
+  };
+}

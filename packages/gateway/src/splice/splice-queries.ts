@@ -1,0 +1,212 @@
+import { API_ERROR_STATUS } from '@pollux/api-types';
+import { type Env, type HttpClientResponse, OperatingError } from '@pollux/base';
+import type { Exchange } from '@pollux/http';
+import { type EncodedAnswer, type Engine, QueryError, statsJson } from '@pollux/promql';
+import type { Span } from '@pollux/promql/parser';
+import { type CoverageSummary, MemoryBudget, mayMatchAny, summaryOf } from '@pollux/storage';
+import { forwardedHeaders } from '../forwarded-headers.ts';
+import { pollCoverage } from '../health.ts';
+import type { PastView } from '../past-view.ts';
+import { type Piece, spansBetween } from '../plan.ts';
+import type { QueryParams } from '../query-params.ts';
+import { LAST_RESORT_MS, type Upstream } from '../upstream.ts';
+import { MemberReadError, MemberReader } from './member-reader.ts';
+import { type MemberSettings, readMemberSettings } from './member-settings.ts';
+import { Splice } from './segments.ts';
+import { SplicedSeries } from './spliced-series.ts';
+
+const MAX_SETTINGS_BYTES = 32 * 1024 * 1024;
+
+/** What the engine takes from the members' configuration, as it was last seen. */
+export type EngineDefaults = { evaluationIntervalMs: number };
+
+export type SpliceQueriesOptions = {
+  readonly env: Env;
+  readonly engine: Engine;
+  readonly defaults: EngineDefaults;
+  readonly requestTimeoutMs: number;
+  readonly guardMs: number;
+  /** Of one query. */
+  readonly maxMemoryBytes: number;
+  readonly replicaLabels: readonly string[];
+};
+
+export type SpliceRequest = {
+  readonly exchange: Exchange;
+  readonly form: URLSearchParams;
+  readonly params: QueryParams;
+  readonly piece: Piece;
+  /** In the order of `past`. */
+  readonly live: readonly Upstream[];
+  readonly past: PastView;
+  readonly preferred: number;
+};
+
+export type SplicedReply = {
+  readonly members: readonly Upstream[];
+  readonly response: HttpClientResponse;
+  /** What the members say, now that they were read, of what they cover. */
+  readonly summaries: readonly (CoverageSummary | null)[];
+};
+
+/** Evaluates steps that no replica covers alone, here, over raw series put together from several. */
+export class SpliceQueries {
+  readonly #options: SpliceQueriesOptions;
+
+  constructor(options: SpliceQueriesOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with {@link MemberReadError} when a member gave no samples; what the query itself is refused for is an answer. */
+  async run(request: SpliceRequest): Promise<SplicedReply> {
+    const { env, requestTimeoutMs, guardMs, replicaLabels, defaults } = this.#options;
+    const { exchange, params, piece, live, past, preferred } = request;
+    const span = hull(spansBetween(params.window, piece.startMs, piece.endMs));
+    const splice = new Splice(past, { span, guardMs, preferred });
+    const isRead = splice.spansToRead().map((own) => own !== null);
+    const members = live.filter((_, replica) => isRead[replica]);
+    const settings = new Map<Upstream, MemberSettings>();
+    await Promise.all(
+      members.map(async (upstream) =>
+        settings.set(upstream, await this.#settings(upstream, exchange)),
+      ),
+    );
+    const [first] = settings.values();
+    defaults.evaluationIntervalMs = first?.evaluationIntervalMs ?? defaults.evaluationIntervalMs;
+    const failures: MemberReadError[] = [];
+    const headers = forwardedHeaders(exchange, 'application/x-protobuf');
+    const readers = live.map((upstream) => {
+      const own = settings.get(upstream);
+      if (own === undefined) return null;
+      return new MemberReader({
+        net: env.net,
+        upstream,
+        headers,
+        timeoutMs: requestTimeoutMs,
+        settings: own,
+        replicaLabels,
+        onFailure: (error) => failures.push(error),
+      });
+    });
+    const response = await this.#evaluate(request, new SplicedSeries(splice, readers));
+    const [failure] = failures;
+    if (failure !== undefined) throw failure;
+    const summaries = await Promise.all(members.map((member) => this.#summary(member, params)));
+    return { members, response, summaries };
+  }
+
+  async #evaluate(
+    { exchange, form, params, piece }: SpliceRequest,
+    queryable: SplicedSeries,
+  ): Promise<HttpClientResponse> {
+    const { engine, requestTimeoutMs, maxMemoryBytes } = this.#options;
+    const { query, lookbackMs, stepMs, isRange } = params;
+    const limit = Number(form.get('limit') ?? 0);
+    const wantsStats = (form.get('stats') ?? '') !== '';
+    const common = {
+      query,
+      queryable,
+      lookbackMs,
+      timeoutMs: requestTimeoutMs,
+      signal: exchange.signal,
+      budget: new MemoryBudget(maxMemoryBytes, 'max_splice_memory'),
+      countsAll: wantsStats,
+      limit: Number.isSafeInteger(limit) && limit > 0 ? limit : 0,
+    };
+    try {
+      const answer = isRange
+        ? await engine.encoded({ ...common, startMs: piece.startMs, endMs: piece.endMs, stepMs })
+        : await engine.encoded({ ...common, timeMs: piece.startMs });
+      return jsonResponse(200, bodyOf(answer, wantsStats));
+    } catch (error) {
+      if (!(error instanceof QueryError) || exchange.signal.aborted) throw error;
+      const errorType = error.kind === 'too_many_samples' ? 'execution' : error.kind;
+      const body = JSON.stringify({ status: 'error', errorType, error: error.message });
+      return jsonResponse(API_ERROR_STATUS[errorType], [new TextEncoder().encode(body)]);
+    }
+  }
+
+  async #settings(upstream: Upstream, exchange: Exchange): Promise<MemberSettings> {
+    const { env, requestTimeoutMs } = this.#options;
+    try {
+      const request = {
+        method: 'GET',
+        url: `${upstream.url}/api/v1/status/config`,
+        headers: forwardedHeaders(exchange),
+        timeoutMs: upstream.isUp ? requestTimeoutMs : LAST_RESORT_MS,
+        maxBodyBytes: MAX_SETTINGS_BYTES,
+      };
+      const { status, body } = await upstream.send(env.net, request, exchange.signal);
+      if (status === 200) return readMemberSettings(body, upstream.name);
+      throw new MemberReadError(upstream, `/api/v1/status/config answered ${status}`, {
+        isUnable: status < 500,
+      });
+    } catch (error) {
+      if (exchange.signal.aborted || !OperatingError.is(error)) throw error;
+      if (error instanceof MemberReadError) throw error;
+      const isUnable = error.code === 'GATEWAY.BAD_SETTINGS';
+      throw new MemberReadError(upstream, 'no settings', { isUnable, cause: error });
+    }
+  }
+
+  /** Null of a member that keeps no report. */
+  async #summary(member: Upstream, { selectors }: QueryParams): Promise<CoverageSummary | null> {
+    const { env, requestTimeoutMs } = this.#options;
+    if (member.coverage === null) return null;
+    try {
+      const report = await pollCoverage(member, env, requestTimeoutMs);
+      if (report === null) return null;
+      const subjects = report.subjects.filter(({ subject }) => mayMatchAny(subject, selectors));
+      return summaryOf({ ...report, subjects });
+    } catch (error) {
+      if (!OperatingError.is(error)) throw error;
+      throw new MemberReadError(member, 'no coverage report', { cause: error });
+    }
+  }
+}
+
+function hull(spans: readonly Span[]): Span {
+  return {
+    minMs: Math.min(...spans.map(({ minMs }) => minMs)),
+    maxMs: Math.max(...spans.map(({ maxMs }) => maxMs)),
+  };
+}
+
+function bodyOf(answer: EncodedAnswer, wantsStats: boolean): readonly Uint8Array[] {
+  const encoder = new TextEncoder();
+  const { annotations, isTruncated, stats } = answer;
+  if (answer.body.kind !== 'whole') throw new Error('BUG: an answer in parts without workers');
+  const texts = (kind: 'warning' | 'info'): string[] => [
+    ...new Set(annotations.filter((one) => one.kind === kind).map(({ text }) => text)),
+  ];
+  const warnings = [
+    ...texts('warning'),
+    ...(isTruncated ? ['results truncated due to limit'] : []),
+  ];
+  const infos = texts('info');
+  const { pieces } = answer.body;
+  const last = pieces.at(-1);
+  if (last === undefined) throw new Error('BUG: an answer without a body');
+  const member = wantsStats ? `,"stats":${JSON.stringify(statsJson(stats))}}` : '}';
+  const tail = [
+    member,
+    warnings.length === 0 ? '' : `,"warnings":${JSON.stringify(warnings)}`,
+    infos.length === 0 ? '' : `,"infos":${JSON.stringify(infos)}`,
+    '}',
+  ].join('');
+  return [
+    encoder.encode('{"status":"success","data":'),
+    ...pieces.slice(0, -1),
+    // Without the brace that closes `data`: the tail closes it.
+    last.subarray(0, -1),
+    encoder.encode(tail),
+  ];
+}
+
+function jsonResponse(status: number, pieces: readonly Uint8Array[]): HttpClientResponse {
+  return {
+    status,
+    headers: { 'content-type': 'application/json' },
+    body: new Uint8Array(Buffer.concat(pieces)),
+  };
+}

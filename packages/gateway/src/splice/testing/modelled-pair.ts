@@ -1,0 +1,279 @@
+import {
+  type Env,
+  EVERYONE,
+  type HttpClientRequest,
+  type HttpClientResponse,
+  type HttpPoolOptions,
+  PoolOverRequests,
+  type Random,
+  VirtualClock,
+} from '@pollux/base';
+import { nodeEnv } from '@pollux/base/node';
+import { Router } from '@pollux/http';
+import { type Labels, LabelsBuilder, Matcher } from '@pollux/model';
+import { Engine } from '@pollux/promql';
+import {
+  decodeReadRequest,
+  encodeReadResponse,
+  QueryResultEncoder,
+  snappyDecode,
+  snappyEncode,
+} from '@pollux/remote';
+import {
+  type CoverageReport,
+  encodeHeader,
+  type Interval,
+  MemoryBudget,
+  mayMatchAny,
+  NO_HINTS,
+  type Queryable,
+  summaryOf,
+  toWire,
+} from '@pollux/storage';
+import { Log, Registry } from '@pollux/telemetry';
+import { parseGatewayConfig } from '../../config.ts';
+import { Gateway } from '../../gateway.ts';
+import { selectorsOf } from '../../merge/choose-replica.ts';
+import {
+  type Faults,
+  INTERVAL_MS,
+  ModelledReplica,
+  type ModelledTarget,
+  START_MS,
+  WORLD_MS,
+} from './modelled-replica.ts';
+
+export const LOOKBACK_MS = 60_000;
+
+export type Times = { readonly startMs: number; readonly endMs: number; readonly stepMs: number };
+/** Of each step, the value of each series; both by texts. */
+export type Points = ReadonlyMap<number, ReadonlyMap<string, string>>;
+export type Told = { readonly points: Points; readonly warnings: readonly string[] };
+
+/** A gateway over two replicas that have a past full of faults, all in memory. */
+export class ModelledPair {
+  readonly clock = new VirtualClock(START_MS + WORLD_MS);
+  readonly engine = new Engine({
+    clock: this.clock,
+    registry: new Registry(),
+    log: Log.silent(),
+    lookbackMs: LOOKBACK_MS,
+  });
+  readonly targets: readonly ModelledTarget[];
+  readonly replicas: readonly ModelledReplica[];
+  readonly #gateway: Gateway;
+  readonly #router: Router;
+  readonly #isStale: boolean;
+
+  constructor(random: Random, how: { readonly guardMs: number; readonly isStale?: boolean }) {
+    this.#isStale = how.isStale ?? false;
+    this.targets = ['t0', 't1'].map((instance) => ({
+      instance,
+      restartsMs: intervalsOf(random, 2, 1).map(({ startMs }) => startMs),
+      dead: intervalsOf(random, 1, 120_000),
+    }));
+    this.replicas = ['a', 'b'].map(
+      (name) =>
+        new ModelledReplica(name, {
+          targets: this.targets,
+          faults: faultsOf(random, this.targets),
+          random,
+          skewMs: random.below(4_001) - 2_000,
+        }),
+    );
+    const request = (asked: HttpClientRequest): Promise<HttpClientResponse> => this.#answer(asked);
+    const env: Env = { ...nodeEnv(), clock: this.clock };
+    const openPool = (options: HttpPoolOptions) => new PoolOverRequests({ request }, options);
+    Object.assign(env, { net: { request, openPool } });
+    const config = `
+groups:
+  - name: servers
+    kind: server
+    members: [{name: a, url: 'http://a:9090'}, {name: b, url: 'http://b:9090'}]
+lookback_delta: ${LOOKBACK_MS / 1_000}s
+seam_guard: ${how.guardMs}ms
+`;
+    this.#gateway = new Gateway({
+      env,
+      log: Log.silent(),
+      registry: new Registry(),
+      config: parseGatewayConfig(config, 'gateway.yml'),
+    });
+    this.#router = new Router({ monotonic: () => this.clock.monotonic() });
+    this.#gateway.registerRoutes(this.#router);
+    this.#gateway.start();
+  }
+
+  async ready(): Promise<void> {
+    await this.clock.advance(1_100);
+  }
+
+  async close(): Promise<void> {
+    const closed = this.#gateway.close();
+    await this.clock.advance(3_000);
+    await closed;
+  }
+
+  /** Through the gateway. */
+  async ask(query: string, { startMs, endMs, stepMs }: Times): Promise<Told> {
+    const isRange = stepMs > 0;
+    const form = new URLSearchParams({ query });
+    if (isRange) {
+      form.set('start', String(startMs / 1_000));
+      form.set('end', String(endMs / 1_000));
+      form.set('step', String(stepMs / 1_000));
+    } else form.set('time', String(startMs / 1_000));
+    const { body, status } = await this.#router.handler({
+      method: 'GET',
+      target: `/api/v1/query${isRange ? '_range' : ''}?${form}`,
+      headers: {},
+      remote: { host: '127.0.0.1', port: 1 },
+      body: async () => new Uint8Array(),
+      stream: () => new Response('').body as unknown as AsyncIterable<Uint8Array>,
+      signal: new AbortController().signal,
+      principal: EVERYONE,
+    });
+    const text = body instanceof Uint8Array ? new TextDecoder().decode(body) : String(body);
+    if (status !== 200) throw new Error(`${query}: ${status} ${text}`);
+    const { data, warnings = [] } = JSON.parse(text);
+    return { points: pointsOf(data), warnings };
+  }
+
+  /** As one server that has `queryable` would answer. */
+  async evaluate(
+    query: string,
+    { startMs, endMs, stepMs }: Times,
+    queryable: Queryable,
+  ): Promise<Points> {
+    const common = { query, queryable, limit: 0 };
+    const { body } = await this.engine.encoded(
+      stepMs > 0 ? { ...common, startMs, endMs, stepMs } : { ...common, timeMs: startMs },
+    );
+    if (body.kind !== 'whole') throw new Error('an answer in parts');
+    return pointsOf(JSON.parse(Buffer.concat(body.pieces).toString()));
+  }
+
+  async #answer({ url, body }: HttpClientRequest): Promise<HttpClientResponse> {
+    const { pathname, hostname } = new URL(url);
+    const replica = this.replicas.find(({ name }) => name === hostname)!;
+    switch (pathname) {
+      case '/-/ready':
+        return answered('ok');
+      case '/api/v1/pollux/coverage':
+        return answered(JSON.stringify(toWire(this.#reportOf(replica))));
+      case '/api/v1/status/config':
+        return answered(
+          JSON.stringify({
+            status: 'success',
+            data: { yaml: `global: {external_labels: {replica: ${hostname}}}` },
+          }),
+        );
+      case '/api/v1/query':
+      case '/api/v1/query_range':
+        return this.#query(replica, new URLSearchParams(String(body)));
+      case '/api/v1/read':
+        return { ...answered(''), body: await readHeld(replica, body as Uint8Array) };
+      default:
+        return { status: 404, headers: {}, body: new Uint8Array() };
+    }
+  }
+
+  #reportOf(replica: ModelledReplica): CoverageReport {
+    const report = replica.report(this.clock.now());
+    return this.#isStale ? { ...report, serverGaps: [], subjects: [] } : report;
+  }
+
+  async #query(replica: ModelledReplica, form: URLSearchParams): Promise<HttpClientResponse> {
+    const times = ['start', 'end', 'step', 'time'].map((name) => Number(form.get(name)) * 1_000);
+    const [startMs = 0, endMs = 0, stepMs = 0, timeMs = 0] = times.map(Math.round);
+    const common = { query: form.get('query') ?? '', queryable: replica.held, limit: 0 };
+    const { body } = await this.engine.encoded(
+      stepMs > 0 ? { ...common, startMs, endMs, stepMs } : { ...common, timeMs },
+    );
+    if (body.kind !== 'whole') throw new Error('an answer in parts');
+    const data = Buffer.concat(body.pieces).toString();
+    const report = this.#reportOf(replica);
+    const selectors = selectorsOf([common.query]) ?? [];
+    const subjects = report.subjects.filter(({ subject }) => mayMatchAny(subject, selectors));
+    const header = encodeHeader(summaryOf({ ...report, subjects }), '/c');
+    return answered(`{"status":"success","data":${data}}`, { 'x-pollux-coverage': header });
+  }
+}
+
+/** Remote read as a server gives it: with the external labels, which a matcher may name. */
+async function readHeld(replica: ModelledReplica, body: Uint8Array): Promise<Uint8Array> {
+  const { queries } = decodeReadRequest(await snappyDecode(body));
+  const results: Uint8Array[] = [];
+  const context = { signal: new AbortController().signal, budget: MemoryBudget.unlimited() };
+  for (const { startMs, endMs, matchers } of queries) {
+    const own = matchers.map((matcher) =>
+      matcher.operator === '=' && matcher.name === 'replica' && matcher.value === replica.name
+        ? new Matcher('replica', '=', '')
+        : matcher,
+    );
+    const range = { minMs: startMs, maxMs: endMs };
+    const source = replica.held.select(
+      { range, matchers: own, hints: NO_HINTS, sorted: true },
+      context,
+    );
+    const encoder = new QueryResultEncoder();
+    for (let batch = await source.next(); batch !== null; batch = await source.next()) {
+      for (const columns of batch)
+        encoder.add({ ...columns, labels: withReplica(columns.labels, replica.name) });
+    }
+    results.push(encoder.bytes());
+  }
+  return snappyEncode(encodeReadResponse(results));
+}
+
+function withReplica(labels: Labels, name: string): Labels {
+  return new LabelsBuilder(labels).set('replica', name).build();
+}
+
+function answered(text: string, headers: Record<string, string> = {}): HttpClientResponse {
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: new TextEncoder().encode(text),
+  };
+}
+
+type WireSeries = {
+  readonly metric: Record<string, string>;
+  readonly value?: [number, unknown];
+  readonly values?: [number, unknown][];
+  readonly histogram?: [number, unknown];
+  readonly histograms?: [number, unknown][];
+};
+
+function pointsOf({ result }: { readonly result: readonly WireSeries[] }): Points {
+  const points = new Map<number, Map<string, string>>();
+  for (const { metric, value, values = [], histogram, histograms = [] } of result) {
+    const key = JSON.stringify(Object.entries(metric).sort());
+    const all = [...values, ...histograms];
+    if (value !== undefined) all.push(value);
+    if (histogram !== undefined) all.push(histogram);
+    for (const [seconds, point] of all) {
+      const timeMs = Math.round(seconds * 1_000);
+      const step = points.get(timeMs) ?? new Map<string, string>();
+      step.set(key, JSON.stringify(point));
+      points.set(timeMs, step);
+    }
+  }
+  return points;
+}
+
+function faultsOf(random: Random, targets: readonly ModelledTarget[]): Faults {
+  const perTarget = (most: number): Map<string, readonly Interval[]> =>
+    new Map(targets.map(({ instance }) => [instance, intervalsOf(random, most, 240_000)]));
+  return { down: intervalsOf(random, 4, 600_000), missed: perTarget(1), broken: perTarget(1) };
+}
+
+/** At most so many, of at most so long. */
+function intervalsOf(random: Random, most: number, longestMs: number): readonly Interval[] {
+  const intervals = Array.from({ length: random.below(most + 1) }, () => {
+    const startMs = START_MS + INTERVAL_MS + random.below(WORLD_MS - INTERVAL_MS);
+    return { startMs, endMs: startMs + 1 + random.below(longestMs) };
+  });
+  return intervals.sort((a, b) => a.startMs - b.startMs);
+}

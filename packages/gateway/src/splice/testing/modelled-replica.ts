@@ -1,0 +1,160 @@
+import type { Random } from '@pollux/base';
+import { type FloatHistogram, Labels } from '@pollux/model';
+import { MemorySeries } from '@pollux/promql/script';
+import {
+  type CoverageReport,
+  type Interval,
+  intervalSet,
+  type SubjectReport,
+} from '@pollux/storage';
+
+export const START_MS = 1_700_000_000_000;
+export const INTERVAL_MS = 10_000;
+export const WORLD_MS = 3_600_000;
+const END_MS = START_MS + WORLD_MS;
+
+/** A thing that is scraped: what it shows is a pure function of the true time. */
+export type ModelledTarget = {
+  readonly instance: string;
+  /** When its counters began again at 0. */
+  readonly restartsMs: readonly number[];
+  /** When nobody could scrape it. */
+  readonly dead: readonly Interval[];
+};
+
+export type Outcome = 'done' | 'failed' | 'missed';
+export type Schedule = { readonly timeMs: number; readonly outcome: Outcome };
+
+/** Faults of one replica. */
+export type Faults = {
+  /** Its process was not there. */
+  readonly down: readonly Interval[];
+  /** It did not scrape a target, by instance. */
+  readonly missed: ReadonlyMap<string, readonly Interval[]>;
+  /** Its link to a target was broken. */
+  readonly broken: ReadonlyMap<string, readonly Interval[]>;
+};
+
+/** One of a pair: what it holds, and what it would hold had its own process and scheduling never failed. */
+export class ModelledReplica {
+  readonly name: string;
+  /** H_i of invariant I3. */
+  readonly whole = new MemorySeries(64);
+  readonly held = new MemorySeries(64);
+  readonly schedules = new Map<string, readonly Schedule[]>();
+  readonly faults: Faults;
+
+  constructor(
+    name: string,
+    how: {
+      readonly targets: readonly ModelledTarget[];
+      readonly faults: Faults;
+      readonly random: Random;
+      /** How much its clock is ahead. */
+      readonly skewMs: number;
+    },
+  ) {
+    this.name = name;
+    this.faults = how.faults;
+    for (const target of how.targets) {
+      const phaseMs = how.random.below(INTERVAL_MS);
+      this.schedules.set(target.instance, this.#scrape(target, phaseMs, how.skewMs));
+    }
+  }
+
+  report(nowMs: number): CoverageReport {
+    const subjects = [...this.schedules].map(([instance, schedules]): SubjectReport => {
+      const runs = (wanted: Outcome): readonly Interval[] =>
+        intervalSet(
+          schedules
+            .filter(({ outcome }) => outcome === wanted)
+            .map(({ timeMs }) => ({ startMs: timeMs, endMs: timeMs + INTERVAL_MS })),
+        );
+      return {
+        subject: {
+          key: `target/j/${instance}`,
+          kind: 'target',
+          labels: Labels.from({ job: 'j', instance }),
+          metricNames: [],
+        },
+        intervalMs: INTERVAL_MS,
+        gaps: runs('missed'),
+        failures: runs('failed'),
+      };
+    });
+    return {
+      configIdentity: 'x',
+      nowMs,
+      sinceMs: START_MS,
+      bucketsSinceMs: START_MS,
+      serverGaps: intervalSet(this.faults.down),
+      subjects: subjects.filter(({ gaps, failures }) => gaps.length + failures.length > 0),
+    };
+  }
+
+  #scrape(target: ModelledTarget, phaseMs: number, skewMs: number): readonly Schedule[] {
+    const { down, missed, broken } = this.faults;
+    const { instance } = target;
+    const meets = (intervals: readonly Interval[] | undefined, timeMs: number): boolean =>
+      (intervals ?? []).some(({ startMs, endMs }) => timeMs >= startMs && timeMs < endMs);
+    const schedules: Schedule[] = [];
+    let wasUp = false;
+    for (let timeMs = START_MS + phaseMs; timeMs < END_MS; timeMs += INTERVAL_MS) {
+      const isMissed = meets(down, timeMs) || meets(missed.get(instance), timeMs);
+      const isBroken = meets(broken.get(instance), timeMs) || meets(target.dead, timeMs - skewMs);
+      const stores = isMissed ? [this.whole] : [this.whole, this.held];
+      for (const store of stores) addScrape(store, target, timeMs, { isBroken, wasUp, skewMs });
+      wasUp = !isBroken;
+      schedules.push({ timeMs, outcome: isMissed ? 'missed' : isBroken ? 'failed' : 'done' });
+    }
+    return schedules;
+  }
+}
+
+function addScrape(
+  store: MemorySeries,
+  target: ModelledTarget,
+  timeMs: number,
+  how: { readonly isBroken: boolean; readonly wasUp: boolean; readonly skewMs: number },
+): void {
+  const { isBroken, wasUp, skewMs } = how;
+  const { instance } = target;
+  const labels = (name: string, more: Record<string, string> = {}): Labels =>
+    Labels.from({ __name__: name, job: 'j', instance, ...more });
+  store.add(labels('up'), { timestampMs: timeMs, value: isBroken ? 0 : 1 });
+  if (isBroken && !wasUp) return;
+  const count = countAt(target, timeMs - skewMs);
+  const add = (series: Labels, value: number): void =>
+    store.add(series, { timestampMs: timeMs, value, isStale: isBroken });
+  add(labels('c_total'), count);
+  add(labels('g'), Math.sin((timeMs - skewMs) / 100_000 + instance.length));
+  add(labels('b_bucket', { le: '1' }), Math.floor(count / 3));
+  add(labels('b_bucket', { le: '+Inf' }), count);
+  if (isBroken) add(labels('h'), 0);
+  else store.add(labels('h'), { timestampMs: timeMs, value: 0, histogram: histogramOf(count) });
+}
+
+/** Of a counter that grows by 7 a second since the target began. */
+function countAt({ restartsMs }: ModelledTarget, trueMs: number): number {
+  const begins = restartsMs.filter((restartMs) => restartMs <= trueMs).at(-1) ?? START_MS - 9e6;
+  return Math.floor(((trueMs - begins) * 7) / 1_000);
+}
+
+function histogramOf(count: number): FloatHistogram {
+  const low = Math.floor(count / 3);
+  return {
+    counterResetHint: 'unknown',
+    schema: 0,
+    zeroThreshold: 0.001,
+    zeroCount: 0,
+    count,
+    sum: count * 1.5,
+    positiveSpans: [{ offset: 0, length: 2 }],
+    negativeSpans: [],
+    positiveBuckets: Float64Array.of(low, count - low),
+    negativeBuckets: new Float64Array(),
+    customValues: null,
+    isInteger: true,
+    isStale: false,
+  };
+}
