@@ -1,3 +1,4 @@
+import type { Env } from '@pollux/base';
 import { compareText, Matcher, matchesAll, wordsOf } from '@pollux/model';
 import { decodeReadResponse, encodeReadRequest, snappyDecode, snappyEncode } from '@pollux/remote';
 import type {
@@ -7,7 +8,7 @@ import type {
   SeriesColumns,
   SeriesSource,
 } from '@pollux/storage';
-import { promise, type World } from './world.ts';
+import { promise } from './world.ts';
 
 /** Everything that one server or store holds of a time, read over the wire; also a Queryable, to recompute answers. */
 export class Dump implements Queryable {
@@ -19,7 +20,7 @@ export class Dump implements Queryable {
 
   /** Reads `url` (a remote read endpoint). `drop` takes labels off that only tell where a copy came from. */
   static async read(
-    world: World,
+    { env }: { readonly env: Env },
     url: string,
     options: {
       readonly minMs: number;
@@ -33,7 +34,7 @@ export class Dump implements Queryable {
       queries: [{ startMs: minMs, endMs: maxMs, matchers, hints: null }],
       accepted: ['samples'],
     });
-    const response = await world.env.net.request({
+    const response = await env.net.request({
       method: 'POST',
       url,
       headers: { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' },

@@ -1,0 +1,57 @@
+import { errorText } from '@pollux/base';
+import { ADDRESS_TIMEOUT_MS, QUESTION_TIMEOUT_MS } from './times.ts';
+
+/** What came back, or why nothing did. */
+export type Reply = {
+  readonly status: number;
+  readonly text: string;
+  readonly error: string | null;
+  readonly tookMs: number;
+};
+
+/**
+ * The one address as a user has it. Where it can lead to two machines, it is as keepalived's: when the one that has it refuses or
+ * does not answer, the other takes it, and keeps it.
+ */
+export class OneAddress {
+  readonly #entries: readonly string[];
+  #current = 0;
+
+  constructor(entries: readonly string[]) {
+    this.#entries = entries;
+  }
+
+  async ask(target: string, init: RequestInit = {}): Promise<Reply> {
+    const startMs = performance.now();
+    const faults: string[] = [];
+    for (let attempt = 0; attempt < this.#entries.length; attempt++) {
+      const leftMs = QUESTION_TIMEOUT_MS - (performance.now() - startMs);
+      const isLast = attempt === this.#entries.length - 1;
+      const timeoutMs = isLast ? leftMs : Math.min(ADDRESS_TIMEOUT_MS, leftMs);
+      const at = this.#current;
+      try {
+        const signal = AbortSignal.timeout(Math.max(1, Math.round(timeoutMs)));
+        const response = await fetch(`${this.#entries[at]}${target}`, { ...init, signal });
+        const text = await response.text();
+        const error = response.ok ? null : `status ${response.status}: ${text.slice(0, 200)}`;
+        return { status: response.status, text, error, tookMs: performance.now() - startMs };
+      } catch (error) {
+        faults.push(causeText(error));
+        // Another question may have moved the address meanwhile.
+        if (this.#current === at) this.#current = (at + 1) % this.#entries.length;
+      }
+    }
+    return {
+      status: 0,
+      text: '',
+      error: faults.join('; then '),
+      tookMs: performance.now() - startMs,
+    };
+  }
+}
+
+/** `fetch failed` alone tells nothing; its cause does. */
+function causeText(error: unknown): string {
+  const isWrapped = error instanceof Error && error.cause instanceof Error;
+  return errorText(isWrapped ? error.cause : error);
+}

@@ -1,0 +1,231 @@
+import { describe, expect, it } from 'vitest';
+import type { FindingKind } from './finding.ts';
+import type { Answer, ChaosRecord, Notification, PlayedFault } from './record.ts';
+import { answer, newestOf, SLOPE, second, soundRecord, TIME } from './sound-record.ts';
+import { verdictOf } from './verdict.ts';
+
+/** `kind` of each finding; in brackets what the invariants allow. */
+function found(record: ChaosRecord): string[] {
+  return verdictOf(record).findings.map(({ kind, isAllowed }) => (isAllowed ? `(${kind})` : kind));
+}
+
+function spoilt(answers: readonly Answer[], changes: Partial<ChaosRecord> = {}): string[] {
+  return found(soundRecord({ answers, ...changes }));
+}
+
+const { scrapes } = soundRecord();
+const newestOfA = newestOf(scrapes.A);
+const newestOfB = newestOf(scrapes.B);
+const within = (stepMs: number, from: number, to: number): boolean =>
+  stepMs >= second(from) && stepMs < second(to);
+
+/** Nobody could be asked then. */
+const BOTH_DOWN = {
+  'A/server': [{ fromMs: second(90), toMs: second(110) }],
+  'B/server': [{ fromMs: second(90), toMs: second(110) }],
+};
+
+describe('judges of a chaos run', () => {
+  it('find nothing in a record that is sound', () => {
+    expect(found(soundRecord())).toEqual([]);
+  });
+
+  it('find a question without an answer, and a slow one', () => {
+    const whole = { what: TIME, at: 100, values: newestOfA };
+    expect(spoilt([answer({ ...whole, changes: { error: 'refused' } })])).toEqual(['failed']);
+    expect(spoilt([answer({ ...whole, changes: { tookMs: 1_001 } })])).toEqual(['(slow)']);
+  });
+
+  it('find a silence that was not taken, and an alarm that is told in spite of one', () => {
+    const told: Notification = { id: '1', status: 'firing', atMs: second(66), from: 'B' };
+    const { silences, notifications } = soundRecord();
+    expect(found(soundRecord({ notifications: [...notifications, told] }))).toEqual([
+      'silenced-told',
+    ]);
+    const refused = silences.map((silence) => ({ ...silence, acknowledgedMs: null }));
+    const ended: Notification = { ...told, status: 'resolved', atMs: second(95) };
+    const record = { silences: refused, notifications: [...notifications, told, ended] };
+    expect(found(soundRecord(record))).toEqual(['failed']);
+  });
+});
+
+describe('the judge of values', () => {
+  const wrong = (what: Answer['what'], values: (stepMs: number) => number | null): string[] =>
+    spoilt([answer({ what, at: 100, values })]);
+
+  it('finds a value that no target said, one that is yet to come, and one behind the lookback', () => {
+    expect(wrong(TIME, (at) => (newestOfA(at) ?? 0) - 0.3)).toEqual(['wrong']);
+    expect(wrong(TIME, (at) => (newestOfA(at) ?? 0) + 2)).toEqual(['wrong']);
+    expect(wrong(TIME, (at) => (newestOfA(at) ?? 0) - 20)).toContain('wrong');
+  });
+
+  it('finds a counter that goes back at a seam without a guard', () => {
+    const seamed = (at: number): number | null =>
+      at < second(70) ? newestOfB(at + 500) : newestOfA(at - 1_800);
+    expect(wrong(TIME, seamed)).toEqual(['wrong']);
+  });
+
+  it('finds a rate that is negative, or of a blend of two replicas', () => {
+    expect(wrong(SLOPE, (at) => (within(at, 60, 61) ? -0.1 : 1))).toEqual(['wrong']);
+    expect(wrong(SLOPE, (at) => (within(at, 60, 70) ? 0.967 : 1))).toEqual(['wrong']);
+    expect(wrong(SLOPE, (at) => (within(at, 60, 61) ? 1.2 : 1))).toEqual(['wrong']);
+  });
+
+  it('lets a rate be small where no server that could be asked has the whole window', () => {
+    const answers = [answer({ what: SLOPE, at: 100, values: () => 0.4 })];
+    expect(spoilt(answers, { outages: BOTH_DOWN })).toEqual([]);
+    const emptied = { A: [second(95)], B: [second(95)] };
+    expect(spoilt(answers, { wiped: emptied })).toEqual([]);
+  });
+
+  it('finds a selector that was answered by another replica than its neighbour', () => {
+    const exact = { ...SLOPE, kind: 'exact', value: 0.55 } as const;
+    expect(wrong(exact, (at) => (within(at, 60, 61) ? 0.56 : 0.55))).toEqual(['wrong']);
+  });
+
+  it('finds two series in place of one, and names that are missing', () => {
+    const two = answer({
+      what: TIME,
+      at: 100,
+      values: newestOfA,
+      changes: { seriesCount: 2 },
+    });
+    expect(spoilt([two])).toEqual(['wrong']);
+    const names = answer({
+      what: { kind: 'names', expected: ['a', 'b'] },
+      at: 100,
+      values: () => 0,
+      changes: { names: ['a'] },
+    });
+    expect(spoilt([names])).toEqual(['wrong']);
+  });
+});
+
+describe('the judge of gaps', () => {
+  const holed = (warnings: readonly string[]): Answer =>
+    answer({
+      what: TIME,
+      at: 100,
+      values: (at) => (within(at, 60, 75) ? null : newestOfA(at)),
+      changes: { warnings },
+    });
+  const away = { 'A/server': [{ fromMs: second(60), toMs: second(110) }] };
+
+  it('finds steps that another server had', () => {
+    expect(spoilt([holed(['a warning'])])).toEqual(['gap']);
+    expect(spoilt([holed([])], { outages: away })).toEqual(['gap', 'unnamed-gap']);
+  });
+
+  it('allows one that nobody who could be asked has, as long as it is named', () => {
+    expect(spoilt([holed(['a warning'])], { outages: BOTH_DOWN })).toEqual(['(gap)']);
+    expect(spoilt([holed([])], { outages: BOTH_DOWN })).toEqual(['(gap)', 'unnamed-gap']);
+  });
+
+  it('counts no gap where nobody scraped', () => {
+    const isScraping = (at: number): boolean => !within(at, 57, 76);
+    const left = { A: scrapes.A.filter(isScraping), B: scrapes.B.filter(isScraping) };
+    const newest = newestOf(left.A);
+    const values = (at: number): number | null => (within(at, 60, 77) ? null : newest(at));
+    const answers = [answer({ what: TIME, at: 100, values })];
+    expect(spoilt(answers, { scrapes: left, stored: {} })).toEqual([]);
+  });
+});
+
+describe('the judge of freshness', () => {
+  it('finds an old sample shown where a server that could be asked had a newer one', () => {
+    const frozen = (at: number): number | null =>
+      newestOfA(within(at, 62, 68) ? second(60) + 500 : at);
+    const answers = [answer({ what: TIME, at: 100, values: frozen })];
+    expect(spoilt(answers)).toEqual(['stale']);
+    expect(spoilt(answers, { outages: BOTH_DOWN })).toEqual(['(stale)']);
+  });
+});
+
+describe('the judge of agreement', () => {
+  const fault: PlayedFault = {
+    kind: 'kill-process',
+    host: 'A',
+    processes: ['A/server'],
+    fromMs: second(99),
+    endedMs: second(105),
+    recoveredMs: second(106),
+  };
+  const answers = [
+    answer({ what: TIME, at: 100, values: newestOfA }),
+    answer({ what: TIME, at: 100, values: newestOfB, repeats: 0 }),
+  ];
+
+  it('finds another answer to the same question, unless a fault made another server answer', () => {
+    expect(spoilt(answers)).toEqual(['differs']);
+    expect(spoilt(answers, { faults: [fault] })).toEqual(['(differs)']);
+  });
+});
+
+describe('the judge of storage', () => {
+  it('finds each second that a store lacks', () => {
+    const { stored } = soundRecord();
+    const holed = (stored['A/store'] ?? []).filter((at) => !within(at, 60, 70));
+    const seconds = found(soundRecord({ stored: { ...stored, 'A/store': holed } }));
+    expect(new Set(seconds)).toEqual(new Set<FindingKind>(['unstored']));
+    expect(seconds.length).toBeGreaterThan(5);
+    expect(seconds.length).toBeLessThanOrEqual(10);
+  });
+
+  it('finds a store that does not answer in the end', () => {
+    const seconds = found(soundRecord({ stored: { 'A/store': null } }));
+    expect(seconds.length).toBeGreaterThan(170);
+  });
+});
+
+describe('the judge of notifications', () => {
+  const [firing, resolved] = soundRecord().notifications as [Notification, Notification];
+  const told = (...notifications: readonly Notification[]): string[] =>
+    found(soundRecord({ notifications }));
+  const again: Notification = { ...firing, from: 'B', atMs: second(31) };
+
+  it('finds what was never told, and what was told late', () => {
+    expect(told(resolved)).toEqual(['lost']);
+    expect(told(firing)).toEqual(['lost']);
+    expect(told({ ...firing, atMs: second(40) }, resolved)).toEqual(['late']);
+    expect(told(firing, { ...resolved, atMs: second(75) })).toEqual(['late']);
+  });
+
+  it('finds an end that was told while the alarm was up', () => {
+    expect(told(firing, { ...resolved, atMs: second(35) }, resolved)).toEqual(['untrue']);
+  });
+
+  it('finds an alarm that is told once more after its end was told', () => {
+    const late: Notification = { ...firing, from: 'B', atMs: second(57) };
+    expect(told(firing, resolved, late)).toEqual(['untrue']);
+  });
+
+  it('finds what was told twice', () => {
+    expect(told(firing, again, resolved)).toEqual(['doubled']);
+  });
+
+  it('explains a second message only by a first sender that fell at once, or by one that was stopped', () => {
+    const notifications = [firing, again, resolved];
+    const fell = (after: number): string[] =>
+      found(
+        soundRecord({
+          notifications,
+          outages: {
+            'A/alertmanager': [{ fromMs: second(26 + after), toMs: second(34) }],
+          },
+        }),
+      );
+    expect(fell(0.5)).toEqual(['(doubled)']);
+    expect(fell(4)).toEqual(['doubled']);
+    const stopped: PlayedFault = {
+      kind: 'pause-process',
+      host: 'B',
+      processes: ['B/alertmanager'],
+      fromMs: second(24),
+      endedMs: second(30),
+      recoveredMs: second(30),
+    };
+    expect(found(soundRecord({ notifications, faults: [stopped] }))).toEqual(['(doubled)']);
+    const elsewhere = { ...stopped, processes: ['B/server'] };
+    expect(found(soundRecord({ notifications, faults: [elsewhere] }))).toEqual(['doubled']);
+  });
+});

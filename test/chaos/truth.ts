@@ -1,0 +1,172 @@
+import { HOSTS, type HostName } from '@pollux/roles/up';
+import type { Answer, ChaosRecord, Span, ValueQuestion } from './record.ts';
+import { COMMIT_MS, FRESH_MS, NEIGHBOURS_MS, SCRAPE_MS } from './times.ts';
+
+/** A server that is back has been noticed by then. */
+const NOTICED_MS = 2_500;
+/** How far a window's edge may be from a sample that counts for it: as Prometheus extends a rate, and a little less. */
+const EDGE_MS = 1.05 * SCRAPE_MS;
+/** Between two samples of a window that has no hole: one scrape may be missing. */
+const HOLE_MS = 2.5 * SCRAPE_MS;
+
+export type Sample = { readonly timeMs: number; readonly servedMs: number };
+
+/** What is known of a run apart from the answers: who scraped what when, and who could be asked. */
+export class Truth {
+  readonly record: ChaosRecord;
+  readonly #samples: Readonly<Record<HostName, readonly Sample[]>>;
+  /** What each scrape was given, in ms. */
+  readonly #served: ReadonlySet<number>;
+  readonly #spreadMs: number;
+
+  constructor(record: ChaosRecord) {
+    this.record = record;
+    this.#samples = { A: this.#samplesOf('A'), B: this.#samplesOf('B') };
+    this.#served = new Set(HOSTS.flatMap((host) => record.scrapes[host]));
+    const delays = HOSTS.flatMap((host) => this.#samples[host].map(delayOf));
+    this.#spreadMs = spreadOf(delays);
+  }
+
+  /** Longest difference between the delays of two scrapes: what makes rates differ from 1. */
+  get spreadMs(): number {
+    return this.#spreadMs;
+  }
+
+  wasServed(valueMs: number): boolean {
+    return this.#served.has(Math.round(valueMs));
+  }
+
+  /** Hosts whose server was there to be asked, from before the question until after the answer. */
+  askable({ askedMs, tookMs }: Answer): readonly HostName[] {
+    return HOSTS.filter((host) =>
+      this.wasUp(`${host}/server`, { fromMs: askedMs - NOTICED_MS, toMs: askedMs + tookMs }),
+    );
+  }
+
+  wasUp(process: string, { fromMs, toMs }: Span): boolean {
+    const outages = this.record.outages[process] ?? [];
+    return outages.every((outage) => outage.toMs < fromMs || outage.fromMs > toMs);
+  }
+
+  /** True when the host's samples answer a question at a step: its newest is fresh, or its window has no hole. */
+  canAnswer(host: HostName, what: ValueQuestion, stepMs: number, askedMs: number): boolean {
+    const toMs = stepMs - what.offsetMs;
+    const hadMs = this.#hadSince(host, askedMs);
+    if (what.windowMs > 0)
+      return toMs - what.windowMs > hadMs && this.#covers(host, toMs - what.windowMs, toMs);
+    const newestMs = this.newest(host, toMs - COMMIT_MS);
+    return newestMs !== null && newestMs > hadMs && newestMs > toMs - FRESH_MS;
+  }
+
+  /** True when any server scraped what a step shows, whether it could be asked for it or not. */
+  wasScraped(what: ValueQuestion, stepMs: number): boolean {
+    return HOSTS.some((host) => this.canAnswer(host, what, stepMs, Number.NEGATIVE_INFINITY));
+  }
+
+  /** When the target answered the last scrape up to a time. */
+  newest(host: HostName, atMs: number): number | null {
+    const samples = this.#samples[host];
+    return samples[indexAfter(samples, atMs) - 1]?.servedMs ?? null;
+  }
+
+  /** The error that delays of scrapes may make in a rate over a window. */
+  slopeBound(fromMs: number, toMs: number): number {
+    const delays = HOSTS.flatMap((host) => this.#between(host, fromMs, toMs).map(delayOf));
+    const spreadMs = delays.length > 1 ? spreadOf(delays) : this.#spreadMs;
+    return spreadMs / Math.max(SCRAPE_MS, toMs - fromMs - 2 * SCRAPE_MS) + 0.001;
+  }
+
+  /**
+   * The least rate that is true to a server's scrapes over a window: those that came late leave holes at its edges, over which a rate
+   * is extended by half the time between samples only. A server whose scrapes were missed does not count.
+   */
+  leastSlope(fromMs: number, toMs: number): number {
+    const slopes = HOSTS.flatMap((host) => {
+      const inside = this.#between(host, fromMs, toMs);
+      const [first] = inside;
+      const last = inside.at(-1);
+      if (first === undefined || last === undefined || inside.length < 2) return [];
+      const edges = [first.timeMs - fromMs, toMs - last.timeMs];
+      const holes = inside.map(({ timeMs }, i) => timeMs - (inside[i - 1]?.timeMs ?? timeMs));
+      if ([...edges, ...holes].some((gapMs) => gapMs > NEIGHBOURS_MS)) return [];
+      const sampledMs = last.timeMs - first.timeMs;
+      const betweenMs = sampledMs / (inside.length - 1);
+      const extendedMs = edges.map((gapMs) => (gapMs < 1.1 * betweenMs ? gapMs : betweenMs / 2));
+      const spanMs = extendedMs.reduce((sum, ms) => sum + ms, sampledMs);
+      return [((last.servedMs - first.servedMs) / sampledMs) * (spanMs / (toMs - fromMs))];
+    });
+    return Math.min(1, ...slopes);
+  }
+
+  /** True from the beginning of a fault until so long after everything answered again. */
+  isNearFault({ fromMs, toMs }: Span, afterMs: number): boolean {
+    return this.record.faults.some(
+      (fault) => fault.fromMs <= toMs && fault.recoveredMs + afterMs >= fromMs,
+    );
+  }
+
+  #covers(host: HostName, fromMs: number, toMs: number): boolean {
+    const inside = this.#between(host, fromMs, toMs);
+    const [first] = inside;
+    const last = inside.at(-1);
+    if (first === undefined || last === undefined) return false;
+    if (first.timeMs - fromMs > EDGE_MS || toMs - last.timeMs > EDGE_MS) return false;
+    return inside.every(
+      ({ timeMs }, i) => i === 0 || timeMs - (inside[i - 1]?.timeMs ?? 0) <= HOLE_MS,
+    );
+  }
+
+  #between(host: HostName, fromMs: number, toMs: number): readonly Sample[] {
+    const samples = this.#samples[host];
+    return samples.slice(indexAfter(samples, fromMs), indexAfter(samples, toMs));
+  }
+
+  /** What a server that is asked then still has on its disk begins here. */
+  #hadSince(host: HostName, askedMs: number): number {
+    return Math.max(
+      Number.NEGATIVE_INFINITY,
+      ...this.record.wiped[host].filter((wipedMs) => wipedMs <= askedMs),
+    );
+  }
+
+  /** Scrapes that a server must have kept: not those that were under way when it fell, or came before it was ready. */
+  #samplesOf(host: HostName): Sample[] {
+    const { record } = this;
+    const times = new Map(
+      record.samples[host].map(([timeMs, value]) => [Math.round(value * 1_000), timeMs]),
+    );
+    const outages = record.outages[`${host}/server`] ?? [];
+    return record.scrapes[host]
+      .filter((servedMs) =>
+        outages.every(({ fromMs, toMs }) => servedMs < fromMs - COMMIT_MS || servedMs > toMs),
+      )
+      .map((servedMs) => ({ servedMs, timeMs: times.get(servedMs) ?? servedMs }))
+      .sort((a, b) => a.timeMs - b.timeMs);
+  }
+}
+
+function delayOf({ timeMs, servedMs }: Sample): number {
+  return servedMs - timeMs;
+}
+
+function spreadOf(values: readonly number[]): number {
+  let least = Number.POSITIVE_INFINITY;
+  let most = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+  }
+  return values.length === 0 ? 0 : most - least;
+}
+
+/** Index of the first sample after a time. */
+function indexAfter(samples: readonly Sample[], atMs: number): number {
+  let low = 0;
+  let high = samples.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((samples[middle]?.timeMs ?? 0) <= atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
