@@ -16,7 +16,16 @@ const MAX_POINT = 21;
 /** Two digits of each number below 100. */
 const pairs: usize = memory.data(200, 16);
 
+/** 10^0 to 10^18. */
+const tenPowers: usize = memory.data(19 * 8, 16);
+
 fillPairs();
+fillTenPowers();
+
+function fillTenPowers(): void {
+  let power: u64 = 1;
+  for (let i = 0; i < 19; i++, power *= 10) store<u64>(tenPowers + ((<usize>i) << 3), power);
+}
 
 function fillPairs(): void {
   for (let i = 0; i < 100; i++) {
@@ -52,9 +61,32 @@ export function writeFloat(value: f64): i32 {
   const power = powers + ((<usize>(-k - LEAST_POWER)) << 4);
   const powerLow = load<u64>(power);
   const powerHigh = load<u64>(power, 8);
-  const lower = scaled(powerLow, powerHigh, (4 * c - 2 + <u64>isCloser) << h) + <u64>!isEven;
-  const middle = scaled(powerLow, powerHigh, (4 * c) << h);
-  const upper = scaled(powerLow, powerHigh, (4 * c + 2) << h) - <u64>!isEven;
+  // The product of the float itself, in three words; those of the ends around it are as much above and below. Of no power 64
+  // ones follow each other, so adding a carry to a word of a step never overflows.
+  const factor = (4 * c) << h;
+  const low = powerLow * factor;
+  const carry = upperHalf(powerLow, factor);
+  const centre = powerHigh * factor + carry;
+  const high = upperHalf(powerHigh, factor) + <u64>(centre < carry);
+  const middle = high | <u64>(centre > 1);
+  const lowStep = powerLow << (h + 1);
+  const centreStep = (powerHigh << (h + 1)) | (powerLow >> (63 - h));
+  const highStep = powerHigh >> (63 - h);
+
+  const above = low + lowStep;
+  const aboveCarry = centreStep + <u64>(above < low);
+  const aboveCentre = centre + aboveCarry;
+  const aboveHigh = high + highStep + <u64>(aboveCentre < centre);
+  const upper = (aboveHigh | <u64>(aboveCentre > 1)) - <u64>!isEven;
+
+  let lower: u64;
+  if (isCloser) lower = scaled(powerLow, powerHigh, (4 * c - 1) << h) + <u64>!isEven;
+  else {
+    const belowCarry = centreStep + <u64>(low < lowStep);
+    const belowCentre = centre - belowCarry;
+    const belowHigh = high - highStep - <u64>(centre < belowCarry);
+    lower = (belowHigh | <u64>(belowCentre > 1)) + <u64>!isEven;
+  }
 
   const s = middle >> 2;
   const tens = tenth(s);
@@ -125,6 +157,9 @@ function write(decimal: u64, exponent: i32, isNegative: bool): i32 {
 /** 0.8 · 2^64, rounded up. */
 const EIGHT_TENTHS: u64 = ((<u64>0xcccccccc) << 32) | <u64>0xcccccccd;
 
+/** 2^90 / 10^8, rounded up. */
+const BY_HUNDRED_MILLION: u64 = ((<u64>0xabcc7711) << 32) | <u64>0x8461cefd;
+
 /** A tenth, rounded down: runtimes divide 32 bits by a constant without a division, but not 64. */
 function tenth(value: u64): u64 {
   return upperHalf(value, EIGHT_TENTHS) >> 3;
@@ -132,16 +167,10 @@ function tenth(value: u64): u64 {
 
 /** Of a number of at most 17 digits. */
 export function countDigits(digits: u64): i32 {
-  if (digits < 1_000_000_000) return countOfHalf(<u32>digits);
-  let count = 17;
-  for (let limit: u64 = 10_000_000_000_000_000; digits < limit; limit = tenth(limit)) count--;
-  return count;
-}
-
-function countOfHalf(digits: u32): i32 {
-  let count = 1;
-  for (let limit: u32 = 10; digits >= limit && count < 9; limit *= 10) count++;
-  return count;
+  // Powers of ten are even, so the last bit tells nothing but that 0 has a digit.
+  const odd = digits | 1;
+  const least = ((64 - <i32>clz<u64>(odd)) * 1233) >> 12;
+  return least + <i32>(odd >= load<u64>(tenPowers + ((<usize>least) << 3)));
 }
 
 /** The last `count` digits, at most 17. By halves, for which see {@link tenth}. */
@@ -150,7 +179,7 @@ export function writeDigits(target: usize, digits: u64, count: i32): void {
     writeHalf(target, <u32>digits, count);
     return;
   }
-  const high = digits / 100_000_000;
+  const high = upperHalf(digits, BY_HUNDRED_MILLION) >> 26;
   const low = <u32>(digits - high * 100_000_000);
   writeHalf(target + <usize>(count - 8), low, 8);
   writeHalf(target, <u32>high, count - 8);

@@ -66,8 +66,8 @@ export function floatToText(value: f64): i32 {
 }
 
 /** `src/float-text/sample-text.ts`: times in `numbers`, values in `words`, texts in the input. */
-export function samplesToText(count: i32): i32 {
-  return writeSamples(input, numbers, words, count);
+export function samplesToText(count: i32, first: i32): i32 {
+  return writeSamples(input, numbers, words, count, first);
 }
 
 /** `src/dense/lanes.ts`. */

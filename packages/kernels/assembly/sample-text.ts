@@ -15,20 +15,44 @@ const LEAST_PLAIN: f64 = 1e-6;
 const MOST_PLAIN: f64 = 1e21;
 
 /**
- * Writes the samples of `times` and `values` to `target` up to one whose value has no text without an exponent. Returns
- * `samples << 16 | bytes`.
+ * Texts of times: the series of an answer mostly have the same, and in the same places. Slot i holds that of the sample which was
+ * i-th last time: the time, the length of the text, and `[seconds,"` in up to 32 bytes.
  */
-export function writeSamples(target: usize, times: usize, values: usize, count: i32): i32 {
+const SLOTS = 1024;
+const SLOT_BYTES: usize = 48;
+const KEPT_TEXT: usize = 32;
+const timeTexts: usize = memory.data(1024 * 48, 16);
+
+/**
+ * Writes the samples of `times` and `values` to `target` up to one whose value has no text without an exponent; the first is
+ * the `first`-th of its series. Returns `samples << 16 | bytes`. `target` has room for 32 bytes more.
+ */
+export function writeSamples(
+  target: usize,
+  times: usize,
+  values: usize,
+  count: i32,
+  first: i32,
+): i32 {
   let at = target;
   let done = 0;
+  // Steps closer to each other than samples show each several times.
+  let heldBits: u64 = 0;
+  let heldAt: usize = 0;
+  let heldBytes: usize = 0;
   for (; done < count; done++) {
     const value = load<f64>(values + ((<usize>done) << 3));
-    if (value - value !== 0 || reinterpret<u64>(value) === 0x8000000000000000) break;
+    const bits = reinterpret<u64>(value);
+    if (value - value !== 0 || bits === 0x8000000000000000) break;
     const begin = at;
-    store<u8>(at++, 91);
-    at = writeTime(at, load<f64>(times + ((<usize>done) << 3)));
-    store<u16>(at, COMMA | (QUOTE << 8));
-    at += 2;
+    at = writeOpening(at, load<f64>(times + ((<usize>done) << 3)), first + done);
+    if (bits === heldBits && heldBytes > 0) {
+      v128.store(at, v128.load(heldAt));
+      v128.store(at, v128.load(heldAt, 16), 16);
+      at += heldBytes;
+      continue;
+    }
+    heldAt = at;
     const end = writeValue(at, value);
     if (end === at) {
       at = begin;
@@ -38,8 +62,33 @@ export function writeSamples(target: usize, times: usize, values: usize, count: 
     store<u16>(at, QUOTE | (93 << 8));
     store<u8>(at + 2, COMMA);
     at += 3;
+    heldBits = bits;
+    heldBytes = at - heldAt;
   }
   return (done << 16) | <i32>(at - target);
+}
+
+/** `[seconds,"` of the `index`-th sample. */
+function writeOpening(target: usize, timeMs: f64, index: i32): usize {
+  const slot = timeTexts + (<usize>(index & (SLOTS - 1))) * SLOT_BYTES;
+  const kept = load<u64>(slot, 8);
+  if (kept > 0 && load<f64>(slot) === timeMs) {
+    v128.store(target, v128.load(slot, 16));
+    v128.store(target, v128.load(slot, 32), 16);
+    return target + <usize>kept;
+  }
+  store<u8>(target, 91);
+  let at = writeTime(target + 1, timeMs);
+  store<u16>(at, COMMA | (QUOTE << 8));
+  at += 2;
+  const length = at - target;
+  if (length <= KEPT_TEXT) {
+    store<f64>(slot, timeMs);
+    store<u64>(slot, <u64>length, 8);
+    v128.store(slot, v128.load(target), 16);
+    v128.store(slot, v128.load(target, 16), 32);
+  }
+  return at;
 }
 
 /** Seconds; a part of a second always has three digits. */

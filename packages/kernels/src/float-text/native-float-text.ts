@@ -12,9 +12,9 @@ export type NativeFloatText = {
   readonly sampleText: Uint8Array;
   /**
    * Writes the first `count` of `times` and `values` as `[seconds,"value"],` up to one whose value takes an exponent or is no
-   * number; gives `samples << 16 | bytes`.
+   * number; gives `samples << 16 | bytes`. The first is the `first`-th of its series: texts of times are kept by place.
    */
-  samples(count: number): number;
+  samples(count: number, first: number): number;
 };
 
 const LEAST_POWER = -324;
@@ -41,9 +41,9 @@ export function createNativeFloatText(native: NativeKernels): NativeFloatText {
     times: new Float64Array(buffer, native.numbersAt(), MOST_SAMPLES),
     values: new Float64Array(buffer, native.wordsAt(), MOST_SAMPLES),
     sampleText: new Uint8Array(buffer, native.inputAt(), MOST_SAMPLES * SAMPLE_TEXT_BYTES),
-    samples: (count) => {
+    samples: (count, first) => {
       prepare();
-      return native.samplesToText(count);
+      return native.samplesToText(count, first);
     },
   };
 }

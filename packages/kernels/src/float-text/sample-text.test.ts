@@ -31,6 +31,8 @@ function textOf(timestampsMs: number[], values: number[], from: number): string 
 }
 
 const value = fc.oneof(
+  // Held over several steps.
+  fc.constantFrom(0, 7, 1 / 3, -1e6 / 7, 123456789.125),
   fc.integer(),
   fc.maxSafeInteger(),
   fc.double(),
@@ -40,6 +42,8 @@ const value = fc.oneof(
   fc.tuple(fc.integer(), fc.integer({ min: -8, max: 22 })).map(([a, places]) => a * 10 ** places),
 );
 const time = fc.oneof(
+  // The same in several series.
+  fc.constantFrom(-1500, 0, 7, 1435781451050, 1435781466050, 2 ** 48 + 7),
   fc.integer({ min: 0, max: 2_000_000_000 }).map((seconds) => seconds * 1000),
   fc.integer({ min: -(2 ** 48), max: 2 ** 48 }),
 );
@@ -64,6 +68,18 @@ describe('texts of samples', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('are right where the series before had other times in the same places, and beyond the places that are kept', () => {
+    const count = 2500;
+    for (const startMs of [0, 1435781451050, 1435781451050, 999, -5000]) {
+      const times = Array.from({ length: count }, (_, i) => startMs + i * 15_000);
+      const values = times.map((_, i) => Math.floor(i / 3) / 7);
+      const read = JSON.parse(`[${textOf(times, values, 0)}0]`).slice(0, -1);
+      expect(read).toEqual(
+        times.map((timeMs, i) => [Number((timeMs / 1000).toFixed(3)), String(values[i])]),
+      );
+    }
   });
 
   it('have three digits of a second or none', () => {

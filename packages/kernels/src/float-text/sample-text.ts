@@ -35,7 +35,7 @@ export function sampleText(
       native.times[n] = timestampsMs[i]!;
       native.values[n] = values[i]!;
     }
-    const written = native.samples(to - from);
+    const written = native.samples(to - from, from);
     target.set(native.sampleText.subarray(0, written & 0xffff), at);
     return written;
   }

@@ -13,7 +13,7 @@ export type NativeKernels = {
   powersAt(): number;
   floatTextAt(): number;
   floatToText(value: number): number;
-  samplesToText(count: number): number;
+  samplesToText(count: number, first: number): number;
   unpack(target: number, count: number, width: number): void;
   fillSlots(symbols: number): void;
   range(even: number, odd: number, wordCount: number, count: number): number;
