@@ -70,7 +70,7 @@ export function writeSamples(
 
 /** `[seconds,"` of the `index`-th sample. */
 function writeOpening(target: usize, timeMs: f64, index: i32): usize {
-  const slot = timeTexts + (<usize>(index & (SLOTS - 1))) * SLOT_BYTES;
+  const slot = timeTexts + <usize>(index & (SLOTS - 1)) * SLOT_BYTES;
   const kept = load<u64>(slot, 8);
   if (kept > 0 && load<f64>(slot) === timeMs) {
     v128.store(target, v128.load(slot, 16));
