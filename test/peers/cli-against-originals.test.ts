@@ -66,6 +66,68 @@ const noPromtool = missing('promtool', '--version');
 const promtoolData = path.join(CONFORMANCE, 'promtool');
 const noData = fs.existsSync(promtoolData) ? '' : ' (needs conformance data: POLLUX_CONFORMANCE)';
 
+describe.skipIf(noPromtool !== '')(
+  `pollux tool and promtool on web configurations${noPromtool}`,
+  () => {
+    const PEM = path.resolve(import.meta.dirname, '../../packages/base/testdata/localhost');
+    const FILES = `cert_file: ${PEM}.crt, key_file: ${PEM}.key`;
+    const HASH = '$2b$04$oEe4qtnDLM.3jUijsa4tgOcIPd0PeNqmCpKNXkMjKZeiFLblVLSam';
+    const tls = (more: string): string => `tls_server_config: {${more}}`;
+    let directory: string;
+    beforeAll(() => {
+      directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-web-config-'));
+    });
+    afterAll(() => fs.rmSync(directory, { recursive: true }));
+
+    const cases: readonly (readonly [string, 'SUCCESS' | 'FAILED'])[] = [
+      ['', 'SUCCESS'],
+      [`basic_auth_users: {a: ${HASH}}`, 'SUCCESS'],
+      ['basic_auth_users: {a: secret}', 'FAILED'],
+      [tls(FILES), 'SUCCESS'],
+      [tls('min_version: TLS13'), 'SUCCESS'],
+      [tls(`cert_file: ${PEM}.crt`), 'FAILED'],
+      [tls(`key_file: ${PEM}.key`), 'FAILED'],
+      [tls(`cert_file: ${PEM}.crt, key_file: ${PEM}.crt`), 'FAILED'],
+      [tls(`cert_file: nosuch, key_file: ${PEM}.key`), 'FAILED'],
+      [tls('cert_file: 1, nosuch: 2'), 'FAILED'],
+      ...['', 'NoClientCert', 'RequestClientCert', 'RequireAnyClientCert', 'RequireClientCert'].map(
+        (type) => [tls(`${FILES}, client_auth_type: '${type}'`), 'SUCCESS'] as const,
+      ),
+      [tls(`${FILES}, client_auth_type: VerifyClientCertIfGiven`), 'SUCCESS'],
+      [tls(`${FILES}, client_auth_type: RequireAndVerifyClientCert`), 'SUCCESS'],
+      [tls(`${FILES}, client_auth_type: none`), 'FAILED'],
+      [tls(`${FILES}, client_ca_file: ${PEM}.crt`), 'FAILED'],
+      [tls(`${FILES}, client_ca_file: nosuch, client_auth_type: RequestClientCert`), 'FAILED'],
+      [tls(`${FILES}, min_version: TLS10, max_version: TLS11`), 'SUCCESS'],
+      [tls(`${FILES}, max_version: TLS14`), 'FAILED'],
+      [tls(`${FILES}, curve_preferences: [CurveP256, CurveP384, CurveP521, X25519]`), 'SUCCESS'],
+      [tls(`${FILES}, curve_preferences: [P-256]`), 'FAILED'],
+      [
+        tls(
+          `${FILES}, prefer_server_cipher_suites: false, cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA]`,
+        ),
+        'SUCCESS',
+      ],
+      [tls(`${FILES}, cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]`), 'FAILED'],
+      ['http_server_config: {http2: false, headers: {X-Frame-Options: deny}}', 'SUCCESS'],
+      ['http_server_config: {headers: {X-Frame-Options: DENY}}', 'FAILED'],
+      ['http_server_config: {headers: {x-frame-options: deny}}', 'FAILED'],
+      ['http_server_config: {headers: {Content-Type: text}}', 'FAILED'],
+      ['junk', 'FAILED'],
+    ];
+    it.each(cases)('agree: %s', async (yaml, verdict) => {
+      const file = path.join(directory, 'web.yml');
+      fs.writeFileSync(file, yaml);
+      const args = ['check', 'web-config', file];
+      const theirs = await execute('promtool', args);
+      const ours = await execute(POLLUX, ['tool', ...args]);
+      expect(theirs.stderr).toMatch(new RegExp(`^${file} ${verdict}`));
+      expect(ours.stderr).toMatch(new RegExp(`^${file} ${verdict}`));
+      expect({ ...ours, stderr: '' }).toEqual({ ...theirs, stderr: '' });
+    });
+  },
+);
+
 describe.skipIf(noPromtool + noData !== '')(
   `pollux tool and Debian's promtool${noPromtool}${noData}`,
   () => {

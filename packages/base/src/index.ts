@@ -46,6 +46,7 @@ export {
   type TcpConnection,
   type TlsClientAuth,
   type TlsClientOptions,
+  type TlsHandshake,
   type TlsServerOptions,
   type TlsVersion,
   type UdpSocket,

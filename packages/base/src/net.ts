@@ -162,6 +162,8 @@ export type RequestTls = {
   /** Null when the client gave none. */
   readonly clientCertificate: {
     readonly subject: string;
+    /** Its subject alternative names, without their kinds: `example.org`, `10.0.0.1`, `::1`, `a@example.org`, `spiffe://a/b`. */
+    readonly names: readonly string[];
     /** Why it was not verified; null when it was. */
     readonly fault: string | null;
   } | null;
@@ -205,7 +207,17 @@ export type HttpServeTls = ServerCertificate & {
   readonly byServerName?: (serverName: string) => ServerCertificate | null;
   /** Default false. */
   readonly asksClientCertificates?: boolean;
+} & TlsHandshake;
+
+/** What a server agrees to in a handshake. */
+export type TlsHandshake = {
+  /** OpenSSL's names, for TLS up to 1.2. */
+  readonly ciphers?: string;
+  /** OpenSSL's names. */
+  readonly curves?: string;
+  /** Default 1.2. */
   readonly minVersion?: TlsVersion;
+  readonly maxVersion?: TlsVersion;
 };
 
 export type HttpClientRequest = {
@@ -251,16 +263,11 @@ export type TlsClientAuth =
   | 'require-and-verify';
 
 /** Certificates and keys are PEM texts. */
-export type TlsServerOptions = {
+export type TlsServerOptions = TlsHandshake & {
   readonly certificate: string;
   readonly key: string;
   readonly clientAuth: TlsClientAuth;
   readonly clientCa?: string;
-  /** OpenSSL's names, for TLS up to 1.2. */
-  readonly ciphers?: string;
-  readonly curves?: string;
-  readonly minVersion?: TlsVersion;
-  readonly maxVersion?: TlsVersion;
 };
 
 export type HttpClientResponse = {

@@ -122,10 +122,17 @@ async function upgrade(
   const gone = new StopSource();
   const onClose = (): void => gone.abort(new Error('the client closed the connection'));
   socket.once('close', onClose);
+  // Without a listener a reset of the connection would end the process. Nothing is lost: 'close' follows, which the handler sees as
+  // its signal, and whoever has taken the connection as a failing read or write.
   socket.on('error', () => {});
+  let response: HttpResponse;
   try {
-    const response = await handler(new NodeHttpRequest(incoming, gone));
-    socket.off('close', onClose);
+    response = await handler(new NodeHttpRequest(incoming, gone));
+  } catch (error) {
+    response = internalError(error);
+  }
+  socket.off('close', onClose);
+  try {
     if (response.takeOver !== undefined) {
       if (head.length > 0) socket.unshift(head);
       response.takeOver(new NodeTcpConnection(socket));
@@ -137,7 +144,7 @@ async function upgrade(
     outgoing.once('finish', () => socket.destroySoon());
     await respond(outgoing, response, incoming, DISCARD_MAX_MS);
   } catch {
-    // A handler that throws is at fault itself; nothing of the other protocol has begun.
+    // An answer that breaks off can be told in no other way than by the end of the connection; its body knows why it did.
     socket.destroy();
   }
 }
@@ -210,15 +217,20 @@ async function exchange(
       // What the handler said of its own body is not true of this one.
       for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
       if (!incoming.complete) outgoing.setHeader('connection', 'close');
-      const body = Buffer.from(`internal error: ${errorText(error)}\n`);
-      const headers = {
-        'content-type': 'text/plain; charset=utf-8',
-        'content-length': body.length,
-      };
-      outgoing.writeHead(500, headers);
+      const { status, headers, body } = internalError(error);
+      outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
       outgoing.end(body);
     }
   }
+}
+
+/** What a client is told of a handler that throws. */
+function internalError(error: unknown) {
+  return {
+    status: 500,
+    headers: { 'content-type': 'text/plain; charset=utf-8' },
+    body: `internal error: ${errorText(error)}\n`,
+  };
 }
 
 async function respond(

@@ -403,6 +403,18 @@ describe('requests for another protocol', () => {
     expect(seen).toMatch(/^HTTP\/1.1 404 Not Found\r\n[\s\S]*\r\n\r\nno$/);
   });
 
+  it('are told of a handler that throws, and their resets end nothing', async () => {
+    const { address } = await serveUpgrades(async () => {
+      throw new Error('no such protocol');
+    });
+    const seen = await talk(address.port, offer('/', 'echo'));
+    expect(seen).toMatch(/^HTTP\/1.1 500 [\s\S]*\r\n\r\ninternal error: no such protocol\n$/);
+    const socket = net.connect(address.port, '127.0.0.1');
+    socket.write(offer('/', 'echo'), () => socket.resetAndDestroy());
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(await talk(address.port, offer('/', 'echo'))).toContain('no such protocol');
+  });
+
   it('are read as they are, body and all, when they only offer HTTP/2', async () => {
     const { address } = await serveUpgrades(async (request) =>
       text(`${request.method} ${Buffer.from(await request.body(100)).toString()}`),

@@ -2,6 +2,7 @@ import type * as http from 'node:http';
 import * as https from 'node:https';
 import * as tls from 'node:tls';
 import type { HttpServeTls, ServerCertificate } from '../net.ts';
+import { handshakeSettings } from './tls-settings.ts';
 
 export type TlsServer = {
   readonly server: https.Server;
@@ -26,10 +27,7 @@ class Certificates {
     const certificate = this.#tls.byServerName?.(serverName) ?? this.#tls;
     const known = this.#contexts.get(certificate);
     if (known !== undefined) return known;
-    const made = tls.createSecureContext({
-      ...contextOptions(certificate),
-      minVersion: this.#tls.minVersion ?? 'TLSv1.2',
-    });
+    const made = tls.createSecureContext(contextOptions(this.#tls, certificate));
     this.#contexts.set(certificate, made);
     return made;
   }
@@ -41,8 +39,7 @@ export function createTlsServer(options: HttpServeTls, listener: http.RequestLis
   certificates.context('');
   const server = https.createServer(
     {
-      ...contextOptions(options),
-      minVersion: options.minVersion ?? 'TLSv1.2',
+      ...contextOptions(options, options),
       requestCert: options.asksClientCertificates === true,
       rejectUnauthorized: false,
       ALPNProtocols: ['http/1.1'],
@@ -61,18 +58,23 @@ export function createTlsServer(options: HttpServeTls, listener: http.RequestLis
   return {
     server,
     renew: (changed) => {
-      const settings = contextOptions(changed);
+      const settings = contextOptions(changed, changed);
       tls.createSecureContext(settings);
-      server.setSecureContext({ ...settings, minVersion: changed.minVersion ?? 'TLSv1.2' });
+      server.setSecureContext(settings);
       certificates.renew(changed);
     },
   };
 }
 
-function contextOptions({
-  certificate,
-  key,
-  clientCa,
-}: ServerCertificate): tls.SecureContextOptions {
-  return { cert: certificate, key, ...(clientCa === undefined ? {} : { ca: clientCa }) };
+function contextOptions(
+  options: HttpServeTls,
+  { certificate, key, clientCa }: ServerCertificate,
+): tls.SecureContextOptions {
+  return {
+    cert: certificate,
+    key,
+    ...(clientCa === undefined ? {} : { ca: clientCa }),
+    minVersion: 'TLSv1.2',
+    ...handshakeSettings(options),
+  };
 }

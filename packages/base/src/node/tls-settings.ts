@@ -1,5 +1,5 @@
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
-import type { TlsClientOptions, TlsServerOptions } from '../net.ts';
+import type { TlsClientOptions, TlsHandshake, TlsServerOptions } from '../net.ts';
 
 type TlsSettings = Pick<
   SecureContextOptions,
@@ -27,6 +27,13 @@ export function tlsServerSettings(tls: TlsServerOptions): TlsOptions {
     requestCert: tls.clientAuth !== 'none',
     rejectUnauthorized: tls.clientAuth === 'require-and-verify',
     ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa }),
+    ...handshakeSettings(tls),
+  };
+}
+
+/** Node's words for what a server agrees to. */
+export function handshakeSettings(tls: TlsHandshake): TlsOptions {
+  return {
     ...(tls.ciphers === undefined ? {} : { ciphers: tls.ciphers }),
     ...(tls.curves === undefined ? {} : { ecdhCurve: tls.curves }),
     ...(tls.minVersion === undefined ? {} : { minVersion: tls.minVersion }),

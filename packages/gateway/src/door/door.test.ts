@@ -171,7 +171,7 @@ hosts:
     const tls = (serverName: string, fault: string | null | undefined): Asked => ({
       tls: {
         serverName,
-        clientCertificate: fault === undefined ? null : { subject: 'CN=a', fault },
+        clientCertificate: fault === undefined ? null : { subject: 'CN=a', names: [], fault },
       },
     });
     expect(await ask(to, 'http://h.test/', tls('h.test', null))).toBe('200 web');

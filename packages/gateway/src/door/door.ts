@@ -4,11 +4,13 @@ import {
   type HttpHandler,
   type HttpRequest,
   type HttpResponse,
+  LimitError,
   OperatingError,
   type Principal,
   sleep,
 } from '@pollux/base';
 import { text } from '@pollux/http';
+import { asPrincipal } from '@pollux/http/login';
 import type { Log } from '@pollux/telemetry';
 import type { FaultListener } from '../balance/fault.ts';
 import { clientAddress } from '../balance/forwarded-headers.ts';
@@ -150,7 +152,13 @@ export class Door {
     }
     let principal: Principal | null = given.principal;
     if (host.guard !== null) {
-      principal = await host.guard.admit(given);
+      try {
+        principal = await host.guard.admit(given);
+      } catch (error) {
+        if (!(error instanceof LimitError)) throw error;
+        refused.with('logins').inc();
+        return { refusal: text(503, `${error.message}\n`) };
+      }
       if (principal === null) {
         refused.with('authentication').inc();
         const headers = { 'www-authenticate': host.guard.challenge };
@@ -227,22 +235,6 @@ function rateKey(key: string, { headers, remote }: HttpRequest, user: string): s
   if (key === 'user') return user;
   if (key === 'host') return hostName(headers.host ?? '');
   return headers[key.slice('header:'.length)] ?? '';
-}
-
-function asPrincipal(request: HttpRequest, principal: Principal): HttpRequest {
-  const { method, target, headers, remote, signal, protocol, tls } = request;
-  return {
-    method,
-    target,
-    headers,
-    remote,
-    signal,
-    principal,
-    ...(protocol === undefined ? {} : { protocol }),
-    ...(tls === undefined ? {} : { tls }),
-    body: (limitBytes) => request.body(limitBytes),
-    stream: () => request.stream(),
-  };
 }
 
 async function* counted(

@@ -18,9 +18,9 @@ import {
   required,
   secret,
 } from '@pollux/config';
+import { checkPasswordHash } from '@pollux/http/login';
 import { compileRe2 } from '@pollux/model';
 import { duration, positiveDuration } from '../balance/group-config.ts';
-import { checkPasswordHash } from './password.ts';
 
 /** Requests per second, times 1,000, as nginx counts them: "10r/s" gives 10,000 and "6r/m" gives 100. */
 function parseRate(text: string): number {

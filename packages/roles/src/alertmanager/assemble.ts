@@ -13,7 +13,7 @@ import { type Address, Closer, errorText, InputError, withTimeout } from '@pollu
 import { GossipNode } from '@pollux/gossip';
 import { json, parseAddress } from '@pollux/http';
 import type { FlagValues } from '../flags/flags.ts';
-import { externalUrlOf, routePrefixOf } from '../runtime/external-url.ts';
+import { externalUrlOf, listenAddressesOf, routePrefixOf } from '../runtime/external-url.ts';
 import { readTextFile } from '../runtime/read-file.ts';
 import {
   ALERTMANAGER_VERSION,
@@ -21,7 +21,7 @@ import {
   type RunningRole,
   VERSION,
 } from '../runtime/role.ts';
-import { listen, listenGuarded, observedRouter, withTimeLimit } from '../runtime/web.ts';
+import { listenOn, observedRouter, withTimeLimit } from '../runtime/web.ts';
 import { WebConfig } from '../runtime/web-config.ts';
 import { ClusterTls } from './cluster-tls.ts';
 import { featuresOf, matcherModeOf } from './features.ts';
@@ -82,12 +82,8 @@ async function assemble(
   const first = load();
   const storageDirectory = resolve(flags['storage.path']);
   closer.defer('lock', context.lock(storageDirectory));
-  const at = parseAddress(flags['web.listen-address']);
-  const externalUrl = externalUrlOf(
-    flags['web.external-url'],
-    flags['web.listen-address'],
-    context.hostname,
-  );
+  const addresses = listenAddressesOf(flags['web.listen-address']);
+  const externalUrl = externalUrlOf(flags['web.external-url'], addresses[0], context.hostname);
   if (flags['web.systemd-socket']) {
     throw new InputError(
       'ROLES.NO_SYSTEMD_SOCKET',
@@ -97,7 +93,7 @@ async function assemble(
   }
   const webFile = flags['web.config.file'];
   // Before anything is opened: a file that cannot be used ends the start.
-  const web = webFile === '' ? null : new WebConfig(env, log, webFile);
+  const web = webFile === '' ? null : new WebConfig(context, webFile);
   const node = flags['cluster.listen-address'] === '' ? null : newNode(context, flags, machine);
   const cluster: ClusterPort = node ?? NO_CLUSTER;
 
@@ -173,9 +169,7 @@ async function assemble(
   if (node !== null) closer.defer('cluster', () => leave(node, context));
   closer.defer('alertmanager', () => manager.close());
   const served = withTimeLimit(env.clock, router, flags['web.timeout']);
-  const listener = await (web === null
-    ? listen(env, at, served)
-    : listenGuarded(env, at, served, web));
+  const listener = await listenOn(env, addresses, served, { web, maxConnections: 512 });
   closer.defer('listener', () => listener.close());
   manager.start();
   if (node !== null) await node.start();

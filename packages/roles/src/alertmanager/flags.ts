@@ -47,9 +47,9 @@ export const ALERTMANAGER_FLAGS = {
     help: 'Minimum amount of time to wait before dispatching alerts.',
   },
   'web.listen-address': {
-    kind: 'string',
-    fallback: '0.0.0.0:9093',
-    help: 'Address on which to expose metrics and web interface.',
+    kind: 'list',
+    fallback: ['0.0.0.0:9093'],
+    help: 'Address on which to expose metrics and web interface. Can be repeated.',
   },
   'web.config.file': {
     kind: 'string',

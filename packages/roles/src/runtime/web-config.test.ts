@@ -1,13 +1,14 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type HttpClientRequest, VirtualClock } from '@pollux/base';
+import * as tls from 'node:tls';
+import { type Address, type HttpClientRequest, VirtualClock } from '@pollux/base';
 import { NodeFiles, nodeEnv } from '@pollux/base/node';
 import { Router, text } from '@pollux/http';
-import { Log } from '@pollux/telemetry';
+import { Log, Registry } from '@pollux/telemetry';
 import bcrypt from 'bcryptjs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { listenGuarded } from './web.ts';
+import { listenOn } from './web.ts';
 import { WebConfig } from './web-config.ts';
 
 const testdata = (name: string): string =>
@@ -29,6 +30,7 @@ function prepare(yaml: string) {
   writeFileSync(join(directory, 'server.crt'), CERTIFICATE);
   writeFileSync(join(directory, 'server.key'), KEY);
   const clock = new VirtualClock(0);
+  const registry = new Registry();
   const logged: string[] = [];
   const log = new Log({
     level: 'info',
@@ -36,7 +38,7 @@ function prepare(yaml: string) {
     now: () => 0,
     write: (line) => logged.push(line),
   });
-  const make = () => new WebConfig({ clock, files: new NodeFiles() }, log, file);
+  const make = () => new WebConfig({ env: { clock, files: new NodeFiles() }, log, registry }, file);
   return { make, clock, logged, write: (text: string) => writeFileSync(file, text) };
 }
 
@@ -49,7 +51,10 @@ async function serve(yaml: string) {
     text(200, new TextDecoder().decode(await request.body(100))),
   );
   const web = make();
-  const listener = await listenGuarded(env, { host: '127.0.0.1', port: 0 }, router, web);
+  const listener = await listenOn(env, [{ host: '127.0.0.1', port: 0 }], router, {
+    web,
+    maxConnections: 9,
+  });
   cleanups.push(() => listener.close(0));
   const ask = async (
     path: string,
@@ -67,9 +72,22 @@ async function serve(yaml: string) {
     });
     return { ...answer, text: new TextDecoder().decode(answer.body) };
   };
-  return { ask, ...rest };
+  return { ask, port: listener.address.port, ...rest };
 }
 
+/** What a client with these settings agrees on with the server; the error's code when it does not. */
+function handshake(port: number, options: tls.ConnectionOptions): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = tls.connect({ port, host: '127.0.0.1', ca: CERTIFICATE, ...options }, () => {
+      const { name } = socket.getEphemeralKeyInfo() as { name?: string };
+      resolve(`${socket.getProtocol()} ${socket.getCipher().name} ${name}`);
+      socket.destroy();
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  });
+}
+
+const FILES = 'cert_file: server.crt, key_file: server.key';
 const USERS = (password: string): string => `basic_auth_users: {eve: '${hash(password)}'}\n`;
 
 describe('a web configuration', () => {
@@ -112,16 +130,111 @@ describe('a web configuration', () => {
   });
 
   it('serves TLS, and asks for certificates of clients', async () => {
-    const tls = 'cert_file: server.crt, key_file: server.key';
-    const { ask } = await serve(`tls_server_config: {${tls}}\n`);
+    const { ask } = await serve(`tls_server_config: {${FILES}}\n`);
     expect((await ask('/who', null, { tls: { ca: CERTIFICATE } })).status).toBe(200);
     await expect(ask('/who')).rejects.toThrow();
     const strict = await serve(
-      `tls_server_config: {${tls}, client_ca_file: server.crt, client_auth_type: RequireAndVerifyClientCert}\n`,
+      `tls_server_config: {${FILES}, client_ca_file: server.crt, client_auth_type: RequireAndVerifyClientCert}\n`,
     );
     const known = { ca: CERTIFICATE, certificate: CERTIFICATE, key: KEY };
     expect((await strict.ask('/who', null, { tls: { ca: CERTIFICATE } })).status).toBe(400);
     expect((await strict.ask('/who', null, { tls: known })).status).toBe(200);
+  });
+
+  it('agrees on no other versions, suites and curves than those it names', async () => {
+    const serving = async (more: string): Promise<number> =>
+      (await serve(`tls_server_config: {${FILES}, ${more}}\n`)).port;
+    const upTo12 = await serving(
+      'max_version: TLS12, cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]',
+    );
+    expect(await handshake(upTo12, {})).toMatch(/^TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384 /);
+    expect(await handshake(upTo12, { ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })).toMatch(
+      /^ERR_SSL/,
+    );
+    expect(await handshake(upTo12, { minVersion: 'TLSv1.3' })).toMatch(/^ERR_SSL/);
+    const from13 = await serving('min_version: TLS13, curve_preferences: [CurveP521]');
+    expect(await handshake(from13, {})).toMatch(/^TLSv1.3 .* secp521r1$/);
+    expect(await handshake(from13, { ecdhCurve: 'X25519' })).toMatch(/^ERR_SSL/);
+    expect(await handshake(from13, { maxVersion: 'TLSv1.2' })).toMatch(/^ERR_SSL/);
+    const only13 = await serving('cipher_suites: [TLS_AES_128_GCM_SHA256]');
+    expect(await handshake(only13, { maxVersion: 'TLSv1.2' })).toMatch(/^ERR_SSL/);
+    const old = {
+      maxVersion: 'TLSv1',
+      minVersion: 'TLSv1',
+      ciphers: 'DEFAULT:@SECLEVEL=0',
+    } as const;
+    expect(await handshake(await serving('min_version: TLS10'), old)).toMatch(/^TLSv1 /);
+    expect(await handshake(await serving('min_version: TLS12'), old)).toMatch(/^ERR_SSL/);
+  });
+
+  it('lets in certificates with a name that it allows', async () => {
+    const known = { ca: CERTIFICATE, certificate: CERTIFICATE, key: KEY };
+    const statusFor = async (more: string, asked: object): Promise<number> => {
+      const { ask } = await serve(`tls_server_config: {${FILES}, ${more}}\n`);
+      return (await ask('/who', null, { tls: { ca: CERTIFICATE, ...asked } })).status;
+    };
+    const verified = 'client_ca_file: server.crt, client_auth_type: RequireAndVerifyClientCert';
+    expect(await statusFor(`${verified}, client_allowed_sans: [a.test, localhost]`, known)).toBe(
+      200,
+    );
+    expect(await statusFor(`${verified}, client_allowed_sans: [127.0.0.1]`, known)).toBe(200);
+    expect(await statusFor(`${verified}, client_allowed_sans: [local]`, known)).toBe(400);
+    expect(await statusFor(`${verified}, client_allowed_sans: []`, known)).toBe(400);
+    const wanted = 'client_auth_type: RequestClientCert';
+    expect(await statusFor(wanted, {})).toBe(200);
+    expect(await statusFor(`${wanted}, client_allowed_sans: [localhost]`, {})).toBe(400);
+    expect(await statusFor(`${wanted}, client_allowed_sans: [localhost]`, known)).toBe(200);
+    // Nobody is asked, so nobody is looked at.
+    expect(await statusFor('client_allowed_sans: [a.test]', {})).toBe(200);
+  });
+
+  it('takes certificates that are written in the file itself', async () => {
+    const inline = (name: string, pem: string): string =>
+      `  ${name}: |\n${pem.replace(/^/gm, '    ')}\n`;
+    const { ask } = await serve(
+      `tls_server_config:\n${inline('cert', CERTIFICATE)}${inline('key', KEY)}`,
+    );
+    expect((await ask('/who', null, { tls: { ca: CERTIFICATE } })).status).toBe(200);
+  });
+
+  it('guards every address that is listened on, and one that is taken closes the others', async () => {
+    const env = nodeEnv();
+    const router = new Router({ monotonic: () => 0 });
+    router.get('/who', async ({ principal }) => text(200, principal.user));
+    const { make } = prepare(USERS('p'));
+    const at = { host: '127.0.0.1', port: 0 };
+    const opened: Address[] = [];
+    const noting = {
+      ...env,
+      net: {
+        ...env.net,
+        serveHttp: async (...args: Parameters<typeof env.net.serveHttp>) => {
+          const listener = await env.net.serveHttp(...args);
+          opened.push(listener.address);
+          return listener;
+        },
+      },
+    };
+    const limits = { web: make(), maxConnections: 9 };
+    const listener = await listenOn(noting, [at, at], router, limits);
+    expect(listener.address).toEqual(opened[0]);
+    for (const { port } of opened) {
+      const url = `http://127.0.0.1:${port}/who`;
+      expect((await env.net.request({ method: 'GET', url, timeoutMs: 5_000 })).status).toBe(401);
+    }
+    await listener.close(0);
+    const taken = await env.net.serveHttp(
+      { at, maxConnections: 1, readTimeoutMs: 100 },
+      router.handler,
+    );
+    cleanups.push(() => taken.close(0));
+    opened.length = 0;
+    await expect(listenOn(noting, [at, taken.address], router, limits)).rejects.toThrow(
+      'is in use by another program',
+    );
+    const [first] = opened;
+    const url = `http://127.0.0.1:${first?.port}/who`;
+    await expect(env.net.request({ method: 'GET', url, timeoutMs: 5_000 })).rejects.toThrow();
   });
 
   it.each([
@@ -129,12 +242,24 @@ describe('a web configuration', () => {
     ['tls_server_config: {key_file: server.key}', 'missing one of cert or cert_file'],
     ['tls_server_config: {cert_file: server.crt}', 'missing one of key or key_file'],
     [
-      'tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: server.crt}',
-      'Client CAs have been configured without a Client Auth Policy',
+      `tls_server_config: {${FILES}, client_ca_file: server.crt}`,
+      "client CA's have been configured without a Client Auth Policy",
+    ],
+    [`tls_server_config: {${FILES}, client_auth_type: x}`, 'invalid ClientAuth: x'],
+    [`tls_server_config: {${FILES}, cipher_suites: [X]}`, 'unknown cipher: X'],
+    [`tls_server_config: {${FILES}, curve_preferences: [P256]}`, 'unknown curve: P256'],
+    [`tls_server_config: {${FILES}, min_version: TLS111}`, 'unknown TLS version: TLS111'],
+    [
+      `tls_server_config: {${FILES}, min_version: TLS13, max_version: TLS12}`,
+      'no version is both TLS13 or above and TLS12 or below',
     ],
     [
-      'tls_server_config: {cert_file: server.crt, key_file: server.key, cipher_suites: [X]}',
-      'cipher_suites is not supported',
+      'tls_server_config: {cert_file: server.crt, key_file: server.crt}',
+      'failed to load the certificate and its key',
+    ],
+    [
+      'http_server_config: {headers: {X-Frame-Options: all}}',
+      'invalid value for X-Frame-Options. Expected one of: ["deny" "sameorigin"], but got: "all"',
     ],
     ['http_server_config: {headers: {X-Other: y}}', 'HTTP header "X-Other" can not be configured'],
     ['nosuch: 1', 'unknown field "nosuch"'],

@@ -4,21 +4,19 @@ import {
   type Env,
   EVERYONE,
   errorText,
+  type Files,
   type HttpHandler,
   type HttpRequest,
   type HttpResponse,
   type HttpServeTls,
+  LimitError,
   type Listener,
-  type Principal,
+  type RequestTls,
 } from '@pollux/base';
 import {
   boolean,
-  type ConfigNode,
-  type Decoded,
-  list,
   nullable,
   object,
-  oneOf,
   optional,
   parseYaml,
   record,
@@ -27,55 +25,16 @@ import {
   strictContext,
   string,
 } from '@pollux/config';
-import type { Log } from '@pollux/telemetry';
-import bcrypt from 'bcryptjs';
+import { asPrincipal, BCRYPT, Users } from '@pollux/http/login';
+import { text } from '@pollux/http/serving';
+import type { Counter, Log, Registry } from '@pollux/telemetry';
 import { readTextFile } from './read-file.ts';
+import { type ServerTls, serverTls, serverTlsFields } from './server-tls.ts';
 
 /** How often the file and those that it names are looked at, while requests come, ms. */
 const REREAD_MS = 1_000;
-/** Passwords that were found right are remembered by a digest: bcrypt is made to be slow, and clients send theirs each time. */
-const MAX_KEPT = 1_000;
-/** Passwords that wait to be looked at; each takes the thread for a tenth of a second. */
-const MAX_WAITING = 32;
-/** A password of nobody, so that unknown users take as long as known ones. */
-const NOBODY = '$2b$10$kBLz1/KBw7I8OuRH5roNxOCoeun0m9fSm.DR.PZ0f8n4TxczEcRhG';
-
-const VERSIONS = {
-  TLS10: 'TLSv1',
-  TLS11: 'TLSv1.1',
-  TLS12: 'TLSv1.2',
-  TLS13: 'TLSv1.3',
-} as const;
-
-const CLIENT_AUTH = {
-  '': { asks: false, needs: false, verifies: false },
-  NoClientCert: { asks: false, needs: false, verifies: false },
-  RequestClientCert: { asks: true, needs: false, verifies: false },
-  RequireAnyClientCert: { asks: true, needs: true, verifies: false },
-  VerifyClientCertIfGiven: { asks: true, needs: false, verifies: true },
-  RequireAndVerifyClientCert: { asks: true, needs: true, verifies: true },
-} as const;
-
-const tlsFields = {
-  cert_file: optional(string, ''),
-  key_file: optional(string, ''),
-  client_ca_file: optional(string, ''),
-  client_auth_type: optional(
-    oneOf(...(Object.keys(CLIENT_AUTH) as (keyof typeof CLIENT_AUTH)[])),
-    '',
-  ),
-  client_allowed_sans: optional(list(string), []),
-  min_version: optional(oneOf('TLS10', 'TLS11', 'TLS12', 'TLS13'), 'TLS12'),
-  max_version: optional(oneOf('', 'TLS10', 'TLS11', 'TLS12', 'TLS13'), ''),
-  cipher_suites: optional(list(string), []),
-  curve_preferences: optional(list(string), []),
-  prefer_server_cipher_suites: optional(boolean, true),
-} as const;
-
-type TlsConfig = Decoded<typeof tlsFields>;
-
 const webFields = object({
-  tls_server_config: optional(nullable(object(tlsFields)), null),
+  tls_server_config: optional(nullable(object(serverTlsFields)), null),
   http_server_config: optional(
     object({ http2: optional(boolean, true), headers: optional(record(string), {}) }),
     { http2: true, headers: {} },
@@ -83,20 +42,25 @@ const webFields = object({
   basic_auth_users: optional(record(secret), {}),
 });
 
-/** As upstream: what a browser is told about this origin, and nothing else. */
-const SETTABLE_HEADERS: ReadonlySet<string> = new Set([
-  'strict-transport-security',
-  'x-content-type-options',
-  'x-frame-options',
-  'x-xss-protection',
-  'content-security-policy',
-]);
+/** What may be told to a browser about this origin, and the values that a header may have; null for any. */
+const SETTABLE_HEADERS: Readonly<Record<string, readonly string[] | null>> = {
+  'Strict-Transport-Security': null,
+  'X-Content-Type-Options': ['nosniff'],
+  'X-Frame-Options': ['deny', 'sameorigin'],
+  'X-XSS-Protection': null,
+  'Content-Security-Policy': null,
+};
+
+type WebContext = {
+  readonly env: Pick<Env, 'clock' | 'files'>;
+  readonly log: Log;
+  readonly registry: Registry;
+};
 
 type Settings = {
   /** All that was read, to see a change. */
   readonly fingerprint: string;
-  readonly tls: HttpServeTls | null;
-  readonly clients: (typeof CLIENT_AUTH)[keyof typeof CLIENT_AUTH];
+  readonly tls: ServerTls | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly users: ReadonlyMap<string, string>;
 };
@@ -109,89 +73,61 @@ export class WebConfig {
   readonly #env: Pick<Env, 'clock' | 'files'>;
   readonly #log: Log;
   readonly #file: string;
-  readonly #right = new Set<string>();
+  readonly #busy: Counter;
+  readonly #listeners: Listener[] = [];
   #settings: Settings;
+  #users: Users;
   #readMs: number;
-  #listener: Listener | null = null;
-  #waiting = 0;
-  #last: Promise<unknown> = Promise.resolve();
 
   /** Throws an error that names the place when the file or a certificate is unusable. */
-  constructor(env: Pick<Env, 'clock' | 'files'>, log: Log, file: string) {
+  constructor({ env, log, registry }: WebContext, file: string) {
     this.#env = env;
     this.#log = log;
+    this.#busy = registry.counter(
+      'pollux_web_logins_refused_total',
+      'Requests refused as too many passwords waited to be looked at.',
+    );
     this.#file = path.resolve(file);
-    this.#settings = this.#read();
+    this.#settings = readWebConfig(env.files, this.#file);
+    this.#users = new Users(this.#settings.users);
     this.#readMs = env.clock.monotonic();
   }
 
   /** For the listener; absent without TLS. */
   get tls(): HttpServeTls | undefined {
-    return this.#settings.tls ?? undefined;
+    const { tls } = this.#settings;
+    return tls === null ? undefined : asked(tls);
   }
 
-  /** The listener whose certificates are to be renewed. */
+  /** A listener whose certificates are to be renewed. */
   serve(listener: Listener): void {
-    this.#listener = listener;
+    this.#listeners.push(listener);
   }
 
   /** Lets in who may come in, and adds the headers to all answers. */
   guard(handler: HttpHandler): HttpHandler {
     return async (request) => {
       this.#refresh();
-      const { headers, users } = this.#settings;
-      const answer = async (): Promise<HttpResponse> => {
-        if (!this.#takesClient(request))
-          return refusal(400, 'a valid client certificate is needed');
-        if (users.size === 0) return handler(request);
-        const principal = await this.#admit(request);
-        if (principal === null) {
-          const refused = refusal(401, 'Unauthorized');
-          return { ...refused, headers: { ...refused.headers, 'www-authenticate': 'Basic' } };
-        }
-        return handler(asPrincipal(request, principal));
-      };
-      const response = await answer();
+      const { headers } = this.#settings;
+      const response = await this.#answer(handler, request);
       return { ...response, headers: { ...response.headers, ...headers } };
     };
   }
 
-  #takesClient({ tls }: HttpRequest): boolean {
-    const { needs, verifies } = this.#settings.clients;
-    const certificate = tls?.clientCertificate ?? null;
-    if (certificate === null) return !needs;
-    return !verifies || certificate.fault === null;
-  }
-
-  /** Null for somebody who may not come in. */
-  async #admit({ headers }: HttpRequest): Promise<Principal | null> {
-    const [, given = ''] = /^basic +(\S+)$/i.exec(headers.authorization ?? '') ?? [];
-    const pair = Buffer.from(given, 'base64').toString('utf8');
-    const colon = pair.indexOf(':');
-    if (colon < 0) return null;
-    const user = pair.slice(0, colon);
-    const hash = this.#settings.users.get(user);
-    const seen = digest(`${hash}\n${given}`);
-    if (!this.#right.has(seen)) {
-      const isRight = await this.#isPassword(pair.slice(colon + 1), hash ?? NOBODY);
-      if (!isRight || hash === undefined) return null;
-      if (this.#right.size >= MAX_KEPT) this.#right.clear();
-      this.#right.add(seen);
-    }
-    return { ...EVERYONE, user };
-  }
-
-  /** One after the other, so that guessing leaves the thread to others. */
-  async #isPassword(password: string, hash: string): Promise<boolean> {
-    if (this.#waiting >= MAX_WAITING) return false;
-    this.#waiting++;
-    const turn = this.#last.then(() => bcrypt.compare(password, hash));
-    this.#last = turn.catch(() => {});
+  async #answer(handler: HttpHandler, request: HttpRequest): Promise<HttpResponse> {
+    const refused = refusedClient(this.#settings.tls, request.tls?.clientCertificate ?? null);
+    if (refused !== null) return text(400, `${refused}\n`);
+    if (this.#users.count === 0) return handler(request);
     try {
-      return await turn;
-    } finally {
-      this.#waiting--;
+      const user = await this.#users.find(request.headers.authorization);
+      if (user !== null) return handler(asPrincipal(request, { ...EVERYONE, user }));
+    } catch (error) {
+      if (!(error instanceof LimitError)) throw error;
+      this.#busy.inc();
+      return text(503, `${error.message}\n`);
     }
+    const answer = text(401, 'Unauthorized\n');
+    return { ...answer, headers: { ...answer.headers, 'www-authenticate': 'Basic' } };
   }
 
   #refresh(): void {
@@ -199,14 +135,16 @@ export class WebConfig {
     if (nowMs - this.#readMs < REREAD_MS) return;
     this.#readMs = nowMs;
     try {
-      const settings = this.#read();
+      const settings = readWebConfig(this.#env.files, this.#file);
       if (settings.fingerprint === this.#settings.fingerprint) return;
       if ((settings.tls === null) !== (this.#settings.tls === null)) {
         throw new Error('TLS can be begun or ended by a restart only');
       }
-      if (settings.tls !== null) this.#listener?.renewTls?.(settings.tls);
+      if (settings.tls !== null) {
+        for (const listener of this.#listeners) listener.renewTls?.(asked(settings.tls));
+      }
       this.#settings = settings;
-      this.#right.clear();
+      this.#users = new Users(settings.users);
     } catch (error) {
       this.#log.error('the web configuration cannot be used; the last good one is in force', {
         file: this.#file,
@@ -214,84 +152,72 @@ export class WebConfig {
       });
     }
   }
+}
 
-  #read(): Settings {
-    const text = readTextFile(this.#env.files, this.#file);
-    const root = parseYaml(text, this.#file);
-    const config = webFields(root, '', strictContext());
-    const users = new Map<string, string>();
-    for (const [name, hash] of Object.entries(config.basic_auth_users)) {
-      if (!/^\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}$/.test(hash.reveal())) {
-        refuse(root, `basic_auth_users.${name}`, 'must be a bcrypt hash: htpasswd -nBC 10 NAME');
-      }
-      users.set(name, hash.reveal());
+/** Throws a ConfigError that names the place of what cannot be used. */
+export function readWebConfig(files: Files, file: string): Settings {
+  const content = readTextFile(files, file);
+  const root = parseYaml(content, file);
+  const config = webFields(root, '', strictContext());
+  const users = new Map<string, string>();
+  for (const [name, hash] of Object.entries(config.basic_auth_users)) {
+    if (!BCRYPT.test(hash.reveal())) {
+      refuse(root, `basic_auth_users.${name}`, 'must be a bcrypt hash: htpasswd -nBC 10 NAME');
     }
-    const { headers } = config.http_server_config;
-    for (const name of Object.keys(headers)) {
-      if (SETTABLE_HEADERS.has(name.toLowerCase())) continue;
-      refuse(root, 'http_server_config.headers', `HTTP header "${name}" can not be configured`);
-    }
-    const tls = config.tls_server_config;
-    const served = tls === null ? null : this.#tlsOf(tls, root);
-    return {
-      fingerprint: digest(JSON.stringify([text, served])),
-      tls: served,
-      clients: CLIENT_AUTH[tls?.client_auth_type ?? ''],
-      headers: Object.fromEntries(
-        Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
-      ),
-      users,
-    };
+    users.set(name, hash.reveal());
   }
+  const { headers } = config.http_server_config;
+  for (const [name, value] of Object.entries(headers)) {
+    const no = (why: string): never => refuse(root, 'http_server_config.headers', why);
+    const allowed = SETTABLE_HEADERS[name];
+    if (allowed === undefined) return no(`HTTP header "${name}" can not be configured`);
+    if (allowed === null || allowed.includes(value)) continue;
+    const names = allowed.map((one) => `"${one}"`).join(' ');
+    no(`invalid value for ${name}. Expected one of: [${names}], but got: "${value}"`);
+  }
+  const tls =
+    config.tls_server_config === null
+      ? null
+      : serverTls(config.tls_server_config, {
+          node: root,
+          read: (name) => readTextFile(files, path.resolve(path.dirname(file), name)),
+        });
+  return {
+    fingerprint: digest(JSON.stringify([content, tls])),
+    tls,
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+    ),
+    users,
+  };
+}
 
-  #tlsOf(tls: TlsConfig, root: ConfigNode): HttpServeTls {
-    const no = (why: string): never => refuse(root, 'tls_server_config', why);
-    if (tls.cert_file === '') no('missing one of cert or cert_file');
-    if (tls.key_file === '') no('missing one of key or key_file');
-    const { asks, verifies } = CLIENT_AUTH[tls.client_auth_type];
-    if (tls.client_ca_file !== '' && !asks) {
-      no('Client CAs have been configured without a Client Auth Policy');
-    }
-    if (verifies && tls.client_ca_file === '') no('client_auth_type needs client_ca_file');
-    for (const name of ['max_version', 'cipher_suites', 'curve_preferences'] as const) {
-      if (tls[name].length > 0) no(`${name} is not supported`);
-    }
-    if (tls.client_allowed_sans.length > 0) no('client_allowed_sans is not supported');
-    const read = (name: string): string =>
-      readTextFile(this.#env.files, path.resolve(path.dirname(this.#file), name));
-    return {
-      certificate: read(tls.cert_file),
-      key: read(tls.key_file),
-      ...(tls.client_ca_file === '' ? {} : { clientCa: read(tls.client_ca_file) }),
-      asksClientCertificates: asks,
-      minVersion: VERSIONS[tls.min_version],
-    };
+/** For a listener: it asks for a certificate, and what it is worth is looked at with each request. */
+function asked({ clientAuth, allowedNames: _, ...tls }: ServerTls): HttpServeTls {
+  return { ...tls, asksClientCertificates: clientAuth !== 'none' };
+}
+
+/** Why a client may not come in; null when it may. */
+function refusedClient(
+  tls: ServerTls | null,
+  certificate: RequestTls['clientCertificate'],
+): string | null {
+  if (tls === null || tls.clientAuth === 'none') return null;
+  const { clientAuth, allowedNames } = tls;
+  const isNeeded = clientAuth === 'require-any' || clientAuth === 'require-and-verify';
+  if (certificate === null) {
+    return isNeeded || allowedNames !== null ? 'a client certificate is needed' : null;
   }
+  const isVerified = clientAuth === 'verify-if-given' || clientAuth === 'require-and-verify';
+  if (isVerified && certificate.fault !== null) {
+    return `the client certificate is not valid (${certificate.fault})`;
+  }
+  if (allowedNames === null || certificate.names.some((name) => allowedNames.includes(name))) {
+    return null;
+  }
+  return 'the client certificate has none of the names that may come in';
 }
 
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('base64');
-}
-
-function refusal(status: number, message: string): HttpResponse {
-  return {
-    status,
-    headers: { 'content-type': 'text/plain; charset=utf-8' },
-    body: `${message}\n`,
-  };
-}
-
-/** The same request as somebody's. */
-function asPrincipal(request: HttpRequest, principal: Principal): HttpRequest {
-  return {
-    method: request.method,
-    target: request.target,
-    headers: request.headers,
-    remote: request.remote,
-    signal: request.signal,
-    principal,
-    ...(request.tls === undefined ? {} : { tls: request.tls }),
-    body: (limitBytes) => request.body(limitBytes),
-    stream: () => request.stream(),
-  };
 }

@@ -1,5 +1,6 @@
 import {
   type Address,
+  assert,
   type Clock,
   type Env,
   errorText,
@@ -111,20 +112,38 @@ export function withTimeLimit(
   return { handler };
 }
 
-/** As {@link listen}, by a web configuration. */
-export async function listenGuarded(
+/** As {@link listen}, on each of the addresses, and by a web configuration where there is one. */
+export async function listenOn(
   env: Env,
-  at: Address,
+  addresses: readonly Address[],
   router: Pick<Router, 'handler'>,
-  web: WebConfig,
+  { web, maxConnections }: { readonly web: WebConfig | null; readonly maxConnections: number },
 ): Promise<Listener> {
-  const { tls } = web;
-  const options = { at, maxConnections: 512, readTimeoutMs: READ_TIMEOUT_MS };
-  const handler = web.guard(withCompression(router.handler));
-  const all = { ...options, ...(tls === undefined ? {} : { tls }) };
-  const listener = await listening(at, env.net.serveHttp(all, handler));
-  web.serve(listener);
-  return listener;
+  const handler = withCompression(router.handler);
+  const tls = web?.tls;
+  const options = {
+    maxConnections,
+    readTimeoutMs: READ_TIMEOUT_MS,
+    ...(tls === undefined ? {} : { tls }),
+  };
+  const listeners: Listener[] = [];
+  const close = async (graceMs?: number): Promise<void> => {
+    await Promise.all(listeners.map((listener) => listener.close(graceMs)));
+  };
+  try {
+    for (const at of addresses) {
+      const serving = env.net.serveHttp({ ...options, at }, web?.guard(handler) ?? handler);
+      const listener = await listening(at, serving);
+      listeners.push(listener);
+      web?.serve(listener);
+    }
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
+  const [first] = listeners;
+  assert(first !== undefined, 'BUG: no address to listen on');
+  return { address: first.address, close };
 }
 
 /** As {@link listen}, for a handler of another kind, which also gets requests for other protocols. */

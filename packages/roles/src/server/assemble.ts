@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { type Readiness, registerApi } from '@pollux/api';
 import { Closer, type Env } from '@pollux/base';
-import { parseAddress, type Router } from '@pollux/http';
+import type { Router } from '@pollux/http';
 import { fnv1a64, formatDuration } from '@pollux/model';
 import { Engine, ParsedQueries } from '@pollux/promql';
 import { RemoteQueryable, RemoteWriter, readHandler, writeHandler } from '@pollux/remote';
@@ -11,10 +11,11 @@ import { limitAhead, type Queryable, withRemotes } from '@pollux/storage';
 import { Tsdb } from '@pollux/tsdb';
 import type { FlagValues } from '../flags/flags.ts';
 import { registerConsole } from '../runtime/console.ts';
-import { externalUrlOf, routePrefixOf } from '../runtime/external-url.ts';
+import { externalUrlOf, listenAddressesOf, routePrefixOf } from '../runtime/external-url.ts';
 import { Loaded } from '../runtime/loaded.ts';
 import { PROMETHEUS_VERSION, type RoleContext, type RunningRole } from '../runtime/role.ts';
-import { listen, observedRouter } from '../runtime/web.ts';
+import { listenOn, observedRouter } from '../runtime/web.ts';
+import { WebConfig } from '../runtime/web-config.ts';
 import { loadServerConfig, resolverOf, type ServerConfig } from './config.ts';
 import { ServerCoverage, withRelativeFiles } from './coverage.ts';
 import { CurrentQueryable } from './current-queryable.ts';
@@ -52,12 +53,11 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     loadServerConfig({ files: env.files, file, variables: context.variables, replicaLabels });
   const first = load();
   const resolvePath = resolverOf(file);
-  const at = parseAddress(flags['web.listen-address']);
-  const externalUrl = externalUrlOf(
-    flags['web.external-url'],
-    flags['web.listen-address'],
-    context.hostname,
-  );
+  const addresses = listenAddressesOf(flags['web.listen-address']);
+  const externalUrl = externalUrlOf(flags['web.external-url'], addresses[0], context.hostname);
+  const webFile = flags['web.config.file'];
+  // Before anything is opened: a file that cannot be used ends the start.
+  const web = webFile === '' ? null : new WebConfig(context, webFile);
   const closer = new Closer(env.clock);
   let readiness: Readiness = 'starting';
 
@@ -279,7 +279,8 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   });
   registerRemote(router, { context, flags, tsdb, loaded, readiness: () => readiness });
   registerConsole(router, env.files);
-  const listener = await listen(env, at, router, flags['web.max-connections']);
+  const maxConnections = flags['web.max-connections'];
+  const listener = await listenOn(env, addresses, router, { web, maxConnections });
   closer.defer('listener', () => listener.close());
 
   tsdb.start();

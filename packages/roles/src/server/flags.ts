@@ -8,9 +8,14 @@ export const SERVER_FLAGS = {
     help: 'Prometheus configuration file path.',
   },
   'web.listen-address': {
+    kind: 'list',
+    fallback: ['0.0.0.0:9090'],
+    help: 'Address to listen on for UI, API, and telemetry. Can be repeated.',
+  },
+  'web.config.file': {
     kind: 'string',
-    fallback: '0.0.0.0:9090',
-    help: 'Address to listen on for UI, API, and telemetry.',
+    fallback: '',
+    help: 'Path to configuration file that can enable TLS or authentication.',
   },
   'web.external-url': {
     kind: 'string',
@@ -40,7 +45,7 @@ export const SERVER_FLAGS = {
   'web.max-connections': {
     kind: 'integer',
     fallback: 512,
-    help: 'Maximum number of simultaneous connections.',
+    help: 'Maximum number of simultaneous connections, on each address.',
   },
   'web.cors.origin': {
     kind: 'string',

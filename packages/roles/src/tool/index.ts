@@ -5,6 +5,7 @@ import { checkConfig } from './check-config.ts';
 import { checkMetrics } from './check-metrics.ts';
 import { checkRules } from './check-rules.ts';
 import { checkHealthy, checkReady } from './check-server.ts';
+import { checkWebConfig } from './check-web-config.ts';
 import { promqltest } from './promqltest.ts';
 import { QUERIES } from './query.ts';
 import { testRules } from './test-rules.ts';
@@ -21,6 +22,7 @@ const PROGRAM: Program<CommandContext> = {
     checkConfig,
     checkRules,
     checkMetrics,
+    checkWebConfig,
     checkHealthy,
     checkReady,
     ...QUERIES,

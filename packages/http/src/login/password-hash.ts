@@ -3,7 +3,7 @@ import { InputError } from '@pollux/base';
 import bcrypt from 'bcryptjs';
 
 /** Forms of a stored password that htpasswd writes and nginx takes. */
-const BCRYPT = /^\$2[aby]\$\d{2}\$[./A-Za-z0-9]{53}$/;
+export const BCRYPT = /^\$2[aby]\$\d{2}\$[./A-Za-z0-9]{53}$/;
 const APR1 = /^\$apr1\$([^$]{1,8})\$([./0-9A-Za-z]{22})$/;
 const SHA1 = /^\{SHA\}[A-Za-z0-9+/]{27}=$/;
 const ALPHABET = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -12,12 +12,13 @@ const ALPHABET = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 export function checkPasswordHash(hash: string): string {
   if (BCRYPT.test(hash) || APR1.test(hash) || SHA1.test(hash)) return hash;
   throw new InputError(
-    'GATEWAY.BAD_PASSWORD_HASH',
+    'HTTP.BAD_PASSWORD_HASH',
     '',
     'no hash of a password; make one with "htpasswd -nB NAME" (bcrypt), "htpasswd -nm NAME" or "htpasswd -ns NAME"',
   );
 }
 
+/** Takes as long as the hash asks for: bcrypt by its cost, the others under a few milliseconds. */
 export async function isPassword(password: string, hash: string): Promise<boolean> {
   if (BCRYPT.test(hash)) return bcrypt.compare(password, hash);
   const salt = APR1.exec(hash)?.[1];
@@ -26,7 +27,7 @@ export async function isPassword(password: string, hash: string): Promise<boolea
 }
 
 /** In a time that does not tell where they differ. */
-export function isSame(a: string, b: string): boolean {
+function isSame(a: string, b: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(a), digest(b));
 }
