@@ -24,7 +24,10 @@ export class NodeClock implements Clock {
     let handle: NodeJS.Timeout;
     let behindInput: NodeJS.Immediate | undefined;
     const fire = (): void => {
-      if (performance.now() - endMs < LATE_MS) callback();
+      const lateMs = performance.now() - endMs;
+      // The loop reckons in whole milliseconds since it last looked, and may be ahead by one.
+      if (lateMs < 0) arm();
+      else if (lateMs < LATE_MS) callback();
       else behindInput = setImmediate(callback);
     };
     const arm = (): void => {
