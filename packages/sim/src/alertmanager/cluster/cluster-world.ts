@@ -68,6 +68,9 @@ export class ClusterWorld {
   readonly cuts: Cut[] = [];
   /** Datagrams that chance took. */
   readonly lost: { readonly from: string; readonly to: string; readonly atMs: number }[] = [];
+  /** When members got no processor time. */
+  readonly stalls: { readonly member: string; readonly fromMs: number; readonly toMs: number }[] =
+    [];
   /** How far a member's wall clock was ahead from some moment on. */
   readonly clocks: {
     readonly member: string;
@@ -180,7 +183,7 @@ export class ClusterWorld {
         this.receivers.modes[event.receiver] = event.mode;
         return;
       case 'stall':
-        this.world.stall(this.#nameOf(event.member), event.forMs);
+        this.#stall(this.#nameOf(event.member), event.forMs);
         return;
       case 'clock':
         this.#setClock(this.#nameOf(event.member), event.aheadMs);
@@ -319,6 +322,11 @@ export class ClusterWorld {
     const host = this.world.crash(name);
     this.#hosts.set(name, host);
     this.#sabotage.disk?.(host.env.files);
+  }
+
+  #stall(member: string, forMs: number): void {
+    this.world.stall(member, forMs);
+    this.stalls.push({ member, fromMs: this.now(), toMs: this.now() + forMs });
   }
 
   #setClock(member: string, aheadMs: number): void {

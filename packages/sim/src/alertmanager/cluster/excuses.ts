@@ -1,7 +1,13 @@
 import type { Attempt } from './attempts.ts';
-import { ALWAYS_REACHED, type ClusterPlan } from './cluster-plan.ts';
+import { ALWAYS_REACHED, type ClusterPlan, hostName } from './cluster-plan.ts';
 import type { ClusterWorld, Cut, Life } from './cluster-world.ts';
-import { gossipRoundsMs, MIN_FLUSH_MS, repairBoundMs, settleBoundMs } from './promises.ts';
+import {
+  gossipBoundMs,
+  gossipRoundsMs,
+  MIN_FLUSH_MS,
+  repairBoundMs,
+  settleBoundMs,
+} from './promises.ts';
 import type { Accepted } from './receiver-double.ts';
 
 /**
@@ -15,6 +21,8 @@ import type { Accepted } from './receiver-double.ts';
  * `cut`         members did not all hear each other from then on for as long as it takes to repair that
  * `lost`        the datagram to the sender was lost that had the news, and no exchange of whole states has repaired it yet
  * `missed`      gossip, which draws its targets by chance in a larger cluster, left the sender out, and nothing has repaired it yet
+ * `out of turn` the first kept silent, as a change of a silence was on its way, and of those behind it one stood still past its turn: two
+ *             things that the promise of exactly one excludes
  */
 export type Excuse =
   | 'owed'
@@ -25,7 +33,8 @@ export type Excuse =
   | 'expired'
   | 'cut'
   | 'lost'
-  | 'missed';
+  | 'missed'
+  | 'out of turn';
 
 /** What a member was told is on its disk within this time. */
 const DURABLE_MS = 1_500;
@@ -61,6 +70,43 @@ export function excuseOf(
   if (wasCut) return 'cut';
   if (wasNewsLost(cluster, earlier.attempt, double.member)) return 'lost';
   return plan.members > ALWAYS_REACHED ? 'missed' : null;
+}
+
+/**
+ * The one excuse where the promise is exactly one: members did not hold the same silences when the group was due, so that who is first
+ * did not tell, and the time without the processor of who told instead, with its delivery and its news, was longer than the peer timeout.
+ */
+export function excuseOfCalm(
+  cluster: ClusterWorld,
+  double: Accepted,
+  earlier: Accepted,
+): Excuse | null {
+  const { plan } = cluster;
+  const both = [double, earlier];
+  const first = hostName('m', 0);
+  if (both.some(({ member }) => member === first)) return null;
+  const dueMs = Math.min(...both.map((one) => one.attempt.sentMs - waitMs(cluster, one)));
+  const boundMs = gossipBoundMs(plan);
+  const wasOnItsWay = cluster.silences.some(
+    ({ group, askedMs, endAskedMs }) =>
+      group === double.group &&
+      [askedMs, endAskedMs].some((ms) => ms !== null && ms <= dueMs && ms >= dueMs - boundMs),
+  );
+  if (!wasOnItsWay) return null;
+  const isPastTurn = both.some(({ member, attempt, acceptedMs }) => {
+    const stoodMs = cluster.stalls
+      .filter((stall) => stall.member === member)
+      .map(({ fromMs, toMs }) => Math.min(toMs, attempt.sentMs) - Math.max(fromMs, dueMs))
+      .reduce((sumMs, ms) => sumMs + Math.max(0, ms), 0);
+    const tellsMs = acceptedMs - attempt.sentMs + newsBoundMs(plan);
+    return stoodMs > 0 && stoodMs + tellsMs >= plan.peerTimeoutMs;
+  });
+  return isPastTurn ? 'out of turn' : null;
+}
+
+/** How long a member waits for those before it. */
+function waitMs({ memberNames, plan }: ClusterWorld, { member }: Accepted): number {
+  return memberNames.indexOf(member) * plan.peerTimeoutMs;
 }
 
 function hasFailedBefore(cluster: ClusterWorld, { attempt }: Accepted, earlier: Accepted): boolean {

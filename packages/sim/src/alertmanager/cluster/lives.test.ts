@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { planOf } from './cluster-plan.ts';
-import { describeFailure, runCluster } from './cluster-run.ts';
 import { ClusterWorld } from './cluster-world.ts';
 
 const TIMEOUT_MS = 120_000;
@@ -37,19 +36,3 @@ test(
   },
   TIMEOUT_MS,
 );
-
-/** Runs that the checks once held for broken, or that were: each with what it is about. */
-const FOUND: readonly { readonly seed: number; readonly about: string }[] = [
-  { seed: 1615, about: 'a message taken while its sender, which was stopped, was at its end' },
-];
-
-for (const { seed, about } of FOUND) {
-  test(
-    `seed ${seed} keeps the promises of notifying: ${about}`,
-    async () => {
-      const report = await runCluster(seed);
-      if (report.problems.length > 0) expect.fail(describeFailure(report));
-    },
-    TIMEOUT_MS,
-  );
-}

@@ -2,7 +2,7 @@ import { LIFE_MS, RESEND_MS } from './alert-senders.ts';
 import type { Attempt } from './attempts.ts';
 import type { ClusterKind } from './cluster-plan.ts';
 import type { ClusterWorld } from './cluster-world.ts';
-import { excuseOf } from './excuses.ts';
+import { excuseOf, excuseOfCalm } from './excuses.ts';
 import type { HeldEntry } from './held-log.ts';
 import { isCalledFor, type Told } from './log-rules.ts';
 import type { Accepted } from './receiver-double.ts';
@@ -33,7 +33,7 @@ export function tooMany(cluster: ClusterWorld): { problems: string[]; excused: s
       const accepted = cluster.receivers.accepted(group, receiver);
       messages += accepted.length;
       for (const [double, earlier] of doubles(cluster, accepted, receiver)) {
-        const excuse = plan.kind === 'calm' ? null : excuseOf(cluster, double, earlier);
+        const excuse = (plan.kind === 'calm' ? excuseOfCalm : excuseOf)(cluster, double, earlier);
         const text = `${shown(cluster, double)} after ${shown(cluster, earlier)}, ${heldText(cluster, double.attempt)}`;
         if (excuse === null) problems.push(`too many: ${text}`);
         else excused.push(`${excuse}: ${text}`);

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { describeFailure, runCluster } from './cluster-run.ts';
+
+const TIMEOUT_MS = 120_000;
+
+/** Runs in which a promise was broken, or in which the checks were wrong: each with what it is about. */
+const FOUND: readonly { readonly seed: number; readonly about: string }[] = [
+  { seed: 1615, about: 'a message taken while its sender, which was stopped, was at its end' },
+  { seed: 2252, about: 'a silence that ends while who is second stands still past its turn' },
+  { seed: 2336, about: 'a group that begins anew while who is last waits to tell its end' },
+];
+
+for (const { seed, about } of FOUND) {
+  test(
+    `seed ${seed} keeps the promises of notifying: ${about}`,
+    async () => {
+      const report = await runCluster(seed);
+      if (report.problems.length > 0) expect.fail(describeFailure(report));
+    },
+    TIMEOUT_MS,
+  );
+}
