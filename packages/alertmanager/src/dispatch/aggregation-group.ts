@@ -41,8 +41,9 @@ export class AggregationGroup {
   #timer: Timer;
   #hasFlushed = false;
   /**
-   * The last flush was of ends only, and nothing has begun since: what begins next starts the group anew, as if it had been
-   * removed. Members remove empty groups each at its own time; without this their timers would be apart from then on.
+   * When the last flush was due there were ends only, and nothing has begun since: what begins next starts the group anew, as if it had
+   * been removed. Members remove empty groups each at its own time; without this their timers would be apart from then on. Judged when
+   * the timer fires: a flush that the one before it holds up, which waits for its turn, begins later, and at another time on each member.
    */
   #isOver = false;
   #nextFlush: NextFlush;
@@ -184,7 +185,9 @@ export class AggregationGroup {
   #onTimer(): void {
     if (this.#isStopped) return;
     this.#hasFlushed = true;
-    this.#dueMs = this.#options.clock.now();
+    const nowMs = this.#options.clock.now();
+    this.#dueMs = nowMs;
+    this.#isOver = this.#hasOnlyEnds(nowMs);
     const { groupIntervalMs } = this.route.settings;
     this.#timer = this.#arm(groupIntervalMs);
     this.#nextFlush = this.#next(groupIntervalMs, 'group_interval');
@@ -213,7 +216,6 @@ export class AggregationGroup {
     const { clock, notify, stop } = this.#options;
     const nowMs = clock.now();
     const alerts = this.#snapshot(nowMs);
-    this.#isOver = alerts.every((alert) => isResolvedAt(alert, nowMs));
     if (alerts.length === 0) return;
     this.#lastFlushMs = nowMs;
     const { groupIntervalMs } = this.route.settings;
@@ -232,6 +234,11 @@ export class AggregationGroup {
     } finally {
       limit.release();
     }
+  }
+
+  #hasOnlyEnds(nowMs: number): boolean {
+    for (const alert of this.#alerts.values()) if (!isResolvedAt(alert, nowMs)) return false;
+    return true;
   }
 
   /** What is not resolved now counts as firing until the flush is over, however long it takes. */
