@@ -17,6 +17,8 @@ import type { Accepted } from './receiver-double.ts';
  * `unheard`     the answer to who told it was cut off or came too late for it to know, also as the time of its flush was over
  * `under way`   it was told within the time that the news take: their timers are apart, as one began later, or one tries again
  * `overwritten` two told at once, and the log keeps the one whose clock is ahead; what only the other told is missing in it
+ * `behind`      the clock of who told it was behind: its stamp lies before an earlier attempt of the sender that failed, whose content counts
+ *             as news still
  * `expired`     a wall clock was past the life of the entry
  * `cut`         members did not all hear each other from then on for as long as it takes to repair that
  * `lost`        the datagram to the sender was lost that had the news, and no exchange of whole states has repaired it yet
@@ -30,6 +32,7 @@ export type Excuse =
   | 'unheard'
   | 'under way'
   | 'overwritten'
+  | 'behind'
   | 'expired'
   | 'cut'
   | 'lost'
@@ -56,6 +59,7 @@ export function excuseOf(
   if (!isTaken || endedMs === null) return excuseOfUnknown(cluster, earlier);
   if (isLostWithDead(cluster, earlier.attempt)) return 'died';
   if (isOverwritten(cluster, double, earlier)) return 'overwritten';
+  if (isStampBehind(cluster, double, earlier)) return 'behind';
   if (mayHaveExpired(cluster, double.member, { told: earlier, untilMs: sentMs })) return 'expired';
   // Whoever told it has noted it: nothing below keeps that from its own log.
   if (double.member === earlier.member) return null;
@@ -186,6 +190,25 @@ function isOverwritten(cluster: ClusterWorld, double: Accepted, earlier: Accepte
       other.endedMs !== null &&
       other.endedMs <= double.attempt.sentMs &&
       isStampOf(other.endedWallMs, held.stampMs, before?.stampMs ?? null),
+  );
+}
+
+/** Whether wall clocks put a failed attempt of the sender behind the earlier message, which in truth it lay before. */
+function isStampBehind(
+  { attempts }: ClusterWorld,
+  { attempt }: Accepted,
+  earlier: Accepted,
+): boolean {
+  const { endedMs, endedWallMs } = earlier.attempt;
+  if (endedMs === null || endedWallMs === null) return false;
+  return attempts.all.some(
+    (one) =>
+      one.member === attempt.member &&
+      one.group === attempt.group &&
+      one.receiver === attempt.receiver &&
+      !one.isTaken &&
+      one.sentMs < endedMs &&
+      one.sentWallMs > endedWallMs,
   );
 }
 

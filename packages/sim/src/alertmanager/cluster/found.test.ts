@@ -8,6 +8,10 @@ const FOUND: readonly { readonly seed: number; readonly about: string }[] = [
   { seed: 1615, about: 'a message taken while its sender, which was stopped, was at its end' },
   { seed: 2252, about: 'a silence that ends while who is second stands still past its turn' },
   { seed: 2336, about: 'a group that begins anew while who is last waits to tell its end' },
+  {
+    seed: 2751,
+    about: 'who tells has a clock behind that of a member whose attempt failed before',
+  },
 ];
 
 for (const { seed, about } of FOUND) {
