@@ -232,6 +232,7 @@ class MatrixColumn {
   /** Takes over the present cells of series `s`; returns how many points they count for. */
   append(batch: Batch, s: number, first: number): number {
     const { stepCount, kinds } = batch;
+    if (batch.histograms === null && this.#takeRow(batch, s, first)) return stepCount;
     let points = 0;
     for (let i = 0; i < stepCount; i++) {
       const cell = s * stepCount + i;
@@ -253,6 +254,20 @@ class MatrixColumn {
     return points;
   }
 
+  /** Takes over a row of floats that goes on where the column ends; false, and nothing, when a step is left out. */
+  #takeRow(batch: Batch, s: number, first: number): boolean {
+    if (this.#timestampsMs !== null || this.#histograms !== null) return false;
+    if (this.count > 0 && first !== this.#firstStep + this.count) return false;
+    const { stepCount, kinds, values } = batch;
+    const from = s * stepCount;
+    for (let i = 0; i < stepCount; i++) if (kinds[from + i] !== FLOAT) return false;
+    if (this.count === 0) this.#firstStep = first;
+    if (this.count + stepCount > this.#values.length) this.#grow(first, stepCount);
+    this.#values.set(values.subarray(from, from + stepCount), this.count);
+    this.count += stepCount;
+    return true;
+  }
+
   finish(labels: Labels): MatrixSeries {
     return {
       labels,
@@ -266,7 +281,7 @@ class MatrixColumn {
   /** Makes room for one more value, which is of this step. */
   #placeAt(step: number): void {
     if (this.count === 0) this.#firstStep = step;
-    if (this.count === this.#values.length) this.#grow(step);
+    if (this.count === this.#values.length) this.#grow(step, 1);
     if (this.#timestampsMs === null) {
       if (step === this.#firstStep + this.count) return;
       this.#timestampsMs = new Float64Array(this.#values.length);
@@ -275,11 +290,12 @@ class MatrixColumn {
     this.#timestampsMs[this.count] = this.#steps.timeOf(step);
   }
 
-  #grow(step: number): void {
+  /** Makes room for `least` values more, from this step on. */
+  #grow(step: number, least: number): void {
     const left = this.#steps.count - step;
-    const more = Math.min(left, Math.max(FIRST_CAPACITY, this.count));
+    const more = Math.min(left, Math.max(FIRST_CAPACITY, this.count, least));
     const values = new Float64Array(this.count + more);
-    wordsOf(values).set(wordsOf(this.#values));
+    wordsOf(values).set(wordsOf(this.#values.subarray(0, this.count)));
     this.#values = values;
     if (this.#timestampsMs === null) return;
     const timestampsMs = new Float64Array(this.count + more);

@@ -27,6 +27,22 @@ export class StepCounts {
     this.read[step]! += read;
   }
 
+  /** One sample of each present cell of a batch without histograms: absent cells are 0, floats 1. */
+  addFloats(
+    kinds: Uint8Array,
+    seriesCount: number,
+    { firstStep, stepCount }: { readonly firstStep: number; readonly stepCount: number },
+  ): void {
+    const { queryable, read } = this;
+    for (let s = 0, cell = 0; s < seriesCount; s++) {
+      for (let step = firstStep; step < firstStep + stepCount; step++, cell++) {
+        const present = kinds[cell]!;
+        queryable[step]! += present;
+        read[step]! += present;
+      }
+    }
+  }
+
   /**
    * As {@link countWindows}, for floats alone in windows whose edges are known. The window before the first ended before
    * sample `previousEnd`.

@@ -102,14 +102,40 @@ export class SelectVector implements BlockOperator {
     if (!steps.advance()) return null;
     batch.clear(steps.count);
     let taken = 0;
+    const { selector, mode } = this.#node;
     for (let s = 0; s < this.#cursors.length; s++) {
-      taken += this.#node.selector.smoothed
-        ? this.#fillSmoothed(batch, s, this.#cursors[s]!)
-        : this.#fill(batch, s, this.#cursors[s]!);
+      const cursor = this.#cursors[s]!;
+      if (selector.smoothed) taken += this.#fillSmoothed(batch, s, cursor);
+      else if (mode === 'value' && cursor.columns.histograms === null)
+        taken += this.#fillFloats(batch, s, cursor);
+      else taken += this.#fill(batch, s, cursor);
     }
     this.#context.samples.take(taken);
     this.#count(batch);
     return batch;
+  }
+
+  /** As {@link #fill}, of floats alone: most of what selectors give. */
+  #fillFloats(batch: Batch, s: number, cursor: Cursor): number {
+    const { timestampsMs, values, count } = cursor.columns;
+    const { lookbackMs } = this.#context.options;
+    const { atMs, offsetMs } = this.#node.shift;
+    const { first, count: stepCount, grid } = this.#steps;
+    const { values: cells, kinds } = batch;
+    let { next } = cursor;
+    let taken = 0;
+    for (let i = 0, cell = s * stepCount; i < stepCount; i++, cell++) {
+      const referenceMs = (atMs ?? grid.startMs + (first + i) * grid.stepMs) - offsetMs;
+      while (next < count && timestampsMs[next]! <= referenceMs) next++;
+      if (next === 0 || timestampsMs[next - 1]! <= referenceMs - lookbackMs) continue;
+      const value = values[next - 1]!;
+      if (Number.isNaN(value) && isStaleValue(cursor.columns, next - 1)) continue;
+      cells[cell] = value;
+      kinds[cell] = FLOAT;
+      taken++;
+    }
+    cursor.next = next;
+    return taken;
   }
 
   #fill(batch: Batch, s: number, cursor: Cursor): number {
@@ -148,6 +174,10 @@ export class SelectVector implements BlockOperator {
     if (counts === null) return;
     const { kinds, stepCount, seriesCount } = batch;
     const { first } = this.#steps;
+    if (batch.histograms === null) {
+      counts.addFloats(kinds, seriesCount, { firstStep: first, stepCount });
+      return;
+    }
     for (let s = 0; s < seriesCount; s++) {
       for (let i = 0; i < stepCount; i++) {
         const cell = s * stepCount + i;
