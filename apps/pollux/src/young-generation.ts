@@ -1,9 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
-const LOOK_MS = 500;
-/** Share of the time since the last look in which the main thread had work. */
-const BUSY = 0.2;
+/** A flood of alerts lasts a second: most of it is to come after the look that sees it. */
+const LOOK_MS = 100;
+/** So much work of the main thread in so much time is much. */
+const BUSY_MS = 100;
+const WINDOW_MS = 500;
 const MIB = 1024 * 1024;
 const STEP_BYTES = 128 * 1024;
 /** An array of so many numbers takes a kilobyte. */
@@ -20,10 +22,9 @@ const DOUBLING = '--semi-space-growth-factor=2';
 export function growYoungGenerationWhenBusy(halfMiB: number): void {
   let before = performance.eventLoopUtilization();
   setInterval(() => {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, before);
-    before = now;
-    if (utilization >= BUSY && halfBytes() < halfMiB * MIB) grow(halfMiB * MIB);
+    const { active, idle } = performance.eventLoopUtilization(before);
+    if (active + idle >= WINDOW_MS) before = performance.eventLoopUtilization();
+    if (active >= BUSY_MS && halfBytes() < halfMiB * MIB) grow(halfMiB * MIB);
   }, LOOK_MS).unref();
 }
 
