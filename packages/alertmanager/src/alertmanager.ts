@@ -3,6 +3,7 @@ import { type Router, text } from '@pollux/http';
 import { renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
 import { Acknowledgements } from './acknowledge/acknowledgements.ts';
 import { AutoEnd } from './acknowledge/auto-end.ts';
+import { AlertBytes } from './alert/alert-bytes.ts';
 import { AlertProvider } from './alert/alert-provider.ts';
 import { AlertReader } from './api/alert-reader.ts';
 import { registerApi } from './api/api.ts';
@@ -13,6 +14,7 @@ import type { AlertmanagerConfig } from './config/config.ts';
 import { marshalConfig } from './config/marshal.ts';
 import { UPSTREAM_KINDS } from './config/receiver-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { FirstRequest } from './dispatch/first-request.ts';
 import { groupKeysOf } from './dispatch/group-keys.ts';
 import { Doctor } from './doctor/doctor.ts';
 import type { JournaledState } from './durable/alert-memory.ts';
@@ -75,6 +77,7 @@ export class Alertmanager {
   readonly #notifyMetrics: NotifyMetrics;
   readonly #alertCounters: AlertCounters;
   readonly #reloadGauges: ReloadGauges;
+  readonly #firstRequest: FirstRequest;
   readonly #stop = new AbortController();
   readonly #timers = new Map<string, Timer>();
   readonly #settled: Promise<void>;
@@ -90,6 +93,7 @@ export class Alertmanager {
     this.#options = options;
     const { env, registry, log, cluster } = options;
     this.#startedAtMs = env.clock.now();
+    this.#firstRequest = new FirstRequest(env, () => cluster.position() === 0);
     this.#settled = new Promise((resolve) => {
       this.#openGate = resolve;
     });
@@ -105,7 +109,8 @@ export class Alertmanager {
       maxBytes: options.historyMaxBytes,
       member: () => cluster.name,
     });
-    recordEvents(events, this.#history);
+    const alertBytes = new AlertBytes();
+    recordEvents(events, this.#history, alertBytes);
     if (options.logsSilences === true) logSilences(events, options.log);
     this.#provider = new AlertProvider({
       clock: env.clock,
@@ -173,6 +178,7 @@ export class Alertmanager {
     this.#own = new OwnState({
       ...options,
       provider: this.#provider,
+      alertBytes,
       states: new Map<string, JournaledState>([
         ['silences', this.#silences],
         ['nflog', this.#notificationLog],
@@ -365,6 +371,7 @@ export class Alertmanager {
   async #close(): Promise<void> {
     this.#stop.abort();
     this.#own.outbox.close();
+    this.#firstRequest.close();
     this.#autoEnd.close();
     this.#silencesBeyond.close();
     for (const timer of this.#timers.values()) timer.cancel();
@@ -392,10 +399,7 @@ export class Alertmanager {
       maintenanceIntervalMs: this.#options.dispatchMaintenanceIntervalMs,
       draining,
       memory: this.#own.memory,
-      // While the first groups wait for their time, not when it has come; those behind the first seldom send.
-      onNewGroup: () => {
-        if (cluster.position() === 0) env.net.expectRequests?.();
-      },
+      onNewGroup: (waitMs) => this.#firstRequest.isIn(waitMs),
     });
     this.#stopFeeding();
     this.#live = { ...parts, dispatcher };

@@ -1,4 +1,5 @@
 import type { Alert } from './alert/alert.ts';
+import type { AlertBytes } from './alert/alert-bytes.ts';
 import type { AlertProvider } from './alert/alert-provider.ts';
 import type { ClusterPort } from './cluster-port.ts';
 import { AlertMemory, type JournaledState } from './durable/alert-memory.ts';
@@ -13,6 +14,7 @@ export type OwnStateOptions = Pick<AlertmanagerOptions, 'env' | 'log' | 'registr
   readonly outboxMaxAgeMs: number;
   readonly storageDirectory: string;
   readonly provider: AlertProvider;
+  readonly alertBytes: AlertBytes;
   /** Those of upstream whose changes are kept between snapshots, by name. */
   readonly states: ReadonlyMap<string, JournaledState>;
   /** Whether a group holds the alert. */
@@ -36,6 +38,7 @@ export class OwnState {
     this.memory = new AlertMemory({
       ...shared,
       provider,
+      alertBytes: options.alertBytes,
       states: options.states,
       isHeld: options.isHeld,
     });

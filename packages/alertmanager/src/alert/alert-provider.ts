@@ -73,12 +73,18 @@ export class AlertProvider {
   put(alert: Alert, hash = labelsHash(alert.identity.labels, this.seed)): void {
     const known = this.#alerts.get(hash, alert.identity.labels);
     let stored = alert;
-    if (known === undefined) this.#admit(alert);
-    else if (overlaps(known, alert)) {
-      // What is said now is newer, also when the clock was ahead while the other was said.
-      const { updatedAtMs } = alert;
-      const said = known.updatedAtMs > updatedAtMs ? { ...known, updatedAtMs } : known;
-      stored = mergeAlerts(said, alert, this.#options.clock.now());
+    if (known === undefined) {
+      this.#admit(alert);
+      alert.identity.tableHash = hash;
+    } else {
+      // Two requests that bring it for the first time may both have made one while they were read.
+      if (alert.identity !== known.identity) stored = { ...alert, identity: known.identity };
+      if (overlaps(known, stored)) {
+        // What is said now is newer, also when the clock was ahead while the other was said.
+        const { updatedAtMs } = stored;
+        const said = known.updatedAtMs > updatedAtMs ? { ...known, updatedAtMs } : known;
+        stored = mergeAlerts(said, stored, this.#options.clock.now());
+      }
     }
     this.#alerts.set(hash, stored, known);
     if (this.#options.events.isHeard) this.#tellChange(known, stored);
@@ -90,6 +96,7 @@ export class AlertProvider {
     const hash = labelsHash(alert.identity.labels, this.seed);
     const known = this.#alerts.get(hash, alert.identity.labels);
     if (known === undefined) this.#admit(alert);
+    alert.identity.tableHash = hash;
     this.#alerts.set(hash, alert, known);
     for (const listener of this.#listeners) listener.onAlert(alert);
   }
@@ -129,7 +136,7 @@ export class AlertProvider {
     let count = 0;
     for (const alert of this.#alerts.values()) {
       if (!isResolvedAt(alert, nowMs)) continue;
-      this.#alerts.delete(labelsHash(alert.identity.labels, this.seed), alert);
+      this.#alerts.delete(alert.identity.tableHash, alert);
       this.#count(alert, -1);
       count++;
       for (const listener of this.#listeners) listener.onRemoved(alert);

@@ -40,6 +40,15 @@ export class AlertTable {
     }
   }
 
+  /** Takes the place of the version with the same labels, if there is one. */
+  put(hash: number, alert: Alert): void {
+    const slot = this.#slots.get(hash);
+    if (slot === undefined) {
+      this.#size++;
+      this.#slots.set(hash, alert);
+    } else this.set(hash, alert, this.get(hash, alert.identity.labels));
+  }
+
   delete(hash: number, alert: Alert): void {
     const slot = this.#slots.get(hash);
     if (slot === undefined) return;

@@ -7,8 +7,12 @@ export class AlertIdentity {
   readonly labels: Labels;
   /** FNV-1a of the labels, 16 hex digits, as the API shows it. */
   readonly fingerprint: string;
+  /** Of the labels, as the provider that holds it hashes them; for tables of its alerts. */
+  tableHash = 0;
   /** Written and read by dispatchers; one that is not the owner takes no notice of it. */
   placement: Placement | null = null;
+  /** Written and read by the file `alerts` alone; null when that does not hold the alert, or holds it for a group only. */
+  remembered: Remembered | null = null;
   #hash: bigint | null = null;
 
   constructor(labels: Labels) {
@@ -25,6 +29,16 @@ export class AlertIdentity {
 
 /** What one dispatcher knows about an alert, kept with its identity so that a repeated alert is not routed again. */
 export type Placement = { readonly owner: object };
+
+/** What the file `alerts` knows about an alert, kept with its identity: a map of all alerts would cost more than all of it. */
+export type Remembered = {
+  /** Of the records of the alert. */
+  readonly id: number;
+  /** The version that was written last. */
+  alert: Alert;
+  /** Ids of the groups that have told the end of this version. */
+  toldIn: Set<number> | null;
+};
 
 /** One version of an alert; immutable. Times are whole milliseconds. */
 export type Alert = {

@@ -40,6 +40,8 @@ export class AlertReader {
   readonly #labels: TextPairs;
   readonly #annotations: TextPairs;
   readonly #scan = new TextScan();
+  readonly #start = new RecentTime();
+  readonly #end = new RecentTime();
   #data: Buffer = Buffer.alloc(0);
   #at = 0;
 
@@ -96,7 +98,7 @@ export class AlertReader {
         url = { from, to, hash, isPlain };
         continue;
       }
-      const ms = this.#time();
+      const ms = this.#time(key === STARTS_AT ? this.#start : this.#end);
       if (ms === null) return null;
       if (key === STARTS_AT) startsAtMs = ms;
       else endsAtMs = ms;
@@ -181,13 +183,10 @@ export class AlertReader {
     if (!this.#text()) return 0;
     const { from, to } = this.#scan;
     const data = this.#data;
-    for (const { bytes, key } of KEYS) {
-      if (bytes.length !== to - from) continue;
-      let i = 0;
-      while (i < bytes.length && bytes[i] === data[from + i]) i++;
-      if (i === bytes.length) return key;
-    }
-    return 0;
+    const known = KEYS[data[from]!];
+    if (known === undefined || known.bytes.length !== to - from) return 0;
+    for (let i = from; i < to; i++) if (known.bytes[i - from] !== data[i]) return 0;
+    return known.key;
   }
 
   #text(): boolean {
@@ -198,9 +197,13 @@ export class AlertReader {
   }
 
   /** The time just scanned; null for one that is unusual, Go's zero time and an empty text among them. */
-  #time(): number | null {
+  #time(recent: RecentTime): number | null {
     const { from, to } = this.#scan;
-    return plainTime(this.#data, from, to) ?? this.#unusualTime(from, to);
+    const data = this.#data;
+    if (recent.isSame(data, from, to)) return recent.ms;
+    const ms = plainTime(data, from, to) ?? this.#unusualTime(from, to);
+    if (ms !== null) recent.note(data, from, to, ms);
+    return ms;
   }
 
   /** Written with an offset, for example. */
@@ -240,13 +243,43 @@ const GENERATOR_URL = 16;
 
 const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-const KEYS = [
-  { bytes: Buffer.from('labels'), key: LABELS },
-  { bytes: Buffer.from('annotations'), key: ANNOTATIONS },
-  { bytes: Buffer.from('startsAt'), key: STARTS_AT },
-  { bytes: Buffer.from('endsAt'), key: ENDS_AT },
-  { bytes: Buffer.from('generatorURL'), key: GENERATOR_URL },
-];
+/** By their first bytes, which differ. */
+const KEYS: readonly ({ readonly bytes: Buffer; readonly key: number } | undefined)[] = keysByFirst(
+  [
+    { bytes: Buffer.from('labels'), key: LABELS },
+    { bytes: Buffer.from('annotations'), key: ANNOTATIONS },
+    { bytes: Buffer.from('startsAt'), key: STARTS_AT },
+    { bytes: Buffer.from('endsAt'), key: ENDS_AT },
+    { bytes: Buffer.from('generatorURL'), key: GENERATOR_URL },
+  ],
+);
+
+function keysByFirst<T extends { readonly bytes: Buffer }>(keys: readonly T[]): (T | undefined)[] {
+  return Array.from({ length: 256 }, (_, first) => keys.find(({ bytes }) => bytes[0] === first));
+}
+
+/** The time that was read last in its place: the alerts of one request mostly begin or end together. */
+class RecentTime {
+  #data: Uint8Array = new Uint8Array(0);
+  #from = 0;
+  #to = 0;
+  ms = 0;
+
+  note(data: Uint8Array, from: number, to: number, ms: number): void {
+    this.#data = data;
+    this.#from = from;
+    this.#to = to;
+    this.ms = ms;
+  }
+
+  isSame(data: Uint8Array, from: number, to: number): boolean {
+    if (data !== this.#data || to - from !== this.#to - this.#from) return false;
+    // From the end: what differs is mostly the milliseconds.
+    for (let i = to - 1, j = this.#to - 1; i >= from; i--, j--)
+      if (data[i] !== data[j]) return false;
+    return true;
+  }
+}
 
 function afterSpace(data: Uint8Array, start: number): number {
   let at = start;

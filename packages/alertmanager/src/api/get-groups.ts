@@ -34,7 +34,7 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
     const muting = mutedBy(group.route.settings, live.timeIntervals, nowMs);
     if (muting.length > 0 && !showsMuted) continue;
     const alerts: Alert[] = [];
-    for (const alert of [...group.alerts]) {
+    for (const alert of group.alerts) {
       if (++looked % LOOKS_EVERY === 0 && slices.isOver) await slices.pause();
       if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, alert.identity.labels)) continue;
       if (isWanted(statusOf(alert, api.silences, live, nowMs, muting))) alerts.push(alert);

@@ -14,7 +14,7 @@ describe('the writer of JSON', () => {
   it('writes texts as JSON.stringify does, with what HTML would take for its own escaped', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.string({ unit: 'binary' }), URLS)), (texts) => {
-        const json = new JsonWriter({ isSafeInHtml: true });
+        const json = new JsonWriter();
         for (const text of texts) json.text(text);
         expect(Buffer.from(json.take()).toString()).toBe(
           texts.map((text) => escaped(JSON.stringify(text))).join(''),
@@ -24,7 +24,7 @@ describe('the writer of JSON', () => {
   });
 
   it('writes times as toISOString does', () => {
-    const json = new JsonWriter({ isSafeInHtml: true });
+    const json = new JsonWriter();
     fc.assert(
       fc.property(fc.array(fc.date({ noInvalidDate: true })), (dates) => {
         for (const date of dates) json.dateTime(date.getTime());
@@ -36,7 +36,7 @@ describe('the writer of JSON', () => {
   });
 
   it('grows with what is written, and begins anew when that is taken', () => {
-    const json = new JsonWriter({ isSafeInHtml: true });
+    const json = new JsonWriter();
     const long = 'é'.repeat(300_000);
     json.text(long);
     json.text('x'.repeat(200_000));

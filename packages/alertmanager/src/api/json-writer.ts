@@ -18,21 +18,16 @@ const ODD = Uint8Array.from({ length: 65_536 }, (_, unit) => {
 });
 
 /**
- * JSON straight into bytes; safe inside HTML, as Go's encoder writes it, where that is wanted. Objects, texts joined and the
+ * JSON straight into bytes, safe inside HTML, as Go's encoder writes it. Objects, texts joined and the
  * text of the whole would each be garbage as large as the answer: 100,000 alerts are 59 MB, for which the whole request
  * takes 0.66 s so and took 1.5 s as objects for `JSON.stringify` (`alerts.bench.ts`, a busy machine).
  */
 export class JsonWriter {
-  readonly #isSafeInHtml: boolean;
   #data = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   #size = 0;
   #dayNumber = Number.NaN;
   /** `"2026-11-23T` of the day last written. */
   #day: Uint8Array = new Uint8Array(0);
-
-  constructor({ isSafeInHtml }: { readonly isSafeInHtml: boolean }) {
-    this.#isSafeInHtml = isSafeInHtml;
-  }
 
   get size(): number {
     return this.#size;
@@ -51,17 +46,6 @@ export class JsonWriter {
     if (taken.length * 2 < this.#data.length) return Buffer.from(taken);
     this.#data = Buffer.allocUnsafeSlow(INITIAL_BYTES);
     return taken;
-  }
-
-  /** All bytes, of which {@link size} are written; lent until the next is. */
-  get data(): Buffer {
-    return this.#data;
-  }
-
-  /** Leaves out bytes, to be filled in by way of {@link data}. */
-  skip(count: number): void {
-    this.#reserve(count);
-    this.#size += count;
   }
 
   /** Bytes of JSON as they are. */
@@ -92,7 +76,7 @@ export class JsonWriter {
       isOdd |= ODD[unit]!;
       data[start + i] = unit;
     }
-    if (isOdd !== 0 && (isOdd !== 2 || this.#isSafeInHtml)) {
+    if (isOdd !== 0) {
       if (isOdd === 2) this.#safeInHtml(value);
       else this.#escaped(value);
       return;
@@ -158,7 +142,7 @@ export class JsonWriter {
   }
 
   #escaped(value: string): void {
-    const json = this.#isSafeInHtml ? goJsonText(value) : JSON.stringify(value);
+    const json = goJsonText(value);
     this.#reserve(json.length * 3);
     this.#size += this.#data.write(json, this.#size, 'utf8');
   }

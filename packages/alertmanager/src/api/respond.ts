@@ -67,7 +67,7 @@ export async function answerWritten(
   clock: Clock,
   write: (json: JsonWriter) => Iterator<void>,
 ): Promise<HttpResponse> {
-  const json = new JsonWriter({ isSafeInHtml: true });
+  const json = new JsonWriter();
   const list = { json, items: write(json), slices: new Slices(clock) };
   const isWhole = await fill(list);
   if (json.size === 0) json.raw(SEPARATOR);

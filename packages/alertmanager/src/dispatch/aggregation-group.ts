@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { assert, type Clock, deadline, TimeoutError, type Timer } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import { type Alert, compareAlerts, isResolvedAt } from '../alert/alert.ts';
+import { AlertTable } from '../alert/alert-table.ts';
 import type { GroupMemory } from '../durable/group-memory.ts';
 import { type Flush, groupName } from '../notify/batch.ts';
 import { groupKeySpellings, type Route } from '../route/route.ts';
@@ -37,7 +38,7 @@ export class AggregationGroup {
   readonly name: string;
   readonly #options: AggregationGroupOptions;
   readonly #spellings: readonly string[];
-  readonly #alerts = new Map<string, Alert>();
+  readonly #alerts = new AlertTable();
   #timer: Timer;
   #hasFlushed = false;
   /**
@@ -73,7 +74,7 @@ export class AggregationGroup {
   insert(alert: Alert): void {
     const { memory } = this.#options;
     if (memory.hasToldEnd(this.name, alert)) return;
-    this.#alerts.set(alert.identity.fingerprint, alert);
+    this.#alerts.put(alert.identity.tableHash, alert);
     const { groupWaitMs } = this.route.settings;
     if (this.#isOver && !isResolvedAt(alert, this.#options.clock.now())) {
       this.#isOver = false;
@@ -82,8 +83,9 @@ export class AggregationGroup {
       this.#nextFlush = this.#next(groupWaitMs, 'group_wait');
       this.#timer = this.#arm(groupWaitMs);
     }
-    const isOverdue = alert.startsAtMs + groupWaitMs < this.#options.clock.now();
-    if ((!this.#hasFlushed && isOverdue) || memory.takeConfirmed(this.name, alert)) {
+    const isOverdue =
+      !this.#hasFlushed && alert.startsAtMs + groupWaitMs < this.#options.clock.now();
+    if (isOverdue || memory.takeConfirmed(this.name, alert)) {
       this.#timer.cancel();
       this.#timer = this.#arm(0);
       this.#nextFlush = this.#next(0, 'waited long enough already');
@@ -95,11 +97,11 @@ export class AggregationGroup {
   }
 
   holds(alert: Alert): boolean {
-    return this.#alerts.get(alert.identity.fingerprint) === alert;
+    return this.#held(alert) === alert;
   }
 
-  get alerts(): Iterable<Alert> {
-    return this.#alerts.values();
+  get alerts(): readonly Alert[] {
+    return this.#alerts.list();
   }
 
   /** Ends the timers; a running flush goes on. */
@@ -138,6 +140,10 @@ export class AggregationGroup {
     return { flush: this.#flushAt(nowMs, signal), alerts: this.#snapshot(nowMs) };
   }
 
+  #held({ identity }: Alert): Alert | undefined {
+    return this.#alerts.get(identity.tableHash, identity.labels);
+  }
+
   #next(delayMs: number, because: NextFlush['because']): NextFlush {
     return { atMs: this.#options.clock.now() + delayMs, because };
   }
@@ -157,7 +163,7 @@ export class AggregationGroup {
   /** One that has left the group meanwhile stays as it was. */
   #latest(alerts: readonly Alert[]): { nowMs: number; alerts: readonly Alert[] } {
     const nowMs = this.#options.clock.now();
-    const held = alerts.map((alert) => this.#alerts.get(alert.identity.fingerprint) ?? alert);
+    const held = alerts.map((alert) => this.#held(alert) ?? alert);
     return { nowMs, alerts: asOf(held, nowMs) };
   }
 
@@ -243,16 +249,15 @@ export class AggregationGroup {
 
   /** What is not resolved now counts as firing until the flush is over, however long it takes. */
   #snapshot(nowMs: number): Alert[] {
-    return asOf([...this.#alerts.values()].sort(compareAlerts), nowMs);
+    return asOf(this.#alerts.list().sort(compareAlerts), nowMs);
   }
 
   /** Alerts that were notified as resolved leave, unless a newer version arrived meanwhile. */
   #forgetResolved(sent: readonly Alert[], nowMs: number): void {
     for (const alert of sent) {
       if (!isResolvedAt(alert, nowMs)) continue;
-      const held = this.#alerts.get(alert.identity.fingerprint);
-      if (held !== alert) continue;
-      this.#alerts.delete(alert.identity.fingerprint);
+      if (!this.holds(alert)) continue;
+      this.#alerts.delete(alert.identity.tableHash, alert);
       this.#options.memory.toldEnd(this.name, alert);
     }
   }

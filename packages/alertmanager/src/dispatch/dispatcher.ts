@@ -22,8 +22,8 @@ export type DispatcherOptions = {
   readonly draining: ReadonlyMap<string, Promise<void>>;
   /** What outlives groups. */
   readonly memory: GroupMemory;
-  /** Told of each group: it will notify. */
-  readonly onNewGroup: () => void;
+  /** Told of each group: it notifies when it has waited so long, ms. */
+  readonly onNewGroup: (waitMs: number) => void;
 };
 
 /** Sorts alerts into groups by the routing tree and lets each group flush at its times. */
@@ -158,7 +158,7 @@ export class Dispatcher implements AlertListener {
       memory: this.#options.memory,
     });
     ofRoute.set(key, group);
-    this.#options.onNewGroup();
+    this.#options.onNewGroup(route.settings.groupWaitMs);
     return group;
   }
 

@@ -1,8 +1,9 @@
 import { type ByteReader, type ByteWriter, DecodeError, type Env, errorText } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
-import { type Alert, type AlertIdentity, isResolvedAt } from '../alert/alert.ts';
+import { type Alert, type AlertIdentity, isResolvedAt, type Remembered } from '../alert/alert.ts';
+import type { AlertBytes } from '../alert/alert-bytes.ts';
+import { isSameContent, readAlert, readTimes, writeTimes } from '../alert/alert-codec.ts';
 import type { AlertListener, AlertProvider } from '../alert/alert-provider.ts';
-import { isSameContent, readAlert, readTimes, writeAlert, writeTimes } from './alert-codec.ts';
 import { afterDowntime, type Downtime, RestoredAlerts } from './downtime.ts';
 import type { DurableMetrics } from './durable-metrics.ts';
 import type { GroupMemory, GroupTimes } from './group-memory.ts';
@@ -43,13 +44,13 @@ export type AlertMemoryOptions = {
   readonly metrics: DurableMetrics;
   readonly directory: string;
   readonly provider: AlertProvider;
+  readonly alertBytes: AlertBytes;
   /** By a name that is a record's first field. */
   readonly states: ReadonlyMap<string, JournaledState>;
   /** Whether a group still holds the alert. */
   readonly isHeld: (alert: Alert) => boolean;
 };
 
-type Slot = { readonly id: number; alert: Alert; toldIn: Set<number> | null };
 /** `times` is null when the group is gone; its name is kept, since alerts whose end it told are. */
 type Group = { readonly id: number; times: GroupTimes | null };
 
@@ -60,9 +61,10 @@ type Group = { readonly id: number; times: GroupTimes | null };
 export class AlertMemory implements AlertListener, GroupMemory {
   readonly #options: AlertMemoryOptions;
   readonly #file: RecordLog;
-  readonly #slots = new Map<AlertIdentity, Slot>();
+  /** Alerts of the provider that are in the file. */
+  #count = 0;
   /** Forgotten by the provider, but a group has not told their end yet; by fingerprint. */
-  readonly #orphans = new Map<string, Slot>();
+  readonly #orphans = new Map<string, Remembered>();
   readonly #groups = new Map<string, Group>();
   /** While the file is read. */
   #loading: Loading | null = null;
@@ -104,7 +106,7 @@ export class AlertMemory implements AlertListener, GroupMemory {
     for (const slot of newestOf(loading.alerts.values())) {
       const before = slot.alert;
       // The slot is there before the provider tells of the alert, so that it is not taken for a new one.
-      this.#slots.set(before.identity, slot);
+      this.#remember(before.identity, slot);
       try {
         provider.restore(before);
         restored.push(before);
@@ -132,12 +134,12 @@ export class AlertMemory implements AlertListener, GroupMemory {
   }
 
   onAlert(alert: Alert): void {
-    const slot = this.#slots.get(alert.identity);
-    if (slot === undefined) {
-      this.#forgetOrphan(alert.identity.fingerprint);
-      const added: Slot = { id: ++this.#lastId, alert, toldIn: null };
-      this.#slots.set(alert.identity, added);
-      this.#alertBytes += this.#file.append((writer) => writeAlertRecord(writer, added));
+    const slot = alert.identity.remembered;
+    if (slot === null) {
+      if (this.#orphans.size > 0) this.#forgetOrphan(alert.identity.fingerprint);
+      const added: Remembered = { id: ++this.#lastId, alert, toldIn: null };
+      this.#remember(alert.identity, added);
+      this.#alertBytes += this.#file.append((writer) => this.#writeAlert(writer, added));
       return;
     }
     const before = slot.alert;
@@ -145,7 +147,7 @@ export class AlertMemory implements AlertListener, GroupMemory {
     slot.alert = alert;
     slot.toldIn = null;
     if (!isSameContent(before, alert)) {
-      this.#file.append((writer) => writeAlertRecord(writer, slot));
+      this.#file.append((writer) => this.#writeAlert(writer, slot));
       return;
     }
     this.#file.append((writer) => {
@@ -156,13 +158,13 @@ export class AlertMemory implements AlertListener, GroupMemory {
   }
 
   onRemoved(alert: Alert): void {
-    const slot = this.#slots.get(alert.identity);
-    if (slot === undefined) return;
+    const slot = alert.identity.remembered;
+    if (slot === null) return;
     if (!this.#options.isHeld(alert)) {
       this.#forget(slot);
       return;
     }
-    this.#slots.delete(alert.identity);
+    this.#leave(alert.identity, slot);
     this.#orphans.set(alert.identity.fingerprint, slot);
   }
 
@@ -189,7 +191,7 @@ export class AlertMemory implements AlertListener, GroupMemory {
       if (!this.#options.isHeld(alert)) this.#forgetOrphan(fingerprint);
       return;
     }
-    const slot = this.#slots.get(alert.identity);
+    const slot = alert.identity.remembered;
     const known = this.#groups.get(group);
     if (slot?.alert !== alert || known === undefined) return;
     slot.toldIn ??= new Set();
@@ -198,8 +200,8 @@ export class AlertMemory implements AlertListener, GroupMemory {
   }
 
   hasToldEnd(group: string, alert: Alert): boolean {
-    const slot = this.#slots.get(alert.identity);
-    if (slot?.toldIn === null || slot?.alert !== alert) return false;
+    const slot = alert.identity.remembered;
+    if (slot === null || slot.toldIn === null || slot.alert !== alert) return false;
     const known = this.#groups.get(group);
     return known !== undefined && slot.toldIn.has(known.id);
   }
@@ -227,13 +229,13 @@ export class AlertMemory implements AlertListener, GroupMemory {
 
   /** To be called every few seconds: afterwards it is known when the process ended. */
   beat(): void {
-    if (this.#options.env.clock.now() - this.#aliveMs >= ALIVE_MS && this.#slots.size > 0) {
+    if (this.#options.env.clock.now() - this.#aliveMs >= ALIVE_MS && this.#count > 0) {
       this.#stillAlive();
     }
   }
 
   async close(): Promise<void> {
-    if (this.#slots.size > 0) this.#stillAlive();
+    if (this.#count > 0) this.#stillAlive();
     await this.#file.close();
   }
 
@@ -246,6 +248,28 @@ export class AlertMemory implements AlertListener, GroupMemory {
     this.#file.append((writer) => writeShared(writer, name, data));
   }
 
+  #remember(identity: AlertIdentity, slot: Remembered): void {
+    identity.remembered = slot;
+    this.#count++;
+  }
+
+  #leave(identity: AlertIdentity, slot: Remembered): void {
+    if (identity.remembered !== slot) return;
+    identity.remembered = null;
+    this.#count--;
+  }
+
+  #writeRemembered(writer: ByteWriter, slot: Remembered): void {
+    this.#writeAlert(writer, slot);
+    for (const group of slot.toldIn ?? []) writeToldEnd(writer, slot.id, group);
+  }
+
+  #writeAlert(writer: ByteWriter, { id, alert }: Remembered): void {
+    writer.u8(RECORD.alert);
+    writer.uvarint(id);
+    writer.raw(this.#options.alertBytes.of(alert));
+  }
+
   #setGroup(name: string, times: Group['times']): void {
     const known = this.#groups.get(name);
     const group: Group = known ?? { id: ++this.#lastId, times };
@@ -254,10 +278,10 @@ export class AlertMemory implements AlertListener, GroupMemory {
     this.#file.append((writer) => writeGroup(writer, known === undefined ? name : '', group));
   }
 
-  #forget(slot: Slot): void {
-    const held = this.#slots.size + this.#orphans.size;
+  #forget(slot: Remembered): void {
+    const held = this.#count + this.#orphans.size;
     this.#alertBytes -= held <= 1 ? this.#alertBytes : this.#alertBytes / held;
-    this.#slots.delete(slot.alert.identity);
+    this.#leave(slot.alert.identity, slot);
     this.#file.append((writer) => {
       writer.u8(RECORD.alertGone);
       writer.uvarint(slot.id);
@@ -282,12 +306,15 @@ export class AlertMemory implements AlertListener, GroupMemory {
       writeGroup(writer, name, group);
       yield;
     }
-    for (const slots of [this.#slots, this.#orphans]) {
-      for (const slot of slots.values()) {
-        writeAlertRecord(writer, slot);
-        for (const group of slot.toldIn ?? []) writeToldEnd(writer, slot.id, group);
-        yield;
-      }
+    // Those that come while this is written are appended after it.
+    for (const { identity } of this.#options.provider.list()) {
+      if (identity.remembered === null) continue;
+      this.#writeRemembered(writer, identity.remembered);
+      yield;
+    }
+    for (const slot of this.#orphans.values()) {
+      this.#writeRemembered(writer, slot);
+      yield;
     }
   }
 
@@ -376,19 +403,13 @@ export class AlertMemory implements AlertListener, GroupMemory {
 }
 
 /** One slot for each label set: damaged bytes may have held the end of an older one. */
-function newestOf(slots: Iterable<Slot>): Iterable<Slot> {
-  const byFingerprint = new Map<string, Slot>();
+function newestOf(slots: Iterable<Remembered>): Iterable<Remembered> {
+  const byFingerprint = new Map<string, Remembered>();
   for (const slot of slots) byFingerprint.set(slot.alert.identity.fingerprint, slot);
   return byFingerprint.values();
 }
 
-type Loading = { readonly alerts: Map<number, Slot>; readonly groups: Map<number, string> };
-
-function writeAlertRecord(writer: ByteWriter, { id, alert }: Slot): void {
-  writer.u8(RECORD.alert);
-  writer.uvarint(id);
-  writeAlert(writer, alert);
-}
+type Loading = { readonly alerts: Map<number, Remembered>; readonly groups: Map<number, string> };
 
 /** An empty name stands for that of an earlier record with the same id. */
 function writeGroup(writer: ByteWriter, name: string, { id, times }: Group): void {

@@ -80,6 +80,7 @@ export class RestoredAlerts {
 
   /** True once for each group that left the alert out, when its sender has repeated it. */
   takeConfirmed(group: string, alert: Alert): boolean {
+    if (this.#awaited.size === 0) return false;
     const groups = this.#awaited.get(alert.identity);
     return groups !== undefined && !this.#isUnconfirmed(alert) && groups.delete(group);
   }

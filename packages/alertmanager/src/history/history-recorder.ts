@@ -1,28 +1,29 @@
+import type { ByteWriter } from '@pollux/base';
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
-import { writePairs } from '../api/alert-json.ts';
-import type { JsonWriter } from '../api/json-writer.ts';
+import type { AlertBytes } from '../alert/alert-bytes.ts';
 import { formatDateTime } from '../api/time.ts';
 import type { DeliveryEvent, NotifyEvent } from '../events/notify-event.ts';
 import type { NotifyEvents } from '../events/notify-events.ts';
 import { spellMatcher } from '../silence/silence.ts';
 import { toMs } from '../wire/timestamp.ts';
+import { alertRecordOf, writeAlertRecord } from './alert-record.ts';
 import type { History, Recordable } from './history.ts';
 import type { AlertRecord, HistoryBody } from './record.ts';
 
 const MAX_ALERTS = 100;
 
 /** Writes down what the room tells. Flushes, verdicts and what was withheld are not kept: explanations ask for them anew. */
-export function recordEvents(events: NotifyEvents, history: History): void {
-  events.subscribe((event) => record(event, history));
+export function recordEvents(events: NotifyEvents, history: History, bytes: AlertBytes): void {
+  events.subscribe((event) => record(event, history, bytes));
 }
 
-function record(event: NotifyEvent, history: History): void {
+function record(event: NotifyEvent, history: History, bytes: AlertBytes): void {
   switch (event.kind) {
     case 'alert': {
       const { change, alert } = event;
       // Annotations often hold a value that is another at every evaluation: kept, they would push all else out.
       if (change === 'changed') return;
-      const record = new AlertRecordable(change, alert);
+      const record = new AlertRecordable(change, alert, bytes);
       // A sender that falls silent ends all it has sent at once.
       if (change === 'timed out') history.addOneOfMany(record, alert.endsAtMs);
       else history.add(record);
@@ -95,54 +96,26 @@ function notificationBody({ outcome, flush, alerts }: DeliveryEvent): HistoryBod
   };
 }
 
-const CHANGE = Buffer.from(',"change":');
-const FINGERPRINT = Buffer.from(',"fingerprint":');
-const LABELS = Buffer.from(',"labels":');
-const ANNOTATIONS = Buffer.from(',"annotations":');
-const STARTS_AT = Buffer.from(',"startsAt":');
-const ENDS_AT = Buffer.from(',"endsAt":');
-const GENERATOR_URL = Buffer.from(',"generatorURL":');
-
 /** Alerts come by the hundred thousand when much goes wrong; a class, since a closure for each would cost more. */
 class AlertRecordable implements Recordable {
   readonly kind = 'alert';
   readonly #change: AlertRecord['change'];
   readonly #alert: Alert;
+  readonly #bytes: AlertBytes;
 
-  constructor(change: AlertRecord['change'], alert: Alert) {
+  constructor(change: AlertRecord['change'], alert: Alert, bytes: AlertBytes) {
     this.#change = change;
     this.#alert = alert;
+    this.#bytes = bytes;
   }
 
   body(): HistoryBody {
-    const { identity, annotations, startsAtMs, endsAtMs, generatorUrl } = this.#alert;
-    return {
-      kind: 'alert',
-      change: this.#change,
-      fingerprint: identity.fingerprint,
-      labels: identity.labels.toObject(),
-      annotations: Object.fromEntries(annotations),
-      startsAt: formatDateTime(startsAtMs),
-      endsAt: formatDateTime(endsAtMs),
-      generatorURL: generatorUrl,
-    };
+    const { fingerprint } = this.#alert.identity;
+    return { kind: 'alert', ...alertRecordOf(this.#change, fingerprint, this.#alert) };
   }
 
-  writeFields(json: JsonWriter): void {
-    const { identity, annotations, startsAtMs, endsAtMs, generatorUrl } = this.#alert;
-    json.raw(CHANGE);
-    json.text(this.#change);
-    json.raw(FINGERPRINT);
-    json.text(identity.fingerprint);
-    json.raw(LABELS);
-    writePairs(json, identity.labels);
-    json.raw(ANNOTATIONS);
-    writePairs(json, annotations);
-    json.raw(STARTS_AT);
-    json.dateTime(startsAtMs);
-    json.raw(ENDS_AT);
-    json.dateTime(endsAtMs);
-    json.raw(GENERATOR_URL);
-    json.text(generatorUrl);
+  writeAlert(writer: ByteWriter): void {
+    const { fingerprint } = this.#alert.identity;
+    writeAlertRecord(writer, this.#change, fingerprint, this.#bytes.of(this.#alert));
   }
 }

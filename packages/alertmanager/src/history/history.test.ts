@@ -11,9 +11,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type File, type Files, VirtualClock } from '@pollux/base';
 import { NodeFiles } from '@pollux/base/node';
-import { Matcher } from '@pollux/model';
+import { Labels, Matcher } from '@pollux/model';
 import { Log, Registry } from '@pollux/telemetry';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type Alert, AlertIdentity } from '../alert/alert.ts';
+import { AlertBytes } from '../alert/alert-bytes.ts';
+import { Annotations } from '../alert/annotations.ts';
+import { alertRecordOf, writeAlertRecord } from './alert-record.ts';
 import { History, type HistoryOptions } from './history.ts';
 import { EVERYTHING, type HistoryQuery } from './query.ts';
 import type { HistoryBody, HistoryRecord } from './record.ts';
@@ -51,6 +55,26 @@ class Bench {
 
   fire(name: string, labels: Record<string, string> = {}): void {
     this.history.add({ kind: 'alert', body: () => fired(name, labels) });
+  }
+
+  /** As alerts come by the hundred: as bytes, many to a frame. */
+  fireAsBytes(name: string, text = ''): void {
+    const alert: Alert = {
+      identity: new AlertIdentity(Labels.from({ alertname: name })),
+      annotations: Annotations.from([['text', text]]),
+      startsAtMs: START,
+      endsAtMs: START + DAY,
+      updatedAtMs: START,
+      generatorUrl: '',
+      isTimeout: false,
+    };
+    const { fingerprint } = alert.identity;
+    this.history.add({
+      kind: 'alert',
+      body: () => ({ kind: 'alert', ...alertRecordOf('fired', fingerprint, alert) }),
+      writeAlert: (writer) =>
+        writeAlertRecord(writer, 'fired', fingerprint, new AlertBytes().of(alert)),
+    });
   }
 
   /** All records that match, page by page, newest first. */
@@ -224,6 +248,52 @@ describe('history', () => {
     const next = new Bench({ directory: bench.directory });
     next.history.start();
     expect(await next.names()).toEqual(['a0']);
+  });
+
+  it('loses no more than the torn or damaged frame of alerts that stand together', async () => {
+    const bench = new Bench();
+    bench.history.start();
+    for (let i = 0; i < 20; i++) {
+      bench.fireAsBytes(`a${i}`, 'x'.repeat(3_000));
+      // A record of another kind, and an alert of another time, stand alone.
+      if (i === 10) bench.fire('between');
+      if (i === 15) await bench.clock.advance(1);
+    }
+    const all = (await bench.names()).reverse();
+    expect(all).toHaveLength(21);
+    expect(all.slice(10, 13)).toEqual(['a10', 'between', 'a11']);
+    await bench.history.close();
+    const [name] = readdirSync(bench.directory);
+    const file = join(bench.directory, name!);
+    const whole = readFileSync(file);
+    truncateSync(file, whole.length - 1);
+    const torn = await new Bench({ directory: bench.directory }).reopened();
+    const left = (await torn.names()).reverse();
+    expect(left).toEqual(all.slice(0, left.length));
+    expect(left.length).toBeGreaterThanOrEqual(15);
+    expect(left.length).toBeLessThan(21);
+    await torn.history.close();
+    const sealed = join(bench.directory, readdirSync(bench.directory)[0]!);
+    const bytes = readFileSync(sealed);
+    bytes[bytes.indexOf('\x02a7') + 20]! ^= 0xff;
+    writeFileSync(sealed, bytes);
+    const damaged = (await new Bench({ directory: bench.directory }).reopened()).names();
+    const kept = (await damaged).reverse();
+    expect(kept).not.toContain('a7');
+    expect(kept.length).toBeGreaterThanOrEqual(left.length - 6);
+    expect(all.filter((one) => kept.includes(one))).toEqual(kept);
+  });
+
+  it('leaves out an alert that is larger than a frame, and none beside it', async () => {
+    const bench = new Bench();
+    bench.history.start();
+    bench.fireAsBytes('before');
+    bench.fireAsBytes('huge', 'x'.repeat(300_000));
+    bench.fireAsBytes('large', 'x'.repeat(250_000));
+    bench.fireAsBytes('after');
+    expect(bench.metric('dropped_records_total')).toBe(1);
+    expect(await bench.names()).toEqual(['after', 'large', 'before']);
+    expect(await (await bench.reopened()).names()).toEqual(['after', 'large', 'before']);
   });
 
   it('survives files that are garbage or of a later version', async () => {

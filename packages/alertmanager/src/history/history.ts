@@ -1,4 +1,5 @@
 import {
+  type ByteWriter,
   type Clock,
   errorText,
   type Files,
@@ -11,11 +12,10 @@ import {
   Turns,
 } from '@pollux/base';
 import type { Counter, Log, Registry } from '@pollux/telemetry';
-import type { JsonWriter } from '../api/json-writer.ts';
 import { FrameBatch } from './frame-batch.ts';
 import { type HistoryQuery, HistoryTest } from './query.ts';
 import { HISTORY_KINDS, type HistoryBody, type HistoryRecord } from './record.ts';
-import { type FrameView, wholeFrames } from './record-frames.ts';
+import { type RecordView, wholeFrames } from './record-frames.ts';
 import { SegmentLog } from './segment-log.ts';
 import { UnwrittenFrames } from './unwritten-frames.ts';
 
@@ -36,8 +36,6 @@ const SEARCH_SLICE_MS = 5;
 const SEARCH_BYTES = 256 * 1024 * 1024;
 const SEARCH_MS = 10_000;
 const MAX_SEARCHES = 4;
-const MEMBER = Buffer.from('{"member":');
-const END = Buffer.from('}');
 
 export type HistoryOptions = {
   readonly clock: Clock;
@@ -55,8 +53,8 @@ export type HistoryOptions = {
 export type Recordable = {
   readonly kind: HistoryBody['kind'];
   body(): HistoryBody;
-  /** Where there are very many: the fields of {@link body} without its kind, each after a comma, straight into bytes. */
-  writeFields?(json: JsonWriter): void;
+  /** Of alerts, since there are very many: as bytes; see history-log.md. */
+  writeAlert?(writer: ByteWriter): void;
 };
 
 type Told = { readonly id: number; readonly timeMs: number; readonly what: Recordable };
@@ -77,7 +75,7 @@ export type HistoryPage = {
 
 /**
  * What happened, on disk, bounded in time and bytes. A record is made into bytes behind those before it, which costs about
- * two microseconds; they are written many at once and synced a little later, and whatever the disk does disturbs nobody who notifies.
+ * one microsecond; they are written many at once and synced a little later, and whatever the disk does disturbs nobody who notifies.
  */
 export class History {
   readonly #options: HistoryOptions;
@@ -123,9 +121,10 @@ export class History {
 
   /** Opens the files and begins to write. A disk that refuses is logged and tried again. */
   start(): void {
-    this.#open();
+    // What was told before, the reading of the configuration mostly, is not waited for: all that is told would wait with it.
+    if (this.#open()) this.#encodeSome(new Slices(this.#options.clock));
     this.#trimLater();
-    if (this.#waiting.length > 0) this.#writeLater(WRITE_DELAY_MS);
+    if (this.#waiting.length + this.#batch.count > 0) this.#writeLater(WRITE_DELAY_MS);
   }
 
   /** Notes what happened now, or at `timeMs`. */
@@ -194,7 +193,7 @@ export class History {
     const endMs = clock.monotonic() + SEARCH_MS;
     const records: HistoryRecord[] = [];
     const waiting = [...this.#waiting];
-    const unwritten = this.#unwrittenFrames();
+    const unwritten = this.#unwrittenRecords();
     const segments = [...this.#log.segments];
     // What is not written now may be in a file by then.
     const firstId = unwritten[0]?.id ?? waiting[0]?.id ?? Infinity;
@@ -205,12 +204,12 @@ export class History {
       records.push(record);
       if (records.length === limit) return { records, nextBeforeId: told.id };
     }
-    for (const frame of unwritten.reverse()) {
+    for (const view of unwritten.reverse()) {
       if (slices.isOver) await slices.pause();
-      const record = test.take(frame);
+      const record = test.take(view);
       if (record === null) continue;
       records.push(record);
-      if (records.length === limit) return { records, nextBeforeId: frame.id };
+      if (records.length === limit) return { records, nextBeforeId: view.id };
     }
     let readBytes = 0;
     let beforeId = Math.min(query.beforeId, firstId);
@@ -222,14 +221,15 @@ export class History {
       }
       readBytes += sizeBytes;
       const frames = await this.#log.framesOf(segment, slices).catch(absentAsEmpty);
-      for (let i = frames.length - 1; i >= 0; i--) {
-        if (slices.isOver) await slices.pause();
-        const frame = frames[i]!;
-        if (frame.id >= beforeId) continue;
-        const record = test.take(frame);
-        if (record === null) continue;
-        records.push(record);
-        if (records.length === limit) return { records, nextBeforeId: frame.id };
+      for (const frame of frames.reverse()) {
+        for (const view of frame.records().reverse()) {
+          if (slices.isOver) await slices.pause();
+          if (view.id >= beforeId) continue;
+          const record = test.take(view);
+          if (record === null) continue;
+          records.push(record);
+          if (records.length === limit) return { records, nextBeforeId: view.id };
+        }
       }
       beforeId = firstId;
     }
@@ -316,29 +316,24 @@ export class History {
   }
 
   #encode({ id, timeMs, what }: Told): void {
-    const kindCode = HISTORY_KINDS.indexOf(what.kind);
-    const isAdded = this.#batch.add({ kindCode, id, timeMs }, (json) =>
-      this.#writeJson(what, json),
-    );
+    const member = this.#options.member();
+    const isAdded =
+      what.writeAlert === undefined
+        ? this.#encodeJson(id, timeMs, what.body(), member)
+        : this.#batch.addAlert(id, timeMs, member, (writer) => what.writeAlert?.(writer));
     if (!isAdded) this.#dropped.inc();
   }
 
-  #writeJson(what: Recordable, json: JsonWriter): void {
-    const member = this.#options.member();
-    if (what.writeFields === undefined) {
-      const { kind: _, ...fields } = what.body();
-      json.raw(Buffer.from(JSON.stringify({ member, ...fields })));
-      return;
-    }
-    json.raw(MEMBER);
-    json.text(member);
-    what.writeFields(json);
-    json.raw(END);
+  #encodeJson(id: number, timeMs: number, body: HistoryBody, member: string): boolean {
+    const { kind, ...fields } = body;
+    const head = { kindCode: HISTORY_KINDS.indexOf(kind), id, timeMs };
+    return this.#batch.add(head, JSON.stringify({ member, ...fields }));
   }
 
-  #unwrittenFrames(): FrameView[] {
+  #unwrittenRecords(): RecordView[] {
     const { data } = this.#batch.lend();
-    return [...this.#unwritten.frames(), ...wholeFrames(Buffer.from(data), 0)];
+    const frames = [...this.#unwritten.frames(), ...wholeFrames(Buffer.from(data), 0)];
+    return frames.flatMap((frame) => frame.records());
   }
 
   #open(): boolean {

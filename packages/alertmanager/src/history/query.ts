@@ -1,6 +1,9 @@
 import { Labels, type Matcher, matchesAll } from '@pollux/model';
+import { readAlertRecord } from './alert-record.ts';
 import { HISTORY_KINDS, type HistoryBody, type HistoryKind, type HistoryRecord } from './record.ts';
-import type { FrameView } from './record-frames.ts';
+import { ALERTS_KIND, type RecordView } from './record-frames.ts';
+
+const ALERT = HISTORY_KINDS.indexOf('alert');
 
 /** What is looked for; every part narrows. */
 export type HistoryQuery = {
@@ -45,6 +48,8 @@ export class HistoryTest {
   readonly #query: HistoryQuery;
   readonly #kindCodes: ReadonlySet<number>;
   readonly #needles: readonly Buffer[];
+  /** Of alerts that are kept as bytes; null when none of them can be one of those looked for. */
+  readonly #alertNeedles: readonly Buffer[] | null;
   readonly #text: string;
 
   constructor(query: HistoryQuery) {
@@ -55,17 +60,20 @@ export class HistoryTest {
     const values = query.matchers
       .filter(({ operator, value }) => operator === '=' && value !== '' && spelled(value) === value)
       .map(({ value }) => value);
-    const wanted = [query.receiver, query.integration, query.groupKey, query.fingerprint];
-    this.#needles = [...values, ...wanted, query.result]
-      .filter((text) => text !== '')
-      .map((text) => Buffer.from(spelled(text)));
+    const ofNotification = [query.receiver, query.integration, query.groupKey];
+    this.#needles = needlesOf([...values, ...ofNotification, query.fingerprint, query.result]);
+    const areAlerts = this.#kindCodes.has(ALERT) && ofNotification.every((text) => text === '');
+    this.#alertNeedles = areAlerts ? needlesOf([...values, query.fingerprint]) : null;
     this.#text = spelled(query.text).toLowerCase();
   }
 
   /** The record when it is one of those looked for. */
-  take(frame: FrameView): HistoryRecord | null {
-    const { id, timeMs, kindCode, body } = frame;
-    if (!this.#isInRange(id, timeMs) || !this.#kindCodes.has(kindCode)) return null;
+  take(view: RecordView): HistoryRecord | null {
+    const { id, body, frame } = view;
+    const { timeMs, kindCode } = frame;
+    if (!this.#isInRange(id, timeMs)) return null;
+    if (kindCode === ALERTS_KIND) return this.#takeAlert(view);
+    if (!this.#kindCodes.has(kindCode)) return null;
     if (this.#needles.some((needle) => !body.includes(needle))) return null;
     if (!frame.isSound) return null;
     const json = body.toString();
@@ -78,6 +86,20 @@ export class HistoryTest {
       time: new Date(timeMs).toISOString(),
       ...(JSON.parse(json) as object),
     } as HistoryRecord);
+  }
+
+  #takeAlert({ id, frame, member, body }: RecordView): HistoryRecord | null {
+    if (this.#alertNeedles === null) return null;
+    if (this.#alertNeedles.some((needle) => !body.includes(needle)) || !frame.isSound) return null;
+    const fields = { member, ...readAlertRecord(body) };
+    if (this.#text !== '' && !JSON.stringify(fields).toLowerCase().includes(this.#text))
+      return null;
+    return this.#taken({
+      id,
+      kind: 'alert',
+      time: new Date(frame.timeMs).toISOString(),
+      ...fields,
+    });
   }
 
   /** As {@link take}, for a record that is not yet written. */
@@ -133,6 +155,11 @@ function hasLabels(record: HistoryBody, matchers: readonly Matcher[]): boolean {
     case 'reload':
       return false;
   }
+}
+
+/** Bytes of which each must occur. */
+function needlesOf(texts: readonly string[]): Buffer[] {
+  return texts.filter((text) => text !== '').map((text) => Buffer.from(spelled(text)));
 }
 
 /** As JSON spells it within quotes. */

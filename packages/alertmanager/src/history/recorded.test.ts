@@ -123,6 +123,46 @@ describe('history tells', () => {
     ).toHaveLength(1);
   });
 
+  it('what many alerts of one request did, by everything that they can be found by, from memory and from disk', async () => {
+    const node = start();
+    const count = 150;
+    const alerts = Array.from({ length: count }, (_, i) => ({
+      labels: { alertname: `Many${i}`, instance: `host-${i}` },
+      annotations: { summary: `Instance ${i} is <in> ${'TROUBLE '.repeat(30)}` },
+      endsAt: '2026-01-05T20:00:00.000Z',
+      generatorURL: `http://prometheus/graph?i=${i}`,
+    }));
+    const posted = await node.request('POST', '/api/v2/alerts', alerts);
+    expect(posted.status).toBe(200);
+    const last = (await history(node, 'kind=alert&limit=1')).records[0]!;
+    expect(last).toMatchObject({ kind: 'alert', change: 'fired', ...alerts.at(-1) });
+    const { fingerprint } = last as HistoryRecord & { kind: 'alert' };
+    const checked = async (on: TestNode): Promise<void> => {
+      const names: string[] = [];
+      for (let cursor: string | null = ''; cursor !== null; ) {
+        const page = await history(
+          on,
+          `kind=alert&limit=40${cursor === '' ? '' : `&cursor=${cursor}`}`,
+        );
+        names.push(...page.records.map((record) => tell(record)));
+        cursor = page.cursor;
+      }
+      expect(names).toEqual(alerts.map(({ labels }) => `0s ${labels.alertname} fired`).reverse());
+      const found = async (query: string): Promise<number> =>
+        (await history(on, `kind=alert&limit=1000&${query}`)).records.length;
+      expect(await history(on, `fingerprint=${fingerprint}`)).toMatchObject({ records: [last] });
+      expect(await found('filter=instance%3D"host-77"')).toBe(1);
+      expect(await found('filter=instance%3D~"host-7."')).toBe(10);
+      expect(await found('result=fired')).toBe(count);
+      expect(await found('result=resolved')).toBe(0);
+      expect(await found('receiver=hook')).toBe(0);
+      expect(await found(`text=${encodeURIComponent('instance 77 IS <in> trouble')}`)).toBe(1);
+    };
+    await checked(node);
+    await node.close();
+    await checked(start(node.directory));
+  });
+
   it('failures without the secrets of receivers', async () => {
     const node = start();
     node.net.endpoint = () => ({ status: 400, body: 'bad' });

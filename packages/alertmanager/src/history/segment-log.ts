@@ -216,7 +216,7 @@ export class SegmentLog {
     }
     const times = frames.map(({ timeMs }) => timeMs);
     const segment = {
-      firstId: first.id,
+      firstId: first.firstId,
       minMs: times.reduce((a, b) => Math.min(a, b)),
       maxMs: times.reduce((a, b) => Math.max(a, b)),
       sizeBytes,
@@ -231,7 +231,7 @@ export class SegmentLog {
   #lastIdIn({ name, firstId }: Segment): number {
     const { files, directory } = this.#options;
     const data = Buffer.from(files.readFile(`${directory}/${name}`));
-    return framesIn(data).at(-1)?.id ?? firstId;
+    return framesIn(data).at(-1)?.records().at(-1)?.id ?? firstId;
   }
 }
 

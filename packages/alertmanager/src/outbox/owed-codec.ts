@@ -1,6 +1,6 @@
 import { type ByteReader, ByteWriter } from '@pollux/base';
 import type { Alert } from '../alert/alert.ts';
-import { readAlert, readLabels, writeAlert, writeLabels } from '../durable/alert-codec.ts';
+import { readAlert, readLabels, writeAlert, writeLabels } from '../alert/alert-codec.ts';
 import type { NotificationReason } from '../notify/notification.ts';
 import type { DeadLetter, DeathCause, Owed } from './owed.ts';
 

@@ -149,13 +149,17 @@ export class ByteWriter {
   #shortAscii(value: string): boolean {
     const { length } = value;
     this.#reserve(length + 1);
+    const data = this.#data;
     const start = this.#size + 1;
+    // Without a branch for each sign: what is not ASCII is written over.
+    let all = 0;
     for (let i = 0; i < length; i++) {
       const code = value.charCodeAt(i);
-      if (code >= 0x80) return false;
-      this.#data[start + i] = code;
+      all |= code;
+      data[start + i] = code;
     }
-    this.#data[start - 1] = length;
+    if (all >= 0x80) return false;
+    data[start - 1] = length;
     this.#size = start + length;
     return true;
   }

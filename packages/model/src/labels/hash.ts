@@ -26,11 +26,23 @@ export class Fnv64 {
 
   /** The UTF-8 bytes of a text. */
   text(value: string): this {
+    // As `byte`, with the words at hand: a third of the time.
+    let { high, low } = this;
     for (let i = 0; i < value.length; i++) {
       const unit = value.charCodeAt(i);
-      if (unit >= 0x80) return this.bytes(encoder.encode(value.slice(i)));
-      this.byte(unit);
+      if (unit >= 0x80) {
+        this.high = high;
+        this.low = low;
+        return this.bytes(encoder.encode(value.slice(i)));
+      }
+      const mixed = low ^ unit;
+      const right = (mixed & 0xffff) * 0x1b3;
+      const left = (mixed >>> 16) * 0x1b3 + (right >>> 16);
+      low = (left << 16) | (right & 0xffff);
+      high = (Math.imul(high, 0x1b3) + (left >>> 16) + (mixed << 8)) | 0;
     }
+    this.high = high;
+    this.low = low;
     return this;
   }
 

@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from '@pollux/base';
 import { Labels } from '@pollux/model';
-import { type Alert, AlertIdentity } from '../alert/alert.ts';
-import { Annotations } from '../alert/annotations.ts';
+import { type Alert, AlertIdentity } from './alert.ts';
+import { Annotations } from './annotations.ts';
 
 /** The part of an alert that changes each time its sender repeats it. */
 export type AlertTimes = Pick<Alert, 'startsAtMs' | 'endsAtMs' | 'updatedAtMs' | 'isTimeout'>;
