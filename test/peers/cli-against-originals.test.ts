@@ -128,6 +128,61 @@ describe.skipIf(noPromtool !== '')(
   },
 );
 
+describe.skipIf(noPromtool !== '')(`pollux tool and promtool on HTTP clients${noPromtool}`, () => {
+  const OAUTH2 = "client_id: a, client_secret: b, token_url: 'http://x/t'";
+  const places: readonly (readonly [string, (block: string) => string])[] = [
+    ['a scrape', (block) => `scrape_configs: [{job_name: j, ${block}}]`],
+    [
+      'a discovery',
+      (block) => `scrape_configs: [{job_name: j, http_sd_configs: [{url: 'http://x/', ${block}}]}]`,
+    ],
+    [
+      'alertmanagers',
+      (block) => `alerting: {alertmanagers: [{static_configs: [{targets: [x]}], ${block}}]}`,
+    ],
+    ['remote_write', (block) => `remote_write: [{url: 'http://x/', ${block}}]`],
+    ['remote_read', (block) => `remote_read: [{url: 'http://x/', ${block}}]`],
+  ];
+  const blocks: readonly (readonly [string, boolean])[] = [
+    [`oauth2: {${OAUTH2}}`, true],
+    [`oauth2: {${OAUTH2}, proxy_url: 'http://p', scopes: [s], endpoint_params: {a: b}}`, true],
+    [`oauth2: {${OAUTH2}, tls_config: {insecure_skip_verify: true}}`, true],
+    ['oauth2: {client_id: a, client_secret: b}', false],
+    ["oauth2: {client_secret: b, token_url: 'http://x/t'}", false],
+    [`oauth2: {${OAUTH2}, client_secret_file: c}`, false],
+    [`oauth2: {${OAUTH2}, nosuch: c}`, false],
+    [`oauth2: {${OAUTH2}}, basic_auth: {username: a}`, false],
+    [`oauth2: {${OAUTH2}}, authorization: {credentials: a}`, false],
+    [`oauth2: {${OAUTH2}}, bearer_token: a`, false],
+    ["proxy_url: 'http://p:1'", true],
+    ["proxy_url: 'http://p:1', proxy_connect_header: {a: [b]}", true],
+    ['proxy_connect_header: {a: [b]}', false],
+    ['follow_redirects: false, enable_http2: false', true],
+  ];
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-http-config-'));
+  afterAll(() => fs.rmSync(directory, { recursive: true }));
+
+  it.each(places)(
+    'agree on the settings of %s',
+    async (_name, config) => {
+      const verdicts = async (program: string, args: readonly string[]): Promise<string[]> => {
+        const found: string[] = [];
+        for (const [index, [block]] of blocks.entries()) {
+          const file = path.join(directory, `${index}.yml`);
+          fs.writeFileSync(file, config(block));
+          const { status } = await execute(program, [...args, 'check', 'config', file]);
+          found.push(`${block}: ${status === 0}`);
+        }
+        return found;
+      };
+      const expected = blocks.map(([block, isGood]) => `${block}: ${isGood}`);
+      expect(await verdicts('promtool', [])).toEqual(expected);
+      expect(await verdicts(POLLUX, ['tool'])).toEqual(expected);
+    },
+    60_000,
+  );
+});
+
 describe.skipIf(noPromtool + noData !== '')(
   `pollux tool and Debian's promtool${noPromtool}${noData}`,
   () => {

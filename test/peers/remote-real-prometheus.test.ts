@@ -211,6 +211,7 @@ remote_read: [{url: '${ours}/read', read_recent: true, required_matchers: {store
       externalLabels: Labels.from({ prometheus_replica: 'A' }),
       userAgent: 'test',
       resolvePath: (file) => file,
+      variables: {},
     });
     const source = reader.select(
       {

@@ -1,5 +1,6 @@
 import type { Env } from '@pollux/base';
 import type { Decoder } from '@pollux/config';
+import type { Variables } from '@pollux/http';
 import type { Labels } from '@pollux/model';
 import type { Log } from '@pollux/telemetry';
 import type { DiscoveryMetrics } from './metrics.ts';
@@ -28,6 +29,8 @@ export type DiscovererDeps = {
   readonly metrics: DiscoveryMetrics;
   /** Joins a relative name to the folder of the configuration file. */
   readonly resolvePath: (name: string) => string;
+  /** The environment's, for proxies. */
+  readonly variables: Variables;
 };
 
 /** One configured instance of a mechanism. Two with one `identity` find the same targets and are run once. */

@@ -1,4 +1,5 @@
 import { assert, type Env, type Timer } from '@pollux/base';
+import type { Variables } from '@pollux/http';
 import type { Counter, Family, Gauge, Log, Registry } from '@pollux/telemetry';
 import type { ProviderSpec, TargetGroup } from './discoverer.ts';
 import { DiscoveryMetrics } from './metrics.ts';
@@ -18,6 +19,8 @@ export type DiscoveryOptions = {
   /** `scrape` or `notify`; the `name` label of the metrics. */
   readonly name: string;
   readonly resolvePath: (name: string) => string;
+  /** The environment's, for proxies. */
+  readonly variables: Variables;
   /** Called with all sets, soon after the first change and then at most once per `throttleMs`. */
   readonly onUpdate: (targets: DiscoveredTargets) => void;
   readonly throttleMs?: number;
@@ -119,7 +122,7 @@ export class DiscoveryManager {
 
   /** A provider that takes its time begins with what its predecessor of the same kind knew: no target goes for an edit. */
   #startProvider(spec: ProviderSpec, predecessors: readonly Running[]): void {
-    const { env, log, resolvePath } = this.#options;
+    const { env, log, resolvePath, variables } = this.#options;
     const inherited = predecessors
       .filter((running) => running.spec.mechanism === spec.mechanism)
       .flatMap((running) => [...running.groups]);
@@ -135,6 +138,7 @@ export class DiscoveryManager {
       log: log.with({ discovery: spec.mechanism }),
       metrics: this.#metrics,
       resolvePath,
+      variables,
     });
     discoverer.start((groups) => {
       if (running.abort.signal.aborted) return;

@@ -62,6 +62,7 @@ class World {
       registry: this.registry,
       name: 'scrape',
       resolvePath: (name) => join(folder, name),
+      variables: {},
       onUpdate: (targets) => this.updates.push(targets),
     });
   }
@@ -181,10 +182,23 @@ describe('HTTP discovery', () => {
       await world.clock.advance(30_000);
       expect(world.addresses('a')).toEqual(['h:1', 'h:2']);
     }
-    expect(world.metrics()).toContain('prometheus_sd_refresh_failures_total{mechanism="http"} 5');
+    expect(world.metrics()).toContain('prometheus_sd_refresh_failures_total{mechanism="http"} 4');
     world.answer = json('[{"targets": ["h:3"]}]');
     await world.clock.advance(36_000);
     expect(world.addresses('a')).toEqual(['h:3']);
+  });
+
+  it('goes through a proxy, with the headers that are configured', async () => {
+    begin({
+      a: `http_sd_configs: [{url: "http://sd.test/x", proxy_url: "http://proxy:3128", http_headers: {X-Scope: {values: [a]}}}]`,
+    });
+    world.answer = json('[{"targets": ["h:1"]}]');
+    await world.clock.advance(1_000);
+    expect(world.addresses('a')).toEqual(['h:1']);
+    expect(world.requests[0]).toMatchObject({
+      proxy: { url: 'http://proxy:3128' },
+      headers: { 'x-scope': 'a' },
+    });
   });
 });
 

@@ -1,10 +1,10 @@
 import type { Files } from '@pollux/base';
 import { parseYaml, strictContext } from '@pollux/config';
 import { describe, expect, it } from 'vitest';
-import { type ClientConfig, clientConfig, clientSettings } from './index.ts';
+import { clientSettings, type HttpConfig, httpConfig } from './index.ts';
 
-function read(yaml: string): ClientConfig {
-  return clientConfig(parseYaml(yaml, 'a.yml'), 'http_config', strictContext());
+function read(yaml: string): HttpConfig {
+  return httpConfig(parseYaml(yaml, 'a.yml'), 'http_config', strictContext());
 }
 
 /** Files that hold what they are told; a missing one throws as the disk does. */
@@ -118,7 +118,7 @@ describe('client settings that contradict themselves', () => {
     ['tls_config: {min_version: TLS14}', '"TLS14" is not allowed; use one of'],
     ['basic_auth: {user: hunter2}', 'unknown field "user"'],
     ['basic_auth: [hunter2]', 'must be a map'],
-    ['oauth2: {client_secret: hunter2}', 'unknown field "oauth2"'],
+    ['oauth2: {client_secret: hunter2}', 'oauth2 client_id must be configured'],
   ])('are refused with place and reason, never with a secret: %j', (yaml, reason) => {
     let message = '';
     try {

@@ -2,7 +2,6 @@ import type { Files, Headers, TlsClientOptions, TlsVersion } from '@pollux/base'
 import {
   boolean,
   type Decoded,
-  type Decoder,
   list,
   nullable,
   object,
@@ -85,10 +84,7 @@ const httpHeader = object({
   files: optional(list(string), []),
 });
 
-/**
- * The HTTP client block that scrape, discovery, remote and alerting configurations share (Prometheus' `http_config`), to
- * be spread into a room's own fields. OAuth2 and proxies are refused by {@link checkClientConfig} until they are served.
- */
+/** The part of the HTTP client block that is the same for each request; `http-config.ts` has all of it. */
 export const clientConfigFields = {
   basic_auth: optional(nullable(basicAuth), null),
   authorization: optional(nullable(authorization), null),
@@ -101,13 +97,6 @@ export const clientConfigFields = {
 } as const;
 
 export type ClientConfig = Decoded<typeof clientConfigFields>;
-
-/** A whole `http_config:` block. */
-export const clientConfig: Decoder<ClientConfig> = (node, path, context) => {
-  const config = object(clientConfigFields)(node, path, context);
-  checkClientConfig(node, path, config);
-  return config;
-};
 
 /** The rules between the fields: one method of authentication, one source for each secret. */
 export function checkClientConfig(

@@ -35,7 +35,7 @@ export type HttpExchange = {
   readonly url: string;
   /** Lower-case names. Those of the configuration win, but an Authorization that is given stays, save for a token's. */
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   /** For all steps together: token, redirects, answer. */
   readonly timeoutMs: number;
   readonly signal: StopSignal;
@@ -113,7 +113,7 @@ type Step = {
   readonly method: string;
   readonly url: string;
   readonly headers: Record<string, string>;
-  readonly body: string | undefined;
+  readonly body: string | Uint8Array | undefined;
 };
 
 function redirected(

@@ -1,11 +1,23 @@
-import { type Decoded, type Decoder, nullable, object, optional, refuse } from '@pollux/config';
+import {
+  type ConfigNode,
+  type Decoded,
+  type Decoder,
+  nullable,
+  object,
+  optional,
+  refuse,
+} from '@pollux/config';
 import { checkClientConfig, clientConfigFields } from './client-config.ts';
 import { oauth2 } from './oauth2-config.ts';
 import { checkProxy, proxyFields } from './proxy-config.ts';
 
 const { basic_auth, authorization, ...otherClientFields } = clientConfigFields;
 
-const httpConfigFields = {
+/**
+ * The HTTP client block of Prometheus' programs, with OAuth2 and proxies, to be spread into the fields of what has it beside its own;
+ * {@link checkHttpConfig} knows the rules between them.
+ */
+export const httpConfigFields = {
   basic_auth,
   authorization,
   oauth2: optional(nullable(oauth2), null),
@@ -13,11 +25,17 @@ const httpConfigFields = {
   ...proxyFields,
 } as const;
 
-/** A whole `http_config:` block of a receiver: the client block that all rooms share, with OAuth2 and proxies. */
 export type HttpConfig = Decoded<typeof httpConfigFields>;
 
+/** A whole `http_config:` block. */
 export const httpConfig: Decoder<HttpConfig> = (node, path, context) => {
   const config = object(httpConfigFields)(node, path, context);
+  checkHttpConfig(node, path, config);
+  return config;
+};
+
+/** The rules between the fields: one method of authentication, one source for each secret, one way to a proxy. */
+export function checkHttpConfig(node: ConfigNode, path: string, config: HttpConfig): void {
   checkClientConfig(node, path, config);
   if (config.oauth2 !== null) {
     if (config.bearer_token.reveal() !== '' || config.bearer_token_file !== '') {
@@ -32,10 +50,9 @@ export const httpConfig: Decoder<HttpConfig> = (node, path, context) => {
     }
   }
   checkProxy(node, path, config);
-  return config;
-};
+}
 
-/** What a receiver without any `http_config` uses. */
+/** Where there is none. */
 export const DEFAULT_HTTP_CONFIG: HttpConfig = httpConfig(
   { kind: 'null', place: { file: '', line: 0, column: 0 } },
   '',

@@ -2,16 +2,20 @@ export { formatAddress, parseAddress } from './address.ts';
 export {
   type ClientConfig,
   type ClientSettings,
-  checkClientConfig,
-  clientConfig,
   clientConfigFields,
   clientSettings,
   PROTOCOL_HEADERS,
 } from './client-config.ts';
 export { withCompression } from './compress.ts';
+export type { Variables } from './environment-proxy.ts';
 export { type Exchange, formOf, hasFormBody, json, type RouteHandler, text } from './exchange.ts';
-export { requestFollowing } from './follow-redirects.ts';
-export { DEFAULT_HTTP_CONFIG, type HttpConfig, httpConfig } from './http-config.ts';
+export {
+  checkHttpConfig,
+  DEFAULT_HTTP_CONFIG,
+  type HttpConfig,
+  httpConfig,
+  httpConfigFields,
+} from './http-config.ts';
 export {
   type HttpConfigAnswer,
   HttpConfigClient,
@@ -20,4 +24,3 @@ export {
 } from './http-config-client.ts';
 export { ProxyAddress } from './proxy-config.ts';
 export { type ExchangeObserver, Router, type RouterOptions } from './router.ts';
-export { unservedClientFields } from './unserved-client-fields.ts';

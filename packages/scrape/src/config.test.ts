@@ -115,7 +115,8 @@ scrape_configs: [{job_name: a}, {job_name: b, scrape_interval: 5s, sample_limit:
       '{job_name: j, consul_sd_configs: [{server: "x:1"}]}',
       'consul_sd_configs is not supported yet',
     ],
-    ['{job_name: j, oauth2: {client_id: x}}', 'oauth2 is not supported yet'],
+    ['{job_name: j, oauth2: {client_id: x}}', 'oauth2 token_url must be configured'],
+    ['{job_name: j, no_proxy: x}', 'if no_proxy is configured, proxy_url must also be configured'],
     ['{job_name: j, scrape_intervall: 1s}', 'unknown field "scrape_intervall"'],
     ['{scrape_interval: 1s}', 'job_name is empty'],
     [

@@ -24,12 +24,7 @@ import {
   SCRAPE_PROTOCOLS,
   type ScrapeProtocol,
 } from '@pollux/exposition';
-import {
-  type ClientConfig,
-  checkClientConfig,
-  clientConfigFields,
-  unservedClientFields,
-} from '@pollux/http';
+import { checkHttpConfig, type HttpConfig, httpConfigFields } from '@pollux/http';
 import { formatDuration, parseDuration, type RelabelStep } from '@pollux/model';
 import { type NameValidation, nameValidation, relabelConfigs } from '@pollux/relabel-config';
 
@@ -98,8 +93,7 @@ type WrittenShared = Decoded<typeof sharedFields>;
 
 const jobFields = {
   ...sharedFields,
-  ...clientConfigFields,
-  ...unservedClientFields,
+  ...httpConfigFields,
   job_name: optional(string, ''),
   honor_labels: optional(boolean, false),
   honor_timestamps: optional(boolean, true),
@@ -143,7 +137,7 @@ export type ScrapeConfig = GlobalScrape & {
   readonly enableCompression: boolean;
   readonly relabelSteps: readonly RelabelStep[];
   readonly metricRelabelSteps: readonly RelabelStep[];
-  readonly client: ClientConfig;
+  readonly client: HttpConfig;
   readonly providers: readonly ProviderSpec[];
   /** Equal for jobs that scrape alike; discovery is left out. May hold secrets: compared, never printed. */
   readonly identity: string;
@@ -209,7 +203,7 @@ export function decodeScrapeConfig(
     readonly metric_relabel_configs: readonly RelabelStep[];
   };
   if (written.job_name === '') refuse(node, path, 'job_name is empty');
-  checkClientConfig(node, path, written);
+  checkHttpConfig(node, path, written);
   if (written.relabel_configs.length === 0) refuseAddressesWithPath(node, path);
   const shared = complete(written, global, node, path);
   return {

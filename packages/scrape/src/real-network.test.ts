@@ -59,6 +59,7 @@ it('a compressed body over real sockets is scraped, and one over the limit is re
     appendable: database,
     coverage: NO_COVERAGE,
     version: '3.0.0',
+    variables: {},
   });
   try {
     manager.prepare({ jobs, seed: 1n, resolvePath: (name) => name }).commit();

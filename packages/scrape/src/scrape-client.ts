@@ -6,7 +6,7 @@ import {
   withTimeout,
 } from '@pollux/base';
 import { acceptHeader, type ExpositionFormat, negotiate } from '@pollux/exposition';
-import { clientSettings, requestFollowing } from '@pollux/http';
+import type { HttpConfigClient } from '@pollux/http';
 import type { ScrapeConfig } from './config.ts';
 import { ScrapeError } from './errors.ts';
 import type { Target } from './target-labels.ts';
@@ -20,7 +20,8 @@ export type ClientOptions = {
   readonly env: Env;
   readonly config: ScrapeConfig;
   readonly userAgent: string;
-  readonly resolvePath: (name: string) => string;
+  /** By the job's HTTP client settings. */
+  readonly http: HttpConfigClient;
 };
 
 /** Fetches the exposition of one target; rejects with an OperatingError whose text is fit for the targets page. */
@@ -34,29 +35,21 @@ export class ScrapeClient {
   }
 
   async fetch(target: Target, signal: AbortSignal): Promise<Exposition> {
-    const { env, config, userAgent, resolvePath } = this.#options;
-    const settings = clientSettings(config.client, env.files, resolvePath);
-    // The network's own limit holds for one exchange; this one also covers redirects.
+    const { env, config, userAgent, http } = this.#options;
     const send = (limited: AbortSignal): Promise<HttpClientResponse> =>
-      requestFollowing(
-        env.net,
-        {
-          method: 'GET',
-          url: target.url,
-          headers: {
-            accept: this.#accept,
-            'accept-encoding': config.enableCompression ? 'gzip' : 'identity',
-            'user-agent': userAgent,
-            'x-prometheus-scrape-timeout-seconds': String(target.timeoutMs / 1_000),
-            ...settings.headers,
-          },
-          timeoutMs: target.timeoutMs,
-          signal: limited,
-          maxBodyBytes: config.bodySizeLimitBytes || MAX_BODY_BYTES,
-          ...(settings.tls === undefined ? {} : { tls: settings.tls }),
+      http.request({
+        method: 'GET',
+        url: target.url,
+        headers: {
+          accept: this.#accept,
+          'accept-encoding': config.enableCompression ? 'gzip' : 'identity',
+          'user-agent': userAgent,
+          'x-prometheus-scrape-timeout-seconds': String(target.timeoutMs / 1_000),
         },
-        config.client.follow_redirects,
-      );
+        timeoutMs: target.timeoutMs,
+        signal: limited,
+        maxBodyBytes: config.bodySizeLimitBytes || MAX_BODY_BYTES,
+      });
     const response = await this.#guard(() =>
       withTimeout(env.clock, target.timeoutMs, `scrape of ${target.url}`, send, signal),
     );

@@ -1,4 +1,5 @@
 import { type Env, errorText, OperatingError, type Timer } from '@pollux/base';
+import type { HttpConfigClient } from '@pollux/http';
 import { fnv1a64, hashableBytes, Labels } from '@pollux/model';
 import type { Appendable, CoverageRecorder, CoverageSubject } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
@@ -20,7 +21,8 @@ export type LoopDeps = {
   /** Tells replicas apart: their loops run at different phases. */
   readonly seed: bigint;
   readonly userAgent: string;
-  readonly resolvePath: (name: string) => string;
+  /** By the job's HTTP client settings; targets of one job share its tokens. */
+  readonly http: HttpConfigClient;
 };
 
 export type TargetHealth = 'up' | 'down' | 'unknown';

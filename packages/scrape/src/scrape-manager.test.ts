@@ -459,4 +459,25 @@ describe('targets', () => {
     expect(world.requests[0]!.headers!.authorization).toMatch(/^Basic /);
     expect(world.requests[1]!.headers!.authorization).toBeUndefined();
   });
+
+  it('go through a proxy, with one OAuth2 token for all targets of a job', async () => {
+    begin(`
+- job_name: j
+  scrape_interval: 10s
+  proxy_url: http://proxy:3128
+  no_proxy: t2
+  oauth2: {client_id: id, client_secret: s, token_url: "http://auth/token"}
+  static_configs: [{targets: ["t1:1", "t2:1"]}]
+`);
+    world.answer('http://auth/token', '{"access_token": "tok", "expires_in": 3600}');
+    for (const target of ['t1', 't2']) world.answer(`http://${target}:1/metrics`, 'm 1\n');
+    await world.clock.advance(30_000);
+    const toTargets = world.requests.filter(({ url }) => url.endsWith('/metrics'));
+    expect(toTargets.length).toBeGreaterThanOrEqual(4);
+    for (const { url, headers, proxy } of toTargets) {
+      expect(headers!.authorization).toBe('Bearer tok');
+      expect(proxy?.url).toBe(url.includes('t1') ? 'http://proxy:3128' : undefined);
+    }
+    expect(world.requests.filter(({ url }) => url === 'http://auth/token')).toHaveLength(1);
+  });
 });

@@ -1,5 +1,6 @@
 import { assert, type Env, withTimeout } from '@pollux/base';
 import { type DiscoveredTargets, DiscoveryManager } from '@pollux/discovery';
+import { HttpConfigClient, type Variables } from '@pollux/http';
 import type { Labels, Metadata } from '@pollux/model';
 import type { Appendable, CoverageRecorder } from '@pollux/storage';
 import type { Log, MetricFamily, Registry } from '@pollux/telemetry';
@@ -20,6 +21,8 @@ export type ScrapeManagerOptions = {
   readonly coverage: CoverageRecorder;
   /** Of the User-Agent: `3.4.0` gives `Prometheus/3.4.0`. */
   readonly version: string;
+  /** The environment's, for proxies. */
+  readonly variables: Variables;
   /** Shortest time between two changes of the targets; default 5 s. */
   readonly discoveryThrottleMs?: number;
   /** How a scrape URL reads from outside (localhost replaced by this host's name). Default: as it is. */
@@ -64,6 +67,7 @@ export class ScrapeManager {
       log: log.with({ component: 'discovery manager scrape' }),
       registry,
       name: 'scrape',
+      variables: options.variables,
       resolvePath: (name) => this.#config.resolvePath(name),
       onUpdate: (targets) => this.#sync(targets),
       ...(options.discoveryThrottleMs === undefined
@@ -154,15 +158,15 @@ export class ScrapeManager {
     for (const job of this.#config.jobs) {
       let pool = this.#pools.get(job.jobName);
       if (pool === undefined) {
-        pool = new ScrapePool(job, this.#loopDeps(), this.#shutdown.signal);
+        pool = new ScrapePool(job, this.#loopDeps(job), this.#shutdown.signal);
         this.#pools.set(job.jobName, pool);
       }
       pool.sync(targets.get(job.jobName) ?? []);
     }
   }
 
-  #loopDeps(): LoopDeps {
-    const { env, log, appendable, coverage, version } = this.#options;
+  #loopDeps({ client }: ScrapeConfig): LoopDeps {
+    const { env, log, appendable, coverage, version, variables } = this.#options;
     const { seed, resolvePath } = this.#config;
     return {
       env,
@@ -172,7 +176,7 @@ export class ScrapeManager {
       metrics: this.#metrics,
       seed,
       userAgent: `Prometheus/${version}`,
-      resolvePath,
+      http: new HttpConfigClient({ ...env, config: client, resolvePath, variables }),
     };
   }
 

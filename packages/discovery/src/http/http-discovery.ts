@@ -1,4 +1,4 @@
-import { errorText, type HttpClientRequest, OperatingError, sleep } from '@pollux/base';
+import { errorText, OperatingError, sleep } from '@pollux/base';
 import {
   type Decoder,
   list,
@@ -11,14 +11,7 @@ import {
   strictContext,
   string,
 } from '@pollux/config';
-import {
-  type ClientConfig,
-  checkClientConfig,
-  clientConfigFields,
-  clientSettings,
-  requestFollowing,
-  unservedClientFields,
-} from '@pollux/http';
+import { checkHttpConfig, type HttpConfig, HttpConfigClient, httpConfigFields } from '@pollux/http';
 import { LabelsBuilder, parseDuration } from '@pollux/model';
 import { nodeIdentity } from '../config/node-identity.ts';
 import { refuseNull, writtenGroups } from '../config/target-groups.ts';
@@ -37,18 +30,20 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 type HttpSettings = {
   readonly url: string;
   readonly refreshMs: number;
-  readonly client: ClientConfig;
+  readonly client: HttpConfig;
 };
 
 /** Asks an HTTP endpoint for target groups every refresh interval. */
 class HttpDiscoverer implements Discoverer {
   readonly #settings: HttpSettings;
   readonly #deps: DiscovererDeps;
+  readonly #http: HttpConfigClient;
   #groupCount = 0;
 
   constructor(settings: HttpSettings, deps: DiscovererDeps) {
     this.#settings = settings;
     this.#deps = deps;
+    this.#http = new HttpConfigClient({ ...deps.env, ...deps, config: settings.client });
   }
 
   start(emit: EmitGroups, signal: AbortSignal): void {
@@ -78,24 +73,19 @@ class HttpDiscoverer implements Discoverer {
   }
 
   async #refresh(signal: AbortSignal): Promise<TargetGroup[]> {
-    const { url, refreshMs, client } = this.#settings;
-    const { headers, tls } = clientSettings(client, this.#deps.env.files, this.#deps.resolvePath);
-    const request: HttpClientRequest = {
+    const { url, refreshMs } = this.#settings;
+    const response = await this.#http.request({
       method: 'GET',
       url,
       headers: {
         accept: 'application/json',
         'user-agent': 'Prometheus',
         'x-prometheus-refresh-interval-seconds': String(refreshMs / 1_000),
-        ...headers,
       },
       timeoutMs: refreshMs,
       signal,
       maxBodyBytes: MAX_ANSWER_BYTES,
-      ...(tls === undefined ? {} : { tls }),
-    };
-    const { net } = this.#deps.env;
-    const response = await requestFollowing(net, request, client.follow_redirects);
+    });
     if (response.status !== 200)
       throw new OperatingError(
         'DISCOVERY.HTTP_STATUS',
@@ -123,8 +113,7 @@ class HttpDiscoverer implements Discoverer {
 }
 
 const httpConfig = object({
-  ...clientConfigFields,
-  ...unservedClientFields,
+  ...httpConfigFields,
   url: required(string),
   refresh_interval: optional(parsed(parseDuration), 60_000),
 });
@@ -132,7 +121,7 @@ const httpConfig = object({
 const httpProvider: Decoder<ProviderSpec> = (node, path, context) => {
   refuseNull(node, path);
   const { url, refresh_interval: refreshMs, ...client } = httpConfig(node, path, context);
-  checkClientConfig(node, path, client);
+  checkHttpConfig(node, path, client);
   if (url === '') refuse(node, path, 'URL is missing');
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
   if (scheme !== 'http' && scheme !== 'https')

@@ -11,7 +11,7 @@ import {
   required,
   string,
 } from '@pollux/config';
-import { type ClientConfig, checkClientConfig, clientConfigFields } from '@pollux/http';
+import { checkHttpConfig, type HttpConfig, httpConfigFields } from '@pollux/http';
 import { Matcher } from '@pollux/model';
 import {
   checkHeaders,
@@ -35,7 +35,7 @@ export type RemoteReadConfig = {
   /** Ask also for the time that local storage has completely. */
   readonly readRecent: boolean;
   readonly filterExternalLabels: boolean;
-  readonly client: ClientConfig;
+  readonly client: HttpConfig;
 };
 
 const readFields = object({
@@ -47,14 +47,14 @@ const readFields = object({
   required_matchers: optional(record(string), {}),
   read_recent: optional(boolean, false),
   filter_external_labels: optional(boolean, true),
-  ...clientConfigFields,
+  ...httpConfigFields,
   ...unsupportedFields,
 });
 
 /** Throws ConfigError or NotSupportedError with the place. */
 export const remoteReadConfig: Decoder<RemoteReadConfig> = (node, path, context) => {
   const config = readFields(node, path, context);
-  checkClientConfig(node, path, config);
+  checkHttpConfig(node, path, config);
   refuseUnsupported(node, path);
   checkUrl(node, path, config.url);
   checkHeaders(node, path, config.headers);

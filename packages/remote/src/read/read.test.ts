@@ -107,6 +107,7 @@ function pair(series: readonly SeriesColumns[], yaml = '', options: ServerOption
     externalLabels: Labels.from(own),
     userAgent: 'Pollux/test',
     resolvePath: (file) => file,
+    variables: {},
   });
   return { client, held, requests, registry, router };
 }

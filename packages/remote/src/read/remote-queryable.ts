@@ -6,7 +6,7 @@ import {
   LimitError,
   OperatingError,
 } from '@pollux/base';
-import { clientSettings } from '@pollux/http';
+import { HttpConfigClient, type Variables } from '@pollux/http';
 import { compareText, type Labels, Matcher } from '@pollux/model';
 import type {
   Annotation,
@@ -42,6 +42,8 @@ export type RemoteQueryableOptions = {
   readonly externalLabels: Labels;
   readonly userAgent: string;
   readonly resolvePath: (name: string) => string;
+  /** The environment's, for proxies. */
+  readonly variables: Variables;
 };
 
 /**
@@ -49,13 +51,15 @@ export type RemoteQueryableOptions = {
  * matchers, external labels become equality matchers unless the selector names them, and are taken off the answer again.
  */
 export class RemoteQueryable implements Queryable {
+  readonly #http: HttpConfigClient;
   readonly #options: RemoteQueryableOptions;
   readonly #inFlight: Gauge;
   readonly #duration: Histogram;
 
   constructor(options: RemoteQueryableOptions) {
     this.#options = options;
-    const { registry, config } = options;
+    const { env, registry, config, resolvePath, variables } = options;
+    this.#http = new HttpConfigClient({ ...env, config: config.client, resolvePath, variables });
     const at = [config.name, withoutSecrets(config.url)] as const;
     this.#inFlight = registry
       .gauges(
@@ -177,18 +181,16 @@ export class RemoteQueryable implements Queryable {
   }
 
   async #exchange(body: Uint8Array, context: ReadContext): Promise<HttpClientResponse> {
-    const { env, config, userAgent, resolvePath } = this.#options;
+    const { env, config, userAgent } = this.#options;
     const startMs = env.clock.monotonic();
     this.#inFlight.inc();
     let code = '0';
     try {
-      const { headers, tls } = clientSettings(config.client, env.files, resolvePath);
-      const response = await env.net.request({
+      const response = await this.#http.request({
         method: 'POST',
         url: config.url,
         headers: {
           ...config.headers,
-          ...headers,
           'content-encoding': 'snappy',
           'accept-encoding': 'snappy',
           'content-type': 'application/x-protobuf',
@@ -199,7 +201,6 @@ export class RemoteQueryable implements Queryable {
         timeoutMs: config.remoteTimeoutMs,
         signal: context.signal,
         maxBodyBytes: MAX_ANSWER_BYTES,
-        ...(tls === undefined ? {} : { tls }),
       });
       code = String(response.status);
       this.#check(response);

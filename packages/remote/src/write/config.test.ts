@@ -80,11 +80,17 @@ describe('remote_write settings', () => {
     expect(() => write(yaml)).toThrow(message);
   });
 
+  it('say how the endpoint is reached', () => {
+    const [config] = write(
+      '- url: http://x\n  proxy_url: http://p\n  oauth2: {client_id: i, client_secret: s, token_url: "http://t"}',
+    );
+    expect(config?.client.proxy_url.reveal()).toBe('http://p');
+    expect(config?.client.oauth2).toMatchObject({ client_id: 'i', token_url: 'http://t' });
+  });
+
   it.each([
     ['sigv4: {}', 'sigv4'],
     ['azuread: {cloud: x}', 'azuread'],
-    ['oauth2: {client_id: x}', 'oauth2'],
-    ['proxy_url: http://p', 'proxy_url'],
     ['round_robin_dns: true', 'round_robin_dns'],
     ['protobuf_message: io.prometheus.write.v2.Request', 'protobuf_message'],
   ])('say what is not supported yet: %s', (line, what) => {

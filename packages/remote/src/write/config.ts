@@ -20,12 +20,7 @@ import {
   strictContext,
   string,
 } from '@pollux/config';
-import {
-  type ClientConfig,
-  checkClientConfig,
-  clientConfigFields,
-  PROTOCOL_HEADERS,
-} from '@pollux/http';
+import { checkHttpConfig, type HttpConfig, httpConfigFields, PROTOCOL_HEADERS } from '@pollux/http';
 import { parseDuration, type RelabelStep } from '@pollux/model';
 import { relabelConfigs } from '@pollux/relabel-config';
 import { NotSupportedError } from '../errors.ts';
@@ -62,7 +57,7 @@ export type RemoteWriteConfig = {
   readonly sendNativeHistograms: boolean;
   readonly queue: QueueConfig;
   readonly metadata: MetadataConfig;
-  readonly client: ClientConfig;
+  readonly client: HttpConfig;
 };
 
 /** A duration of Prometheus' syntax, in ms. */
@@ -91,11 +86,6 @@ const UNSUPPORTED_AUTH = {
   sigv4: optional(nullable(raw), null),
   azuread: optional(nullable(raw), null),
   google_iam: optional(nullable(raw), null),
-  oauth2: optional(nullable(raw), null),
-  proxy_url: optional(string, ''),
-  no_proxy: optional(string, ''),
-  proxy_from_environment: optional(boolean, false),
-  proxy_connect_header: optional(nullable(raw), null),
 } as const;
 
 const writeFields = object({
@@ -114,14 +104,14 @@ const writeFields = object({
   failed_request_logging: optional(nullable(raw), null),
   queue_config: optional(queueFields, queueFields(emptyMap(), '', strictContext())),
   metadata_config: optional(metadataFields, metadataFields(emptyMap(), '', strictContext())),
-  ...clientConfigFields,
+  ...httpConfigFields,
   ...UNSUPPORTED_AUTH,
 });
 
 /** One entry of `remote_write:`. Throws ConfigError or NotSupportedError with the place. */
 export const remoteWriteConfig: Decoder<RemoteWriteConfig> = (node, path, context) => {
   const config = writeFields(node, path, context);
-  checkClientConfig(node, path, config);
+  checkHttpConfig(node, path, config);
   refuseUnsupported(node, path);
   checkUrl(node, path, config.url);
   checkHeaders(node, path, config.headers);

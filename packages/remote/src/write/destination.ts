@@ -6,6 +6,7 @@ import {
   sleep,
   type Timer,
 } from '@pollux/base';
+import type { Variables } from '@pollux/http';
 import type { Labels } from '@pollux/model';
 import type { Log } from '@pollux/telemetry';
 import type { Batch } from './batch.ts';
@@ -43,6 +44,7 @@ export type Surroundings = {
   readonly externalLabels: Labels;
   readonly userAgent: string;
   readonly resolvePath: (name: string) => string;
+  readonly variables: Variables;
   readonly metadata: MetadataSource | null;
   /** Most bytes that one destination's links may keep alone. */
   readonly maxPinnedBytes: () => number;

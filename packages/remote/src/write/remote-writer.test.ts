@@ -80,6 +80,7 @@ async function start(
     dataDirectory: directory,
     userAgent: 'Pollux/test',
     resolvePath: (file) => file,
+    variables: {},
     ...options,
   });
   writer.prepare(settings(yaml, options.externalLabels)).commit();

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Env, errorText } from '@pollux/base';
 import { Secret } from '@pollux/config';
+import type { Variables } from '@pollux/http';
 import { Labels } from '@pollux/model';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { RemoteWriteConfig } from './config.ts';
@@ -22,6 +23,8 @@ export type RemoteWriterOptions = {
   readonly userAgent: string;
   /** Resolves file names of the configuration against its directory. */
   readonly resolvePath: (name: string) => string;
+  /** The environment's, for proxies. */
+  readonly variables: Variables;
   /** Families to announce; left out when nobody knows any. */
   readonly metadata?: MetadataSource;
   /** `--storage.remote.max-pinned-bytes`; 0 or absent: 10 GiB, and never more than half of what is free. */
@@ -143,7 +146,8 @@ export class RemoteWriter {
   }
 
   #surroundings(externalLabels: Labels): Surroundings {
-    const { env, log, wal, userAgent, resolvePath, metadata, dataDirectory } = this.#options;
+    const { env, log, wal, userAgent, resolvePath, variables, metadata, dataDirectory } =
+      this.#options;
     return {
       env,
       wal,
@@ -152,6 +156,7 @@ export class RemoteWriter {
       externalLabels,
       userAgent,
       resolvePath,
+      variables,
       metadata: metadata ?? null,
       maxPinnedBytes: () => {
         const set = this.#options.maxPinnedBytes ?? 0;

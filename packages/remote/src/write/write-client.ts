@@ -1,5 +1,5 @@
 import { CanceledError, type Env, errorText, OperatingError } from '@pollux/base';
-import { clientSettings } from '@pollux/http';
+import { HttpConfigClient, type Variables } from '@pollux/http';
 import { retryAfterMs } from './backoff.ts';
 import type { RemoteWriteConfig } from './config.ts';
 
@@ -18,30 +18,33 @@ export class WriteClient {
   readonly #env: Env;
   readonly #config: RemoteWriteConfig;
   readonly #userAgent: string;
-  readonly #resolvePath: (name: string) => string;
+  readonly #http: HttpConfigClient;
 
   constructor(
     env: Env,
     config: RemoteWriteConfig,
-    options: { readonly userAgent: string; readonly resolvePath: (name: string) => string },
+    options: {
+      readonly userAgent: string;
+      readonly resolvePath: (name: string) => string;
+      /** The environment's, for proxies. */
+      readonly variables: Variables;
+    },
   ) {
     this.#env = env;
     this.#config = config;
     this.#userAgent = options.userAgent;
-    this.#resolvePath = options.resolvePath;
+    this.#http = new HttpConfigClient({ ...env, ...options, config: config.client });
   }
 
   /** `body` is a snappy block. Rejects with CanceledError only when `signal` aborts. */
   async send(body: Uint8Array, attempt: number, signal: AbortSignal): Promise<SendOutcome> {
     const config = this.#config;
     try {
-      const { headers, tls } = clientSettings(config.client, this.#env.files, this.#resolvePath);
-      const answer = await this.#env.net.request({
+      const answer = await this.#http.request({
         method: 'POST',
         url: config.url,
         headers: {
           ...config.headers,
-          ...headers,
           'content-encoding': 'snappy',
           'content-type': 'application/x-protobuf',
           'user-agent': this.#userAgent,
@@ -52,7 +55,6 @@ export class WriteClient {
         timeoutMs: config.remoteTimeoutMs,
         signal,
         maxBodyBytes: MAX_ANSWER_BYTES,
-        ...(tls === undefined ? {} : { tls }),
       });
       return this.#judge(answer.status, answer.headers['retry-after'], answer.body);
     } catch (error) {

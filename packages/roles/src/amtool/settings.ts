@@ -7,7 +7,7 @@ import {
   type TlsClientOptions,
 } from '@pollux/base';
 import { type ConfigNode, parseYaml, strictContext } from '@pollux/config';
-import { clientConfig, clientSettings } from '@pollux/http';
+import { clientSettings, httpConfig } from '@pollux/http';
 import {
   FEATURE_NAMES,
   type Feature,
@@ -124,7 +124,11 @@ function scalars(node: ConfigNode): readonly (readonly [string, string])[] {
 function httpClient(files: Files, file: string): ReturnType<typeof clientSettings> {
   if (file === '') return { headers: {} };
   if (!files.exists(file)) throw new UsageError(`path '${file}' does not exist`);
-  const config = clientConfig(parseYaml(readTextFile(files, file), file), '', strictContext());
+  const config = httpConfig(parseYaml(readTextFile(files, file), file), '', strictContext());
+  const { oauth2, proxy_url: proxy, proxy_from_environment: isFromEnvironment } = config;
+  if (oauth2 !== null || proxy.reveal() !== '' || isFromEnvironment) {
+    throw new UsageError(`${file}: amtool takes no oauth2 and no proxy here`);
+  }
   try {
     return clientSettings(config, files, resolverOf(file));
   } catch (cause) {

@@ -151,6 +151,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     appendable: limitAhead(tsdb.forResenders, env.clock),
     coverage: coverage.recorder,
     version: PROMETHEUS_VERSION,
+    variables: context.variables,
     discoveryThrottleMs: flags['scrape.discovery-reload-interval'],
   });
   closer.defer('scrapes', () => scrape.close());
@@ -162,6 +163,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     dataDirectory: directory,
     userAgent: USER_AGENT,
     resolvePath,
+    variables: context.variables,
     maxPinnedBytes: flags['storage.remote.max-pinned-bytes'],
   });
   closer.defer('remote write', () => writer.close());
@@ -170,6 +172,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     log,
     registry,
     resolvePath,
+    variables: context.variables,
     userAgent: USER_AGENT,
     queueCapacity: flags['alertmanager.notification-queue-capacity'],
   });
@@ -208,7 +211,12 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     });
     const alerting = notifier.prepare(config.alerting, config.externalLabels);
     const groups = rules.prepare(config);
-    const storage = withRemoteReads(config, tsdb, coverage, { env, registry, resolvePath });
+    const storage = withRemoteReads(config, tsdb, coverage, {
+      env,
+      registry,
+      resolvePath,
+      variables: context.variables,
+    });
     const queryLog = queryLogs.prepare(config.queryLogFile);
     return async () => {
       window();
@@ -371,7 +379,7 @@ function withRemoteReads(
   config: ServerConfig,
   tsdb: Tsdb,
   coverage: ServerCoverage,
-  parts: Pick<RoleContext, 'registry'> & {
+  parts: Pick<RoleContext, 'registry' | 'variables'> & {
     readonly env: Env;
     readonly resolvePath: (name: string) => string;
   },

@@ -11,7 +11,7 @@ import {
   string,
 } from '@pollux/config';
 import { discoveryFields, type ProviderSpec, providersOf } from '@pollux/discovery';
-import { type ClientConfig, checkClientConfig, clientConfigFields } from '@pollux/http';
+import { checkHttpConfig, type HttpConfig, httpConfigFields } from '@pollux/http';
 import { parseDuration, type RelabelStep } from '@pollux/model';
 import { type NameValidation, relabelConfigs } from '@pollux/relabel-config';
 
@@ -21,7 +21,7 @@ export type AlertmanagersConfig = {
   /** Before `/api/v2/alerts`. */
   readonly pathPrefix: string;
   readonly timeoutMs: number;
-  readonly client: ClientConfig;
+  readonly client: HttpConfig;
   /** Over the labels of discovered alertmanagers. */
   readonly relabel: readonly RelabelStep[];
   /** Over the labels of alerts for these alertmanagers, after the global steps. */
@@ -64,12 +64,12 @@ function alertmanagersConfig(validation: NameValidation): Decoder<AlertmanagersC
     alert_relabel_configs: optional(relabelConfigs(validation), []),
     sigv4: optional(notServed('sigv4'), null),
     ...discoveryFields,
-    ...clientConfigFields,
+    ...httpConfigFields,
   });
   return (node, path, context) => {
     if (node.kind === 'null') refuse(node, path, 'empty or null alertmanager config');
     const decoded = entry(node, path, context);
-    checkClientConfig(node, path, decoded);
+    checkHttpConfig(node, path, decoded);
     return {
       scheme: decoded.scheme,
       pathPrefix: decoded.path_prefix,

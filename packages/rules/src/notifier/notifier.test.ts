@@ -40,6 +40,7 @@ class World {
       log: Log.silent(),
       registry: this.registry,
       resolvePath: (name) => name,
+      variables: {},
       userAgent: 'Prometheus/test',
       ...options,
     });
@@ -146,6 +147,17 @@ describe('the notifier', () => {
       expect(world.namesAt('a:9093')).toEqual([]);
     });
   }
+
+  it('goes through the proxy of an alertmanager', async () => {
+    const world = new World({ variables: { HTTP_PROXY: 'http://proxy:3128' } });
+    await world.start(
+      'alertmanagers: [{static_configs: [{targets: ["a:9093"]}], proxy_from_environment: true}]',
+    );
+    world.notifier.send([alert('x')]);
+    await world.clock.advance(10);
+    expect(world.namesAt('a:9093')).toEqual(['x']);
+    expect(world.requests[0]!.proxy?.url).toBe('http://proxy:3128');
+  });
 
   it('keeps the newest alerts when a queue is full, and counts the dropped', async () => {
     const world = new World({ queueCapacity: 3, batchSize: 2 });

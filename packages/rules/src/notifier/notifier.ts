@@ -1,5 +1,6 @@
 import type { Env } from '@pollux/base';
 import { type DiscoveredTargets, DiscoveryManager } from '@pollux/discovery';
+import type { Variables } from '@pollux/http';
 import { Labels, relabel } from '@pollux/model';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { AlertSink, OutgoingAlert } from '../outgoing-alert.ts';
@@ -14,6 +15,8 @@ export type NotifierOptions = {
   readonly registry: Registry;
   /** Joins a relative file name of the configuration to its folder. */
   readonly resolvePath: (name: string) => string;
+  /** The environment's, for proxies. */
+  readonly variables: Variables;
   /** As `Prometheus/3.14.0`. */
   readonly userAgent: string;
   /** Alerts waiting for one alertmanager. Default 10,000. */
@@ -55,6 +58,7 @@ export class Notifier implements AlertSink {
       registry: options.registry,
       name: 'notify',
       resolvePath: options.resolvePath,
+      variables: options.variables,
       onUpdate: (targets) => this.#follow(targets),
     });
   }
@@ -131,7 +135,7 @@ export class Notifier implements AlertSink {
   }
 
   #add(url: string, entry: AlertmanagersConfig): void {
-    const { env, resolvePath, userAgent, queueCapacity, batchSize } = this.#options;
+    const { env, resolvePath, variables, userAgent, queueCapacity, batchSize } = this.#options;
     const loop = new SendLoop(
       {
         url,
@@ -142,6 +146,7 @@ export class Notifier implements AlertSink {
         batchSize: batchSize ?? DEFAULT_BATCH_SIZE,
         userAgent,
         resolvePath,
+        variables,
       },
       entry,
     );

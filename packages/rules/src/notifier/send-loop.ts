@@ -1,5 +1,5 @@
 import { BoundedQueue, CanceledError, type Env, errorText, sleep } from '@pollux/base';
-import { clientSettings } from '@pollux/http';
+import { HttpConfigClient, type Variables } from '@pollux/http';
 import { relabel } from '@pollux/model';
 import type { Log } from '@pollux/telemetry';
 import { RuleError } from '../errors.ts';
@@ -10,13 +10,15 @@ import type { NotifierMetrics } from './metrics.ts';
 
 export type SendLoopOptions = {
   readonly url: string;
-  readonly env: Pick<Env, 'clock' | 'files' | 'net'>;
+  readonly env: Pick<Env, 'clock' | 'files' | 'net' | 'random'>;
   readonly log: Log;
   readonly metrics: NotifierMetrics;
   readonly queueCapacity: number;
   readonly batchSize: number;
   readonly userAgent: string;
   readonly resolvePath: (name: string) => string;
+  /** The environment's, for proxies. */
+  readonly variables: Variables;
 };
 
 /** Error statuses' bodies are only read to free the connection. */
@@ -32,6 +34,7 @@ export class SendLoop {
   readonly #queue: BoundedQueue<OutgoingAlert>;
   readonly #abort = new AbortController();
   #config: AlertmanagersConfig;
+  #http: HttpConfigClient;
   #running: Promise<void> | null = null;
   #isClosing = false;
   #wakeOnClose: () => void = () => {};
@@ -41,6 +44,7 @@ export class SendLoop {
     this.url = options.url;
     this.#options = options;
     this.#config = config;
+    this.#http = this.#client(config);
     this.#queue = new BoundedQueue(options.queueCapacity);
     this.#closed = new Promise((resolve) => {
       this.#wakeOnClose = resolve;
@@ -51,6 +55,7 @@ export class SendLoop {
   /** A reload changed how to reach the alertmanager; the queue stays. */
   reconfigure(config: AlertmanagersConfig): void {
     this.#config = config;
+    this.#http = this.#client(config);
   }
 
   start(): void {
@@ -149,18 +154,20 @@ export class SendLoop {
     metrics.latency.with(this.url).observe((env.clock.monotonic() - startMs) / 1000);
   }
 
+  #client({ client: config }: AlertmanagersConfig): HttpConfigClient {
+    const { env, resolvePath, variables } = this.#options;
+    return new HttpConfigClient({ ...env, config, resolvePath, variables });
+  }
+
   async #post(batch: readonly OutgoingAlert[]): Promise<void> {
-    const { env, resolvePath, userAgent } = this.#options;
-    const { headers, tls } = clientSettings(this.#config.client, env.files, resolvePath);
-    const response = await env.net.request({
+    const response = await this.#http.request({
       method: 'POST',
       url: this.url,
-      headers: { 'user-agent': userAgent, ...headers, 'content-type': 'application/json' },
+      headers: { 'user-agent': this.#options.userAgent, 'content-type': 'application/json' },
       body: encodeAlerts(batch),
       timeoutMs: this.#config.timeoutMs,
       signal: this.#abort.signal,
       maxBodyBytes: MAX_ANSWER_BYTES,
-      ...(tls === undefined ? {} : { tls }),
     });
     if (response.status < 200 || response.status > 299) {
       throw new RuleError('RULES.NOTIFY', `bad response status ${response.status}`);

@@ -63,6 +63,7 @@ export class World {
       appendable: this.database,
       coverage,
       version: options.version ?? '3.4.0',
+      variables: {},
     });
   }
 

@@ -90,6 +90,7 @@ class Sender {
     this.#client = new WriteClient(env, config, {
       userAgent: `pollux-tool/${VERSION}`,
       resolvePath: (name) => name,
+      variables: {},
     });
   }
 
