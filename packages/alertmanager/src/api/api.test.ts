@@ -53,6 +53,18 @@ describe('POST /api/v2/alerts', () => {
     ]);
   });
 
+  it('begin with their end when only that is told, be it past or to come', async () => {
+    for (const [x, endsAt] of [
+      ['ahead', node.isoIn(600)],
+      ['past', node.isoIn(-600)],
+    ]) {
+      await node.request('POST', '/api/v2/alerts', [{ labels: { alertname: 'E', x }, endsAt }]);
+    }
+    // What is over is not listed.
+    const { json } = await node.request('GET', '/api/v2/alerts?filter=alertname=E');
+    expect(json).toMatchObject([{ labels: { x: 'ahead' }, startsAt: node.isoIn(600) }]);
+  });
+
   it('stores the good ones and names the bad ones', async () => {
     const answer = await node.request('POST', '/api/v2/alerts', [
       { labels: { alertname: 'Good' } },

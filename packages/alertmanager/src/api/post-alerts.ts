@@ -125,8 +125,8 @@ function timeAt(map: JsonMap, key: string, place: string): number | null {
 
 function alertOf(draft: AlertDraft, nowMs: number, resolveTimeoutMs: number): Alert {
   const endsAtMs = draft.endsAtMs ?? nowMs + resolveTimeoutMs;
-  const startsAtMs =
-    draft.startsAtMs ?? (draft.endsAtMs === null ? nowMs : Math.min(draft.endsAtMs, nowMs));
+  // Without a start an alert begins with its end, also where that lies ahead.
+  const startsAtMs = draft.startsAtMs ?? draft.endsAtMs ?? nowMs;
   if (endsAtMs < startsAtMs) throw new AlertError('start time must be before end time');
   return {
     identity: draft.identity,
