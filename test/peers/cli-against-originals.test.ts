@@ -115,15 +115,26 @@ describe.skipIf(noPromtool !== '')(
       ['http_server_config: {headers: {Content-Type: text}}', 'FAILED'],
       ['junk', 'FAILED'],
     ];
-    it.each(cases)('agree: %s', async (yaml, verdict) => {
-      const file = path.join(directory, 'web.yml');
-      fs.writeFileSync(file, yaml);
-      const args = ['check', 'web-config', file];
-      const theirs = await execute('promtool', args);
-      const ours = await execute(POLLUX, ['tool', ...args]);
-      expect(theirs.stderr).toMatch(new RegExp(`^${file} ${verdict}`));
-      expect(ours.stderr).toMatch(new RegExp(`^${file} ${verdict}`));
-      expect({ ...ours, stderr: '' }).toEqual({ ...theirs, stderr: '' });
+    it('agree', async () => {
+      const files = cases.map(([yaml], index) => {
+        const file = path.join(directory, `${index}.yml`);
+        fs.writeFileSync(file, yaml);
+        return file;
+      });
+      const verdicts = async (program: string, args: readonly string[]): Promise<string[]> => {
+        const ran = await execute(program, [...args, 'check', 'web-config', ...files]);
+        expect([ran.status, ran.stdout]).toEqual([1, '']);
+        const lines = ran.stderr.split('\n');
+        return files.map((file, index) => {
+          const line = lines.find((one) => one.startsWith(`${file} `)) ?? '';
+          return `${cases[index]?.[0]}: ${/^\S+ (SUCCESS$|FAILED: )/.exec(line)?.[1]}`;
+        });
+      };
+      const expected = cases.map(([yaml, verdict]) =>
+        verdict === 'SUCCESS' ? `${yaml}: SUCCESS` : `${yaml}: FAILED: `,
+      );
+      expect(await verdicts('promtool', [])).toEqual(expected);
+      expect(await verdicts(POLLUX, ['tool'])).toEqual(expected);
     });
   },
 );
@@ -143,6 +154,7 @@ describe.skipIf(noPromtool !== '')(`pollux tool and promtool on HTTP clients${no
     ['remote_write', (block) => `remote_write: [{url: 'http://x/', ${block}}]`],
     ['remote_read', (block) => `remote_read: [{url: 'http://x/', ${block}}]`],
   ];
+  /** With the verdict of both; the promtool of Debian looks at none of the rules in a discovery. */
   const blocks: readonly (readonly [string, boolean])[] = [
     [`oauth2: {${OAUTH2}}`, true],
     [`oauth2: {${OAUTH2}, proxy_url: 'http://p', scopes: [s], endpoint_params: {a: b}}`, true],
@@ -162,25 +174,23 @@ describe.skipIf(noPromtool !== '')(`pollux tool and promtool on HTTP clients${no
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-http-config-'));
   afterAll(() => fs.rmSync(directory, { recursive: true }));
 
-  it.each(places)(
-    'agree on the settings of %s',
-    async (_name, config) => {
-      const verdicts = async (program: string, args: readonly string[]): Promise<string[]> => {
-        const found: string[] = [];
-        for (const [index, [block]] of blocks.entries()) {
-          const file = path.join(directory, `${index}.yml`);
-          fs.writeFileSync(file, config(block));
-          const { status } = await execute(program, [...args, 'check', 'config', file]);
-          found.push(`${block}: ${status === 0}`);
-        }
-        return found;
-      };
-      const expected = blocks.map(([block, isGood]) => `${block}: ${isGood}`);
-      expect(await verdicts('promtool', [])).toEqual(expected);
-      expect(await verdicts(POLLUX, ['tool'])).toEqual(expected);
-    },
-    60_000,
-  );
+  it.each(places)('agree on the settings of %s', async (name, config) => {
+    const shown = name === 'a discovery' ? blocks.filter(([, isGood]) => isGood) : blocks;
+    const files = shown.map(([block], index) => {
+      const file = path.join(directory, `${index}.yml`);
+      fs.writeFileSync(file, config(block));
+      return file;
+    });
+    const verdicts = async (program: string, args: readonly string[]): Promise<string[]> => {
+      const { stdout } = await execute(program, [...args, 'check', 'config', ...files]);
+      return shown.map(
+        ([block], index) => `${block}: ${stdout.includes(`SUCCESS: ${files[index]} is valid`)}`,
+      );
+    };
+    const expected = shown.map(([block, isGood]) => `${block}: ${isGood}`);
+    expect(await verdicts('promtool', [])).toEqual(expected);
+    expect(await verdicts(POLLUX, ['tool'])).toEqual(expected);
+  });
 });
 
 describe.skipIf(noPromtool + noData !== '')(
