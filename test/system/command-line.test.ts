@@ -125,6 +125,37 @@ describe.each(ROLES)('$role', ({ role, address, args, version, ready }) => {
   });
 });
 
+describe.each(ROLES.filter(({ role }) => role === 'server' || role === 'alertmanager'))(
+  'a $role with a web configuration',
+  ({ role, args, ready }) => {
+    it('lets in on each of its addresses who knows a password, and nobody else', async () => {
+      // Of "secret".
+      const hash = '$2b$04$oEe4qtnDLM.3jUijsa4tgOcIPd0PeNqmCpKNXkMjKZeiFLblVLSam';
+      const file = scratch.file('web.yml', `basic_auth_users: {eve: '${hash}'}\n`);
+      const second = await takePort();
+      second.release();
+      const running = await RunningRole.start([
+        role,
+        ...args,
+        `--web.config.file=${file}`,
+        '--web.listen-address=127.0.0.1:0',
+        `--web.listen-address=127.0.0.1:${second.port}`,
+      ]);
+      const login = { authorization: `Basic ${Buffer.from('eve:secret').toString('base64')}` };
+      for (const url of [running.url, `http://127.0.0.1:${second.port}`]) {
+        const refused = await fetch(`${url}${ready}`);
+        expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Basic']);
+        expect((await fetch(`${url}${ready}`, { headers: login })).status).toBe(200);
+      }
+      expect((await running.end()).status).toBe(0);
+      scratch.file('web.yml', 'basic_auth_users: {eve: secret}\n');
+      const bad = await runToEnd([role, ...args, `--web.config.file=${file}`]);
+      expect(bad.status).toBe(1);
+      expect(bad.stderr).toContain('basic_auth_users.eve: must be a bcrypt hash');
+    });
+  },
+);
+
 it('writes its log as JSON when asked to', async () => {
   const running = await runToJsonReady();
   expect(running).toMatchObject({ level: 'INFO', msg: 'ready', role: 'sink' });
