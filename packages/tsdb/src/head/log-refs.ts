@@ -29,6 +29,11 @@ export class LogRefs {
     page[ref & (PAGE_SIZE - 1)] = slot + 1;
   }
 
+  /** Gives its memory back, also where others still hold it. */
+  clear(): void {
+    this.#pages.length = 0;
+  }
+
   forEach(visit: (ref: number, slot: Slot) => void): void {
     for (const [index, page] of this.#pages.entries()) {
       if (page === undefined) continue;

@@ -1,6 +1,7 @@
 import {
   type Clock,
   DecodeError,
+  defined,
   errorText,
   type Files,
   WorkerExitError,
@@ -84,9 +85,10 @@ export class LogReplay {
   readonly #sources: readonly LogSource[];
   readonly #bytes: number;
   readonly #refs: LogRefs;
-  readonly #applier: LogApplier;
+  /** Let go at the end: it has columns of a megabyte. */
+  #applier: LogApplier | null;
   readonly #slices: Slices;
-  /** The worker that reads the log, if it has begun before the replay. */
+  /** The worker that reads the log, from its beginning to its end, which may both lie before the replay's: its slots are 5 MB. */
   #feed: LogFeed | null = null;
   /** The reading of {@link newestMs}, while it goes on. */
   #search: Promise<void> | null = null;
@@ -125,7 +127,7 @@ export class LogReplay {
     };
   }
 
-  /** The slot of the series that a reference in the log stands for, −1 for none; valid until a series is removed. */
+  /** The slot of the series that a reference in the log stands for, −1 for none; valid until a series is removed or {@link runAndFollow} has ended. */
   slotOf(ref: number): Slot {
     return this.#refs.get(ref);
   }
@@ -168,7 +170,7 @@ export class LogReplay {
   /** Reads the log that was found. */
   async run(): Promise<void> {
     await this.#readFound();
-    this.#applier.finish(this.progress.lastSegment);
+    this.#running.finish(this.progress.lastSegment);
   }
 
   /**
@@ -180,6 +182,10 @@ export class LogReplay {
     await this.#readFound();
     await around.onFoundRead();
     await this.#follow(around, first, onEnd);
+  }
+
+  get #running(): LogApplier {
+    return defined(this.#applier, 'BUG: the replay has ended');
   }
 
   async #readFound(): Promise<void> {
@@ -198,7 +204,7 @@ export class LogReplay {
   async #readByWorker(workers: Workers): Promise<Place> {
     const { log, head, signal } = this.#options;
     const feed = this.#feed ?? new LogFeed(workers, this.#sources, signal);
-    const applier = new FeedApplier(this.#applier, head.table.symbols);
+    const applier = new FeedApplier(this.#running, head.table.symbols);
     try {
       for (;;) {
         const filled = await feed.next();
@@ -214,6 +220,7 @@ export class LogReplay {
       });
     } finally {
       await feed.close();
+      this.#feed = null;
     }
     return { source: this.#source, offset: this.#offset };
   }
@@ -278,7 +285,7 @@ export class LogReplay {
         continue;
       }
       try {
-        this.#applier.apply(record, path);
+        this.#running.apply(record, path);
       } catch (error) {
         this.#passUndecodable(path, offset, error);
       }
@@ -312,7 +319,9 @@ export class LogReplay {
             continue;
           }
           // Nothing has been written since, and until these calls are over nothing can be.
-          this.#applier.finish(segment);
+          this.#running.finish(segment);
+          this.#applier = null;
+          this.#refs.clear();
           onEnd();
           return;
         }
