@@ -345,6 +345,17 @@ it('a worker that nobody asks for long ends, and the next query has another', as
   expect(figure('')).toBe(0);
   await there.encoded(asked);
   expect(figure('')).toBe(1);
+  // Of two, one ends sooner.
+  await Promise.all([there.encoded(asked), there.encoded(asked)]);
+  expect(figure('')).toBe(2);
+  await clock.advance(149_000);
+  expect(figure('')).toBe(2);
+  await clock.advance(2_000);
+  expect(figure('')).toBe(1);
+  await clock.advance(448_000);
+  expect(figure('')).toBe(1);
+  await clock.advance(2_000);
+  expect(figure('')).toBe(0);
   expect(figure('_lost_total')).toBe(0);
   await idle.close();
 });

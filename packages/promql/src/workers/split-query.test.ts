@@ -47,11 +47,14 @@ function pool(workers: Workers, count: number) {
 
 const threads = pool(new NodeWorkers(), 2);
 const inlineThreads = pool(new InlineWorkers(env), 2);
-// A thread takes its time to begin, which no query here is to wait for.
-beforeAll(async () => {
+/** Two queries at once, after which there are two threads. */
+async function startBoth(workers: QueryWorkers): Promise<void> {
   const asked = { query: 'sum(g)', queryable: crowded(odd), limit: 0, ...times };
-  await engine(threads.pool).encoded(asked);
-}, 60_000);
+  const there = engine(workers);
+  await Promise.all([there.encoded(asked), there.encoded(asked)]);
+}
+
+beforeAll(() => Promise.all([startBoth(threads.pool), startBoth(inlineThreads.pool)]), 60_000);
 afterAll(() => Promise.all([threads.pool.close(), inlineThreads.pool.close()]));
 
 function engine(workers: QueryWorkers | null, changed: Partial<EngineOptions> = {}): Engine {
@@ -277,11 +280,12 @@ describe('a query of which one share does not come to an end', () => {
     const { pool: two, counted } = pool(watched, 2);
     try {
       const there = engine(two);
+      await startBoth(two);
       const queryable = stuckInLater(() => void started[1]!.stop());
       const asked = { query: 'sum(g)', queryable, limit: 0, ...times };
       await expect(there.encoded(asked)).rejects.toBeInstanceOf(QueryError);
       expect(counted('lost_total')).toBe(1);
-      await expect.poll(() => two.idle).toBe(2);
+      await expect.poll(() => two.idle).toBe(1);
       expect(await seen(there.encoded({ ...asked, queryable: crowded(odd) }))).toHaveProperty(
         'text',
       );
@@ -289,6 +293,18 @@ describe('a query of which one share does not come to an end', () => {
       await two.close();
     }
   }, 60_000);
+});
+
+it('a heavy query starts no thread for shares of it', async () => {
+  const { pool: workers, counted } = pool(new InlineWorkers(env), 2);
+  const asked = { query: 'sum(g)', queryable: crowded(odd), limit: 0, ...times };
+  const there = engine(workers);
+  for (let i = 0; i < 2; i++) await there.encoded(asked);
+  expect([workers.idle, counted('split_total')]).toEqual([1, 0]);
+  await startBoth(workers);
+  await there.encoded(asked);
+  expect([workers.idle, counted('split_total')]).toEqual([2, 1]);
+  await workers.close();
 });
 
 describe('the shares of a range query', () => {

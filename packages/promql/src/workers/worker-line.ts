@@ -28,8 +28,6 @@ import { SelectPump } from './select-pump.ts';
 const END_GRACE_MS = 5_000;
 /** An answer of which nobody takes the next part for so long is given up. */
 const STALL_MS = 300_000;
-/** A worker that has had no query for so long ends: it would keep some 25 MB for nothing. */
-const MAX_IDLE_MS = 600_000;
 /** Behind the time-out that the worker itself looks after. */
 const TIMEOUT_GRACE_MS = 1_000;
 
@@ -67,8 +65,10 @@ export type WorkerFailure = { readonly error: unknown; readonly stats: QueryStat
 type LineCalls = {
   /** The worker does not end a query that it was told to end. */
   readonly onHang: () => void;
-  /** It has had no query for {@link MAX_IDLE_MS}. */
-  readonly onIdle: () => void;
+  /** It has had no query for so long. Returns after how much longer it is to be called again, null for never. */
+  readonly onIdle: (idleMs: number) => number | null;
+  /** When that is first called. */
+  readonly firstIdleMs: number;
 };
 
 /** One worker and the queries that are in it. */
@@ -119,8 +119,16 @@ export class WorkerLine {
   #over(id: number): void {
     this.#queries.delete(id);
     if (this.#queries.size > 0 || this.#isLost) return;
+    this.#waitIdle(0, this.#calls.firstIdleMs);
+  }
+
+  #waitIdle(sinceMs: number, moreMs: number): void {
     this.#idling?.cancel();
-    this.#idling = this.#clock.after(MAX_IDLE_MS, this.#calls.onIdle);
+    this.#idling = this.#clock.after(moreMs, () => {
+      const idleMs = sinceMs + moreMs;
+      const next = this.#calls.onIdle(idleMs);
+      if (next !== null) this.#waitIdle(idleMs, next);
+    });
   }
 
   /** The worker has gone. */
