@@ -1,5 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { garbageCollector } from '@pollux/base/node';
 
 const EVERY_MS = 20_000;
 /** One collection of so many also moves the live objects together, which makes it twice as long. */
@@ -15,10 +15,7 @@ const MAX_HEAP_BYTES = 64 * 1024 * 1024;
  * compacts it; compacted each minute it stays within 2 %.
  */
 export function keepHeapSmall(maxHeapBytes = MAX_HEAP_BYTES): void {
-  // The engine hands out its collector only to contexts made after this flag was set.
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  setFlagsFromString('--no-expose-gc');
+  const collect = garbageCollector();
   let collections = 0;
   setInterval(() => {
     if (process.memoryUsage().heapUsed > maxHeapBytes) return;

@@ -1,4 +1,5 @@
 export { NodeClock } from './clock.ts';
+export { garbageCollector } from './collector.ts';
 export { nodeEnv } from './env.ts';
 export { NodeFiles } from './files.ts';
 export { DirectoryLockedError, lockDirectory } from './lock.ts';

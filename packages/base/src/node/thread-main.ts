@@ -5,17 +5,25 @@ import { EntryPort } from '../entry-port.ts';
 import { packError } from '../worker-errors.ts';
 import type { WorkerEntry, WorkerWorld } from '../workers.ts';
 import { NodeClock } from './clock.ts';
+import { collectWhenSilent } from './collector.ts';
 import { NodeFiles } from './files.ts';
 import { NodeRandom } from './random.ts';
 import type { FromThread, ThreadStart, ToThread } from './worker-line.ts';
 
+/** Less than a look at a dashboard takes; collecting takes 10 ms. */
+const SILENCE_MS = 500;
+
+const onMessage = collectWhenSilent(SILENCE_MS);
 const line = defined(parentPort, 'a thread has a parent');
-const send = (message: FromThread, transfer: readonly ArrayBuffer[] = []): void =>
+const send = (message: FromThread, transfer: readonly ArrayBuffer[] = []): void => {
+  onMessage();
   line.postMessage(message, [...transfer]);
+};
 const port = new EntryPort<unknown, unknown>((body, transfer) =>
   send({ kind: 'message', body }, transfer),
 );
 line.on('message', (message: ToThread) => {
+  onMessage();
   if (message.kind === 'stop') port.stop();
   else port.deliver(message.body);
 });
