@@ -151,6 +151,9 @@ describe.each([
       const patient = { ...common, timeoutMs: 20_000 };
       const patientHere = new Engine({ ...patient, registry: new Registry() });
       const patientThere = new Engine({ ...patient, registry: new Registry(), workers });
+      // Shares go to threads that are there: two queries at once start two.
+      const plain = { query: 'g', queryable, limit: 0, timeMs: T0 + 10 * MINUTE };
+      await Promise.all([seen(patientThere, plain), seen(patientThere, plain)]);
       for (const query of SPLIT) {
         const times = { startMs: T0 + 2 * MINUTE, endMs: T0 + 18 * MINUTE, stepMs: 10_000 };
         const asked = { query, queryable: crowded, limit: 0, ...times };
