@@ -26,6 +26,7 @@ import { decodeReadResponse } from '../codec/v1/read-response.ts';
 import { RemoteReadError } from '../errors.ts';
 import { withoutSecrets } from '../write/metrics.ts';
 import type { RemoteReadConfig } from './config.ts';
+import { unlessSilent } from './silence.ts';
 
 /** Series handed on per batch. */
 const BATCH_SERIES = 256;
@@ -186,21 +187,28 @@ export class RemoteQueryable implements Queryable {
     this.#inFlight.inc();
     let code = '0';
     try {
-      const response = await this.#http.request({
-        method: 'POST',
-        url: config.url,
-        headers: {
-          ...config.headers,
-          'content-encoding': 'snappy',
-          'accept-encoding': 'snappy',
-          'content-type': 'application/x-protobuf',
-          'user-agent': userAgent,
-          'x-prometheus-remote-read-version': '0.1.0',
-        },
-        body,
-        timeoutMs: config.remoteTimeoutMs,
+      const response = await unlessSilent({
+        clock: env.clock,
         signal: context.signal,
-        maxBodyBytes: MAX_ANSWER_BYTES,
+        read: (signal) =>
+          this.#http.request({
+            method: 'POST',
+            url: config.url,
+            headers: {
+              ...config.headers,
+              'content-encoding': 'snappy',
+              'accept-encoding': 'snappy',
+              'content-type': 'application/x-protobuf',
+              'user-agent': userAgent,
+              'x-prometheus-remote-read-version': '0.1.0',
+            },
+            body,
+            timeoutMs: config.remoteTimeoutMs,
+            signal,
+            maxBodyBytes: MAX_ANSWER_BYTES,
+          }),
+        probe: (timeoutMs, signal) =>
+          this.#http.request({ method: 'GET', url: config.url, timeoutMs, signal }),
       });
       code = String(response.status);
       this.#check(response);
