@@ -136,6 +136,9 @@ class LineParser {
     const firstRow = this.#rows;
     for (let at = start; at < end; ) {
       const equals = fieldKeyEnd(line, at);
+      if (equals < 0 || equals >= end - 1) {
+        throw new LineError(`invalid value: field-key=${line.slice(at, end)}`);
+      }
       const valueEnd = fieldValueEnd(line, equals + 1, end);
       const name = unescapeName(line.slice(at, equals));
       if (name !== TIME_NAME) {
