@@ -47,6 +47,7 @@ describe.skipIf(!isThere)(`the console${needs}`, () => {
     const gateway = await RunningRole.start([
       'gateway',
       `--config.file=${scratch.file('gateway.yml', gatewayFile(started.map(({ url }) => url)))}`,
+      `--storage.path=${scratch.at('gateway')}`,
       '--web.listen-address=127.0.0.1:0',
     ]);
     roles.push(gateway);

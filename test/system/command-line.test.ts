@@ -50,7 +50,7 @@ const ROLES = [
   {
     role: 'gateway',
     address: 'web.listen-address',
-    args: [`--config.file=${files.gateway}`],
+    args: [`--config.file=${files.gateway}`, `--storage.path=${scratch.at('gateway')}`],
     version: /^pollux gateway, version /,
     ready: '/-/healthy',
   },

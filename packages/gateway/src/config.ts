@@ -18,6 +18,8 @@ import { parseDuration } from '@pollux/model';
 import { groupConfig } from './balance/group-config.ts';
 import { errorLogConfig, hostConfig, listenerConfig, logConfig } from './door/host-config.ts';
 
+import { DEFAULT_SPOOL, spoolConfig } from './write/spool-config.ts';
+
 export type { GroupConfig, GroupKind } from './balance/group-config.ts';
 
 const fields = {
@@ -34,6 +36,8 @@ const fields = {
   max_splice_memory: optional(byteSize, 1024 * 1024 * 1024),
   /** Bodies of all requests that are passed on at the same time. */
   max_buffered_bodies: optional(byteSize, 256 * 1024 * 1024),
+  /** Writes that members have still to get. */
+  spool: optional(spoolConfig, DEFAULT_SPOOL),
   /** Labels that tell replicas apart; answers come without them. */
   replica_labels: optional(list(nonEmptyString), []),
   /** Besides `--web.listen-address`. */

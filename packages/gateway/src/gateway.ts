@@ -14,6 +14,11 @@ import { type GatewayMetrics, gatewayMetrics } from './metrics.ts';
 import { pairStatus } from './pair-status.ts';
 import { QueryHandler } from './query-handler.ts';
 import { type EngineDefaults, SpliceQueries } from './splice/splice-queries.ts';
+import { deliver } from './write/member-writer.ts';
+import { type SpoolDestination, Spools } from './write/spools.ts';
+import { type LineStamper, WriteFanOut } from './write/write-fan-out.ts';
+import { type WriteMetrics, writeMetrics } from './write/write-metrics.ts';
+import { WRITE_PATHS } from './write/write-paths.ts';
 
 export type GatewayOptions = {
   readonly env: Env;
@@ -22,6 +27,10 @@ export type GatewayOptions = {
   readonly config: GatewayConfig;
   /** For the error log; 0 where there is none. */
   readonly pid?: number;
+  /** Where writes for members that are away are kept; null or absent: nowhere. */
+  readonly spoolDirectory?: string | null;
+  /** Default: lines without a time stay as they are. */
+  readonly stampLines?: LineStamper;
 };
 
 /** All that a configuration is made into; a reload puts another in its place. */
@@ -31,6 +40,7 @@ type World = {
   readonly groups: readonly Group[];
   readonly bodies: BodyBudget;
   readonly servers: Servers | null;
+  readonly writes: WriteFanOut;
 };
 
 /** What answers Prometheus' API over the group of servers. */
@@ -40,9 +50,8 @@ type Servers = {
   readonly single: SingleReplicaHandler;
 };
 
-/** Paths of the InfluxDB API that read or manage; writing is another matter, see {@link Gateway.registerRoutes}. */
+/** Paths of the InfluxDB API that read or manage. */
 const STORE_PATHS = ['/query', '/ping', '/api/v1/prom/read'];
-const WRITE_PATHS = ['/write', '/api/v1/prom/write', '/api/v1/write', '/api/v2/write'];
 /** Splices evaluated at a time; more wait. */
 const MAX_SPLICES = 4;
 /** Requests under way may use a world that a reload has replaced, for as long. */
@@ -55,6 +64,9 @@ export class Gateway {
   readonly #defaults: EngineDefaults = { evaluationIntervalMs: 60_000 };
   readonly #engine: Engine;
   readonly #closing = new StopSource();
+  readonly #stopWrites = new AbortController();
+  readonly #writeMetrics: WriteMetrics;
+  readonly #spools: Spools | null;
   readonly #replaced = new Set<Promise<void>>();
   #world: World;
 
@@ -69,6 +81,8 @@ export class Gateway {
       maxConcurrency: MAX_SPLICES,
       defaultStepMs: () => this.#defaults.evaluationIntervalMs,
     });
+    this.#writeMetrics = writeMetrics(options.registry);
+    this.#spools = this.#openSpools();
     this.#world = this.#worldOf(options.config, []);
     const up = options.registry.gauges(
       'pollux_gateway_member_up',
@@ -93,6 +107,7 @@ export class Gateway {
 
   start(): void {
     for (const group of this.#world.groups) group.start();
+    this.#spools?.start();
   }
 
   /**
@@ -115,6 +130,8 @@ export class Gateway {
 
   async close(): Promise<void> {
     this.#closing.abort(new Error('the gateway closes'));
+    this.#stopWrites.abort(new Error('the gateway closes'));
+    await this.#spools?.close();
     await Promise.all(this.#world.groups.map((group) => group.close()));
     this.#world.door.close();
     await Promise.all(this.#replaced);
@@ -135,8 +152,7 @@ export class Gateway {
 
   /**
    * Prometheus' API goes to the servers, Alertmanager's (`/api/v2/`, or anything below `/alertmanager/`) to the
-   * alertmanagers, InfluxDB's to the stores (also below `/store/`). A write or an alert must reach every member, which
-   * one member cannot promise, so those are refused with the remedy.
+   * alertmanagers, InfluxDB's to the stores (also below `/store/`). Writes and alerts go to every member.
    */
   registerRoutes(router: Router): void {
     const reading = ['GET', 'HEAD', 'POST'];
@@ -148,8 +164,13 @@ export class Gateway {
         data: pairStatus(this.#options.env.clock.now(), this.#world.groups),
       }),
     );
-    for (const path of WRITE_PATHS) router.post(path, async () => refuseWrite());
-    router.post('/api/v2/alerts', async () => refuseWrite());
+    for (const path of WRITE_PATHS) {
+      router.post(path.path, async (exchange) => {
+        const [group] = path.groups.flatMap((kind) => this.#group(kind) ?? []);
+        if (group === undefined) return noGroup(path.groups[0]!);
+        return this.#world.writes.handle(exchange, group, path);
+      });
+    }
     for (const path of STORE_PATHS)
       router.on(reading, path, (exchange) => this.#pass('store', exchange, exchange.path));
     router.on(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'], '/api/v2/*', (exchange) =>
@@ -219,11 +240,54 @@ export class Gateway {
             known,
           }),
       );
-      return { config, door, groups, bodies, servers: this.#serversOf(config, groups) };
+      const writes = new WriteFanOut({
+        env,
+        log,
+        metrics: this.#writeMetrics,
+        memberMetrics: metrics,
+        bodies,
+        config: config.spool,
+        stampLines: this.#options.stampLines ?? ((lines) => lines),
+        spools: this.#spools,
+        signal: this.#stopWrites.signal,
+      });
+      return { config, door, groups, bodies, servers: this.#serversOf(config, groups), writes };
     } catch (error) {
       door.close();
       throw error;
     }
+  }
+
+  #openSpools(): Spools | null {
+    const { env, log, registry, spoolDirectory = null, config } = this.#options;
+    const takesWrites = config.groups.some(({ kind }) => kind !== 'http');
+    if (spoolDirectory === null || !takesWrites) return null;
+    return new Spools({
+      env,
+      log,
+      registry,
+      metrics: this.#writeMetrics,
+      directory: spoolDirectory,
+      maxBytes: () => this.#world.config.spool.max_bytes,
+      destinationOf: (name) => this.#destinationOf(name),
+    });
+  }
+
+  /** Where writes from the spool go to; null while gateway.yml does not name the member. */
+  #destinationOf(name: string): SpoolDestination {
+    const { groups, config } = this.#world;
+    for (const group of groups) {
+      const member = group.upstreams.find((one) => one.name === name);
+      if (member === undefined || group.config.kind === 'http') continue;
+      const options = { env: this.#options.env, metrics: this.#metrics, tls: group.tls };
+      const timeoutMs = group.config.try_timeout;
+      return {
+        member,
+        config: config.spool,
+        deliver: (write, signal) => deliver(options, member, write, { timeoutMs, signal }),
+      };
+    }
+    return null;
   }
 
   #serversOf(config: GatewayConfig, groups: readonly Group[]): Servers | null {
@@ -270,13 +334,4 @@ export class Gateway {
 
 function noGroup(kind: GroupKind): HttpResponse {
   return text(404, `gateway.yml has no group of kind "${kind}"\n`);
-}
-
-function refuseWrite(): HttpResponse {
-  return json(501, {
-    status: 'error',
-    errorType: 'bad_data',
-    error:
-      'the gateway passes no writes and no alerts on: send them to every store or alertmanager',
-  });
 }

@@ -1,4 +1,4 @@
-import type { Env } from '@pollux/base';
+import type { Env, TlsClientOptions } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import type { BodyBudget } from './balance/body-budget.ts';
 import type { FaultListener } from './balance/fault.ts';
@@ -61,6 +61,11 @@ export class Group {
         this.#watches.push(checkHealth(peer.member, options, signal));
       }
     }
+  }
+
+  /** For connections to members that are made beside the forwarder's. */
+  get tls(): TlsClientOptions | undefined {
+    return this.forwarder.tls;
   }
 
   stopChecks(): void {

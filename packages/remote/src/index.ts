@@ -16,6 +16,7 @@ export {
   encodeReadResponse,
   QueryResultEncoder,
 } from './codec/v1/read-response.ts';
+export { countWritten } from './codec/v2/count-written.ts';
 export { NotSupportedError, RemoteReadError } from './errors.ts';
 export { type RemoteReadConfig, remoteReadConfig, remoteReadConfigs } from './read/config.ts';
 export { type ReadHandlerOptions, readHandler } from './read/read-handler.ts';
@@ -28,7 +29,7 @@ export {
   type WriteReaderOptions,
 } from './receive/write-reader.ts';
 export { SamplesRefusedError, type Stored, storeRequest } from './receive/write-request.ts';
-export { Backoff } from './write/backoff.ts';
+export { Backoff, retryAfterMs } from './write/backoff.ts';
 export {
   type MetadataConfig,
   type QueueConfig,
@@ -36,6 +37,7 @@ export {
   remoteWriteConfig,
   remoteWriteConfigs,
 } from './write/config.ts';
+export { CursorFile } from './write/cursor-file.ts';
 export type { MetadataSource } from './write/metadata-sender.ts';
 export {
   type DestinationStatus,

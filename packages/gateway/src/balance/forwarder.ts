@@ -7,6 +7,7 @@ import {
   type HttpResponse,
   OperatingError,
   StopSource,
+  type TlsClientOptions,
 } from '@pollux/base';
 import type { GatewayMetrics } from '../metrics.ts';
 import { LAST_RESORT_MS, type Upstream } from '../upstream.ts';
@@ -80,6 +81,10 @@ export class Forwarder {
 
   get peers(): readonly Peer<Upstream>[] {
     return this.#options.peers;
+  }
+
+  get tls(): TlsClientOptions | undefined {
+    return this.#pools.tls;
   }
 
   async close(): Promise<void> {

@@ -40,6 +40,7 @@ export function pairCommands(options: CommandOptions): Command[] {
     role: 'gateway',
     args: [
       `--config.file=${path.join(pair.hosts.A.config, 'gateway.yml')}`,
+      `--storage.path=${path.join(pair.hosts.A.data, 'gateway')}`,
       `--web.listen-address=${addressOf(layout, 'gateway')}`,
       ...(extra.gateway ?? []),
     ],

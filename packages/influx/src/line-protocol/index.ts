@@ -1,0 +1,1 @@
+export { stampLines } from './stamp-lines.ts';
