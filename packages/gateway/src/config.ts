@@ -18,6 +18,7 @@ import { parseDuration } from '@pollux/model';
 import { groupConfig } from './balance/group-config.ts';
 import { errorLogConfig, hostConfig, listenerConfig, logConfig } from './door/host-config.ts';
 
+import { DEFAULT_FRONT, frontConfig } from './front/front-config.ts';
 import { DEFAULT_SPOOL, spoolConfig } from './write/spool-config.ts';
 
 export type { GroupConfig, GroupKind } from './balance/group-config.ts';
@@ -36,6 +37,8 @@ const fields = {
   max_splice_memory: optional(byteSize, 1024 * 1024 * 1024),
   /** Bodies of all requests that are passed on at the same time. */
   max_buffered_bodies: optional(byteSize, 256 * 1024 * 1024),
+  /** Who may ask how much at once, and what is kept of answers. */
+  queries: optional(frontConfig, DEFAULT_FRONT),
   /** Writes that members have still to get. */
   spool: optional(spoolConfig, DEFAULT_SPOOL),
   /** Labels that tell replicas apart; answers come without them. */

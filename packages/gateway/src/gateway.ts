@@ -1,10 +1,13 @@
 import { type Env, type HttpHandler, type HttpResponse, StopSource } from '@pollux/base';
 import { type Exchange, json, type RouteHandler, type Router, text } from '@pollux/http';
-import { Engine } from '@pollux/promql';
+import { ActiveQueries, activeQueryJson, Engine, RangeCache } from '@pollux/promql';
 import type { Log, Registry } from '@pollux/telemetry';
 import { BodyBudget } from './balance/body-budget.ts';
 import type { GatewayConfig, GroupKind } from './config.ts';
 import { Door } from './door/door.ts';
+import { type FrontMetrics, frontMetrics } from './front/front-metrics.ts';
+import { QueryFront } from './front/query-front.ts';
+import { settledChanges } from './front/range-front.ts';
 import { Group } from './group.ts';
 import { MemberCalls } from './merge/member-calls.ts';
 import { MergeHandler } from './merge/merge-handler.ts';
@@ -45,13 +48,15 @@ type World = {
 
 /** What answers Prometheus' API over the group of servers. */
 type Servers = {
-  readonly queries: QueryHandler;
+  readonly front: QueryFront;
   readonly merged: MergeHandler;
   readonly single: SingleReplicaHandler;
 };
 
 /** Paths of the InfluxDB API that read or manage. */
 const STORE_PATHS = ['/query', '/ping', '/api/v1/prom/read'];
+/** Without a group of servers. */
+const IDLE = { running: 0, waiting: 0 };
 /** Splices evaluated at a time; more wait. */
 const MAX_SPLICES = 4;
 /** Requests under way may use a world that a reload has replaced, for as long. */
@@ -63,6 +68,9 @@ export class Gateway {
   readonly #metrics: GatewayMetrics;
   readonly #defaults: EngineDefaults = { evaluationIntervalMs: 60_000 };
   readonly #engine: Engine;
+  readonly #active: ActiveQueries;
+  readonly #frontMetrics: FrontMetrics;
+  readonly #cache: RangeCache | null;
   readonly #closing = new StopSource();
   readonly #stopWrites = new AbortController();
   readonly #writeMetrics: WriteMetrics;
@@ -81,6 +89,9 @@ export class Gateway {
       maxConcurrency: MAX_SPLICES,
       defaultStepMs: () => this.#defaults.evaluationIntervalMs,
     });
+    this.#active = new ActiveQueries(env.clock);
+    this.#frontMetrics = frontMetrics(registry, () => this.#world.servers?.front.gate ?? IDLE);
+    this.#cache = this.#openCache();
     this.#writeMetrics = writeMetrics(options.registry);
     this.#spools = this.#openSpools();
     this.#world = this.#worldOf(options.config, []);
@@ -118,6 +129,7 @@ export class Gateway {
     const old = this.#world;
     const known = old.groups.flatMap(({ upstreams }) => upstreams);
     this.#world = this.#worldOf(config, known);
+    this.#cache?.clear();
     this.start();
     const leave = this.#leave(old).finally(() => this.#replaced.delete(leave));
     this.#replaced.add(leave);
@@ -126,6 +138,7 @@ export class Gateway {
   /** Log files were moved away: go on in new ones. */
   reopenLogs(): void {
     this.#world.door.reopenLogs();
+    this.#world.servers?.front.reopenLogs();
   }
 
   async close(): Promise<void> {
@@ -134,6 +147,7 @@ export class Gateway {
     await this.#spools?.close();
     await Promise.all(this.#world.groups.map((group) => group.close()));
     this.#world.door.close();
+    this.#world.servers?.front.close();
     await Promise.all(this.#replaced);
   }
 
@@ -158,6 +172,7 @@ export class Gateway {
     const reading = ['GET', 'HEAD', 'POST'];
     router.on(['GET', 'POST'], '/api/v1/query', this.#query(false));
     router.on(['GET', 'POST'], '/api/v1/query_range', this.#query(true));
+    this.#registerActiveQueries(router);
     router.get('/api/v1/pollux/pair', async () =>
       json(200, {
         status: 'success',
@@ -196,7 +211,20 @@ export class Gateway {
   }
 
   #query(isRange: boolean): RouteHandler {
-    return this.#byServers((servers, exchange) => servers.queries.handle(exchange, isRange));
+    return this.#byServers(({ front }, exchange) => front.handle(exchange, isRange));
+  }
+
+  /** As a server shows and ends its own. */
+  #registerActiveQueries(router: Router): void {
+    const path = '/api/v1/status/active_queries';
+    router.get(path, async () =>
+      json(200, { status: 'success', data: this.#active.list().map(activeQueryJson) }),
+    );
+    router.on(['DELETE', 'POST'], `${path}/:id`, async ({ params: { id = '' } }) => {
+      if (this.#active.kill(id)) return json(200, { status: 'success', data: { id } });
+      const error = `no query of id ${JSON.stringify(id)} waits or runs`;
+      return json(404, { status: 'error', errorType: 'not_found', error });
+    });
   }
 
   #byServers(
@@ -258,6 +286,17 @@ export class Gateway {
     }
   }
 
+  /** Kept through reloads, which change all but its size. */
+  #openCache(): RangeCache | null {
+    const { env, registry, config } = this.#options;
+    const { max_bytes: maxBytes } = config.queries.cache;
+    if (maxBytes === 0) return null;
+    const settledMs = (): number => this.#world.config.queries.cache.settled_after;
+    const changes = settledChanges(env.clock, settledMs);
+    const maxSamples = Number.POSITIVE_INFINITY;
+    return new RangeCache({ changes, registry, maxBytes, maxSamples });
+  }
+
   #openSpools(): Spools | null {
     const { env, log, registry, spoolDirectory = null, config } = this.#options;
     const takesWrites = config.groups.some(({ kind }) => kind !== 'http');
@@ -308,15 +347,26 @@ export class Gateway {
       replicaLabels: config.replica_labels,
     });
     const common = { env, log, metrics, upstreams, lookbackMs, requestTimeoutMs };
-    return {
+    const front = new QueryFront({
+      env,
+      log,
+      metrics: this.#frontMetrics,
+      memberMetrics: metrics,
+      config: config.queries,
+      lookbackMs,
+      cache: config.queries.cache.max_bytes === 0 ? null : this.#cache,
+      active: this.#active,
       queries: new QueryHandler({ ...common, splices }),
+    });
+    return {
+      front,
       merged: new MergeHandler({ calls, upstreams, replicaLabels: config.replica_labels }),
       single: new SingleReplicaHandler({ env, calls, metrics, upstreams, lookbackMs }),
     };
   }
 
   /** Gives its requests time to end; its checks end at once, since the same members may be checked already. */
-  async #leave({ door, groups }: World): Promise<void> {
+  async #leave({ door, groups, servers }: World): Promise<void> {
     const { clock } = this.#options.env;
     for (const group of groups) group.stopChecks();
     await new Promise<void>((resolve) => {
@@ -329,6 +379,7 @@ export class Gateway {
     });
     await Promise.all(groups.map((group) => group.close()));
     door.close();
+    servers?.front.close();
   }
 }
 

@@ -70,7 +70,7 @@ export function readTimeMs(text: string | null, fallback: number | null = null):
 }
 
 /** Seconds with fractions, or Prometheus' duration. */
-function readDurationMs(text: string): number | null {
+export function readDurationMs(text: string): number | null {
   const seconds = Number(text);
   if (text !== '' && Number.isFinite(seconds)) return Math.round(seconds * 1_000);
   try {

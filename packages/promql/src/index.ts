@@ -11,6 +11,7 @@ export { histogramText } from './histogram/text.ts';
 export type { PieceSink } from './json-writer.ts';
 export { ActiveQueries } from './life/active-queries.ts';
 export { ActiveQueryFile, type ActiveQueryFileOptions } from './life/active-query-file.ts';
+export { activeQueryJson } from './life/active-query-json.ts';
 export {
   type ActiveQuery,
   INTERNAL_ORIGIN,
@@ -41,6 +42,7 @@ export {
   typeOf,
   walk,
 } from './parser/index.ts';
+export { joinedMatrix } from './range-cache/matrix-parts.ts';
 export {
   type CachedRangeRequest,
   type EvaluateRange,
@@ -48,6 +50,7 @@ export {
   type RangeCacheOptions,
   type RangeTimes,
 } from './range-cache/range-cache.ts';
+export { isStepLocal } from './range-cache/step-local.ts';
 export type {
   EncodedAnswer,
   InstantVector,

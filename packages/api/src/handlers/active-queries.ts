@@ -1,11 +1,11 @@
-import type { ActiveQuery } from '@pollux/promql';
+import { activeQueryJson } from '@pollux/promql';
 import type { ApiHandler } from '../call.ts';
 import type { ActiveQueriesPort } from '../ports.ts';
 import { ApiError } from '../wire/errors.ts';
 
 /** GET /api/v1/status/active_queries */
 export function activeQueries(port: ActiveQueriesPort | null): ApiHandler {
-  return () => ({ kind: 'data', data: (port?.list() ?? []).map(view) });
+  return () => ({ kind: 'data', data: (port?.list() ?? []).map(activeQueryJson) });
 }
 
 /** DELETE, or POST, /api/v1/status/active_queries/:id: the query ends as if its client had gone. */
@@ -16,22 +16,5 @@ export function killQuery(port: ActiveQueriesPort | null): ApiHandler {
       throw new ApiError('not_found', `no query of id ${JSON.stringify(id)} waits or runs`);
     }
     return { kind: 'data', data: { id } };
-  };
-}
-
-function view(query: ActiveQuery): unknown {
-  const { id, phase, arrivedMs, ageMs, startMs, endMs, stepMs, stepCount, samples, origin } = query;
-  return {
-    id,
-    query: query.query,
-    phase,
-    startedAt: new Date(arrivedMs).toISOString(),
-    age: ageMs / 1_000,
-    start: startMs / 1_000,
-    end: endMs / 1_000,
-    step: stepMs / 1_000,
-    steps: stepCount,
-    samples,
-    origin,
   };
 }
