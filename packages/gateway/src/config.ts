@@ -31,6 +31,8 @@ const fields = {
   lookback_delta: optional(parsed(parseDuration), 300_000),
   /** For one query to a member; its own `timeout` may shorten it. */
   request_timeout: optional(parsed(parseDuration), 120_000),
+  /** So far back the gaps of a plain Prometheus are told from its samples; 0: not at all. */
+  plain_lookback: optional(parsed(parseDuration), 86_400_000),
   /** At least the difference of the servers' clocks; where samples of one follow those of another, so much time is left out. */
   seam_guard: optional(parsed(parseDuration), 5_000),
   /** Of one query over samples of several servers; they are held here. */

@@ -263,6 +263,7 @@ export class Gateway {
             metrics,
             config: group,
             healthIntervalMs: config.health_interval,
+            plainLookbackMs: config.plain_lookback,
             onFault: door.onFault,
             bodies,
             known,

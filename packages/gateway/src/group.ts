@@ -16,6 +16,7 @@ export type GroupOptions = {
   readonly metrics: GatewayMetrics;
   readonly config: GroupConfig;
   readonly healthIntervalMs: number;
+  readonly plainLookbackMs: number;
   readonly onFault: FaultListener;
   readonly bodies: BodyBudget;
   /** Members that were watched before a reload: what is known of one with the same name and address stays. */
@@ -49,12 +50,12 @@ export class Group {
   }
 
   start(): void {
-    const { env, log, config, healthIntervalMs: intervalMs } = this.#options;
+    const { env, log, config, healthIntervalMs: intervalMs, plainLookbackMs } = this.#options;
     const { signal } = this.#stop;
     for (const peer of this.forwarder.peers) {
       const onGood = (): void => peer.forgive();
       if (config.kind !== 'http') {
-        const options = { env, log, intervalMs, onGood };
+        const options = { env, log, intervalMs, plainLookbackMs, onGood };
         this.#watches.push(watchUpstream(peer.member, config.kind, options, signal));
       } else if (config.health_check !== null) {
         const options = { env, log, config: config.health_check, onGood };

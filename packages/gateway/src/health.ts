@@ -1,7 +1,8 @@
-import { type Env, errorText, OperatingError, sleep } from '@pollux/base';
+import { type Env, errorText, OperatingError, type StopSignal, sleep } from '@pollux/base';
 import { type CoverageReport, fromWire } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import type { GroupKind } from './config.ts';
+import { PlainMember } from './plain/plain-member.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Details for the console change slowly; every so many checks is enough. */
@@ -18,6 +19,8 @@ export type HealthOptions = {
    * that stays out is suspicion only, since a busy machine makes such pauses; a refused connection is proof at once.
    */
   readonly intervalMs: number;
+  /** How far back the coverage of a plain Prometheus is told from its samples; 0: not at all. */
+  readonly plainLookbackMs: number;
   /** Called after each good check. */
   readonly onGood: () => void;
 };
@@ -27,7 +30,7 @@ export async function watchUpstream(
   upstream: Upstream,
   kind: GroupKind,
   options: HealthOptions,
-  signal: AbortSignal,
+  signal: StopSignal,
 ): Promise<void> {
   const { env, log } = options;
   for (let round = 0; !signal.aborted; round++) {
@@ -44,8 +47,27 @@ export async function watchUpstream(
       if (upstream.isUp) log.info('member is up', fields);
       else log.warn('member is down', fields);
     }
+    if (kind === 'server') followPlain(upstream, options, signal);
     await sleep(env.clock, options.intervalMs / 4, signal).catch(() => {});
   }
+  await upstream.plain?.settled();
+}
+
+/** A member without reports is read. */
+function followPlain(
+  upstream: Upstream,
+  { env, log, plainLookbackMs: lookbackMs }: HealthOptions,
+  signal: StopSignal,
+): void {
+  if (!upstream.isUp) {
+    upstream.plain?.seenDown();
+    return;
+  }
+  if (upstream.plain === null) {
+    if (upstream.coverage !== null || lookbackMs === 0) return;
+    upstream.plain = new PlainMember({ env, log, upstream, lookbackMs });
+  }
+  upstream.plain.keepUp(signal);
 }
 
 type Fault = { readonly why: string; readonly isSilence: boolean };
@@ -68,7 +90,9 @@ async function check(
     });
     if (status >= 300) return { why: `${path} answered ${status}`, isSilence: false };
     if (kind === 'server' && (!upstream.isUp || round % COVERAGE_EVERY === 0)) {
-      upstream.setCoverage(await pollCoverage(upstream, env, timeoutMs));
+      const report = await pollCoverage(upstream, env, timeoutMs);
+      if (report !== null) upstream.plain = null;
+      upstream.setCoverage(report ?? upstream.plain?.report() ?? null);
     }
     if (round % DETAILS_EVERY === 0) await pollDetails(upstream, options, timeoutMs);
     return null;

@@ -138,6 +138,11 @@ function wholeIntervals(set: IntervalSet, intervalMs: number): IntervalSet {
   return set.filter(({ startMs, endMs }) => endMs - startMs >= intervalMs);
 }
 
+/** Targets of any kind of server are known by the labels that all their series carry. */
+function keyOf({ kind, key, labels }: CoverageSubject): string {
+  return kind === 'target' && !labels.isEmpty ? `target ${labels.key()}` : key;
+}
+
 type SubjectState = {
   readonly subject: CoverageSubject;
   readonly intervalMs: number;
@@ -151,9 +156,15 @@ function subjectsOf(
 ): Map<string, SubjectState> {
   const found = new Map<string, SubjectState>();
   for (const { subject, intervalMs, gaps, failures } of report?.subjects ?? []) {
-    if (mayMatchAny(subject, selectors)) {
-      found.set(subject.key, { subject, intervalMs, gaps, failures });
-    }
+    if (!mayMatchAny(subject, selectors)) continue;
+    const key = keyOf(subject);
+    const known = found.get(key);
+    found.set(key, {
+      subject,
+      intervalMs,
+      gaps: union(gaps, known?.gaps ?? []),
+      failures: union(failures, known?.failures ?? []),
+    });
   }
   return found;
 }

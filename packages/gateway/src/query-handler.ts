@@ -23,7 +23,7 @@ import { type PastView, viewPast } from './past-view.ts';
 import { type Piece, type Plan, planQuery, spansBetween } from './plan.ts';
 import { uncoveredWarning } from './plan-warnings.ts';
 import { type QueryParams, readQueryParams } from './query-params.ts';
-import { MemberReadError } from './splice/member-reader.ts';
+import { MemberReadError } from './splice/member-read-error.ts';
 import type { SpliceQueries } from './splice/splice-queries.ts';
 import { type Answer, parseAnswer, stitchPieces, withWarnings } from './stitch.ts';
 import { hashText } from './text-hash.ts';
@@ -363,7 +363,11 @@ function warningsOf(plan: Plan, replies: readonly Reply[], live: readonly Upstre
   if (plan.isShort) {
     warnings.push('some steps were answered by a replica that does not cover them alone');
   }
-  const identities = new Set(live.flatMap(({ coverage }) => coverage?.configIdentity ?? []));
+  const identities = new Set(
+    live.flatMap(({ plain, coverage }) =>
+      plain === null && coverage !== null ? [coverage.configIdentity] : [],
+    ),
+  );
   const isSeveral = replies.length > 1 || replies.some(({ members }) => members.length > 1);
   if (isSeveral && identities.size > 1) {
     warnings.push('the replicas run different configurations');

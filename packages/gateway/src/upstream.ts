@@ -14,6 +14,17 @@ export class UpstreamDownError extends OperatingError {
   }
 }
 
+/** Tells what a member without reports covers. */
+export type CoverageFollower = {
+  /** Null while too little is known. */
+  report(): CoverageReport | null;
+  seenDown(): void;
+  /** Begins what is due; nobody waits for it. */
+  keepUp(signal: StopSignal): void;
+  /** Resolves when nothing is under way. */
+  settled(): Promise<void>;
+};
+
 /** One member of a group as the gateway sees it. Requests in flight end as soon as it is found to be down. */
 export class Upstream {
   readonly name: string;
@@ -29,6 +40,8 @@ export class Upstream {
   #down = new AbortController();
   readonly #inFlight = new Set<StopSource>();
   #coverage: CoverageReport | null = null;
+  /** Set for a member that keeps no coverage of its own. */
+  plain: CoverageFollower | null = null;
   #details: unknown = null;
 
   constructor(name: string, url: string, isChecked = true) {
@@ -91,7 +104,7 @@ export class Upstream {
     return () => this.#inFlight.delete(stop);
   }
 
-  /** The last report polled; null for a member that keeps none (a plain Prometheus). */
+  /** The last report polled, or told from its samples; null when nothing is known. */
   get coverage(): CoverageReport | null {
     return this.#coverage;
   }

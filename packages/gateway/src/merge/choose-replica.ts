@@ -14,8 +14,8 @@ export type ReplicaChoice = {
 };
 
 /**
- * Which of `live` (at least one) can answer alone for `span`. Of a plain Prometheus it is not known what it covers: with one among
- * them nobody answers alone.
+ * Which of `live` (at least one) can answer alone for `span`. Of a plain Prometheus it is known only when it scraped, not what else it
+ * has: with one among them nobody answers alone.
  */
 export function chooseReplica(
   live: readonly Upstream[],
@@ -37,7 +37,7 @@ export function chooseReplica(
     preferred: preferred % live.length,
     canSplice: false,
   });
-  const isKnown = live.every(({ coverage }) => coverage !== null);
+  const isKnown = live.every(({ coverage, plain }) => coverage !== null && plain === null);
   return {
     replica: live[pieces[0]?.replica ?? 0]!,
     coversAlone: isKnown && uncovered.length === 0 && !isShort,

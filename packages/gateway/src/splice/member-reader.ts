@@ -17,6 +17,7 @@ import {
   type TimeRange,
 } from '@pollux/storage';
 import { LAST_RESORT_MS, type Upstream } from '../upstream.ts';
+import { MemberReadError } from './member-read-error.ts';
 import type { MemberSettings } from './member-settings.ts';
 
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
@@ -24,19 +25,6 @@ const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 const BATCH_SERIES = 256;
 /** Members that answer so have no remote read, or none that the gateway may use. */
 const UNABLE = [401, 403, 404, 405, 501];
-
-/** A member gave no samples; the query may be answered without it. */
-export class MemberReadError extends OperatingError {
-  readonly upstream: Upstream;
-  /** It never will: only whole queries can be asked of it. */
-  readonly isUnable: boolean;
-
-  constructor(upstream: Upstream, why: string, how: { isUnable?: boolean; cause?: unknown } = {}) {
-    super('GATEWAY.MEMBER_READ', `member ${upstream.name}: ${why}`, { cause: how.cause });
-    this.upstream = upstream;
-    this.isUnable = how.isUnable ?? false;
-  }
-}
 
 export type MemberReaderOptions = {
   readonly net: Net;

@@ -1,6 +1,8 @@
-import { errorText, OperatingError } from '@pollux/base';
+import { errorText, type Net, OperatingError, type StopSignal } from '@pollux/base';
 import { type ConfigNode, entryOf, parseYaml } from '@pollux/config';
 import { Labels, parseDuration } from '@pollux/model';
+import { LAST_RESORT_MS, type Upstream } from '../upstream.ts';
+import { MemberReadError } from './member-read-error.ts';
 
 /** What of a member's configuration an answer from its raw samples depends on. */
 export type MemberSettings = {
@@ -11,9 +13,42 @@ export type MemberSettings = {
 };
 
 const DEFAULT_INTERVAL_MS = 60_000;
+const MAX_SETTINGS_BYTES = 32 * 1024 * 1024;
+
+/** Rejects with {@link MemberReadError}. */
+export async function fetchMemberSettings(
+  upstream: Upstream,
+  how: {
+    readonly net: Net;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly timeoutMs: number;
+    readonly signal: StopSignal;
+  },
+): Promise<MemberSettings> {
+  const { net, headers, timeoutMs, signal } = how;
+  try {
+    const request = {
+      method: 'GET',
+      url: `${upstream.url}/api/v1/status/config`,
+      headers,
+      timeoutMs: upstream.isUp ? timeoutMs : LAST_RESORT_MS,
+      maxBodyBytes: MAX_SETTINGS_BYTES,
+    };
+    const { status, body } = await upstream.send(net, request, signal);
+    if (status === 200) return readMemberSettings(body, upstream.name);
+    throw new MemberReadError(upstream, `/api/v1/status/config answered ${status}`, {
+      isUnable: status < 500,
+    });
+  } catch (error) {
+    if (signal.aborted || !OperatingError.is(error)) throw error;
+    if (error instanceof MemberReadError) throw error;
+    const isUnable = error.code === 'GATEWAY.BAD_SETTINGS';
+    throw new MemberReadError(upstream, 'no settings', { isUnable, cause: error });
+  }
+}
 
 /** From the answer of `/api/v1/status/config`. */
-export function readMemberSettings(body: Uint8Array, member: string): MemberSettings {
+function readMemberSettings(body: Uint8Array, member: string): MemberSettings {
   try {
     const answer = JSON.parse(new TextDecoder().decode(body)) as {
       readonly data?: { readonly yaml?: unknown };

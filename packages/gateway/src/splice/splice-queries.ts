@@ -9,13 +9,12 @@ import { pollCoverage } from '../health.ts';
 import type { PastView } from '../past-view.ts';
 import { type Piece, spansBetween } from '../plan.ts';
 import type { QueryParams } from '../query-params.ts';
-import { LAST_RESORT_MS, type Upstream } from '../upstream.ts';
-import { MemberReadError, MemberReader } from './member-reader.ts';
-import { type MemberSettings, readMemberSettings } from './member-settings.ts';
+import type { Upstream } from '../upstream.ts';
+import { MemberReadError } from './member-read-error.ts';
+import { MemberReader } from './member-reader.ts';
+import { fetchMemberSettings, type MemberSettings } from './member-settings.ts';
 import { Splice } from './segments.ts';
 import { SplicedSeries } from './spliced-series.ts';
-
-const MAX_SETTINGS_BYTES = 32 * 1024 * 1024;
 
 /** What the engine takes from the members' configuration, as it was last seen. */
 export type EngineDefaults = { evaluationIntervalMs: number };
@@ -65,11 +64,13 @@ export class SpliceQueries {
     const splice = new Splice(past, { span, guardMs, preferred });
     const isRead = splice.spansToRead().map((own) => own !== null);
     const members = live.filter((_, replica) => isRead[replica]);
+    const asking = { net: env.net, timeoutMs: requestTimeoutMs, signal: exchange.signal };
     const settings = new Map<Upstream, MemberSettings>();
     await Promise.all(
-      members.map(async (upstream) =>
-        settings.set(upstream, await this.#settings(upstream, exchange)),
-      ),
+      members.map(async (upstream) => {
+        const how = { ...asking, headers: forwardedHeaders(exchange) };
+        settings.set(upstream, await fetchMemberSettings(upstream, how));
+      }),
     );
     const [first] = settings.values();
     defaults.evaluationIntervalMs = first?.evaluationIntervalMs ?? defaults.evaluationIntervalMs;
@@ -126,33 +127,11 @@ export class SpliceQueries {
     }
   }
 
-  async #settings(upstream: Upstream, exchange: Exchange): Promise<MemberSettings> {
-    const { env, requestTimeoutMs } = this.#options;
-    try {
-      const request = {
-        method: 'GET',
-        url: `${upstream.url}/api/v1/status/config`,
-        headers: forwardedHeaders(exchange),
-        timeoutMs: upstream.isUp ? requestTimeoutMs : LAST_RESORT_MS,
-        maxBodyBytes: MAX_SETTINGS_BYTES,
-      };
-      const { status, body } = await upstream.send(env.net, request, exchange.signal);
-      if (status === 200) return readMemberSettings(body, upstream.name);
-      throw new MemberReadError(upstream, `/api/v1/status/config answered ${status}`, {
-        isUnable: status < 500,
-      });
-    } catch (error) {
-      if (exchange.signal.aborted || !OperatingError.is(error)) throw error;
-      if (error instanceof MemberReadError) throw error;
-      const isUnable = error.code === 'GATEWAY.BAD_SETTINGS';
-      throw new MemberReadError(upstream, 'no settings', { isUnable, cause: error });
-    }
-  }
-
   /** Null of a member that keeps no report. */
   async #summary(member: Upstream, { selectors }: QueryParams): Promise<CoverageSummary | null> {
     const { env, requestTimeoutMs } = this.#options;
-    if (member.coverage === null) return null;
+    // What is told from samples has no newer state to ask for.
+    if (member.plain !== null || member.coverage === null) return null;
     try {
       const report = await pollCoverage(member, env, requestTimeoutMs);
       if (report === null) return null;

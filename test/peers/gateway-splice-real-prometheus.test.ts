@@ -1,0 +1,201 @@
+import * as http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { nodeEnv } from '@pollux/base/node';
+import { Gateway, parseGatewayConfig } from '@pollux/gateway';
+import { Router } from '@pollux/http';
+import { Log, Registry } from '@pollux/telemetry';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, Scratch } from '../system/running-role.ts';
+import { hasPrometheus, NO_PROMETHEUS, type Server, startPrometheus } from './real-prometheus.ts';
+
+/** A real Prometheus at an address that stays when it is killed and started again. */
+class Restarted {
+  readonly #flags: readonly string[];
+  readonly #door: http.Server;
+  #server: Server | null = null;
+
+  constructor(flags: readonly string[]) {
+    this.#flags = flags;
+    this.#door = http.createServer((request, response) => {
+      if (this.#server === null) {
+        request.socket.destroy();
+        return;
+      }
+      const { method, headers, url = '/' } = request;
+      const passed = http.request(this.#server.url + url, { method, headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      });
+      passed.on('error', () => response.destroy());
+      request.pipe(passed);
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#door.address() as AddressInfo).port}`;
+  }
+
+  async open(): Promise<void> {
+    await new Promise<void>((resolve) => this.#door.listen(0, '127.0.0.1', resolve));
+    await this.start();
+  }
+
+  async start(): Promise<void> {
+    this.#server = await startPrometheus(this.#flags);
+  }
+
+  async kill(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    this.#door.closeAllConnections();
+    await server?.kill();
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    this.#door.close();
+  }
+}
+
+type Found = {
+  readonly value: number;
+  readonly replicas: string;
+  readonly warnings: readonly string[];
+};
+
+describe.skipIf(!hasPrometheus)(
+  `two real Prometheus with gaps behind the gateway${NO_PROMETHEUS}`,
+  () => {
+    const scratch = new Scratch();
+    const members: Restarted[] = [];
+    const closers: (() => Promise<void>)[] = [];
+    let gateway = '';
+    let fromMs = 0;
+
+    beforeAll(async () => {
+      const beganMs = Date.now();
+      // Grows by 100 a second, so that the samples of either are telling.
+      const target = http.createServer((_, response) =>
+        response.end(`asked_total ${Math.floor((Date.now() - beganMs) / 10)}\n`),
+      );
+      await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
+      closers.push(async () => void target.close());
+      const { port } = target.address() as AddressInfo;
+      for (const name of ['a', 'b']) {
+        const config = scratch.file(
+          `${name}.yml`,
+          `global: {scrape_interval: 500ms, external_labels: {replica: ${name}, site: x}}
+scrape_configs:
+  - job_name: x
+    static_configs: [{targets: ['127.0.0.1:${port}']}]
+`,
+        );
+        const path = `--storage.tsdb.path=${scratch.at(`data-${name}`)}`;
+        const member = new Restarted([`--config.file=${config}`, path]);
+        await member.open();
+        members.push(member);
+      }
+      gateway = await startGateway();
+      await scraped(5_000);
+      fromMs = Date.now() - 3_000;
+      for (const member of members) {
+        await member.kill();
+        await scraped(4_000, members.indexOf(member));
+        await member.start();
+        await scraped(4_000);
+      }
+    }, 120_000);
+    afterAll(async () => {
+      for (const close of closers.reverse()) await close();
+      await Promise.all(members.map((member) => member.close()));
+      scratch.remove();
+    });
+
+    it('are answered as one that had none, of which either was not there', async () => {
+      const rangeS = Math.floor((Date.now() - fromMs) / 1_000);
+      const count = `count_over_time(asked_total[${rangeS}s])`;
+      // Each knows of its own gap by its next reading of its own samples.
+      const spliced = await eventually('splice', 30_000, async () => {
+        const found = await ask(gateway, count);
+        return found.replicas.includes(', ') ? found : null;
+      });
+      const alone = await Promise.all(members.map(({ url }) => ask(url, count)));
+      for (const { value } of alone) expect(value).toBeLessThan((rangeS - 3) * 2);
+      // At each of two seams a second and one interval may be without a sample; the newest scrape may be under way.
+      expect(spliced.value).toBeGreaterThanOrEqual((rangeS - 4) * 2 - 2);
+      expect(spliced.value).toBeLessThanOrEqual(rangeS * 2 + 1);
+      expect(spliced.warnings).toEqual([]);
+    });
+
+    it.each([
+      ['no reset of a counter', (range: string) => `resets(asked_total${range})`, 0, 0],
+      ['its rate', (range: string) => `rate(asked_total${range})`, 100, 2],
+      ['one series', (range: string) => `count(last_over_time(asked_total${range}))`, 1, 0],
+      [
+        'no external label',
+        (range: string) => `count(last_over_time(asked_total{site=""}${range}))`,
+        1,
+        0,
+      ],
+    ])('show %s', async (_, query, expected, tolerance) => {
+      const rangeS = Math.floor((Date.now() - fromMs) / 1_000);
+      const { value, replicas, warnings } = await ask(gateway, query(`[${rangeS}s]`));
+      expect(replicas).toContain(', ');
+      expect(Math.abs(value - expected)).toBeLessThanOrEqual(tolerance);
+      expect(warnings).toEqual([]);
+    });
+
+    /** Until each member, but the one that is down, has scraped twice a second for so long. */
+    async function scraped(ms: number, down = -1): Promise<void> {
+      const sinceMs = Date.now();
+      await eventually('scrapes', 60_000, async () => {
+        if (Date.now() - sinceMs < ms) return null;
+        const there = members.filter((_, i) => i !== down);
+        const counts = await Promise.all(
+          there.map(({ url }) =>
+            ask(url, `count_over_time(asked_total[${Math.ceil(ms / 1_000)}s])`),
+          ),
+        );
+        return counts.every(({ value }) => value >= ms / 500 - 2) ? true : null;
+      });
+    }
+
+    async function startGateway(): Promise<string> {
+      const env = nodeEnv();
+      const listed = members.map(({ url }, i) => `{name: m${i}, url: '${url}'}`).join(', ');
+      const config = parseGatewayConfig(
+        `{groups: [{name: s, kind: server, members: [${listed}]}], seam_guard: 1s}`,
+        'gateway.yml',
+      );
+      const made = new Gateway({ env, log: Log.silent(), registry: new Registry(), config });
+      const router = new Router({ monotonic: () => env.clock.monotonic() });
+      made.registerRoutes(router);
+      const at = { host: '127.0.0.1', port: 0 };
+      const listener = await env.net.serveHttp(
+        { at, maxConnections: 50, readTimeoutMs: 10_000 },
+        made.handlerOver(router.handler),
+      );
+      made.start();
+      closers.push(async () => {
+        await listener.close(0);
+        await made.close();
+      });
+      await eventually('ready gateway', 10_000, async () => (made.isReady ? true : null));
+      return `http://127.0.0.1:${listener.address.port}`;
+    }
+  },
+);
+
+/** The one value of an instant query; NaN for none. */
+async function ask(url: string, query: string): Promise<Found> {
+  const answer = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(query)}`);
+  const { data, warnings = [] } = (await answer.json()) as {
+    readonly data?: { readonly result: readonly { readonly value: [number, string] }[] };
+    readonly warnings?: readonly string[];
+  };
+  return {
+    value: Number(data?.result[0]?.value[1] ?? Number.NaN),
+    replicas: answer.headers.get('x-pollux-replica') ?? '',
+    warnings,
+  };
+}
