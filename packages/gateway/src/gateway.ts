@@ -357,7 +357,7 @@ export class Gateway {
       lookbackMs,
       cache: config.queries.cache.max_bytes === 0 ? null : this.#cache,
       active: this.#active,
-      queries: new QueryHandler({ ...common, splices }),
+      queries: new QueryHandler({ ...common, splices, replicaLabels: config.replica_labels }),
     });
     return {
       front,

@@ -25,7 +25,7 @@ import { uncoveredWarning } from './plan-warnings.ts';
 import { type QueryParams, readQueryParams } from './query-params.ts';
 import { MemberReadError } from './splice/member-read-error.ts';
 import type { SpliceQueries } from './splice/splice-queries.ts';
-import { type Answer, parseAnswer, stitchPieces, withWarnings } from './stitch.ts';
+import { type Answer, parseAnswer, stitchPieces, withoutLabels, withWarnings } from './stitch.ts';
 import { hashText } from './text-hash.ts';
 import { candidates, LAST_RESORT_MS, type Upstream } from './upstream.ts';
 
@@ -41,6 +41,8 @@ export type QueryHandlerOptions = {
   readonly lookbackMs: number;
   readonly requestTimeoutMs: number;
   readonly splices: SpliceQueries;
+  /** Answers come without them. */
+  readonly replicaLabels: readonly string[];
 };
 
 /** One piece's reply, with what its replicas said they cover. */
@@ -275,7 +277,7 @@ export class QueryHandler {
   }
 
   #respond(replies: readonly Reply[], plan: Plan, live: readonly Upstream[]): HttpResponse {
-    const { metrics } = this.#options;
+    const { metrics, replicaLabels } = this.#options;
     const warnings = warningsOf(plan, replies, live);
     const names = [
       ...new Set(replies.flatMap(({ members }) => members.map(({ name }) => name))),
@@ -284,12 +286,13 @@ export class QueryHandler {
     if (plan.uncovered.length > 0) metrics.uncovered.inc();
     const bad = replies.find(({ response }) => response.status !== 200);
     const only = replies.length === 1 ? replies[0] : bad;
-    if (only !== undefined && (warnings.length === 0 || only === bad)) {
+    const isAsItIs = warnings.length === 0 && replicaLabels.length === 0;
+    if (only !== undefined && (isAsItIs || only === bad)) {
       return { status: only.response.status, headers, body: only.response.body };
     }
     if (replies.length > 1) metrics.stitched.inc();
     const answers: Answer[] = replies.map(({ response, members }) =>
-      parseAnswer(response.body, members[0]?.name ?? ''),
+      withoutLabels(parseAnswer(response.body, members[0]?.name ?? ''), replicaLabels),
     );
     const joined = answers.length === 1 ? answers[0]! : stitchPieces(answers);
     return { status: 200, headers, body: JSON.stringify(withWarnings(joined, warnings)) };

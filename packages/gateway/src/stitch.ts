@@ -81,6 +81,30 @@ export function stitchPieces(answers: readonly Answer[]): Answer {
   };
 }
 
+type AnySeries = MatrixSeries & { readonly value?: unknown; readonly histogram?: unknown };
+
+/**
+ * The answer with series that lack the labels that tell replicas apart. Of series that are then the same the one with most points stays:
+ * samples of two replicas are never mixed.
+ */
+export function withoutLabels(answer: Answer, names: readonly string[]): Answer {
+  const { resultType, result } = answer.data;
+  if (names.length === 0 || (resultType !== 'vector' && resultType !== 'matrix')) return answer;
+  const dropped = new Set(names);
+  const found = new Map<string, AnySeries>();
+  for (const series of result as readonly AnySeries[]) {
+    const labels = Labels.from(series.metric).drop(dropped);
+    const known = found.get(labels.key());
+    if (known !== undefined && pointsOf(known) >= pointsOf(series)) continue;
+    found.set(labels.key(), { ...series, metric: labels.toObject() });
+  }
+  return { ...answer, data: { ...answer.data, result: [...found.values()] } };
+}
+
+function pointsOf({ values = [], histograms = [] }: AnySeries): number {
+  return values.length + histograms.length;
+}
+
 function joined(
   field: 'warnings' | 'infos',
   answers: readonly Answer[],

@@ -1,7 +1,13 @@
 import type { RuleDiscovery, TargetDiscovery, WireAlert, WireTarget } from '@pollux/api-types';
 import { describe, expect, it } from 'vitest';
 import { mergeExemplars, mergeSeries, mergeTexts } from './merge-names.ts';
-import { mergeAlerts, mergeMetadata, mergeRules, mergeTargets } from './merge-state.ts';
+import {
+  mergeAlerts,
+  mergeMetadata,
+  mergeRules,
+  mergeTargets,
+  withoutReplicaLabels,
+} from './merge-state.ts';
 
 describe('names', () => {
   it('come once each, in the order of their bytes', () => {
@@ -150,5 +156,25 @@ describe('alerts', () => {
     expect(mergeRules([rules(5), rules(9)]).groups).toMatchObject([
       { rules: [{ state: 'inactive' }] },
     ]);
+  });
+});
+
+describe('labels that tell replicas apart', () => {
+  it('are taken out wherever labels are, before answers are joined', () => {
+    const target = (replica: string) => ({
+      scrapePool: 'p',
+      labels: { job: 'j', replica },
+      discoveredLabels: { __address__: 'x', replica },
+      scrapeUrl: 'http://x/replica',
+    });
+    const answers = ['a', 'b'].map((name) => ({ activeTargets: [target(name)] }));
+    const plain = withoutReplicaLabels(answers, ['replica']);
+    const { replica: _, ...labels } = target('').labels;
+    expect(plain).toEqual(
+      answers.map(() => ({
+        activeTargets: [{ ...target(''), labels, discoveredLabels: { __address__: 'x' } }],
+      })),
+    );
+    expect(withoutReplicaLabels(answers, [])).toBe(answers);
   });
 });

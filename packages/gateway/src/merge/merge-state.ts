@@ -46,6 +46,20 @@ export function mergeRows(lists: readonly (readonly unknown[])[]): unknown[] {
   return [...found.values()];
 }
 
+/** Answers about targets, rules and alerts whose labels are without those that tell replicas apart. */
+export function withoutReplicaLabels<T>(
+  answers: readonly T[],
+  names: readonly string[],
+): readonly T[] {
+  if (names.length === 0) return answers;
+  const revive = (key: string, value: unknown): unknown => {
+    const hasLabels = key === 'labels' || key === 'discoveredLabels';
+    if (!hasLabels || typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)));
+  };
+  return JSON.parse(JSON.stringify(answers), revive);
+}
+
 /** Older servers give no counts. */
 type AnyTargets = Omit<TargetDiscovery, 'droppedTargetCounts'> & Partial<TargetDiscovery>;
 

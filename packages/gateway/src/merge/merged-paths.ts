@@ -7,7 +7,14 @@ import type {
   WireMetadata,
 } from '@pollux/api-types';
 import { mergeExemplars, mergeSeries, mergeTexts } from './merge-names.ts';
-import { mergeAlerts, mergeMetadata, mergeRows, mergeRules, mergeTargets } from './merge-state.ts';
+import {
+  mergeAlerts,
+  mergeMetadata,
+  mergeRows,
+  mergeRules,
+  mergeTargets,
+  withoutReplicaLabels,
+} from './merge-state.ts';
 
 export type MergeContext = {
   readonly form: URLSearchParams;
@@ -78,19 +85,22 @@ export const MERGED_PATHS: readonly MergedPath[] = [
     path: '/api/v1/targets',
     methods: GET,
     selectors: null,
-    merge: (answers) => mergeTargets(answers as TargetDiscovery[]),
+    merge: (answers, { replicaLabels }) =>
+      mergeTargets(withoutReplicaLabels(answers as TargetDiscovery[], replicaLabels)),
   },
   {
     path: '/api/v1/rules',
     methods: GET,
     selectors: null,
-    merge: (answers) => mergeRules(answers as RuleDiscovery[]),
+    merge: (answers, { replicaLabels }) =>
+      mergeRules(withoutReplicaLabels(answers as RuleDiscovery[], replicaLabels)),
   },
   {
     path: '/api/v1/alerts',
     methods: GET,
     selectors: null,
-    merge: (answers) => mergeAlerts(answers as AlertDiscovery[]),
+    merge: (answers, { replicaLabels }) =>
+      mergeAlerts(withoutReplicaLabels(answers as AlertDiscovery[], replicaLabels)),
   },
 ];
 
