@@ -32,6 +32,8 @@ import { unlessSilent } from './silence.ts';
 const BATCH_SERIES = 256;
 /** An answer may be this much larger than a write request: a query reads more than a batch. */
 const MAX_ANSWER_BYTES = 8 * MAX_DECODED_BYTES;
+/** What a server says of a request that it cannot take; a longer text is an answer as well. */
+const MAX_PROBE_ANSWER_BYTES = 64 * 1024;
 /** Most series that are looked at to find label names or values. */
 const MAX_SERIES_FOR_NAMES = 100_000;
 
@@ -208,7 +210,13 @@ export class RemoteQueryable implements Queryable {
             maxBodyBytes: MAX_ANSWER_BYTES,
           }),
         probe: (timeoutMs, signal) =>
-          this.#http.request({ method: 'GET', url: config.url, timeoutMs, signal }),
+          this.#http.request({
+            method: 'GET',
+            url: config.url,
+            timeoutMs,
+            signal,
+            maxBodyBytes: MAX_PROBE_ANSWER_BYTES,
+          }),
       });
       code = String(response.status);
       this.#check(response);
