@@ -244,8 +244,8 @@ class Loader {
         } else head.restoreEnded(slot, rows, row, rows.data, at);
         at += dataBytes;
       } else if (rows.flags[row] === SERIES_FLAG.histograms) this.#applyHistograms(body, slot);
-      // A deletion must find it: the log may have late samples of it that are in blocks by now.
-      else if (table.isIndexed[slot] === 0) table.index(slot);
+      // A deletion must find it, also without samples in the head: the log may have late samples of it that are in blocks by now.
+      if (table.isIndexed[slot] === 0) table.index(slot);
     }
   }
 
