@@ -1,4 +1,4 @@
-import { ByteWriter, Closer, errorText, InputError, type Timer } from '@pollux/base';
+import { ByteWriter, Closer, InputError } from '@pollux/base';
 import type { Matcher } from '@pollux/model';
 import type {
   Annotation,
@@ -20,6 +20,7 @@ import type {
   SeriesSource,
   TimeRange,
 } from '@pollux/storage';
+import { Background } from './background.ts';
 import type { Block } from './block/block.ts';
 import { addBlockLabelNames, addBlockLabelValues } from './block/block-labels.ts';
 import type { BlockSet } from './block/block-set.ts';
@@ -29,7 +30,6 @@ import {
   CardinalityHistory,
   type CardinalityReport,
   type HistoryPoint,
-  SNAPSHOT_INTERVAL_MS,
 } from './cardinality/cardinality-history.ts';
 import { SeriesGuard, type SeriesLimits } from './cardinality/series-guard.ts';
 import { prepareDirectory } from './directory.ts';
@@ -68,9 +68,6 @@ import { Retention } from './retention/retention.ts';
 import type { RetentionSettings } from './retention/settings.ts';
 import { exposeState } from './state-metrics.ts';
 import type { Wal, WalTail } from './wal/wal.ts';
-
-/** After failures syncs are no further apart. */
-const MAX_SYNC_DELAY_MS = 60_000;
 
 type Parts = {
   readonly init: TsdbInit;
@@ -116,11 +113,8 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
   readonly #columnPool = new ColumnPool();
   readonly #scratch = new ByteWriter(64 * 1024);
   readonly #seriesRecords: SeriesRecords;
+  readonly #background: Background;
   readonly #closer: Closer;
-  #syncTimer: Timer | null = null;
-  #syncDelayMs: number;
-  #maintenanceTimer: Timer | null = null;
-  #historyTimer: Timer | null = null;
   #isStarted = false;
   #isClosed = false;
 
@@ -128,7 +122,7 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     this.#parts = parts;
     this.walTail = parts.wal;
     this.#seriesRecords = new SeriesRecords(parts.head.table);
-    this.#syncDelayMs = parts.options.fsyncIntervalMs;
+    this.#background = new Background(parts);
     this.#closer = parts.closer;
   }
 
@@ -231,13 +225,10 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
   start(): void {
     if (this.#isStarted || this.#isClosed) return;
     this.#isStarted = true;
-    if (this.#parts.options.fsync === 'interval') this.#scheduleSync();
+    this.#background.startSyncs();
     // Who waits for the replay hears of its failure; here there is nothing left to maintain.
     this.recovered().then(
-      () => {
-        this.#scheduleMaintenance();
-        this.#recordHistory();
-      },
+      () => this.#background.startMaintenance(),
       () => {},
     );
   }
@@ -517,9 +508,7 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#historyTimer?.cancel();
-    this.#syncTimer?.cancel();
-    this.#maintenanceTimer?.cancel();
+    this.#background.close();
     const failures = await this.#closer.close();
     for (const failure of failures) this.#parts.init.log.error('closing failed', { err: failure });
   }
@@ -550,46 +539,6 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     const parts = { blocks: blocks.blocks, head, onDamage: damage.note };
     const cursors = openCursors(parts, range, matchers);
     return { cursors, warnings: damage.warnings };
-  }
-
-  #scheduleSync(): void {
-    const { init, options, wal, window } = this.#parts;
-    this.#syncTimer = init.env.clock.after(this.#syncDelayMs, () => {
-      Promise.all([wal.sync(), window.sync()])
-        .then(
-          () => {
-            this.#syncDelayMs = options.fsyncIntervalMs;
-          },
-          (error: unknown) => {
-            // Each failure leaves a segment: a disk that is dying gets fewer of them.
-            this.#syncDelayMs = Math.min(this.#syncDelayMs * 2, MAX_SYNC_DELAY_MS);
-            init.log.error('syncing failed', { err: errorText(error) });
-          },
-        )
-        .finally(() => {
-          if (!this.#isClosed) this.#scheduleSync();
-        });
-    });
-  }
-
-  #recordHistory(): void {
-    if (this.#isClosed) return;
-    const { init, history } = this.#parts;
-    history.record(init.env.clock.now());
-    this.#historyTimer = init.env.clock.after(SNAPSHOT_INTERVAL_MS, () => this.#recordHistory());
-  }
-
-  #scheduleMaintenance(): void {
-    const { init, options, maintenance } = this.#parts;
-    if (this.#isClosed) return;
-    this.#maintenanceTimer = init.env.clock.after(options.maintenanceIntervalMs, () => {
-      if (this.#isClosed) return;
-      // Not waited for: a block due from the head must not wait for the end of a long compaction.
-      maintenance
-        .run()
-        .catch((error: unknown) => init.log.error('maintenance failed', { err: errorText(error) }));
-      this.#scheduleMaintenance();
-    });
   }
 
   #checkRange(range: TimeRange): void {
