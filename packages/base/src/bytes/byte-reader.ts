@@ -89,6 +89,22 @@ export class ByteReader {
 
   /** Below 2^53, else {@link DecodeError}. */
   uvarint(): number {
+    const { data, end } = this;
+    let at = this.offset;
+    let short = 0;
+    // Most have few bytes: the bits of four are a small integer.
+    for (let shift = 0; shift < 28 && at < end; shift += 7) {
+      const byte = data[at++]!;
+      short |= (byte & 0x7f) << shift;
+      if (byte < 0x80) {
+        this.offset = at;
+        return short;
+      }
+    }
+    return this.#longUvarint();
+  }
+
+  #longUvarint(): number {
     let value = 0;
     let scale = 1;
     const start = this.offset;

@@ -104,9 +104,7 @@ export class BlockCursor implements SeriesCursor {
   #readChunk(ref: BlockChunkRef, target: ChunkTarget, deleted: readonly Interval[]): void {
     this.#chunkRef = ref;
     try {
-      const { encoding, bytes } = this.#block.chunk(ref);
-      const chunk = { encoding, bytes, offset: 0, length: bytes.length, hidden: 0 };
-      target.addChunk(chunk, deleted, this.#place);
+      target.addChunk(this.#block.chunk(ref), deleted, this.#place);
     } catch (error) {
       this.#leaveOut(error);
     }

@@ -28,9 +28,10 @@ import {
   type Tombstones,
 } from '../format/tombstones.ts';
 import { addInterval } from '../head/intervals.ts';
+import type { LentChunk } from '../query/sample-target.ts';
 import { type SparseRange, touches } from '../query/sparse-range.ts';
 import type { Slices } from '../slices.ts';
-import { ChunkScan, type StoredChunk } from './chunk-scan.ts';
+import { ChunkScan } from './chunk-scan.ts';
 import { type CachedFile, type FileCache, placeInPage } from './file-cache.ts';
 
 /** Longest encoding of a chunk's length. */
@@ -177,8 +178,8 @@ export class Block {
     files.syncDirectory(target);
   }
 
-  /** Reads and checks a chunk. Throws CorruptionError. */
-  chunk(ref: BlockChunkRef): StoredChunk {
+  /** Reads and checks a chunk; its bytes are the cache's. Throws CorruptionError. */
+  chunk(ref: BlockChunkRef): LentChunk {
     const file = this.#chunkFiles[fileOfRef(ref)];
     try {
       if (file === undefined) throw new CorruptionError(this.#placeOf(ref), 'no such chunk file');
@@ -193,7 +194,7 @@ export class Block {
   }
 
   /** Null when the chunk does not lie in one page as a whole, or not clearly so. */
-  #chunkInPage(file: CachedFile, offset: number, ref: BlockChunkRef): StoredChunk | null {
+  #chunkInPage(file: CachedFile, offset: number, ref: BlockChunkRef): LentChunk | null {
     const page = file.pageOf(offset);
     let at = placeInPage(offset);
     let length = 0;
@@ -211,10 +212,10 @@ export class Block {
       }
       file.markWhole(offset);
     }
-    return { encoding: page[at]!, bytes: page.subarray(at + 1, end) };
+    return { encoding: page[at]!, bytes: page, offset: at + 1, length: end - at - 1, hidden: 0 };
   }
 
-  #chunkAcross(file: CachedFile, offset: number, ref: BlockChunkRef): StoredChunk {
+  #chunkAcross(file: CachedFile, offset: number, ref: BlockChunkRef): LentChunk {
     const prefix = new ByteReader(file.readUpTo(offset, LENGTH_BYTES + 1));
     const length = prefix.uvarint();
     if (length > MAX_CHUNK_BYTES) throw new CorruptionError(this.#placeOf(ref), 'chunk too long');
@@ -223,7 +224,7 @@ export class Block {
     if (crc32c(entry, 0, length + 1) !== expected) {
       throw new CorruptionError(this.#placeOf(ref), 'wrong checksum');
     }
-    return { encoding: entry[0]!, bytes: entry.subarray(1, length + 1) };
+    return { encoding: entry[0]!, bytes: entry, offset: 1, length, hidden: 0 };
   }
 
   #placeOf(ref: BlockChunkRef): string {

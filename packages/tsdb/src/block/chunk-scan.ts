@@ -9,7 +9,7 @@ import {
 import { FileScan, type ScanSource } from '../format/file-scan.ts';
 
 /** A chunk as it lies in its file; `bytes` is lent and must not be changed. */
-export type StoredChunk = { readonly encoding: number; readonly bytes: Uint8Array };
+type StoredChunk = { readonly encoding: number; readonly bytes: Uint8Array };
 
 /** Reads the chunks of a block in the order in which they lie, past the cache; what it gives is lent until the next. */
 export class ChunkScan {

@@ -81,8 +81,9 @@ function chunksOf(ulid: string): { encoding: number; bytes: string }[][] {
     while (scan.next()) {
       found.push(
         scan.chunks.map(({ ref }) => {
-          const { encoding, bytes } = block.chunk(ref);
-          return { encoding, bytes: Buffer.from(bytes).toString('hex') };
+          const { encoding, bytes, offset, length } = block.chunk(ref);
+          const own = Buffer.from(bytes.subarray(offset, offset + length));
+          return { encoding, bytes: own.toString('hex') };
         }),
       );
     }

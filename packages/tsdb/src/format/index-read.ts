@@ -2,7 +2,7 @@ import { ByteReader, DecodeError } from '@pollux/base';
 import type { LabelIndex } from '@pollux/index';
 import { crc32c } from '@pollux/kernels';
 import { compareText, Labels } from '@pollux/model';
-import type { CachedFile } from '../block/file-cache.ts';
+import { type CachedFile, placeInPage } from '../block/file-cache.ts';
 import { CorruptionError } from '../errors.ts';
 import { FileScan } from './file-scan.ts';
 import { decodeChunkMetas, IndexScan, MAX_SERIES_ENTRY_BYTES } from './index-scan.ts';
@@ -15,6 +15,9 @@ const TOC_BYTES = 52;
 const STEP = 256;
 /** Decoded symbols kept; the map starts anew when it is full. */
 const MAX_CACHED_SYMBOLS = 16_384;
+
+/** Of the length before a series entry. */
+const MAX_PREFIX_BYTES = 10;
 
 const TEXT = new TextDecoder();
 
@@ -292,7 +295,30 @@ export class IndexReader implements LabelIndex {
 
   #readSeries(ref: number): SeriesEntry {
     const at = ref * SERIES_ALIGN;
-    const prefix = new ByteReader(this.#file.readUpTo(at, 10));
+    return this.#seriesInPage(at) ?? this.#seriesAcross(at);
+  }
+
+  /** Null when the entry does not lie in one page as a whole, or not clearly so. */
+  #seriesInPage(at: number): SeriesEntry | null {
+    const file = this.#file;
+    const page = file.pageOf(at);
+    const prefix = new ByteReader(page, placeInPage(at));
+    if (prefix.remaining < MAX_PREFIX_BYTES) return null;
+    const length = prefix.uvarint();
+    const start = prefix.offset;
+    const end = start + length;
+    if (end + 4 > page.length) return null;
+    if (!file.isWhole(at)) {
+      if (crc32c(page, start, end) !== new ByteReader(page, end).u32()) {
+        throw new CorruptionError(`${this.#place} at ${at}`, 'wrong checksum of a series entry');
+      }
+      file.markWhole(at);
+    }
+    return this.#decodeSeries(new ByteReader(page, start, end));
+  }
+
+  #seriesAcross(at: number): SeriesEntry {
+    const prefix = new ByteReader(this.#file.readUpTo(at, MAX_PREFIX_BYTES));
     const length = prefix.uvarint();
     if (length > MAX_SERIES_ENTRY_BYTES) {
       throw new CorruptionError(`${this.#place} at ${at}`, 'series entry too long');
@@ -301,7 +327,10 @@ export class IndexReader implements LabelIndex {
     if (crc32c(bytes, 0, length) !== new ByteReader(bytes, length).u32()) {
       throw new CorruptionError(`${this.#place} at ${at}`, 'wrong checksum of a series entry');
     }
-    const source = new ByteReader(bytes, 0, length);
+    return this.#decodeSeries(new ByteReader(bytes, 0, length));
+  }
+
+  #decodeSeries(source: ByteReader): SeriesEntry {
     const flat: string[] = [];
     const labelCount = source.uvarint();
     for (let i = 0; i < labelCount * 2; i++) flat.push(this.#symbol(source.uvarint()));

@@ -81,7 +81,10 @@ export async function analyseBlock(options: AnalyseOptions): Promise<AnalysedBlo
       const spanMs = first === undefined || last === undefined ? 0 : last.maxMs - first.minMs;
       labels.add(series.labels, spanMs);
       if (chunkCounts !== null) {
-        for (const chunk of series.chunks) chunkCounts.add(block.chunk(chunk.ref));
+        for (const { ref } of series.chunks) {
+          const { encoding, bytes, offset, length } = block.chunk(ref);
+          chunkCounts.add(encoding, bytes.subarray(offset, offset + length));
+        }
       }
       if (slices.isOver) await slices.pause();
     }
@@ -207,7 +210,7 @@ class ChunkCounts {
   readonly histogramBytes = new Map<number, number>();
   readonly histogramBuckets = new Map<number, number>();
 
-  add({ encoding, bytes }: { readonly encoding: number; readonly bytes: Uint8Array }): void {
+  add(encoding: number, bytes: Uint8Array): void {
     this.count++;
     const samples = samplesIn(encoding, bytes);
     const isFloat = isFloatEncoding(encoding);
