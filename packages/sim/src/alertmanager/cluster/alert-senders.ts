@@ -14,6 +14,14 @@ const REQUEST_TIMEOUT_MS = 4_000;
 /** An alert as a server knows it. */
 type Sent = { readonly name: AlertName; readonly startsAtMs: number; endsAtMs: number | null };
 
+/** An alert as it is written into a request. */
+type SentAlert = {
+  readonly text: string;
+  readonly labels: ReturnType<typeof labelsOf>;
+  readonly startsAtMs: number;
+  readonly endsAtMs: number;
+};
+
 /** A member writes alerts to its disk within this time; what it acknowledged before outlives a power loss. */
 const DURABLE_MS = 2_000;
 
@@ -30,7 +38,8 @@ export type AlertSendersOptions = {
 };
 
 /**
- * Servers that evaluate the same rules and send their alerts to every member again and again, whether it answers or not.
+ * Servers that evaluate the same rules and send their alerts to every member again and again, whether it answers or not,
+ * one request to a member after the other.
  * They note which member has acknowledged what.
  */
 export class AlertSenders {
@@ -40,6 +49,8 @@ export class AlertSenders {
   readonly #begun: { readonly text: string; readonly atMs: number }[] = [];
   readonly #ended: { readonly text: string; readonly atMs: number }[] = [];
   readonly #lives = new Map<string, number>();
+  /** By server and member: what is to be sent when the request that is under way has ended. */
+  readonly #waiting = new Map<string, SentAlert[]>();
 
   constructor(options: AlertSendersOptions) {
     this.#options = options;
@@ -116,34 +127,54 @@ export class AlertSenders {
         endsAtMs: endsAtMs ?? nowMs + LIFE_MS,
       }));
     if (alerts.length === 0) return;
-    const body = JSON.stringify(
-      alerts.map(({ labels, startsAtMs, endsAtMs }) => ({
-        labels,
-        startsAt: new Date(startsAtMs).toISOString(),
-        endsAt: new Date(endsAtMs).toISOString(),
-      })),
-    );
     for (const member of this.#options.members) {
-      const life = this.#lifeOf(member);
-      this.#post(server, member, body).then(
-        (isTaken) => {
-          if (!isTaken || this.#lifeOf(member) !== life) return;
-          const held = this.#held.get(member);
-          const takenMs = this.#options.now();
-          for (const { text, endsAtMs } of alerts) held?.set(text, { endsAtMs, takenMs });
-        },
-        (error: unknown) =>
-          this.#options.onLog(`${server.name} | to ${member}: ${errorText(error)}`),
-      );
+      const key = `${server.name} ${member}`;
+      const waiting = this.#waiting.get(key);
+      if (waiting === undefined) void this.#sendInTurn(server, member, key, alerts);
+      else waiting.push(...alerts);
     }
   }
 
-  async #post(server: SimHost, member: string, body: string): Promise<boolean> {
+  /** As servers do: what comes while a member has not answered yet waits, and goes in one request behind that. */
+  async #sendInTurn(
+    server: SimHost,
+    member: string,
+    key: string,
+    first: readonly SentAlert[],
+  ): Promise<void> {
+    const waiting = [...first];
+    this.#waiting.set(key, waiting);
+    while (waiting.length > 0) {
+      const alerts = waiting.splice(0);
+      const life = this.#lifeOf(member);
+      try {
+        const isTaken = await this.#post(server, member, alerts);
+        if (isTaken && this.#lifeOf(member) === life) this.#noteHeld(member, alerts);
+      } catch (error) {
+        this.#options.onLog(`${server.name} | to ${member}: ${errorText(error)}`);
+      }
+    }
+    this.#waiting.delete(key);
+  }
+
+  #noteHeld(member: string, alerts: readonly SentAlert[]): void {
+    const held = this.#held.get(member);
+    const takenMs = this.#options.now();
+    for (const { text, endsAtMs } of alerts) held?.set(text, { endsAtMs, takenMs });
+  }
+
+  async #post(server: SimHost, member: string, alerts: readonly SentAlert[]): Promise<boolean> {
     const { status } = await server.env.net.request({
       method: 'POST',
       url: `http://${member}:${API_PORT}/api/v2/alerts`,
       headers: { 'content-type': 'application/json' },
-      body,
+      body: JSON.stringify(
+        alerts.map(({ labels, startsAtMs, endsAtMs }) => ({
+          labels,
+          startsAt: new Date(startsAtMs).toISOString(),
+          endsAt: new Date(endsAtMs).toISOString(),
+        })),
+      ),
       timeoutMs: REQUEST_TIMEOUT_MS,
     });
     return status === 200;
