@@ -295,7 +295,8 @@ export class Gateway {
     const settledMs = (): number => this.#world.config.queries.cache.settled_after;
     const changes = settledChanges(env.clock, settledMs);
     const maxSamples = Number.POSITIVE_INFINITY;
-    return new RangeCache({ changes, registry, maxBytes, maxSamples });
+    // The other half is for answers as they were written.
+    return new RangeCache({ changes, registry, maxBytes: maxBytes / 2, maxSamples });
   }
 
   #openSpools(): Spools | null {

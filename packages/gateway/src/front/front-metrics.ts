@@ -4,6 +4,7 @@ export type FrontMetrics = {
   readonly rejected: Family<Counter>;
   readonly splits: Counter;
   readonly unjoined: Counter;
+  readonly unchanged: Counter;
 };
 
 /** `running` and `waiting` are asked at each scrape. */
@@ -30,6 +31,10 @@ export function frontMetrics(
     splits: registry.counter(
       'pollux_gateway_queries_split_total',
       'Range queries asked for in pieces of split_interval.',
+    ),
+    unchanged: registry.counter(
+      'pollux_gateway_queries_unchanged_total',
+      'Range queries answered by the bytes of an earlier answer, since what could change had not.',
     ),
     unjoined: registry.counter(
       'pollux_gateway_queries_unjoined_total',

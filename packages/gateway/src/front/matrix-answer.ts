@@ -7,19 +7,23 @@ type WireSeries = {
   readonly values?: readonly (readonly [seconds: number, value: string])[];
 };
 
+/** The body of an answer that is no stream. */
+export function bytesOf({ body }: HttpResponse): Uint8Array {
+  return body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : '');
+}
+
 /**
  * The matrix of a plain answer to a range query; null for anything else: an error, remarks, histograms, figures, or what several
  * replicas had to give together.
  */
 export function matrixOf(
-  { status, headers, body }: HttpResponse,
+  response: HttpResponse,
   isOfOneReplica: (replica: string) => boolean,
 ): RangeMatrix | null {
+  const { status, headers } = response;
   const replica = headers?.['x-pollux-replica'];
   if (status !== 200 || typeof replica !== 'string' || !isOfOneReplica(replica)) return null;
-  const text = body instanceof Uint8Array ? new TextDecoder().decode(body) : body;
-  if (typeof text !== 'string') return null;
-  const answer = JSON.parse(text) as {
+  const answer = JSON.parse(new TextDecoder().decode(bytesOf(response))) as {
     readonly data?: { readonly resultType?: unknown; readonly result?: unknown };
     readonly warnings?: unknown;
     readonly infos?: unknown;

@@ -16,7 +16,8 @@ import type { ChangeWatch } from '@pollux/storage';
 import { readQueryParams } from '../query-params.ts';
 import type { FrontConfig } from './front-config.ts';
 import type { FrontMetrics } from './front-metrics.ts';
-import { matrixOf } from './matrix-answer.ts';
+import { KeptBodies } from './kept-bodies.ts';
+import { bytesOf, matrixOf } from './matrix-answer.ts';
 
 /** Others change what is answered. */
 const PLAIN_PARAMETERS = new Set(['query', 'start', 'end', 'step', 'timeout']);
@@ -40,6 +41,15 @@ export function settledChanges(clock: Clock, settledMs: () => number): ChangeWat
   return { mark: () => clock.now(), changedSinceMs: (mark) => mark - settledMs() };
 }
 
+/** One query on its way, with what members were asked for it. */
+type Asked = {
+  readonly exchange: Exchange;
+  readonly form: URLSearchParams;
+  readonly key: string;
+  readonly times: RangeTimes;
+  readonly pieces: { readonly part: RangeTimes; readonly response: HttpResponse }[];
+};
+
 /** A piece's answer is none that can be put together with others. */
 class NotPlainError extends OperatingError {
   /** When it is the answer to the whole. */
@@ -62,8 +72,11 @@ export class RangeFront {
   /** By query: the replica that answered last, whose steps alone are put together; null where the answer is not plain. */
   readonly #replicas = new Map<string, string | null>();
 
+  readonly #bodies: KeptBodies;
+
   constructor(options: RangeFrontOptions) {
     this.#options = options;
+    this.#bodies = new KeptBodies(options.cache === null ? 0 : options.config.cache.max_bytes / 2);
   }
 
   async handle(exchange: Exchange, form: URLSearchParams): Promise<HttpResponse> {
@@ -72,15 +85,16 @@ export class RangeFront {
     if (plan === null) return ask(exchange, form);
     if (plan.run === null) return this.#learn(plan.key, await ask(exchange, form));
     try {
-      const { result } = await plan.run();
-      const pieces: Uint8Array[] = [];
-      writeResultJson(result, { write: (piece) => pieces.push(piece) });
-      const body = Buffer.concat([HEAD, ...pieces, TAIL]);
-      const headers = {
-        'content-type': 'application/json',
-        'x-pollux-replica': this.#replicas.get(plan.key) ?? '',
-      };
-      return { status: 200, headers, body };
+      const asked: Asked = { exchange, form, key: plan.key, times: plan.times, pieces: [] };
+      const bodyKey = `${plan.key}\n${plan.times.startMs}\n${plan.times.endMs}`;
+      const kept = await this.#unchanged(asked, bodyKey);
+      if (kept !== null) return this.#response(plan.key, kept);
+      const { result } = await plan.run(asked);
+      const written: Uint8Array[] = [];
+      writeResultJson(result, { write: (piece) => written.push(piece) });
+      const body = Buffer.concat([HEAD, ...written, TAIL]);
+      this.#keep(asked, bodyKey, body);
+      return this.#response(plan.key, body);
     } catch (error) {
       if (!(error instanceof NotPlainError)) throw error;
       if (error.response !== null) {
@@ -92,14 +106,54 @@ export class RangeFront {
     }
   }
 
+  #response(key: string, body: Uint8Array): HttpResponse {
+    const replica = this.#replicas.get(key) ?? '';
+    const headers = { 'content-type': 'application/json', 'x-pollux-replica': replica };
+    return { status: 200, headers, body };
+  }
+
+  /** The whole answer as it was written before, when the steps that could change since are, byte for byte, as they were. */
+  async #unchanged(asked: Asked, bodyKey: string): Promise<Uint8Array | null> {
+    const { metrics } = this.#options;
+    const kept = this.#bodies.get(bodyKey);
+    if (kept === null) return null;
+    const { startMs, endMs, stepMs } = asked.times;
+    if (kept.tailStartMs > startMs && kept.tailStartMs <= endMs) {
+      const part = { startMs: kept.tailStartMs, endMs, stepMs };
+      const response = await this.#ask(asked, part);
+      const replica = response.headers?.['x-pollux-replica'];
+      const isOfSame = response.status === 200 && replica === this.#replicas.get(asked.key);
+      if (!isOfSame || Buffer.compare(bytesOf(response), kept.tail) !== 0) {
+        this.#bodies.delete(bodyKey);
+        return null;
+      }
+    }
+    metrics.unchanged.inc();
+    return kept.body;
+  }
+
+  /** What was asked of members just now is all of the answer that can change. */
+  #keep({ times, pieces }: Asked, bodyKey: string, body: Uint8Array): void {
+    const [piece, ...others] = pieces;
+    if (others.length > 0) return;
+    if (piece === undefined) {
+      const tailStartMs = times.endMs + times.stepMs;
+      this.#bodies.set(bodyKey, { body, tailStartMs, tail: new Uint8Array(0) });
+    } else if (piece.part.startMs > times.startMs) {
+      const tail = bytesOf(piece.response);
+      this.#bodies.set(bodyKey, { body, tailStartMs: piece.part.startMs, tail });
+    }
+  }
+
   /** How the query is answered in pieces; null when it is asked for as it is. */
   #planOf(
     exchange: Exchange,
     form: URLSearchParams,
   ): {
     readonly key: string;
+    readonly times: RangeTimes;
     /** Null: the whole is asked for, to see who answers. Only what comes again is worth keeping. */
-    readonly run: (() => Promise<QueryAnswer<RangeMatrix>>) | null;
+    readonly run: ((asked: Asked) => Promise<QueryAnswer<RangeMatrix>>) | null;
   } | null {
     const { clock, config, lookbackMs, cache } = this.#options;
     if ([...form.keys()].some((name) => !PLAIN_PARAMETERS.has(name))) return null;
@@ -119,14 +173,16 @@ export class RangeFront {
     const replica = this.#replicas.get(key);
     if (replica === null) return null;
     const times = { startMs, endMs, stepMs };
-    const evaluate = (part: RangeTimes): Promise<QueryAnswer<RangeMatrix>> =>
-      this.#evaluate(exchange, form, { part, key, isWhole: isSame(part, times) });
     if (cache !== null && isMostlySettled) {
-      if (replica === undefined && !isLong) return { key, run: null };
+      if (replica === undefined && !isLong) return { key, times, run: null };
       const request = { query: `${replica ?? ''}\n${key}`, expr, lookbackMs, ...times };
-      if (cache.takes(request)) return { key, run: () => cache.range(request, evaluate) };
+      if (cache.takes(request)) {
+        const run = (asked: Asked): Promise<QueryAnswer<RangeMatrix>> =>
+          cache.range(request, (part) => this.#evaluate(asked, part));
+        return { key, times, run };
+      }
     }
-    return isLong ? { key, run: () => evaluate(times) } : null;
+    return isLong ? { key, times, run: (asked) => this.#evaluate(asked, times) } : null;
   }
 
   #parse(query: string): ReturnType<ParsedQueries['parse']> | null {
@@ -152,27 +208,20 @@ export class RangeFront {
   }
 
   /** In pieces of the split interval, so many at a time. */
-  async #evaluate(
-    exchange: Exchange,
-    form: URLSearchParams,
-    asked: { readonly part: RangeTimes; readonly key: string; readonly isWhole: boolean },
-  ): Promise<QueryAnswer<RangeMatrix>> {
-    const { config, metrics, ask } = this.#options;
-    const { part, key, isWhole } = asked;
+  async #evaluate(asked: Asked, part: RangeTimes): Promise<QueryAnswer<RangeMatrix>> {
+    const { config, metrics } = this.#options;
     const pieces = piecesOf(part, config.split_interval);
     if (pieces.length > 1) metrics.splits.inc();
+    const isWhole = pieces.length === 1 && isSame(part, asked.times);
     const found = new Array<RangeMatrix>(pieces.length);
     let next = 0;
     const work = async (): Promise<void> => {
       for (let at = next++; at < pieces.length; at = next++) {
-        const sent = new URLSearchParams(form);
-        sent.set('start', String(pieces[at]!.startMs / 1_000));
-        sent.set('end', String(pieces[at]!.endMs / 1_000));
-        const response = await ask(exchange, sent);
-        const matrix = matrixOf(response, (replica) => this.#isSameReplica(key, replica));
+        const response = await this.#ask(asked, pieces[at]!);
+        const matrix = matrixOf(response, (replica) => this.#isSameReplica(asked.key, replica));
         if (matrix === null) {
           next = pieces.length;
-          throw new NotPlainError(isWhole && pieces.length === 1 ? response : null);
+          throw new NotPlainError(isWhole ? response : null);
         }
         found[at] = matrix;
       }
@@ -181,6 +230,19 @@ export class RangeFront {
     await Promise.all(Array.from({ length: workers }, work));
     const result = found.length === 1 ? found[0]! : joinedMatrix(found);
     return { result, annotations: [], stats: NO_STATS };
+  }
+
+  /** One piece; as it was answered a moment ago, if it was. */
+  async #ask({ exchange, form, pieces }: Asked, part: RangeTimes): Promise<HttpResponse> {
+    const { startMs, endMs } = part;
+    const known = pieces.find((one) => one.part.startMs === startMs && one.part.endMs === endMs);
+    if (known !== undefined) return known.response;
+    const sent = new URLSearchParams(form);
+    sent.set('start', String(startMs / 1_000));
+    sent.set('end', String(endMs / 1_000));
+    const response = await this.#options.ask(exchange, sent);
+    pieces.push({ part, response });
+    return response;
   }
 
   /** The first to answer is the one; another begins anew, with the next query. */
