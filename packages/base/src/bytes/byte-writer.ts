@@ -97,9 +97,18 @@ export class ByteWriter {
     if (!Number.isSafeInteger(value) || value < 0) assert(false, `uvarint of ${value}`);
     this.#reserve(8);
     let v = value;
+    // Times take seven bytes; a division for each is most of what they cost. What is left below has less than 32 bits.
+    if (v >= 2 ** 28) {
+      const high = Math.floor(v / 2 ** 28);
+      const low = v - high * 2 ** 28;
+      for (let shift = 0; shift < 28; shift += 7) {
+        this.#data[this.#size++] = ((low >>> shift) & 127) | 128;
+      }
+      v = high;
+    }
     while (v >= 0x80) {
-      this.#data[this.#size++] = (v % 128) + 128;
-      v = Math.floor(v / 128);
+      this.#data[this.#size++] = (v & 127) | 128;
+      v >>>= 7;
     }
     this.#data[this.#size++] = v;
   }
@@ -166,7 +175,8 @@ export class ByteWriter {
 
   /** Overwrites four bytes at `offset`, which must have been written. */
   patchU32(offset: number, value: number): void {
-    assert(offset >= 0 && offset + 4 <= this.#size, `patch of unwritten bytes at ${offset}`);
+    const isWritten = offset >= 0 && offset + 4 <= this.#size;
+    if (!isWritten) assert(false, `patch of unwritten bytes at ${offset}`);
     this.#view.setUint32(offset, value);
   }
 

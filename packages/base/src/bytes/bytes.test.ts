@@ -43,6 +43,9 @@ describe('bytes', () => {
   it('know the edges of 2^53: the last safe number passes, the next is refused by both sides', () => {
     expect(new ByteReader(written((w) => w.uvarint(SAFE))).uvarint()).toBe(SAFE);
     expect(new ByteReader(written((w) => w.varint(-(2 ** 52)))).varint()).toBe(-(2 ** 52));
+    for (const v of [127, 128, 2 ** 28 - 1, 2 ** 28, 2 ** 31, 2 ** 35 - 1, 2 ** 49, SAFE]) {
+      expect(written((w) => w.uvarint(v))).toEqual(written((w) => w.uvarint64(BigInt(v))));
+    }
     for (const v of [SAFE + 1, -1, 1.5, Number.NaN]) {
       expect(() => written((w) => w.uvarint(v))).toThrow(ProgrammerError);
     }
