@@ -72,7 +72,7 @@ export class Dispatcher implements AlertListener {
 
   /** The group that alerts of these labels are in by this route, when there is one. */
   groupOf(route: Route, labels: Labels): AggregationGroup | undefined {
-    return this.#groups.get(route)?.get(route.groupLabels(labels).key());
+    return this.#groups.get(route)?.get(route.groupLabelsKey(labels));
   }
 
   get groupCount(): number {
@@ -86,7 +86,7 @@ export class Dispatcher implements AlertListener {
     const { labels } = alert.identity;
     return this.#options.route
       .match(labels)
-      .some((route) => this.#groups.get(route)?.get(route.groupLabels(labels).key())?.holds(alert));
+      .some((route) => this.#groups.get(route)?.get(route.groupLabelsKey(labels))?.holds(alert));
   }
 
   /** Ends all timers; running flushes go on and are returned by group key, for the dispatcher that follows. */
@@ -141,16 +141,15 @@ export class Dispatcher implements AlertListener {
   }
 
   #groupFor(route: Route, labels: Labels): AggregationGroup {
-    const groupLabels = route.groupLabels(labels);
+    const key = route.groupLabelsKey(labels);
+    const known = this.#groups.get(route)?.get(key);
+    if (known !== undefined) return known;
     const ofRoute = this.#groups.get(route) ?? new Map<string, AggregationGroup>();
     this.#groups.set(route, ofRoute);
-    const key = groupLabels.key();
-    const known = ofRoute.get(key);
-    if (known !== undefined) return known;
     const group = new AggregationGroup({
       clock: this.#options.clock,
       route,
-      labels: groupLabels,
+      labels: route.groupLabels(labels),
       ready: this.#options.settled,
       peerWaitMs: this.#options.peerWaitMs,
       notify: (flush, alerts) => this.#notifyInTurn(flush, alerts),

@@ -60,6 +60,11 @@ export class Route {
     return this.settings.groupByAll ? labels : labels.keep(this.settings.groupBy);
   }
 
+  /** The key of {@link groupLabels}, without making these: each new alert asks for it. */
+  groupLabelsKey(labels: Labels): string {
+    return this.settings.groupByAll ? labels.key() : labels.keyOf(this.settings.groupBy);
+  }
+
   /** This node and all below it. */
   *walk(): IterableIterator<Route> {
     yield this;

@@ -1,0 +1,26 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { Fnv64, fnv1a64, hashableBytes } from './hash.ts';
+import { Labels } from './labels.ts';
+
+const name = fc.constantFrom('', 'a', 'ab', 'b', 'job', 'instance', 'ü', '漢');
+const text = fc.oneof(fc.string({ unit: 'grapheme' }), name);
+const labels = fc.array(fc.tuple(name, text)).map((pairs) => Labels.from(pairs));
+
+it('the key of some labels is that of the set of them', () => {
+  fc.assert(
+    fc.property(labels, fc.array(name), (all, names) => {
+      const wanted = new Set(names);
+      expect(all.keyOf(wanted)).toBe(all.keep(wanted).key());
+    }),
+  );
+});
+
+it('the hash that is fed with texts is that of their bytes', () => {
+  fc.assert(
+    fc.property(labels, (all) => {
+      const expected = fnv1a64(hashableBytes(all)).toString(16).padStart(16, '0');
+      expect(new Fnv64().labels(all).toString()).toBe(expected);
+    }),
+  );
+});
