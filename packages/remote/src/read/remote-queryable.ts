@@ -26,7 +26,7 @@ import { decodeReadResponse } from '../codec/v1/read-response.ts';
 import { RemoteReadError } from '../errors.ts';
 import { withoutSecrets } from '../write/metrics.ts';
 import type { RemoteReadConfig } from './config.ts';
-import { unlessSilent } from './silence.ts';
+import { type Silence, unlessSilent } from './silence.ts';
 
 /** Series handed on per batch. */
 const BATCH_SERIES = 256;
@@ -58,6 +58,7 @@ export class RemoteQueryable implements Queryable {
   readonly #options: RemoteQueryableOptions;
   readonly #inFlight: Gauge;
   readonly #duration: Histogram;
+  readonly #silence: Silence = { isKnown: false };
 
   constructor(options: RemoteQueryableOptions) {
     this.#options = options;
@@ -192,6 +193,7 @@ export class RemoteQueryable implements Queryable {
       const response = await unlessSilent({
         clock: env.clock,
         signal: context.signal,
+        memory: this.#silence,
         read: (signal) =>
           this.#http.request({
             method: 'POST',

@@ -1,9 +1,13 @@
 import { type StopSignal, StopSource, sleep, VirtualClock } from '@pollux/base';
 import { describe, expect, it } from 'vitest';
-import { unlessSilent } from './silence.ts';
+import { type Silence, unlessSilent } from './silence.ts';
 
 /** A server that answers a read after `readMs` and a probe after `probeMs`; both are null for never. */
-function server(readMs: number | null, probeMs: number | null) {
+function server(
+  readMs: number | null,
+  probeMs: number | null,
+  memory: Silence = { isKnown: false },
+) {
   const clock = new VirtualClock();
   const parent = new StopSource();
   const probes: number[] = [];
@@ -14,6 +18,7 @@ function server(readMs: number | null, probeMs: number | null) {
   const result = unlessSilent({
     clock,
     signal: parent,
+    memory,
     read: (signal) => take(readMs, signal),
     probe: async (timeoutMs, signal) => {
       probes.push(clock.monotonic());
@@ -48,6 +53,21 @@ describe('a remote that is read', () => {
     const { answer, atMs } = await result;
     expect(answer).toBe('silent: a probe was not answered within 1500 ms either');
     expect(atMs).toBe(2_000);
+  });
+
+  it('is given up sooner when it was silent before, until it answers again', async () => {
+    const memory = { isKnown: false };
+    const first = server(null, null, memory);
+    await first.clock.advance(60_000);
+    expect(memory.isKnown).toBe(true);
+    const second = server(null, null, memory);
+    await second.clock.advance(60_000);
+    expect((await second.result).atMs).toBe(300);
+    const third = server(5_000, 10, memory);
+    await third.clock.advance(60_000);
+    expect(await third.result).toEqual({ answer: 'answer', atMs: 5_000 });
+    expect(third.probes.slice(0, 2)).toEqual([0, 2_010]);
+    expect(memory.isKnown).toBe(false);
   });
 
   it('is waited for no longer than its reader waits', async () => {

@@ -5,10 +5,16 @@ const PATIENCE_MS = 500;
 /** A server that works answers a probe within this time, also while it works on a large read. */
 const PROBE_TIMEOUT_MS = 1_500;
 const BETWEEN_PROBES_MS = 2_000;
+/** A server that was silent before must answer a first probe, sent together with the read, within this time. */
+const KNOWN_PROBE_TIMEOUT_MS = 300;
+
+/** What is remembered of a server from read to read. */
+export type Silence = { isKnown: boolean };
 
 export type WatchedRead<T> = {
   readonly clock: Clock;
   readonly signal: StopSignal;
+  readonly memory: Silence;
   /** Rejects when its signal aborts. */
   readonly read: (signal: StopSignal) => Promise<T>;
   /** A request that any server answers at once, be it with a refusal. Rejects behind `timeoutMs`. */
@@ -17,21 +23,25 @@ export type WatchedRead<T> = {
 
 /**
  * The answer of `read`, unless the server is silent. How long a read may take is unknown, so waiting tells nothing; but a server that
- * was stopped, or whose host lost its power, does not answer the smallest request either. It costs a query two seconds then, not the
- * whole time-out of a read, and what the other remotes have is answered.
+ * was stopped, or whose host lost its power, does not answer the smallest request either. It costs the first query two seconds
+ * then, not the whole time-out of a read, and each further one a third of a second; what the other remotes have is answered.
  */
-export async function unlessSilent<T>({ clock, signal, read, probe }: WatchedRead<T>): Promise<T> {
+export async function unlessSilent<T>(watched: WatchedRead<T>): Promise<T> {
+  const { signal, memory, read } = watched;
   const stop = new StopSource();
   const onParent = (): void => stop.abort(signal.reason);
   if (signal.aborted) onParent();
   else signal.addEventListener('abort', onParent, { once: true });
   let silence: Error | null = null;
-  void watch({ clock, stop, probe }, (error) => {
+  void watch(watched, stop, (error) => {
     silence = error;
+    memory.isKnown = true;
     stop.abort(error);
   });
   try {
-    return await read(stop);
+    const answer = await read(stop);
+    memory.isKnown = false;
+    return answer;
   } catch (error) {
     throw silence ?? error;
   } finally {
@@ -42,25 +52,24 @@ export async function unlessSilent<T>({ clock, signal, read, probe }: WatchedRea
 
 /** Probes until `stop`; tells a silent server, once. */
 async function watch(
-  {
-    clock,
-    stop,
-    probe,
-  }: {
-    readonly clock: Clock;
-    readonly stop: StopSource;
-    readonly probe: WatchedRead<unknown>['probe'];
-  },
+  { clock, memory, probe }: WatchedRead<unknown>,
+  stop: StopSource,
   onSilence: (error: Error) => void,
 ): Promise<void> {
   try {
-    for (let waitMs = PATIENCE_MS; ; waitMs = BETWEEN_PROBES_MS) {
+    let waitMs = memory.isKnown ? 0 : PATIENCE_MS;
+    for (;;) {
       await sleep(clock, waitMs, stop);
-      if (await isAnswered(clock, () => probe(PROBE_TIMEOUT_MS, stop))) continue;
+      const timeoutMs = memory.isKnown ? KNOWN_PROBE_TIMEOUT_MS : PROBE_TIMEOUT_MS;
+      const isThere = await isAnswered(clock, timeoutMs, () => probe(timeoutMs, stop));
       stop.throwIfAborted();
-      const text = `silent: a probe was not answered within ${PROBE_TIMEOUT_MS} ms either`;
-      onSilence(new OperatingError('REMOTE.SILENT', text));
-      return;
+      if (!isThere) {
+        const text = `silent: a probe was not answered within ${timeoutMs} ms either`;
+        onSilence(new OperatingError('REMOTE.SILENT', text));
+        return;
+      }
+      memory.isKnown = false;
+      waitMs = BETWEEN_PROBES_MS;
     }
   } catch {
     // The read has ended, one way or the other, and with it the need to watch.
@@ -68,13 +77,17 @@ async function watch(
 }
 
 /** A refusal or a broken connection is an answer too: it comes at once, and the read will learn the same. */
-async function isAnswered(clock: Clock, probe: () => Promise<unknown>): Promise<boolean> {
+async function isAnswered(
+  clock: Clock,
+  timeoutMs: number,
+  probe: () => Promise<unknown>,
+): Promise<boolean> {
   const startMs = clock.monotonic();
   try {
     await probe();
     return true;
   } catch {
     // Only whether it took its whole time tells a silent server from one that refuses.
-    return clock.monotonic() - startMs < PROBE_TIMEOUT_MS;
+    return clock.monotonic() - startMs < timeoutMs;
   }
 }
