@@ -116,6 +116,14 @@ describe('the judge of gaps', () => {
     expect(spoilt([holed([])], { outages: away })).toEqual(['gap', 'unnamed-gap']);
   });
 
+  it('counts a sample for its own interval only: the steps behind it are the hole of a missed scrape', () => {
+    const scraped = { A: scrapes.A, B: scrapes.B.filter((at) => !within(at, 60, 70)) };
+    const values = (at: number): number | null => (within(at, 61, 71) ? null : newestOfA(at));
+    const answers = [answer({ what: TIME, at: 100, values, changes: { warnings: ['a gap'] } })];
+    const changes = { scrapes: scraped, outages: away, stored: {} };
+    expect(spoilt(answers, changes)).toEqual(['(gap)']);
+  });
+
   it('allows one that nobody who could be asked has, as long as it is named', () => {
     expect(spoilt([holed(['a warning'])], { outages: BOTH_DOWN })).toEqual(['(gap)']);
     expect(spoilt([holed([])], { outages: BOTH_DOWN })).toEqual(['(gap)', 'unnamed-gap']);
@@ -194,9 +202,38 @@ describe('the judge of notifications', () => {
     expect(told(firing, { ...resolved, atMs: second(35) }, resolved)).toEqual(['untrue']);
   });
 
+  it('explains such an end by a server that was cut off from its targets, and that it is not told again', () => {
+    const early = { ...resolved, atMs: second(35) };
+    const cut: PlayedFault = {
+      kind: 'cut-link',
+      host: 'A',
+      processes: [],
+      fromMs: second(30),
+      endedMs: second(40),
+      recoveredMs: second(40),
+    };
+    const whileCut = (...notifications: readonly Notification[]): string[] =>
+      found(soundRecord({ notifications, faults: [cut] }));
+    expect(whileCut(firing, early, resolved)).toEqual(['(untrue)']);
+    expect(whileCut(firing, early)).toEqual(['(untrue)', '(lost)']);
+    expect(told(firing, early)).toEqual(['untrue', 'lost']);
+  });
+
   it('finds an alarm that is told once more after its end was told', () => {
     const late: Notification = { ...firing, from: 'B', atMs: second(57) };
     expect(told(firing, resolved, late)).toEqual(['untrue']);
+    const stopped: PlayedFault = {
+      kind: 'silent-host',
+      host: 'B',
+      processes: ['B/server', 'B/alertmanager'],
+      fromMs: second(46),
+      endedMs: second(56.5),
+      recoveredMs: second(56.5),
+    };
+    const notifications = [firing, resolved, late];
+    expect(found(soundRecord({ notifications, faults: [stopped] }))).toEqual(['(untrue)']);
+    const ofOther = { ...stopped, processes: ['A/alertmanager'] };
+    expect(found(soundRecord({ notifications, faults: [ofOther] }))).toEqual(['untrue']);
   });
 
   it('finds what was told twice', () => {

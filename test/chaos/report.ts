@@ -5,6 +5,7 @@ import type { Verdict } from './verdict.ts';
 export type Judged = { readonly record: ChaosRecord; readonly verdict: Verdict };
 
 const MAX_LISTED = 60;
+const EXPLAINED_ONE_BY_ONE: ReadonlySet<FindingKind> = new Set(['lost', 'doubled', 'untrue']);
 
 /** What each kind counts, for the reader. */
 const ROWS: Readonly<Record<FindingKind, { readonly what: string; readonly unit: string }>> = {
@@ -97,7 +98,9 @@ function cellOf({ findings }: Verdict, kind: FindingKind): string {
 function ofRun({ record, verdict }: Judged): string[] {
   const { findings, spreadMs } = verdict;
   const beyond = findings.filter(({ isAllowed }) => !isAllowed);
-  const explained = findings.filter(({ isAllowed, kind }) => isAllowed && kind === 'doubled');
+  const explained = findings.filter(
+    ({ isAllowed, kind }) => isAllowed && EXPLAINED_ONE_BY_ONE.has(kind),
+  );
   return [
     '',
     `## ${record.setUp}, seed ${record.seed}, ${Math.round((record.toMs - record.fromMs) / 1_000)} s`,
@@ -121,7 +124,7 @@ function ofRun({ record, verdict }: Judged): string[] {
     }),
     '',
     ...list('Beyond what the invariants allow', record, beyond),
-    ...list('Notifications that came again, explained', record, explained),
+    ...list('Notifications that have an explanation', record, explained),
   ];
 }
 

@@ -57,13 +57,16 @@ export function dataDirectory(site: Site, host: HostName, role: RoleName): strin
   return directory;
 }
 
-/** `prometheus.yml` of a host with its rules; `further` is what only one of the set-ups has. */
+/**
+ * `prometheus.yml` of a host with its rules; `further` is what only one of the set-ups has. Both hosts' files are equal but for the
+ * replica: which port of the targets is whose stands in a file of its own.
+ */
 export function serverConfig(
   site: Site,
   host: HostName,
   further: { readonly global: readonly string[]; readonly remote: readonly string[] },
 ): string {
-  const rules = configFile(
+  configFile(
     site,
     host,
     'rules.yml',
@@ -76,10 +79,11 @@ export function serverConfig(
 `,
   );
   const managers = HOSTS.map((at) => `'${addressOf(site.layout, 'alertmanager', at)}'`);
-  const targets = TARGETS.map(
-    (name) =>
-      `      - {targets: ['${site.targets.address(host)}'], labels: {instance: ${name}, __metrics_path__: /${name}}}`,
-  );
+  const groups = TARGETS.map((name) => ({
+    targets: [site.targets.address(host)],
+    labels: { instance: name, __metrics_path__: `/${name}` },
+  }));
+  configFile(site, host, 'targets.json', JSON.stringify(groups));
   return configFile(
     site,
     host,
@@ -90,7 +94,7 @@ export function serverConfig(
       `  scrape_timeout: ${SCRAPE_TIMEOUT_MS}ms`,
       `  evaluation_interval: ${EVALUATION_MS}ms`,
       ...further.global.map((line) => `  ${line}`),
-      `rule_files: ['${rules}']`,
+      'rule_files: [rules.yml]',
       'alerting:',
       '  alert_relabel_configs:',
       '    - {action: labeldrop, regex: prometheus_replica}',
@@ -98,8 +102,7 @@ export function serverConfig(
       `    - static_configs: [{targets: [${managers.join(', ')}]}]`,
       'scrape_configs:',
       '  - job_name: chaos',
-      '    static_configs:',
-      ...targets,
+      '    file_sd_configs: [{files: [targets.json]}]',
       ...further.remote,
       '',
     ].join('\n'),

@@ -48,19 +48,32 @@ export class Truth {
     return outages.every((outage) => outage.toMs < fromMs || outage.fromMs > toMs);
   }
 
-  /** True when the host's samples answer a question at a step: its newest is fresh, or its window has no hole. */
+  /**
+   * True when the host's samples answer a question at a step: its window has no hole, or of a plain selector, no scrape was missed
+   * between its newest sample and the step.
+   */
   canAnswer(host: HostName, what: ValueQuestion, stepMs: number, askedMs: number): boolean {
     const toMs = stepMs - what.offsetMs;
     const hadMs = this.#hadSince(host, askedMs);
     if (what.windowMs > 0)
       return toMs - what.windowMs > hadMs && this.#covers(host, toMs - what.windowMs, toMs);
-    const newestMs = this.newest(host, toMs - COMMIT_MS);
-    return newestMs !== null && newestMs > hadMs && newestMs > toMs - FRESH_MS;
+    const samples = this.#samples[host];
+    const index = indexAfter(samples, toMs - COMMIT_MS);
+    const newest = samples[index - 1];
+    if (newest === undefined || newest.timeMs <= hadMs) return false;
+    const next = samples[index];
+    const isBetween = next !== undefined && next.timeMs - newest.timeMs <= NEIGHBOURS_MS;
+    return isBetween || newest.timeMs > toMs - EDGE_MS;
   }
 
   /** True when any server scraped what a step shows, whether it could be asked for it or not. */
   wasScraped(what: ValueQuestion, stepMs: number): boolean {
-    return HOSTS.some((host) => this.canAnswer(host, what, stepMs, Number.NEGATIVE_INFINITY));
+    const toMs = stepMs - what.offsetMs;
+    return HOSTS.some((host) => {
+      if (what.windowMs > 0) return this.#covers(host, toMs - what.windowMs, toMs);
+      const newestMs = this.newest(host, toMs - COMMIT_MS);
+      return newestMs !== null && newestMs > toMs - FRESH_MS;
+    });
   }
 
   /** When the target answered the last scrape up to a time. */

@@ -1,5 +1,5 @@
 import type { Finding, FindingKind } from '../finding.ts';
-import type { Alarm, Notification } from '../record.ts';
+import type { Alarm, FaultKind, Notification } from '../record.ts';
 import {
   EVALUATION_MS,
   FOR_MS,
@@ -55,17 +55,51 @@ function judgeAlarm(truth: Truth, alarm: Alarm): Finding[] {
   const [firing, resolved] = (['firing', 'resolved'] as const).map((status) =>
     all.filter((one) => one.status === status && isTrue(one)),
   );
+  const early = untrue.filter(({ status }) => status === 'resolved').at(-1);
+  const ofEnd = once(
+    truth,
+    all,
+    resolved ?? [],
+    `resolved of alarm ${alarm.id}`,
+    alarm.fallMs + RESOLVED_MS,
+  );
   return [
-    ...untrue.map((one) => finding('untrue', one.atMs, false, told(one))),
+    ...untrue.map((one) => {
+      const why = excuseOfUntrue(truth, one);
+      return finding(
+        'untrue',
+        one.atMs,
+        why !== null,
+        `${told(one)}: ${why ?? 'nothing explains it'}`,
+      );
+    }),
     ...once(truth, all, firing ?? [], `firing of alarm ${alarm.id}`, alarm.riseMs + FIRING_MS),
-    ...once(
-      truth,
-      all,
-      resolved ?? [],
-      `resolved of alarm ${alarm.id}`,
-      alarm.fallMs + RESOLVED_MS,
-    ),
+    // Nothing is left to be told when the end was told too early, and the alarm was not told again before it came.
+    ...(resolved?.length === 0 && early !== undefined && early === all.at(-1)
+      ? ofEnd.map((one) => ({ ...one, isAllowed: excuseOfUntrue(truth, early) !== null }))
+      : ofEnd),
   ];
+}
+
+/**
+ * A server whose targets cannot be reached no longer has the series that its rules look at, and says that their alerts have ended, as
+ * Prometheus does. The other says that they go on; the last word before the group's turn is told. A member that was stopped while
+ * another told the end knows of neither when it goes on.
+ */
+function excuseOfUntrue(truth: Truth, { status, atMs, from }: Notification): string | null {
+  const fault = truth.record.faults.find(({ kind, processes, fromMs, endedMs }) => {
+    const isBehind = fromMs <= atMs && endedMs + RESOLVED_MS >= atMs;
+    if (status === 'resolved') return kind === 'cut-link' && isBehind;
+    return isStop(kind) && processes.includes(`${from}/alertmanager`) && isBehind;
+  });
+  if (fault === undefined) return null;
+  return status === 'resolved'
+    ? `server ${fault.host}, which was cut off from its targets, said so`
+    : `${from} was stopped meanwhile`;
+}
+
+function isStop(kind: FaultKind): boolean {
+  return kind === 'pause-process' || kind === 'silent-host';
 }
 
 function once(
@@ -115,7 +149,7 @@ function excuse(
   }
   const cut = truth.record.faults.find(
     ({ kind, processes, fromMs, endedMs }) =>
-      (kind === 'pause-process' || kind === 'silent-host') &&
+      isStop(kind) &&
       processes.some((name) => name.endsWith('/alertmanager')) &&
       fromMs <= again.atMs &&
       endedMs >= first.atMs,
