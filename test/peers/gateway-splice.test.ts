@@ -5,16 +5,26 @@ import { Gateway, parseGatewayConfig } from '@pollux/gateway';
 import { Router } from '@pollux/http';
 import { Log, Registry } from '@pollux/telemetry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, Scratch } from '../system/running-role.ts';
+import { eventually, RunningRole, Scratch } from '../system/running-role.ts';
 import { hasPrometheus, NO_PROMETHEUS, type Server, startPrometheus } from './real-prometheus.ts';
 
-/** A real Prometheus at an address that stays when it is killed and started again. */
+type Kind = 'real' | 'ours';
+
+async function startServer(kind: Kind, flags: readonly string[]): Promise<Omit<Server, 'stop'>> {
+  if (kind === 'real') return startPrometheus(flags);
+  const role = await RunningRole.start(['server', ...flags, '--web.listen-address=127.0.0.1:0']);
+  return { url: role.url, kill: async () => void (await role.end('SIGKILL')) };
+}
+
+/** A server at an address that stays when it is killed and started again. */
 class Restarted {
+  readonly #kind: Kind;
   readonly #flags: readonly string[];
   readonly #door: http.Server;
-  #server: Server | null = null;
+  #server: Omit<Server, 'stop'> | null = null;
 
-  constructor(flags: readonly string[]) {
+  constructor(kind: Kind, flags: readonly string[]) {
+    this.#kind = kind;
     this.#flags = flags;
     this.#door = http.createServer((request, response) => {
       if (this.#server === null) {
@@ -41,7 +51,7 @@ class Restarted {
   }
 
   async start(): Promise<void> {
-    this.#server = await startPrometheus(this.#flags);
+    this.#server = await startServer(this.#kind, this.#flags);
   }
 
   async kill(): Promise<void> {
@@ -63,9 +73,15 @@ type Found = {
   readonly warnings: readonly string[];
 };
 
-describe.skipIf(!hasPrometheus)(
-  `two real Prometheus with gaps behind the gateway${NO_PROMETHEUS}`,
-  () => {
+const PAIRS: readonly (readonly [string, readonly [Kind, Kind]])[] = [
+  ['two real Prometheus', ['real', 'real']],
+  ['a real Prometheus and one of ours', ['real', 'ours']],
+  ['two servers of ours', ['ours', 'ours']],
+];
+
+describe.skipIf(!hasPrometheus).each(PAIRS)(
+  `%s with gaps behind the gateway${NO_PROMETHEUS}`,
+  (_, kinds) => {
     const scratch = new Scratch();
     const members: Restarted[] = [];
     const closers: (() => Promise<void>)[] = [];
@@ -75,23 +91,24 @@ describe.skipIf(!hasPrometheus)(
     beforeAll(async () => {
       const beganMs = Date.now();
       // Grows by 100 a second, so that the samples of either are telling.
-      const target = http.createServer((_, response) =>
-        response.end(`asked_total ${Math.floor((Date.now() - beganMs) / 10)}\n`),
-      );
+      const target = http.createServer((_request, response) => {
+        response.setHeader('content-type', 'text/plain; version=0.0.4');
+        response.end(`asked_total ${Math.floor((Date.now() - beganMs) / 10)}\n`);
+      });
       await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
       closers.push(async () => void target.close());
       const { port } = target.address() as AddressInfo;
-      for (const name of ['a', 'b']) {
+      for (const [index, name] of ['a', 'b'].entries()) {
         const config = scratch.file(
           `${name}.yml`,
-          `global: {scrape_interval: 500ms, external_labels: {replica: ${name}, site: x}}
+          `global: {scrape_interval: 500ms, external_labels: {prometheus_replica: ${name}, site: x}}
 scrape_configs:
   - job_name: x
     static_configs: [{targets: ['127.0.0.1:${port}']}]
 `,
         );
         const path = `--storage.tsdb.path=${scratch.at(`data-${name}`)}`;
-        const member = new Restarted([`--config.file=${config}`, path]);
+        const member = new Restarted(kinds[index]!, [`--config.file=${config}`, path]);
         await member.open();
         members.push(member);
       }
@@ -137,7 +154,7 @@ scrape_configs:
         1,
         0,
       ],
-    ])('show %s', async (_, query, expected, tolerance) => {
+    ])('show %s', async (_what, query, expected, tolerance) => {
       const rangeS = Math.floor((Date.now() - fromMs) / 1_000);
       const { value, replicas, warnings } = await ask(gateway, query(`[${rangeS}s]`));
       expect(replicas).toContain(', ');
