@@ -5,6 +5,7 @@ import {
   type HttpClientResponse,
   LimitError,
   OperatingError,
+  StopSource,
 } from '@pollux/base';
 import { HttpConfigClient, type Variables } from '@pollux/http';
 import { compareText, type Labels, Matcher } from '@pollux/model';
@@ -211,12 +212,13 @@ export class RemoteQueryable implements Queryable {
             signal,
             maxBodyBytes: MAX_ANSWER_BYTES,
           }),
-        probe: (timeoutMs, signal) =>
+        probe: (timeoutMs) =>
           this.#http.request({
             method: 'GET',
             url: config.url,
             timeoutMs,
-            signal,
+            // It outlives the read that sent it, and ends by its time-out.
+            signal: new StopSource(),
             maxBodyBytes: MAX_PROBE_ANSWER_BYTES,
           }),
       });

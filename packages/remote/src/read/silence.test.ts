@@ -20,9 +20,9 @@ function server(
     signal: parent,
     memory,
     read: (signal) => take(readMs, signal),
-    probe: async (timeoutMs, signal) => {
+    probe: async (timeoutMs) => {
       probes.push(clock.monotonic());
-      await take(Math.min(probeMs ?? timeoutMs, timeoutMs), signal);
+      await sleep(clock, Math.min(probeMs ?? timeoutMs, timeoutMs));
       if (probeMs === null || probeMs > timeoutMs) throw new Error('timed out');
     },
   }).then(
@@ -68,6 +68,17 @@ describe('a remote that is read', () => {
     expect(await third.result).toEqual({ answer: 'answer', atMs: 5_000 });
     expect(third.probes.slice(0, 2)).toEqual([0, 2_010]);
     expect(memory.isKnown).toBe(false);
+  });
+
+  it('is found again when it is far away and needs long for a new connection', async () => {
+    const memory = { isKnown: true };
+    const first = server(2_000, 900, memory);
+    await first.clock.advance(60_000);
+    expect((await first.result).atMs).toBe(300);
+    expect(memory.isKnown).toBe(false);
+    const second = server(2_000, 900, memory);
+    await second.clock.advance(60_000);
+    expect(await second.result).toEqual({ answer: 'answer', atMs: 2_000 });
   });
 
   it('is waited for no longer than its reader waits', async () => {

@@ -5,8 +5,8 @@ const PATIENCE_MS = 500;
 /** A server that works answers a probe within this time, also while it works on a large read. */
 const PROBE_TIMEOUT_MS = 1_500;
 const BETWEEN_PROBES_MS = 2_000;
-/** A server that was silent before must answer a first probe, sent together with the read, within this time. */
-const KNOWN_PROBE_TIMEOUT_MS = 300;
+/** A read of a server that was silent before waits so long for a first probe, which is sent together with it. */
+const KNOWN_PATIENCE_MS = 300;
 
 /** What is remembered of a server from read to read. */
 export type Silence = { isKnown: boolean };
@@ -18,7 +18,7 @@ export type WatchedRead<T> = {
   /** Rejects when its signal aborts. */
   readonly read: (signal: StopSignal) => Promise<T>;
   /** A request that any server answers at once, be it with a refusal. Rejects behind `timeoutMs`. */
-  readonly probe: (timeoutMs: number, signal: StopSignal) => Promise<unknown>;
+  readonly probe: (timeoutMs: number) => Promise<unknown>;
 };
 
 /**
@@ -52,23 +52,26 @@ export async function unlessSilent<T>(watched: WatchedRead<T>): Promise<T> {
 
 /** Probes until `stop`; tells a silent server, once. */
 async function watch(
-  { clock, memory, probe }: WatchedRead<unknown>,
+  watched: WatchedRead<unknown>,
   stop: StopSource,
   onSilence: (error: Error) => void,
 ): Promise<void> {
+  const { clock, memory } = watched;
   try {
     let waitMs = memory.isKnown ? 0 : PATIENCE_MS;
     for (;;) {
       await sleep(clock, waitMs, stop);
-      const timeoutMs = memory.isKnown ? KNOWN_PROBE_TIMEOUT_MS : PROBE_TIMEOUT_MS;
-      const isThere = await isAnswered(clock, timeoutMs, () => probe(timeoutMs, stop));
+      const patienceMs = memory.isKnown ? KNOWN_PATIENCE_MS : PROBE_TIMEOUT_MS;
+      const isThere = await Promise.race([
+        isAnswered(watched),
+        sleep(clock, patienceMs, stop).then(() => false),
+      ]);
       stop.throwIfAborted();
       if (!isThere) {
-        const text = `silent: a probe was not answered within ${timeoutMs} ms either`;
+        const text = `silent: a probe was not answered within ${patienceMs} ms either`;
         onSilence(new OperatingError('REMOTE.SILENT', text));
         return;
       }
-      memory.isKnown = false;
       waitMs = BETWEEN_PROBES_MS;
     }
   } catch {
@@ -76,18 +79,18 @@ async function watch(
   }
 }
 
-/** A refusal or a broken connection is an answer too: it comes at once, and the read will learn the same. */
-async function isAnswered(
-  clock: Clock,
-  timeoutMs: number,
-  probe: () => Promise<unknown>,
-): Promise<boolean> {
+/**
+ * A refusal or a broken connection is an answer too: it comes at once, and the read will learn the same. The probe goes on
+ * when nobody waits for it any more, so that a server that is far away, and needs long for a new connection, is found again.
+ */
+async function isAnswered({ clock, memory, probe }: WatchedRead<unknown>): Promise<boolean> {
   const startMs = clock.monotonic();
   try {
-    await probe();
-    return true;
+    await probe(PROBE_TIMEOUT_MS);
   } catch {
     // Only whether it took its whole time tells a silent server from one that refuses.
-    return clock.monotonic() - startMs < timeoutMs;
+    if (clock.monotonic() - startMs >= PROBE_TIMEOUT_MS) return false;
   }
+  memory.isKnown = false;
+  return true;
 }

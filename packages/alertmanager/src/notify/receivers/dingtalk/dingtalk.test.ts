@@ -74,7 +74,7 @@ describe('a DingTalk robot', () => {
     const world = start(
       `, title: '{{ template "dingtalk.zh.title" . }}', text: '{{ template "dingtalk.zh.text" . }}'`,
     );
-    await world.fire({ labels: { alertname: 'Down', instance: 'h1' }, endsIn: 600 });
+    await world.fire({ labels: { alertname: 'Down', instance: 'h1' }, startsIn: 0, endsIn: 600 });
     await world.advance(2);
     expect(body(world).markdown.title).toBe('[告警 1 条] Down');
     expect(body(world).markdown.text).toContain('开始：2026-01-05 18:00:00');
