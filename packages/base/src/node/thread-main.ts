@@ -10,10 +10,12 @@ import { NodeFiles } from './files.ts';
 import { NodeRandom } from './random.ts';
 import type { FromThread, ThreadStart, ToThread } from './worker-line.ts';
 
-/** Less than a look at a dashboard takes; collecting takes 10 ms. */
-const SILENCE_MS = 500;
+/** Less than a look at a dashboard takes. */
+const SILENCE_MS = 1_000;
+/** Collecting takes 10 ms and more of two processors, for less it is not worth that. */
+const MIN_GROWTH_BYTES = 4 * 1024 * 1024;
 
-const onMessage = collectWhenSilent(SILENCE_MS);
+const onMessage = collectWhenSilent(SILENCE_MS, MIN_GROWTH_BYTES);
 const line = defined(parentPort, 'a thread has a parent');
 const send = (message: FromThread, transfer: readonly ArrayBuffer[] = []): void => {
   onMessage();
