@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually, RunningRole, Scratch } from './running-role.ts';
 
-/** A store that remembers what it took, and can be away. */
+/** A store that remembers the lines it took, and can be away. */
 class StoreDouble {
   readonly taken: string[] = [];
   readonly port: number;
@@ -23,7 +23,7 @@ class StoreDouble {
           request.socket.destroy();
           return;
         }
-        if (request.method === 'POST') this.taken.push(body);
+        if (request.method === 'POST') this.taken.push(...body.split('\n').filter(Boolean));
         response.writeHead(204).end();
       });
     });

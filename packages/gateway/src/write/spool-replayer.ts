@@ -4,6 +4,7 @@ import type { Log } from '@pollux/telemetry';
 import type { Upstream } from '../upstream.ts';
 import { liveAlerts } from './live-alerts.ts';
 import type { Delivery } from './member-writer.ts';
+import { canFollow, mergedWrite } from './merge-writes.ts';
 import type { Spool } from './spool.ts';
 import type { SpoolConfig } from './spool-config.ts';
 import type { SpooledWrite } from './spool-record.ts';
@@ -13,6 +14,9 @@ import type { WriteMetrics } from './write-metrics.ts';
 const LOOK_MS = 500;
 const MIN_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 30_000;
+/** Writes, and bytes of them as they came, that go in one request: a member that was away has to catch up with many senders. */
+const MAX_BATCH = 256;
+const MAX_BATCH_BYTES = 1024 * 1024;
 
 export type SpoolReplayerOptions = {
   readonly env: Env;
@@ -28,7 +32,7 @@ export type SpoolReplayerOptions = {
   } | null;
 };
 
-/** Delivers what is in the spool of one member, one write after the other, as soon as the member takes it. */
+/** Delivers what is in the spool of one member, in order, as soon as the member takes it. */
 export class SpoolReplayer {
   readonly #options: SpoolReplayerOptions;
   readonly #stop = new AbortController();
@@ -36,6 +40,8 @@ export class SpoolReplayer {
   #running: Promise<void> | null = null;
   #wake = (): void => {};
   #isWoken = false;
+  /** So many go one by one, since together they were refused. */
+  #aloneCount = 0;
 
   constructor(options: SpoolReplayerOptions) {
     this.#options = options;
@@ -91,7 +97,8 @@ export class SpoolReplayer {
       return 0;
     }
     if (!destination.member.isUp) return LOOK_MS;
-    const delivery = await destination.deliver(write, this.#stop.signal);
+    const batch = await this.#batch(write, destination.config);
+    const delivery = await destination.deliver(batch.write, this.#stop.signal);
     if (delivery.kind === 'absent') {
       metrics.replayFailures.with(memberName).inc();
       const pauseMs = this.#backoff.next(delivery.retryAfterMs);
@@ -103,9 +110,15 @@ export class SpoolReplayer {
       return pauseMs;
     }
     this.#backoff.reset();
-    spool.advance();
+    if (delivery.kind === 'refused' && batch.count > 1) {
+      // One of them may be the cause: each goes alone.
+      this.#aloneCount = batch.count;
+      return 0;
+    }
+    spool.advance(batch.count);
+    this.#aloneCount = Math.max(0, this.#aloneCount - 1);
     if (expiredCount > 0) metrics.dropped.with(memberName, 'expired').inc(expiredCount);
-    if (delivery.kind === 'taken') metrics.replayed.with(memberName).inc();
+    if (delivery.kind === 'taken') metrics.replayed.with(memberName).inc(batch.count);
     else {
       metrics.dropped.with(memberName, 'refused').inc();
       log.warn('a member refuses what was in its spool', {
@@ -117,6 +130,25 @@ export class SpoolReplayer {
       });
     }
     return 0;
+  }
+
+  /** The write with those behind it that can go in the same request. */
+  async #batch(
+    first: SpooledWrite,
+    config: SpoolConfig,
+  ): Promise<{ readonly write: SpooledWrite; readonly count: number }> {
+    const alone = { write: first, count: 1 };
+    if (first.kind === 'alerts' || this.#aloneCount > 0) return alone;
+    const oldestMs = this.#options.env.clock.now() - config.max_age;
+    let leftBytes = MAX_BATCH_BYTES;
+    const writes = this.#options.spool.heads((write, index) => {
+      leftBytes -= write.body.length;
+      if (index === 0) return true;
+      const isInTime = write.arrivedMs >= oldestMs;
+      return index < MAX_BATCH && leftBytes >= 0 && isInTime && canFollow(first, write);
+    });
+    const merged = writes.length < 2 ? null : await mergedWrite(writes);
+    return merged === null ? alone : { write: merged, count: writes.length };
   }
 
   /** What is to be delivered, null for nothing, and how many alerts have ended since it came. */

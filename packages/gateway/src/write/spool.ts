@@ -67,7 +67,10 @@ export class Spool {
   #cursor: WalPosition = { segment: 0, offset: 0 };
   /** Everything before it is on the disk. */
   #end: WalPosition = { segment: 0, offset: 0 };
-  #head: Head | null = null;
+  /** Read and not delivered, oldest first. */
+  #heads: Head[] = [];
+  /** Behind the last of them. */
+  #readAt: WalPosition = { segment: 0, offset: 0 };
   #open: OpenSegment | null = null;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
@@ -94,6 +97,7 @@ export class Spool {
     this.#end = { segment: this.#next, offset: 0 };
     const isThere = cursor !== null && first === cursor.segment;
     this.#cursor = isThere ? cursor : { segment: first ?? this.#next, offset: 0 };
+    this.#readAt = this.#cursor;
     this.#removeRead();
   }
 
@@ -106,13 +110,24 @@ export class Spool {
 
   /** When the head came in, wall clock; null when there is none, or it was not asked for since the last one left. */
   get oldestMs(): number | null {
-    return this.#head?.write.arrivedMs ?? null;
+    return this.#heads[0]?.write.arrivedMs ?? null;
   }
 
   /** The write that is to be delivered next; the same until {@link advance}. Null when there is none. Throws SpoolError. */
   head(): SpooledWrite | null {
-    this.#head ??= this.#readHead();
-    return this.#head?.write ?? null;
+    if (this.#heads.length === 0) this.#readNext();
+    return this.#heads[0]?.write ?? null;
+  }
+
+  /** The head and what follows it, as many as `isWanted` of each takes in turn. Throws SpoolError. */
+  heads(isWanted: (write: SpooledWrite, index: number) => boolean): readonly SpooledWrite[] {
+    const found: SpooledWrite[] = [];
+    for (;;) {
+      if (found.length === this.#heads.length) this.#readNext();
+      const next = this.#heads[found.length]?.write;
+      if (next === undefined || !isWanted(next, found.length)) return found;
+      found.push(next);
+    }
   }
 
   /** True while anything waits, also for its sync: a later write must not overtake it. */
@@ -136,11 +151,11 @@ export class Spool {
     });
   }
 
-  /** The head is delivered, or given up. */
-  advance(): void {
-    if (this.#head === null) return;
-    this.#cursor = this.#head.end;
-    this.#head = null;
+  /** So many, from the head on, are delivered or given up. */
+  advance(count = 1): void {
+    const last = this.#heads.splice(0, count).at(-1);
+    if (last === undefined) return;
+    this.#cursor = last.end;
     this.#isCursorDirty = true;
     const nowMs = this.#options.env.clock.monotonic();
     if (!this.#isAtEnd && nowMs - this.#savedMs < CURSOR_SAVE_MS) return;
@@ -164,7 +179,7 @@ export class Spool {
   }
 
   get #isAtEnd(): boolean {
-    return this.#cursor.segment === this.#end.segment && this.#cursor.offset >= this.#end.offset;
+    return isReached(this.#cursor, this.#end);
   }
 
   #pathOf(segment: number): string {
@@ -227,32 +242,41 @@ export class Spool {
     return this.#writer;
   }
 
-  #readHead(): Head | null {
-    while (!this.#isAtEnd) {
-      const { segment } = this.#cursor;
+  /** Puts the next one behind the heads, if there is one. */
+  #readNext(): void {
+    while (!isReached(this.#readAt, this.#end)) {
+      const { segment } = this.#readAt;
       const isLast = segment === this.#end.segment;
       const limit = isLast ? this.#end.offset : this.#sizes.get(segment);
       const found = limit === undefined ? null : this.#readRecord(segment, limit);
       if (found === null) {
         this.#closeSegment();
-        this.#cursor = isLast ? this.#end : { segment: segment + 1, offset: 0 };
-        this.#isCursorDirty = true;
+        this.#passTo(isLast ? this.#end : { segment: segment + 1, offset: 0 });
         continue;
       }
       const { record, end } = found;
       try {
-        return { write: decodeWrite(record), end };
+        this.#heads.push({ write: decodeWrite(record), end });
+        this.#readAt = end;
+        return;
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
         this.#failed('a spooled request cannot be read and is passed over', error);
         this.#options.onDamage();
-        this.#cursor = end;
+        this.#passTo(end);
       }
     }
-    return null;
   }
 
-  /** The record at the cursor; null when the segment has no more. What the disk does not give now is thrown, to be asked for again. */
+  /** There is nothing to deliver before this place. */
+  #passTo(position: WalPosition): void {
+    this.#readAt = position;
+    if (this.#heads.length > 0) return;
+    this.#cursor = position;
+    this.#isCursorDirty = true;
+  }
+
+  /** The record that is to be read next; null when the segment has no more. What the disk does not give now is thrown, to be asked for again. */
   #readRecord(
     segment: number,
     limit: number,
@@ -270,13 +294,13 @@ export class Spool {
     }
   }
 
-  /** A reader that stands at the cursor. Throws the system's errors. */
+  /** A reader that stands where the next record begins. Throws the system's errors. */
   #segment(index: number): SegmentReader {
     if (this.#open?.index === index) return this.#open.reader;
     this.#closeSegment();
     const path = this.#pathOf(index);
     const file = this.#options.env.files.open(path, 'r');
-    const { offset } = this.#cursor;
+    const { offset } = this.#readAt;
     const onDamage = (damage: Damage): void => this.#noteDamage(damage);
     const reader = new SegmentReader(file, path, { offset, onDamage });
     this.#open = { index, reader, close: () => file.close() };
@@ -325,4 +349,8 @@ export class Spool {
     const { log, directory } = this.#options;
     log.error(what, { directory, err: errorText(error) });
   }
+}
+
+function isReached(position: WalPosition, end: WalPosition): boolean {
+  return position.segment === end.segment && position.offset >= end.offset;
 }

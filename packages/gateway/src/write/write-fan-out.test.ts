@@ -23,6 +23,8 @@ const START_MS = 1_700_000_000_000;
 type Member = {
   isReachable: boolean;
   status: number;
+  /** Bodies with this text are answered 400. */
+  refuses: string;
   /** Does not answer writes. */
   isSilent: boolean;
   readonly taken: { readonly path: string; readonly body: string }[];
@@ -54,7 +56,7 @@ class World {
     const group = (kind: string): string => {
       for (const host of ['a', 'b']) {
         const taken: Member['taken'] = [];
-        const member = { isReachable: true, status: 204, isSilent: false, taken };
+        const member = { isReachable: true, status: 204, refuses: '-', isSilent: false, taken };
         this.members.set(`${kind}-${host}`, member);
       }
       return `{name: ${kind}, kind: ${kind}, members: [{name: ${kind}-a, url: 'http://${kind}-a'}, {name: ${kind}-b, url: 'http://${kind}-b'}]}`;
@@ -172,8 +174,9 @@ class World {
         );
       });
     }
+    const body = new TextDecoder().decode(request.body as Uint8Array);
+    if (body.includes(member.refuses)) return answer(400);
     if (member.status < 300) {
-      const body = new TextDecoder().decode(request.body as Uint8Array);
       member.taken.push({ path: pathname + search, body });
     }
     return answer(member.status);
@@ -241,11 +244,12 @@ describe('a write through the gateway', () => {
     expect(world.metric('pollux_gateway_spool_bytes{member="store-b"}')).toBeGreaterThan(0);
     world.member('store-b').isReachable = true;
     expect((await world.post('/write?db=x', '4')).status).toBe(204);
-    await world.untilTrue(() => world.bodies('store-b').length === 4);
-    expect(world.bodies('store-b')).toEqual(['1', '2', '3', '4']);
+    const lines = (): string[] => world.bodies('store-b').join('\n').split('\n').filter(Boolean);
+    await world.untilTrue(() => lines().length === 4);
+    expect(lines()).toEqual(['1', '2', '3', '4']);
     await world.untilTrue(() => world.metric('pollux_gateway_spool_bytes{member="store-b"}') === 0);
     await world.post('/write?db=x', '5');
-    expect(world.bodies('store-b')).toEqual(['1', '2', '3', '4', '5']);
+    expect(lines()).toEqual(['1', '2', '3', '4', '5']);
     expect(world.metric('pollux_gateway_spooled_total{member="store-b"}')).toBe(4);
     expect(world.metric('pollux_gateway_spool_replayed_total{member="store-b"}')).toBe(4);
   });
@@ -298,6 +302,19 @@ describe('a write through the gateway', () => {
     expect((await world.post('/write?db=x', '1')).status).toBe(204);
     const refused = 'pollux_gateway_writes_refused_by_member_total{member="store-a"}';
     expect(world.metric(refused)).toBe(1);
+  });
+
+  it('that a member refuses together with others is delivered alone, and only the bad one dropped', async () => {
+    const world = await newWorld();
+    world.member('store-b').isReachable = false;
+    for (const body of ['1', 'bad', '2']) await world.post('/write?db=x', body);
+    world.member('store-b').refuses = 'bad';
+    world.member('store-b').isReachable = true;
+    const dropped = 'pollux_gateway_spool_dropped_total{member="store-b",reason="refused"}';
+    await world.untilTrue(() => world.bodies('store-b').length === 2);
+    expect(world.bodies('store-b')).toEqual(['1', '2']);
+    expect(world.metric(dropped)).toBe(1);
+    expect(world.metric('pollux_gateway_spool_replayed_total{member="store-b"}')).toBe(2);
   });
 
   it('that a member refuses when it comes from the spool is dropped, and the next delivered', async () => {

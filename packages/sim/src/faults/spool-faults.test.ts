@@ -8,7 +8,6 @@ import { SimDisk } from '../disk/sim-disk.ts';
 /** Two pages, so that the script cuts segments. */
 const SEGMENT_BYTES = 64 * 1024;
 const BODY_BYTES = 20_000;
-const SEEDS = 2;
 
 /** A spool and its user: what was acknowledged, and what was delivered. */
 class World {
@@ -96,6 +95,8 @@ class World {
     expect(missing).toEqual([]);
     const inOrder = [...new Set(this.delivered)];
     expect(inOrder).toEqual([...inOrder].sort((a, b) => a - b));
+    // The first may still be told of a segment that could not be synced; its sender comes again.
+    await this.append(1);
     await this.append(1);
     expect(this.acknowledged.at(-1)).toBe(this.#count);
     this.deliver(1_000);
@@ -121,7 +122,7 @@ describe('a spool', () => {
     await world.play();
     expect(world.acknowledged).toHaveLength(12);
     await world.check();
-    expect(world.delivered).toEqual(Array.from({ length: 13 }, (_, index) => index + 1));
+    expect(world.delivered).toEqual(Array.from({ length: 14 }, (_, index) => index + 1));
   });
 
   it.each(['none', 'some', 'all'] as const)(
@@ -129,7 +130,8 @@ describe('a spool', () => {
     async (survives) => {
       const plain = new World(1);
       await plain.play();
-      for (let seed = 1; seed <= SEEDS; seed++) {
+      // Only what is left to chance has several outcomes.
+      for (let seed = 1; seed <= (survives === 'some' ? 2 : 1); seed++) {
         for (let at = 1; at < plain.disk.operations; at++) {
           const world = new World(seed);
           world.disk.cutPowerAfter(at);
