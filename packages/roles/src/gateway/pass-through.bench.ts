@@ -4,28 +4,22 @@
  * all of a machine of two cores: compare the processor time.
  * `node --conditions=@pollux/source --import tsx packages/roles/src/gateway/pass-through.bench.ts [SECONDS] [CONNECTIONS] [ROUNDS]`.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as net from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { BenchProcesses, cpuSeconds, type Running } from './testing/bench-processes.ts';
 
 const [SECONDS = 4, CONNECTIONS = 32, ROUNDS = 3] = process.argv.slice(2).map(Number);
-const PROGRAM = new URL('../../../../bin/pollux', import.meta.url).pathname;
 const BODY = '{"status":"success","data":{"resultType":"scalar","result":[0,"1"]}}';
-const directory = mkdtempSync(path.join(tmpdir(), 'pollux-pass-'));
-const children: ChildProcess[] = [];
+const processes = new BenchProcesses('pass');
 
-type Running = { readonly name: string; readonly port: number; readonly pid: number };
 type Figures = { readonly rate: number; readonly p99Ms: number; readonly cpuSeconds: number };
 
-const upstreams = [await nginx('first', answering()), await nginx('second', answering())];
+const upstreams = [await answering('first'), await answering('second')];
 const servers = upstreams.map(({ port }) => `server 127.0.0.1:${port};`).join(' ');
 const gateways = [
-  await nginx(
+  await processes.nginx(
     'nginx',
-    'location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; }',
-    `upstream up { ${servers} keepalive 64; }`,
+    `upstream up { ${servers} keepalive 64; }
+     server { listen 127.0.0.1:PORT; location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; } }`,
   ),
   await pollux(),
 ];
@@ -46,9 +40,7 @@ for (let round = 0; round < ROUNDS; round++) {
   const times = (key: keyof Figures): string => (mine[key] / his[key]).toFixed(2);
   print(`rate ${times('rate')}×, p99 ${times('p99Ms')}×, processor time ${times('cpuSeconds')}×`);
 }
-for (const child of children) child.kill('SIGTERM');
-await Promise.all(children.map((child) => new Promise((resolve) => child.once('exit', resolve))));
-rmSync(directory, { recursive: true });
+await processes.stop();
 
 function shown({ rate, p99Ms, cpuSeconds: cpu }: Figures): string {
   return `${rate.toFixed(0)} requests/s, p99 ${p99Ms.toFixed(1)} ms, ${cpu.toFixed(3)} s of processor per 10,000`;
@@ -83,75 +75,25 @@ function load(port: number, seconds: number): Promise<{ count: number; latencies
   });
 }
 
-/** Of the process and its children, so far. */
-function cpuSeconds(pid: number): number {
-  const spawned = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-  const pids = [pid, ...spawned.split(' ').filter(Boolean).map(Number)];
-  const ticks = pids.map((one) => {
-    const fields = readFileSync(`/proc/${one}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return Number(fields[11]) + Number(fields[12]);
-  });
-  return ticks.reduce((sum, value) => sum + value, 0) / 100;
+function answering(name: string): Promise<Running> {
+  const location = `location / { default_type application/json; return 200 '${BODY}'; }`;
+  return processes.nginx(name, `server { listen 127.0.0.1:PORT; ${location} }`);
 }
 
-function answering(): string {
-  return `location / { default_type application/json; return 200 '${BODY}'; }`;
-}
-
-async function nginx(name: string, location: string, more = ''): Promise<Running> {
-  const port = await freePort();
-  const at = (file: string): string => path.join(directory, `${name}-${file}`);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  const paths = temporary.map((kind) => `${kind}_temp_path ${at(kind)};`).join(' ');
-  writeFileSync(
-    at('conf'),
-    `worker_processes 1; daemon off; pid ${at('pid')}; error_log ${at('log')};
-     events { worker_connections 4096; }
-     http { access_log off; keepalive_requests 1000000; ${paths} ${more}
-       server { listen 127.0.0.1:${port}; ${location} } }`,
-  );
-  return started(name, port, 'nginx', ['-p', directory, '-c', at('conf'), '-e', at('log')]);
-}
-
-async function pollux(): Promise<Running> {
-  const port = await freePort();
-  const file = path.join(directory, 'gateway.yml');
+function pollux(): Promise<Running> {
   const members = upstreams.map(
-    ({ name, port: to }) => `{name: ${name}, url: 'http://127.0.0.1:${to}'}`,
+    ({ name, port }) => `{name: ${name}, url: 'http://127.0.0.1:${port}'}`,
   );
-  writeFileSync(
-    file,
+  const file = processes.write(
+    'gateway.yml',
     `groups: [{name: up, kind: http, members: [${members.join(', ')}]}]
 hosts: [{server_names: [_], locations: [{path: /, group: up}]}]
 `,
   );
-  const flags = [`--config.file=${file}`, `--web.listen-address=127.0.0.1:${port}`];
-  return started('pollux', port, process.execPath, [PROGRAM, 'gateway', ...flags]);
-}
-
-async function started(
-  name: string,
-  port: number,
-  command: string,
-  args: readonly string[],
-): Promise<Running> {
-  const child = spawn(command, args, { stdio: 'ignore' });
-  children.push(child);
-  for (let left = 100; left > 0; left--) {
-    const answer = await fetch(`http://127.0.0.1:${port}/`).catch(() => null);
-    if (answer !== null && (await answer.text()) === BODY)
-      return { name, port, pid: child.pid ?? 0 };
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${name} does not answer`);
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return address.port;
+  return processes.pollux('pollux', 'gateway', (port) => [
+    `--config.file=${file}`,
+    `--web.listen-address=127.0.0.1:${port}`,
+  ]);
 }
 
 function print(line: string): void {
