@@ -1,5 +1,9 @@
 export { MAX_DECODED_BYTES, snappyDecode, snappyEncode } from './codec/snappy.ts';
-export { CHUNKED_CONTENT_TYPE, decodeChunkedResponse } from './codec/v1/chunked-response.ts';
+export {
+  CHUNKED_CONTENT_TYPE,
+  type ChunkedSeries,
+  readChunkedResponse,
+} from './codec/v1/chunked-response.ts';
 export { decodeWriteRequest, type WriteRequestColumns } from './codec/v1/decode-write.ts';
 export { type SampleRows, TimeSeriesEncoder } from './codec/v1/encode-write.ts';
 export type { TimedHistogram } from './codec/v1/histogram.ts';

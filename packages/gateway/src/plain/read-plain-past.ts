@@ -35,6 +35,7 @@ export async function readPlainPast(
     signal,
   });
   const reader = new MemberReader({
+    clock: env.clock,
     net: env.net,
     upstream,
     headers: {},

@@ -1,17 +1,21 @@
 import {
   CanceledError,
+  type Clock,
+  DecodeError,
   type HttpClientResponse,
   type Net,
   OperatingError,
+  Slices,
   type StopSignal,
 } from '@pollux/base';
 import { type Labels, Matcher } from '@pollux/model';
 import {
   CHUNKED_CONTENT_TYPE,
-  decodeChunkedResponse,
+  type ChunkedSeries,
   decodeReadResponse,
   encodeReadRequest,
   type ResponseType,
+  readChunkedResponse,
   snappyDecode,
   snappyEncode,
 } from '@pollux/remote';
@@ -34,7 +38,17 @@ const BATCH_SERIES = 256;
 /** Members that answer so have no remote read, or none that the gateway may use. */
 const UNABLE = [401, 403, 404, 405, 501];
 
+/** One series of an answer. */
+type ReadSeries = ChunkedSeries;
+
+type ReadSourceOptions = {
+  readonly context: ReadContext;
+  readonly slices: Slices;
+  readonly onBad: (cause: DecodeError) => MemberReadError;
+};
+
 export type MemberReaderOptions = {
+  readonly clock: Clock;
   readonly net: Net;
   readonly upstream: Upstream;
   readonly headers: Readonly<Record<string, string>>;
@@ -57,32 +71,37 @@ export class MemberReader {
   }
 
   select(request: SelectRequest, range: TimeRange, context: ReadContext): SeriesSource {
-    return new ReadSource(() => this.#read(request, range, context), context);
+    const { clock, upstream, onFailure } = this.#options;
+    const slices = new Slices(clock, context.signal);
+    return new ReadSource(() => this.#read(request, range, context), {
+      context,
+      slices,
+      onBad: (cause) => {
+        const error = new MemberReadError(upstream, 'bad answer to remote read', { cause });
+        onFailure(error);
+        return error;
+      },
+    });
   }
 
   async #read(
     request: SelectRequest,
     range: TimeRange,
     context: ReadContext,
-  ): Promise<SeriesColumns[]> {
-    const { upstream } = this.#options;
+  ): Promise<readonly ReadSeries[]> {
     // Chunks are a tenth of the bytes, and cost the member no decoding.
     const chunked = await this.#ask(request, range, context, ['streamed-xor-chunks', 'samples']);
     const series = chunked ?? (await this.#ask(request, range, context, ['samples'])) ?? [];
-    try {
-      return this.#asQueried(series, range);
-    } catch (error) {
-      throw new MemberReadError(upstream, 'bad answer to remote read', { cause: error });
-    }
+    return this.#asQueried(series, range);
   }
 
-  /** Null when the answer has chunks that only the member can read. The caller gives back the bytes of the columns. */
+  /** Null when the answer has chunks that only the member can read. The bytes that it is made of are taken from the budget. */
   async #ask(
     { matchers, hints }: SelectRequest,
     { minMs, maxMs }: TimeRange,
     context: ReadContext,
     accepted: readonly ResponseType[],
-  ): Promise<SeriesColumns[] | null> {
+  ): Promise<readonly ReadSeries[] | null> {
     const { externalLabels } = this.#options.settings;
     const query = {
       startMs: minMs,
@@ -92,31 +111,35 @@ export class MemberReader {
     };
     const request = encodeReadRequest({ queries: [query], accepted });
     const { body, headers } = await this.#exchange(snappyEncode(request), context.signal);
-    const isChunked = headers['content-type']?.startsWith(CHUNKED_CONTENT_TYPE) === true;
-    const decoded = isChunked ? body : await snappyDecode(body, MAX_ANSWER_BYTES);
+    if (headers['content-type']?.startsWith(CHUNKED_CONTENT_TYPE) === true) {
+      const series = readChunkedResponse(body);
+      if (series !== null) context.budget.take(body.length);
+      return series;
+    }
+    const decoded = await snappyDecode(body, MAX_ANSWER_BYTES);
     context.budget.take(decoded.length);
-    const series = isChunked ? decodeChunkedResponse(decoded) : decodeReadResponse(decoded)[0];
+    const [series = []] = decodeReadResponse(decoded);
     context.budget.give(decoded.length);
-    if (series === null) return null;
-    context.budget.take(sizeOf(series ?? []));
-    return series ?? [];
+    context.budget.take(sizeOf(series));
+    return series.map((columns) => ({ labels: columns.labels, decode: () => columns }));
   }
 
   /** Without the labels that remote read added, in order, and only the samples that were asked for. */
-  #asQueried(series: readonly SeriesColumns[], range: TimeRange): SeriesColumns[] {
+  #asQueried(series: readonly ReadSeries[], range: TimeRange): readonly ReadSeries[] {
     const { externalLabels } = this.#options.settings;
-    const plain = series.map((columns) => ({
-      ...within(columns, range),
-      labels: withoutExternal(columns.labels, externalLabels).drop(this.#dropped),
-    }));
+    const plain = series.map(({ labels: given, decode }): ReadSeries => {
+      const labels = withoutExternal(given, externalLabels).drop(this.#dropped);
+      return { labels, decode: () => ({ ...within(decode(), range), labels }) };
+    });
     plain.sort((a, b) => a.labels.compare(b.labels));
     if (this.#dropped.size === 0) return plain;
-    const joined: SeriesColumns[] = [];
-    for (const columns of plain) {
+    const joined: ReadSeries[] = [];
+    for (const { labels, decode } of plain) {
       const last = joined.at(-1);
-      if (last?.labels.equals(columns.labels) === true)
-        joined[joined.length - 1] = mergeColumns([last, columns]);
-      else joined.push(columns);
+      if (last?.labels.equals(labels) === true) {
+        const both = (): SeriesColumns => mergeColumns([last.decode(), decode()]);
+        joined[joined.length - 1] = { labels, decode: both };
+      } else joined.push({ labels, decode });
     }
     return joined;
   }
@@ -195,38 +218,55 @@ function within(columns: SeriesColumns, { minMs, maxMs }: TimeRange): SeriesColu
   };
 }
 
+/** Series are decoded batch by batch, so that few are held as samples and other work has its turn. */
 class ReadSource implements SeriesSource {
   readonly warnings: readonly Annotation[] = [];
-  readonly #read: () => Promise<SeriesColumns[]>;
-  readonly #context: ReadContext;
-  #series: SeriesColumns[] | null = null;
+  readonly #read: () => Promise<readonly ReadSeries[]>;
+  readonly #options: ReadSourceOptions;
+  #series: readonly ReadSeries[] | null = null;
   #at = 0;
   #heldBytes = 0;
 
-  constructor(read: () => Promise<SeriesColumns[]>, context: ReadContext) {
+  constructor(read: () => Promise<readonly ReadSeries[]>, options: ReadSourceOptions) {
     this.#read = read;
-    this.#context = context;
+    this.#options = options;
   }
 
   async next(): Promise<readonly SeriesColumns[] | null> {
+    const { context, slices, onBad } = this.#options;
     if (this.#series === null) {
-      this.#series = await this.#read();
-      this.#heldBytes = sizeOf(this.#series);
+      try {
+        this.#series = await this.#read();
+      } catch (error) {
+        throw error instanceof DecodeError ? onBad(error) : error;
+      }
     }
-    if (this.#context.signal.aborted) throw new CanceledError('query canceled');
-    if (this.#at >= this.#series.length) {
-      this.close();
-      return null;
+    this.#giveBack();
+    const batch: SeriesColumns[] = [];
+    while (batch.length < BATCH_SERIES && this.#at < this.#series.length) {
+      if (slices.isOver) await slices.pause();
+      const one = this.#series[this.#at++];
+      if (one === undefined) break;
+      try {
+        batch.push(one.decode());
+      } catch (error) {
+        throw error instanceof DecodeError ? onBad(error) : error;
+      }
     }
-    const batch = this.#series.slice(this.#at, this.#at + BATCH_SERIES);
-    this.#at += BATCH_SERIES;
+    if (context.signal.aborted) throw new CanceledError('query canceled');
+    if (batch.length === 0) return null;
+    this.#heldBytes = sizeOf(batch);
+    context.budget.take(this.#heldBytes);
     return batch;
   }
 
   close(): void {
+    this.#giveBack();
     this.#series = [];
-    this.#at = 0;
-    this.#context.budget.give(this.#heldBytes);
+  }
+
+  #giveBack(): void {
+    this.#options.context.budget.give(this.#heldBytes);
     this.#heldBytes = 0;
   }
 }

@@ -80,6 +80,7 @@ export class SpliceQueries {
       const own = settings.get(upstream);
       if (own === undefined) return null;
       return new MemberReader({
+        clock: env.clock,
         net: env.net,
         upstream,
         headers,

@@ -3,7 +3,7 @@ import { crc32c, createXorEncoder, xorEncode } from '@pollux/kernels';
 import { Labels, setStaleAt, wordsOf } from '@pollux/model';
 import { describe, expect, it } from 'vitest';
 import { encodeLabels } from '../../index.ts';
-import { decodeChunkedResponse } from './chunked-response.ts';
+import { readChunkedResponse } from './chunked-response.ts';
 
 const TIMES = Array.from({ length: 300 }, (_, i) => 1_700_000_000_000 + i * 15_000 + (i % 3));
 
@@ -53,6 +53,10 @@ function frame(labels: Labels, times: readonly number[], encoding = 1): Uint8Arr
 
 function joined(...frames: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(frames));
+}
+
+function decodeChunkedResponse(data: Uint8Array) {
+  return readChunkedResponse(data)?.map(({ decode }) => decode()) ?? null;
 }
 
 describe('a streamed answer to a remote read', () => {

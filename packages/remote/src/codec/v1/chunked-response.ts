@@ -9,6 +9,13 @@ export const CHUNKED_CONTENT_TYPE = 'application/x-streamed-protobuf';
 /** Chunk.Encoding of floats. */
 const XOR = 1;
 
+/** A series of a streamed answer, not decoded yet: so many as are looked at are held as samples. */
+export type ChunkedSeries = {
+  readonly labels: SeriesColumns['labels'];
+  /** Throws DecodeError. */
+  readonly decode: () => SeriesColumns;
+};
+
 /** XOR chunks of one series in time order; offsets are into the answer. */
 type Found = {
   readonly labels: SeriesColumns['labels'];
@@ -16,7 +23,7 @@ type Found = {
 };
 
 /**
- * Decodes a streamed answer to a remote read of one query:
+ * Reads a streamed answer to a remote read of one query:
  *
  *     ┌────────────────┬──────────────────────────┬──────────────────────────────┐
  *     │ length uvarint │ CRC-32C of the rest, u32 │ ChunkedReadResponse          │  as often as there are
@@ -25,7 +32,7 @@ type Found = {
  * A series may go on in the next frame. Chunks come whole: samples may lie outside the range that was asked for. Null when there
  * are chunks of histograms, which this does not read.
  */
-export function decodeChunkedResponse(data: Uint8Array): SeriesColumns[] | null {
+export function readChunkedResponse(data: Uint8Array): ChunkedSeries[] | null {
   const frames = new ProtoReader(data);
   const found: Found[] = [];
   while (!frames.isAtEnd) {
@@ -49,7 +56,10 @@ export function decodeChunkedResponse(data: Uint8Array): SeriesColumns[] | null 
     }
     frames.offset = start + length;
   }
-  return found.map((series) => columnsOf(data, series));
+  return found.map((series) => ({
+    labels: series.labels,
+    decode: () => columnsOf(data, series),
+  }));
 }
 
 /** False when it meets a chunk of histograms. */
