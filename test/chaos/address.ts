@@ -11,7 +11,7 @@ export type Reply = {
 
 /**
  * The one address as a user has it. Where it can lead to two machines, it is as keepalived's: when the one that has it refuses or
- * does not answer, the other takes it, and keeps it.
+ * does not answer, the other takes it, and keeps it if it answers.
  */
 export class OneAddress {
   readonly #entries: readonly string[];
@@ -24,21 +24,22 @@ export class OneAddress {
   async ask(target: string, init: RequestInit = {}): Promise<Reply> {
     const startMs = performance.now();
     const faults: string[] = [];
+    const first = this.#current;
     for (let attempt = 0; attempt < this.#entries.length; attempt++) {
       const leftMs = QUESTION_TIMEOUT_MS - (performance.now() - startMs);
       const isLast = attempt === this.#entries.length - 1;
       const timeoutMs = isLast ? leftMs : Math.min(ADDRESS_TIMEOUT_MS, leftMs);
-      const at = this.#current;
+      const at = (first + attempt) % this.#entries.length;
       try {
         const signal = AbortSignal.timeout(Math.max(1, Math.round(timeoutMs)));
         const response = await fetch(`${this.#entries[at]}${target}`, { ...init, signal });
         const text = await response.text();
+        // Another question may have moved the address meanwhile.
+        if (attempt > 0 && this.#current === first) this.#current = at;
         const error = response.ok ? null : `status ${response.status}: ${text.slice(0, 200)}`;
         return { status: response.status, text, error, tookMs: performance.now() - startMs };
       } catch (error) {
         faults.push(causeText(error));
-        // Another question may have moved the address meanwhile.
-        if (this.#current === at) this.#current = (at + 1) % this.#entries.length;
       }
     }
     return {

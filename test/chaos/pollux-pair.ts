@@ -105,6 +105,7 @@ lookback_delta: ${LOOKBACK_MS}ms
     ]),
     command('gateway', gateway, '/-/ready', [
       `--config.file=${gatewayFile}`,
+      `--storage.path=${dataDirectory(site, host, 'gateway')}`,
       `--web.listen-address=${gateway}`,
     ]),
   ];

@@ -50,11 +50,12 @@ export class Truth {
 
   /**
    * True when the host's samples answer a question at a step: its window has no hole, or of a plain selector, no scrape was missed
-   * between its newest sample and the step.
+   * between its newest sample and the step. Of the time before the run, when the pair was starting, nothing is expected.
    */
   canAnswer(host: HostName, what: ValueQuestion, stepMs: number, askedMs: number): boolean {
     const toMs = stepMs - what.offsetMs;
     const hadMs = this.#hadSince(host, askedMs);
+    if (toMs - what.windowMs < this.record.fromMs) return false;
     if (what.windowMs > 0)
       return toMs - what.windowMs > hadMs && this.#covers(host, toMs - what.windowMs, toMs);
     const samples = this.#samples[host];
@@ -69,6 +70,7 @@ export class Truth {
   /** True when any server scraped what a step shows, whether it could be asked for it or not. */
   wasScraped(what: ValueQuestion, stepMs: number): boolean {
     const toMs = stepMs - what.offsetMs;
+    if (toMs - what.windowMs < this.record.fromMs) return false;
     return HOSTS.some((host) => {
       if (what.windowMs > 0) return this.#covers(host, toMs - what.windowMs, toMs);
       const newestMs = this.newest(host, toMs - COMMIT_MS);
