@@ -55,6 +55,7 @@ export function excuseOf(
   const { plan } = cluster;
   const sentMs = double.attempt.sentMs;
   if (hasFailedBefore(cluster, double, earlier)) return 'owed';
+  if (isOvertakenByRetry(double, earlier)) return 'unheard';
   const { isTaken, endedMs } = earlier.attempt;
   if (!isTaken || endedMs === null) return excuseOfUnknown(cluster, earlier);
   if (isLostWithDead(cluster, earlier.attempt)) return 'died';
@@ -126,6 +127,16 @@ function hasFailedBefore(cluster: ClusterWorld, { attempt }: Accepted, earlier: 
   );
 }
 
+/** The sender gave it up and told it once more, and the receiver took the first one last. */
+function isOvertakenByRetry({ attempt }: Accepted, { attempt: later }: Accepted): boolean {
+  return (
+    attempt.member === later.member &&
+    !attempt.isTaken &&
+    attempt.endedMs !== null &&
+    attempt.endedMs <= later.sentMs
+  );
+}
+
 /** Who told it never learned that it was accepted. */
 function excuseOfUnknown(cluster: ClusterWorld, { attempt, acceptedMs }: Accepted): Excuse | null {
   const { member, sentMs, endedMs } = attempt;
@@ -194,22 +205,28 @@ function isOverwritten(cluster: ClusterWorld, double: Accepted, earlier: Accepte
 }
 
 /** Whether wall clocks put a failed attempt of the sender behind the earlier message, which in truth it lay before. */
-function isStampBehind(
-  { attempts }: ClusterWorld,
-  { attempt }: Accepted,
-  earlier: Accepted,
-): boolean {
+function isStampBehind(cluster: ClusterWorld, { attempt }: Accepted, earlier: Accepted): boolean {
   const { endedMs, endedWallMs } = earlier.attempt;
   if (endedMs === null || endedWallMs === null) return false;
-  return attempts.all.some(
+  return cluster.attempts.all.some(
     (one) =>
       one.member === attempt.member &&
       one.group === attempt.group &&
       one.receiver === attempt.receiver &&
       !one.isTaken &&
       one.sentMs < endedMs &&
-      one.sentWallMs > endedWallMs,
+      latestFlushWallMs(cluster, one) > endedWallMs,
   );
+}
+
+/**
+ * The latest that the sender's wall clock said while the flush of an attempt was under way: what failed counts from its beginning, and a
+ * clock may have been set back since.
+ */
+export function latestFlushWallMs(cluster: ClusterWorld, { member, sentMs }: Attempt): number {
+  const { groupIntervalMs, members, peerTimeoutMs } = cluster.plan;
+  const flushMs = Math.max(groupIntervalMs, MIN_FLUSH_MS) + members * peerTimeoutMs;
+  return cluster.latestWallMs(member, sentMs - flushMs, sentMs);
 }
 
 /** A writer whose clock is behind stamps with the nanosecond after what it knows. */

@@ -12,6 +12,11 @@ const FOUND: readonly { readonly seed: number; readonly about: string }[] = [
     seed: 2751,
     about: 'who tells has a clock behind that of a member whose attempt failed before',
   },
+  {
+    seed: 3320,
+    about:
+      'a flush that a clock ahead began, set back since; and a request given up that is taken behind its repetition',
+  },
 ];
 
 for (const { seed, about } of FOUND) {

@@ -2,7 +2,7 @@ import { LIFE_MS, RESEND_MS } from './alert-senders.ts';
 import type { Attempt } from './attempts.ts';
 import type { ClusterKind } from './cluster-plan.ts';
 import type { ClusterWorld } from './cluster-world.ts';
-import { excuseOf, excuseOfCalm } from './excuses.ts';
+import { excuseOf, excuseOfCalm, latestFlushWallMs } from './excuses.ts';
 import type { HeldEntry } from './held-log.ts';
 import { isCalledFor, type Told } from './log-rules.ts';
 import type { Accepted } from './receiver-double.ts';
@@ -65,10 +65,10 @@ function toldBy({ firing, resolved, stampMs }: HeldEntry): Told {
 }
 
 /** Whether an attempt of the sender failed that its log called for: the outbox tells it, as it is by now. */
-function isOwed({ attempts }: ClusterWorld, attempt: Attempt): boolean {
+function isOwed(cluster: ClusterWorld, attempt: Attempt): boolean {
   const { member, group, receiver, sentMs, held } = attempt;
   const sinceMs = held?.stampMs ?? -Infinity;
-  return attempts.all.some(
+  return cluster.attempts.all.some(
     (one) =>
       one.member === member &&
       one.group === group &&
@@ -76,7 +76,7 @@ function isOwed({ attempts }: ClusterWorld, attempt: Attempt): boolean {
       one !== attempt &&
       one.sentMs <= sentMs &&
       !one.isTaken &&
-      one.sentWallMs > sinceMs,
+      latestFlushWallMs(cluster, one) > sinceMs,
   );
 }
 
