@@ -21,6 +21,7 @@ import {
 } from '@pollux/remote';
 import {
   type Annotation,
+  columnsWithin,
   mergeColumns,
   type ReadContext,
   type SelectRequest,
@@ -129,7 +130,7 @@ export class MemberReader {
     const { externalLabels } = this.#options.settings;
     const plain = series.map(({ labels: given, decode }): ReadSeries => {
       const labels = withoutExternal(given, externalLabels).drop(this.#dropped);
-      return { labels, decode: () => ({ ...within(decode(), range), labels }) };
+      return { labels, decode: () => ({ ...columnsWithin(decode(), range), labels }) };
     });
     plain.sort((a, b) => a.labels.compare(b.labels));
     if (this.#dropped.size === 0) return plain;
@@ -199,23 +200,6 @@ function withoutExternal(labels: Labels, external: Labels): Labels {
   const added = new Set<string>();
   for (const [name, value] of external) if (labels.get(name) === value) added.add(name);
   return added.size === 0 ? labels : labels.drop(added);
-}
-
-/** A server may send whole chunks. */
-function within(columns: SeriesColumns, { minMs, maxMs }: TimeRange): SeriesColumns {
-  const { timestampsMs, count, values, histograms } = columns;
-  let start = 0;
-  let end = count;
-  while (start < end && timestampsMs[start]! < minMs) start++;
-  while (end > start && timestampsMs[end - 1]! > maxMs) end--;
-  if (end - start === count) return columns;
-  return {
-    ...columns,
-    count: end - start,
-    timestampsMs: timestampsMs.subarray(start, end),
-    values: values.subarray(start, end),
-    histograms: histograms?.slice(start, end) ?? null,
-  };
 }
 
 /** Series are decoded batch by batch, so that few are held as samples and other work has its turn. */

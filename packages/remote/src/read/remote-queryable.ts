@@ -9,16 +9,17 @@ import {
 } from '@pollux/base';
 import { HttpConfigClient, type Variables } from '@pollux/http';
 import { compareText, type Labels, Matcher } from '@pollux/model';
-import type {
-  Annotation,
-  NamesAnswer,
-  Queryable,
-  ReadContext,
-  SelectHints,
-  SelectRequest,
-  SeriesColumns,
-  SeriesSource,
-  TimeRange,
+import {
+  type Annotation,
+  columnsWithin,
+  type NamesAnswer,
+  type Queryable,
+  type ReadContext,
+  type SelectHints,
+  type SelectRequest,
+  type SeriesColumns,
+  type SeriesSource,
+  type TimeRange,
 } from '@pollux/storage';
 import type { Gauge, Histogram, Registry } from '@pollux/telemetry';
 import { MAX_DECODED_BYTES, snappyDecode, snappyEncode } from '../codec/snappy.ts';
@@ -175,7 +176,7 @@ export class RemoteQueryable implements Queryable {
     const decoded = await snappyDecode(response.body, MAX_ANSWER_BYTES);
     context.budget.take(decoded.length);
     const [sent = []] = decodeReadResponse(decoded);
-    const series = sent.map((columns) => trimmed(columns, request.range));
+    const series = sent.map((columns) => columnsWithin(columns, request.range));
     context.budget.take(sizeOf(series));
     context.budget.give(decoded.length);
     const stripped = series.map((columns) =>
@@ -293,23 +294,6 @@ function hintsWithin({ hints, range }: SelectRequest): SelectHints {
     ...hints,
     startMs: isUnset ? range.minMs : Math.max(hints.startMs, range.minMs),
     endMs: isUnset ? range.maxMs : Math.min(hints.endMs, range.maxMs),
-  };
-}
-
-/** Only the samples in the range: a server may send whole chunks, and the rest may be another's to answer. */
-function trimmed(columns: SeriesColumns, { minMs, maxMs }: TimeRange): SeriesColumns {
-  const { timestampsMs, count, values, histograms } = columns;
-  let start = 0;
-  let end = count;
-  while (start < end && timestampsMs[start]! < minMs) start++;
-  while (end > start && timestampsMs[end - 1]! > maxMs) end--;
-  if (end - start === count) return columns;
-  return {
-    ...columns,
-    count: end - start,
-    timestampsMs: timestampsMs.subarray(start, end),
-    values: values.subarray(start, end),
-    histograms: histograms?.slice(start, end) ?? null,
   };
 }
 
