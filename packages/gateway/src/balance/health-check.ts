@@ -41,6 +41,7 @@ export async function checkHealth(
       if (member.isUp) log.info('member is up', fields);
       else log.warn('member is down', fields);
     }
+    // It rejects at the stop only, which the loop looks at.
     await sleep(env.clock, config.interval, signal).catch(() => {});
   }
 }

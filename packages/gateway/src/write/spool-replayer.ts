@@ -77,6 +77,7 @@ export class SpoolReplayer {
         if (signal.aborted) return;
         // The disk does not give what it holds, as it seems for now.
         log.error('a spool cannot be replayed', { member: memberName, err: errorText(error) });
+        // It rejects at the stop only, which the loop looks at.
         await sleep(env.clock, this.#backoff.next(0), signal).catch(() => {});
       }
     }
