@@ -26,7 +26,7 @@ import { History } from './history/history.ts';
 import { recordEvents } from './history/history-recorder.ts';
 import { Inhibitor } from './inhibit/inhibitor.ts';
 import type { LiveConfig } from './live-config.ts';
-import { type AlertCounters, registerMetrics } from './metrics.ts';
+import { type AlertMetrics, registerMetrics } from './metrics.ts';
 import type { LogReceiver } from './nflog/entry.ts';
 import { NotificationLog } from './nflog/notification-log.ts';
 import { NotifyMetrics } from './notify/metrics.ts';
@@ -75,7 +75,7 @@ export class Alertmanager {
   readonly #recurringFile: SnapshotFile;
   readonly #doctor: Doctor;
   readonly #notifyMetrics: NotifyMetrics;
-  readonly #alertCounters: AlertCounters;
+  readonly #alertMetrics: AlertMetrics;
   readonly #reloadGauges: ReloadGauges;
   readonly #firstRequest: FirstRequest;
   readonly #stop = new AbortController();
@@ -131,7 +131,7 @@ export class Alertmanager {
       groupKeysOf: (alert) => (this.#live === null ? [] : groupKeysOf(this.#live.route, alert)),
     });
     this.#silencesBeyond = new SilencesBeyond({ ...options, silences: this.#silences, events });
-    const { clock, random } = env;
+    const { clock, files, random } = env;
     this.#doctor = new Doctor({ clock, random, log, cluster, version: options.version });
     const doctorChannel = cluster.addState('pollux_doctor', this.#doctor);
     this.#doctor.connect((data) => doctorChannel.broadcast(data));
@@ -144,7 +144,7 @@ export class Alertmanager {
     this.#robots.connect((data) => robotChannel.broadcast(data));
     this.#notifyMetrics = new NotifyMetrics(registry, options.metricLabels.receiverNames);
     this.#notifyMetrics.introduceAll(UPSTREAM_KINDS);
-    this.#alertCounters = registerMetrics(registry, {
+    this.#alertMetrics = registerMetrics(registry, {
       now: () => env.clock.now(),
       provider: this.#provider,
       silences: this.#silences,
@@ -153,7 +153,7 @@ export class Alertmanager {
       labels: options.metricLabels,
     });
     this.#reloadGauges = new ReloadGauges(registry);
-    const shared = { files: env.files, log, registry, directory: options.storageDirectory };
+    const shared = { clock, files, log, registry, directory: options.storageDirectory };
     const acknowledgementFile = new SnapshotFile({
       ...shared,
       name: 'pollux-acknowledgements',
@@ -323,7 +323,7 @@ export class Alertmanager {
       externalUrl,
       startedAtMs: () => this.#startedAtMs,
       live,
-      ...this.#alertCounters,
+      ...this.#alertMetrics,
     };
     registerApi(router, v2, limit);
     const v3 = {
@@ -400,6 +400,7 @@ export class Alertmanager {
       draining,
       memory: this.#own.memory,
       onNewGroup: (waitMs) => this.#firstRequest.isIn(waitMs),
+      processingSeconds: this.#alertMetrics.processingSeconds,
     });
     this.#stopFeeding();
     this.#live = { ...parts, dispatcher };

@@ -40,3 +40,21 @@ it('counts them by receiver, group and alert where that is asked for', async () 
   expect(text).toContain(`alertmanager_alerts{state="suppressed",${group('B')}} 1\n`);
   expect(text).toContain('alertmanager_alerts_limited_total{alertname="A"} 1\n');
 });
+
+it('counts what is looked through for silences and the notification log', async () => {
+  const text = await metricsWith({});
+  const value = (name: string): number =>
+    Number(new RegExp(`^alertmanager_${name} (\\S+)$`, 'm').exec(text)?.[1]);
+  expect(value('silences_state_size')).toBe(1);
+  expect(value('silences_matcher_index_size')).toBe(1);
+  // Of A and B the silence is a candidate for B alone.
+  const scanned = value('silences_query_silences_scanned_total');
+  expect(scanned).toBeGreaterThan(0);
+  expect(value('silences_query_silences_skipped_total')).toBeGreaterThan(0);
+  expect(value('silences_query_duration_seconds_count')).toBe(scanned);
+  expect(value('silences_queries_total')).toBeGreaterThan(scanned);
+  expect(value('nflog_queries_total')).toBe(value('nflog_query_duration_seconds_count'));
+  expect(value('nflog_queries_total')).toBeGreaterThan(0);
+  expect(value('dispatcher_alert_processing_duration_seconds_count')).toBe(2);
+  expect(value('alerts_per_alert_limit')).toBe(1);
+});

@@ -1,4 +1,4 @@
-import type { Counter, Family, MetricFamily, Registry } from '@pollux/telemetry';
+import type { Counter, Family, MetricFamily, Registry, Summary } from '@pollux/telemetry';
 import { isResolvedAt } from './alert/alert.ts';
 import type { AlertProvider } from './alert/alert-provider.ts';
 import { statusOf } from './api/alert-status.ts';
@@ -26,14 +26,15 @@ export type MetricSources = {
   readonly live: () => LiveConfig | null;
 };
 
-/** Counters of received alerts; the rest is read when scraped. */
-export type AlertCounters = {
+/** What received alerts count into; the rest is read when scraped. */
+export type AlertMetrics = {
   readonly received: Family<Counter>;
   readonly invalid: Family<Counter>;
+  readonly processingSeconds: Summary;
 };
 
 /** Upstream's metrics of alerts, silences, groups and the configuration's size. */
-export function registerMetrics(registry: Registry, sources: MetricSources): AlertCounters {
+export function registerMetrics(registry: Registry, sources: MetricSources): AlertMetrics {
   const { provider, silences, robots, live, labels } = sources;
   registry.collect(() => [
     labels.groupKeys ? groupStates(sources) : alertStates(sources),
@@ -55,6 +56,11 @@ export function registerMetrics(registry: Registry, sources: MetricSources): Ale
     'inhibition_rules',
     'Number of configured inhibition rules.',
     () => live()?.config.inhibitRules.length ?? 0,
+  );
+  gauge(
+    'alerts_per_alert_limit',
+    'Current limit on number of alerts per alert name; 0 for none.',
+    () => provider.perAlertnameLimit,
   );
   registry.collect(() => [
     {
@@ -87,7 +93,15 @@ export function registerMetrics(registry: Registry, sources: MetricSources): Ale
   );
   for (const status of ['firing', 'resolved']) received.with(status, 'v2');
   invalid.with('v2');
-  return { received, invalid };
+  const processingSeconds = registry
+    .summaries(
+      'alertmanager_dispatcher_alert_processing_duration_seconds',
+      'Summary of latencies for the processing of alerts.',
+      [],
+      [],
+    )
+    .with();
+  return { received, invalid, processingSeconds };
 }
 
 function alertStates({ provider, silences, live, now }: MetricSources): MetricFamily {

@@ -1,5 +1,5 @@
-import { errorText, type Files } from '@pollux/base';
-import type { Counter, Gauge, Log, Registry } from '@pollux/telemetry';
+import { type Clock, errorText, type Files } from '@pollux/base';
+import type { Counter, Gauge, Log, Registry, Summary } from '@pollux/telemetry';
 import { SnapshotError } from './errors.ts';
 
 /** A state that outlives the process. */
@@ -11,6 +11,7 @@ export type Persistent = {
 };
 
 export type SnapshotOptions = {
+  readonly clock: Clock;
   readonly files: Files;
   readonly log: Log;
   readonly registry: Registry;
@@ -27,6 +28,9 @@ export class SnapshotFile {
   readonly #runs: Counter;
   readonly #failures: Counter;
   readonly #sizeBytes: Gauge;
+  readonly #collectSeconds: Summary;
+  readonly #collectFailures: Counter;
+  readonly #writeSeconds: Summary;
 
   constructor(options: SnapshotOptions) {
     const { registry, name, state } = options;
@@ -46,6 +50,17 @@ export class SnapshotFile {
       `${prefix}_snapshot_size_bytes`,
       'Size of the last snapshot in bytes.',
     );
+    this.#collectFailures = registry.counter(
+      `${prefix}_gc_errors_total`,
+      'How many garbage collection errors were encountered.',
+    );
+    const summary = (suffix: string, help: string): Summary =>
+      registry.summaries(`${prefix}_${suffix}`, help, [], []).with();
+    this.#collectSeconds = summary(
+      'gc_duration_seconds',
+      'Duration of the last garbage collection cycle.',
+    );
+    this.#writeSeconds = summary('snapshot_duration_seconds', 'Duration of the last snapshot.');
     registry.gaugeFrom(
       `${isOurs ? '' : 'pollux_'}${prefix}_entries`,
       'Entries held in memory.',
@@ -66,16 +81,38 @@ export class SnapshotFile {
 
   /** Forgets what has expired and writes the rest. A failure is logged and counted; the old file stays. */
   maintain(): void {
-    const { files, state, log, name } = this.#options;
+    const { clock, files, state, log, name } = this.#options;
     this.#runs.inc();
     try {
-      state.collect();
-      const data = state.marshal();
-      files.replaceFile(this.#path, data);
+      this.#collect();
+      const data = timed(clock, this.#writeSeconds, () => {
+        const bytes = state.marshal();
+        files.replaceFile(this.#path, bytes);
+        return bytes;
+      });
       this.#sizeBytes.set(data.length);
     } catch (error) {
       this.#failures.inc();
       log.error('Maintenance failed', { snapshot: name, err: errorText(error) });
     }
+  }
+
+  #collect(): void {
+    const { clock, state } = this.#options;
+    try {
+      timed(clock, this.#collectSeconds, () => state.collect());
+    } catch (error) {
+      this.#collectFailures.inc();
+      throw error;
+    }
+  }
+}
+
+function timed<T>(clock: Clock, seconds: Summary, run: () => T): T {
+  const startMs = clock.monotonic();
+  try {
+    return run();
+  } finally {
+    seconds.observe((clock.monotonic() - startMs) / 1_000);
   }
 }

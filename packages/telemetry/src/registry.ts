@@ -78,9 +78,15 @@ const SUMMARY_QUANTILES = [0.01, 0.05, 0.5, 0.9, 0.99] as const;
 
 /** Quantiles over the last 512 observations, with sum and count of all. NaN as long as there is none. */
 export class Summary {
-  readonly #window = new Float64Array(SUMMARY_WINDOW);
+  readonly #quantiles: readonly number[];
+  readonly #window: Float64Array;
   #count = 0;
   #sum = 0;
+
+  constructor(quantiles: readonly number[]) {
+    this.#quantiles = quantiles;
+    this.#window = new Float64Array(quantiles.length === 0 ? 0 : SUMMARY_WINDOW);
+  }
 
   observe(value: number): void {
     this.#window[this.#count % SUMMARY_WINDOW] = value;
@@ -96,10 +102,10 @@ export class Summary {
     return this.#sum;
   }
 
-  /** Value per quantile of {@link SUMMARY_QUANTILES}, by nearest rank. */
+  /** Value per quantile, by nearest rank. */
   quantiles(): readonly (readonly [quantile: number, value: number])[] {
     const sorted = this.#window.slice(0, Math.min(this.#count, SUMMARY_WINDOW)).sort();
-    return SUMMARY_QUANTILES.map((quantile) => {
+    return this.#quantiles.map((quantile) => {
       const rank = Math.max(0, Math.ceil(quantile * sorted.length) - 1);
       return [quantile, sorted[rank] ?? Number.NaN] as const;
     });
@@ -203,8 +209,16 @@ export class Registry {
     );
   }
 
-  summaries(name: string, help: string, labelNames: readonly string[]): Family<Summary> {
-    return this.#family(new Family(name, help, 'summary', labelNames, () => new Summary()));
+  /** Without quantiles, sum and count alone are kept and shown. */
+  summaries(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    quantiles: readonly number[] = SUMMARY_QUANTILES,
+  ): Family<Summary> {
+    return this.#family(
+      new Family(name, help, 'summary', labelNames, () => new Summary(quantiles)),
+    );
   }
 
   /** Asks `read` at each scrape. */

@@ -28,4 +28,13 @@ describe('a summary', () => {
     registry.summaries('s', 'help', []).with();
     expect(renderText(registry.gather())).toContain('s{quantile="0.5"} NaN\n');
   });
+
+  it('has sum and count alone where no quantiles are asked for', () => {
+    const registry = new Registry();
+    const summary = registry.summaries('s', 'help', [], []).with();
+    summary.observe(2);
+    summary.observe(3);
+    const text = renderText(registry.gather());
+    expect(text).toBe('# HELP s help\n# TYPE s summary\ns_sum 5\ns_count 2\n');
+  });
 });

@@ -39,6 +39,11 @@ export class AlertProvider {
     this.seed = (options.seed ?? 0x811c9dc5) | 0;
   }
 
+  /** 0 for none. */
+  get perAlertnameLimit(): number {
+    return this.#options.perAlertnameLimit;
+  }
+
   get size(): number {
     return this.#alerts.size;
   }

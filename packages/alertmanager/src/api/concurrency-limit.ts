@@ -10,15 +10,21 @@ export class ConcurrencyLimit {
 
   constructor(capacity: number, registry: Registry) {
     this.#capacity = capacity;
-    registry.gaugeFrom(
-      'alertmanager_http_requests_in_flight',
-      'Current number of HTTP requests being processed.',
-      () => this.#running,
-    );
-    this.#exceeded = registry.counter(
-      'alertmanager_http_concurrency_limit_exceeded_total',
-      'Total number of times an HTTP request failed because the concurrency limit was reached.',
-    );
+    registry.collect(() => [
+      {
+        name: 'alertmanager_http_requests_in_flight',
+        help: 'Current number of HTTP requests being processed.',
+        type: 'gauge',
+        samples: [{ suffix: '', labels: ['method', 'get'], value: this.#running }],
+      },
+    ]);
+    this.#exceeded = registry
+      .counters(
+        'alertmanager_http_concurrency_limit_exceeded_total',
+        'Total number of times an HTTP request failed because the concurrency limit was reached.',
+        ['method'],
+      )
+      .with('get');
   }
 
   async run(handler: () => Promise<HttpResponse>): Promise<HttpResponse> {

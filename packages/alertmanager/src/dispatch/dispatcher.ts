@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { CanceledError, type Clock, type Timer, withTimeout } from '@pollux/base';
 import type { Labels } from '@pollux/model';
+import type { Summary } from '@pollux/telemetry';
 import type { Alert, AlertIdentity, Placement } from '../alert/alert.ts';
 import type { AlertListener, AlertProvider } from '../alert/alert-provider.ts';
 import type { GroupMemory } from '../durable/group-memory.ts';
@@ -24,6 +25,8 @@ export type DispatcherOptions = {
   readonly memory: GroupMemory;
   /** Told of each group: it notifies when it has waited so long, ms. */
   readonly onNewGroup: (waitMs: number) => void;
+  /** How long it takes to put an alert into its groups. */
+  readonly processingSeconds: Summary;
 };
 
 /** Sorts alerts into groups by the routing tree and lets each group flush at its times. */
@@ -52,7 +55,10 @@ export class Dispatcher implements AlertListener {
   }
 
   onAlert(alert: Alert): void {
+    const { clock, processingSeconds } = this.#options;
+    const startMs = clock.monotonic();
     for (const group of this.#place(alert.identity).groups) group.insert(alert);
+    processingSeconds.observe((clock.monotonic() - startMs) / 1_000);
   }
 
   onRemoved(): void {

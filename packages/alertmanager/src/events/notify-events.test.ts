@@ -1,5 +1,6 @@
 import { SeededRandom, VirtualClock } from '@pollux/base';
 import { Labels } from '@pollux/model';
+import { Registry } from '@pollux/telemetry';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Alert, AlertIdentity } from '../alert/alert.ts';
 import { AlertProvider } from '../alert/alert-provider.ts';
@@ -76,6 +77,7 @@ describe('what silences do is told', () => {
   it('with its origin, and not when a snapshot is read', () => {
     const make = (events: NotifyEvents, seed: number): SilenceStore =>
       new SilenceStore({
+        registry: new Registry(),
         env: { clock, random: new SeededRandom(seed) },
         retentionMs: 60_000,
         maxSilences: 0,

@@ -1,6 +1,7 @@
 import type { Clock } from '@pollux/base';
-import type { Log } from '@pollux/telemetry';
+import type { Log, Registry } from '@pollux/telemetry';
 import type { ClusterStatePart } from '../cluster-port.ts';
+import { type StateMetrics, stateMetrics } from '../state-metrics.ts';
 import { after, compareTimes, fromMs, toMs } from '../wire/timestamp.ts';
 import { decodeLog, encodeLog, type LogRecord, logRecord } from './codec.ts';
 import { entryKey, type LogEntry, type LogReceiver } from './entry.ts';
@@ -14,6 +15,7 @@ export type NotificationLogOptions = {
   readonly retentionMs: number;
   /** For what came from other members, at the level for debugging. */
   readonly log?: Log;
+  readonly registry: Registry;
 };
 
 /** Which alerts were last notified, per group and integration, by any member. The cluster's memory against duplicates. */
@@ -22,11 +24,13 @@ export class NotificationLog implements ClusterStatePart {
   readonly #options: NotificationLogOptions;
   readonly #records = new Map<string, LogRecord>();
   readonly #fromMembers = new WeakSet<LogEntry>();
+  readonly #metrics: StateMetrics;
   #broadcast: (data: Uint8Array) => void = () => {};
   #keep: (data: Uint8Array) => void = () => {};
 
   constructor(options: NotificationLogOptions) {
     this.#options = options;
+    this.#metrics = stateMetrics(options.registry, 'nflog');
   }
 
   /** From now on every change is sent to the cluster. */
@@ -50,12 +54,16 @@ export class NotificationLog implements ClusterStatePart {
 
   /** The newest entry of this integration under any of the spellings of the group's key. */
   find(groupKeys: readonly string[], receiver: LogReceiver): LogEntry | null {
+    const { clock } = this.#options;
+    const startMs = clock.monotonic();
+    this.#metrics.queries.inc();
     let newest: LogEntry | null = null;
     for (const groupKey of groupKeys) {
       const entry = this.#records.get(entryKey(groupKey, receiver))?.entry;
       if (entry === undefined) continue;
       if (newest === null || compareTimes(entry.timestamp, newest.timestamp) > 0) newest = entry;
     }
+    this.#metrics.querySeconds.observe((clock.monotonic() - startMs) / 1_000);
     return newest;
   }
 
@@ -88,7 +96,9 @@ export class NotificationLog implements ClusterStatePart {
       this.#fromMembers.add(record.entry);
       this.#logNew(record.entry);
       this.#keep(record.bytes);
-      if (record.bytes.length <= MAX_RELAY_BYTES) this.#broadcast(record.bytes);
+      if (record.bytes.length > MAX_RELAY_BYTES) continue;
+      this.#broadcast(record.bytes);
+      this.#metrics.relayed.inc();
     }
   }
 

@@ -1,5 +1,6 @@
 import { SeededRandom, VirtualClock } from '@pollux/base';
 import { Labels } from '@pollux/model';
+import { Registry } from '@pollux/telemetry';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NotifyEvents } from '../events/notify-events.ts';
@@ -11,6 +12,7 @@ const NOW = 1_000_000;
 
 function store(clock = new VirtualClock(NOW)): SilenceStore {
   return new SilenceStore({
+    registry: new Registry(),
     env: { clock, random: new SeededRandom(7) },
     retentionMs: 1_000_000,
     maxSilences: 0,

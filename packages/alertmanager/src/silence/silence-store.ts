@@ -1,10 +1,12 @@
 import { assert, type Env, uuid } from '@pollux/base';
 import { type Labels, Matcher, matchesAll, PatternError, quoteText } from '@pollux/model';
+import type { Counter, Registry } from '@pollux/telemetry';
 import type { ClusterStatePart } from '../cluster-port.ts';
 import { SilenceError, SilenceLimitError, SilenceNotFoundError } from '../errors.ts';
 import type { SilenceEvent } from '../events/notify-event.ts';
 import type { NotifyEvents } from '../events/notify-events.ts';
 import { MatcherIndex } from '../matcher/matcher-index.ts';
+import { type SilenceMetrics, silenceMetrics } from '../state-metrics.ts';
 import { after, compareTimes, fromMs, toMs, type WireTime } from '../wire/timestamp.ts';
 import { decodeSilences, encodeSilences, type SilenceRecord, silenceRecord } from './codec.ts';
 import {
@@ -28,6 +30,7 @@ export type SilenceStoreOptions = {
   /** Of one encoded silence; 0 for no limit. */
   readonly maxSilenceBytes: number;
   readonly events: NotifyEvents;
+  readonly registry: Registry;
 };
 
 /** A new silence or an edit, as the API takes it. */
@@ -57,11 +60,17 @@ export class SilenceStore implements ClusterStatePart {
   readonly #silences = new Map<string, Stored>();
   /** Of those that apply to anything, whatever their state. */
   readonly #index = new MatcherIndex<Stored>();
+  readonly #metrics: SilenceMetrics;
+  #indexedCount = 0;
   #broadcast: (data: Uint8Array) => void = () => {};
   #keep: (data: Uint8Array) => void = () => {};
 
   constructor(options: SilenceStoreOptions) {
     this.#options = options;
+    this.#metrics = silenceMetrics(options.registry, {
+      silences: () => this.size,
+      indexed: () => this.#indexedCount,
+    });
   }
 
   /** From now on every change is sent to the cluster. */
@@ -149,14 +158,21 @@ export class SilenceStore implements ClusterStatePart {
 
   /** Ids of all active silences that apply to these labels, sorted. */
   silencedBy(labels: Labels): readonly string[] {
+    const metrics = this.#metrics;
     const candidates = this.#index.candidates(labels);
+    metrics.queries.inc();
+    metrics.skipped.inc(this.#indexedCount - candidates.length);
     if (candidates.length === 0) return NONE;
-    const nowMs = this.#options.env.clock.now();
+    metrics.scanned.inc(candidates.length);
+    const { clock } = this.#options.env;
+    const startMs = clock.monotonic();
+    const nowMs = clock.now();
     const ids: string[] = [];
     for (const { record, matchers } of candidates) {
       if (matchers === null || stateAt(record.silence, nowMs) !== 'active') continue;
       if (matchesAll(matchers, labels)) ids.push(record.silence.id);
     }
+    metrics.querySeconds.observe((clock.monotonic() - startMs) / 1_000);
     return ids.sort();
   }
 
@@ -168,17 +184,21 @@ export class SilenceStore implements ClusterStatePart {
     const nowMs = this.#options.env.clock.now();
     for (const record of decodeSilences(data)) {
       const known = this.get(record.silence.id);
-      if (!this.#take(record, nowMs)) continue;
+      if (!this.#take(record, nowMs, this.#metrics.unusableGossiped)) continue;
       this.#keep(record.bytes);
       this.#tell(known, record.silence, { origin: 'cluster', by: '' });
-      if (record.bytes.length <= MAX_RELAY_BYTES) this.#broadcast(record.bytes);
+      if (record.bytes.length > MAX_RELAY_BYTES) continue;
+      this.#broadcast(record.bytes);
+      this.#metrics.relayed.inc();
     }
   }
 
   /** Takes a snapshot over; as {@link merge}, but sends nothing. */
   load(data: Uint8Array): void {
     const nowMs = this.#options.env.clock.now();
-    for (const record of decodeSilences(data)) this.#take(record, nowMs);
+    for (const record of decodeSilences(data)) {
+      this.#take(record, nowMs, this.#metrics.unusableLoaded);
+    }
   }
 
   /** Forgets what is past its retention; returns how many. */
@@ -194,27 +214,33 @@ export class SilenceStore implements ClusterStatePart {
     return count;
   }
 
-  #take(record: SilenceRecord, nowMs: number): boolean {
+  #take(record: SilenceRecord, nowMs: number, unusable: Counter): boolean {
     if (toMs(record.expiresAt) < nowMs) return false;
     const known = this.#silences.get(record.silence.id)?.record.silence;
     if (known !== undefined && compareTimes(known.updatedAt, record.silence.updatedAt) >= 0) {
       return false;
     }
-    this.#store(record);
+    if (!this.#store(record)) unusable.inc();
     return true;
   }
 
-  #store(record: SilenceRecord): void {
+  /** Whether it can silence anything. */
+  #store(record: SilenceRecord): boolean {
     const { id } = record.silence;
     const previous = this.#silences.get(id);
     if (previous !== undefined) this.#unindex(previous);
     const stored = { record, matchers: compileSilence(record.silence) };
     this.#silences.set(id, stored);
-    if (stored.matchers !== null) this.#index.add(stored, stored.matchers);
+    if (stored.matchers === null) return false;
+    this.#index.add(stored, stored.matchers);
+    this.#indexedCount++;
+    return true;
   }
 
   #unindex(stored: Stored): void {
-    if (stored.matchers !== null) this.#index.remove(stored, stored.matchers);
+    if (stored.matchers === null) return;
+    this.#index.remove(stored, stored.matchers);
+    this.#indexedCount--;
   }
 
   #publish(silence: Silence, by = ''): void {

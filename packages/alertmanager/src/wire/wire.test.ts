@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { DecodeError, SeededRandom, VirtualClock } from '@pollux/base';
 import { fingerprint, Labels } from '@pollux/model';
+import { Registry } from '@pollux/telemetry';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alertHash } from '../alert/hash.ts';
@@ -66,7 +67,11 @@ describe('the notification log on the wire', () => {
     const broken = delimited(
       new MessageWriter().message(1, new MessageWriter().text(1, 'k').take()).take(),
     );
-    const log = new NotificationLog({ clock: new VirtualClock(0), retentionMs: 1e9 });
+    const log = new NotificationLog({
+      clock: new VirtualClock(0),
+      retentionMs: 1e9,
+      registry: new Registry(),
+    });
     expect(() => log.merge(Buffer.concat([bytes(REAL_ENTRY), broken]))).toThrow(DecodeError);
     expect(log.size).toBe(0);
   });
@@ -117,6 +122,7 @@ describe('silences on the wire', () => {
   it('keeps but never applies what it cannot: no matcher, several sets, a pattern that is no RE2', () => {
     const clock = new VirtualClock(5_000);
     const store = new SilenceStore({
+      registry: new Registry(),
       env: { clock, random: new SeededRandom(1) },
       retentionMs: 1e6,
       maxSilences: 0,
@@ -166,6 +172,7 @@ describe.skipIf(!hasReal)(`snapshot files of a real Alertmanager 0.25${why}`, ()
     const [first] = decodeSilences(silences);
     const clock = new VirtualClock(toMs(first!.silence.startsAt) + 1_000);
     const store = new SilenceStore({
+      registry: new Registry(),
       env: { clock, random: new SeededRandom(1) },
       retentionMs: 432e6,
       maxSilences: 0,
@@ -216,8 +223,16 @@ describe('times', () => {
   it('of a notification are later than those of a member whose clock is ahead, which takes it over', () => {
     const receiver = { groupName: 'r', integration: 'webhook', index: 0 };
     const entry = { groupKey: '{}:{}', receiver, resolved: [], memory: new Map() };
-    const ahead = new NotificationLog({ clock: new VirtualClock(9_000_000), retentionMs: 9e9 });
-    const right = new NotificationLog({ clock: new VirtualClock(1_000_000), retentionMs: 9e9 });
+    const ahead = new NotificationLog({
+      clock: new VirtualClock(9_000_000),
+      retentionMs: 9e9,
+      registry: new Registry(),
+    });
+    const right = new NotificationLog({
+      clock: new VirtualClock(1_000_000),
+      retentionMs: 9e9,
+      registry: new Registry(),
+    });
     ahead.write({ ...entry, firing: [1n] }, 9e6);
     right.merge(ahead.marshal());
     right.write({ ...entry, firing: [1n, 2n] }, 9e6);

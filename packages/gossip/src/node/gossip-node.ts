@@ -148,6 +148,7 @@ export class GossipNode {
 
   /** Registers a shared state; before {@link start}, else the first exchange misses it. */
   addState(key: string, part: StatePart): StateChannel {
+    this.#metrics.introduceState(key);
     return this.#states.add(key, part);
   }
 

@@ -158,6 +158,14 @@ export class GossipMetrics {
     registerGauges(registry, gauges);
   }
 
+  /** Its series are there before anything oversized is sent. */
+  introduceState(key: string): void {
+    for (const family of [this.oversizeSent, this.oversizeFailed, this.oversizeDropped]) {
+      family.with(key);
+    }
+    this.oversizeSeconds.with(key);
+  }
+
   nameSelf(name: string): void {
     this.#peerInfo.with(name).set(1);
   }

@@ -160,6 +160,7 @@ async function assemble(
     registry,
     namespace: 'alertmanager',
     prefix: routePrefixOf(flags['web.route-prefix'], externalUrl),
+    isByMethod: true,
   });
   manager.registerRoutes(router);
   if (webhookFile !== '') webhook.registerRoutes(router);

@@ -36,6 +36,8 @@ export function observedRouter(options: {
   /** `prometheus`, `alertmanager`, … */
   readonly namespace: string;
   readonly prefix: string;
+  /** Whether times and sizes are told by method (and times by status) too, as Alertmanager's are. */
+  readonly isByMethod?: boolean;
   readonly onError?: (error: unknown) => HttpResponse | null;
 }): Router {
   const { registry, namespace } = options;
@@ -44,18 +46,29 @@ export function observedRouter(options: {
     'Counter of HTTP requests.',
     ['handler', 'code'],
   );
+  const isByMethod = options.isByMethod === true;
   const durations = registry.histograms(
     `${namespace}_http_request_duration_seconds`,
     'Histogram of latencies for HTTP requests.',
-    ['handler'],
+    isByMethod ? ['handler', 'method', 'code'] : ['handler'],
     [0.005, 0.025, 0.1, 0.5, 1, 5, 20, 60],
+  );
+  const sizes = registry.histograms(
+    `${namespace}_http_response_size_bytes`,
+    'Histogram of response size for HTTP requests, without those that are written piece by piece.',
+    isByMethod ? ['handler', 'method'] : ['handler'],
+    [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000],
   );
   return new Router({
     prefix: options.prefix,
     monotonic: () => options.env.clock.monotonic(),
-    observe: ({ route, response, durationMs }) => {
-      requests.with(route, String(response.status)).inc();
-      durations.with(route).observe(durationMs / 1_000);
+    observe: ({ route, request, response, durationMs }) => {
+      const code = String(response.status);
+      const of = isByMethod ? [route, request.method.toLowerCase()] : [route];
+      requests.with(route, code).inc();
+      durations.with(...of, ...(isByMethod ? [code] : [])).observe(durationMs / 1_000);
+      const bytes = sizeOf(response.body);
+      if (bytes !== null) sizes.with(...of).observe(bytes);
     },
     onError: (error, { request }) => {
       const answer = options.onError?.(error) ?? null;
@@ -68,6 +81,13 @@ export function observedRouter(options: {
       return null;
     },
   });
+}
+
+/** Null for what is written piece by piece. */
+function sizeOf(body: HttpResponse['body']): number | null {
+  if (body === undefined) return 0;
+  if (typeof body === 'string') return Buffer.byteLength(body);
+  return body instanceof Uint8Array ? body.length : null;
 }
 
 /** Serves /metrics of the role's own registry. */
