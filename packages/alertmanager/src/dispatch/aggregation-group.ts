@@ -55,6 +55,8 @@ export class AggregationGroup {
   #isDueAgain = false;
   /** When the timer last fell due, ms. */
   #dueMs = 0;
+  /** The same by the monotonic clock. */
+  #dueAtMs = 0;
 
   constructor(options: AggregationGroupOptions) {
     this.#options = options;
@@ -137,7 +139,7 @@ export class AggregationGroup {
   /** The flush that would begin now, over the alerts it would have. */
   flushNow(signal: AbortSignal): { readonly flush: Flush; readonly alerts: readonly Alert[] } {
     const nowMs = this.#options.clock.now();
-    return { flush: this.#flushAt(nowMs, signal), alerts: this.#snapshot(nowMs) };
+    return { flush: this.#flushAt(nowMs, signal, Number.NaN), alerts: this.#snapshot(nowMs) };
   }
 
   #held({ identity }: Alert): Alert | undefined {
@@ -148,7 +150,8 @@ export class AggregationGroup {
     return { atMs: this.#options.clock.now() + delayMs, because };
   }
 
-  #flushAt(nowMs: number, signal: AbortSignal): Flush {
+  /** `dueAtMs` by the monotonic clock; NaN for a flush that is only asked about. */
+  #flushAt(nowMs: number, signal: AbortSignal, dueAtMs: number): Flush {
     return {
       route: this.route,
       groupLabels: this.labels,
@@ -156,6 +159,7 @@ export class AggregationGroup {
       groupKeySpellings: this.#spellings,
       nowMs,
       latest: (alerts) => this.#latest(alerts),
+      toldByOther: (atMs) => this.#followOther(dueAtMs, atMs),
       signal,
     };
   }
@@ -193,6 +197,7 @@ export class AggregationGroup {
     this.#hasFlushed = true;
     const nowMs = this.#options.clock.now();
     this.#dueMs = nowMs;
+    this.#dueAtMs = this.#options.clock.monotonic();
     this.#isOver = this.#hasOnlyEnds(nowMs);
     const { groupIntervalMs } = this.route.settings;
     this.#timer = this.#arm(groupIntervalMs);
@@ -212,13 +217,13 @@ export class AggregationGroup {
       await this.#options.ready;
       if (this.#isStopped) return;
       const dueMs = this.#dueMs;
-      await this.#flush();
+      await this.#flush(this.#dueAtMs);
       // One that was cut short is due again after the restart.
       if (!this.#options.stop.aborted) this.#options.memory.flushed(this.name, dueMs);
     } while (this.#isDueAgain && !this.#isStopped);
   }
 
-  async #flush(): Promise<void> {
+  async #flush(dueAtMs: number): Promise<void> {
     const { clock, notify, stop } = this.#options;
     const nowMs = clock.now();
     const alerts = this.#snapshot(nowMs);
@@ -235,11 +240,27 @@ export class AggregationGroup {
     // Every integration of the receiver listens.
     setMaxListeners(0, limit.signal);
     try {
-      const flush = this.#flushAt(nowMs, limit.signal);
+      const flush = this.#flushAt(nowMs, limit.signal, dueAtMs);
       if (await notify(flush, alerts)) this.#forgetResolved(alerts, nowMs);
     } finally {
       limit.release();
     }
+  }
+
+  /**
+   * Members that heard of an alert at different moments, or one before a flush and one behind it, have timers that are apart. While they
+   * are apart by nearly the time that this member waits, its turn comes in the moment in which the other tells, and both tell. A member
+   * whose wait was half over when another told the group therefore counts its next interval from then on.
+   */
+  #followOther(dueAtMs: number, toldAtMs: number): void {
+    const { clock, peerWaitMs } = this.#options;
+    const isNext = dueAtMs === this.#dueAtMs && this.#nextFlush.because === 'group_interval';
+    if (this.#isStopped || !isNext || toldAtMs - dueAtMs <= peerWaitMs() / 2) return;
+    const leftMs = toldAtMs + this.route.settings.groupIntervalMs - clock.monotonic();
+    if (leftMs <= this.#nextFlush.atMs - clock.now()) return;
+    this.#timer.cancel();
+    this.#timer = this.#arm(leftMs);
+    this.#nextFlush = this.#next(leftMs, 'group_interval');
   }
 
   #hasOnlyEnds(nowMs: number): boolean {

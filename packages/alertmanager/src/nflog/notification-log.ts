@@ -23,7 +23,8 @@ export class NotificationLog implements ClusterStatePart {
   readonly isJoinable = true;
   readonly #options: NotificationLogOptions;
   readonly #records = new Map<string, LogRecord>();
-  readonly #fromMembers = new WeakSet<LogEntry>();
+  /** When an entry of another member came, by the monotonic clock, ms. */
+  readonly #arrivedMs = new WeakMap<LogEntry, number>();
   readonly #metrics: StateMetrics;
   #broadcast: (data: Uint8Array) => void = () => {};
   #keep: (data: Uint8Array) => void = () => {};
@@ -45,7 +46,12 @@ export class NotificationLog implements ClusterStatePart {
 
   /** Whether another member wrote the entry since the start of this one. */
   isFromMember(entry: LogEntry): boolean {
-    return this.#fromMembers.has(entry);
+    return this.#arrivedMs.has(entry);
+  }
+
+  /** When the entry came from another member, by the monotonic clock, ms; null for one of this member, or of before its start. */
+  arrivedMs(entry: LogEntry): number | null {
+    return this.#arrivedMs.get(entry) ?? null;
   }
 
   get size(): number {
@@ -93,7 +99,7 @@ export class NotificationLog implements ClusterStatePart {
     const nowMs = this.#options.clock.now();
     for (const record of decodeLog(data)) {
       if (!this.#take(record, nowMs)) continue;
-      this.#fromMembers.add(record.entry);
+      this.#arrivedMs.set(record.entry, this.#options.clock.monotonic());
       this.#logNew(record.entry);
       this.#keep(record.bytes);
       if (record.bytes.length > MAX_RELAY_BYTES) continue;

@@ -18,6 +18,8 @@ export type Flush = {
     readonly nowMs: number;
     readonly alerts: readonly Alert[];
   };
+  /** Another member has notified the group while this flush waited for its turn; `atMs` by the monotonic clock. */
+  readonly toldByOther: (atMs: number) => void;
   /** Ends when the flush's time is over or the program stops. */
   readonly signal: AbortSignal;
 };

@@ -19,6 +19,8 @@ export function dedupStage(
   return async (given) => {
     const { batch, meanwhile } = upToDate(log, integration, given);
     const { flush, alerts } = batch;
+    const toldMs = meanwhile === null ? null : log.arrivedMs(meanwhile);
+    if (toldMs !== null) flush.toldByOther(toldMs);
     const asked = { ...batch, ...hashesOf(alerts, flush.nowMs) };
     const asBegun = { ...given, ...hashesOf(given.alerts, given.flush.nowMs) };
     // What has begun since is no reason to tell of it: its own flush does.

@@ -20,6 +20,8 @@ import type { Accepted } from './receiver-double.ts';
  * `behind`      the clock of who told it was behind: its stamp lies before an earlier attempt of the sender that failed, whose content counts
  *             as news still
  * `expired`     a wall clock was past the life of the entry
+ * `alone`       the sender came up behind it, and nobody who had heard of it, or had heard of it from such a one, was up since together
+ *             with the sender
  * `cut`         members did not all hear each other from then on for as long as it takes to repair that
  * `lost`        the datagram to the sender was lost that had the news, and no exchange of whole states has repaired it yet
  * `missed`      gossip, which draws its targets by chance in a larger cluster, left the sender out, and nothing has repaired it yet
@@ -34,6 +36,7 @@ export type Excuse =
   | 'overwritten'
   | 'behind'
   | 'expired'
+  | 'alone'
   | 'cut'
   | 'lost'
   | 'missed'
@@ -65,6 +68,7 @@ export function excuseOf(
   // Whoever told it has noted it: nothing below keeps that from its own log.
   if (double.member === earlier.member) return null;
   if (sentMs <= endedMs + newsBoundMs(plan)) return 'under way';
+  if (isUnknownTo(cluster, double.attempt, endedMs)) return 'alone';
   if (longestWholeMs(cluster, endedMs, sentMs) >= repairBoundMs(plan)) return null;
   const wasCut = cluster.cuts.some(
     (cut) =>
@@ -264,6 +268,29 @@ function wasNewsLost({ lost, plan }: ClusterWorld, attempt: Attempt, to: string)
       one.atMs >= fromMs &&
       one.atMs <= fromMs + newsBoundMs(plan),
   );
+}
+
+/**
+ * Whether the sender cannot have heard what was noted: all lives are found that were there in that moment, were up together with such a
+ * one since, or follow one of the same member, which has it on its disk; the sender's is none of them.
+ */
+function isUnknownTo(cluster: ClusterWorld, { member, sentMs }: Attempt, notedMs: number): boolean {
+  const sender = lifeAt(cluster, member, sentMs);
+  if (sender === undefined || sender.fromMs <= notedMs) return false;
+  const endMs = (life: Life): number => Math.min(life.goneMs ?? Infinity, sentMs);
+  const lives = cluster.lives.filter((life) => life.fromMs <= sentMs && endMs(life) >= notedMs);
+  const informed = new Set(lives.filter((life) => life.fromMs <= notedMs));
+  const canHear = (life: Life): boolean =>
+    [...informed].some(
+      (other) =>
+        (other.member === life.member && other.fromMs < life.fromMs) ||
+        Math.max(other.fromMs, life.fromMs) <= Math.min(endMs(other), endMs(life)),
+    );
+  for (let before = -1; before < informed.size; ) {
+    before = informed.size;
+    for (const life of lives) if (canHear(life)) informed.add(life);
+  }
+  return !informed.has(sender);
 }
 
 function lifeAt(cluster: ClusterWorld, member: string, atMs: number): Life | undefined {

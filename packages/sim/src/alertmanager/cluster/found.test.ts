@@ -17,6 +17,17 @@ const FOUND: readonly { readonly seed: number; readonly about: string }[] = [
     about:
       'a flush that a clock ahead began, set back since; and a request given up that is taken behind its repetition',
   },
+  { seed: 3618, about: 'a member that comes up while nobody is there who knows what was told' },
+  {
+    seed: 3656,
+    about:
+      'an alert that one member hears of before a flush and one behind it: their timers are apart by nearly a turn',
+  },
+  { seed: 3697, about: 'a beginning that its teller took along when it died' },
+  {
+    seed: 3796,
+    about: 'two words of members that were cut from each other, the earlier by a clock ahead',
+  },
 ];
 
 for (const { seed, about } of FOUND) {

@@ -1,6 +1,6 @@
 import { type AlertName, alertText } from './cluster-plan.ts';
 import type { AskedSilence, ClusterWorld } from './cluster-world.ts';
-import { mayHaveExpired } from './excuses.ts';
+import { isLostWithDead, mayHaveExpired } from './excuses.ts';
 import { gossipBoundMs, repairBoundMs, settleBoundMs, tellBoundMs } from './promises.ts';
 
 /** A wall clock may be wrong by so much before what a member holds for firing is left open. */
@@ -69,7 +69,7 @@ export class TooFew {
     const words = this.#words(alert, receiver);
     const last = words.at(-1);
     if (state === 'resolved' && !this.#isEndCalledFor(member, alert, receiver, last)) return;
-    if (last?.state === state) return;
+    if (last?.state === state || this.#isToldByLog(alert, receiver, state)) return;
     const sinceMs = this.#cluster.now() - forMs;
     if (words.some((word) => word.state === state && word.atMs >= sinceMs)) return;
     this.#report(
@@ -79,8 +79,8 @@ export class TooFew {
   }
 
   /**
-   * An end is told only of what was told to have begun, not after the end of the whole group was told without it, and not by
-   * a member that had to forget what was told: an entry of the log lives for two repeat intervals by the wall clock of who
+   * An end is told only of what was told to have begun, not after the end of the whole group was told without it, not when who told the
+   * beginning took that along, and not by a member that had to forget what was told: an entry of the log lives for two repeat intervals by the wall clock of who
    * holds it, here as in the original, so that a clock that leaps ahead ends it.
    */
   #isEndCalledFor(
@@ -91,7 +91,26 @@ export class TooFew {
   ): boolean {
     const told = this.#cluster.receivers.accepted(groupOf(alert), receiver).at(-1);
     if (last === undefined || told === undefined || told.firing.length === 0) return false;
+    if (isLostWithDead(this.#cluster, told.attempt)) return false;
     return !mayHaveExpired(this.#cluster, member, { told, untilMs: this.#cluster.now() });
+  }
+
+  /**
+   * Of two members that told different things and did not know of each other's, as they were cut from each other, the later word is the
+   * receiver's last. Every log keeps the entry with the later stamp, which is the earlier word's where its teller's clock is ahead: for
+   * the members the state is told until the repeat interval is over, here as in the original.
+   */
+  #isToldByLog(alert: string, receiver: number, state: 'firing' | 'resolved'): boolean {
+    const all = this.#cluster.receivers.accepted(groupOf(alert), receiver);
+    const last = all.at(-1);
+    if (last === undefined || last.attempt.endedWallMs === null) return false;
+    const { held, endedWallMs } = last.attempt;
+    return all.some(({ attempt, ...told }) => {
+      if (attempt === last.attempt || attempt.endedWallMs === null) return false;
+      const isUnknown = held === null || held.stampMs < attempt.endedWallMs - 1;
+      const isKept = attempt.endedWallMs > endedWallMs;
+      return isUnknown && isKept && told[state].includes(alert);
+    });
   }
 
   #mustBeRepeated(
