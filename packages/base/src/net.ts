@@ -201,13 +201,24 @@ export type ServerCertificate = {
   readonly clientCa?: string;
 };
 
-/** A client's certificate is never refused in the handshake: whoever answers looks at {@link HttpRequest.tls}. */
+/** Without `clients` no certificate is refused before a request: whoever answers looks at {@link HttpRequest.tls}. */
 export type HttpServeTls = ServerCertificate & {
   /** For the name that a client asks for; null for the default. The same name gives the same object. */
   readonly byServerName?: (serverName: string) => ServerCertificate | null;
   /** Default false. */
   readonly asksClientCertificates?: boolean;
+  readonly clients?: ClientAdmission;
 } & TlsHandshake;
+
+/** Which clients a handshake lets in. */
+export type ClientAdmission = {
+  /** Whether a handshake without a verified certificate fails, with the alert that the client can tell of. */
+  readonly needVerified: boolean;
+  /** Why a client is not let in whose handshake succeeded, null when it is; its connection is closed then. */
+  readonly refusal: (client: RequestTls) => string | null;
+  /** Told of every handshake that failed, and of every refusal; `from` is the client's address. */
+  readonly onRefused: (why: string, from: string) => void;
+};
 
 /** What a server agrees to in a handshake. */
 export type TlsHandshake = {

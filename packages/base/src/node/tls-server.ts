@@ -2,6 +2,7 @@ import type * as http from 'node:http';
 import * as https from 'node:https';
 import * as tls from 'node:tls';
 import type { HttpServeTls, ServerCertificate } from '../net.ts';
+import { requestTls } from './request-tls.ts';
 import { handshakeSettings } from './tls-settings.ts';
 
 export type TlsServer = {
@@ -41,7 +42,7 @@ export function createTlsServer(options: HttpServeTls, listener: http.RequestLis
     {
       ...contextOptions(options, options),
       requestCert: options.asksClientCertificates === true,
-      rejectUnauthorized: false,
+      rejectUnauthorized: options.clients?.needVerified === true,
       ALPNProtocols: ['http/1.1'],
       SNICallback: (name, done) => {
         try {
@@ -53,8 +54,19 @@ export function createTlsServer(options: HttpServeTls, listener: http.RequestLis
     },
     listener,
   );
-  // A client that speaks no TLS, or gives up in the handshake.
-  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  let { clients } = options;
+  // A client that speaks no TLS, gives up in the handshake, or has no certificate that can be verified where one is needed.
+  server.on('tlsClientError', (error, socket) => {
+    clients?.onRefused(faultOf(socket) ?? error.message, socket.remoteAddress ?? '');
+    socket.destroy();
+  });
+  server.prependListener('secureConnection', (socket) => {
+    const client = requestTls(socket);
+    const why = client === null ? null : (clients?.refusal(client) ?? null);
+    if (why === null) return;
+    clients?.onRefused(why, socket.remoteAddress ?? '');
+    socket.destroy();
+  });
   return {
     server,
     renew: (changed) => {
@@ -62,8 +74,22 @@ export function createTlsServer(options: HttpServeTls, listener: http.RequestLis
       tls.createSecureContext(settings);
       server.setSecureContext(settings);
       certificates.renew(changed);
+      clients = changed.clients;
+      // Each new connection reads them of the server, which has no call to set them.
+      Object.assign(server, {
+        requestCert: changed.asksClientCertificates === true,
+        rejectUnauthorized: clients?.needVerified === true,
+      });
     },
   };
+}
+
+/** Why the client's certificate was not verified; null when that is not what went wrong. */
+function faultOf({ authorizationError }: tls.TLSSocket): string | null {
+  // Node's types have an Error where it gives OpenSSL's code.
+  return authorizationError === null || authorizationError === undefined
+    ? null
+    : String(authorizationError);
 }
 
 function contextOptions(

@@ -87,6 +87,20 @@ function handshake(port: number, options: tls.ConnectionOptions): Promise<string
   });
 }
 
+/** The first line that a client with these settings gets for a request; the error's code, or `closed`, when it gets none. */
+function firstWord(port: number, options: tls.ConnectionOptions): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = tls.connect({ port, host: '127.0.0.1', ca: CERTIFICATE, ...options }, () => {
+      socket.write('GET /who HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+    });
+    socket.once('data', (data) => resolve(data.toString().split('\r\n')[0] ?? ''));
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'ECONNRESET' ? 'closed' : (error.code ?? error.message)),
+    );
+    socket.on('close', () => resolve('closed'));
+  });
+}
+
 const FILES = 'cert_file: server.crt, key_file: server.key';
 const USERS = (password: string): string => `basic_auth_users: {eve: '${hash(password)}'}\n`;
 
@@ -137,8 +151,29 @@ describe('a web configuration', () => {
       `tls_server_config: {${FILES}, client_ca_file: server.crt, client_auth_type: RequireAndVerifyClientCert}\n`,
     );
     const known = { ca: CERTIFICATE, certificate: CERTIFICATE, key: KEY };
-    expect((await strict.ask('/who', null, { tls: { ca: CERTIFICATE } })).status).toBe(400);
+    await expect(strict.ask('/who', null, { tls: { ca: CERTIFICATE } })).rejects.toThrow();
     expect((await strict.ask('/who', null, { tls: known })).status).toBe(200);
+  });
+
+  it('fails the handshake of a client without the certificate that it needs, with the alert that tells why', async () => {
+    const verify = `${FILES}, client_ca_file: server.crt, client_auth_type: RequireAndVerifyClientCert`;
+    const { port, logged, write, clock } = await serve(`tls_server_config: {${verify}}\n`);
+    expect(await firstWord(port, {})).toMatch(/CERTIFICATE_REQUIRED/);
+    const upTo12 = { maxVersion: 'TLSv1.2' } as const;
+    expect(await firstWord(port, upTo12)).toMatch(/HANDSHAKE_FAILURE/);
+    expect(await firstWord(port, { cert: CERTIFICATE, key: KEY })).toBe('HTTP/1.1 200 OK');
+    expect(logged.join()).toContain('TLS handshake refused');
+    // Nobody got in since, and still the file is read again.
+    write(`tls_server_config: {${FILES}}\n`);
+    await clock.advance(1_500);
+    await firstWord(port, {});
+    expect(await firstWord(port, {})).toBe('HTTP/1.1 200 OK');
+    write(`tls_server_config: {${verify}, client_allowed_sans: [a.test]}\n`);
+    await clock.advance(1_500);
+    await firstWord(port, {});
+    expect(await firstWord(port, {})).toMatch(/CERTIFICATE_REQUIRED/);
+    expect(await firstWord(port, { cert: CERTIFICATE, key: KEY })).toBe('closed');
+    expect(logged.join()).toContain('has none of the names that may come in');
   });
 
   it('agrees on no other versions, suites and curves than those it names', async () => {
@@ -169,20 +204,25 @@ describe('a web configuration', () => {
 
   it('lets in certificates with a name that it allows', async () => {
     const known = { ca: CERTIFICATE, certificate: CERTIFICATE, key: KEY };
-    const statusFor = async (more: string, asked: object): Promise<number> => {
+    /** Null for who is not let in. */
+    const statusFor = async (more: string, asked: object): Promise<number | null> => {
       const { ask } = await serve(`tls_server_config: {${FILES}, ${more}}\n`);
-      return (await ask('/who', null, { tls: { ca: CERTIFICATE, ...asked } })).status;
+      const asking = ask('/who', null, { tls: { ca: CERTIFICATE, ...asked } });
+      return await asking.then(
+        ({ status }) => status,
+        () => null,
+      );
     };
     const verified = 'client_ca_file: server.crt, client_auth_type: RequireAndVerifyClientCert';
     expect(await statusFor(`${verified}, client_allowed_sans: [a.test, localhost]`, known)).toBe(
       200,
     );
     expect(await statusFor(`${verified}, client_allowed_sans: [127.0.0.1]`, known)).toBe(200);
-    expect(await statusFor(`${verified}, client_allowed_sans: [local]`, known)).toBe(400);
-    expect(await statusFor(`${verified}, client_allowed_sans: []`, known)).toBe(400);
+    expect(await statusFor(`${verified}, client_allowed_sans: [local]`, known)).toBe(null);
+    expect(await statusFor(`${verified}, client_allowed_sans: []`, known)).toBe(null);
     const wanted = 'client_auth_type: RequestClientCert';
     expect(await statusFor(wanted, {})).toBe(200);
-    expect(await statusFor(`${wanted}, client_allowed_sans: [localhost]`, {})).toBe(400);
+    expect(await statusFor(`${wanted}, client_allowed_sans: [localhost]`, {})).toBe(null);
     expect(await statusFor(`${wanted}, client_allowed_sans: [localhost]`, known)).toBe(200);
     // Nobody is asked, so nobody is looked at.
     expect(await statusFor('client_allowed_sans: [a.test]', {})).toBe(200);

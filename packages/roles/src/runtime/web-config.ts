@@ -96,7 +96,7 @@ export class WebConfig {
   /** For the listener; absent without TLS. */
   get tls(): HttpServeTls | undefined {
     const { tls } = this.#settings;
-    return tls === null ? undefined : asked(tls);
+    return tls === null ? undefined : this.#asked(tls);
   }
 
   /** A listener whose certificates are to be renewed. */
@@ -114,7 +114,26 @@ export class WebConfig {
     };
   }
 
+  /** For a listener, which refuses in the handshake or right behind it, as the originals do. */
+  #asked(tls: ServerTls): HttpServeTls {
+    const { clientAuth, allowedNames: _, ...settings } = tls;
+    return {
+      ...settings,
+      asksClientCertificates: clientAuth !== 'none',
+      clients: {
+        needVerified: clientAuth === 'require-and-verify',
+        refusal: ({ clientCertificate }) => refusedClient(tls, clientCertificate),
+        onRefused: (why, from) => {
+          this.#log.info('TLS handshake refused', { from, err: why });
+          // Where nobody gets in, no request would have the file read again.
+          this.#refresh();
+        },
+      },
+    };
+  }
+
   async #answer(handler: HttpHandler, request: HttpRequest): Promise<HttpResponse> {
+    // On a connection that is older than the settings; new ones do not come so far.
     const refused = refusedClient(this.#settings.tls, request.tls?.clientCertificate ?? null);
     if (refused !== null) return text(400, `${refused}\n`);
     if (this.#users.count === 0) return handler(request);
@@ -141,7 +160,7 @@ export class WebConfig {
         throw new Error('TLS can be begun or ended by a restart only');
       }
       if (settings.tls !== null) {
-        for (const listener of this.#listeners) listener.renewTls?.(asked(settings.tls));
+        for (const listener of this.#listeners) listener.renewTls?.(this.#asked(settings.tls));
       }
       this.#settings = settings;
       this.#users = new Users(settings.users);
@@ -190,11 +209,6 @@ export function readWebConfig(files: Files, file: string): Settings {
     ),
     users,
   };
-}
-
-/** For a listener: it asks for a certificate, and what it is worth is looked at with each request. */
-function asked({ clientAuth, allowedNames: _, ...tls }: ServerTls): HttpServeTls {
-  return { ...tls, asksClientCertificates: clientAuth !== 'none' };
 }
 
 /** Why a client may not come in; null when it may. */
