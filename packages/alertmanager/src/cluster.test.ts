@@ -78,6 +78,28 @@ afterEach(async () => {
 });
 
 describe('two members', () => {
+  it('that heard of a group nearly a turn apart have the same times once one has told it', async () => {
+    const { nodes, clock } = pair(1_000);
+    const nextFlushes = async (): Promise<number[]> => {
+      const times: number[] = [];
+      for (const node of nodes) {
+        const { text } = await node.request('GET', '/api/v3/alerts');
+        const [alert] = JSON.parse(text) as { groups: { nextFlush: string }[] }[];
+        times.push((Date.parse(alert?.groups[0]?.nextFlush ?? '') - START_MS) / 1000);
+      }
+      return times;
+    };
+    const alert = { labels: { alertname: 'Down' }, endsIn: 36_000 };
+    await nodes[1]?.fire(alert);
+    await clock.advance(13_500);
+    await nodes[0]?.fire({ ...alert, startsIn: 0 });
+    expect(await nextFlushes()).toEqual([23.5, 310]);
+    // A tells at 23.5 s, which B hears a second later, half a second before its turn.
+    await clock.advance(60_000);
+    expect(nodes.map((node) => node.sent.length)).toEqual([1, 0]);
+    expect(await nextFlushes()).toEqual([323.5, 324.5]);
+  });
+
   it('send nothing that has ended when its end was told while the second waited for its turn', async () => {
     const two = pair();
     const [first, second] = two.nodes;
