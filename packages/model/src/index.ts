@@ -21,7 +21,7 @@ export {
   quoteText,
 } from './labels/labels.ts';
 export { xxh64 } from './labels/xxh64.ts';
-export { Matcher, type MatchOperator, matchesAll } from './matcher.ts';
+export { type LabelValues, Matcher, type MatchOperator, matchesAll } from './matcher.ts';
 export { formatFloat, formatFloatExponent, parseFloatText } from './number-format.ts';
 export { compileRe2, Pattern, PatternError } from './pattern.ts';
 export {

@@ -1,4 +1,4 @@
-import { isLegacyLabelName, type Labels, METRIC_NAME, quoteText } from './labels/labels.ts';
+import { isLegacyLabelName, METRIC_NAME, quoteText } from './labels/labels.ts';
 import { Pattern } from './pattern.ts';
 
 export type MatchOperator = '=' | '!=' | '=~' | '!~';
@@ -47,7 +47,10 @@ export class Matcher {
   }
 }
 
-export function matchesAll(matchers: readonly Matcher[], labels: Labels): boolean {
+/** What a matcher asks of a label set: the value of a name, or an empty text where it has none. */
+export type LabelValues = { get(name: string): string };
+
+export function matchesAll(matchers: readonly Matcher[], labels: LabelValues): boolean {
   for (const matcher of matchers) if (!matcher.matches(labels.get(matcher.name))) return false;
   return true;
 }

@@ -215,6 +215,6 @@ function covers(
   // Without any condition it would cover everything.
   if (matchers.length === 0 && fingerprint === '' && groupKey === '') return false;
   if (fingerprint !== '' && alert.identity.fingerprint !== fingerprint) return false;
-  if (!matchesAll(matchers, alert.identity.labels)) return false;
+  if (!matchesAll(matchers, alert.identity)) return false;
   return groupKey === '' || groupKeys().includes(groupKey);
 }

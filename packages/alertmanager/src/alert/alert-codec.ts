@@ -2,14 +2,18 @@ import type { ByteReader, ByteWriter } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import { type Alert, AlertIdentity } from './alert.ts';
 import { Annotations } from './annotations.ts';
+import { NOT_PLAIN, writeObject } from './plain-object.ts';
 
 /** The part of an alert that changes each time its sender repeats it. */
 export type AlertTimes = Pick<Alert, 'startsAtMs' | 'endsAtMs' | 'updatedAtMs' | 'isTimeout'>;
 
 /** labels, annotations, source, times; see alerts.md. */
 export function writeAlert(writer: ByteWriter, alert: Alert): void {
-  writeLabels(writer, alert.identity.labels);
-  writePairs(writer, alert.annotations);
+  const { identity, annotations } = alert;
+  if (identity.object === NOT_PLAIN) writeLabels(writer, identity.labels);
+  else writeObject(writer, identity.object);
+  if (annotations.object === NOT_PLAIN) writeTexts(writer, annotations.flat);
+  else writeObject(writer, annotations.object);
   writer.uvarintText(alert.generatorUrl);
   writeTimes(writer, alert);
 }
@@ -40,34 +44,20 @@ export function readTimes(reader: ByteReader): AlertTimes {
 
 /** All but the times. */
 export function isSameContent(a: Alert, b: Alert): boolean {
-  return a.generatorUrl === b.generatorUrl && isSame(a.annotations, b.annotations);
-}
-
-function isSame(a: Annotations, b: Annotations): boolean {
-  if (a === b) return true;
-  if (a.size !== b.size) return false;
-  for (let index = 0; index < a.size; index++) {
-    if (a.nameAt(index) !== b.nameAt(index) || a.valueAt(index) !== b.valueAt(index)) return false;
-  }
-  return true;
+  return a.generatorUrl === b.generatorUrl && a.annotations.equals(b.annotations);
 }
 
 export function writeLabels(writer: ByteWriter, labels: Labels): void {
-  writePairs(writer, labels);
+  writeTexts(writer, [...labels].flat());
 }
 
 export function readLabels(reader: ByteReader): Labels {
   return Labels.from(readPairs(reader));
 }
 
-type Pairs = Pick<Labels, 'size' | 'nameAt' | 'valueAt'>;
-
-function writePairs(writer: ByteWriter, pairs: Pairs): void {
-  writer.uvarint(pairs.size);
-  for (let index = 0; index < pairs.size; index++) {
-    writer.uvarintText(pairs.nameAt(index));
-    writer.uvarintText(pairs.valueAt(index));
-  }
+function writeTexts(writer: ByteWriter, flat: readonly string[]): void {
+  writer.uvarint(flat.length / 2);
+  for (const text of flat) writer.uvarintText(text);
 }
 
 function readPairs(reader: ByteReader): (readonly [string, string])[] {

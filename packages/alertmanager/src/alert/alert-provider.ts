@@ -62,8 +62,8 @@ export class AlertProvider {
 
   /** The known identity of these labels, so that fingerprint and hash are computed once for each alert. */
   identityOf(labels: Labels): AlertIdentity {
-    const known = this.#alerts.get(labelsHash(labels, this.seed), labels);
-    return known?.identity ?? new AlertIdentity(labels);
+    const made = new AlertIdentity(labels);
+    return this.#alerts.get(labelsHash(labels, this.seed), made)?.identity ?? made;
   }
 
   /** The alert whose labels have this hash and pass the test. */
@@ -76,7 +76,7 @@ export class AlertProvider {
    * when its alertname has too many.
    */
   put(alert: Alert, hash = labelsHash(alert.identity.labels, this.seed)): void {
-    const known = this.#alerts.get(hash, alert.identity.labels);
+    const known = this.#alerts.get(hash, alert.identity);
     let stored = alert;
     if (known === undefined) {
       this.#admit(alert);
@@ -99,7 +99,7 @@ export class AlertProvider {
   /** Takes an alert of before a restart as it is; history has heard of it. Throws as {@link put}. */
   restore(alert: Alert): void {
     const hash = labelsHash(alert.identity.labels, this.seed);
-    const known = this.#alerts.get(hash, alert.identity.labels);
+    const known = this.#alerts.get(hash, alert.identity);
     if (known === undefined) this.#admit(alert);
     alert.identity.tableHash = hash;
     this.#alerts.set(hash, alert, known);
@@ -108,7 +108,7 @@ export class AlertProvider {
 
   /** The version of these labels that is known now. */
   current(labels: Labels): Alert | undefined {
-    return this.#alerts.get(labelsHash(labels, this.seed), labels);
+    return this.#alerts.get(labelsHash(labels, this.seed), new AlertIdentity(labels));
   }
 
   get(fingerprint: string): Alert | undefined {
@@ -185,7 +185,7 @@ export class AlertProvider {
 
   #admit(alert: Alert): void {
     const limit = this.#options.perAlertnameLimit;
-    const name = alert.identity.labels.get(ALERT_NAME);
+    const name = alert.identity.get(ALERT_NAME);
     if (limit > 0 && (this.#countByName.get(name) ?? 0) >= limit) {
       this.#limited.set(name, (this.#limited.get(name) ?? 0) + 1);
       throw new LimitError(
@@ -198,7 +198,7 @@ export class AlertProvider {
   }
 
   #count(alert: Alert, by: number): void {
-    const name = alert.identity.labels.get(ALERT_NAME);
+    const name = alert.identity.get(ALERT_NAME);
     const count = (this.#countByName.get(name) ?? 0) + by;
     if (count === 0) this.#countByName.delete(name);
     else this.#countByName.set(name, count);
@@ -206,10 +206,7 @@ export class AlertProvider {
 }
 
 function isSameText(a: Alert, b: Alert): boolean {
-  if (a.annotations === b.annotations && a.generatorUrl === b.generatorUrl) return true;
-  if (a.annotations.size !== b.annotations.size || a.generatorUrl !== b.generatorUrl) return false;
-  for (const [name, value] of a.annotations) if (b.annotations.get(name) !== value) return false;
-  return true;
+  return a.generatorUrl === b.generatorUrl && a.annotations.equals(b.annotations);
 }
 
 /** An edge of the newer one within the older: so an end of no length, told without the start, keeps the alert's start. */

@@ -1,5 +1,4 @@
-import type { Labels } from '@pollux/model';
-import type { Alert } from './alert.ts';
+import type { Alert, AlertIdentity } from './alert.ts';
 
 /**
  * Alerts by their label sets. The key is a hash that a reader of requests can take without making the labels; alerts whose
@@ -14,11 +13,11 @@ export class AlertTable {
   }
 
   /** The one of these labels, `hash` being theirs. */
-  get(hash: number, labels: Labels): Alert | undefined {
+  get(hash: number, identity: AlertIdentity): Alert | undefined {
     const slot = this.#slots.get(hash);
     if (slot === undefined) return undefined;
-    if (isList(slot)) return slot.find((alert) => alert.identity.labels.equals(labels));
-    return slot.identity.labels.equals(labels) ? slot : undefined;
+    if (isList(slot)) return slot.find((alert) => alert.identity.equals(identity));
+    return slot.identity.equals(identity) ? slot : undefined;
   }
 
   /** The first that passes, among those of this hash. */
@@ -46,7 +45,7 @@ export class AlertTable {
     if (slot === undefined) {
       this.#size++;
       this.#slots.set(hash, alert);
-    } else this.set(hash, alert, this.get(hash, alert.identity.labels));
+    } else this.set(hash, alert, this.get(hash, alert.identity));
   }
 
   delete(hash: number, alert: Alert): void {

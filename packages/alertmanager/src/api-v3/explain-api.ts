@@ -60,7 +60,7 @@ export async function alertsMatching(
   const found: Alert[] = [];
   for (const alert of provider.list()) {
     if (slices.isOver) await slices.pause();
-    if (!matchesAll(matchers, alert.identity.labels)) continue;
+    if (!matchesAll(matchers, alert.identity)) continue;
     found.push(alert);
     if (found.length >= limit) break;
   }

@@ -41,7 +41,7 @@ export async function postPreview(api: ApiV3, exchange: Exchange): Promise<HttpR
         fingerprint: alert.identity.fingerprint,
         labels: alert.identity.labels.toObject(),
         receivers: receiversOf(api, alert),
-        silencedBy: api.silences.silencedBy(alert.identity.labels),
+        silencedBy: api.silences.silencedBy(alert.identity),
       })),
     },
     past: {
@@ -63,7 +63,7 @@ export function checkMatchers(matchers: readonly Matcher[]): void {
 
 function receiversOf({ live }: ApiV3, { identity }: Alert): string[] {
   return live()
-    .route.match(identity.labels)
+    .route.match(identity)
     .map(({ settings }) => settings.receiver);
 }
 

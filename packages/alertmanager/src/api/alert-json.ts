@@ -1,11 +1,12 @@
 import type { Alert } from '../alert/alert.ts';
+import { NOT_PLAIN, type PlainObject } from '../alert/plain-object.ts';
 import { ACTIVE, type AlertStatus } from './alert-status.ts';
 import type { JsonWriter } from './json-writer.ts';
 
 const ANNOTATIONS = Buffer.from('{"annotations":');
 const ENDS_AT = Buffer.from(',"endsAt":');
-const FINGERPRINT = Buffer.from(',"fingerprint":');
-const RECEIVERS = Buffer.from(',"receivers":[');
+const FINGERPRINT = Buffer.from(',"fingerprint":"');
+const RECEIVERS = Buffer.from('","receivers":[');
 const NAME = Buffer.from('{"name":');
 const STARTS_AT = Buffer.from('],"startsAt":');
 const ACTIVE_UPDATED_AT = Buffer.from(
@@ -32,13 +33,14 @@ export function writeAlert(
   receivers: readonly string[],
   status: AlertStatus,
 ): void {
-  const { labels, fingerprint } = alert.identity;
+  const { identity, annotations } = alert;
   json.raw(ANNOTATIONS);
-  writePairs(json, alert.annotations);
+  writeTexts(json, annotations);
   json.raw(ENDS_AT);
   json.dateTime(alert.endsAtMs);
   json.raw(FINGERPRINT);
-  json.text(fingerprint);
+  json.hex32(identity.fingerprintHigh);
+  json.hex32(identity.fingerprintLow);
   json.raw(RECEIVERS);
   for (let i = 0; i < receivers.length; i++) {
     if (i > 0) json.raw(COMMA);
@@ -49,11 +51,11 @@ export function writeAlert(
   if (status === ACTIVE) json.raw(ACTIVE_UPDATED_AT);
   else {
     json.raw(INHIBITED_BY);
-    writeTexts(json, status.inhibitedBy);
+    writeList(json, status.inhibitedBy);
     json.raw(MUTED_BY);
-    writeTexts(json, status.mutedBy);
+    writeList(json, status.mutedBy);
     json.raw(SILENCED_BY);
-    writeTexts(json, status.silencedBy);
+    writeList(json, status.silencedBy);
     json.raw(STATE);
     json.text(status.state);
     json.raw(UPDATED_AT);
@@ -64,7 +66,7 @@ export function writeAlert(
     json.text(alert.generatorUrl);
   }
   json.raw(LABELS);
-  writePairs(json, labels);
+  writeTexts(json, identity);
   json.raw(CLOSE_MAP);
 }
 
@@ -74,25 +76,26 @@ export function writeReceiver(json: JsonWriter, name: string): void {
   json.raw(CLOSE_MAP);
 }
 
-type Pairs = {
-  readonly size: number;
-  nameAt(index: number): string;
-  valueAt(index: number): string;
-};
+type Texts = { readonly object: PlainObject; readonly flat: readonly string[] };
 
-/** As an object. */
-export function writePairs(json: JsonWriter, pairs: Pairs): void {
+function writeTexts(json: JsonWriter, texts: Texts): void {
+  if (texts.object === NOT_PLAIN) writePairs(json, texts.flat);
+  else json.ascii(texts.object);
+}
+
+/** Names and values in turn, as an object. */
+export function writePairs(json: JsonWriter, flat: readonly string[]): void {
   json.raw(OPEN_MAP);
-  for (let i = 0; i < pairs.size; i++) {
+  for (let i = 0; i < flat.length; i += 2) {
     if (i > 0) json.raw(COMMA);
-    json.text(pairs.nameAt(i));
+    json.text(flat[i]!);
     json.raw(COLON);
-    json.text(pairs.valueAt(i));
+    json.text(flat[i + 1]!);
   }
   json.raw(CLOSE_MAP);
 }
 
-function writeTexts(json: JsonWriter, texts: readonly string[]): void {
+function writeList(json: JsonWriter, texts: readonly string[]): void {
   json.raw(OPEN_LIST);
   texts.forEach((text, i) => {
     if (i > 0) json.raw(COMMA);

@@ -1,5 +1,5 @@
 import { VirtualClock } from '@pollux/base';
-import { Labels } from '@pollux/model';
+import { fingerprint, Labels } from '@pollux/model';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { AlertProvider } from '../alert/alert-provider.ts';
@@ -52,26 +52,31 @@ const plain = (drafts: readonly AlertDraft[] | null): unknown =>
   drafts?.map(({ identity, annotations, ...rest }) => ({
     ...rest,
     labels: [...identity.labels],
+    fingerprint: identity.fingerprint,
     annotations: [...annotations],
   }));
 
-const texts = fc.oneof(
+const plainTexts = fc.string({ unit: fc.constantFrom('a', 'b', '_', ' ', '!', '{', ',', '~') });
+const oddTexts = fc.oneof(
   fc.constantFrom('alertname', 'critical', 'a"b', 'x\\y', '实例 1 宕机', '\u007f', '\u2028', '😀'),
   fc.string({ unit: 'binary', maxLength: 12 }),
 );
-const names = texts.filter((name) => name !== '');
 const times = fc.option(fc.integer({ min: 1, max: 4_000_000_000_000 }));
-const alerts = fc.record({
-  labels: fc.dictionary(
-    names,
-    texts.filter((value) => value !== ''),
-    { minKeys: 1, maxKeys: 40 },
-  ),
-  annotations: fc.option(fc.dictionary(names, texts, { maxKeys: 5 })),
-  startsAt: times,
-  endsAt: times,
-  generatorURL: fc.option(texts.map((text) => `http://p/${text}`)),
-});
+const alertsOf = (texts: fc.Arbitrary<string>) => {
+  const names = texts.filter((name) => name !== '');
+  return fc.record({
+    labels: fc.dictionary(
+      names,
+      texts.filter((value) => value !== ''),
+      { minKeys: 1, maxKeys: 40 },
+    ),
+    annotations: fc.option(fc.dictionary(names, texts, { maxKeys: 5 })),
+    startsAt: times,
+    endsAt: times,
+    generatorURL: fc.option(texts.map((text) => `http://p/${text}`)),
+  });
+};
+const alerts = fc.oneof(alertsOf(plainTexts), alertsOf(oddTexts));
 
 describe('the reader of alerts', () => {
   it('reads what JSON.parse reads, known or new, however it is spaced and ordered', () => {
@@ -96,6 +101,7 @@ describe('the reader of alerts', () => {
           const empty = Object.entries(alert.annotations ?? {}).filter(([, value]) => value === '');
           return {
             labels: [...labels],
+            fingerprint: fingerprint(labels),
             annotations: [...annotations, ...empty],
             startsAtMs: alert.startsAt,
             endsAtMs: alert.endsAt,
@@ -163,6 +169,14 @@ describe('the reader of alerts', () => {
     '\ufeff[]',
   ])('leaves %s to the general way', (body) => {
     expect(read(body)).toBeNull();
+  });
+
+  it('leaves names that are not classic to the general way, where these are asked for', () => {
+    reader = new AlertReader({ provider, isClassic: true });
+    expect(read('[{"labels":{"a":"b c"},"annotations":{"s":"x y"}}]')).toHaveLength(1);
+    expect(read('[{"labels":{"a b":"c"}}]')).toBeNull();
+    expect(read('[{"labels":{"a":"b"},"annotations":{"s t":"x"}}]')).toBeNull();
+    expect(read('[{"labels":{"é":"c"}}]')).toBeNull();
   });
 
   it('reads times as they are otherwise read', () => {

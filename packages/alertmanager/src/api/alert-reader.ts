@@ -114,39 +114,50 @@ export class AlertReader {
     url: UrlPlace | null,
   ): AlertDraft | null {
     const labels = this.#labels;
-    const annotations = this.#annotations;
     if (labels.count === 0 || labels.hasEmptyValue || labels.hasEmptyName) return null;
     const { hash } = labels;
+    const isPlain = labels.arrange();
     const known = this.#options.provider.find(hash, ({ identity }) =>
-      labels.equals(identity.labels),
+      isPlain ? labels.isObject(identity.object) : labels.equals(identity.flat),
     );
-    const identity = known?.identity ?? this.#newIdentity();
+    const identity = known?.identity ?? this.#newIdentity(isPlain);
     if (identity === null) return null;
-    const shown =
-      known !== undefined && annotations.equals(known.annotations)
-        ? known.annotations
-        : this.#newAnnotations();
+    const shown = this.#annotationsLike(known?.annotations ?? Annotations.EMPTY);
     if (shown === null) return null;
     const generatorUrl = url === null ? '' : this.#url(url, known?.generatorUrl ?? '');
     if (generatorUrl === null) return null;
     return { identity, hash, annotations: shown, startsAtMs, endsAtMs, generatorUrl };
   }
 
-  #newIdentity(): AlertIdentity | null {
+  #newIdentity(isPlain: boolean): AlertIdentity | null {
+    if (isPlain) {
+      const { high, low } = this.#labels.fingerprint();
+      const made = new AlertIdentity({ object: this.#labels.object(), high, low });
+      return this.#hasGoodNames(made) ? made : null;
+    }
     const flat = this.#labels.sortedFlat();
-    return flat === null || !this.#hasGoodNames(flat)
-      ? null
-      : new AlertIdentity(Labels.fromSortedFlat(flat));
+    if (flat === null) return null;
+    const made = new AlertIdentity(Labels.fromSortedFlat(flat));
+    return this.#hasGoodNames(made) ? made : null;
   }
 
-  #newAnnotations(): Annotations | null {
-    if (this.#annotations.hasEmptyName) return null;
-    const flat = this.#annotations.sortedFlat();
-    return flat === null || !this.#hasGoodNames(flat) ? null : Annotations.fromSortedFlat(flat);
+  /** The known ones where nothing has changed. */
+  #annotationsLike(known: Annotations): Annotations | null {
+    const given = this.#annotations;
+    const isPlain = given.arrange();
+    const isKnown = isPlain ? given.isObject(known.object) : given.equals(known.flat);
+    if (isKnown) return known;
+    if (given.hasEmptyName) return null;
+    const flat = isPlain ? null : given.sortedFlat();
+    if (!isPlain && flat === null) return null;
+    const made =
+      flat === null ? Annotations.fromObject(given.object()) : Annotations.fromSortedFlat(flat);
+    return this.#hasGoodNames(made) ? made : null;
   }
 
-  #hasGoodNames(flat: readonly string[]): boolean {
+  #hasGoodNames(texts: { readonly flat: readonly string[] }): boolean {
     if (!this.#options.isClassic) return true;
+    const { flat } = texts;
     for (let i = 0; i < flat.length; i += 2) if (!isLegacyLabelName(flat[i]!)) return false;
     return true;
   }
@@ -179,13 +190,14 @@ export class AlertReader {
 
   /** Which of the keys of an alert comes here; 0 for none of them. */
   #key(): number {
-    this.#at = afterSpace(this.#data, this.#at);
-    if (!this.#text()) return 0;
-    const { from, to } = this.#scan;
     const data = this.#data;
-    const known = KEYS[data[from]!];
-    if (known === undefined || known.bytes.length !== to - from) return 0;
-    for (let i = from; i < to; i++) if (known.bytes[i - from] !== data[i]) return 0;
+    const at = afterSpace(data, this.#at);
+    const known = KEYS[data[at + 1] ?? 0];
+    if (known === undefined) return 0;
+    const { bytes } = known;
+    const { length } = bytes;
+    for (let i = 0; i < length; i++) if (bytes[i] !== data[at + i]) return 0;
+    this.#at = at + length;
     return known.key;
   }
 
@@ -243,19 +255,19 @@ const GENERATOR_URL = 16;
 
 const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/** By their first bytes, which differ. */
+/** With their quotes, by their first letters, which differ. */
 const KEYS: readonly ({ readonly bytes: Buffer; readonly key: number } | undefined)[] = keysByFirst(
   [
-    { bytes: Buffer.from('labels'), key: LABELS },
-    { bytes: Buffer.from('annotations'), key: ANNOTATIONS },
-    { bytes: Buffer.from('startsAt'), key: STARTS_AT },
-    { bytes: Buffer.from('endsAt'), key: ENDS_AT },
-    { bytes: Buffer.from('generatorURL'), key: GENERATOR_URL },
+    { bytes: Buffer.from('"labels"'), key: LABELS },
+    { bytes: Buffer.from('"annotations"'), key: ANNOTATIONS },
+    { bytes: Buffer.from('"startsAt"'), key: STARTS_AT },
+    { bytes: Buffer.from('"endsAt"'), key: ENDS_AT },
+    { bytes: Buffer.from('"generatorURL"'), key: GENERATOR_URL },
   ],
 );
 
 function keysByFirst<T extends { readonly bytes: Buffer }>(keys: readonly T[]): (T | undefined)[] {
-  return Array.from({ length: 256 }, (_, first) => keys.find(({ bytes }) => bytes[0] === first));
+  return Array.from({ length: 256 }, (_, first) => keys.find(({ bytes }) => bytes[1] === first));
 }
 
 /** The time that was read last in its place: the alerts of one request mostly begin or end together. */

@@ -29,9 +29,9 @@ export function statusOf(
   nowMs: number,
   mutedBy = NONE,
 ): AlertStatus {
-  const { labels } = alert.identity;
-  const silencedBy = silences.silencedBy(labels);
-  const inhibitor = live.inhibitor.inhibitedBy(labels, nowMs);
+  const { identity } = alert;
+  const silencedBy = silences.silencedBy(identity);
+  const inhibitor = live.inhibitor.inhibitedBy(identity, nowMs);
   if (silencedBy.length === 0 && inhibitor === null && mutedBy.length === 0) return ACTIVE;
   const inhibitedBy = inhibitor === null ? NONE : [inhibitor];
   return { state: 'suppressed', silencedBy, inhibitedBy, mutedBy };

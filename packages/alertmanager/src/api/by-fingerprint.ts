@@ -1,6 +1,5 @@
 import { type Slices, slicedSort } from '@pollux/base';
-import { compareText } from '@pollux/model';
-import type { Alert } from '../alert/alert.ts';
+import type { Alert, AlertIdentity } from '../alert/alert.ts';
 
 /** The first 32 bits of a fingerprint and 21 bits of an index fit into the 53 of a number. */
 const SHIFT = 2 ** 21;
@@ -20,8 +19,8 @@ export async function byFingerprint(
   slices: Slices,
 ): Promise<Uint32Array> {
   const order = new Uint32Array(alerts.length);
-  const fingerprintAt = (index: number): string => alerts[index]!.identity.fingerprint;
-  const compare = (a: number, b: number): number => compareText(fingerprintAt(a), fingerprintAt(b));
+  const compare = (a: number, b: number): number =>
+    compareFingerprints(alerts[a]!.identity, alerts[b]!.identity);
   if (alerts.length > SHIFT) {
     for (let i = 0; i < order.length; i++) order[i] = i;
     await slicedSort(order, compare, slices);
@@ -29,7 +28,7 @@ export async function byFingerprint(
   }
   const keys = new Float64Array(order.length);
   for (let i = 0; i < keys.length; i++) {
-    keys[i] = firstBits(fingerprintAt(i)) * SHIFT + i;
+    keys[i] = (alerts[i]!.identity.fingerprintHigh >>> 0) * SHIFT + i;
     if (i % STEP === 0 && slices.isOver) await slices.pause();
   }
   const buckets = keys.length < MIN_DEALT ? [keys] : await dealt(keys, slices);
@@ -67,13 +66,11 @@ function bucketOf(key: number): number {
   return Math.floor(key / (SHIFT * 2 ** 24));
 }
 
-function firstBits(fingerprint: string): number {
-  let bits = 0;
-  for (let i = 0; i < 8; i++) {
-    const code = fingerprint.charCodeAt(i);
-    bits = bits * 16 + (code < 0x3a ? code - 0x30 : code - 0x57);
-  }
-  return bits;
+function compareFingerprints(a: AlertIdentity, b: AlertIdentity): number {
+  return (
+    (a.fingerprintHigh >>> 0) - (b.fingerprintHigh >>> 0) ||
+    (a.fingerprintLow >>> 0) - (b.fingerprintLow >>> 0)
+  );
 }
 
 /** Fingerprints that begin alike stand next to each other, and are few: the one at `from` goes to its place among them. */

@@ -36,7 +36,7 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
     const alerts: Alert[] = [];
     for (const alert of group.alerts) {
       if (++looked % LOOKS_EVERY === 0 && slices.isOver) await slices.pause();
-      if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, alert.identity.labels)) continue;
+      if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, alert.identity)) continue;
       if (isWanted(statusOf(alert, api.silences, live, nowMs, muting))) alerts.push(alert);
     }
     if (alerts.length === 0) continue;
@@ -58,11 +58,11 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
         yield;
       }
       json.raw(LABELS);
-      writePairs(json, group.labels);
+      writePairs(json, [...group.labels].flat());
       json.raw(RECEIVER);
       writeReceiver(json, group.route.settings.receiver);
       json.raw(ROUTE_LABELS);
-      writePairs(json, labelsOfRoute(api, group, alerts, nowMs));
+      writePairs(json, [...labelsOfRoute(api, group, alerts, nowMs)].flat());
       json.raw(CLOSE_MAP);
       yield;
     }

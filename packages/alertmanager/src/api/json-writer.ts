@@ -62,6 +62,22 @@ export class JsonWriter {
     for (let i = 0; i < length; i++) data[start + i] = bytes[i]!;
   }
 
+  /** JSON as it is, of ASCII alone and in one piece. */
+  ascii(json: string): void {
+    this.#reserve(json.length);
+    this.#size += this.#data.write(json, this.#size, 'latin1');
+  }
+
+  /** A number of 32 bits as eight hex digits. */
+  hex32(value: number): void {
+    this.#reserve(8);
+    const data = this.#data;
+    for (let i = 0, shift = 28; shift >= 0; i++, shift -= 4) {
+      data[this.#size + i] = HEX[(value >>> shift) & 15]!;
+    }
+    this.#size += 8;
+  }
+
   /** A string with its quotes. */
   text(value: string): void {
     const length = value.length;

@@ -71,12 +71,12 @@ export async function compareAlerts(
 
 function fateOf({ route, inhibitor }: Rules, { identity }: Alert, nowMs: number): AlertFate {
   return {
-    destinations: route.match(identity.labels).map((found) => ({
+    destinations: route.match(identity).map((found) => ({
       receiver: found.settings.receiver,
       groupKey: groupKey(found, found.groupLabels(identity.labels)),
       ...timesOf(found.settings),
     })),
-    inhibitedBy: inhibitor.inhibitedBy(identity.labels, nowMs),
+    inhibitedBy: inhibitor.inhibitedBy(identity, nowMs),
   };
 }
 

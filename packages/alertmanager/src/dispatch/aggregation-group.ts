@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { assert, type Clock, deadline, TimeoutError, type Timer } from '@pollux/base';
 import type { Labels } from '@pollux/model';
-import { type Alert, compareAlerts, isResolvedAt } from '../alert/alert.ts';
+import { type Alert, inOrder, isResolvedAt } from '../alert/alert.ts';
 import { AlertTable } from '../alert/alert-table.ts';
 import type { GroupMemory } from '../durable/group-memory.ts';
 import { type Flush, groupName } from '../notify/batch.ts';
@@ -143,7 +143,7 @@ export class AggregationGroup {
   }
 
   #held({ identity }: Alert): Alert | undefined {
-    return this.#alerts.get(identity.tableHash, identity.labels);
+    return this.#alerts.get(identity.tableHash, identity);
   }
 
   #next(delayMs: number, because: NextFlush['because']): NextFlush {
@@ -270,7 +270,7 @@ export class AggregationGroup {
 
   /** What is not resolved now counts as firing until the flush is over, however long it takes. */
   #snapshot(nowMs: number): Alert[] {
-    return asOf(this.#alerts.list().sort(compareAlerts), nowMs);
+    return asOf(inOrder(this.#alerts.list()), nowMs);
   }
 
   /** Alerts that were notified as resolved leave, unless a newer version arrived meanwhile. */

@@ -69,7 +69,7 @@ export class Dispatcher implements AlertListener {
   receiversOf(identity: AlertIdentity): readonly string[] {
     const { placement } = identity;
     if (isOf(this, placement)) return placement.receivers;
-    return this.#options.route.match(identity.labels).map(({ settings }) => settings.receiver);
+    return this.#options.route.match(identity).map(({ settings }) => settings.receiver);
   }
 
   *groups(): IterableIterator<AggregationGroup> {
@@ -89,10 +89,10 @@ export class Dispatcher implements AlertListener {
 
   /** Whether a group has this version and has not told its end. */
   holds(alert: Alert): boolean {
-    const { labels } = alert.identity;
+    const { identity } = alert;
     return this.#options.route
-      .match(labels)
-      .some((route) => this.#groups.get(route)?.get(route.groupLabelsKey(labels))?.holds(alert));
+      .match(identity)
+      .some((route) => this.#groups.get(route)?.get(route.groupLabelsKey(identity))?.holds(alert));
   }
 
   /** Ends all timers; running flushes go on and are returned by group key, for the dispatcher that follows. */
@@ -128,8 +128,8 @@ export class Dispatcher implements AlertListener {
     const { placement } = identity;
     if (isOf(this, placement) && placement.areAlive) return placement;
     const found = this.#options.route
-      .match(identity.labels)
-      .map((route) => this.#groupFor(route, identity.labels));
+      .match(identity)
+      .map((route) => this.#groupFor(route, identity));
     const [only] = found;
     const placed =
       found.length === 1 && only !== undefined ? this.#alone(only) : new Groups(this, found);
@@ -146,8 +146,8 @@ export class Dispatcher implements AlertListener {
     return made;
   }
 
-  #groupFor(route: Route, labels: Labels): AggregationGroup {
-    const key = route.groupLabelsKey(labels);
+  #groupFor(route: Route, identity: AlertIdentity): AggregationGroup {
+    const key = route.groupLabelsKey(identity);
     const known = this.#groups.get(route)?.get(key);
     if (known !== undefined) return known;
     const ofRoute = this.#groups.get(route) ?? new Map<string, AggregationGroup>();
@@ -155,7 +155,7 @@ export class Dispatcher implements AlertListener {
     const group = new AggregationGroup({
       clock: this.#options.clock,
       route,
-      labels: route.groupLabels(labels),
+      labels: route.groupLabels(identity.labels),
       ready: this.#options.settled,
       peerWaitMs: this.#options.peerWaitMs,
       notify: (flush, alerts) => this.#notifyInTurn(flush, alerts),

@@ -1,6 +1,13 @@
-import { type ByteReader, type ByteWriter, DecodeError, type Env, errorText } from '@pollux/base';
+import {
+  assert,
+  type ByteReader,
+  type ByteWriter,
+  DecodeError,
+  type Env,
+  errorText,
+} from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
-import { type Alert, type AlertIdentity, isResolvedAt, type Remembered } from '../alert/alert.ts';
+import { type Alert, type AlertIdentity, isResolvedAt } from '../alert/alert.ts';
 import type { AlertBytes } from '../alert/alert-bytes.ts';
 import { isSameContent, readAlert, readTimes, writeTimes } from '../alert/alert-codec.ts';
 import type { AlertListener, AlertProvider } from '../alert/alert-provider.ts';
@@ -64,7 +71,7 @@ export class AlertMemory implements AlertListener, GroupMemory {
   /** Alerts of the provider that are in the file. */
   #count = 0;
   /** Forgotten by the provider, but a group has not told their end yet; by fingerprint. */
-  readonly #orphans = new Map<string, Remembered>();
+  readonly #orphans = new Map<string, AlertIdentity>();
   readonly #groups = new Map<string, Group>();
   /** While the file is read. */
   #loading: Loading | null = null;
@@ -103,15 +110,15 @@ export class AlertMemory implements AlertListener, GroupMemory {
     const startedMs = env.clock.now();
     const downtime: Downtime = { downMs: this.#aliveMs, startedMs, resolveTimeoutMs };
     const restored: Alert[] = [];
-    for (const slot of newestOf(loading.alerts.values())) {
-      const before = slot.alert;
-      // The slot is there before the provider tells of the alert, so that it is not taken for a new one.
-      this.#remember(before.identity, slot);
+    for (const identity of newestOf(loading.alerts.values())) {
+      const before = writtenOf(identity);
+      // It is remembered before the provider tells of the alert, so that it is not taken for a new one.
+      this.#remember(identity);
       try {
         provider.restore(before);
         restored.push(before);
       } catch (error) {
-        this.#forget(slot);
+        this.#forget(identity);
         log.warn('An alert was not restored', { err: errorText(error) });
       }
     }
@@ -134,38 +141,40 @@ export class AlertMemory implements AlertListener, GroupMemory {
   }
 
   onAlert(alert: Alert): void {
-    const slot = alert.identity.remembered;
-    if (slot === null) {
-      if (this.#orphans.size > 0) this.#forgetOrphan(alert.identity.fingerprint);
-      const added: Remembered = { id: ++this.#lastId, alert, toldIn: null };
-      this.#remember(alert.identity, added);
-      this.#alertBytes += this.#file.append((writer) => this.#writeAlert(writer, added));
+    const { identity } = alert;
+    if (!identity.isRemembered) {
+      if (this.#orphans.size > 0) this.#forgetOrphan(identity.fingerprint);
+      identity.recordId = ++this.#lastId;
+      identity.written = alert;
+      identity.toldIn = null;
+      this.#remember(identity);
+      this.#alertBytes += this.#file.append((writer) => this.#writeAlert(writer, identity));
       return;
     }
-    const before = slot.alert;
+    const before = writtenOf(identity);
     if (before === alert) return;
-    slot.alert = alert;
-    slot.toldIn = null;
+    identity.written = alert;
+    identity.toldIn = null;
     if (!isSameContent(before, alert)) {
-      this.#file.append((writer) => this.#writeAlert(writer, slot));
+      this.#file.append((writer) => this.#writeAlert(writer, identity));
       return;
     }
     this.#file.append((writer) => {
       writer.u8(RECORD.again);
-      writer.uvarint(slot.id);
+      writer.uvarint(identity.recordId);
       writeTimes(writer, alert);
     });
   }
 
   onRemoved(alert: Alert): void {
-    const slot = alert.identity.remembered;
-    if (slot === null) return;
+    const { identity } = alert;
+    if (!identity.isRemembered) return;
     if (!this.#options.isHeld(alert)) {
-      this.#forget(slot);
+      this.#forget(identity);
       return;
     }
-    this.#leave(alert.identity, slot);
-    this.#orphans.set(alert.identity.fingerprint, slot);
+    this.#leave(identity);
+    this.#orphans.set(identity.fingerprint, identity);
   }
 
   recall(group: string): GroupTimes | null {
@@ -185,25 +194,25 @@ export class AlertMemory implements AlertListener, GroupMemory {
   }
 
   toldEnd(group: string, alert: Alert): void {
-    const { fingerprint } = alert.identity;
+    const { identity } = alert;
+    const { fingerprint } = identity;
     const orphan = this.#orphans.get(fingerprint);
-    if (orphan?.alert === alert) {
+    if (orphan?.written === alert) {
       if (!this.#options.isHeld(alert)) this.#forgetOrphan(fingerprint);
       return;
     }
-    const slot = alert.identity.remembered;
     const known = this.#groups.get(group);
-    if (slot?.alert !== alert || known === undefined) return;
-    slot.toldIn ??= new Set();
-    slot.toldIn.add(known.id);
-    this.#file.append((writer) => writeToldEnd(writer, slot.id, known.id));
+    if (!identity.isRemembered || identity.written !== alert || known === undefined) return;
+    identity.toldIn ??= new Set();
+    identity.toldIn.add(known.id);
+    this.#file.append((writer) => writeToldEnd(writer, identity.recordId, known.id));
   }
 
   hasToldEnd(group: string, alert: Alert): boolean {
-    const slot = alert.identity.remembered;
-    if (slot === null || slot.toldIn === null || slot.alert !== alert) return false;
+    const { isRemembered, toldIn, written } = alert.identity;
+    if (!isRemembered || toldIn === null || written !== alert) return false;
     const known = this.#groups.get(group);
-    return known !== undefined && slot.toldIn.has(known.id);
+    return known !== undefined && toldIn.has(known.id);
   }
 
   takeConfirmed(group: string, alert: Alert): boolean {
@@ -248,26 +257,26 @@ export class AlertMemory implements AlertListener, GroupMemory {
     this.#file.append((writer) => writeShared(writer, name, data));
   }
 
-  #remember(identity: AlertIdentity, slot: Remembered): void {
-    identity.remembered = slot;
+  #remember(identity: AlertIdentity): void {
+    identity.isRemembered = true;
     this.#count++;
   }
 
-  #leave(identity: AlertIdentity, slot: Remembered): void {
-    if (identity.remembered !== slot) return;
-    identity.remembered = null;
+  #leave(identity: AlertIdentity): void {
+    if (!identity.isRemembered) return;
+    identity.isRemembered = false;
     this.#count--;
   }
 
-  #writeRemembered(writer: ByteWriter, slot: Remembered): void {
-    this.#writeAlert(writer, slot);
-    for (const group of slot.toldIn ?? []) writeToldEnd(writer, slot.id, group);
+  #writeRemembered(writer: ByteWriter, identity: AlertIdentity): void {
+    this.#writeAlert(writer, identity);
+    for (const group of identity.toldIn ?? []) writeToldEnd(writer, identity.recordId, group);
   }
 
-  #writeAlert(writer: ByteWriter, { id, alert }: Remembered): void {
+  #writeAlert(writer: ByteWriter, identity: AlertIdentity): void {
     writer.u8(RECORD.alert);
-    writer.uvarint(id);
-    writer.raw(this.#options.alertBytes.of(alert));
+    writer.uvarint(identity.recordId);
+    writer.raw(this.#options.alertBytes.of(writtenOf(identity)));
   }
 
   #setGroup(name: string, times: Group['times']): void {
@@ -278,21 +287,21 @@ export class AlertMemory implements AlertListener, GroupMemory {
     this.#file.append((writer) => writeGroup(writer, known === undefined ? name : '', group));
   }
 
-  #forget(slot: Remembered): void {
+  #forget(identity: AlertIdentity): void {
     const held = this.#count + this.#orphans.size;
     this.#alertBytes -= held <= 1 ? this.#alertBytes : this.#alertBytes / held;
-    this.#leave(slot.alert.identity, slot);
+    this.#leave(identity);
     this.#file.append((writer) => {
       writer.u8(RECORD.alertGone);
-      writer.uvarint(slot.id);
+      writer.uvarint(identity.recordId);
     });
   }
 
   #forgetOrphan(fingerprint: string): void {
-    const slot = this.#orphans.get(fingerprint);
-    if (slot === undefined) return;
+    const orphan = this.#orphans.get(fingerprint);
+    if (orphan === undefined) return;
     this.#orphans.delete(fingerprint);
-    this.#forget(slot);
+    this.#forget(orphan);
   }
 
   *#state(writer: ByteWriter): Generator<void, void> {
@@ -308,12 +317,12 @@ export class AlertMemory implements AlertListener, GroupMemory {
     }
     // Those that come while this is written are appended after it.
     for (const { identity } of this.#options.provider.list()) {
-      if (identity.remembered === null) continue;
-      this.#writeRemembered(writer, identity.remembered);
+      if (!identity.isRemembered) continue;
+      this.#writeRemembered(writer, identity);
       yield;
     }
-    for (const slot of this.#orphans.values()) {
-      this.#writeRemembered(writer, slot);
+    for (const orphan of this.#orphans.values()) {
+      this.#writeRemembered(writer, orphan);
       yield;
     }
   }
@@ -366,15 +375,19 @@ export class AlertMemory implements AlertListener, GroupMemory {
     switch (kind) {
       case RECORD.alert: {
         const read = readAlert(reader);
-        const alert = known === undefined ? read : { ...read, identity: known.alert.identity };
-        alerts?.set(id, { id, alert, toldIn: null });
+        const alert = known === undefined ? read : { ...read, identity: known };
+        const { identity } = alert;
+        identity.recordId = id;
+        identity.written = alert;
+        identity.toldIn = null;
+        alerts?.set(id, identity);
         this.#aliveMs = Math.max(this.#aliveMs, alert.updatedAtMs);
         return;
       }
       case RECORD.again: {
         const times = readTimes(reader);
         if (known === undefined) return;
-        known.alert = { ...known.alert, ...times };
+        known.written = { ...writtenOf(known), ...times };
         known.toldIn = null;
         this.#aliveMs = Math.max(this.#aliveMs, times.updatedAtMs);
         return;
@@ -402,14 +415,22 @@ export class AlertMemory implements AlertListener, GroupMemory {
   }
 }
 
-/** One slot for each label set: damaged bytes may have held the end of an older one. */
-function newestOf(slots: Iterable<Remembered>): Iterable<Remembered> {
-  const byFingerprint = new Map<string, Remembered>();
-  for (const slot of slots) byFingerprint.set(slot.alert.identity.fingerprint, slot);
+function writtenOf({ written }: AlertIdentity): Alert {
+  assert(written !== null, 'what has a record was written');
+  return written;
+}
+
+/** One for each label set: damaged bytes may have held the end of an older one. */
+function newestOf(identities: Iterable<AlertIdentity>): Iterable<AlertIdentity> {
+  const byFingerprint = new Map<string, AlertIdentity>();
+  for (const identity of identities) byFingerprint.set(identity.fingerprint, identity);
   return byFingerprint.values();
 }
 
-type Loading = { readonly alerts: Map<number, Remembered>; readonly groups: Map<number, string> };
+type Loading = {
+  readonly alerts: Map<number, AlertIdentity>;
+  readonly groups: Map<number, string>;
+};
 
 /** An empty name stands for that of an earlier record with the same id. */
 function writeGroup(writer: ByteWriter, name: string, { id, times }: Group): void {

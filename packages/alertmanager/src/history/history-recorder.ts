@@ -115,7 +115,7 @@ class AlertRecordable implements Recordable {
   }
 
   writeAlert(writer: ByteWriter): void {
-    const { fingerprint } = this.#alert.identity;
-    writeAlertRecord(writer, this.#change, fingerprint, this.#bytes.of(this.#alert));
+    const alert = this.#alert;
+    writeAlertRecord(writer, this.#change, alert.identity.fingerprint, this.#bytes.of(alert));
   }
 }

@@ -1,4 +1,4 @@
-import { type Labels, matchesAll } from '@pollux/model';
+import { type LabelValues, matchesAll } from '@pollux/model';
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import type { AlertListener } from '../alert/alert-provider.ts';
 import type { InhibitRuleConfig } from '../config/inhibit-config.ts';
@@ -18,20 +18,20 @@ export class Inhibitor implements AlertListener {
   }
 
   onAlert(alert: Alert): void {
-    for (const rule of this.#bySource.candidates(alert.identity.labels)) rule.add(alert);
+    for (const rule of this.#bySource.candidates(alert.identity)) rule.add(alert);
   }
 
   onRemoved(alert: Alert): void {
-    for (const rule of this.#bySource.candidates(alert.identity.labels)) rule.remove(alert);
+    for (const rule of this.#bySource.candidates(alert.identity)) rule.remove(alert);
   }
 
   /** The fingerprint of one alert that inhibits these labels, or null. */
-  inhibitedBy(labels: Labels, nowMs: number): string | null {
+  inhibitedBy(labels: LabelValues, nowMs: number): string | null {
     return this.inhibitionOf(labels, nowMs)?.source.identity.fingerprint ?? null;
   }
 
   /** The first rule that inhibits these labels and an alert that it does so by, or null. */
-  inhibitionOf(labels: Labels, nowMs: number): Inhibition | null {
+  inhibitionOf(labels: LabelValues, nowMs: number): Inhibition | null {
     let first: Rule | null = null;
     let found: Alert | null = null;
     for (const rule of this.#byTarget.candidates(labels)) {
@@ -60,22 +60,22 @@ class Rule {
   }
 
   add(alert: Alert): void {
-    const { labels, fingerprint } = alert.identity;
-    if (!matchesAll(this.config.source, labels)) return;
-    const key = this.#equalKey(labels);
+    const { identity } = alert;
+    if (!matchesAll(this.config.source, identity)) return;
+    const key = this.#equalKey(identity);
     const sources = this.#sources.get(key) ?? new Map<string, Alert>();
-    sources.set(fingerprint, alert);
+    sources.set(identity.fingerprint, alert);
     this.#sources.set(key, sources);
   }
 
   remove(alert: Alert): void {
-    const key = this.#equalKey(alert.identity.labels);
+    const key = this.#equalKey(alert.identity);
     const sources = this.#sources.get(key);
     sources?.delete(alert.identity.fingerprint);
     if (sources?.size === 0) this.#sources.delete(key);
   }
 
-  inhibitedBy(labels: Labels, nowMs: number): Alert | null {
+  inhibitedBy(labels: LabelValues, nowMs: number): Alert | null {
     if (!matchesAll(this.config.target, labels)) return null;
     const sources = this.#sources.get(this.#equalKey(labels));
     if (sources === undefined) return null;
@@ -83,14 +83,14 @@ class Rule {
     const isBoth = matchesAll(this.config.source, labels);
     for (const source of sources.values()) {
       if (isResolvedAt(source, nowMs)) continue;
-      if (isBoth && matchesAll(this.config.target, source.identity.labels)) continue;
+      if (isBoth && matchesAll(this.config.target, source.identity)) continue;
       return source;
     }
     return null;
   }
 
   /** A label missing on both sides counts as equal. */
-  #equalKey(labels: Labels): string {
+  #equalKey(labels: LabelValues): string {
     return this.config.equal.map((name) => labels.get(name)).join('\ud800');
   }
 }

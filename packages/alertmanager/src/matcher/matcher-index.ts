@@ -1,4 +1,4 @@
-import type { Labels, Matcher } from '@pollux/model';
+import type { LabelValues, Matcher } from '@pollux/model';
 
 const NOTHING: readonly never[] = [];
 
@@ -40,7 +40,7 @@ export class MatcherIndex<T> {
   }
 
   /** In no particular order. */
-  candidates(labels: Labels): readonly T[] {
+  candidates(labels: LabelValues): readonly T[] {
     let found: T[] | null = this.#others.size === 0 ? null : [...this.#others];
     for (const [name, byValue] of this.#byName) {
       const items = byValue.get(labels.get(name));

@@ -1,5 +1,7 @@
 import { Labels } from '@pollux/model';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { AlertIdentity } from '../alert/alert.ts';
 import { readConfig } from '../config/config.ts';
 import { groupKey, groupKeySpellings, Route } from './route.ts';
 
@@ -34,6 +36,19 @@ describe('group keys', () => {
     ]);
     expect(groupKeySpellings(route, labels({ a: '1', b: '2' }))).toHaveLength(1);
   });
+});
+
+it.each(['[b, a, "no"]', '[]', '["..."]'])('grouped by %s, the key is that of the labels', (by) => {
+  const route = tree(`  {receiver: r, group_by: ${by}}`);
+  const texts = fc.constantFrom('', 'x', 'é', 'x y');
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom('a', 'ab', 'b', 'c'), texts), (pairs) => {
+      const all = labels(pairs);
+      const key = route.groupLabels(all).key();
+      expect(route.groupLabelsKey(all)).toBe(key);
+      expect(route.groupLabelsKey(new AlertIdentity(all))).toBe(key);
+    }),
+  );
 });
 
 describe('inheritance', () => {

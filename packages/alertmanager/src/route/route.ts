@@ -1,4 +1,4 @@
-import { compareText, type Labels, type Matcher, quoteText } from '@pollux/model';
+import { compareText, type Labels, type LabelValues, type Matcher, quoteText } from '@pollux/model';
 import type { RouteConfig } from '../config/route-config.ts';
 import { formatMatchers } from '../matcher/format.ts';
 
@@ -32,9 +32,12 @@ export class Route {
   readonly matchers: readonly Matcher[];
   /** Whether siblings after this node are looked at when it matched. */
   readonly continues: boolean;
+  /** Those to group by, sorted as labels are. */
+  readonly #groupNames: readonly string[];
 
   constructor(config: RouteConfig, parent: Route | null = null) {
     this.settings = inherit(config, parent?.settings ?? null);
+    this.#groupNames = [...this.settings.groupBy].sort(compareText);
     this.parent = parent;
     this.matchers = config.matchers;
     this.continues = config.continues;
@@ -44,7 +47,7 @@ export class Route {
   }
 
   /** The nodes an alert goes to: depth first, the first matching child wins unless it continues. */
-  match(labels: Labels): readonly Route[] {
+  match(labels: LabelValues): readonly Route[] {
     if (!this.matchers.every((matcher) => matcher.matches(labels.get(matcher.name)))) return [];
     const found: Route[] = [];
     for (const child of this.children) {
@@ -61,8 +64,16 @@ export class Route {
   }
 
   /** The key of {@link groupLabels}, without making these: each new alert asks for it. */
-  groupLabelsKey(labels: Labels): string {
-    return this.settings.groupByAll ? labels.key() : labels.keyOf(this.settings.groupBy);
+  groupLabelsKey(labels: LabelValues & { key(): string }): string {
+    if (this.settings.groupByAll) return labels.key();
+    let key = '';
+    for (const name of this.#groupNames) {
+      const value = labels.get(name);
+      if (value === '') continue;
+      const pair = `${name}\ud800${value}`;
+      key = key === '' ? pair : `${key}\ud800${pair}`;
+    }
+    return key;
   }
 
   /** This node and all below it. */

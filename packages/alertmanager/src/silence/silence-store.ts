@@ -1,5 +1,5 @@
 import { assert, type Env, uuid } from '@pollux/base';
-import { type Labels, Matcher, matchesAll, PatternError, quoteText } from '@pollux/model';
+import { type LabelValues, Matcher, matchesAll, PatternError, quoteText } from '@pollux/model';
 import type { Counter, Registry } from '@pollux/telemetry';
 import type { ClusterStatePart } from '../cluster-port.ts';
 import { SilenceError, SilenceLimitError, SilenceNotFoundError } from '../errors.ts';
@@ -157,7 +157,7 @@ export class SilenceStore implements ClusterStatePart {
   }
 
   /** Ids of all active silences that apply to these labels, sorted. */
-  silencedBy(labels: Labels): readonly string[] {
+  silencedBy(labels: LabelValues): readonly string[] {
     const metrics = this.#metrics;
     const candidates = this.#index.candidates(labels);
     metrics.queries.inc();

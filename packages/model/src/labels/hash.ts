@@ -19,14 +19,23 @@ export class Fnv64 {
     this.high = (Math.imul(this.high, 0x1b3) + (left >>> 16) + (low << 8)) | 0;
   }
 
-  bytes(data: Uint8Array): this {
-    for (let i = 0; i < data.length; i++) this.byte(data[i]!);
+  bytes(data: Uint8Array, from = 0, to = data.length): this {
+    // As `byte`, with the words at hand: a third of the time.
+    let { high, low } = this;
+    for (let i = from; i < to; i++) {
+      const mixed = low ^ data[i]!;
+      const right = (mixed & 0xffff) * 0x1b3;
+      const left = (mixed >>> 16) * 0x1b3 + (right >>> 16);
+      low = (left << 16) | (right & 0xffff);
+      high = (Math.imul(high, 0x1b3) + (left >>> 16) + (mixed << 8)) | 0;
+    }
+    this.high = high;
+    this.low = low;
     return this;
   }
 
   /** The UTF-8 bytes of a text. */
   text(value: string): this {
-    // As `byte`, with the words at hand: a third of the time.
     let { high, low } = this;
     for (let i = 0; i < value.length; i++) {
       const unit = value.charCodeAt(i);

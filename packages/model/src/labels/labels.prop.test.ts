@@ -7,15 +7,6 @@ const name = fc.constantFrom('', 'a', 'ab', 'b', 'job', 'instance', 'ü', '漢')
 const text = fc.oneof(fc.string({ unit: 'grapheme' }), name);
 const labels = fc.array(fc.tuple(name, text)).map((pairs) => Labels.from(pairs));
 
-it('the key of some labels is that of the set of them', () => {
-  fc.assert(
-    fc.property(labels, fc.array(name), (all, names) => {
-      const wanted = new Set(names);
-      expect(all.keyOf(wanted)).toBe(all.keep(wanted).key());
-    }),
-  );
-});
-
 it('the hash that is fed with texts is that of their bytes', () => {
   fc.assert(
     fc.property(labels, (all) => {

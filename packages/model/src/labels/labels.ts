@@ -88,18 +88,6 @@ export class Labels {
     return this.#flat.join('\ud800');
   }
 
-  /** The {@link key} of {@link keep}, without making that. */
-  keyOf(names: ReadonlySet<string>): string {
-    const flat = this.#flat;
-    let key = '';
-    for (let i = 0; i < flat.length; i += 2) {
-      if (!names.has(flat[i]!)) continue;
-      const pair = `${flat[i]}\ud800${flat[i + 1]}`;
-      key = key === '' ? pair : `${key}\ud800${pair}`;
-    }
-    return key;
-  }
-
   equals(other: Labels): boolean {
     const a = this.#flat;
     const b = other.#flat;

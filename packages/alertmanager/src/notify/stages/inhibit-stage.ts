@@ -16,7 +16,7 @@ export function inhibitStage(
     const alerts: Alert[] = [];
     const withheld: Withheld[] = [];
     for (const alert of batch.alerts) {
-      const by = inhibitor.inhibitedBy(alert.identity.labels, flush.nowMs);
+      const by = inhibitor.inhibitedBy(alert.identity, flush.nowMs);
       if (by === null) alerts.push(alert);
       else withheld.push({ alert, by: [by] });
     }

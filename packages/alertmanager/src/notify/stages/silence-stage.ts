@@ -16,7 +16,7 @@ export function silenceStage(
     const alerts: Alert[] = [];
     const withheld: Withheld[] = [];
     for (const alert of batch.alerts) {
-      const by = silences.silencedBy(alert.identity.labels);
+      const by = silences.silencedBy(alert.identity);
       if (by.length === 0) alerts.push(alert);
       else withheld.push({ alert, by });
     }
