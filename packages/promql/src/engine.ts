@@ -233,7 +233,7 @@ export class Engine {
     const { times, life, watch, form, isPerStep } = run;
     const context = this.#context(request, run);
     watch.figures = () => figuresOf(context, isPerStep ? times : null);
-    life.running(() => context.samples.total);
+    life.running(() => context.held.total);
     try {
       const whole = await runPlan(this.#plan(expr, times, request), context);
       const annotations = context.annotations.list();
@@ -274,9 +274,11 @@ export class Engine {
     const { queryable } = request;
     const delivery = { queryable, signal: life.signal };
     const { lookbackMs } = job.options;
-    const shares = workers.maySplit(query)
-      ? splitRange(expr, { times, lookbackMs }, queryable, workers.idle)
-      : null;
+    // Of shares it is not known what one evaluation would hold at most.
+    const shares =
+      workers.maySplit(query) && !job.countsAll
+        ? splitRange(expr, { times, lookbackMs }, queryable, workers.idle)
+        : null;
     const started =
       shares === null ? workers.run(job, delivery) : workers.runSplit(job, delivery, shares);
     life.running(() => started.samples);

@@ -25,11 +25,12 @@ const THEIRS = { '2.42': ['native-histograms'], '3.x': EXPERIMENTS } as const;
 /** Time that one write request covers; a head takes nothing older than an hour before its newest sample. */
 const SLICE_MS = 10 * 60_000;
 
-/** `features` are switched on in both beside what the dialect asks about. */
+/** `features` are switched on in both beside what the dialect asks about; `more` are flags of both. */
 export async function startPair(
   data: readonly DataSeries[],
   peer: Peer,
   features: readonly string[],
+  more: readonly string[] = [],
 ): Promise<Pair> {
   const scratch = new Scratch();
   const flags = (name: string): string[] => [
@@ -37,6 +38,7 @@ export async function startPair(
     `--storage.tsdb.path=${scratch.at(name)}`,
     '--storage.tsdb.retention.time=100y',
     '--web.enable-remote-write-receiver',
+    ...more,
   ];
   const started = await Promise.allSettled([
     RunningRole.start([

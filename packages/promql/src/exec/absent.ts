@@ -8,6 +8,7 @@ import type { Operator } from './operator.ts';
 import { countWindows } from './query-counts.ts';
 import { loadRange } from './range-source.ts';
 import type { RangeSeries } from './series-columns.ts';
+import { heldByWindows, WindowTally } from './window-tally.ts';
 
 /** absent(): 1 at the steps where the vector is empty, labelled by what was asked for. */
 export class Absent implements Operator {
@@ -51,6 +52,7 @@ export class AbsentOverTime implements Operator {
   readonly #batch: Batch;
   #series: readonly RangeSeries[] = [];
   #next = new Int32Array(0);
+  readonly #held = new WindowTally();
 
   constructor(node: RangeCallNode, grid: StepGrid, context: ExecContext) {
     this.#node = node;
@@ -58,12 +60,16 @@ export class AbsentOverTime implements Operator {
     this.#context = context;
     this.#steps = new BatchCursor(grid);
     this.#batch = new Batch(1, Math.min(BATCH_STEPS, grid.count));
+    const tally = context.held.of(node);
+    if (tally !== null) tally.windows = this.#held;
   }
 
   async series(): Promise<readonly SeriesInfo[]> {
     const { source } = this.#node;
     this.#series = await loadRange(source, this.#grid, this.#context);
     this.#next = new Int32Array(this.#series.length);
+    this.#held.clear();
+    this.#held.begin(this.#series.length);
     const labels = source.kind === 'matrix-select' ? absentLabels(source.selector) : Labels.EMPTY;
     return [{ labels, dropName: false }];
   }
@@ -95,7 +101,15 @@ export class AbsentOverTime implements Operator {
     for (let i = 0; i < steps.count; i++)
       endMs[i] = (shift.atMs ?? steps.timeMs(i)) - shift.offsetMs;
     const startMs = endMs.map((end) => end - windowMs);
-    for (const series of this.#series) {
+    for (const [s, series] of this.#series.entries()) {
+      const { widest, last, present } = heldByWindows(series, {
+        startMs,
+        endMs,
+        count: steps.count,
+      });
+      this.#held.held(s, widest, last);
+      // Of each window that holds anything Prometheus first has a sample.
+      this.#held.given(s, present);
       countWindows(counts, series, {
         firstStep: steps.first,
         stepCount: steps.count,

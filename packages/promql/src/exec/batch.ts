@@ -62,17 +62,35 @@ export type SeriesInfo = { readonly labels: Labels; readonly dropName: boolean }
 
 /** What the cells of the first `seriesCount` series count for under the limit of samples: a histogram for its size. */
 export function pointsIn(batch: Batch, seriesCount: number): number {
-  const { kinds, stepCount, histograms } = batch;
-  const cells = seriesCount * stepCount;
+  return pointsOfCells(batch, 0, seriesCount * batch.stepCount);
+}
+
+/** As {@link pointsIn}, of one series. */
+export function pointsOfRow(batch: Batch, s: number): number {
+  return pointsOfCells(batch, s * batch.stepCount, (s + 1) * batch.stepCount);
+}
+
+function pointsOfCells({ kinds, histograms }: Batch, from: number, to: number): number {
   let points = 0;
   if (histograms === null) {
     // Absent cells are 0, floats 1.
-    for (let cell = 0; cell < cells; cell++) points += kinds[cell]!;
+    let cell = from;
+    for (; cell + 8 <= to; cell += 8)
+      points +=
+        kinds[cell]! +
+        kinds[cell + 1]! +
+        kinds[cell + 2]! +
+        kinds[cell + 3]! +
+        kinds[cell + 4]! +
+        kinds[cell + 5]! +
+        kinds[cell + 6]! +
+        kinds[cell + 7]!;
+    for (; cell < to; cell++) points += kinds[cell]!;
     return points;
   }
-  for (let cell = 0; cell < cells; cell++) {
+  for (let cell = from; cell < to; cell++) {
     if (kinds[cell] === FLOAT) points++;
-    else if (kinds[cell] === HISTOGRAM) points += histogramPoints(batch.histogramAt(cell));
+    else if (kinds[cell] === HISTOGRAM) points += histogramPoints(histograms[cell]!);
   }
   return points;
 }

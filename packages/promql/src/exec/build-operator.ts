@@ -22,9 +22,15 @@ import { RangeCall } from './range-call.ts';
 import { ScalarOfTime, ScalarOfTwo } from './scalar-operators.ts';
 import { SelectVector } from './select-vector.ts';
 import { StepInvariant } from './step-invariant.ts';
+import { Tallied } from './tallied.ts';
 
 /** The one place where plan nodes become operators. */
 export function buildOperator(node: PlanNode, grid: StepGrid, context: ExecContext): Operator {
+  const tally = context.held.open(node, grid);
+  return new Tallied(operatorOf(node, grid, context), tally, context.held);
+}
+
+function operatorOf(node: PlanNode, grid: StepGrid, context: ExecContext): Operator {
   switch (node.kind) {
     case 'number':
       return new ScalarOfTime(grid, () => node.value);

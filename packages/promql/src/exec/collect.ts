@@ -1,12 +1,10 @@
 import { type FloatHistogram, type Labels, wordsOf } from '@pollux/model';
 import { QueryError } from '../errors.ts';
-import { histogramPoints } from '../histogram/size.ts';
 import type { Plan, RangeNode } from '../plan/nodes.ts';
 import type { InstantVector, MatrixSeries, QueryResult, RangeMatrix } from '../result.ts';
 import { type Batch, FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
 import { buildOperator } from './build-operator.ts';
 import type { ExecContext } from './context.ts';
-import { isOutputCounted } from './counted-output.ts';
 import { gridBetween, type StepGrid } from './grid.ts';
 import { MapSeries, sameLabels } from './map-series.ts';
 import { asBlocks, type BlockOperator, type Operator } from './operator.ts';
@@ -64,7 +62,6 @@ export async function collectRange(
   const blocks = loneBlocks(plan, grid, context);
   if (blocks === null) context.counts.begin(grid, context.isContinued);
   const operator = blocks ?? rootOperator(plan, grid, context);
-  const isCounted = isOutputCounted(plan.root);
   const result: MatrixSeries[] = [];
   const times = new StepTimes(grid);
   const collect = async (series: readonly SeriesInfo[]): Promise<void> => {
@@ -73,9 +70,7 @@ export async function collectRange(
       await context.checkpoint();
       const batch = await operator.next();
       if (batch === null) break;
-      let taken = 0;
-      for (let s = 0; s < series.length; s++) taken += columns[s]!.append(batch, s, first);
-      if (!isCounted) context.samples.take(taken);
+      for (let s = 0; s < series.length; s++) columns[s]!.append(batch, s, first);
       first += batch.stepCount;
     }
     for (const [s, info] of series.entries()) {
@@ -172,7 +167,6 @@ export async function collectMatrixSource(
     while (lo < hi && timestampsMs[lo]! <= startMs) lo++;
     while (hi > lo && timestampsMs[hi - 1]! > endMs) hi--;
     if (hi === lo) continue;
-    context.samples.take(hi - lo);
     if (source.kind === 'matrix-select') countBare(context, grid, series, lo, hi);
     const labels = series.dropName ? withoutSchema(series.labels, context) : series.labels;
     const key = labels.key();
@@ -199,6 +193,7 @@ function countBare(
 ): void {
   const points = pointsBetween(series.histograms, lo, hi);
   context.counts.of(grid)?.add(0, points, points);
+  context.held.takeBare(points);
 }
 
 /** The plan's operator with delayed names removed at last. */
@@ -229,29 +224,25 @@ class MatrixColumn {
     this.#steps = steps;
   }
 
-  /** Takes over the present cells of series `s`; returns how many points they count for. */
-  append(batch: Batch, s: number, first: number): number {
+  /** Takes over the present cells of series `s`. */
+  append(batch: Batch, s: number, first: number): void {
     const { stepCount, kinds } = batch;
-    if (batch.histograms === null && this.#takeRow(batch, s, first)) return stepCount;
-    let points = 0;
+    if (batch.histograms === null && this.#takeRow(batch, s, first)) return;
     for (let i = 0; i < stepCount; i++) {
       const cell = s * stepCount + i;
       const kind = kinds[cell];
       if (kind !== FLOAT && kind !== HISTOGRAM) continue;
       this.#placeAt(first + i);
-      points++;
       if (kind === HISTOGRAM) {
         const histogram = batch.histogramAt(cell);
         this.#histograms ??= new Array<FloatHistogram | null>(this.count).fill(null);
         this.#histograms.push(histogram);
-        points += histogramPoints(histogram) - 1;
       } else {
         this.#values[this.count] = batch.values[cell]!;
         this.#histograms?.push(null);
       }
       this.count++;
     }
-    return points;
   }
 
   /** Takes over a row of floats that goes on where the column ends; false, and nothing, when a step is left out. */

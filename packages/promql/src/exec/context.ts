@@ -5,6 +5,7 @@ import { QueryError } from '../errors.ts';
 import type { QueryTimes } from '../parser/duration-expr.ts';
 import type { PlanNode } from '../plan/nodes.ts';
 import type { StepGrid } from './grid.ts';
+import { HeldSamples } from './held-samples.ts';
 import { LabelReplacements } from './label-replacements.ts';
 import type { Operator } from './operator.ts';
 import { QueryCounts } from './query-counts.ts';
@@ -32,7 +33,7 @@ export class ExecContext {
   readonly isInstant: boolean;
   /** The first step follows another of the same query, which is evaluated elsewhere. */
   readonly isContinued: boolean;
-  readonly samples: SampleCounter;
+  readonly held: HeldSamples;
   /** For `stats`. */
   readonly counts = new QueryCounts();
   /** What several selectors read. */
@@ -71,7 +72,7 @@ export class ExecContext {
     this.times = settings.times;
     this.isInstant = settings.isInstant;
     this.isContinued = settings.isContinued ?? false;
-    this.samples = new SampleCounter(settings.maxSamples);
+    this.held = new HeldSamples(settings.maxSamples);
     this.replacements = settings.replacements ?? new LabelReplacements();
     this.#build = settings.build;
     this.#interrupt = settings.interrupt ?? (() => {});
@@ -127,47 +128,4 @@ export function timeoutError(): QueryError {
 export function abortError(reason: unknown): QueryError {
   if (reason instanceof QueryError) return reason;
   return new QueryError('canceled', 'query was canceled in query execution', { cause: reason });
-}
-
-/** Counts samples that a query holds; a histogram counts as its size in points. */
-export class SampleCounter {
-  readonly #limit: number;
-  #held = 0;
-  #peak = 0;
-  #total = 0;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  /** Throws when the limit would be passed. */
-  take(count: number): void {
-    this.#held += count;
-    this.#total += count;
-    if (this.#held > this.#peak) this.#peak = this.#held;
-    if (this.#held > this.#limit) throw QueryError.tooManySamples();
-  }
-
-  give(count: number): void {
-    this.#held -= count;
-  }
-
-  /** What is held and counted now. */
-  mark(): { readonly held: number; readonly total: number } {
-    return { held: this.#held, total: this.#total };
-  }
-
-  /** Forgets what was counted since the mark, for work that is begun anew. */
-  rewind({ held, total }: { readonly held: number; readonly total: number }): void {
-    this.#held = held;
-    this.#total = total;
-  }
-
-  get peak(): number {
-    return this.#peak;
-  }
-
-  get total(): number {
-    return this.#total;
-  }
 }

@@ -45,8 +45,6 @@ export class HeldSteps implements BlockOperator {
   }
 
   async series(): Promise<readonly SeriesInfo[]> {
-    const { samples } = this.#context;
-    const before = samples.mark();
     const counts = this.#context.counts.of(this.#grid);
     const countsBefore = counts?.copy() ?? null;
     const all: SeriesInfo[] = [];
@@ -59,7 +57,6 @@ export class HeldSteps implements BlockOperator {
         cells += series.length * this.#grid.count;
         const rows = cells > MAX_CELLS ? null : await this.#rowsOf(series.length);
         if (rows === null) {
-          samples.rewind(before);
           if (countsBefore !== null) counts?.restore(countsBefore);
           this.#inner.closeBlocks();
           return await this.#inner.series();

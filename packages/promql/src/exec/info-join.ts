@@ -59,7 +59,8 @@ export class InfoJoin implements Operator {
     const outputs: Output[] = [];
     const byKey = new Map<string, Output>();
     const cells = base.length * this.#grid.count;
-    this.#context.samples.take(cells);
+    // All of them are held, also those without a sample.
+    this.#context.held.check(cells);
     const all = new Batch(base.length, this.#grid.count);
     for (let first = 0; ; ) {
       await this.#context.checkpoint();
@@ -86,7 +87,6 @@ export class InfoJoin implements Operator {
       first += input.stepCount;
     }
     this.#output = this.#transpose(outputs, all);
-    this.#context.samples.give(cells);
     return outputs.map(({ info }) => info);
   }
 
@@ -107,8 +107,7 @@ export class InfoJoin implements Operator {
 
   #transpose(outputs: readonly Output[], all: Batch): Batch {
     const cells = outputs.length * this.#grid.count;
-    this.#context.samples.take(cells);
-    this.#context.samples.give(cells);
+    this.#context.held.check(cells);
     const result = new Batch(outputs.length, this.#grid.count);
     for (const [o, { batches }] of outputs.entries()) {
       for (const { step, from } of batches) {

@@ -22,7 +22,7 @@ export function figuresOf(context: ExecContext, perStep: QueryTimes | null): Que
   return {
     totalQueryableSamples: counts === null ? 0 : sum(counts.queryable),
     samplesRead: counts === null ? 0 : sum(counts.read),
-    peakSamples: context.samples.peak,
+    peakSamples: context.held.peak,
     perStep:
       counts === null || perStep === null
         ? null

@@ -7,10 +7,9 @@ import { WINDOW_KERNELS } from '../functions/window/kernels.ts';
 import { mixedFunctionFor } from '../functions/window/mixed.ts';
 import type { MixedFunction } from '../functions/window/mixed-input.ts';
 import type { WindowKernel, WindowSet } from '../functions/window/window-set.ts';
-import { histogramPoints } from '../histogram/size.ts';
 import { printNumber } from '../parser/printer.ts';
-import type { RangeCallNode } from '../plan/nodes.ts';
-import { Batch, FLOAT, pointsIn, type SeriesInfo } from './batch.ts';
+import type { RangeCallNode, RangeNode } from '../plan/nodes.ts';
+import { Batch, FLOAT, pointsOfRow, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
 import { extendedFunction } from './extended-range.ts';
 import { BATCH_STEPS, BatchCursor, mostSteps, type StepGrid } from './grid.ts';
@@ -20,6 +19,7 @@ import { loadRange, rangeSeries, readRange, withoutName } from './range-source.t
 import type { RangeSeries } from './series-columns.ts';
 import type { SeriesRead } from './shared-series.ts';
 import { WindowEdges } from './window-edges.ts';
+import { heldByWindows, WindowTally } from './window-tally.ts';
 
 /** Functions that give a sample of the window itself and so keep the name. */
 const KEEPS_NAME: ReadonlySet<string> = new Set(['first_over_time', 'last_over_time']);
@@ -40,8 +40,8 @@ export class RangeCall implements BlockOperator {
   #batch: Batch | null = null;
   #reader: SeriesRead | null = null;
   #areParamsRead = false;
+  readonly #held = new WindowTally();
   readonly #checkedQuantiles = new Set<number>();
-  #areParamsCounted = false;
 
   constructor(node: RangeCallNode, grid: StepGrid, context: ExecContext) {
     const kernel = WINDOW_KERNELS.get(node.func);
@@ -52,6 +52,8 @@ export class RangeCall implements BlockOperator {
     this.#steps = new BatchCursor(grid);
     this.#params = node.args.map((arg) => context.build(arg, grid));
     this.#kernel = kernel;
+    const tally = context.held.of(node);
+    if (tally !== null) tally.windows = this.#held;
     const size = mostSteps(grid);
     this.#windows = {
       timestampsMs: new Float64Array(0),
@@ -76,6 +78,8 @@ export class RangeCall implements BlockOperator {
 
   async series(): Promise<readonly SeriesInfo[]> {
     await this.#openParams();
+    // Blocks may have been given before, of which nobody made use.
+    this.#held.clear();
     return this.#begin(
       await loadRange(this.#node.source, this.#grid, this.#context, {
         bucketFunc: this.#bucketFunc(),
@@ -108,9 +112,6 @@ export class RangeCall implements BlockOperator {
   async #openParams(): Promise<void> {
     if (this.#areParamsRead) return;
     for (const param of this.#params) await param.series();
-    // As Prometheus, which has a value of each at every step before it begins.
-    if (!this.#areParamsCounted) this.#context.samples.take(this.#params.length * this.#grid.count);
-    this.#areParamsCounted = true;
   }
 
   /** Stands before the first step of these series. */
@@ -118,6 +119,7 @@ export class RangeCall implements BlockOperator {
     this.#series = series;
     this.#steps = new BatchCursor(this.#grid);
     this.#edges.begin(series.length);
+    this.#held.begin(series.length);
     if (this.#batch === null || this.#batch.seriesCount !== series.length)
       this.#batch = new Batch(series.length, mostSteps(this.#grid));
     if (KEEPS_NAME.has(this.#node.func)) return series;
@@ -132,8 +134,10 @@ export class RangeCall implements BlockOperator {
     batch.clear(steps.count);
     if (this.#params.length > 0) await this.#readParams();
     this.#placeWindows();
-    for (let s = 0; s < this.#series.length; s++) this.#fill(batch, s, this.#series[s]!);
-    this.#context.samples.take(pointsIn(batch, this.#series.length));
+    for (let s = 0; s < this.#series.length; s++) {
+      this.#fill(batch, s, this.#series[s]!);
+      this.#held.given(s, pointsOfRow(batch, s));
+    }
     return batch;
   }
 
@@ -177,7 +181,7 @@ export class RangeCall implements BlockOperator {
     const base = s * batch.stepCount;
     const extended = source.kind === 'matrix-select' ? extendedFunction(source) : null;
     if (extended !== null) {
-      this.#count(series);
+      this.#countExtended(s, series, source);
       extended({ series, windows, batch, base, call: this.#node, context: this.#context });
     } else if (series.buckets !== null) {
       this.#moveEdges(s, series);
@@ -225,11 +229,13 @@ export class RangeCall implements BlockOperator {
     const previousEnd = this.#previousEnd(s, series);
     const widest = this.#edges.place(this.#windows, s, series.count);
     if (histograms === null) counts?.addWindows(this.#windows, this.#counted, previousEnd);
-    else this.#count(series);
-    // As in Prometheus one window is held at a time; a histogram counts as its size.
-    const points = histograms === null ? widest : widest * largestPoints(histograms);
-    this.#context.samples.take(points);
-    this.#context.samples.give(points);
+    else this.#count(series, this.#windows);
+    const { lo, hi, count } = this.#windows;
+    if (histograms === null) this.#held.held(s, widest, hi[count - 1]! - lo[count - 1]!);
+    else {
+      const held = heldByWindows(series, this.#windows);
+      this.#held.held(s, held.widest, held.last);
+    }
   }
 
   /** Where the window before the next one ended. */
@@ -238,11 +244,25 @@ export class RangeCall implements BlockOperator {
     return firstAfter(timestampsMs, count, this.#windows.endMs[0]! - this.#grid.stepMs);
   }
 
-  /** Counts the windows of a series of which not each sample is one point, or whose windows are not its own. */
-  #count(series: RangeSeries): void {
+  /** Counts the windows of an extended selector, which hold what lies before and behind them as well. */
+  #countExtended(s: number, series: RangeSeries, source: RangeNode): void {
+    const { lookbackMs } = this.#context.options;
+    const isSmoothed = source.kind === 'matrix-select' && source.selector.smoothed;
+    const windows = {
+      startMs: this.#windows.startMs.map((startMs) => startMs - lookbackMs),
+      endMs: this.#windows.endMs.map((endMs) => (isSmoothed ? endMs + lookbackMs : endMs)),
+      count: this.#windows.count,
+    };
+    this.#count(series, windows);
+    const { widest, last } = heldByWindows(series, windows);
+    this.#held.held(s, widest, last);
+  }
+
+  /** Counts windows over a series of which not each sample is one point, or whose windows are not its own. */
+  #count(series: RangeSeries, windows: Pick<WindowSet, 'startMs' | 'endMs' | 'count'>): void {
     const counts = this.#context.counts.of(this.#grid);
     if (counts === null) return;
-    const { startMs, endMs, count: stepCount } = this.#windows;
+    const { startMs, endMs, count: stepCount } = windows;
     const { stepMs } = this.#grid;
     countWindows(counts, series, { ...this.#counted, stepCount, stepMs, startMs, endMs });
   }
@@ -265,13 +285,6 @@ export class RangeCall implements BlockOperator {
       else batch.setHistogram(base + i, result);
     }
   }
-}
-
-function largestPoints(histograms: NonNullable<RangeSeries['histograms']>): number {
-  let most = 1;
-  for (const histogram of histograms)
-    if (histogram !== null) most = Math.max(most, histogramPoints(histogram));
-  return most;
 }
 
 /** NaN passes, as in Prometheus, and gives NaN. */

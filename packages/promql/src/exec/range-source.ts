@@ -2,11 +2,9 @@ import type { FloatHistogram } from '@pollux/model';
 import { type Labels, wordsOf } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
 import { countsOf } from '../histogram/counts-of.ts';
-import { histogramPoints } from '../histogram/size.ts';
 import type { MatrixSelectNode, RangeNode, SubqueryNode } from '../plan/nodes.ts';
 import { FLOAT, HISTOGRAM, type SeriesInfo } from './batch.ts';
 import type { ExecContext } from './context.ts';
-import { isOutputCounted } from './counted-output.ts';
 import { gridBetween, lastStepMs, type StepGrid } from './grid.ts';
 import { type LoadRequest, loadSeries, openSeries } from './load-series.ts';
 import { type RangeSeries, withoutStale } from './series-columns.ts';
@@ -122,7 +120,6 @@ async function evaluateSubquery(
   const operator = context.build(node.child, grid);
   const series = await operator.series();
   const collected = series.map((info) => new Collector(info));
-  const isCounted = isOutputCounted(node.child);
   let first = 0;
   for (;;) {
     // Not every operator below has a checkpoint, and a subquery may have more steps than a life has seconds.
@@ -130,7 +127,6 @@ async function evaluateSubquery(
     const batch = await operator.next();
     if (batch === null) break;
     const { stepCount } = batch;
-    let taken = 0;
     for (let s = 0; s < series.length; s++) {
       const collector = collected[s]!;
       for (let i = 0; i < stepCount; i++) {
@@ -138,14 +134,9 @@ async function evaluateSubquery(
         const kind = batch.kinds[cell];
         const timeMs = startMs + (first + i) * stepMs;
         if (kind === FLOAT) collector.addFloat(timeMs, batch.values[cell]!);
-        else if (kind === HISTOGRAM) {
-          collector.addHistogram(timeMs, batch.histogramAt(cell));
-          taken += histogramPoints(batch.histogramAt(cell)) - 1;
-        } else continue;
-        taken++;
+        else if (kind === HISTOGRAM) collector.addHistogram(timeMs, batch.histogramAt(cell));
       }
     }
-    if (!isCounted) context.samples.take(taken);
     first += stepCount;
   }
   return collected.filter(({ count }) => count > 0).map((collector) => collector.finish());

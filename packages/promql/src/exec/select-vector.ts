@@ -101,29 +101,26 @@ export class SelectVector implements BlockOperator {
     const batch = this.#batch!;
     if (!steps.advance()) return null;
     batch.clear(steps.count);
-    let taken = 0;
     const { selector, mode } = this.#node;
     for (let s = 0; s < this.#cursors.length; s++) {
       const cursor = this.#cursors[s]!;
-      if (selector.smoothed) taken += this.#fillSmoothed(batch, s, cursor);
+      if (selector.smoothed) this.#fillSmoothed(batch, s, cursor);
       else if (mode === 'value' && cursor.columns.histograms === null)
-        taken += this.#fillFloats(batch, s, cursor);
-      else taken += this.#fill(batch, s, cursor);
+        this.#fillFloats(batch, s, cursor);
+      else this.#fill(batch, s, cursor);
     }
-    this.#context.samples.take(taken);
     this.#count(batch);
     return batch;
   }
 
   /** As {@link #fill}, of floats alone: most of what selectors give. */
-  #fillFloats(batch: Batch, s: number, cursor: Cursor): number {
+  #fillFloats(batch: Batch, s: number, cursor: Cursor): void {
     const { timestampsMs, values, count } = cursor.columns;
     const { lookbackMs } = this.#context.options;
     const { atMs, offsetMs } = this.#node.shift;
     const { first, count: stepCount, grid } = this.#steps;
     const { values: cells, kinds } = batch;
     let { next } = cursor;
-    let taken = 0;
     for (let i = 0, cell = s * stepCount; i < stepCount; i++, cell++) {
       const referenceMs = (atMs ?? grid.startMs + (first + i) * grid.stepMs) - offsetMs;
       while (next < count && timestampsMs[next]! <= referenceMs) next++;
@@ -132,19 +129,16 @@ export class SelectVector implements BlockOperator {
       if (Number.isNaN(value) && isStaleValue(cursor.columns, next - 1)) continue;
       cells[cell] = value;
       kinds[cell] = FLOAT;
-      taken++;
     }
     cursor.next = next;
-    return taken;
   }
 
-  #fill(batch: Batch, s: number, cursor: Cursor): number {
+  #fill(batch: Batch, s: number, cursor: Cursor): void {
     const { timestampsMs, values, count, histograms, startTimestampsMs } = cursor.columns;
     const { lookbackMs, useStartTimestamps } = this.#context.options;
     const { shift, mode } = this.#node;
     const steps = this.#steps;
     let next = cursor.next;
-    let taken = 0;
     for (let i = 0; i < steps.count; i++) {
       const referenceMs = (shift.atMs ?? steps.timeMs(i)) - shift.offsetMs;
       while (next < count && timestampsMs[next]! <= referenceMs) next++;
@@ -159,14 +153,10 @@ export class SelectVector implements BlockOperator {
         // Only with the feature flag are start timestamps there to be told.
         if (!useStartTimestamps) continue;
         batch.setFloat(cell, startTimestampsMs === null ? 0 : startTimestampsMs[at]! / 1000);
-      } else if (histogram !== null && histogram !== undefined) {
-        batch.setHistogram(cell, histogram);
-        taken += histogramPoints(histogram) - 1;
-      } else batch.setFloat(cell, values[at]!);
-      taken++;
+      } else if (histogram !== null && histogram !== undefined) batch.setHistogram(cell, histogram);
+      else batch.setFloat(cell, values[at]!);
     }
     cursor.next = next;
-    return taken;
   }
 
   #count(batch: Batch): void {
@@ -190,13 +180,12 @@ export class SelectVector implements BlockOperator {
     }
   }
 
-  #fillSmoothed(batch: Batch, s: number, cursor: Cursor): number {
+  #fillSmoothed(batch: Batch, s: number, cursor: Cursor): void {
     const { lookbackMs } = this.#context.options;
     const { shift } = this.#node;
     const steps = this.#steps;
     const note: NoteReconciled = (operation) =>
       noteReconciled(this.#context, operation, this.#node.range);
-    let taken = 0;
     for (let i = 0; i < steps.count; i++) {
       const referenceMs = (shift.atMs ?? steps.timeMs(i)) - shift.offsetMs;
       const at = { timeMs: referenceMs, lookbackMs, note };
@@ -206,11 +195,8 @@ export class SelectVector implements BlockOperator {
       else if (found.kind === 'histogram') batch.setHistogram(cell, found.histogram);
       else {
         if (found.kind !== 'none') this.#warnOfMix(found.kind, cursor.columns.labels.metricName);
-        continue;
       }
-      taken++;
     }
-    return taken;
   }
 
   #warnOfMix(kind: 'mixed-types' | 'mixed-schemas', metricName: string): void {

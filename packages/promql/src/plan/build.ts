@@ -94,7 +94,7 @@ function readLess(root: PlanNode, stepMs: number, options: PlanOptions): PlanNod
 function planNode(expr: Expr, hint: SelectHint, options: PlanOptions): PlanNode {
   switch (expr.kind) {
     case 'number':
-      return { kind: 'number', value: expr.value };
+      return { kind: 'number', value: expr.value, heldSamples: 0 };
     case 'string':
       return { kind: 'string', value: expr.value };
     case 'parentheses':
@@ -182,7 +182,7 @@ function callNode(expr: CallExpr, options: PlanOptions): PlanNode {
     args: expr.args.map((arg, index) =>
       // The label matchers of info are no selector to be read.
       func === 'info' && index === 1
-        ? ({ kind: 'number', value: 0 } as const)
+        ? ({ kind: 'number', value: 0, heldSamples: 0 } as const)
         : planNode(arg, hint, options),
     ),
     range: expr.range,

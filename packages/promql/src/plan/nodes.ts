@@ -73,7 +73,12 @@ export type SubqueryNode = {
 /** Gives windows of samples rather than one value a step. */
 export type RangeNode = MatrixSelectNode | SubqueryNode;
 
-export type NumberNode = { readonly kind: 'number'; readonly value: number };
+export type NumberNode = {
+  readonly kind: 'number';
+  readonly value: number;
+  /** Samples that Prometheus holds while it works the number out of others; 0 for one that is written. */
+  readonly heldSamples: number;
+};
 export type StringNode = { readonly kind: 'string'; readonly value: string };
 
 /** A function over windows; `args` are the arguments in order with the range argument taken out. */

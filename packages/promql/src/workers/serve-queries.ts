@@ -176,7 +176,7 @@ class WorkerQuery implements Queryable {
       timeoutMs,
       build: buildOperator,
       interrupt: () => {
-        this.#figures[CONTROL_SAMPLES] = context.samples.total;
+        this.#figures[CONTROL_SAMPLES] = context.held.total;
         if (Atomics.load(this.#flags, CONTROL_ABORT) !== 0) this.#end();
       },
     });

@@ -45,6 +45,7 @@ export class CountValues implements Operator {
     );
     const known = new Map<string, number>();
     const output: SeriesInfo[] = [];
+    let counted = 0;
     for (let first = 0; ; ) {
       await context.checkpoint();
       const input = await child.next();
@@ -71,7 +72,8 @@ export class CountValues implements Operator {
           counts.set(first + i, count + 1);
         }
       }
-      context.samples.take(taken);
+      counted += taken;
+      context.held.check(counted);
       context.holdMemory(
         (output.length - knownBefore) * BYTES_PER_SERIES + taken * BYTES_PER_COUNT,
       );

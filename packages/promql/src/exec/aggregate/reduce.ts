@@ -80,8 +80,6 @@ export class Reduce implements Operator {
    * as before, when there are histograms or very many groups.
    */
   async #reduceBlocks(child: BlockOperator): Promise<readonly SeriesInfo[] | null> {
-    const { samples } = this.#context;
-    const before = samples.mark();
     const counts = this.#context.counts.of(this.#grid);
     const countsBefore = counts?.copy() ?? null;
     const table = new GroupTable(this.#node, this.#context);
@@ -94,15 +92,12 @@ export class Reduce implements Operator {
         const cells = table.groups.length * stride;
         const isTaken = cells <= MAX_CELLS && (await this.#addBlock(child, groupOf, cells));
         if (isTaken) continue;
-        samples.rewind(before);
         if (countsBefore !== null) counts?.restore(countsBefore);
         return null;
       }
     } finally {
       child.closeBlocks();
     }
-    // As Prometheus, which drops the input of an aggregation when it is done.
-    samples.give(samples.mark().held - before.held);
     this.#given = new BatchCursor(this.#grid);
     this.#groupCount = table.groups.length;
     return table.groups;

@@ -6,10 +6,13 @@ import type { PlanNode } from '../nodes.ts';
 export function foldConstants(node: PlanNode): PlanNode {
   const folded = mapChildren(node, foldConstants);
   if (folded.kind === 'negate' && folded.child.kind === 'number')
-    return { kind: 'number', value: -folded.child.value };
+    return { ...folded.child, value: -folded.child.value };
   if (folded.kind === 'binary' && folded.left.kind === 'number' && folded.right.kind === 'number') {
     const value = scalarResult(folded.operator, folded.left.value, folded.right.value);
-    return { kind: 'number', value };
+    const left = Math.max(1, folded.left.heldSamples);
+    const right = Math.max(1, folded.right.heldSamples);
+    // Both numbers, both once more as operands, and the result.
+    return { kind: 'number', value, heldSamples: Math.max(left, 1 + right, 5) };
   }
   return folded;
 }
