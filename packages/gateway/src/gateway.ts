@@ -344,6 +344,7 @@ export class Gateway {
       engine: this.#engine,
       defaults: this.#defaults,
       requestTimeoutMs,
+      poolOf: (upstream) => group.poolOf(upstream),
       guardMs: config.seam_guard,
       maxMemoryBytes: config.max_splice_memory,
       replicaLabels: config.replica_labels,

@@ -1,4 +1,4 @@
-import type { Env, TlsClientOptions } from '@pollux/base';
+import type { Env, HttpPool, TlsClientOptions } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import type { BodyBudget } from './balance/body-budget.ts';
 import type { FaultListener } from './balance/fault.ts';
@@ -55,13 +55,19 @@ export class Group {
     for (const peer of this.forwarder.peers) {
       const onGood = (): void => peer.forgive();
       if (config.kind !== 'http') {
-        const options = { env, log, intervalMs, plainLookbackMs, onGood };
+        const pool = this.poolOf(peer.member);
+        const options = { env, log, intervalMs, plainLookbackMs, pool, onGood };
         this.#watches.push(watchUpstream(peer.member, config.kind, options, signal));
       } else if (config.health_check !== null) {
         const options = { env, log, config: config.health_check, onGood };
         this.#watches.push(checkHealth(peer.member, options, signal));
       }
     }
+  }
+
+  /** The connections to a member, the forwarder's own. */
+  poolOf(member: Upstream): HttpPool {
+    return this.forwarder.poolOf(member);
   }
 
   /** For connections to members that are made beside the forwarder's. */

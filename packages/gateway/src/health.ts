@@ -1,4 +1,11 @@
-import { type Env, errorText, OperatingError, type StopSignal, sleep } from '@pollux/base';
+import {
+  type Env,
+  errorText,
+  type HttpPool,
+  OperatingError,
+  type StopSignal,
+  sleep,
+} from '@pollux/base';
 import { type CoverageReport, fromWire } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import type { GroupKind } from './config.ts';
@@ -21,6 +28,8 @@ export type HealthOptions = {
   readonly intervalMs: number;
   /** How far back the coverage of a plain Prometheus is told from its samples; 0: not at all. */
   readonly plainLookbackMs: number;
+  /** For answers that are read as they come. */
+  readonly pool: HttpPool;
   /** Called after each good check. */
   readonly onGood: () => void;
 };
@@ -56,7 +65,7 @@ export async function watchUpstream(
 /** A member without reports is read. */
 function followPlain(
   upstream: Upstream,
-  { env, log, plainLookbackMs: lookbackMs }: HealthOptions,
+  { env, log, pool, plainLookbackMs: lookbackMs }: HealthOptions,
   signal: StopSignal,
 ): void {
   if (!upstream.isUp) {
@@ -65,7 +74,7 @@ function followPlain(
   }
   if (upstream.plain === null) {
     if (upstream.coverage !== null || lookbackMs === 0) return;
-    upstream.plain = new PlainMember({ env, log, upstream, lookbackMs });
+    upstream.plain = new PlainMember({ env, log, pool, upstream, lookbackMs });
   }
   upstream.plain.keepUp(signal);
 }

@@ -1,5 +1,6 @@
 import {
   type Env,
+  ExchangeError,
   errorText,
   type HttpClientResponse,
   type HttpResponse,
@@ -328,6 +329,7 @@ function isTimedOut({ headers, body }: HttpClientResponse): boolean {
 
 /** The member is gone or not able, as far as this request could see. */
 function isLoss(error: unknown): boolean {
+  if (error instanceof ExchangeError) return !error.isTimeout;
   return (
     OperatingError.is(error) && ['BASE.CONNECTION', 'GATEWAY.UPSTREAM_BUSY'].includes(error.code)
   );

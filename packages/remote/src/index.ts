@@ -1,9 +1,6 @@
 export { MAX_DECODED_BYTES, snappyDecode, snappyEncode } from './codec/snappy.ts';
-export {
-  CHUNKED_CONTENT_TYPE,
-  type ChunkedSeries,
-  readChunkedResponse,
-} from './codec/v1/chunked-response.ts';
+export { ChunkFrameWriter } from './codec/v1/chunk-frames.ts';
+export { CHUNKED_CONTENT_TYPE, ChunkedResponseReader } from './codec/v1/chunked-response.ts';
 export { decodeWriteRequest, type WriteRequestColumns } from './codec/v1/decode-write.ts';
 export { type SampleRows, TimeSeriesEncoder } from './codec/v1/encode-write.ts';
 export type { TimedHistogram } from './codec/v1/histogram.ts';
@@ -21,6 +18,7 @@ export {
   encodeReadResponse,
   QueryResultEncoder,
 } from './codec/v1/read-response.ts';
+export { DecodedSeries, type ReadSeries, type SampleTarget } from './codec/v1/read-series.ts';
 export { countWritten } from './codec/v2/count-written.ts';
 export { NotSupportedError, RemoteReadError } from './errors.ts';
 export { type RemoteReadConfig, remoteReadConfig, remoteReadConfigs } from './read/config.ts';

@@ -77,6 +77,13 @@ export type {
   SampleRules,
 } from './fields/sample-columns.ts';
 export type { TagCondition } from './fields/tag-condition.ts';
+export {
+  histogramAt,
+  isIntegral,
+  sampleOf,
+  staleHistogram,
+  withKnownSchema,
+} from './histogram-values.ts';
 export { MemoryBudget } from './memory-budget.ts';
 export { PlannedSource } from './planned-source.ts';
 export {

@@ -3,13 +3,12 @@ import * as path from 'node:path';
 import { type Clock, SeededRandom, VirtualClock } from '@pollux/base';
 import { NodeFiles, nodeEnv } from '@pollux/base/node';
 import { Labels } from '@pollux/model';
-import { APPEND_OUTCOME, UnavailableError } from '@pollux/storage';
+import { APPEND_OUTCOME, staleHistogram, UnavailableError } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Tsdb } from './db.ts';
 import type { TsdbOptions } from './options.ts';
-import { staleHistogram } from './query/histogram-values.ts';
 import { copyLive } from './testing/copy-live.ts';
 import {
   append,

@@ -2,6 +2,7 @@ import {
   type Env,
   ExchangeError,
   errorText,
+  type HttpPool,
   type HttpPoolResponse,
   type HttpRequest,
   type HttpResponse,
@@ -81,6 +82,10 @@ export class Forwarder {
 
   get peers(): readonly Peer<Upstream>[] {
     return this.#options.peers;
+  }
+
+  poolOf(member: Upstream): HttpPool {
+    return this.#pools.of(member);
   }
 
   get tls(): TlsClientOptions | undefined {

@@ -3,8 +3,10 @@ import {
   EVERYONE,
   type HttpClientRequest,
   type HttpClientResponse,
+  type HttpPoolOptions,
   type HttpRequest,
   OperatingError,
+  PoolOverRequests,
   StopSource,
   VirtualClock,
 } from '@pollux/base';
@@ -72,7 +74,8 @@ ${settings}`;
     const written = typeof body === 'string' ? body : JSON.stringify(body);
     return { status, headers: {}, body: new TextEncoder().encode(written) };
   };
-  Object.assign(env, { net: { request } });
+  const openPool = (options: HttpPoolOptions) => new PoolOverRequests({ request }, options);
+  Object.assign(env, { net: { request, openPool } });
   const config = parseGatewayConfig(text, 'gateway.yml');
   gateway = new Gateway({ env, log: Log.silent(), registry: new Registry(), config });
   router = new Router({ monotonic: () => clock.monotonic() });

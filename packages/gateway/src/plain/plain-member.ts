@@ -1,4 +1,4 @@
-import { type Env, errorText, OperatingError, type StopSignal } from '@pollux/base';
+import { type Env, errorText, type HttpPool, OperatingError, type StopSignal } from '@pollux/base';
 import type { CoverageReport } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import type { CoverageFollower, Upstream } from '../upstream.ts';
@@ -16,6 +16,7 @@ const TIMEOUT_MS = 60_000;
 export class PlainMember implements CoverageFollower {
   readonly #env: Env;
   readonly #log: Log;
+  readonly #pool: HttpPool;
   readonly #upstream: Upstream;
   readonly #past: PlainPast;
   #lowestMs: number | null = null;
@@ -28,12 +29,14 @@ export class PlainMember implements CoverageFollower {
   constructor(options: {
     readonly env: Env;
     readonly log: Log;
+    readonly pool: HttpPool;
     readonly upstream: Upstream;
     readonly lookbackMs: number;
   }) {
-    const { env, log, upstream, lookbackMs } = options;
+    const { env, log, pool, upstream, lookbackMs } = options;
     this.#env = env;
     this.#log = log;
+    this.#pool = pool;
     this.#upstream = upstream;
     this.#past = new PlainPast(env.clock.now() - lookbackMs);
   }
@@ -64,7 +67,7 @@ export class PlainMember implements CoverageFollower {
 
   async #read(signal: StopSignal): Promise<void> {
     const { clock } = this.#env;
-    const reading = { env: this.#env, timeoutMs: TIMEOUT_MS, signal };
+    const reading = { env: this.#env, pool: this.#pool, timeoutMs: TIMEOUT_MS, signal };
     try {
       if (this.#lowestMs === null || clock.now() >= this.#lowestReadMs + LOWEST_EVERY_MS) {
         this.#lowestMs = await readLowestMs(this.#upstream, reading);

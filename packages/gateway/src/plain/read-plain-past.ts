@@ -1,4 +1,4 @@
-import { type Env, OperatingError, type StopSignal } from '@pollux/base';
+import { type Env, type HttpPool, OperatingError, type StopSignal } from '@pollux/base';
 import { Matcher } from '@pollux/model';
 import { MemoryBudget, NO_HINTS, type SeriesColumns } from '@pollux/storage';
 import { MemberReader } from '../splice/member-reader.ts';
@@ -17,6 +17,7 @@ const LOWEST = /^prometheus_tsdb_lowest_timestamp (\S+)$/m;
 
 export type PlainReading = {
   readonly env: Env;
+  readonly pool: HttpPool;
   readonly timeoutMs: number;
   readonly signal: StopSignal;
 };
@@ -27,7 +28,7 @@ export async function readPlainPast(
   past: PlainPast,
   reading: PlainReading,
 ): Promise<void> {
-  const { env, timeoutMs, signal } = reading;
+  const { env, pool, timeoutMs, signal } = reading;
   const settings: MemberSettings = await fetchMemberSettings(upstream, {
     net: env.net,
     headers: {},
@@ -35,13 +36,14 @@ export async function readPlainPast(
     signal,
   });
   const reader = new MemberReader({
-    clock: env.clock,
-    net: env.net,
+    pool,
     upstream,
     headers: {},
     timeoutMs,
     settings,
     replicaLabels: [],
+    // Only its own labels tell the order, and there are few.
+    isSorting: true,
     onFailure: () => {},
   });
   for (;;) {
@@ -52,10 +54,14 @@ export async function readPlainPast(
     const matchers = [Matcher.metric('up')];
     const range = { minMs, maxMs };
     const request = { range, matchers, hints: NO_HINTS, sorted: true };
-    const source = reader.select(request, range, { signal, budget });
+    const lane = reader.open(request, range, { signal, budget });
     const series: SeriesColumns[] = [];
-    for (let batch = await source.next(); batch !== null; batch = await source.next())
-      series.push(...batch);
+    try {
+      for (let batch = await lane.next(); batch !== null; batch = await lane.next())
+        for (const one of batch) series.push(one.columns(range));
+    } finally {
+      lane.close();
+    }
     past.add(series, range);
     if (maxMs >= nowMs) return;
   }

@@ -1,5 +1,5 @@
 import { API_ERROR_STATUS } from '@pollux/api-types';
-import { type Env, type HttpClientResponse, OperatingError } from '@pollux/base';
+import { type Env, type HttpClientResponse, type HttpPool, OperatingError } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import { type EncodedAnswer, type Engine, QueryError, statsJson } from '@pollux/promql';
 import type { Span } from '@pollux/promql/parser';
@@ -10,6 +10,7 @@ import type { PastView } from '../past-view.ts';
 import { type Piece, spansBetween } from '../plan.ts';
 import type { QueryParams } from '../query-params.ts';
 import type { Upstream } from '../upstream.ts';
+import { UnsortedError } from './member-lane.ts';
 import { MemberReadError } from './member-read-error.ts';
 import { MemberReader } from './member-reader.ts';
 import { fetchMemberSettings, type MemberSettings } from './member-settings.ts';
@@ -24,6 +25,7 @@ export type SpliceQueriesOptions = {
   readonly engine: Engine;
   readonly defaults: EngineDefaults;
   readonly requestTimeoutMs: number;
+  readonly poolOf: (upstream: Upstream) => HttpPool;
   readonly guardMs: number;
   /** Of one query. */
   readonly maxMemoryBytes: number;
@@ -58,7 +60,7 @@ export class SpliceQueries {
 
   /** Rejects with {@link MemberReadError} when a member gave no samples; what the query itself is refused for is an answer. */
   async run(request: SpliceRequest): Promise<SplicedReply> {
-    const { env, requestTimeoutMs, guardMs, replicaLabels, defaults } = this.#options;
+    const { env, requestTimeoutMs, guardMs, defaults } = this.#options;
     const { exchange, params, piece, live, past, preferred } = request;
     const span = hull(spansBetween(params.window, piece.startMs, piece.endMs));
     const splice = new Splice(past, { span, guardMs, preferred });
@@ -74,27 +76,44 @@ export class SpliceQueries {
     );
     const [first] = settings.values();
     defaults.evaluationIntervalMs = first?.evaluationIntervalMs ?? defaults.evaluationIntervalMs;
+    const response = await this.#read(request, splice, settings);
+    const summaries = await Promise.all(members.map((member) => this.#summary(member, params)));
+    return { members, response, summaries };
+  }
+
+  async #read(
+    request: SpliceRequest,
+    splice: Splice,
+    settings: ReadonlyMap<Upstream, MemberSettings>,
+    isSorting = false,
+  ): Promise<HttpClientResponse> {
+    const { env, poolOf, requestTimeoutMs: timeoutMs, replicaLabels } = this.#options;
     const failures: MemberReadError[] = [];
-    const headers = forwardedHeaders(exchange, 'application/x-protobuf');
-    const readers = live.map((upstream) => {
+    const headers = forwardedHeaders(request.exchange, 'application/x-protobuf');
+    const readers = request.live.map((upstream) => {
       const own = settings.get(upstream);
       if (own === undefined) return null;
       return new MemberReader({
-        clock: env.clock,
-        net: env.net,
+        pool: poolOf(upstream),
         upstream,
         headers,
-        timeoutMs: requestTimeoutMs,
+        timeoutMs,
         settings: own,
         replicaLabels,
+        isSorting,
         onFailure: (error) => failures.push(error),
       });
     });
-    const response = await this.#evaluate(request, new SplicedSeries(splice, readers));
+    let response: HttpClientResponse;
+    try {
+      response = await this.#evaluate(request, new SplicedSeries(env.clock, splice, readers));
+    } catch (error) {
+      if (isSorting || !(error instanceof UnsortedError)) throw error;
+      return this.#read(request, splice, settings, true);
+    }
     const [failure] = failures;
     if (failure !== undefined) throw failure;
-    const summaries = await Promise.all(members.map((member) => this.#summary(member, params)));
-    return { members, response, summaries };
+    return response;
   }
 
   async #evaluate(

@@ -1,50 +1,50 @@
-import { OperatingError } from '@pollux/base';
-import { type FloatHistogram, wordsOf } from '@pollux/model';
+import { type Clock, OperatingError, Slices } from '@pollux/base';
 import type { Span } from '@pollux/promql/parser';
 import {
-  afterSeam,
-  MergedSource,
   type NamesAnswer,
   type Queryable,
   type ReadContext,
   type SelectRequest,
-  type SeriesColumns,
-  type SeriesJoin,
   type SeriesSource,
   withoutNeed,
 } from '@pollux/storage';
 import type { MemberReader } from './member-reader.ts';
-import type { Segment, Splice } from './segments.ts';
+import type { Splice } from './segments.ts';
+import { SplicedSource } from './spliced-source.ts';
 
 /** Series put together from several replicas by the segments that a {@link Splice} gives each of them. */
 export class SplicedSeries implements Queryable {
+  readonly #clock: Clock;
   readonly #splice: Splice;
   readonly #readers: readonly (MemberReader | null)[];
   readonly #spans: readonly (Span | null)[];
 
   /** Readers are in the order of the splice's replicas; null for one that it does not read. */
-  constructor(splice: Splice, readers: readonly (MemberReader | null)[]) {
+  constructor(clock: Clock, splice: Splice, readers: readonly (MemberReader | null)[]) {
+    this.#clock = clock;
     this.#splice = splice;
     this.#readers = readers;
     this.#spans = splice.spansToRead();
   }
 
   select(request: SelectRequest, context: ReadContext): SeriesSource {
-    const { range } = request;
+    const { range, isLent = false } = request;
     const sorted = { ...withoutNeed(request), sorted: true };
-    const replicas: number[] = [];
-    const inputs = [];
+    const lanes = [];
     for (const [replica, reader] of this.#readers.entries()) {
       const span = this.#spans[replica];
       if (reader === null || span == null) continue;
       const minMs = Math.max(range.minMs, span.minMs);
       const maxMs = Math.min(range.maxMs, span.maxMs);
       if (minMs > maxMs) continue;
-      replicas.push(replica);
-      const source = reader.select(sorted, { minMs, maxMs }, context);
-      inputs.push({ source, onError: () => null });
+      lanes.push({ replica, lane: reader.open(sorted, { minMs, maxMs }, context) });
     }
-    return new MergedSource(inputs, new SegmentJoin(this.#splice, replicas));
+    return new SplicedSource(this.#splice, lanes, {
+      range,
+      isLent,
+      context,
+      slices: new Slices(this.#clock, context.signal),
+    });
   }
 
   labelNames(): Promise<NamesAnswer> {
@@ -59,96 +59,4 @@ export class SplicedSeries implements Queryable {
 /** Queries never ask for names. */
 async function noNames(): Promise<NamesAnswer> {
   throw new OperatingError('GATEWAY.NO_NAMES', 'a splice of replicas has no lists of labels');
-}
-
-class SegmentJoin implements SeriesJoin {
-  readonly warnings = [];
-  readonly #splice: Splice;
-  readonly #replicas: readonly number[];
-
-  constructor(splice: Splice, replicas: readonly number[]) {
-    this.#splice = splice;
-    this.#replicas = replicas;
-  }
-
-  join(parts: readonly SeriesColumns[], ranks: readonly number[]): SeriesColumns | null {
-    const [first] = parts;
-    if (first === undefined) return null;
-    const byReplica = new Map(ranks.map((rank, i) => [this.#replicas[rank], parts[i]!] as const));
-    return cutToSegments(byReplica, this.#splice.segmentsFor(first.labels));
-  }
-}
-
-/** Samples [start, end) of one replica's columns. */
-type Run = { readonly from: SeriesColumns; readonly start: number; readonly end: number };
-
-/** One series of the samples that each replica has in its segments; null when there are none. */
-export function cutToSegments(
-  copies: ReadonlyMap<number | undefined, SeriesColumns>,
-  segments: readonly Segment[],
-): SeriesColumns | null {
-  const runs: Run[] = [];
-  let count = 0;
-  for (const { replica, startMs, endMs } of segments) {
-    const from = copies.get(replica);
-    if (from === undefined) continue;
-    const start = firstFrom(from, startMs);
-    const end = firstFrom(from, endMs);
-    if (start === end) continue;
-    runs.push({ from, start, end });
-    count += end - start;
-  }
-  const [only] = runs;
-  if (only === undefined) return null;
-  if (runs.length === 1) return sliced(only);
-  const timestampsMs = new Float64Array(count);
-  const words = new Uint32Array(count * 2);
-  const hasHistograms = runs.some(({ from }) => from.histograms !== null);
-  const histograms: (FloatHistogram | null)[] = [];
-  let to = 0;
-  for (const [index, { from, start, end }] of runs.entries()) {
-    timestampsMs.set(from.timestampsMs.subarray(start, end), to);
-    // As words, so that payloads of NaN stay.
-    words.set(wordsOf(from.values).subarray(start * 2, end * 2), to * 2);
-    if (hasHistograms) {
-      for (let i = start; i < end; i++) {
-        const histogram = from.histograms?.[i] ?? null;
-        histograms.push(index > 0 && i === start ? afterSeam(histogram) : histogram);
-      }
-    }
-    to += end - start;
-  }
-  return {
-    labels: only.from.labels,
-    count,
-    timestampsMs,
-    values: new Float64Array(words.buffer),
-    histograms: hasHistograms ? histograms : null,
-    startTimestampsMs: null,
-    replica: '',
-  };
-}
-
-function sliced({ from, start, end }: Run): SeriesColumns {
-  if (start === 0 && end === from.count) return from;
-  return {
-    ...from,
-    count: end - start,
-    timestampsMs: from.timestampsMs.subarray(start, end),
-    values: from.values.subarray(start, end),
-    histograms: from.histograms?.slice(start, end) ?? null,
-    startTimestampsMs: from.startTimestampsMs?.subarray(start, end) ?? null,
-  };
-}
-
-/** Index of the first sample at or behind `timeMs`. */
-function firstFrom({ timestampsMs, count }: SeriesColumns, timeMs: number): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (timestampsMs[middle]! < timeMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

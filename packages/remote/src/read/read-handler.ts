@@ -1,4 +1,12 @@
-import { DecodeError, errorText, type HttpResponse, InputError, LimitError } from '@pollux/base';
+import {
+  type Clock,
+  DecodeError,
+  errorText,
+  type HttpResponse,
+  InputError,
+  LimitError,
+  Slices,
+} from '@pollux/base';
 import { type Exchange, type RouteHandler, text } from '@pollux/http';
 import { type Labels, LabelsBuilder, Matcher } from '@pollux/model';
 import {
@@ -7,15 +15,19 @@ import {
   type Queryable,
   type ReadContext,
   type SelectRequest,
+  type SeriesColumns,
 } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import { snappyDecode, snappyEncode } from '../codec/snappy.ts';
-import { decodeReadRequest, type ReadQuery } from '../codec/v1/read-request.ts';
+import { ChunkFrameWriter } from '../codec/v1/chunk-frames.ts';
+import { CHUNKED_CONTENT_TYPE } from '../codec/v1/chunked-response.ts';
+import { decodeReadRequest, type ReadQuery, type ReadRequest } from '../codec/v1/read-request.ts';
 import { encodeReadResponse, QueryResultEncoder } from '../codec/v1/read-response.ts';
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 export type ReadHandlerOptions = {
+  readonly clock: Clock;
   /**
    * Who answers: a server's storage, or a store's engine by database. An InputError it throws is answered with 400. A
    * store gives a Queryable that applies the replica rule (`splitReplica` of @pollux/storage).
@@ -25,7 +37,7 @@ export type ReadHandlerOptions = {
   readonly externalLabels: () => Labels;
   readonly registry: Registry;
   readonly log: Log;
-  /** `--storage.remote.read-sample-limit`: most samples of one answer; 0 = no limit. */
+  /** `--storage.remote.read-sample-limit`: most samples of one answer in samples; 0 = no limit. */
   readonly maxSamples: number;
   /** `--storage.remote.read-concurrent-limit`: requests worked on at a time; more are refused. 0 = no limit. */
   readonly maxConcurrent: number;
@@ -33,7 +45,15 @@ export type ReadHandlerOptions = {
   readonly maxMemoryBytes: number;
 };
 
-/** The remote read endpoint: `POST /api/v1/read`, answers in samples. */
+/** One request that is worked on. */
+type Reading = {
+  readonly request: ReadRequest;
+  readonly queryable: Queryable;
+  readonly context: ReadContext;
+  readonly external: Labels;
+};
+
+/** The remote read endpoint: `POST /api/v1/read`, answers in samples, or in chunks as they are read where the client prefers these. */
 export function readHandler(options: ReadHandlerOptions): RouteHandler {
   const running = options.registry.gauge(
     'prometheus_remote_read_handler_queries',
@@ -47,28 +67,54 @@ export function readHandler(options: ReadHandlerOptions): RouteHandler {
       );
     }
     running.inc();
+    let isStreaming = false;
+    let isOver = false;
+    const leave = (): void => {
+      if (!isOver) running.dec();
+      isOver = true;
+    };
     try {
-      return await answer(exchange, options);
+      const reading = await open(exchange, options);
+      if (reading.request.accepted[0] !== 'streamed-xor-chunks') {
+        return await inSamples(reading, options);
+      }
+      const frames = framesOf(reading, options);
+      // What is wrong with the request shows before the first frame: it can still be told.
+      const first = await frames.next();
+      isStreaming = first.done !== true;
+      // Nobody may ever ask for the rest.
+      if (isStreaming) exchange.signal.addEventListener('abort', leave, { once: true });
+      return {
+        status: 200,
+        headers: {
+          'content-type': `${CHUNKED_CONTENT_TYPE}; proto=prometheus.ChunkedReadResponse`,
+        },
+        body: first.done === true ? new Uint8Array() : going(first.value, frames, leave, options),
+      };
     } catch (error) {
       return errorAnswer(error, options.log);
     } finally {
-      running.dec();
+      if (!isStreaming) leave();
     }
   };
 }
 
-async function answer(exchange: Exchange, options: ReadHandlerOptions): Promise<HttpResponse> {
+async function open(exchange: Exchange, options: ReadHandlerOptions): Promise<Reading> {
   const body = await exchange.request.body(MAX_BODY_BYTES);
   const request = decodeReadRequest(await snappyDecode(body));
-  const queryable = await options.queryable(exchange);
-  const context: ReadContext = {
-    signal: exchange.signal,
-    budget: new MemoryBudget(options.maxMemoryBytes),
+  return {
+    request,
+    queryable: await options.queryable(exchange),
+    context: { signal: exchange.signal, budget: new MemoryBudget(options.maxMemoryBytes) },
+    external: options.externalLabels(),
   };
+}
+
+async function inSamples(reading: Reading, options: ReadHandlerOptions): Promise<HttpResponse> {
   const limit = { samplesLeft: options.maxSamples > 0 ? options.maxSamples : Infinity };
   const results: Uint8Array[] = [];
-  for (const query of request.queries) {
-    results.push(await resultOf(query, queryable, context, { ...options, limit }));
+  for (const query of reading.request.queries) {
+    results.push(await resultOf(query, reading, { ...options, limit }));
   }
   return {
     status: 200,
@@ -79,44 +125,89 @@ async function answer(exchange: Exchange, options: ReadHandlerOptions): Promise<
 
 async function resultOf(
   query: ReadQuery,
-  queryable: Queryable,
-  context: ReadContext,
+  reading: Reading,
   options: ReadHandlerOptions & { readonly limit: { samplesLeft: number } },
 ): Promise<Uint8Array> {
-  const external = options.externalLabels();
+  const { budget } = reading.context;
   const encoder = new QueryResultEncoder();
-  const source = queryable.select(selectOf(query, external), context);
   let held = 0;
-  try {
-    for (let batch = await source.next(); batch !== null; batch = await source.next()) {
-      for (const columns of batch) {
-        options.limit.samplesLeft -= columns.count;
-        if (options.limit.samplesLeft < 0) {
-          throw new LimitError(
-            'REMOTE.READ_SAMPLE_LIMIT',
-            'storage.remote.read-sample-limit',
-            `exceeded sample limit (${options.maxSamples}); narrow the query or raise --storage.remote.read-sample-limit`,
-          );
-        }
-        encoder.add(
-          external.isEmpty
-            ? columns
-            : { ...columns, labels: mergedLabels(columns.labels, external) },
+  for await (const batch of batchesOf(query, reading)) {
+    for (const columns of batch) {
+      options.limit.samplesLeft -= columns.count;
+      if (options.limit.samplesLeft < 0) {
+        throw new LimitError(
+          'REMOTE.READ_SAMPLE_LIMIT',
+          'storage.remote.read-sample-limit',
+          `exceeded sample limit (${options.maxSamples}); narrow the query or raise --storage.remote.read-sample-limit`,
         );
       }
-      context.budget.take(encoder.size - held);
-      held = encoder.size;
+      encoder.add(columns);
+    }
+    budget.take(encoder.size - held);
+    held = encoder.size;
+  }
+  return encoder.bytes();
+}
+
+/** Frames as they become full; nothing else of the answer is held. */
+async function* framesOf(
+  reading: Reading,
+  { clock }: ReadHandlerOptions,
+): AsyncGenerator<Uint8Array, void> {
+  const slices = new Slices(clock, reading.context.signal);
+  for (const [index, query] of reading.request.queries.entries()) {
+    const writer = new ChunkFrameWriter(index);
+    for await (const batch of batchesOf(query, reading)) {
+      for (const columns of batch) {
+        if (slices.isOver) await slices.pause();
+        writer.add(columns);
+      }
+      yield* writer.takeFull();
+    }
+    yield* writer.end();
+  }
+}
+
+/** The rest of an answer that has begun: what goes wrong now cuts it off. */
+async function* going(
+  first: Uint8Array,
+  frames: AsyncGenerator<Uint8Array, void>,
+  leave: () => void,
+  { log }: ReadHandlerOptions,
+): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield first;
+    yield* frames;
+  } catch (error) {
+    log.error('remote read failed', { err: errorText(error) });
+    throw error;
+  } finally {
+    leave();
+  }
+}
+
+/** Series with the external labels, in order; a batch is good until the next. */
+async function* batchesOf(
+  query: ReadQuery,
+  { queryable, context, external }: Reading,
+): AsyncGenerator<readonly SeriesColumns[], void> {
+  const source = queryable.select(selectOf(query, external), context);
+  try {
+    for (let batch = await source.next(); batch !== null; batch = await source.next()) {
+      yield external.isEmpty
+        ? batch
+        : batch.map((one) => ({ ...one, labels: mergedLabels(one.labels, external) }));
     }
   } finally {
     source.close();
   }
-  return encoder.bytes();
 }
 
 function selectOf(query: ReadQuery, external: Labels): SelectRequest {
   const range = { minMs: query.startMs, maxMs: query.endMs };
   const hints = query.hints ?? { ...NO_HINTS, startMs: query.startMs, endMs: query.endMs };
-  return { range, hints, sorted: true, matchers: localMatchers(query.matchers, external) };
+  const matchers = localMatchers(query.matchers, external);
+  return { range, hints, matchers, sorted: true, isLent: true };
 }
 
 /**

@@ -22,6 +22,8 @@ import {
 import { Log, Registry } from '@pollux/telemetry';
 import { describe, expect, it } from 'vitest';
 import {
+  ChunkedResponseReader,
+  encodeReadRequest,
   RemoteQueryable,
   RemoteReadError,
   readHandler,
@@ -73,6 +75,7 @@ function pair(series: readonly SeriesColumns[], yaml = '', options: ServerOption
   const router = new Router({ monotonic: () => 0 }).post(
     '/api/v1/read',
     readHandler({
+      clock: new VirtualClock(),
       queryable: (_: Exchange) => held,
       externalLabels: () => Labels.from(options.externalLabels ?? {}),
       registry,
@@ -286,6 +289,37 @@ describe('the read endpoint', () => {
     await expect(refusal).rejects.toThrow(
       /HTTP status 400: exceeded sample limit \(2\).*read-sample-limit/,
     );
+  });
+
+  it('streams chunks to who prefers them, several queries too, and is free again at the end', async () => {
+    const series = [columns({ __name__: 'a' }, [1, 2, 3]), columns({ __name__: 'b' }, [4])];
+    const { router, registry } = pair(series, '', { externalLabels: { cluster: 'c' } });
+    const queries = ['a', 'b'].map((name) => ({
+      startMs: 0,
+      endMs: 10,
+      matchers: [Matcher.metric(name)],
+      hints: null,
+    }));
+    const body = snappyEncode(
+      encodeReadRequest({ queries, accepted: ['streamed-xor-chunks', 'samples'] }),
+    );
+    const request = { method: 'POST', url: 'http://a/api/v1/read', body, timeoutMs: 1 };
+    const response = await router.handler(serverSide(request));
+    expect(response.headers?.['content-type']).toBe(
+      'application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse',
+    );
+    const running = registry.gauge('prometheus_remote_read_handler_queries', '');
+    expect(running.value).toBe(1);
+    const reader = new ChunkedResponseReader();
+    for await (const piece of response.body as AsyncIterable<Uint8Array>) reader.push(piece);
+    reader.end();
+    const all = { minMs: 0, maxMs: 10 };
+    const found = reader.take().map((one) => one.columns(all));
+    expect(shown(found)).toEqual([
+      ['a{cluster="c"}', [1, 2, 3]],
+      ['b{cluster="c"}', [4]],
+    ]);
+    expect(running.value).toBe(0);
   });
 
   it.each([

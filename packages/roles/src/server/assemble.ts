@@ -346,6 +346,7 @@ function registerRemote(
   const { env, log, registry } = context;
   const common = { registry, log: log.with({ component: 'web' }) };
   const read = readHandler({
+    clock: env.clock,
     ...common,
     queryable: () => tsdb,
     externalLabels: () => loaded.config.externalLabels,

@@ -9,7 +9,7 @@ import {
   STALE_NAN_LOW,
   wordsOf,
 } from '@pollux/model';
-import { isIntegral, staleHistogram, withKnownSchema } from '../query/histogram-values.ts';
+import { isIntegral, staleHistogram, withKnownSchema } from '@pollux/storage';
 import { readStart, writeStart } from './wal-start-time.ts';
 
 /** First bytes of the records that hold histograms; layout in `wal-record.md`. */

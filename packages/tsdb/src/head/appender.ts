@@ -15,6 +15,8 @@ import {
   type ChangeLog,
   labelsOfUtf8,
   type SeriesRef,
+  sampleOf,
+  staleHistogram,
 } from '@pollux/storage';
 import type { SeriesGuard, SeriesLimitName } from '../cardinality/series-guard.ts';
 import { ClosedError, PartlyStoredError, WalWriteError } from '../errors.ts';
@@ -35,7 +37,6 @@ import {
 } from '../format/wal-record.ts';
 import type { SampleMetrics, TsdbMetrics } from '../metrics.ts';
 import { LateSamples } from '../ooo/late-samples.ts';
-import { sampleOf, staleHistogram } from '../query/histogram-values.ts';
 import type { Wal } from '../wal/wal.ts';
 import { type AppendBounds, appendBounds, LATE } from './append-bounds.ts';
 import type { Head, ValueWords } from './head.ts';

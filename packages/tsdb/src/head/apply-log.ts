@@ -1,10 +1,10 @@
 import { ByteReader } from '@pollux/base';
+import { sampleOf } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import { NotSupportedError } from '../errors.ts';
 import type { HistogramRecord } from '../format/wal-histograms.ts';
 import { createSampleColumns, RECORD, type SampleColumns } from '../format/wal-record.ts';
 import type { TsdbMetrics } from '../metrics.ts';
-import { sampleOf } from '../query/histogram-values.ts';
 import type { Expiries } from '../wal/expiries.ts';
 import { decodeRecord, type WalRecord } from '../wal/records.ts';
 import type { FoundChunks } from './found-chunks.ts';

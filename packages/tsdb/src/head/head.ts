@@ -12,7 +12,7 @@ import {
   xorCount,
 } from '@pollux/kernels';
 import { type Metadata, STALE_NAN_HIGH, STALE_NAN_LOW } from '@pollux/model';
-import { APPEND_OUTCOME } from '@pollux/storage';
+import { APPEND_OUTCOME, sampleOf, staleHistogram } from '@pollux/storage';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { EncodedChunk } from '../format/rewrite-chunk.ts';
 import type { HistogramRecord } from '../format/wal-histograms.ts';
@@ -21,7 +21,6 @@ import type { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
 import { type OpenFloats, readStartState } from '../head-snapshot/series-rows.ts';
 import type { TsdbMetrics } from '../metrics.ts';
 import { OutOfOrder } from '../ooo/out-of-order.ts';
-import { sampleOf, staleHistogram } from '../query/histogram-values.ts';
 import { type AppendBounds, LATE } from './append-bounds.ts';
 import { chunkEndMs, rangeEndMs } from './chunk-times.ts';
 import type { ExemplarRing } from './exemplar-ring.ts';

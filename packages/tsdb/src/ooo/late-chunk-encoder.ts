@@ -6,11 +6,11 @@ import {
   Xor2Chunk,
   xorEncode,
 } from '@pollux/kernels';
+import { sampleOf } from '@pollux/storage';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { EncodedChunk } from '../format/rewrite-chunk.ts';
 import { MAX_CHUNK_SPAN_MS } from '../head-chunks/entry.ts';
 import type { TimedHistogram } from '../query/histogram-run.ts';
-import { sampleOf } from '../query/histogram-values.ts';
 
 /** Samples of one open chunk, as Prometheus' default; as many as a word has bits. */
 export const CHUNK_SAMPLES = 32;

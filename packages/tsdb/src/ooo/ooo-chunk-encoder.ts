@@ -9,11 +9,11 @@ import {
   xorCount,
   xorEncode,
 } from '@pollux/kernels';
+import { sampleOf } from '@pollux/storage';
 import type { BlockWriter } from '../block/block-writer.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
 import type { Head } from '../head/head.ts';
-import { sampleOf } from '../query/histogram-values.ts';
 import type { SampleRun } from './sample-run.ts';
 
 /** A chunk of histograms that is larger takes no more. */

@@ -3,13 +3,12 @@ import * as path from 'node:path';
 import { SeededRandom } from '@pollux/base';
 import { NodeFiles } from '@pollux/base/node';
 import { type FloatHistogram, Labels, Matcher } from '@pollux/model';
-import { APPEND_OUTCOME, NO_HINTS } from '@pollux/storage';
+import { APPEND_OUTCOME, NO_HINTS, staleHistogram } from '@pollux/storage';
 import { Registry, renderText } from '@pollux/telemetry';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Tsdb } from '../db.ts';
 import type { TsdbOptions } from '../options.ts';
-import { staleHistogram } from '../query/histogram-values.ts';
 import {
   ALL_TIME,
   append,

@@ -1,12 +1,12 @@
 import { DecodeError } from '@pollux/base';
 import { decodeHistograms, XOR_MALFORMED, xor2Decode, xorCount, xorDecode } from '@pollux/kernels';
+import { histogramAt } from '@pollux/storage';
 import { CorruptionError } from '../errors.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import { SealedChunks, type SealedRef } from '../head/sealed-chunks.ts';
 import type { ChunkFileUse } from '../head-chunks/chunk-file-use.ts';
 import type { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
 import type { TimedHistogram } from '../query/histogram-run.ts';
-import { histogramAt } from '../query/histogram-values.ts';
 import { HeldArrivals } from './held-arrivals.ts';
 import { CHUNK_SAMPLES, LateChunkEncoder, type OooChunkSamples } from './late-chunk-encoder.ts';
 import type { OooReaders } from './ooo-readers.ts';

@@ -1,8 +1,7 @@
 import { decodeHistograms } from '@pollux/kernels';
 import type { FloatHistogram } from '@pollux/model';
-import type { MemoryBudget, TimeRange } from '@pollux/storage';
+import { histogramAt, type MemoryBudget, type TimeRange } from '@pollux/storage';
 import type { Interval } from '../head/intervals.ts';
-import { histogramAt } from './histogram-values.ts';
 
 /** What an object for one histogram takes, its buckets apart. */
 const HISTOGRAM_BYTES = 320;

@@ -8,9 +8,9 @@ import {
   HistogramWriter,
   Xor2Chunk,
 } from '@pollux/kernels';
+import { histogramAt, sampleOf } from '@pollux/storage';
 import { CHUNK_ENCODING, isHistogramEncoding } from '../format/chunk-file.ts';
 import { decodeFloats } from '../format/float-chunk.ts';
-import { histogramAt, sampleOf } from '../query/histogram-values.ts';
 import { type TestChunk, xorChunk } from './block-fixtures.ts';
 import { HistogramSource, histogramText } from './histograms.ts';
 

@@ -3,8 +3,8 @@ import { MemorySeries } from '@pollux/promql/script';
 import { MemoryBudget, NO_HINTS, type Queryable } from '@pollux/storage';
 import { selectorsOf } from '../../merge/choose-replica.ts';
 import { viewPast } from '../../past-view.ts';
+import { cutToSegments } from '../cut-to-segments.ts';
 import { type Segment, type SegmentOptions, Splice } from '../segments.ts';
-import { cutToSegments } from '../spliced-series.ts';
 import type { ModelledPair, Points, Times, Told } from './modelled-pair.ts';
 import { type Cell, cellsIn, timelineOf } from './timeline.ts';
 

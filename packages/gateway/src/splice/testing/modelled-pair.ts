@@ -13,6 +13,8 @@ import { Router } from '@pollux/http';
 import { type Labels, LabelsBuilder, Matcher } from '@pollux/model';
 import { Engine } from '@pollux/promql';
 import {
+  CHUNKED_CONTENT_TYPE,
+  ChunkFrameWriter,
   decodeReadRequest,
   encodeReadResponse,
   QueryResultEncoder,
@@ -172,7 +174,7 @@ seam_guard: ${how.guardMs}ms
       case '/api/v1/query_range':
         return this.#query(replica, new URLSearchParams(String(body)));
       case '/api/v1/read':
-        return { ...answered(''), body: await readHeld(replica, body as Uint8Array) };
+        return readHeld(replica, body as Uint8Array);
       default:
         return { status: 404, headers: {}, body: new Uint8Array() };
     }
@@ -200,12 +202,14 @@ seam_guard: ${how.guardMs}ms
   }
 }
 
-/** Remote read as a server gives it: with the external labels, which a matcher may name. */
-async function readHeld(replica: ModelledReplica, body: Uint8Array): Promise<Uint8Array> {
-  const { queries } = decodeReadRequest(await snappyDecode(body));
+/** Remote read as a server gives it: with the external labels, which a matcher may name. One of the pair knows no chunks. */
+async function readHeld(replica: ModelledReplica, body: Uint8Array): Promise<HttpClientResponse> {
+  const { queries, accepted } = decodeReadRequest(await snappyDecode(body));
+  const isChunked = replica.name === 'a' && accepted[0] === 'streamed-xor-chunks';
+  const frames: Uint8Array[] = [];
   const results: Uint8Array[] = [];
   const context = { signal: new AbortController().signal, budget: MemoryBudget.unlimited() };
-  for (const { startMs, endMs, matchers } of queries) {
+  for (const [index, { startMs, endMs, matchers }] of queries.entries()) {
     const own = matchers.map((matcher) =>
       matcher.operator === '=' && matcher.name === 'replica' && matcher.value === replica.name
         ? new Matcher('replica', '=', '')
@@ -216,14 +220,19 @@ async function readHeld(replica: ModelledReplica, body: Uint8Array): Promise<Uin
       { range, matchers: own, hints: NO_HINTS, sorted: true },
       context,
     );
-    const encoder = new QueryResultEncoder();
+    const encoder = isChunked ? new ChunkFrameWriter(index) : new QueryResultEncoder();
     for (let batch = await source.next(); batch !== null; batch = await source.next()) {
       for (const columns of batch)
         encoder.add({ ...columns, labels: withReplica(columns.labels, replica.name) });
     }
-    results.push(encoder.bytes());
+    if (encoder instanceof ChunkFrameWriter) frames.push(...encoder.takeFull(), ...encoder.end());
+    else results.push(encoder.bytes());
   }
-  return snappyEncode(encodeReadResponse(results));
+  const headers = { 'content-type': isChunked ? CHUNKED_CONTENT_TYPE : 'application/x-protobuf' };
+  const answer = isChunked
+    ? new Uint8Array(Buffer.concat(frames))
+    : snappyEncode(encodeReadResponse(results));
+  return { status: 200, headers, body: answer };
 }
 
 function withReplica(labels: Labels, name: string): Labels {

@@ -3,7 +3,7 @@ import { crc32c, createXorEncoder, xorEncode } from '@pollux/kernels';
 import { Labels, setStaleAt, wordsOf } from '@pollux/model';
 import { describe, expect, it } from 'vitest';
 import { encodeLabels } from '../../index.ts';
-import { readChunkedResponse } from './chunked-response.ts';
+import { ChunkedResponseReader } from './chunked-response.ts';
 
 const TIMES = Array.from({ length: 300 }, (_, i) => 1_700_000_000_000 + i * 15_000 + (i % 3));
 
@@ -34,6 +34,8 @@ function frame(labels: Labels, times: readonly number[], encoding = 1): Uint8Arr
   const chunk = message((out) => {
     out.u8(0x08);
     out.uvarint(times[0] ?? 0);
+    out.u8(0x10);
+    out.uvarint(times.at(-1) ?? 0);
     out.u8(0x18);
     out.uvarint(encoding);
     field(out, 0x22, bytes.subarray(0, length));
@@ -55,8 +57,13 @@ function joined(...frames: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(frames));
 }
 
-function decodeChunkedResponse(data: Uint8Array) {
-  return readChunkedResponse(data)?.map(({ decode }) => decode()) ?? null;
+const ALL_TIME = { minMs: Number.MIN_SAFE_INTEGER, maxMs: Number.MAX_SAFE_INTEGER };
+
+function decodeChunkedResponse(data: Uint8Array, pieceBytes = data.length) {
+  const reader = new ChunkedResponseReader();
+  for (let at = 0; at < data.length; at += pieceBytes) reader.push(data.slice(at, at + pieceBytes));
+  reader.end();
+  return reader.take().map((series) => series.columns(ALL_TIME));
 }
 
 describe('a streamed answer to a remote read', () => {
@@ -80,12 +87,22 @@ describe('a streamed answer to a remote read', () => {
     expect(decodeChunkedResponse(new Uint8Array())).toEqual([]);
   });
 
-  it('is left to the caller where it has histograms', () => {
-    expect(
-      decodeChunkedResponse(
-        joined(frame(up, TIMES.slice(0, 5)), frame(other, TIMES.slice(0, 5), 2)),
-      ),
-    ).toBeNull();
+  it('comes in pieces of any size', () => {
+    const data = joined(frame(up, TIMES.slice(0, 120)), frame(other, TIMES.slice(0, 9)));
+    for (const pieceBytes of [1, 2, 7, 100, data.length - 1]) {
+      expect(decodeChunkedResponse(data, pieceBytes)).toEqual(decodeChunkedResponse(data));
+    }
+  });
+
+  it('gives only what lies in a range, and decodes no chunk beside it', () => {
+    const reader = new ChunkedResponseReader();
+    reader.push(joined(frame(up, TIMES.slice(0, 120)), frame(up, TIMES.slice(120))));
+    reader.end();
+    const [series] = reader.take();
+    const range = { minMs: TIMES[100]!, maxMs: TIMES[130]! };
+    expect([...series!.columns(range).timestampsMs.subarray(0, 31)]).toEqual(TIMES.slice(100, 131));
+    expect(series!.countAtMost({ minMs: 0, maxMs: TIMES[119]! })).toBe(120);
+    expect(series!.countAtMost({ minMs: 0, maxMs: TIMES[0]! - 1 })).toBe(0);
   });
 
   it('is refused when it is damaged, cut short or out of order', () => {

@@ -1,107 +1,184 @@
 import { DecodeError } from '@pollux/base';
-import { crc32c, XOR_MALFORMED, xorCount, xorDecode } from '@pollux/kernels';
-import type { SeriesColumns } from '@pollux/storage';
+import { crc32c, HISTOGRAM_ENCODING } from '@pollux/kernels';
+import type { Labels } from '@pollux/model';
 import { ProtoReader, WIRE } from '../proto-reader.ts';
+import { XOR_ENCODING } from './chunk-frames.ts';
 import { decodeLabels } from './labels.ts';
+import { ChunkedSeries, type ReadChunk } from './read-series.ts';
 
 export const CHUNKED_CONTENT_TYPE = 'application/x-streamed-protobuf';
 
-/** Chunk.Encoding of floats. */
-const XOR = 1;
+/** Servers end a frame at a megabyte, but for a single chunk. */
+const MAX_FRAME_BYTES = 64 * 1024 * 1024;
+/** A length of up to MAX_FRAME_BYTES, and a checksum. */
+const MAX_HEAD_BYTES = 4 + 4;
+const ENCODINGS: ReadonlySet<number> = new Set([
+  XOR_ENCODING,
+  ...Object.values(HISTOGRAM_ENCODING),
+]);
 
-/** A series of a streamed answer, not decoded yet: so many as are looked at are held as samples. */
-export type ChunkedSeries = {
-  readonly labels: SeriesColumns['labels'];
-  /** Throws DecodeError. */
-  readonly decode: () => SeriesColumns;
-};
+/** A chunk's data may be decoded some bytes behind its end sooner than up to it. */
+const PADDING_BYTES = 16;
 
-/** XOR chunks of one series in time order; offsets are into the answer. */
-type Found = {
-  readonly labels: SeriesColumns['labels'];
-  readonly chunks: { readonly offset: number; readonly length: number }[];
-};
+type OpenSeries = { readonly labels: Labels; readonly chunks: ReadChunk[] };
 
 /**
- * Reads a streamed answer to a remote read of one query:
+ * Reads a streamed answer to a remote read of one query, as its bytes come:
  *
  *     ┌────────────────┬──────────────────────────┬──────────────────────────────┐
  *     │ length uvarint │ CRC-32C of the rest, u32 │ ChunkedReadResponse          │  as often as there are
  *     └────────────────┴──────────────────────────┴──────────────────────────────┘
+ *     ChunkedReadResponse { 1 series* { 1 labels*, 2 chunks* { 1 min, 2 max, 3 encoding, 4 data } }, 2 query index }
  *
- * A series may go on in the next frame. Chunks come whole: samples may lie outside the range that was asked for. Null when there
- * are chunks of histograms, which this does not read.
+ * A series may go on in the next frame, so the newest is held back. Chunks come whole: samples may lie outside the range that was
+ * asked for.
  */
-export function readChunkedResponse(data: Uint8Array): ChunkedSeries[] | null {
-  const frames = new ProtoReader(data);
-  const found: Found[] = [];
-  while (!frames.isAtEnd) {
-    const length = frames.uint();
-    const start = frames.offset + 4;
-    if (start + length > data.length) throw new DecodeError('frame is cut short', frames.offset);
-    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-    if (view.getUint32(frames.offset) !== crc32c(data, start, start + length))
-      throw new DecodeError('frame has another checksum', frames.offset);
-    const reader = new ProtoReader(data, start, start + length);
+export class ChunkedResponseReader {
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  /** Of the frame under way with its head; of the head alone while that is not known. */
+  #neededBytes = 2;
+  #open: OpenSeries | null = null;
+  #complete: ChunkedSeries[] = [];
+
+  /** Throws DecodeError. */
+  push(piece: Uint8Array): void {
+    this.#waiting.push(piece);
+    this.#waitingBytes += piece.length;
+    while (this.#waitingBytes >= this.#neededBytes) {
+      const data = this.#joined();
+      const rest = this.#readFrames(data);
+      this.#waiting = rest.length === 0 ? [] : [rest];
+      this.#waitingBytes = rest.length;
+    }
+  }
+
+  /** Series that are complete since the last call. */
+  take(): readonly ChunkedSeries[] {
+    const complete = this.#complete;
+    this.#complete = [];
+    return complete;
+  }
+
+  /** Throws DecodeError when the answer broke off. */
+  end(): void {
+    if (this.#waitingBytes > 0) throw new DecodeError('frame is cut short', this.#waitingBytes);
+    this.#endSeries();
+  }
+
+  #joined(): Uint8Array {
+    const [first] = this.#waiting;
+    if (this.#waiting.length === 1 && first !== undefined) return first;
+    const data = new Uint8Array(this.#waitingBytes + PADDING_BYTES);
+    let at = 0;
+    for (const piece of this.#waiting) {
+      data.set(piece, at);
+      at += piece.length;
+    }
+    return data.subarray(0, at);
+  }
+
+  /** Reads the whole frames at the beginning of `data`, and returns what is behind them. */
+  #readFrames(data: Uint8Array): Uint8Array {
+    let at = 0;
+    for (;;) {
+      const head = frameHead(data, at);
+      const left = data.length - at;
+      if (head === null || left < head.bytes + head.length) {
+        this.#neededBytes = head === null ? left + 1 : head.bytes + head.length;
+        return data.subarray(at);
+      }
+      const start = at + head.bytes;
+      at = start + head.length;
+      if (head.checksum !== crc32c(data, start, at)) {
+        throw new DecodeError('frame has another checksum', start);
+      }
+      const reader = new ProtoReader(data, start, at);
+      while (!reader.isAtEnd) {
+        const tag = reader.tag();
+        if (tag >>> 3 !== 1) {
+          reader.skip(tag);
+          continue;
+        }
+        reader.expect(tag, WIRE.bytes);
+        const outer = reader.enter();
+        this.#readSeries(reader);
+        reader.leave(outer);
+      }
+    }
+  }
+
+  #readSeries(reader: ProtoReader): void {
+    const labelsAt = reader.offset;
+    let labelsEnd = labelsAt;
+    const chunks: ReadChunk[] = [];
     while (!reader.isAtEnd) {
       const tag = reader.tag();
-      if (tag >>> 3 !== 1) {
+      const field = tag >>> 3;
+      if (field === 1) {
+        reader.expect(tag, WIRE.bytes);
         reader.skip(tag);
-        continue;
-      }
-      reader.expect(tag, WIRE.bytes);
-      const outer = reader.enter();
-      if (!readSeries(reader, found)) return null;
-      reader.leave(outer);
+        if (chunks.length > 0) throw new DecodeError('a label behind chunks', reader.offset);
+        labelsEnd = reader.offset;
+      } else if (field === 2) {
+        reader.expect(tag, WIRE.bytes);
+        const outer = reader.enter();
+        chunks.push(readChunk(reader));
+        reader.leave(outer);
+      } else reader.skip(tag);
     }
-    frames.offset = start + length;
+    const decoded = decodeLabels(reader.data, labelsAt, labelsEnd);
+    if (decoded.kind === 'invalid') throw new DecodeError(decoded.reason, labelsAt);
+    if (this.#open?.labels.equals(decoded.labels) === true) this.#open.chunks.push(...chunks);
+    else {
+      this.#endSeries();
+      this.#open = { labels: decoded.labels, chunks };
+    }
   }
-  return found.map((series) => ({
-    labels: series.labels,
-    decode: () => columnsOf(data, series),
-  }));
+
+  #endSeries(): void {
+    if (this.#open !== null) {
+      this.#complete.push(new ChunkedSeries(this.#open.labels, this.#open.chunks));
+    }
+    this.#open = null;
+  }
 }
 
-/** False when it meets a chunk of histograms. */
-function readSeries(reader: ProtoReader, found: Found[]): boolean {
-  const labelsAt = reader.offset;
-  let labelsEnd = labelsAt;
-  const chunks: { offset: number; length: number }[] = [];
-  while (!reader.isAtEnd) {
-    const tag = reader.tag();
-    const field = tag >>> 3;
-    if (field === 1) {
-      reader.expect(tag, WIRE.bytes);
-      reader.skip(tag);
-      if (chunks.length > 0) throw new DecodeError('a label behind chunks', reader.offset);
-      labelsEnd = reader.offset;
-    } else if (field === 2) {
-      reader.expect(tag, WIRE.bytes);
-      const outer = reader.enter();
-      const chunk = readChunk(reader);
-      reader.leave(outer);
-      if (chunk === null) return false;
-      chunks.push(chunk);
-    } else reader.skip(tag);
+/** Null when not all of it is there. */
+function frameHead(
+  data: Uint8Array,
+  at: number,
+): { readonly length: number; readonly checksum: number; readonly bytes: number } | null {
+  let length = 0;
+  for (let i = 0; i < MAX_HEAD_BYTES - 4; i++) {
+    const byte = data[at + i];
+    if (byte === undefined) return null;
+    length += (byte & 0x7f) * 128 ** i;
+    if (byte >= 0x80) continue;
+    if (length > MAX_FRAME_BYTES) break;
+    const sumAt = at + i + 1;
+    if (data.length < sumAt + 4) return null;
+    const checksum = new DataView(data.buffer, data.byteOffset + sumAt, 4).getUint32(0);
+    return { length, checksum, bytes: i + 5 };
   }
-  const decoded = decodeLabels(reader.data, labelsAt, labelsEnd);
-  if (decoded.kind === 'invalid') throw new DecodeError(decoded.reason, labelsAt);
-  const last = found.at(-1);
-  if (last?.labels.equals(decoded.labels) === true) last.chunks.push(...chunks);
-  else found.push({ labels: decoded.labels, chunks });
-  return true;
+  throw new DecodeError(`frame of more than ${MAX_FRAME_BYTES} bytes`, at);
 }
 
-function readChunk(reader: ProtoReader): { offset: number; length: number } | null {
+function readChunk(reader: ProtoReader): ReadChunk {
   let encoding = 0;
   let offset = reader.offset;
   let length = 0;
+  let minMs = 0;
+  let maxMs = 0;
   while (!reader.isAtEnd) {
     const tag = reader.tag();
-    if (tag >>> 3 === 3) {
+    const field = tag >>> 3;
+    if (field >= 1 && field <= 3) {
       reader.expect(tag, WIRE.varint);
-      encoding = reader.uint();
-    } else if (tag >>> 3 === 4) {
+      if (field === 1) minMs = reader.int64Clamped();
+      else if (field === 2) maxMs = reader.int64Clamped();
+      else encoding = reader.uint();
+    } else if (field === 4) {
       reader.expect(tag, WIRE.bytes);
       const outer = reader.enter();
       offset = reader.offset;
@@ -110,37 +187,16 @@ function readChunk(reader: ProtoReader): { offset: number; length: number } | nu
       reader.leave(outer);
     } else reader.skip(tag);
   }
-  return encoding === XOR ? { offset, length } : null;
-}
-
-function columnsOf(data: Uint8Array, { labels, chunks }: Found): SeriesColumns {
-  let count = 0;
-  for (const { offset, length } of chunks) {
-    if (length < 2) throw new DecodeError('chunk is too short', offset);
-    count += xorCount(data, offset);
-  }
-  // A sample takes two bits at least: what claims more is no chunk.
-  const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
-  if (count > bytes * 8) throw new DecodeError('chunks of too many samples', chunks[0]!.offset);
-  const timestampsMs = new Float64Array(count);
-  const words = new Uint32Array(count * 2);
-  let at = 0;
-  for (const { offset, length } of chunks) {
-    const added = xorDecode(data, offset, length, timestampsMs, words, at);
-    if (added === XOR_MALFORMED) throw new DecodeError('malformed XOR chunk', offset);
-    at += added;
-  }
-  for (let i = 1; i < at; i++) {
-    if (timestampsMs[i]! <= timestampsMs[i - 1]!)
-      throw new DecodeError('samples of a series are not in order of time', chunks[0]!.offset);
-  }
+  if (!ENCODINGS.has(encoding)) throw new DecodeError(`chunk of encoding ${encoding}`, offset);
+  if (length < 2) throw new DecodeError('chunk is too short', offset);
+  const isTold = minMs <= maxMs && (minMs !== 0 || maxMs !== 0);
   return {
-    labels,
-    count: at,
-    timestampsMs,
-    values: new Float64Array(words.buffer),
-    histograms: null,
-    startTimestampsMs: null,
-    replica: '',
+    bytes: reader.data,
+    offset,
+    length,
+    encoding,
+    // Who does not tell times has its chunks decoded.
+    minMs: isTold ? minMs : Number.NEGATIVE_INFINITY,
+    maxMs: isTold ? maxMs : Number.POSITIVE_INFINITY,
   };
 }
