@@ -122,6 +122,7 @@ describe.skipIf(!isThere)(`against the released Prometheus${reason}`, () => {
       .post(
         '/read',
         readHandler({
+          clock: env.clock,
           queryable: () => held,
           externalLabels: () => Labels.EMPTY,
           registry,
