@@ -62,7 +62,7 @@ export function viewPast(
   const known = replicas.flatMap(({ report }) => (report === null ? [] : [report]));
   const baseMs = Math.min(...known.map((report) => report.bucketsSinceMs));
   const states = replicas.map(({ report }) => subjectsOf(report, selectors));
-  const common = replicas.map(({ report, found = [] }): Lack => {
+  const plain = replicas.map(({ report, found = [] }): Lack => {
     if (report === null) return { gaps: found, yields: [], coarse: [] };
     const { bucketsSinceMs, sinceMs, serverGaps } = report;
     return {
@@ -71,6 +71,10 @@ export function viewPast(
       coarse: intervalSet([{ startMs: bucketsSinceMs, endMs: sinceMs }]),
     };
   });
+  const common = plain.map((lack, index) => ({
+    ...lack,
+    yields: yieldedSeams(index, replicas, plain),
+  }));
   const keys = new Map<string, CoverageSubject>();
   for (const own of states) for (const [key, { subject }] of own) keys.set(key, subject);
   const subjects = [...keys].map(([key, subject]) => ({
@@ -79,7 +83,7 @@ export function viewPast(
       (lack, index): Lack => ({
         ...lack,
         gaps: union(lack.gaps, states[index]!.get(key)?.gaps ?? []),
-        yields: yieldsOf(key, index, replicas, states),
+        yields: union(lack.yields, yieldsOf(key, index, replicas, states)),
       }),
     ),
   }));
@@ -103,6 +107,20 @@ export function viewPast(
 function sharedGaps(lacks: readonly Lack[]): IntervalSet {
   const [first, ...others] = lacks;
   return others.reduce((shared, { gaps }) => intersect(shared, gaps), first?.gaps ?? []);
+}
+
+/** Where a replica's own samples and a twin's meet, whole, if another one has any of that time in one piece. */
+function yieldedSeams(
+  index: number,
+  replicas: readonly KnownReplica[],
+  plain: readonly Lack[],
+): IntervalSet {
+  const seams = replicas[index]?.report?.seams ?? [];
+  if (seams.length === 0) return [];
+  const isPieced = plain.map(({ gaps }, other) =>
+    other === index ? seams : union(gaps, replicas[other]?.report?.seams ?? []),
+  );
+  return seams.filter((seam) => isPieced.some((set) => subtract([seam], set).length > 0));
 }
 
 /** Failures of one replica where another one succeeded. */

@@ -334,3 +334,36 @@ describe('the view of a replica', () => {
     }
   });
 });
+
+describe("a seam between own samples and a twin's", () => {
+  const SEAM = { startMs: 100, endMs: 110 };
+  const report = (more: Partial<CoverageReport>): CoverageReport => ({
+    configIdentity: 'x',
+    nowMs: 1_000,
+    sinceMs: 0,
+    bucketsSinceMs: 0,
+    serverGaps: [],
+    subjects: [],
+    ...more,
+  });
+  const over = (reports: readonly CoverageReport[]) => {
+    const known = reports.map((one, i) => ({ name: String(i), report: one }));
+    const window = { moving: [{ beforeMs: 5, afterMs: 0 }], fixed: [] };
+    const times = { startMs: 90, endMs: 120, stepMs: 10 };
+    const past = viewPast(known, UP);
+    return planQuery({ ...times, window, past, preferred: 0, canSplice: true });
+  };
+
+  it('is left to another replica that was there, and is no gap when there is none', () => {
+    const healed = report({ seams: [SEAM] });
+    expect(over([healed, report({})]).pieces).toEqual([
+      { replica: 0, startMs: 90, endMs: 90 },
+      { replica: 1, startMs: 100, endMs: 120 },
+    ]);
+    const alone = { pieces: [{ replica: 0, startMs: 90, endMs: 120 }], uncovered: [] };
+    expect(over([healed])).toMatchObject(alone);
+    expect(over([healed, report({ serverGaps: [{ startMs: 50, endMs: 200 }] })])).toMatchObject(
+      alone,
+    );
+  });
+});

@@ -38,6 +38,8 @@ export {
   summaryOf,
   toWire,
 } from './coverage/coverage-wire.ts';
+export type { HealingPlan } from './coverage/healing.ts';
+export { pieceOf, planHealing, spanOf } from './coverage/healing-plan.ts';
 export {
   type IntervalSet,
   intersect,
@@ -47,6 +49,8 @@ export {
   totalMs,
   union,
 } from './coverage/interval-set.ts';
+export { SubjectHistory } from './coverage/subject-history.ts';
+export { SubjectIndex } from './coverage/subject-index.ts';
 export { mayMatch, mayMatchAny } from './coverage/subject-match.ts';
 export type { Engine, EngineFactory, WriteSemantics } from './engine.ts';
 export { columnsWithin } from './fanout/columns-within.ts';

@@ -18,11 +18,17 @@ const throughGateway: Answerer = (pair, { query }, times) => pair.ask(query, tim
 /** Judges queries over one world; the first fault that was found. */
 async function world(
   seed: number,
-  how: { readonly guardMs?: number; readonly isStale?: boolean; readonly answerer?: Answerer } = {},
+  how: {
+    readonly guardMs?: number;
+    readonly isStale?: boolean;
+    readonly hidesSeams?: boolean;
+    readonly answerer?: Answerer;
+  } = {},
 ): Promise<{ readonly cases: readonly Case[]; readonly fault: string | null }> {
   const { guardMs = GUARD_MS, isStale = false, answerer = throughGateway } = how;
+  const { hidesSeams = false } = how;
   const random = new SeededRandom(seed);
-  const pair = new ModelledPair(random, { guardMs, isStale });
+  const pair = new ModelledPair(random, { guardMs, isStale, hidesSeams });
   const cases: Case[] = [];
   try {
     await pair.ready();
@@ -61,6 +67,7 @@ const CANARIES: Readonly<Record<string, Parameters<typeof world>[1]>> = {
   'samples of both replicas blended': { answerer: blended },
   'coverage that is out of date': { isStale: true },
   'seams without a guard': { guardMs: 0 },
+  'gaps filled by a twin without telling where': { hidesSeams: true },
   'windows without their offset': { answerer: withoutOffset },
 };
 

@@ -1,6 +1,6 @@
 import type { Labels } from '@pollux/model';
 import type { Span } from '@pollux/promql/parser';
-import { type CoverageSubject, overlaps, union } from '@pollux/storage';
+import { overlaps, SubjectIndex, union } from '@pollux/storage';
 import type { Lack, PastView } from '../past-view.ts';
 
 /** Samples of [startMs, endMs) come from one replica. */
@@ -102,41 +102,21 @@ function longest(
   return chosen;
 }
 
-type SubjectEntry = { readonly index: number; readonly labels: Labels };
-
 /** The segments of any series: one for all series of the same targets and rule groups. */
 export class Splice {
   readonly #past: PastView;
   readonly #options: SegmentOptions;
-  /** Subjects that any series may belong to. */
-  readonly #everywhere: readonly number[];
-  /** Rule groups by the names that they write. */
-  readonly #groups = new Map<string, number[]>();
-  /** Targets by the names of their labels, and by the values. */
-  readonly #targets = new Map<
-    string,
-    { readonly names: readonly string[]; readonly byValues: Map<string, number[]> }
-  >();
+  readonly #subjects: SubjectIndex;
   readonly #segments = new Map<string, readonly Segment[]>();
 
   constructor(past: PastView, options: SegmentOptions) {
     this.#past = past;
     this.#options = options;
-    const everywhere: number[] = [];
-    for (const [index, { subject }] of past.subjects.entries()) {
-      if (subject.kind === 'group') this.#addGroup(subject, index);
-      else if (subject.labels.isEmpty) everywhere.push(index);
-      else this.#addTarget({ index, labels: subject.labels });
-    }
-    this.#everywhere = everywhere;
+    this.#subjects = new SubjectIndex(past.subjects.map(({ subject }) => subject));
   }
 
   segmentsFor(labels: Labels): readonly Segment[] {
-    const found = [...this.#everywhere, ...(this.#groups.get(labels.metricName) ?? [])];
-    for (const { names, byValues } of this.#targets.values()) {
-      found.push(...(byValues.get(valuesKey(names, labels)) ?? []));
-    }
-    return this.#segmentsOf(found);
+    return this.#segmentsOf(this.#subjects.placesOf(labels));
   }
 
   /**
@@ -146,15 +126,12 @@ export class Splice {
   spansToRead(): readonly (Span | null)[] {
     const { span } = this.#options;
     const { common, subjects } = this.#past;
-    if (this.#targets.size + (this.#groups.size > 0 ? 1 : 0) > 1) return common.map(() => span);
-    const kinds = subjects.map((_, index) => this.#segmentsOf([...this.#everywhere, index]));
-    for (const { byValues } of this.#targets.values()) {
-      for (const same of byValues.values())
-        kinds.push(this.#segmentsOf([...this.#everywhere, ...same]));
-    }
-    for (const same of this.#groups.values())
-      kinds.push(this.#segmentsOf([...this.#everywhere, ...same]));
-    const all = [this.#segmentsOf(this.#everywhere), ...kinds].flat();
+    if (this.#subjects.isMixed) return common.map(() => span);
+    const { everywhere } = this.#subjects;
+    const kinds = subjects.map((_, index) => this.#segmentsOf([...everywhere, index]));
+    for (const same of this.#subjects.alike())
+      kinds.push(this.#segmentsOf([...everywhere, ...same]));
+    const all = [this.#segmentsOf(everywhere), ...kinds].flat();
     return common.map((_, replica) => {
       const own = all.filter((segment) => segment.replica === replica);
       if (own.length === 0) return null;
@@ -179,32 +156,6 @@ export class Splice {
     }
     return segments;
   }
-
-  #addGroup({ metricNames }: CoverageSubject, index: number): void {
-    for (const name of metricNames) {
-      const known = this.#groups.get(name);
-      if (known === undefined) this.#groups.set(name, [index]);
-      else known.push(index);
-    }
-  }
-
-  #addTarget({ index, labels }: SubjectEntry): void {
-    const names = [...labels].map(([name]) => name);
-    const key = JSON.stringify(names);
-    let kind = this.#targets.get(key);
-    if (kind === undefined) {
-      kind = { names, byValues: new Map() };
-      this.#targets.set(key, kind);
-    }
-    const values = valuesKey(names, labels);
-    const known = kind.byValues.get(values);
-    if (known === undefined) kind.byValues.set(values, [index]);
-    else known.push(index);
-  }
-}
-
-function valuesKey(names: readonly string[], labels: Labels): string {
-  return JSON.stringify(names.map((name) => labels.get(name)));
 }
 
 function bothLack(a: Lack, b: Lack): Lack {

@@ -9,24 +9,29 @@ import {
 } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import type { Log } from '@pollux/telemetry';
-import type { CoverageSubject } from './coverage.ts';
+import type { CoverageSubject, Interval } from './coverage.ts';
 import type { CoverageJournal, CoverageLog } from './coverage-log.ts';
+import type { HealedRun } from './healing.ts';
 import { type IntervalSet, intersect, intervalSet } from './interval-set.ts';
-import { SubjectHistory } from './subject-history.ts';
+import { RUN_STATES, type RunState, SubjectHistory } from './subject-history.ts';
 
 const MAGIC = 0x50584356;
-const VERSION = 2;
+const VERSION = 3;
+/** Lacks what came with version 3. */
+const READABLE_SINCE = 2;
 const HEADER_BYTES = 5;
 const RECORD_HEADER_BYTES = 8;
 /** The file is written anew over this size, and over twice what it held when it was last written anew. */
 const REWRITE_BYTES = 4 * 1024 * 1024;
-const RECORD = { opened: 1, closed: 2, run: 3, alive: 4 } as const;
+const RECORD = { opened: 1, closed: 2, run: 3, alive: 4, healed: 5, seam: 6 } as const;
 
-type PendingRun = { id: number; state: 'done' | 'failed'; startMs: number; endMs: number };
+type PendingRun = { id: number; state: RunState; startMs: number; endMs: number };
 
 /** What a coverage file held, cut back to `newestSampleMs`. */
 export type RecoveredCoverage = {
   readonly alive: IntervalSet;
+  readonly healed: readonly HealedRun[];
+  readonly seams: IntervalSet;
   readonly histories: readonly SubjectHistory[];
 };
 
@@ -39,11 +44,12 @@ export function readCoverageFile(
   path: string,
   newestSampleMs: number,
 ): RecoveredCoverage {
-  if (!files.exists(path)) return { alive: [], histories: [] };
+  const nothing = { alive: [], healed: [], seams: [], histories: [] };
+  if (!files.exists(path)) return nothing;
   const reader = new ByteReader(files.readFile(path));
-  if (reader.remaining < HEADER_BYTES || reader.u32() !== MAGIC || reader.u8() !== VERSION) {
-    return { alive: [], histories: [] };
-  }
+  if (reader.remaining < HEADER_BYTES || reader.u32() !== MAGIC) return nothing;
+  const version = reader.u8();
+  if (version < READABLE_SINCE || version > VERSION) return nothing;
   const past = new PastReader(newestSampleMs);
   while (reader.remaining >= RECORD_HEADER_BYTES) {
     const length = reader.u32();
@@ -66,6 +72,8 @@ class PastReader {
   readonly #byId = new Map<number, SubjectHistory>();
   readonly #byKey = new Map<string, SubjectHistory>();
   readonly #alive: { startMs: number; endMs: number }[] = [];
+  readonly #healed: HealedRun[] = [];
+  readonly #seams: Interval[] = [];
 
   constructor(newestSampleMs: number) {
     this.#newestSampleMs = newestSampleMs;
@@ -87,6 +95,17 @@ class PastReader {
         this.#alive.push({ startMs, endMs: startMs + reader.uvarint() });
         return;
       }
+      case RECORD.healed: {
+        const startMs = reader.varint();
+        const endMs = startMs + reader.uvarint();
+        this.#healed.push({ startMs, endMs, twin: reader.uvarintText() });
+        return;
+      }
+      case RECORD.seam: {
+        const startMs = reader.varint();
+        this.#seams.push({ startMs, endMs: startMs + reader.uvarint() });
+        return;
+      }
       default:
         throw new DecodeError('unknown coverage record', reader.offset);
     }
@@ -95,7 +114,8 @@ class PastReader {
   result(): RecoveredCoverage {
     const upTo = { startMs: Number.MIN_SAFE_INTEGER, endMs: this.#newestSampleMs + 1 };
     const alive = intersect(intervalSet(this.#alive), [upTo]);
-    return { alive, histories: [...this.#byKey.values()] };
+    const healed = this.#healed.sort((a, b) => a.startMs - b.startMs);
+    return { alive, healed, seams: intervalSet(this.#seams), histories: [...this.#byKey.values()] };
   }
 
   #opened(reader: ByteReader): void {
@@ -121,11 +141,14 @@ class PastReader {
 
   #run(reader: ByteReader): void {
     const history = this.#byId.get(reader.uvarint());
-    const state = reader.u8() === 1 ? 'failed' : 'done';
+    const state = RUN_STATES[reader.u8()];
+    if (state === undefined) throw new DecodeError('unknown state of a run', reader.offset);
     const startMs = reader.varint();
     const endMs = startMs + reader.uvarint();
     if (history === undefined || startMs > this.#newestSampleMs) return;
-    history.addRun(state, startMs, Math.min(endMs, this.#newestSampleMs + history.intervalMs));
+    const isOwn = state === 'done' || state === 'failed';
+    const mostMs = isOwn ? this.#newestSampleMs + history.intervalMs : endMs;
+    history.addRun(state, startMs, Math.min(endMs, mostMs));
   }
 }
 
@@ -171,12 +194,13 @@ export class CoverageFile implements CoverageJournal {
     });
   }
 
-  recorded(key: string, state: 'done' | 'failed', startMs: number, endMs: number): void {
+  recorded(key: string, state: RunState, startMs: number, endMs: number): void {
     const id = this.#ids.get(key);
     if (id === undefined) return;
     const slot = `${id} ${state}`;
     const run = this.#pending.get(slot);
-    if (run !== undefined && startMs <= run.endMs) run.endMs = Math.max(run.endMs, endMs);
+    if (run !== undefined && startMs >= run.startMs && startMs <= run.endMs)
+      run.endMs = Math.max(run.endMs, endMs);
     else {
       if (run !== undefined) encodeRun(this.#buffer, run);
       this.#pending.set(slot, { id, state, startMs, endMs });
@@ -185,6 +209,14 @@ export class CoverageFile implements CoverageJournal {
 
   alive(startMs: number, endMs: number): void {
     this.#alive = { startMs, endMs };
+  }
+
+  healed(run: HealedRun): void {
+    encodeHealed(this.#buffer, run);
+  }
+
+  seam(startMs: number, endMs: number): void {
+    encodeSeam(this.#buffer, startMs, endMs);
   }
 
   /**
@@ -232,6 +264,8 @@ export class CoverageFile implements CoverageJournal {
     out.u32(MAGIC);
     out.u8(VERSION);
     for (const { startMs, endMs } of this.#log.aliveRuns()) encodeAlive(out, startMs, endMs);
+    for (const run of this.#log.healedRuns) encodeHealed(out, run);
+    for (const { startMs, endMs } of this.#log.seams) encodeSeam(out, startMs, endMs);
     const ids = new Map<string, number>();
     for (const history of this.#log.histories()) {
       const id = ids.size + 1;
@@ -247,7 +281,7 @@ export class CoverageFile implements CoverageJournal {
           });
         }
       }
-      for (const state of ['done', 'failed'] as const) {
+      for (const state of RUN_STATES) {
         for (const { startMs, endMs } of history.runs(state))
           encodeRun(out, { id, state, startMs, endMs });
       }
@@ -294,7 +328,7 @@ function encodeRun(out: ByteWriter, run: PendingRun): void {
   record(out, (payload) => {
     payload.u8(RECORD.run);
     payload.uvarint(run.id);
-    payload.u8(run.state === 'failed' ? 1 : 0);
+    payload.u8(RUN_STATES.indexOf(run.state));
     payload.varint(run.startMs);
     payload.uvarint(run.endMs - run.startMs);
   });
@@ -303,6 +337,23 @@ function encodeRun(out: ByteWriter, run: PendingRun): void {
 function encodeAlive(out: ByteWriter, startMs: number, endMs: number): void {
   record(out, (payload) => {
     payload.u8(RECORD.alive);
+    payload.varint(startMs);
+    payload.uvarint(endMs - startMs);
+  });
+}
+
+function encodeHealed(out: ByteWriter, { startMs, endMs, twin }: HealedRun): void {
+  record(out, (payload) => {
+    payload.u8(RECORD.healed);
+    payload.varint(startMs);
+    payload.uvarint(endMs - startMs);
+    payload.uvarintText(twin);
+  });
+}
+
+function encodeSeam(out: ByteWriter, startMs: number, endMs: number): void {
+  record(out, (payload) => {
+    payload.u8(RECORD.seam);
     payload.varint(startMs);
     payload.uvarint(endMs - startMs);
   });

@@ -1,12 +1,16 @@
+import type { Labels } from '@pollux/model';
 import type { CoverageRecorder, CoverageState, CoverageSubject, Interval } from './coverage.ts';
-import { type IntervalSet, intersect, intervalSet, subtract } from './interval-set.ts';
-import { SubjectHistory } from './subject-history.ts';
+import type { HealedRun, HealingPlan } from './healing.ts';
+import { type IntervalSet, intersect, intervalSet, subtract, union } from './interval-set.ts';
+import { type RunState, SubjectHistory } from './subject-history.ts';
 
 /** Longer without a heartbeat than this means that the process was stopped or starved. */
 export const MAX_HEARTBEAT_GAP_MS = 2_500;
 export const HEARTBEAT_INTERVAL_MS = 500;
 /** Discovery may take so long after a start; what it has not found by then is taken to be gone. */
 const STARTING_MS = 30_000;
+/** Nobody waits for longer for a first scrape or evaluation after a start. */
+const MAX_START_MS = 5 * 60_000;
 
 /** What a gateway needs to know of one server; gaps and failures only, so a healthy server's answer is tiny. */
 export type CoverageReport = {
@@ -22,6 +26,12 @@ export type CoverageReport = {
   readonly bucketsSinceMs: number;
   /** When the server itself was not there, since {@link bucketsSinceMs}. */
   readonly serverGaps: IntervalSet;
+  /**
+   * Where own samples and those of a twin meet that have filled a gap: what reads across is of two histories. Absent: none.
+   */
+  readonly seams?: IntervalSet;
+  /** Remote read adds them to every series. Absent: not known. */
+  readonly externalLabels?: Labels;
   readonly subjects: readonly SubjectReport[];
 };
 
@@ -37,8 +47,10 @@ export type SubjectReport = {
 export type CoverageJournal = {
   opened(subject: CoverageSubject, fromMs: number, intervalMs: number): void;
   closed(key: string, atMs: number): void;
-  recorded(key: string, state: 'done' | 'failed', startMs: number, endMs: number): void;
+  recorded(key: string, state: RunState, startMs: number, endMs: number): void;
   alive(startMs: number, endMs: number): void;
+  healed(run: HealedRun): void;
+  seam(startMs: number, endMs: number): void;
 };
 
 /**
@@ -48,6 +60,9 @@ export type CoverageJournal = {
 export class CoverageLog implements CoverageRecorder {
   readonly #subjects = new Map<string, SubjectHistory>();
   readonly #alive: { startMs: number; endMs: number }[] = [];
+  /** Times in which the server was not there, and of which it has what twins had. */
+  #healed: readonly HealedRun[] = [];
+  #seams: IntervalSet = [];
   /** Scheduled when the last process ended and not yet again: still due, so that starting counts as down. */
   readonly #awaited = new Set<string>();
   readonly #startedMs: number;
@@ -79,9 +94,13 @@ export class CoverageLog implements CoverageRecorder {
   /** Runs read back from disk, in the order they were written; before any live event. */
   restore(past: {
     readonly alive: IntervalSet;
+    readonly healed?: readonly HealedRun[];
+    readonly seams?: IntervalSet;
     readonly histories: readonly SubjectHistory[];
   }): void {
     this.#alive.unshift(...past.alive.map((run) => ({ ...run })));
+    this.#healed = past.healed ?? [];
+    this.#seams = past.seams ?? [];
     for (const history of past.histories) {
       this.#subjects.set(history.subject.key, history);
       if (history.isOpen) this.#awaited.add(history.subject.key);
@@ -132,6 +151,52 @@ export class CoverageLog implements CoverageRecorder {
     this.#journal?.closed(key, atMs);
   }
 
+  /** What `plan` says was copied from the twin, and is visible. */
+  heal(plan: HealingPlan): void {
+    const { twin, common, seams, subjects } = plan;
+    const runs = common.map(({ startMs, endMs }): HealedRun => ({ startMs, endMs, twin }));
+    this.#healed = [...this.#healed, ...runs].sort((a, b) => a.startMs - b.startMs);
+    this.#seams = union(this.#seams, seams);
+    for (const run of runs) this.#journal?.healed(run);
+    for (const { startMs, endMs } of seams) this.#journal?.seam(startMs, endMs);
+    for (const { subject, healed, failures, seams: own } of subjects) {
+      const history = this.#subjects.get(subject.key);
+      if (history === undefined) continue;
+      const states: [RunState, IntervalSet][] = [
+        ['healed', healed],
+        ['failed', failures],
+        ['seam', own],
+      ];
+      for (const [state, set] of states) {
+        for (const { startMs, endMs } of set) {
+          history.addRun(state, startMs, endMs);
+          this.#journal?.recorded(subject.key, state, startMs, endMs);
+        }
+      }
+    }
+  }
+
+  get healedRuns(): readonly HealedRun[] {
+    return this.#healed;
+  }
+
+  get seams(): IntervalSet {
+    return this.#seams;
+  }
+
+  /**
+   * True while a target or group that was there before `gap` may still be about to be scraped or evaluated again for the
+   * first time since: where the gap ends for it is not known before.
+   */
+  isOpenEnded(gap: Interval, nowMs: number): boolean {
+    for (const history of this.#subjects.values()) {
+      if (!history.isOpen) continue;
+      const mayWaitMs = Math.min(MAX_START_MS, STARTING_MS + 2 * history.intervalMs);
+      if (nowMs - gap.endMs < mayWaitMs && !history.hasRunBehind(gap)) return true;
+    }
+    return false;
+  }
+
   /**
    * Drops what storage holds no longer: nothing before `beforeMs` is claimed any more, nor, of what there are buckets,
    * before `bucketsBeforeMs`.
@@ -142,6 +207,8 @@ export class CoverageLog implements CoverageRecorder {
     while (this.#alive.length > 1 && this.#alive[0]!.endMs < wholeMs) this.#alive.shift();
     const oldest = this.#alive[0]!;
     if (oldest.startMs < wholeMs) oldest.startMs = Math.min(wholeMs, oldest.endMs);
+    this.#healed = this.#healed.filter(({ endMs }) => endMs > wholeMs);
+    this.#seams = this.#seams.filter(({ endMs }) => endMs > wholeMs);
     for (const [key, history] of this.#subjects) {
       if (history.forget(beforeMs) && !history.isOpen) this.#subjects.delete(key);
     }
@@ -155,8 +222,14 @@ export class CoverageLog implements CoverageRecorder {
       ...this.#alive,
       ...(isAlive ? [{ startMs: last.startMs, endMs: nowMs + 1 }] : []),
     ]);
-    const sinceMs = this.#alive[0]!.startMs;
-    return subtract(intersect([window], [{ startMs: sinceMs, endMs: nowMs + 1 }]), alive);
+    const past = { startMs: this.#pastStartMs, endMs: nowMs + 1 };
+    const absent = subtract(intersect([window], [past]), alive);
+    return subtract(subtract(absent, intervalSet(this.#healed)), this.#seams);
+  }
+
+  /** Where anything is known to be there. */
+  get #pastStartMs(): number {
+    return Math.min(this.#alive[0]!.startMs, this.#healed[0]?.startMs ?? Infinity);
   }
 
   /** All gaps and failures in `window`; `isWanted` leaves out subjects that a query cannot touch. */
@@ -176,9 +249,10 @@ export class CoverageLog implements CoverageRecorder {
     return {
       configIdentity: this.#configIdentity,
       nowMs,
-      sinceMs: Math.max(this.#alive[0]!.startMs, this.#samplesSinceMs),
-      bucketsSinceMs: this.#alive[0]!.startMs,
+      sinceMs: Math.max(this.#pastStartMs, this.#samplesSinceMs),
+      bucketsSinceMs: this.#pastStartMs,
       serverGaps: this.serverGaps(window, nowMs),
+      ...(this.#seams.length > 0 ? { seams: intersect([window], this.#seams) } : {}),
       subjects,
     };
   }

@@ -18,6 +18,9 @@ export type CoverageWire = {
   /** Where what it has at least in buckets begins, ms; left out where that is `since`. */
   readonly bucketsSince?: number;
   readonly serverGaps: readonly number[];
+  /** Left out where there are none. */
+  readonly seams?: readonly number[];
+  readonly externalLabels?: Readonly<Record<string, string>>;
   readonly subjects: readonly {
     readonly key: string;
     readonly kind: 'target' | 'group';
@@ -36,6 +39,10 @@ export function toWire(report: CoverageReport): CoverageWire {
     since: report.sinceMs,
     ...(report.bucketsSinceMs < report.sinceMs ? { bucketsSince: report.bucketsSinceMs } : {}),
     serverGaps: flatten(report.serverGaps),
+    ...(report.seams === undefined ? {} : { seams: flatten(report.seams) }),
+    ...(report.externalLabels === undefined
+      ? {}
+      : { externalLabels: report.externalLabels.toObject() }),
     subjects: report.subjects.map(({ subject, intervalMs, gaps, failures }) => ({
       key: subject.key,
       kind: subject.kind,
@@ -57,11 +64,7 @@ export function fromWire(value: unknown): CoverageReport {
       subject: {
         key: text(subject.key, 'key'),
         kind: subject.kind === 'group' ? 'group' : 'target',
-        labels: Labels.from(
-          Object.entries(record(subject.labels, 'labels')).map(
-            ([name, label]) => [name, text(label, name)] as const,
-          ),
-        ),
+        labels: labels(subject.labels),
         metricNames: list(subject.metricNames, 'metricNames').map((name) => text(name, 'name')),
       },
       intervalMs: number(subject.interval, 'interval'),
@@ -79,8 +82,15 @@ export function fromWire(value: unknown): CoverageReport {
         ? sinceMs
         : Math.min(sinceMs, number(wire.bucketsSince, 'bucketsSince')),
     serverGaps: unflatten(wire.serverGaps),
+    ...(wire.seams === undefined ? {} : { seams: unflatten(wire.seams) }),
+    ...(wire.externalLabels === undefined ? {} : { externalLabels: labels(wire.externalLabels) }),
     subjects,
   };
+}
+
+function labels(value: unknown): Labels {
+  const pairs = Object.entries(record(value, 'labels'));
+  return Labels.from(pairs.map(([name, label]) => [name, text(label, name)] as const));
 }
 
 /** The short form that travels with an answer: identity, time, and the union of gaps and failures it met. */

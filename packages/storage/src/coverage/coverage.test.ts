@@ -139,6 +139,49 @@ describe('the coverage file', () => {
   const newPath = (): string => join(mkdtempSync(join(tmpdir(), 'coverage-')), 'coverage');
   const silent = Log.silent();
 
+  it('gives back what a twin has filled, and of which one', () => {
+    const path = newPath();
+    const before = new CoverageLog(1_000);
+    const file = new CoverageFile({ files, path, coverage: before, log: silent });
+    before.open(target, 1_050, 100);
+    for (const at of [1_050, 1_150, 5_050, 5_150]) before.record(target.key, at, 'done');
+    before.heartbeat(1_200);
+    before.heartbeat(5_000);
+    before.heartbeat(5_200);
+    before.heal({
+      twin: 'http://b',
+      common: [{ startMs: 1_300, endMs: 4_900 }],
+      seams: [
+        { startMs: 1_200, endMs: 1_300 },
+        { startMs: 4_900, endMs: 5_050 },
+      ],
+      subjects: [
+        {
+          subject: target,
+          healed: [{ startMs: 1_300, endMs: 4_900 }],
+          failures: [{ startMs: 2_000, endMs: 2_100 }],
+          seams: [
+            { startMs: 1_250, endMs: 1_300 },
+            { startMs: 4_900, endMs: 5_050 },
+          ],
+        },
+      ],
+    });
+    file.close();
+    const after = new CoverageLog(5_300);
+    after.restore(readCoverageFile(files, path, 5_150));
+    for (const log of [before, after]) {
+      const report = log.report({ startMs: 0, endMs: 5_100 }, 5_100);
+      expect(fromWire(JSON.parse(JSON.stringify(toWire(report))))).toEqual(report);
+      expect(report.serverGaps).toEqual([]);
+      expect(report.seams).toHaveLength(2);
+      expect(report.subjects).toMatchObject([
+        { gaps: [], failures: [{ startMs: 2_000, endMs: 2_100 }] },
+      ]);
+      expect(log.healedRuns).toEqual([{ startMs: 1_300, endMs: 4_900, twin: 'http://b' }]);
+    }
+  });
+
   it('gives back what was flushed, cut to the newest sample, with the outage as a gap', () => {
     const path = newPath();
     const before = new CoverageLog(1_000);

@@ -1,6 +1,13 @@
 import type { CoverageState, CoverageSubject, Interval } from './coverage.ts';
 import { type IntervalSet, intersect, intervalSet, subtract } from './interval-set.ts';
 
+/**
+ * `healed`: samples of that time are a twin's, all that it has. `seam`: between own samples and a twin's, where there may be
+ * none.
+ */
+export type RunState = 'done' | 'failed' | 'healed' | 'seam';
+export const RUN_STATES: readonly RunState[] = ['done', 'failed', 'healed', 'seam'];
+
 /** A span of time in which the subject was scheduled; null while it still is. */
 type Lifetime = { startMs: number; endMs: number | null };
 
@@ -12,8 +19,12 @@ export class SubjectHistory {
   subject: CoverageSubject;
   #intervalMs: number;
   readonly #lifetimes: Lifetime[] = [];
-  readonly #done: { startMs: number; endMs: number }[] = [];
-  readonly #failed: { startMs: number; endMs: number }[] = [];
+  readonly #runs: Readonly<Record<RunState, { startMs: number; endMs: number }[]>> = {
+    done: [],
+    failed: [],
+    healed: [],
+    seam: [],
+  };
 
   constructor(subject: CoverageSubject, intervalMs: number) {
     this.subject = subject;
@@ -40,7 +51,7 @@ export class SubjectHistory {
     if (last === undefined || last.endMs !== null) return;
     last.endMs = Math.max(atMs, last.startMs);
     // A run reaches to the schedule after it, which will not be: under a shorter interval it would hide a miss.
-    for (const runs of [this.#done, this.#failed]) {
+    for (const runs of [this.#runs.done, this.#runs.failed]) {
       const run = runs.at(-1);
       if (run !== undefined && run.endMs > atMs) run.endMs = Math.max(atMs, run.startMs + 1);
     }
@@ -52,20 +63,24 @@ export class SubjectHistory {
     this.addRun(state, scheduledMs, scheduledMs + this.#intervalMs);
   }
 
-  /** Adds a run as read back from disk. */
-  addRun(state: 'done' | 'failed', startMs: number, endMs: number): void {
-    const runs = state === 'done' ? this.#done : this.#failed;
+  /** Adds a run, as read back from disk or of the past. */
+  addRun(state: RunState, startMs: number, endMs: number): void {
+    const runs = this.#runs[state];
     const last = runs.at(-1);
-    if (last !== undefined && startMs <= last.endMs) last.endMs = Math.max(last.endMs, endMs);
-    else runs.push({ startMs, endMs });
+    if (last === undefined || startMs > last.endMs) runs.push({ startMs, endMs });
+    else if (startMs >= last.startMs) last.endMs = Math.max(last.endMs, endMs);
+    else {
+      const all = intervalSet([...runs, { startMs, endMs }]);
+      runs.splice(0, runs.length, ...all.map((run) => ({ ...run })));
+    }
   }
 
   addLifetime(startMs: number, endMs: number | null): void {
     this.#lifetimes.push({ startMs, endMs });
   }
 
-  runs(state: 'done' | 'failed'): IntervalSet {
-    return state === 'done' ? this.#done : this.#failed;
+  runs(state: RunState): IntervalSet {
+    return this.#runs[state];
   }
 
   lifetimes(): readonly { readonly startMs: number; readonly endMs: number | null }[] {
@@ -74,7 +89,7 @@ export class SubjectHistory {
 
   /** Forgets what ended before `beforeMs`; true when nothing is left. */
   forget(beforeMs: number): boolean {
-    for (const runs of [this.#done, this.#failed]) {
+    for (const runs of Object.values(this.#runs)) {
       while (runs.length > 0 && runs[0]!.endMs < beforeMs) runs.shift();
     }
     while (
@@ -95,15 +110,25 @@ export class SubjectHistory {
     for (const { startMs, endMs } of this.#lifetimes)
       scheduled.push({ startMs, endMs: endMs ?? nowMs });
     const due = intersect(intervalSet(scheduled), [window]);
-    const took = subtract(subtract(due, this.#done), this.#failed);
-    const newestEndMs = Math.max(this.#done.at(-1)?.endMs ?? 0, this.#failed.at(-1)?.endMs ?? 0);
+    const { done, failed, healed, seam } = this.#runs;
+    const missed = subtract(subtract(due, done), failed);
+    const took = healed.length === 0 ? missed : subtract(subtract(missed, healed), seam);
+    const newestEndMs = Math.max(done.at(-1)?.endMs ?? 0, failed.at(-1)?.endMs ?? 0);
     const pendingUntilMs = newestEndMs + this.#intervalMs;
     if (!this.isOpen || nowMs > pendingUntilMs) return took;
     return subtract(took, [{ startMs: newestEndMs, endMs: Math.max(nowMs, newestEndMs) + 1 }]);
   }
 
+  /** Whether anything took place behind `gap`, or nothing was due before. */
+  hasRunBehind(gap: Interval): boolean {
+    return [this.#runs.done, this.#runs.failed].some((runs) => {
+      const last = runs.at(-1);
+      return last !== undefined && (last.startMs >= gap.startMs || last.endMs > gap.endMs);
+    });
+  }
+
   /** Times in `window` whose scrape failed. */
   failures(window: Interval): IntervalSet {
-    return subtract(intersect(this.#failed, [window]), this.#done);
+    return subtract(intersect(this.#runs.failed, [window]), this.#runs.done);
   }
 }

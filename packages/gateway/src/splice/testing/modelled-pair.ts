@@ -46,6 +46,8 @@ import {
 } from './modelled-replica.ts';
 
 export const LOOKBACK_MS = 60_000;
+/** More than the clocks differ. */
+const HEALING_GUARD_MS = 5_000;
 
 export type Times = { readonly startMs: number; readonly endMs: number; readonly stepMs: number };
 /** Of each step, the value of each series; both by texts. */
@@ -66,9 +68,20 @@ export class ModelledPair {
   readonly #gateway: Gateway;
   readonly #router: Router;
   readonly #isStale: boolean;
+  readonly #hidesSeams: boolean;
+  /** Which of the two has filled its gaps from the other, if any. */
+  readonly #healed: number;
 
-  constructor(random: Random, how: { readonly guardMs: number; readonly isStale?: boolean }) {
+  constructor(
+    random: Random,
+    how: {
+      readonly guardMs: number;
+      readonly isStale?: boolean;
+      readonly hidesSeams?: boolean;
+    },
+  ) {
     this.#isStale = how.isStale ?? false;
+    this.#hidesSeams = how.hidesSeams ?? false;
     this.targets = ['t0', 't1'].map((instance) => ({
       instance,
       restartsMs: intervalsOf(random, 2, 1).map(({ startMs }) => startMs),
@@ -83,6 +96,7 @@ export class ModelledPair {
           skewMs: random.below(4_001) - 2_000,
         }),
     );
+    this.#healed = how.isStale === true ? 2 : random.below(3);
     const request = (asked: HttpClientRequest): Promise<HttpClientResponse> => this.#answer(asked);
     const env: Env = { ...nodeEnv(), clock: this.clock };
     const openPool = (options: HttpPoolOptions) => new PoolOverRequests({ request }, options);
@@ -107,6 +121,8 @@ seam_guard: ${how.guardMs}ms
   }
 
   async ready(): Promise<void> {
+    const twin = this.replicas[1 - this.#healed];
+    if (twin !== undefined) await this.replicas[this.#healed]?.heal(twin, HEALING_GUARD_MS);
     await this.clock.advance(1_100);
   }
 
@@ -182,6 +198,7 @@ seam_guard: ${how.guardMs}ms
 
   #reportOf(replica: ModelledReplica): CoverageReport {
     const report = replica.report(this.clock.now());
+    if (this.#hidesSeams) return { ...report, seams: [] };
     return this.#isStale ? { ...report, serverGaps: [], subjects: [] } : report;
   }
 

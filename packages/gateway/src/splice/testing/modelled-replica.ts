@@ -1,11 +1,21 @@
 import type { Random } from '@pollux/base';
-import { type FloatHistogram, Labels } from '@pollux/model';
+import { type FloatHistogram, isStaleAt, Labels, wordsOf } from '@pollux/model';
 import { MemorySeries } from '@pollux/promql/script';
 import {
   type CoverageReport,
+  type HealingPlan,
   type Interval,
+  type IntervalSet,
+  intersect,
   intervalSet,
+  MemoryBudget,
+  NO_HINTS,
+  overlaps,
+  planHealing,
+  SubjectHistory,
   type SubjectReport,
+  subtract,
+  union,
 } from '@pollux/storage';
 
 export const START_MS = 1_700_000_000_000;
@@ -43,6 +53,7 @@ export class ModelledReplica {
   readonly held = new MemorySeries(64);
   readonly schedules = new Map<string, readonly Schedule[]>();
   readonly faults: Faults;
+  #healed: readonly HealingPlan[] = [];
 
   constructor(
     name: string,
@@ -62,24 +73,83 @@ export class ModelledReplica {
     }
   }
 
-  report(nowMs: number): CoverageReport {
-    const subjects = [...this.schedules].map(([instance, schedules]): SubjectReport => {
-      const runs = (wanted: Outcome): readonly Interval[] =>
-        intervalSet(
-          schedules
-            .filter(({ outcome }) => outcome === wanted)
-            .map(({ timeMs }) => ({ startMs: timeMs, endMs: timeMs + INTERVAL_MS })),
-        );
-      return {
-        subject: {
-          key: `target/j/${instance}`,
-          kind: 'target',
-          labels: Labels.from({ job: 'j', instance }),
-          metricNames: [],
+  /** Fills the times in which it was down with what `twin` holds. */
+  async heal(twin: ModelledReplica, guardMs: number): Promise<void> {
+    const report = twin.report(END_MS);
+    const down = intervalSet(this.faults.down);
+    const plans = down.map((gap, i) =>
+      planHealing({
+        gap,
+        fence: {
+          startMs: down[i - 1]?.endMs ?? 0,
+          endMs: down[i + 1]?.startMs ?? Number.MAX_SAFE_INTEGER,
         },
-        intervalMs: INTERVAL_MS,
-        gaps: runs('missed'),
-        failures: runs('failed'),
+        histories: this.#histories(),
+        healedRuns: [],
+        twin: { name: twin.name, report },
+        guardMs,
+      }),
+    );
+    const context = { signal: new AbortController().signal, budget: MemoryBudget.unlimited() };
+    const range = { minMs: 0, maxMs: END_MS };
+    for (const { subjects } of plans) {
+      const source = twin.held.select(
+        { range, matchers: [], hints: NO_HINTS, sorted: true },
+        context,
+      );
+      for (let batch = await source.next(); batch !== null; batch = await source.next()) {
+        for (const { labels, count, timestampsMs, values, histograms } of batch) {
+          const key = keyOf(labels.get('instance'));
+          const healed = subjects.find(({ subject }) => subject.key === key)?.healed ?? [];
+          const words = wordsOf(values);
+          for (let i = 0; i < count; i++) {
+            const timestampMs = timestampsMs[i]!;
+            if (!overlaps(healed, timestampMs, timestampMs + 1)) continue;
+            const isStale = isStaleAt(words, i);
+            const histogram = histograms?.[i] ?? null;
+            this.held.add(labels, { timestampMs, value: values[i]!, isStale, histogram });
+          }
+        }
+      }
+    }
+    this.#healed = plans;
+  }
+
+  /** What of the time in which it was down is filled; `healed` and `ownSeams` are of one target. */
+  healedOf(instance: string): {
+    readonly healed: IntervalSet;
+    readonly ownSeams: IntervalSet;
+    readonly seams: IntervalSet;
+    readonly common: IntervalSet;
+  } {
+    const own = this.#healed.flatMap(({ subjects }) =>
+      subjects.filter(({ subject }) => subject.key === keyOf(instance)),
+    );
+    const seams = intervalSet(this.#healed.flatMap((plan) => plan.seams));
+    return {
+      healed: intervalSet(own.flatMap((one) => one.healed)),
+      ownSeams: intervalSet(own.flatMap((one) => one.seams)),
+      seams,
+      common: intervalSet([...seams, ...this.#healed.flatMap((plan) => plan.common)]),
+    };
+  }
+
+  report(nowMs: number): CoverageReport {
+    const healed = this.#healed;
+    const common = intervalSet(healed.flatMap((plan) => [...plan.common, ...plan.seams]));
+    const subjects = this.#histories().map((history): SubjectReport => {
+      const { subject, intervalMs } = history;
+      const own = healed.flatMap((plan) =>
+        plan.subjects.filter((one) => one.subject.key === subject.key),
+      );
+      const filled = intervalSet(own.flatMap((one) => [...one.healed, ...one.seams]));
+      const window = { startMs: START_MS, endMs: END_MS };
+      const failures = intervalSet(own.flatMap((one) => one.failures));
+      return {
+        subject,
+        intervalMs,
+        gaps: subtract(history.gaps(window, nowMs), filled),
+        failures: union(history.failures(window), failures),
       };
     });
     return {
@@ -87,9 +157,26 @@ export class ModelledReplica {
       nowMs,
       sinceMs: START_MS,
       bucketsSinceMs: START_MS,
-      serverGaps: intervalSet(this.faults.down),
+      serverGaps: subtract(intervalSet(this.faults.down), common),
+      seams: intersect(intervalSet(healed.flatMap(({ seams }) => seams)), [
+        { startMs: START_MS, endMs: END_MS },
+      ]),
       subjects: subjects.filter(({ gaps, failures }) => gaps.length + failures.length > 0),
     };
+  }
+
+  #histories(): readonly SubjectHistory[] {
+    return [...this.schedules].map(([instance, schedules]) => {
+      const labels = Labels.from({ job: 'j', instance });
+      const subject = { key: keyOf(instance), kind: 'target', labels, metricNames: [] } as const;
+      const history = new SubjectHistory(subject, INTERVAL_MS);
+      const [first] = schedules;
+      const last = schedules.at(-1);
+      if (first === undefined || last === undefined) return history;
+      history.addLifetime(first.timeMs, last.timeMs + INTERVAL_MS);
+      for (const { timeMs, outcome } of schedules) history.record(timeMs, outcome);
+      return history;
+    });
   }
 
   #scrape(target: ModelledTarget, phaseMs: number, skewMs: number): readonly Schedule[] {
@@ -109,6 +196,10 @@ export class ModelledReplica {
     }
     return schedules;
   }
+}
+
+function keyOf(instance: string): string {
+  return `target/j/${instance}`;
 }
 
 function addScrape(
