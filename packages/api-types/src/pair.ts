@@ -40,6 +40,17 @@ export type ServerStatus = {
     readonly lagSeconds: number;
     readonly pendingSamples: number;
   }[];
+  /** Of times in which it was down, from a twin; null where no twin is configured. */
+  readonly healing: HealingStatus | null;
+};
+
+export type HealingStatus = {
+  /** `waiting`: something is missing, and no twin can give it now. */
+  readonly state: 'idle' | 'healing' | 'waiting';
+  readonly missingSeconds: number;
+  readonly healedSeconds: number;
+  /** Why the last attempt failed; empty after one that did not. */
+  readonly lastError: string;
 };
 
 export type AlertmanagerStatus = {

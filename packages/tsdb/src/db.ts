@@ -66,6 +66,7 @@ import type { SparseRange } from './query/sparse-range.ts';
 import { Recovery, type RecoveryStatus } from './recovery.ts';
 import { Retention } from './retention/retention.ts';
 import type { RetentionSettings } from './retention/settings.ts';
+import { Slices } from './slices.ts';
 import { exposeState } from './state-metrics.ts';
 import type { Wal, WalTail } from './wal/wal.ts';
 
@@ -402,6 +403,12 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     this.#checkOpen();
     this.#parts.recovery.checkReady();
     await this.#parts.maintenance.cleanTombstones();
+  }
+
+  /** Shows a block that {@link writeRangeAsBlock} has put into the directory; a later round would find it as well. */
+  async adoptBlock(path: string, signal: AbortSignal): Promise<void> {
+    this.#checkOpen();
+    await this.#parts.blocks.adopt(path, new Slices(this.#parts.init.env.clock, signal));
   }
 
   /** Makes `snapshots/<name>` below the data directory, a data directory of its own; gives the name. */

@@ -1,7 +1,14 @@
 import type { Matcher } from '@pollux/model';
 import { Engine } from '@pollux/promql';
 import { parseExpr, stepWindow, walk } from '@pollux/promql/parser';
-import { type CoverageReport, fromWire, intervalSet, mayMatchAny, overlaps } from '@pollux/storage';
+import {
+  type CoverageReport,
+  fromWire,
+  type Interval,
+  intervalSet,
+  mayMatchAny,
+  overlaps,
+} from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { Dump, EVERYTHING } from '../dump.ts';
 import { LOOKBACK_MS, promise, SCRAPE_MS, type World } from '../world.ts';
@@ -73,7 +80,7 @@ async function untilCovering(world: World, host: 'A' | 'B'): Promise<void> {
   await world.eventually(`server ${host} covers`, LOOKBACK_MS + 20_000, async () => {
     const now = world.now();
     const report = await coverageOf(world, host, now - LOOKBACK_MS - 2_000);
-    const holes = [...report.serverGaps, ...report.subjects.flatMap(({ gaps }) => gaps)];
+    const holes = holesOf(report, report.subjects);
     const isCovering =
       report.sinceMs < now - LOOKBACK_MS &&
       !overlaps(intervalSet(holes), now - LOOKBACK_MS - 1_500, now);
@@ -245,13 +252,21 @@ function holesText(...reports: readonly unknown[]): string {
   return `coverage in the end of A, of B, and when asked: ${JSON.stringify(reports)}`;
 }
 
+/** Where it does not answer alone: gaps, and seams between its own samples and its twin's. */
+function holesOf(
+  { serverGaps, seams = [] }: CoverageReport,
+  subjects: CoverageReport['subjects'],
+): Interval[] {
+  return [...serverGaps, ...seams, ...subjects.flatMap(({ gaps }) => gaps)];
+}
+
 function coversStep(
   report: CoverageReport,
   selectors: readonly (readonly Matcher[])[],
   window: { readonly fromMs: number; readonly toMs: number },
 ): boolean {
   const subjects = report.subjects.filter(({ subject }) => mayMatchAny(subject, selectors));
-  const holes = [...report.serverGaps, ...subjects.flatMap(({ gaps }) => gaps)];
+  const holes = holesOf(report, subjects);
   return (
     report.sinceMs <= window.fromMs && !overlaps(intervalSet(holes), window.fromMs, window.toMs + 1)
   );

@@ -33,7 +33,9 @@ export function MemberCard({
 
 function Details({ details }: { readonly details: RoleStatus }) {
   switch (details.role) {
-    case 'server':
+    case 'server': {
+      // One of an earlier version does not tell.
+      const { healing = null } = details as { readonly healing?: typeof details.healing };
       return (
         <ul>
           <li>{details.headSeries.toLocaleString()} series</li>
@@ -45,8 +47,15 @@ function Details({ details }: { readonly details: RoleStatus }) {
               → {name}: {lagSeconds.toFixed(1)} s behind, {pendingSamples.toLocaleString()} pending
             </li>
           ))}
+          {healing !== null && healing.missingSeconds > 0 && (
+            <li>
+              {healing.state === 'healing' ? 'filling' : 'lacks'}{' '}
+              {Math.ceil(healing.missingSeconds).toLocaleString()} s in which it was down
+            </li>
+          )}
         </ul>
       );
+    }
     case 'alertmanager':
       return (
         <ul>

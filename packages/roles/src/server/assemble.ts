@@ -21,6 +21,7 @@ import { ServerCoverage, withRelativeFiles } from './coverage.ts';
 import { CurrentQueryable } from './current-queryable.ts';
 import { engineFeatures } from './features.ts';
 import { SERVER_FLAGS } from './flags.ts';
+import { openHealer } from './healing/open-healer.ts';
 import { openQueryLogs } from './query-logs.ts';
 
 import { openQueryWorkers, SMALL_QUERY_POINTS } from './query-workers.ts';
@@ -96,6 +97,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     oldestSampleMs: () => tsdb.extent.oldestMs,
     oldestBucketMs: () => tsdb.extent.oldestBucketMs,
     newestBlockMs: () => tsdb.extent.newestBlockMs,
+    externalLabels: () => loaded.config.externalLabels,
     lostTimes: () => tsdb.lostTimes(),
     retentionMs: () => tsdb.retention.timeMs,
   });
@@ -196,6 +198,8 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     first.externalLabels,
   );
   closer.defer('rules', () => rules.close());
+  const healer = openHealer(context, flags, { tsdb, coverage, userAgent: USER_AGENT });
+  if (healer !== null) closer.defer('healing', () => healer.close());
 
   const prepare = (config: ServerConfig): (() => Promise<void>) => {
     const window = tsdb.prepareOutOfOrderWindow(config.outOfOrderWindowMs);
@@ -268,6 +272,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       tsdb,
       scrape,
       writer,
+      healing: () => healer?.status() ?? null,
       loaded: () => loaded,
     }),
     admin: flags['web.enable-admin-api']
@@ -305,6 +310,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   writer.start();
   notifier.start();
   rules.start();
+  healer?.start();
   readiness = 'ready';
   registry
     .gauge(

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { CoveragePort } from '@pollux/api';
 import type { Clock, Env, Timer } from '@pollux/base';
+import type { Labels } from '@pollux/model';
 import {
   CoverageFile,
   CoverageLog,
@@ -9,6 +10,7 @@ import {
   type CoverageSubject,
   encodeHeader,
   HEARTBEAT_INTERVAL_MS,
+  type HealingPlan,
   type Interval,
   intersect,
   intervalSet,
@@ -37,6 +39,7 @@ export type ServerCoverageOptions = {
   readonly retentionMs: () => number;
   /** End of the newest block, from which the retention time counts, whatever the clock says; −Infinity without one. */
   readonly newestBlockMs: () => number;
+  readonly externalLabels?: () => Labels;
 };
 
 const REPORT_PATH = '/api/v1/pollux/coverage';
@@ -102,12 +105,16 @@ export class ServerCoverage implements CoveragePort {
       if (this.#isClosed) return;
       const nowMs = this.#clock.now();
       this.log.heartbeat(nowMs);
-      const heldSinceMs = this.#heldSinceMs();
-      this.log.forget(heldSinceMs, Math.min(heldSinceMs, this.#options.oldestBucketMs()));
+      this.#forgetLost();
       this.#file?.flush();
       this.#timer = this.#clock.after(HEARTBEAT_INTERVAL_MS, beat);
     };
     beat();
+  }
+
+  #forgetLost(): void {
+    const heldSinceMs = this.#heldSinceMs();
+    this.log.forget(heldSinceMs, Math.min(heldSinceMs, this.#options.oldestBucketMs()));
   }
 
   /** What is older may be gone, and is for remote storage or the other replica to answer. */
@@ -142,7 +149,16 @@ export class ServerCoverage implements CoveragePort {
       throw new UnavailableError('the log is being replayed: nothing is covered yet');
     }
     const window = { startMs: startMs ?? ALL_TIME.startMs, endMs: endMs ?? ALL_TIME.endMs };
-    return toWire(this.#report(window));
+    const labels = this.#options.externalLabels?.();
+    const report = this.#report(window);
+    return toWire(labels === undefined ? report : { ...report, externalLabels: labels });
+  }
+
+  /** Once the samples of `plan` are visible. */
+  heal(plan: HealingPlan): void {
+    this.log.heal(plan);
+    this.#forgetLost();
+    this.#file?.flush();
   }
 
   /** What local storage has, for deciding what to ask remote storage for. */

@@ -200,5 +200,25 @@ export const SERVER_FLAGS = {
     fallback: 'prometheus_replica',
     help: 'External labels that tell replicas apart, with commas.',
   },
+  'ha.twin': {
+    kind: 'list',
+    fallback: [],
+    help: 'Address of another server of the same configuration. Times in which this one was down are filled with its samples. Can be repeated.',
+  },
+  'ha.twin.http-config-file': {
+    kind: 'string',
+    fallback: '',
+    help: 'Client settings for --ha.twin: basic_auth, tls_config …',
+  },
+  'ha.twin.clock-difference': {
+    kind: 'duration',
+    fallback: '5s',
+    help: 'At least the difference of the clocks of this server and its twins: kept free between own samples and theirs.',
+  },
+  'ha.twin.samples-per-second': {
+    kind: 'integer',
+    fallback: 300_000,
+    help: 'Samples read from a twin at most.',
+  },
   ...LOG_FLAGS,
 } as const;

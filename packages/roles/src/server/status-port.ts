@@ -1,6 +1,6 @@
 import { arch, platform } from 'node:os';
 import type { StatusPort } from '@pollux/api';
-import type { ServerStatus } from '@pollux/api-types/pair';
+import type { HealingStatus, ServerStatus } from '@pollux/api-types/pair';
 import type { RemoteWriter } from '@pollux/remote';
 import type { ScrapeManager } from '@pollux/scrape';
 import type { Tsdb } from '@pollux/tsdb';
@@ -16,6 +16,7 @@ export type StatusParts = {
   readonly tsdb: Tsdb;
   readonly scrape: ScrapeManager;
   readonly writer: RemoteWriter;
+  readonly healing: () => HealingStatus | null;
   /** The running configuration and how its loading went. */
   readonly loaded: () => {
     readonly config: ServerConfig;
@@ -102,6 +103,7 @@ export function bindStatus(parts: StatusParts): StatusPort {
           lagSeconds: highestSentMs === 0 ? 0 : Math.max(0, (headNewestMs - highestSentMs) / 1_000),
           pendingSamples: pendingCount,
         })),
+        healing: parts.healing(),
       };
     },
   };

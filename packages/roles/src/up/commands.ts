@@ -87,6 +87,7 @@ function hostCommands(host: HostName, { layout, pair, extra = {} }: CommandOptio
       `--storage.tsdb.path=${path.join(data, 'server')}`,
       at('server'),
       '--web.enable-lifecycle',
+      `--ha.twin=http://${addressOf(layout, 'server', peer)}`,
     ]),
   ];
 }

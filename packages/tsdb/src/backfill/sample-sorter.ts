@@ -96,15 +96,40 @@ export class SampleSorter {
       readonly valueHigh: number;
     },
   ): void {
-    const { timestampMs, valueLow, valueHigh } = sample;
-    if (!Number.isInteger(timestampMs) || Math.abs(timestampMs) > MAX_TIMESTAMP_MS)
-      throw new InputError('TSDB.BAD_TIME', '', `time ${timestampMs} is out of range`);
+    this.#append(this.#idOf(key, labels), sample.timestampMs, sample.valueLow, sample.valueHigh);
+  }
+
+  /** As {@link add} of the samples `from` … `to` − 1 of columns; word 2i is the low half of value i. */
+  addColumns(
+    key: string,
+    labels: () => Labels,
+    columns: {
+      readonly timestampsMs: Float64Array;
+      readonly valueWords: Uint32Array;
+      readonly from: number;
+      readonly to: number;
+    },
+  ): void {
+    const { timestampsMs, valueWords, from, to } = columns;
+    if (from >= to) return;
+    const id = this.#idOf(key, labels);
+    for (let i = from; i < to; i++)
+      this.#append(id, timestampsMs[i]!, valueWords[i * 2]!, valueWords[i * 2 + 1]!);
+  }
+
+  #idOf(key: string, labels: () => Labels): number {
     let id = this.#byKey.get(key);
     if (id === undefined) {
       id = this.#labels.push(labels()) - 1;
       this.#byKey.set(key, id);
       this.#seriesBytes += SERIES_BYTES + key.length * 4;
     }
+    return id;
+  }
+
+  #append(id: number, timestampMs: number, valueLow: number, valueHigh: number): void {
+    if (!Number.isInteger(timestampMs) || Math.abs(timestampMs) > MAX_TIMESTAMP_MS)
+      throw new InputError('TSDB.BAD_TIME', '', `time ${timestampMs} is out of range`);
     if (this.#count === this.#capacity) this.#grow();
     const at = this.#count++;
     this.#series[at] = id;

@@ -255,6 +255,14 @@ export class BlockSet {
     for (const parent of parents) this.#doom(parent);
   }
 
+  /** Shows a block that was written into the directory under its name, beside those that are there. */
+  async adopt(path: string, slices: Slices): Promise<void> {
+    const block = await this.open(path, slices);
+    // A reload may have found it meanwhile.
+    if (this.#blocks.some(({ ulid }) => ulid === block.ulid)) block.release();
+    else this.#blocks = inAnswerOrder([...this.#blocks, block]);
+  }
+
   /**
    * Takes the block out of sight; readers that hold it go on. Its files go with {@link sweep}. Throws the system's error, and
    * does nothing, while blocks that were deleted before still have their names.
