@@ -17,6 +17,8 @@ const JOURNAL_RECORDS = 8192;
 /** Counts what a disk is asked and decides what fails. */
 export class DiskOperations {
   readonly random: Random;
+  /** What a sync takes that leaves the thread to others, ms. */
+  syncMs = 0;
   readonly #journal: DiskRecord[] = [];
   #count = 0;
   #faults = 0;

@@ -40,6 +40,27 @@ describe('after a power cut', () => {
     expect(text(files.readFile('/d/old'))).toBe('old');
   });
 
+  it('a sync that was under way has brought nothing yet; a process that is killed over it loses nothing', async () => {
+    for (const [survives, left] of [
+      ['none', 'old'],
+      ['all', 'newer'],
+    ] as const) {
+      const clock = new VirtualClock();
+      const disk = new SimDisk(clock);
+      disk.files.makeDirectory('/d');
+      write(disk.files, '/d/f', 'old');
+      disk.files.syncDirectory('/d');
+      const file = disk.files.open('/d/f', 'r+');
+      file.write(utf8('newer'), 0, 5, 0);
+      disk.slow(1_000);
+      const syncing = file.datasync();
+      await clock.advance(500);
+      const files = disk.restart(survives);
+      await Promise.all([expect(syncing).rejects.toThrow('the power was cut'), clock.advance(600)]);
+      expect(text(files.readFile('/d/f'))).toBe(left);
+    }
+  });
+
   it('a removed directory may come back with some of its files', () => {
     const seen = new Set<string>();
     for (let seed = 0; seed < 40; seed++) {

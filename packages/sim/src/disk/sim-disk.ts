@@ -60,6 +60,11 @@ export class SimDisk {
     this.#operations.inject(null);
   }
 
+  /** From now on syncs that leave the thread to others take so long. */
+  slow(syncMs: number): void {
+    this.#operations.syncMs = syncMs;
+  }
+
   /** The operation of this number is the last one that is done: the next finds no power. */
   cutPowerAfter(operation: number): void {
     this.#operations.cutPowerAfter(operation);

@@ -11,6 +11,8 @@ export type SimFileOptions = {
   readonly appends: boolean;
   readonly onChange: () => void;
   readonly onClose: () => void;
+  /** Lets pass what a sync takes. */
+  readonly whileSyncing: () => Promise<void>;
 };
 
 /** An open file of a simulated disk. */
@@ -80,13 +82,13 @@ export class SimFile implements File {
     throw new SimDiskError(fault, path);
   }
 
-  /** Takes a turn, in which others go on and the power may be cut. */
+  /** Takes a turn, or as long as the disk is slow, in which others go on and the power may be cut. */
   async datasync(): Promise<void> {
     this.#check();
-    const { operations, path, node } = this.#options;
+    const { operations, path, node, whileSyncing } = this.#options;
     const fault = operations.begin('sync', path);
     const sync = node.beginSync();
-    await Promise.resolve();
+    await whileSyncing();
     if (this.#isUnmounted) throw new SimDiskError('EIO', `${path} (the power was cut)`);
     if (fault === null) {
       sync.finish();

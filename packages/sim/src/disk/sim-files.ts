@@ -197,6 +197,14 @@ export class SimFiles implements Files {
     return this.#operations.begin(operation, path);
   }
 
+  async #whileSyncing(): Promise<void> {
+    const { syncMs } = this.#operations;
+    if (syncMs === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#clock.after(syncMs, resolve);
+    });
+  }
+
   #handle(path: string, node: FileNode, mode: string): SimFile {
     const file: SimFile = new SimFile({
       operations: this.#operations,
@@ -209,6 +217,7 @@ export class SimFiles implements Files {
         this.#notify(path);
       },
       onClose: () => this.#open.delete(file),
+      whileSyncing: () => this.#whileSyncing(),
     });
     this.#open.add(file);
     return file;

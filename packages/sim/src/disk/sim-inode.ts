@@ -33,6 +33,11 @@ export class FileNode {
   /** Neither dirty nor on the platters. */
   readonly #forgotten = new Set<number>();
   #isSizeDirty = false;
+  /** Syncs that have begun and not ended: what they bring is neither dirty nor on the platters yet. */
+  readonly #underWay = new Set<{
+    readonly pages: ReadonlyMap<number, Uint8Array>;
+    readonly isSizeDirty: boolean;
+  }>();
 
   constructor(modifiedMs: number) {
     this.modifiedMs = modifiedMs;
@@ -78,8 +83,11 @@ export class FileNode {
     const isSizeDirty = this.#isSizeDirty;
     this.#dirty.clear();
     this.#isSizeDirty = false;
+    const sync = { pages, isSizeDirty };
+    this.#underWay.add(sync);
     return {
       finish: () => {
+        this.#underWay.delete(sync);
         for (const page of [...this.#durablePages.keys()]) {
           if (page * PAGE_BYTES >= size) this.#durablePages.delete(page);
         }
@@ -87,6 +95,7 @@ export class FileNode {
         this.#durableSize = size;
       },
       fail: () => {
+        this.#underWay.delete(sync);
         for (const page of pages.keys()) this.#forgotten.add(page);
         this.#isSizeDirty ||= isSizeDirty;
       },
@@ -95,6 +104,11 @@ export class FileNode {
 
   /** The power was cut: from here on the file is what the platters hold. */
   cutPower(survival: Survival): void {
+    for (const { pages, isSizeDirty } of this.#underWay) {
+      for (const page of pages.keys()) this.#dirty.add(page);
+      this.#isSizeDirty ||= isSizeDirty;
+    }
+    this.#underWay.clear();
     const unsynced = [...this.#dirty, ...this.#forgotten];
     const size = this.#survivingSize(survival);
     const bytes = new Uint8Array(size);
