@@ -45,6 +45,9 @@ export type ServerCoverageOptions = {
 const REPORT_PATH = '/api/v1/pollux/coverage';
 const ALL_TIME: Interval = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER };
 
+/** The file is synced at every so many heartbeats: as often as the log. */
+const SYNC_BEATS = 2;
+
 /** Calls of scrape loops that are kept for the time when the past has been restored. */
 const MAX_EARLY_CALLS = 100_000;
 
@@ -101,12 +104,14 @@ export class ServerCoverage implements CoveragePort {
   }
 
   start(): void {
+    let beats = 0;
     const beat = (): void => {
       if (this.#isClosed) return;
       const nowMs = this.#clock.now();
       this.log.heartbeat(nowMs);
       this.#forgetLost();
       this.#file?.flush();
+      if (++beats % SYNC_BEATS === 0) this.#file?.sync();
       this.#timer = this.#clock.after(HEARTBEAT_INTERVAL_MS, beat);
     };
     beat();

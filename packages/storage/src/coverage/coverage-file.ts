@@ -163,6 +163,9 @@ export class CoverageFile implements CoverageJournal {
   readonly #buffer = new ByteWriter(4_096);
   #alive: { startMs: number; endMs: number } | null = null;
   #file: File | null = null;
+  /** Under way; never rejects. */
+  #syncing: Promise<void> | null = null;
+  #isSynced = true;
   #size = 0;
   #rewriteAt = 0;
 
@@ -234,22 +237,52 @@ export class CoverageFile implements CoverageJournal {
       else if (bytes.length > 0) {
         this.#file.write(bytes, 0, bytes.length, this.#size);
         this.#size += bytes.length;
+        this.#isSynced = false;
       }
     } catch (error) {
-      this.#file?.close();
-      this.#file = null;
-      this.#report.error('writing the coverage file failed', {
-        path: this.#path,
-        err: errorText(error),
-      });
+      this.#failed(error);
     }
     this.#buffer.reset();
   }
 
+  /**
+   * Begins to sync what was flushed, unless that is under way: without it a power loss would take what the system has not
+   * written of its own accord, and the server would not claim samples that it has.
+   */
+  sync(): void {
+    const file = this.#file;
+    if (file === null || this.#isSynced || this.#syncing !== null) return;
+    this.#isSynced = true;
+    this.#syncing = file
+      .datasync()
+      .catch((error: unknown) => {
+        if (file === this.#file) this.#failed(error);
+      })
+      .finally(() => {
+        this.#syncing = null;
+      });
+  }
+
   close(): void {
     this.flush();
-    this.#file?.close();
+    this.#letGo();
+  }
+
+  #failed(error: unknown): void {
+    this.#letGo();
+    this.#report.error('writing the coverage file failed', {
+      path: this.#path,
+      err: errorText(error),
+    });
+  }
+
+  /** A file that is being synced is closed behind that. */
+  #letGo(): void {
+    const file = this.#file;
     this.#file = null;
+    if (file === null) return;
+    if (this.#syncing === null) file.close();
+    else void this.#syncing.then(() => file.close());
   }
 
   #flushRuns(): void {
@@ -258,8 +291,7 @@ export class CoverageFile implements CoverageJournal {
   }
 
   #rewrite(): void {
-    this.#file?.close();
-    this.#file = null;
+    this.#letGo();
     const out = new ByteWriter(4_096);
     out.u32(MAGIC);
     out.u8(VERSION);
@@ -291,6 +323,7 @@ export class CoverageFile implements CoverageJournal {
     this.#ids = ids;
     this.#size = out.size;
     this.#rewriteAt = Math.max(REWRITE_BYTES, 2 * out.size);
+    this.#isSynced = true;
   }
 }
 
