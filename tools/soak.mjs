@@ -2,7 +2,16 @@
 import path from 'node:path';
 import { build, checkNode, install, root, run, step } from './prepare.mjs';
 
-const PROGRAMS = ['alertmanager', 'cluster', 'crash', 'disk', 'ledger', 'memory', 'properties'];
+const PROGRAMS = [
+  'alertmanager',
+  'cluster',
+  'crash',
+  'disk',
+  'ledger',
+  'memory',
+  'pair',
+  'properties',
+];
 const [name = '', ...rest] = process.argv.slice(2);
 if (!PROGRAMS.includes(name)) {
   step(`name what to run: npm run soak -- ${PROGRAMS.join('|')}`);

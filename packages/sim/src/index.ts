@@ -31,6 +31,8 @@ export {
 export { shardsSubject } from './faults/shards-subject.ts';
 export { tsdbSubject } from './faults/tsdb-subject.ts';
 export { GOOD_LINK, type Link } from './link.ts';
+export { LONG as LONG_PAIR, type PairSize, SHORT as SHORT_PAIR } from './pair/pair-plan.ts';
+export { describePairFailure, type PairReport, runPair } from './pair/pair-run.ts';
 export type { SimNet } from './sim-net.ts';
 export { SimNetwork } from './sim-network.ts';
 export { type SimHost, SimWorld, type SimWorldOptions } from './sim-world.ts';

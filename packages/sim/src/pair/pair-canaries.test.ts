@@ -1,0 +1,99 @@
+import type { Env, File, Files } from '@pollux/base';
+import { planQuery, readQueryParams, viewPast } from '@pollux/gateway';
+import { mergeQueryables } from '@pollux/storage';
+import { expect, test } from 'vitest';
+import type { Scene } from './one-truth.ts';
+import { evaluate, formOf, type Told } from './pair-answers.ts';
+import { LOOKBACK_MS } from './pair-plan.ts';
+import type { PairQuestion } from './pair-question.ts';
+import { runPair } from './pair-run.ts';
+import type { PairSabotage } from './pair-world.ts';
+
+const TIMEOUT_MS = 600_000;
+const MAX_SEEDS = 12;
+/** By so much the log is behind what was acknowledged. */
+const LATE_MS = 3_000;
+
+/** Bugs, each put in from outside, and what must be said of it. */
+const CANARIES: Readonly<
+  Record<string, { readonly sabotage: PairSabotage; readonly says: RegExp }>
+> = {
+  'samples of the replicas are blended': { sabotage: { tell: blended }, says: /is not/ },
+  'what is not covered is not told': {
+    sabotage: { coverage: (report) => ({ ...report, serverGaps: [], subjects: [] }) },
+    says: /is not/,
+  },
+  'seams have no guard': { sabotage: { guardMs: 0 }, says: /is not/ },
+  'windows have no offset': { sabotage: { tell: withoutOffset }, says: /is not/ },
+  'samples are acknowledged before they are written': {
+    sabotage: { serverEnv: (env) => ({ ...env, files: lazyFiles(env) }) },
+    says: /^lost: /,
+  },
+};
+
+test.each(Object.entries(CANARIES))(
+  'a run tells when %s',
+  async (_, { sabotage, says }) => {
+    for (let seed = 1; seed <= MAX_SEEDS; seed++) {
+      const { problems } = await runPair(seed, undefined, sabotage);
+      if (problems.some((problem) => says.test(problem))) return;
+    }
+    expect.unreachable(`${MAX_SEEDS} worlds and nothing found`);
+  },
+  TIMEOUT_MS,
+);
+
+async function blended(told: Told, { query, times }: PairQuestion, scene: Scene): Promise<Told> {
+  const [first, ...others] = scene.replicas.flatMap(({ held }) => held ?? []);
+  if (first === undefined) return told;
+  return {
+    ...told,
+    points: await evaluate(scene.engine, query, times, mergeQueryables(first, others)),
+  };
+}
+
+/** As the gateway, but that it looks for gaps where the samples would be without the offset. */
+async function withoutOffset(told: Told, question: PairQuestion, scene: Scene): Promise<Told> {
+  const { query, times } = question;
+  const bare = query.replaceAll(/ offset \d+s/g, '');
+  if (bare === query || told.warnings.length > 0) return told;
+  const how = { nowMs: times.endMs, lookbackMs: LOOKBACK_MS };
+  const params = readQueryParams(formOf(bare, times), times.stepMs > 0, how)!;
+  const live = scene.replicas.filter(({ held }) => held !== null);
+  const known = live.map(({ name, reports }) => ({ name, report: reports.at(-1) ?? null }));
+  const past = viewPast(known, params.selectors);
+  const { pieces } = planQuery({ ...params, past, preferred: 0, canSplice: true });
+  const [{ replica }] = pieces as [(typeof pieces)[number]];
+  if (replica === null) return told;
+  const points = await evaluate(scene.engine, query, times, live[replica]!.held!);
+  return { ...told, points };
+}
+
+/** A disk whose log is written some seconds after it was said to be. */
+function lazyFiles({ clock, files }: Env): Files {
+  return replacing(files, 'open', (path: string, mode: Parameters<Files['open']>[1]): File => {
+    const file = files.open(path, mode);
+    if (!path.includes('/wal/') || mode === 'r') return file;
+    return replacing(file, 'write', (source, offset, length, position) => {
+      const copy = source.slice(offset, offset + length);
+      clock.after(LATE_MS, () => {
+        try {
+          file.write(copy, 0, length, position);
+        } catch {
+          // It was closed meanwhile: what was acknowledged is lost.
+        }
+      });
+    });
+  });
+}
+
+/** An object that does one thing otherwise. */
+function replacing<T extends object, K extends keyof T>(of: T, name: K, by: T[K]): T {
+  return new Proxy(of, {
+    get: (target, key) => {
+      if (key === name) return by;
+      const member: unknown = Reflect.get(target, key);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+}

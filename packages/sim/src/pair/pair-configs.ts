@@ -1,0 +1,47 @@
+import { INTERVAL_MS } from './pair-plan.ts';
+import { TARGET_PORT } from './target-double.ts';
+
+/** What tells replicas apart. */
+export const REPLICA_LABEL = 'prometheus_replica';
+
+export const RULES = `
+groups:
+  - name: sim
+    interval: ${INTERVAL_MS}ms
+    rules:
+      - record: instance:c:rate1m
+        expr: sum by (instance) (rate(c_total[1m]))
+      - alert: Hot
+        expr: g > 0.7
+        for: 20s
+`;
+
+export function serverConfig(name: string, targets: readonly string[]): string {
+  return `
+global:
+  scrape_interval: ${INTERVAL_MS}ms
+  scrape_timeout: 3s
+  evaluation_interval: ${INTERVAL_MS}ms
+  external_labels: {${REPLICA_LABEL}: ${name}}
+rule_files: [rules.yml]
+scrape_configs:
+  - job_name: sim
+    static_configs: [{targets: [${targets.map((target) => `'${target}:${TARGET_PORT}'`).join(', ')}]}]
+`;
+}
+
+export function gatewayConfig(
+  members: readonly string[],
+  times: { readonly guardMs: number; readonly lookbackMs: number },
+): string {
+  return `
+health_interval: 4s
+lookback_delta: ${times.lookbackMs}ms
+seam_guard: ${times.guardMs}ms
+replica_labels: [${REPLICA_LABEL}]
+groups:
+  - name: servers
+    kind: server
+    members: [${members.map((name) => `{name: ${name}, url: 'http://${name}:9090'}`).join(', ')}]
+`;
+}

@@ -1,0 +1,3 @@
+import { expectGoodPairs } from './pair-seeds.ts';
+
+expectGoodPairs(0);
