@@ -323,4 +323,48 @@ describe('pollux amtool', () => {
     expect(bad.stdout).toContain('undefined receiver "x" used in route');
     expect(bad.stderr).toBe('amtool: error: failed to validate 1 file(s)\n\n');
   });
+
+  it('asks as the file of --http.config.file says: with tokens, through a proxy, with headers', async () => {
+    const file = path.join(home, 'http.yml');
+    const own = `http://127.0.0.1:${listener.address.port}`;
+    const ask = async (
+      text: string,
+    ): Promise<{ readonly status: number; readonly stderr: string }> => {
+      fs.writeFileSync(file, text);
+      return amtool(['alert', `--http.config.file=${file}`]);
+    };
+    respond = (target) =>
+      target === '/token'
+        ? { status: 200, body: '{"access_token":"t1","token_type":"Bearer","expires_in":60}' }
+        : { status: 200, body: '[]' };
+    const oauth2 = `oauth2: {client_id: c, client_secret: hidden-pw, token_url: '${own}/token'}`;
+    expect((await ask(oauth2)).status).toBe(0);
+    expect(asked.map(({ target }) => target.split('?')[0])).toEqual(['/token', '/api/v2/alerts']);
+    expect(asked[1]?.authorization).toBe('Bearer t1');
+    asked = [];
+    fs.writeFileSync(file, `proxy_url: ${own}\nauthorization: {credentials: hidden-pw}`);
+    const through = await runInPlace(
+      command,
+      [
+        'alert',
+        '--no-version-check',
+        '--alertmanager.url=http://am.test',
+        `--http.config.file=${file}`,
+      ],
+      { env, variables: { HOME: home } },
+    );
+    expect([through.status, through.stderr]).toEqual([0, '']);
+    expect(asked[0]).toMatchObject({ authorization: 'Bearer hidden-pw' });
+    expect(asked[0]?.target).toContain('http://am.test/api/v2/alerts');
+    asked = [];
+    const byVariable = await runInPlace(
+      command,
+      ['alert', '--no-version-check', '--alertmanager.url=http://am.test'],
+      { env, variables: { HOME: home, HTTP_PROXY: own } },
+    );
+    expect(byVariable.status).toBe(0);
+    expect(asked[0]?.target).toContain('http://am.test/api/v2/alerts');
+    const refused = await ask('{tls_config: {ca_file: nosuch.pem}}');
+    expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('nosuch.pem')]);
+  });
 });

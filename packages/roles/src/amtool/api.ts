@@ -1,4 +1,4 @@
-import { type Net, OperatingError } from '@pollux/base';
+import { OperatingError } from '@pollux/base';
 import { goJson } from '../command/go-text.ts';
 import { bodyText, callServer } from '../command/http-call.ts';
 import type { Settings } from './settings.ts';
@@ -35,12 +35,11 @@ export type ApiRequest = {
 
 /** Calls an operation and gives the JSON it answers, null for none. Throws OperatingError in amtool's words. */
 export async function callApi(
-  net: Net,
   settings: Settings,
   operation: Operation,
   request: ApiRequest,
 ): Promise<unknown> {
-  const response = await callServer(net, {
+  const response = await callServer(settings.net, {
     method: operation.method,
     url: `${settings.server}/api/v2${request.path}`,
     headers: {
@@ -50,7 +49,6 @@ export async function callApi(
     },
     ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     timeoutMs: settings.timeoutMs,
-    ...(settings.tls === null ? {} : { tls: settings.tls }),
   });
   const text = bodyText(response);
   if (response.status === 200) return text === '' ? null : parsed(text);

@@ -27,7 +27,7 @@ export function aroundOf(context: CommandContext): Around {
       isVersionChecked = true;
       if (settings(call).checksVersion) await warnOfVersion(context, settings(call));
     }
-    return callApi(context.env.net, settings(call), operation, request);
+    return callApi(settings(call), operation, request);
   };
   return { context, settings, api, matcherMode: (call) => settings(call).matcherMode };
 }
@@ -36,9 +36,7 @@ const STATUS: Operation = { method: 'GET', template: '/status', name: 'getStatus
 
 /** A server that does not tell its version is none to warn of: the question itself will say what is wrong. */
 async function warnOfVersion(context: CommandContext, settings: Settings): Promise<void> {
-  const status = await callApi(context.env.net, settings, STATUS, { path: '/status' }).catch(
-    () => null,
-  );
+  const status = await callApi(settings, STATUS, { path: '/status' }).catch(() => null);
   const version = versionOf(status);
   if (version === null || minorOf(version) === minorOf(ALERTMANAGER_VERSION)) return;
   context.stderr.write(

@@ -1,13 +1,7 @@
 import type { MatcherMode } from '@pollux/alertmanager';
-import {
-  errorText,
-  type Files,
-  type Headers,
-  OperatingError,
-  type TlsClientOptions,
-} from '@pollux/base';
+import { errorText, type Files, type Headers, type Net, OperatingError } from '@pollux/base';
 import { type ConfigNode, parseYaml, strictContext } from '@pollux/config';
-import { clientSettings, httpConfig } from '@pollux/http';
+import { clientSettings, type HttpConfig, HttpConfigClient, httpConfig } from '@pollux/http';
 import {
   FEATURE_NAMES,
   type Feature,
@@ -54,12 +48,16 @@ export type Settings = {
   /** Empty: the login name. */
   readonly author: string;
   readonly requiresComment: boolean;
+  /** Of the address: its user and password. */
   readonly headers: Headers;
-  readonly tls: TlsClientOptions | null;
+  /** Asks as the file of `--http.config.file` says. */
+  readonly net: Pick<Net, 'request'>;
   readonly checksVersion: boolean;
   readonly matcherMode: MatcherMode;
 };
 
+/** Without a word of the caller. */
+const MAX_ANSWER_BYTES = 1024 * 1024 * 1024;
 const DEFAULT_DATE_FORMAT = '2006-01-02 15:04:05 MST';
 
 /** What the flags say, else the configuration files, else the default. Throws UsageError and ConfigError. */
@@ -75,7 +73,6 @@ export function settingsOf(call: Call, context: CommandContext): Settings {
   const url = parsedUrl(
     address.includes('://') ? address : `http://${address || 'localhost:9093'}`,
   );
-  const client = httpClient(files, pick('http.config.file', ''));
   return {
     server: urlBelow(`${url.protocol}//${url.host}${url.pathname}`, ''),
     output,
@@ -83,8 +80,8 @@ export function settingsOf(call: Call, context: CommandContext): Settings {
     timeoutMs: goDurationMs(pick('timeout', '30s')),
     author: pick('author', ''),
     requiresComment: pick('require-comment', pick('comment_required', 'true')) !== 'false',
-    headers: { ...credentials(url), ...client.headers },
-    tls: client.tls ?? null,
+    headers: credentials(url),
+    net: clientNet(context, pick('http.config.file', '')),
     checksVersion: pick('version-check', 'true') !== 'false',
     matcherMode: matcherModeOf(featuresOf(pick('enable-feature', ''))),
   };
@@ -121,16 +118,33 @@ function scalars(node: ConfigNode): readonly (readonly [string, string])[] {
   );
 }
 
-function httpClient(files: Files, file: string): ReturnType<typeof clientSettings> {
-  if (file === '') return { headers: {} };
+/** Without a file, a proxy of the environment is used, as Go's programs do. */
+function clientNet({ env, variables }: CommandContext, file: string): Pick<Net, 'request'> {
+  const text = file === '' ? 'proxy_from_environment: true' : clientText(env.files, file);
+  const config = httpConfig(parseYaml(text, file), '', strictContext());
+  const resolvePath = resolverOf(file);
+  checkFiles(config, env.files, { file, resolvePath });
+  const client = new HttpConfigClient({ ...env, config, resolvePath, variables });
+  const never = new AbortController().signal;
+  return {
+    request: ({ maxBodyBytes = MAX_ANSWER_BYTES, signal = never, ...asked }) =>
+      client.request({ ...asked, maxBodyBytes, signal }),
+  };
+}
+
+function clientText(files: Files, file: string): string {
   if (!files.exists(file)) throw new UsageError(`path '${file}' does not exist`);
-  const config = httpConfig(parseYaml(readTextFile(files, file), file), '', strictContext());
-  const { oauth2, proxy_url: proxy, proxy_from_environment: isFromEnvironment } = config;
-  if (oauth2 !== null || proxy.reveal() !== '' || isFromEnvironment) {
-    throw new UsageError(`${file}: amtool takes no oauth2 and no proxy here`);
-  }
+  return readTextFile(files, file);
+}
+
+/** Throws where a file that the settings name cannot be read. */
+function checkFiles(
+  config: HttpConfig,
+  files: Files,
+  { file, resolvePath }: { readonly file: string; readonly resolvePath: (name: string) => string },
+): void {
   try {
-    return clientSettings(config, files, resolverOf(file));
+    clientSettings(config, files, resolvePath);
   } catch (cause) {
     throw new OperatingError('ROLES.CLIENT_CONFIG', `${file}: a file that it names`, { cause });
   }

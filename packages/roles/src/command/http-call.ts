@@ -20,7 +20,10 @@ export type HttpCall = {
 const MAX_ANSWER_BYTES = 1024 * 1024 * 1024;
 
 /** One exchange of a command. A server that cannot be reached is an OperatingError worded as Go's clients word it. */
-export async function callServer(net: Net, call: HttpCall): Promise<HttpClientResponse> {
+export async function callServer(
+  net: Pick<Net, 'request'>,
+  call: HttpCall,
+): Promise<HttpClientResponse> {
   const { protocol, host } = parsedUrl(call.url);
   if (protocol !== 'http:' && protocol !== 'https:')
     throw unreachable(call, `unsupported protocol scheme ${JSON.stringify(protocol.slice(0, -1))}`);
