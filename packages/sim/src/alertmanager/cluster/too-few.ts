@@ -53,9 +53,9 @@ export class TooFew {
       const endedMs = count(this.#ended, key, state === 'ended' ? passedMs : null);
       const boundMs = tellBoundMs(this.#cluster.plan, position);
       if (firingMs > boundMs)
-        this.#mustBeTold('firing', { alert, receiver, member, forMs: firingMs });
+        this.#mustBeTold('firing', { alert, receiver, member, forMs: firingMs, boundMs });
       if (endedMs > boundMs && this.#cluster.plan.sendResolved[receiver] === true) {
-        this.#mustBeTold('resolved', { alert, receiver, member, forMs: endedMs });
+        this.#mustBeTold('resolved', { alert, receiver, member, forMs: endedMs, boundMs });
       }
       this.#mustBeRepeated(firingMs, boundMs, { alert, receiver, member });
     }
@@ -63,13 +63,15 @@ export class TooFew {
 
   #mustBeTold(
     state: 'firing' | 'resolved',
-    about: { alert: string; receiver: number; member: string; forMs: number },
+    about: { alert: string; receiver: number; member: string; forMs: number; boundMs: number },
   ): void {
-    const { alert, receiver, member, forMs } = about;
+    const { alert, receiver, member, forMs, boundMs } = about;
     const words = this.#words(alert, receiver);
     const last = words.at(-1);
     if (state === 'resolved' && !this.#isEndCalledFor(member, alert, receiver, last)) return;
     if (last?.state === state || this.#isToldByLog(alert, receiver, state)) return;
+    // What another said to the contrary is owed an answer from then on.
+    if (last !== undefined && this.#cluster.now() - last.atMs <= boundMs) return;
     const sinceMs = this.#cluster.now() - forMs;
     if (words.some((word) => word.state === state && word.atMs >= sinceMs)) return;
     this.#report(
