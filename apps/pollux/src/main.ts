@@ -88,7 +88,15 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
   const early = (): void => log.warn('not started yet: SIGHUP is left out');
   process.on('SIGHUP', early);
   const running = await role.start(
-    { env, log, registry, lock: lockDirectory, variables: process.env, hostname: hostname() },
+    {
+      env,
+      log,
+      registry,
+      lock: lockDirectory,
+      variables: process.env,
+      hostname: hostname(),
+      print: (text) => process.stdout.write(text),
+    },
     values,
     given,
   );

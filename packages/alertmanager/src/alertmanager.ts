@@ -18,6 +18,7 @@ import { FirstRequest } from './dispatch/first-request.ts';
 import { groupKeysOf } from './dispatch/group-keys.ts';
 import { Doctor } from './doctor/doctor.ts';
 import type { JournaledState } from './durable/alert-memory.ts';
+import { EventRecorder } from './event-recorder/event-recorder.ts';
 import { logSilences } from './events/log-silences.ts';
 import { NotifyEvents } from './events/notify-events.ts';
 import { DeliveriesUnderWay } from './explain/deliveries-under-way.ts';
@@ -78,6 +79,8 @@ export class Alertmanager {
   readonly #alertMetrics: AlertMetrics;
   readonly #reloadGauges: ReloadGauges;
   readonly #firstRequest: FirstRequest;
+  /** Null without its feature flag. */
+  readonly #eventRecorder: EventRecorder | null;
   readonly #stop = new AbortController();
   readonly #timers = new Map<string, Timer>();
   readonly #settled: Promise<void>;
@@ -120,6 +123,18 @@ export class Alertmanager {
     });
     this.#silences = new SilenceStore({ ...options, env, events });
     this.#notificationLog = new NotificationLog({ ...options, clock: env.clock });
+    this.#eventRecorder =
+      options.printEvents === null
+        ? null
+        : new EventRecorder({
+            ...options,
+            events,
+            silences: this.#silences,
+            inhibitor: () => this.#live?.inhibitor ?? null,
+            position: () => cluster.position(),
+            userAgent: `Alertmanager/${API_VERSION}`,
+            print: options.printEvents,
+          });
     this.#acknowledgements = new Acknowledgements(env, events);
     const acknowledgementChannel = cluster.addState('pollux_ack', this.#acknowledgements);
     this.#acknowledgements.connect((data) => acknowledgementChannel.broadcast(data));
@@ -280,6 +295,7 @@ export class Alertmanager {
     });
     this.#isStarted = true;
     this.#startedAtMs = env.clock.now();
+    this.#eventRecorder?.started();
     if (this.#live !== null) this.#begin(this.#live);
     this.#every('maintenance', this.#options.maintenanceIntervalMs, () => {
       for (const snapshot of this.#snapshots) snapshot.maintain();
@@ -380,6 +396,7 @@ export class Alertmanager {
     this.#openGate();
     await closing;
     if (!this.#isStarted) return;
+    await this.#eventRecorder?.close(CLOSE_GRACE_MS);
     for (const snapshot of this.#snapshots) snapshot.maintain();
     await this.#own.close();
     // Last: what it could wait for is the least dear.
@@ -401,10 +418,16 @@ export class Alertmanager {
       memory: this.#own.memory,
       onNewGroup: (waitMs) => this.#firstRequest.isIn(waitMs),
       processingSeconds: this.#alertMetrics.processingSeconds,
+      observer: this.#eventRecorder,
     });
     this.#stopFeeding();
     this.#live = { ...parts, dispatcher };
     for (const warning of parts.config.warnings) log.warn(warning);
+    const { eventRecorder, directory } = parts.config;
+    this.#eventRecorder?.use(eventRecorder, directory);
+    if (eventRecorder !== null && this.#eventRecorder === null) {
+      log.warn('event_recorder has no effect without --enable-feature=event-recorder');
+    }
     this.#warnOfIntervals(parts.route);
     for (const { name, integrations } of parts.config.receivers) {
       if (!used.has(name))

@@ -50,6 +50,8 @@ export type AlertmanagerOptions = {
   readonly outboxMaxAgeMs?: number;
   /** `--log.silences`. */
   readonly logsSilences?: boolean;
+  /** With `--enable-feature=event-recorder`, what writes to standard output; null without. */
+  readonly printEvents?: ((text: string) => void) | null;
   /** `--web.get-concurrency`. */
   readonly getConcurrency?: number;
   /** Labels that cost a series for each value. */
@@ -75,6 +77,7 @@ export const ALERTMANAGER_DEFAULTS = {
   maxSilenceBytes: 0,
   outboxMaxAgeMs: 3_600_000,
   logsSilences: false,
+  printEvents: null,
   getConcurrency: 16,
   metricLabels: {} as MetricLabels,
   matcherMode: 'fallback',

@@ -165,11 +165,11 @@ templates: ['*.tmpl']
 describe('warnings', () => {
   it('tell of blocks that are read but have no effect', () => {
     const { warnings } = read(
-      `${BASE}tracing: {endpoint: 'x:1'}\nevent_recorder: {stdout_outputs: [{}]}`,
+      `${BASE}tracing: {endpoint: 'x:1'}\nevent_recorder: {kafka_outputs: [{brokers: ['k:9092'], topic: t}]}`,
     );
     expect(warnings).toEqual([
       'am.yml:3:10: tracing: is read but not served: no traces are sent',
-      'am.yml:4:17: event_recorder: is read but not served: no events are recorded',
+      'am.yml:4:17: event_recorder.kafka_outputs: is read but not served: no events go to Kafka',
     ]);
   });
 

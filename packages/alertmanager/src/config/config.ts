@@ -12,18 +12,14 @@ import {
   strictContext,
 } from '@pollux/config';
 import type { MatcherMode } from '../matcher/parse.ts';
+import { type EventRecorderConfig, eventRecorderConfig } from './event-recorder-config.ts';
 import { decodeGlobal, type GlobalConfig } from './global-config.ts';
 import { type InhibitRuleConfig, inhibitRuleDecoder } from './inhibit-config.ts';
 import { type IntegrationConfig, type ReceiverConfig, receiverConfig } from './receiver-config.ts';
 import { type Fallback, readReceiversBeside } from './receivers-beside.ts';
 import { checkRouteTree, type RouteConfig, routeDecoder } from './route-config.ts';
 import { type NamedTimeInterval, timeIntervalList } from './time-interval-config.ts';
-import {
-  type EventRecorderConfig,
-  eventRecorderConfig,
-  type TracingConfig,
-  tracingConfig,
-} from './unserved-config.ts';
+import { type TracingConfig, tracingConfig } from './tracing-config.ts';
 
 /** A whole alertmanager.yml, checked. */
 export type AlertmanagerConfig = {

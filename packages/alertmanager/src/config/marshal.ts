@@ -3,11 +3,12 @@ import type { HttpConfig } from '@pollux/http';
 import { compareText, formatDuration } from '@pollux/model';
 import { formatMatcher, sortMatchers } from '../matcher/format.ts';
 import type { AlertmanagerConfig } from './config.ts';
+import type { EventRecorderConfig } from './event-recorder-config.ts';
 import type { GlobalConfig } from './global-config.ts';
 import type { InhibitRuleConfig, WrittenSide } from './inhibit-config.ts';
 import type { IntegrationConfig, ReceiverConfig } from './receiver-config.ts';
 import type { RouteConfig } from './route-config.ts';
-import type { EventRecorderConfig, TracingConfig } from './unserved-config.ts';
+import type { TracingConfig } from './tracing-config.ts';
 
 type Plain = Record<string, unknown>;
 

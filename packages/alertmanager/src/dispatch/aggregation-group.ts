@@ -6,6 +6,7 @@ import { AlertTable } from '../alert/alert-table.ts';
 import type { GroupMemory } from '../durable/group-memory.ts';
 import { type Flush, groupName } from '../notify/batch.ts';
 import { groupKeySpellings, type Route } from '../route/route.ts';
+import type { GroupObserver } from './group-observer.ts';
 
 /** A flush has at least this long, whatever the group interval. */
 const MIN_FLUSH_MS = 10_000;
@@ -22,6 +23,7 @@ export type AggregationGroupOptions = {
   readonly stop: AbortSignal;
   /** What was known of the group before it was made. */
   readonly memory: GroupMemory;
+  readonly observer: GroupObserver | null;
 };
 
 export type NextFlush = {
@@ -49,6 +51,7 @@ export class AggregationGroup {
   #isOver = false;
   #nextFlush: NextFlush;
   #lastFlushMs: number | null = null;
+  #flushCount = 0;
   #isStopped = false;
   /** The running flush; the next one starts after it. */
   #running: Promise<void> | null = null;
@@ -158,6 +161,7 @@ export class AggregationGroup {
       groupKey: this.key,
       groupKeySpellings: this.#spellings,
       nowMs,
+      number: this.#flushCount,
       latest: (alerts) => this.#latest(alerts),
       toldByOther: (atMs) => this.#followOther(dueAtMs, atMs),
       signal,
@@ -229,6 +233,7 @@ export class AggregationGroup {
     const alerts = this.#snapshot(nowMs);
     if (alerts.length === 0) return;
     this.#lastFlushMs = nowMs;
+    this.#flushCount++;
     const { groupIntervalMs } = this.route.settings;
     const lengthMs = Math.max(groupIntervalMs, MIN_FLUSH_MS) + this.#options.peerWaitMs();
     const limit = deadline(
@@ -277,6 +282,7 @@ export class AggregationGroup {
   #forgetResolved(sent: readonly Alert[], nowMs: number): void {
     for (const alert of sent) {
       if (!isResolvedAt(alert, nowMs)) continue;
+      this.#options.observer?.onEnded(this, alert);
       if (!this.holds(alert)) continue;
       this.#alerts.delete(alert.identity.tableHash, alert);
       this.#options.memory.toldEnd(this.name, alert);

@@ -8,6 +8,7 @@ import type { GroupMemory } from '../durable/group-memory.ts';
 import type { Flush } from '../notify/batch.ts';
 import type { Route } from '../route/route.ts';
 import { AggregationGroup } from './aggregation-group.ts';
+import type { GroupObserver } from './group-observer.ts';
 
 export type DispatcherOptions = {
   readonly clock: Clock;
@@ -27,6 +28,7 @@ export type DispatcherOptions = {
   readonly onNewGroup: (waitMs: number) => void;
   /** How long it takes to put an alert into its groups. */
   readonly processingSeconds: Summary;
+  readonly observer: GroupObserver | null;
 };
 
 /** Sorts alerts into groups by the routing tree and lets each group flush at its times. */
@@ -55,9 +57,12 @@ export class Dispatcher implements AlertListener {
   }
 
   onAlert(alert: Alert): void {
-    const { clock, processingSeconds } = this.#options;
+    const { clock, observer, processingSeconds } = this.#options;
     const startMs = clock.monotonic();
-    for (const group of this.#place(alert.identity).groups) group.insert(alert);
+    for (const group of this.#place(alert.identity).groups) {
+      group.insert(alert);
+      observer?.onGrouped(group, alert);
+    }
     processingSeconds.observe((clock.monotonic() - startMs) / 1_000);
   }
 
@@ -161,6 +166,7 @@ export class Dispatcher implements AlertListener {
       notify: (flush, alerts) => this.#notifyInTurn(flush, alerts),
       stop: this.#abort.signal,
       memory: this.#options.memory,
+      observer: this.#options.observer,
     });
     ofRoute.set(key, group);
     this.#options.onNewGroup(route.settings.groupWaitMs);

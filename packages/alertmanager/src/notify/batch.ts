@@ -13,6 +13,8 @@ export type Flush = {
   /** All spellings under which members may have logged the group, ours first. */
   readonly groupKeySpellings: readonly string[];
   readonly nowMs: number;
+  /** Flushes of the group so far, this one included; 0 for what the outbox sends. */
+  readonly number: number;
   /** The same alerts as they are by now, and the time. */
   readonly latest: (alerts: readonly Alert[]) => {
     readonly nowMs: number;

@@ -148,6 +148,7 @@ export class Resender {
       nowMs,
       // What is owed is sent as it was: nothing waits for a turn on this way.
       latest: (alerts) => ({ nowMs, alerts }),
+      number: 0,
       // What is owed has times of its own.
       toldByOther: () => {},
       signal,

@@ -135,6 +135,7 @@ async function assemble(
     getConcurrency: flags['web.get-concurrency'],
     matcherMode,
     logsSilences: flags['log.silences'],
+    printEvents: features.has('event-recorder') ? (context.print ?? (() => {})) : null,
     metricLabels: {
       alertNames: features.has('alert-names-in-metrics'),
       receiverNames: features.has('receiver-name-in-metrics'),
