@@ -4,8 +4,7 @@ import type { Log, Registry } from '@pollux/telemetry';
 import type { Alert } from '../alert/alert.ts';
 import { resolvePath } from '../config/config.ts';
 import type { EventRecorderConfig } from '../config/event-recorder-config.ts';
-import type { AggregationGroup } from '../dispatch/aggregation-group.ts';
-import type { GroupObserver } from '../dispatch/group-observer.ts';
+import type { GroupObserver, ObservedGroup } from '../dispatch/group-observer.ts';
 import type { NotifyEvent, WithheldEvent } from '../events/notify-event.ts';
 import type { NotifyEvents } from '../events/notify-events.ts';
 import type { Inhibitor } from '../inhibit/inhibitor.ts';
@@ -120,11 +119,11 @@ export class EventRecorder implements GroupObserver {
     this.#outputs = [];
   }
 
-  onGrouped(group: AggregationGroup, alert: Alert): void {
+  onGrouped(group: ObservedGroup, alert: Alert): void {
     this.#tell(() => alertGroupedEvent(alert, nameOf(group), this.#nowMs()));
   }
 
-  onEnded(group: AggregationGroup, alert: Alert): void {
+  onEnded(group: ObservedGroup, alert: Alert): void {
     this.#tell(() => alertResolvedEvent(alert, nameOf(group), this.#nowMs()));
   }
 
@@ -255,6 +254,6 @@ export class EventRecorder implements GroupObserver {
   }
 }
 
-function nameOf({ key, labels, route }: AggregationGroup) {
+function nameOf({ key, labels, route }: ObservedGroup) {
   return { key, labels, receiver: route.settings.receiver };
 }
