@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { assert } from '../assert.ts';
-import { errorText, LimitError } from '../errors.ts';
+import { errorText } from '../errors.ts';
 import {
   EVERYONE,
   type Headers,
@@ -14,6 +14,7 @@ import {
   type RequestTls,
 } from '../net.ts';
 import { type StopSignal, StopSource } from '../stop-signal.ts';
+import { bodyTooLarge } from './body-too-large.ts';
 import { drained } from './drained.ts';
 import { PlainConnections } from './plain-connections.ts';
 import { requestTls } from './request-tls.ts';
@@ -343,7 +344,7 @@ class NodeHttpRequest implements HttpRequest {
     assert(!this.#isTaken, 'the body of a request is read once');
     this.#isTaken = true;
     const declared = Number(this.headers['content-length'] ?? 0);
-    if (declared > limitBytes) return Promise.reject(tooLarge(limitBytes));
+    if (declared > limitBytes) return Promise.reject(bodyTooLarge(limitBytes));
     return readWhole(this.#incoming, limitBytes);
   }
 }
@@ -366,7 +367,7 @@ function readWhole(incoming: http.IncomingMessage, limitBytes: number): Promise<
       leave();
       // The connection lives on: there is an answer to give.
       incoming.pause();
-      reject(tooLarge(limitBytes));
+      reject(bodyTooLarge(limitBytes));
     };
     const onEnd = (): void => {
       leave();
@@ -387,12 +388,4 @@ function readWhole(incoming: http.IncomingMessage, limitBytes: number): Promise<
     incoming.on('error', onFailure);
     incoming.on('close', onFailure);
   });
-}
-
-function tooLarge(limitBytes: number): LimitError {
-  return new LimitError(
-    'HTTP.BODY_TOO_LARGE',
-    'body',
-    `request body over the limit of ${limitBytes} bytes`,
-  );
 }

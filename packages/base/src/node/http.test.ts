@@ -179,12 +179,12 @@ describe('the HTTP server', () => {
       });
       const port = await serve(async (request) => {
         await new Promise((resolve) => setTimeout(resolve, waitMs));
-        await request.body(1_000).then(() => ended('read'), ended);
+        await request.body(1_000_000).then(() => ended('read'), ended);
         return text('');
       });
       const socket = net.connect(port, '127.0.0.1');
       socket.on('error', () => {});
-      socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf');
+      socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\nhalf');
       setTimeout(() => socket.destroy(), 50);
       expect(await outcome).toBeInstanceOf(Error);
     }
@@ -198,12 +198,12 @@ describe('the HTTP server', () => {
     const port = await serve((request) => {
       request.signal.addEventListener('abort', () => gone(String(request.signal.reason)));
       return request.target === '/body'
-        ? request.body(1_000).then(() => text(''))
+        ? request.body(1_000_000).then(() => text(''))
         : new Promise(() => {});
     });
     for (const head of [
       'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
-      'POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc',
+      'POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\nabc',
     ]) {
       const socket = net.connect(port, '127.0.0.1');
       socket.write(head);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HttpHandler, HttpResponse, Listener } from '../net.ts';
 import { serveHttp } from './http-server.ts';
-import { plainGet, plainHeaders } from './plain-get.ts';
+import { plainGet, plainHeaders, plainPost } from './plain-request.ts';
 
 const SERVE = { at: { host: '127.0.0.1', port: 0 }, maxConnections: 64, readTimeoutMs: 5_000 };
 
@@ -155,7 +155,75 @@ describe('a plain GET is answered as node:http answers it', () => {
   });
 });
 
-describe('a connection of plain GETs', () => {
+describe('a plain POST is answered as node:http answers it', () => {
+  const seen: string[] = [];
+  let listener: Listener;
+  beforeAll(async () => {
+    listener = await serveHttp(SERVE, async (request) => {
+      const { method, target, headers, remote } = request;
+      seen.push(JSON.stringify([method, target, Object.entries(headers).sort(), remote.host]));
+      const parts: Uint8Array[] = [];
+      if (target === '/stream') for await (const part of request.stream()) parts.push(part);
+      else if (target !== '/unread') parts.push(await request.body(30));
+      return { status: 200, body: `${Buffer.concat(parts).toString('latin1')}END` };
+    });
+  });
+  afterAll(() => listener.close());
+  const isWhole = (text: string): boolean => /END|error|400/.test(text);
+
+  it('with whatever headers and body it comes, in however many packets', async () => {
+    const name = fc.constantFrom('Accept', 'X-A', 'content-type', 'Content-Encoding', 'Connection');
+    const value = fc.oneof(fc.stringMatching(/^[\t\x20-\x7e]{0,20}$/), fc.constant('keep-alive'));
+    const headers = fc.array(fc.tuple(name, value), { maxLength: 4 });
+    const body = fc.string({ unit: fc.constantFrom('\r', '\n', ' ', 'x', '\xff'), maxLength: 24 });
+    const target = fc.constantFrom('/', '/stream');
+    let plainOnes = 0;
+    await fc.assert(
+      fc.asyncProperty(target, headers, body, fc.nat(30), async (path, more, text, cut) => {
+        const lines = more.map(([key, of]) => `${key}:${of}\r\n`);
+        lines.splice(cut % (lines.length + 1), 0, `content-Length: ${text.length}\r\n`);
+        const head = `POST ${path} HTTP/1.1\r\nhost: a\r\n${lines.join('')}\r\n`;
+        const post = plainPost(Buffer.from(head + text, 'latin1'));
+        if (post === null || plainHeaders(post.block) === null) return;
+        expect(post).toMatchObject({ target: path, bodyAt: head.length, length: text.length });
+        plainOnes++;
+        seen.length = 0;
+        const { port } = listener.address;
+        const at = Math.min(cut, text.length);
+        const plain = await ask(port, [head + text.slice(0, at), text.slice(at)], isWhole);
+        const byNode = await ask(port, [head.slice(0, 9), head.slice(9) + text], isWhole);
+        expect(takenApart(plain)).toEqual(takenApart(byNode));
+        expect(seen[0]).toBe(seen[1]);
+      }),
+      { numRuns: 60 },
+    );
+    expect(plainOnes).toBeGreaterThan(20);
+  });
+
+  it('also when nobody reads its body, and the connection goes on', async () => {
+    const post = 'POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';
+    const text = await ask(listener.address.port, [post, post], (so) => so.split('END').length > 2);
+    expect(text.match(/200 OK|: keep-alive|END/g)).toHaveLength(6);
+  });
+
+  it.each([
+    ['no length', ''],
+    ['two lengths', 'Content-Length: 2\r\nContent-Length: 2\r\n'],
+    ['a length that is no number', 'Content-Length: 2a\r\n'],
+    ['a length with a sign', 'Content-Length: +2\r\n'],
+    ['a length behind a bare return', 'X: a\rContent-Length: 2\r\n'],
+    ['chunks', 'Content-Length: 2\r\nTransfer-Encoding: chunked\r\n'],
+    ['a wish to be asked first', 'Content-Length: 2\r\nExpect: 100-continue\r\n'],
+    ['a wish to close', 'Content-Length: 2\r\nConnection: close\r\n'],
+    ['a long head', `Content-Length: 2\r\nX: ${'y'.repeat(17_000)}\r\n`],
+  ])('and is none with %s', (_, lines) => {
+    const request = `POST / HTTP/1.1\r\nHost: a\r\n${lines}\r\nhi`;
+    const post = plainPost(Buffer.from(request, 'latin1'));
+    expect(post === null ? null : plainHeaders(post.block)).toBe(null);
+  });
+});
+
+describe('a connection of plain requests', () => {
   const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
   const served = async (
     handler: HttpHandler,
@@ -177,7 +245,17 @@ describe('a connection of plain GETs', () => {
     };
     await served(handler, async (port) => {
       const post = 'POST /c HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi';
-      const pieces = [get('/a'), get('/slow'), get('/b'), post, get('/d'), get('/e')];
+      const chunked =
+        'POST /f HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nyo\r\n0\r\n\r\n';
+      const pieces = [
+        get('/a'),
+        get('/slow'),
+        get('/b'),
+        post,
+        get('/d') + post,
+        chunked,
+        get('/e'),
+      ];
       const text = await ask(port, pieces, (so) => so.includes('/e'));
       expect(text.match(/\w+ \/\w+ \w*;/g)).toEqual([
         'GET /a ;',
@@ -185,9 +263,68 @@ describe('a connection of plain GETs', () => {
         'GET /b ;',
         'POST /c hi;',
         'GET /d ;',
+        'POST /c hi;',
+        'POST /f yo;',
         'GET /e ;',
       ]);
     });
+  });
+
+  it('takes what comes behind a body for the next request', async () => {
+    const handler: HttpHandler = async (request) => ({
+      status: 200,
+      body: `${request.target} ${(await request.body(10)).length};`,
+    });
+    await served(handler, async (port) => {
+      const post = (path: string): string =>
+        `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody`;
+      const all = post('/a') + post('/b') + get('/c');
+      const pieces = [all.slice(0, 60), all.slice(60, 130), all.slice(130)];
+      const text = await ask(port, pieces, (so) => so.includes('/c'));
+      expect(text.match(/\/\w \d;/g)).toEqual(['/a 4;', '/b 4;', '/c 0;']);
+    });
+  });
+
+  it('refuses a body over the limit of its handler, and reads a large one by node:http', async () => {
+    const handler: HttpHandler = async (request) => ({
+      status: 200,
+      body: `${(await request.body(request.target === '/small' ? 10 : 1_000_000)).length} END`,
+    });
+    await served(handler, async (port) => {
+      const post = (path: string, size: number): string =>
+        `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n${'x'.repeat(size)}`;
+      const isWhole = (text: string): boolean => /END|over the limit/.test(text);
+      expect(await ask(port, [post('/small', 11)], isWhole)).toContain(
+        'over the limit of 10 bytes',
+      );
+      expect(await ask(port, [post('/large', 300_000)], isWhole)).toContain('300000 END');
+    });
+  });
+
+  it('ends with a client whose body does not come, or breaks off', async () => {
+    let requests = 0;
+    const handler: HttpHandler = async () => {
+      requests++;
+      return { status: 200, body: 'END' };
+    };
+    const head = 'POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nbody';
+    const listener = await serveHttp({ ...SERVE, readTimeoutMs: 30 }, handler);
+    expect(await ask(listener.address.port, [head], () => false)).toMatch(/^HTTP\/1.1 408 /);
+    await listener.close();
+    await served(handler, async (port) => {
+      const answer = new Promise<string>((resolve) => {
+        const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () => {
+          socket.end(head);
+        });
+        let text = '';
+        socket.on('data', (bytes) => {
+          text += bytes.toString('latin1');
+        });
+        socket.on('close', () => resolve(text));
+      });
+      expect(await answer).toMatch(/^HTTP\/1.1 400 /);
+    });
+    expect(requests).toBe(0);
   });
 
   it('tells the handler when the client goes away, and outlives one that does', async () => {

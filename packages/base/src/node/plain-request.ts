@@ -1,15 +1,26 @@
 import type { Headers } from '../net.ts';
 
 /** A GET without a body and without anything that concerns the connection. */
-export type PlainGet = {
+export type PlainGet = PlainHead;
+
+/** A POST of the same kind. */
+export type PlainPost = PlainHead & {
+  /** Where the body begins, and its length. */
+  readonly bodyAt: number;
+  readonly length: number;
+};
+
+type PlainHead = {
   readonly target: string;
-  /** The header lines as sent, each with its end. */
+  /** The header lines as sent, each with its end; of a POST without that of the length. */
   readonly block: string;
 };
 
 /** As much as node:http takes of a request's head. */
 const MAX_BYTES = 16 * 1024;
 const START = /^GET (\/[\x21-\x7e]*) HTTP\/1\.1\r\n/;
+const POST_START = /^POST (\/[\x21-\x7e]*) HTTP\/1\.1\r\n/;
+const LENGTH = /^content-length:[\t ]*(0|[1-9][0-9]{0,14})[\t ]*\r\n/im;
 const BLOCK = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e]*\r\n)+$/;
 const END = '\r\n\r\n';
 /** What asks for more than an answer, and what says that there is a body. */
@@ -38,6 +49,26 @@ export function plainGet(bytes: Buffer): PlainGet | null {
   const start = START.exec(text);
   if (start === null) return null;
   return { target: start[1]!, block: text.slice(start[0].length, -2) };
+}
+
+/** The same for the beginning of a plain POST, whose head is whole in `bytes`; the body may be there in part, and more behind it. */
+export function plainPost(bytes: Buffer): PlainPost | null {
+  if (bytes[0] !== 0x50 || bytes[1] !== 0x4f) return null;
+  const end = bytes.indexOf(END);
+  if (end < 0 || end + END.length > MAX_BYTES) return null;
+  const text = bytes.toString('latin1', 0, end + 2);
+  const start = POST_START.exec(text);
+  if (start === null) return null;
+  const lines = text.slice(start[0].length);
+  const length = LENGTH.exec(lines);
+  if (length === null) return null;
+  return {
+    target: start[1]!,
+    // A second one stays, which then is none of a plain request.
+    block: lines.slice(0, length.index) + lines.slice(length.index + length[0].length),
+    bodyAt: end + END.length,
+    length: Number(length[1]),
+  };
 }
 
 /** Headers of a block by their lower-case names; null when they ask for more than a plain answer, or are not well-formed. */
