@@ -34,7 +34,7 @@ export async function listAlerts(
   let looked = 0;
   for (const alert of api.provider.list()) {
     if (++looked % LOOKS_EVERY === 0 && slices.isOver) await slices.pause();
-    if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, alert.identity)) continue;
+    if (!matchesAll(matchers, alert.identity) || isResolvedAt(alert, nowMs)) continue;
     if (live.dispatcher.receiversOf(alert.identity).some(isReceiver)) found.push(alert);
   }
   const order = await byFingerprint(found, slices);

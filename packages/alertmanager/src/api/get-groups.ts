@@ -36,7 +36,7 @@ export async function getGroups(api: ApiOptions, exchange: Exchange): Promise<Ht
     const alerts: Alert[] = [];
     for (const alert of group.alerts) {
       if (++looked % LOOKS_EVERY === 0 && slices.isOver) await slices.pause();
-      if (isResolvedAt(alert, nowMs) || !matchesAll(matchers, alert.identity)) continue;
+      if (!matchesAll(matchers, alert.identity) || isResolvedAt(alert, nowMs)) continue;
       if (isWanted(statusOf(alert, api.silences, live, nowMs, muting))) alerts.push(alert);
     }
     if (alerts.length === 0) continue;
