@@ -1,9 +1,11 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { defined, errorText, OperatingError } from '@pollux/base';
-import { lockDirectory, nodeEnv } from '@pollux/base/node';
+import { garbageCollector, lockDirectory, nodeEnv } from '@pollux/base/node';
 import {
   helpText,
+  type OwnProcess,
   parseFlags,
   type RoleModule,
   type RunningRole,
@@ -111,6 +113,7 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
   keepHeapSmall();
   const busyYoungMib = BUSY_YOUNG_MIB[role.name];
   if (busyYoungMib !== undefined) growYoungGenerationWhenBusy(busyYoungMib);
+  void running.warmUp?.(ownProcess());
   await asked;
   const cut = setTimeout(() => {
     log.error('the clean stop took too long', { timeout_ms: STOP_TIMEOUT_MS });
@@ -121,6 +124,17 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
   clearTimeout(cut);
   log.info('stopped', { role: role.name });
   process.exit(0);
+}
+
+function ownProcess(): OwnProcess {
+  return {
+    busyMs: () => performance.eventLoopUtilization().active,
+    processorMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1_000;
+    },
+    collect: garbageCollector(),
+  };
 }
 
 /** Waits for SIGTERM, SIGINT or an inner request to end; SIGHUP loads the files again meanwhile, SIGUSR1 opens log files anew. */

@@ -12,6 +12,7 @@ export { registerProcessMetrics } from './runtime/process-metrics.ts';
 export {
   ALERTMANAGER_VERSION,
   INFLUXDB_VERSION,
+  type OwnProcess,
   PROMETHEUS_VERSION,
   type RoleContext,
   type RoleModule,

@@ -23,7 +23,7 @@ export class Log {
     this.#fields = fields;
   }
 
-  /** For tests that do not look at the log. */
+  /** For tests that do not look at the log, and for what others tell of. */
   static silent(): Log {
     return new Log({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} });
   }

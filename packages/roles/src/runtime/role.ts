@@ -15,6 +15,16 @@ export type RoleContext = {
   readonly print?: (text: string) => void;
 };
 
+/** The process that a role runs in, as far as work in its idle time goes. */
+export type OwnProcess = {
+  /** For how long the main thread has been at work, by the wall clock; only grows. */
+  readonly busyMs: () => number;
+  /** Processor time of all threads; only grows. */
+  readonly processorMs: () => number;
+  /** Gives memory back that is garbage by now. */
+  readonly collect: () => void;
+};
+
 /** A role that runs. */
 export interface RunningRole {
   /** Where it listens for HTTP; null for a role that does not. */
@@ -23,6 +33,11 @@ export interface RunningRole {
   reload(): Promise<void>;
   /** SIGUSR1: log files were moved away, go on in new ones. Absent for a role without log files of its own. */
   reopenLogs?(): void;
+  /**
+   * Runs code in that is to be quick when somebody asks, while the main thread has nothing else to do. Never rejects. Absent for a role
+   * without such code.
+   */
+  warmUp?(process: OwnProcess): Promise<void>;
   /** Idempotent and bounded. */
   close(): Promise<void>;
   /** Resolves when the role was asked to end from inside (`/-/quit`). */

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { type Readiness, registerApi } from '@pollux/api';
+import { type ApiOptions, type Readiness, registerApi } from '@pollux/api';
 import { Closer, type Env } from '@pollux/base';
 import type { Router } from '@pollux/http';
 import { fnv1a64, formatDuration } from '@pollux/model';
@@ -31,6 +31,7 @@ import { retentionSettings } from './retention-config.ts';
 import { bindStatus } from './status-port.ts';
 import { bindTargets } from './targets-port.ts';
 import { bindWal } from './wal-binding.ts';
+import { warmUp } from './warm-up/warm-up.ts';
 
 export type ServerFlags = FlagValues<typeof SERVER_FLAGS>;
 
@@ -116,13 +117,9 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   const workers = openQueryWorkers(context, flags['query.workers']);
   if (workers !== null) closer.defer('query workers', () => workers.close());
   const parsed = new ParsedQueries(features);
-  const engine = new Engine({
-    active: queryLogs.active,
-    parsed,
+  const settings = {
     ...(workers === null ? {} : { workers, maxPointsHere: SMALL_QUERY_POINTS }),
     clock: env.clock,
-    registry,
-    log: log.with({ component: 'query engine' }),
     lookbackMs,
     maxSamples: flags['query.max-samples'],
     timeoutMs: flags['query.timeout'],
@@ -130,13 +127,17 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     maxMemoryBytes: flags['query.max-memory'],
     defaultStepMs: () => loaded.config.evaluationIntervalMs,
     features,
-  });
+  };
+  const { active } = queryLogs;
+  const engineLog = log.with({ component: 'query engine' });
+  const engine = new Engine({ ...settings, active, parsed, registry, log: engineLog });
+  const cacheBytes = flags['query.result-cache-size'];
   const door = openQueryDoor({
     engine,
     queryable,
     tsdb,
     registry,
-    maxBytes: flags['query.result-cache-size'],
+    maxBytes: cacheBytes,
     maxSamples: flags['query.max-samples'],
     lookbackMs,
     isLocal: () => {
@@ -250,13 +251,13 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   });
   const prefix = routePrefixOf(flags['web.route-prefix'], externalUrl);
   const router = observedRouter({ env, log, registry, namespace: 'prometheus', prefix });
-  registerApi(router, {
+  const api: ApiOptions = {
     clock: env.clock,
     log,
     registry,
     readiness: () => readiness,
     query: door.port,
-    active: queryLogs.active,
+    active,
     parser: features,
     parsed,
     queryable,
@@ -289,7 +290,8 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     externalLabels: () => loaded.config.externalLabels,
     lookbackMs,
     corsOrigin: flags['web.cors.origin'],
-  });
+  };
+  registerApi(router, api);
   registerRemote(router, { context, flags, tsdb, loaded, readiness: () => readiness });
   registerConsole(router, env.files);
   const maxConnections = flags['web.max-connections'];
@@ -334,6 +336,12 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
         log.error('closing failed', { err: failure });
     },
     quit,
+    ...(flags['query.warm-up']
+      ? {
+          warmUp: (own) =>
+            warmUp({ context, closer, directory, api, engine: settings, cacheBytes }, own),
+        }
+      : {}),
   };
 }
 

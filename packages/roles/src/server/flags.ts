@@ -175,6 +175,11 @@ export const SERVER_FLAGS = {
     fallback: 67_108_864,
     help: 'Bytes of results of range queries that are kept, so that a dashboard that comes again has only its new steps evaluated; 0: none. nocache=1 in a request passes it by.',
   },
+  'query.warm-up': {
+    kind: 'boolean',
+    fallback: true,
+    help: 'After the start, while there is nothing else to do, run made-up queries over made-up data, so that the first real ones meet optimised code.',
+  },
   'query.slow-log-threshold': {
     kind: 'duration',
     fallback: '10s',
