@@ -120,9 +120,12 @@ export class SelectVector implements BlockOperator {
     const { atMs, offsetMs } = this.#node.shift;
     const { first, count: stepCount, grid } = this.#steps;
     const { values: cells, kinds } = batch;
+    // Not chosen at each step: what may be null is an object, and so would be each reference time.
+    const baseMs = atMs ?? grid.startMs;
+    const stepMs = atMs === null ? grid.stepMs : 0;
     let { next } = cursor;
     for (let i = 0, cell = s * stepCount; i < stepCount; i++, cell++) {
-      const referenceMs = (atMs ?? grid.startMs + (first + i) * grid.stepMs) - offsetMs;
+      const referenceMs = baseMs + (first + i) * stepMs - offsetMs;
       while (next < count && timestampsMs[next]! <= referenceMs) next++;
       if (next === 0 || timestampsMs[next - 1]! <= referenceMs - lookbackMs) continue;
       const value = values[next - 1]!;
