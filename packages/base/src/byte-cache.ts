@@ -12,7 +12,8 @@ type Kept = {
  * meanwhile is passed over once and becomes the youngest: a look then costs no more than finding the page.
  */
 export class ByteCache {
-  readonly #limitBytes: number;
+  #limitBytes: number;
+  readonly #onGone: ((data: Uint8Array) => void) | null;
   /** Oldest first. */
   readonly #pages = new Map<number, Kept>();
   #files = 0;
@@ -23,8 +24,15 @@ export class ByteCache {
   #hits = 0;
   #misses = 0;
 
-  constructor(limitBytes: number) {
+  /** `onGone` is told of each page that is kept no longer. */
+  constructor(limitBytes: number, onGone: ((data: Uint8Array) => void) | null = null) {
     this.#limitBytes = limitBytes;
+    this.#onGone = onGone;
+  }
+
+  /** What is over it goes with the next page that is put in. */
+  set limitBytes(bytes: number) {
+    this.#limitBytes = bytes;
   }
 
   get bytes(): number {
@@ -78,7 +86,10 @@ export class ByteCache {
       if (old.isUsed || old === added) {
         old.isUsed = false;
         this.#pages.set(oldest, old);
-      } else this.#bytes -= old.data.byteLength;
+      } else {
+        this.#bytes -= old.data.byteLength;
+        this.#onGone?.(old.data);
+      }
     }
   }
 
@@ -92,6 +103,7 @@ export class ByteCache {
       if (known === undefined) continue;
       this.#pages.delete(key);
       this.#bytes -= known.data.byteLength;
+      this.#onGone?.(known.data);
     }
   }
 }

@@ -50,7 +50,7 @@ export type TsdbOptions = {
   readonly slabBytes: number;
   /** A file of head chunks is not made larger; Prometheus reads at most 128 MiB. */
   readonly headChunkFileBytes: number;
-  /** Pages of block files in memory, for all blocks together. */
+  /** Pages of block files in memory, for all blocks together, at most; fewer where the blocks are small. */
   readonly fileCacheBytes: number;
   /** A head snapshot is not written sooner after the last one; 0 = never, also not at the close. */
   readonly snapshotIntervalMs: number;

@@ -63,6 +63,7 @@ export class BlockSet {
 
   set #blocks(blocks: readonly Block[]) {
     this.#shown = blocks;
+    this.#options.cache.fitTo(this.sizeBytes);
     this.#options.changes?.noteAll();
   }
 

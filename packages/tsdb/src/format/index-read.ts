@@ -38,6 +38,8 @@ export class IndexReader implements LabelIndex {
   #symbolsEnd = 0;
   readonly #names = new Map<string, SparseValues>();
   #allOffset = -1;
+  /** Of the entry that is being read. */
+  readonly #symbolNumbers: number[] = [];
   readonly #cachedSymbols = new Map<number, string>();
 
   /** `place` names the file. To be used only when {@link open} has run to its end. */
@@ -331,10 +333,15 @@ export class IndexReader implements LabelIndex {
   }
 
   #decodeSeries(source: ByteReader): SeriesEntry {
+    const numbers = this.#symbolNumbers;
+    const count = source.uvarint() * 2;
+    numbers.length = 0;
+    for (let i = 0; i < count; i++) numbers.push(source.uvarint());
+    const chunks = decodeChunkMetas(source);
+    // Texts may lie in other pages, and the entry is lent until one is asked for.
     const flat: string[] = [];
-    const labelCount = source.uvarint();
-    for (let i = 0; i < labelCount * 2; i++) flat.push(this.#symbol(source.uvarint()));
-    return { labels: Labels.fromSortedFlat(flat), chunks: decodeChunkMetas(source) };
+    for (const number of numbers) flat.push(this.#symbol(number));
+    return { labels: Labels.fromSortedFlat(flat), chunks };
   }
 
   /** Turns "the bytes ended" into damage of this file. */
