@@ -246,6 +246,7 @@ export class Alertmanager {
       receivers: integrations,
       restored: () => this.#own.memory.restored,
       owed: this.#own.outbox,
+      isStopping: () => this.#stop.signal.aborted,
     };
     const resender = new Resender({
       pipeline: options,

@@ -1,6 +1,13 @@
 import type { Exchange } from '@pollux/http';
 import { Matcher, type MatchOperator, PatternError, parseDuration } from '@pollux/model';
-import { type JsonMap, mapAt, readJson, wellFormed } from '../api/json-body.ts';
+import {
+  type JsonMap,
+  mapAt,
+  parseJson,
+  readBody,
+  readJson,
+  wellFormed,
+} from '../api/json-body.ts';
 import { parseDateTime } from '../api/time.ts';
 import { MatcherError } from '../errors.ts';
 import { type MatcherMode, parseMatchers } from '../matcher/parse.ts';
@@ -22,6 +29,12 @@ export class Fields {
 
   static async of(exchange: Exchange): Promise<Fields> {
     return new Fields(mapAt(await readJson(exchange, 'request'), 'request'));
+  }
+
+  /** Of an operation that needs nothing: no body is one without fields. */
+  static async ofOptional(exchange: Exchange): Promise<Fields> {
+    const body = await readBody(exchange);
+    return new Fields(body.length === 0 ? {} : mapAt(parseJson(body, 'request'), 'request'));
   }
 
   at(key: string): string {

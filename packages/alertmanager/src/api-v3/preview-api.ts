@@ -71,7 +71,7 @@ export async function postTemplatePreview(api: ApiV3, exchange: Exchange): Promi
 /** Sends a notification that is marked as a test through every integration of a receiver. */
 export async function postReceiverTest(api: ApiV3, exchange: Exchange): Promise<HttpResponse> {
   const name = exchange.params.name ?? '';
-  const fields = await Fields.of(exchange);
+  const fields = await Fields.ofOptional(exchange);
   const reason = reasonOf(fields);
   const sampled = await sampleAlerts(api, fields);
   fields.end();

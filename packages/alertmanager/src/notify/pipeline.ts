@@ -50,6 +50,8 @@ export type PipelineOptions = {
   /** Null before the start. */
   readonly restored: () => RestoredAlerts | null;
   readonly owed: OwedNotes;
+  /** Whether the program is ending. */
+  readonly isStopping: () => boolean;
 };
 
 /**
@@ -173,6 +175,7 @@ function wayOf(options: PipelineOptions, integration: Integration): readonly Sta
         verdictOf(notificationLog, integration, batch).isDue ||
         owed.owedReason(batch, integration) !== null,
       owed,
+      isStopping: options.isStopping,
     }),
     logStage(notificationLog, integration, owed),
   ];

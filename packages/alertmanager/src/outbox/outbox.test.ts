@@ -137,6 +137,21 @@ describe('news that a receiver could not take', () => {
     expect(doors.said).toEqual(['hook firing:a']);
   });
 
+  it('is not tried again by a member that is ending, and told by the one that follows', async () => {
+    const { lives, doors } = begin();
+    const { node } = lives;
+    doors.closed.set('hook', 'refused');
+    await node.fire(alert('a'));
+    await lives.advance(30.1);
+    expect(node.net.deliveries).toHaveLength(1);
+    await node.close();
+    expect(node.net.deliveries).toHaveLength(1);
+    doors.closed.clear();
+    doors.guard(lives.start());
+    await lives.advance(100);
+    expect(doors.said).toEqual(['hook firing:a']);
+  });
+
   it('is withheld while a silence holds, and told when it ends', async () => {
     const { lives, doors } = begin();
     doors.closed.set('hook', 'refused');

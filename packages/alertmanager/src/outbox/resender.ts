@@ -129,6 +129,7 @@ export class Resender {
       integration,
       compose: (sent) => compose(pipeline, sent, integration),
       isStillDue: () => false,
+      isStopping: pipeline.isStopping,
       owed: null,
     });
     const sent = await send({ ...batch, memory });

@@ -25,6 +25,8 @@ export type SendStageOptions = {
   readonly compose: (batch: Batch) => Notification;
   /** Whether the log still calls for this notification; asked before each further attempt. */
   readonly isStillDue: (batch: Batch) => boolean;
+  /** Whether the program is ending: no attempt begins then but the first. */
+  readonly isStopping: () => boolean;
   /** Told of attempts that failed; null where one attempt is all. */
   readonly owed: Pick<OwedNotes, 'failed' | 'overtaken'> | null;
 };
@@ -129,6 +131,8 @@ async function sendUntilAccepted(
     await wait.catch(() => {
       throw last;
     });
+    // What this member owes is on its disk, and the others try for themselves.
+    if (options.isStopping()) throw last;
     pauseMs = Math.min(pauseMs * 1.5, MAX_PAUSE_MS);
     if (!options.isStillDue(batch)) return false;
   }
