@@ -216,7 +216,7 @@ export type ClientAdmission = {
   readonly needVerified: boolean;
   /** Why a client is not let in whose handshake succeeded, null when it is; its connection is closed then. */
   readonly refusal: (client: RequestTls) => string | null;
-  /** Told of every handshake that failed, and of every refusal; `from` is the client's address. */
+  /** Told of every handshake that failed, and of every refusal; `from` is the client's address, empty when it is gone already. */
   readonly onRefused: (why: string, from: string) => void;
 };
 

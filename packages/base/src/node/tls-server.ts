@@ -57,7 +57,7 @@ export function createTlsServer(options: HttpServeTls, listener: http.RequestLis
   let { clients } = options;
   // A client that speaks no TLS, gives up in the handshake, or has no certificate that can be verified where one is needed.
   server.on('tlsClientError', (error, socket) => {
-    clients?.onRefused(faultOf(socket) ?? error.message, socket.remoteAddress ?? '');
+    clients?.onRefused(faultOf(socket) ?? wordsOf(error), socket.remoteAddress ?? '');
     socket.destroy();
   });
   server.prependListener('secureConnection', (socket) => {
@@ -90,6 +90,11 @@ function faultOf({ authorizationError }: tls.TLSSocket): string | null {
   return authorizationError === null || authorizationError === undefined
     ? null
     : String(authorizationError);
+}
+
+/** OpenSSL's words without the number and the place in its source. */
+function wordsOf(error: Error & { readonly reason?: string }): string {
+  return error.reason ?? error.message;
 }
 
 function contextOptions(

@@ -162,7 +162,9 @@ describe('a web configuration', () => {
     const upTo12 = { maxVersion: 'TLSv1.2' } as const;
     expect(await firstWord(port, upTo12)).toMatch(/HANDSHAKE_FAILURE/);
     expect(await firstWord(port, { cert: CERTIFICATE, key: KEY })).toBe('HTTP/1.1 200 OK');
-    expect(logged.join()).toContain('TLS handshake refused');
+    expect(logged.join()).toContain(
+      'msg="TLS handshake refused" err="peer did not return a certificate"',
+    );
     // Nobody got in since, and still the file is read again.
     write(`tls_server_config: {${FILES}}\n`);
     await clock.advance(1_500);

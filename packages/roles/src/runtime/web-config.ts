@@ -124,7 +124,7 @@ export class WebConfig {
         needVerified: clientAuth === 'require-and-verify',
         refusal: ({ clientCertificate }) => refusedClient(tls, clientCertificate),
         onRefused: (why, from) => {
-          this.#log.info('TLS handshake refused', { from, err: why });
+          this.#log.info('TLS handshake refused', { err: why, ...(from === '' ? {} : { from }) });
           // Where nobody gets in, no request would have the file read again.
           this.#refresh();
         },
