@@ -76,3 +76,33 @@ receivers: [{name: r, webhook_configs: [{url: 'http://x/'}, {url: 'http://y/', h
     world.removeDirectory();
   }
 });
+
+it.each([
+  "{url: 'http://x/hooks/hidden-1?token=hidden-2'}",
+  "{url: 'http://x/hooks/hidden-1/{{ .CommonLabels.alertname }}?token=hidden-2'}",
+])('no part of a webhook address is shown: %s', async (webhook) => {
+  node = new TestNode({
+    config: `
+route: {receiver: r, group_wait: 1s, group_interval: 2m}
+receivers: [{name: r, webhook_configs: [${webhook}]}]
+`,
+  });
+  const world = node;
+  let isReached = true;
+  world.net.endpoint = (delivery) => (isReached ? quoting(delivery) : 'refused');
+  await world.fire({ labels: { alertname: 'Down' }, endsIn: 3600 });
+  await world.advance(5);
+  isReached = false;
+  await world.fire({ labels: { alertname: 'Up' }, endsIn: 3600 });
+  await world.advance(125);
+  const paths = ['status', 'pollux/notifications'].map((name) => `/api/v2/${name}`);
+  const more = ['history', 'dead-letters', 'outbox'].map((name) => `/api/v3/${name}`);
+  const answers = await Promise.all(
+    [...paths, ...more, '/metrics'].map((path) => world.request('GET', path)),
+  );
+  const shown = [...world.logged, ...answers.map(({ text }) => text)].join('\n');
+  expect(shown).toContain('Notify failed');
+  expect(shown).toContain('will retry later');
+  expect(answers[0]?.text).toContain('<secret>');
+  expect(shown.split('\n').filter((line) => line.includes('hidden-'))).toEqual([]);
+});
