@@ -1,14 +1,19 @@
-import { parseAddress } from '@pollux/http/serving';
 import { COLLECTORS, registerNodeExporter } from '@pollux/node-exporter';
 import { type FlagTable, LOG_FLAGS } from '../flags/flags.ts';
+import { listenAddressesOf } from '../runtime/external-url.ts';
 import { type RoleModule, VERSION } from '../runtime/role.ts';
-import { listen, observedRouter, registerHealth } from '../runtime/web.ts';
+import { listenOn, observedRouter, registerHealth } from '../runtime/web.ts';
 
 const BASE_FLAGS = {
   'web.listen-address': {
+    kind: 'list',
+    fallback: ['0.0.0.0:9100'],
+    help: 'Address on which to expose metrics and web interface. Can be repeated.',
+  },
+  'web.config.file': {
     kind: 'string',
-    fallback: '0.0.0.0:9100',
-    help: 'Address on which to expose metrics and web interface.',
+    fallback: '',
+    help: 'Path to a configuration file that can enable TLS or authentication.',
   },
   'web.telemetry-path': {
     kind: 'string',
@@ -51,7 +56,15 @@ export const role: RoleModule<typeof FLAGS> = {
   usage: 'pollux node-exporter [flags]',
   version: `node_exporter, version ${VERSION} (pollux)`,
   flags: FLAGS,
-  start: async ({ env, log, registry }, values, given) => {
+  start: async (context, values, given) => {
+    const { env, log, registry } = context;
+    const addresses = listenAddressesOf(values['web.listen-address']);
+    // The parser of it is loaded where it is asked for only.
+    const webFile = values['web.config.file'];
+    const web =
+      webFile === ''
+        ? null
+        : new (await import('../runtime/web-config.ts')).WebConfig(context, webFile);
     const router = observedRouter({ env, log, registry, namespace: 'node_exporter', prefix: '/' });
     registerHealth(router, 'Node exporter', () => true);
     const flags: Readonly<Record<string, unknown>> = values;
@@ -73,7 +86,7 @@ export const role: RoleModule<typeof FLAGS> = {
       sysPath: values['path.sysfs'],
       rootPath: values['path.rootfs'],
     });
-    const listener = await listen(env, parseAddress(values['web.listen-address']), router);
+    const listener = await listenOn(env, addresses, router, { web, maxConnections: 512 });
     return {
       address: listener.address,
       reload: async () => {},
