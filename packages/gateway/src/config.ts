@@ -17,8 +17,8 @@ import {
 import { parseDuration } from '@pollux/model';
 import { groupConfig } from './balance/group-config.ts';
 import { errorLogConfig, hostConfig, listenerConfig, logConfig } from './door/host-config.ts';
-
 import { DEFAULT_FRONT, frontConfig } from './front/front-config.ts';
+import { longTermConfig } from './long-term/long-term-config.ts';
 import { DEFAULT_SPOOL, spoolConfig } from './write/spool-config.ts';
 
 export type { GroupConfig, GroupKind } from './balance/group-config.ts';
@@ -33,6 +33,8 @@ const fields = {
   request_timeout: optional(parsed(parseDuration), 120_000),
   /** So far back the gaps of a plain Prometheus are told from its samples; 0: not at all. */
   plain_lookback: optional(parsed(parseDuration), 86_400_000),
+  /** Samples that no server has are read from the group of stores. */
+  long_term: optional(nullable(longTermConfig), null),
   /** At least the difference of the servers' clocks; where samples of one follow those of another, so much time is left out. */
   seam_guard: optional(parsed(parseDuration), 5_000),
   /** Of one query over samples of several servers; they are held here. */
@@ -65,6 +67,9 @@ function decodeGatewayConfig(node: ConfigNode): GatewayConfig {
   const config = gatewayFields(node, '', strictContext());
   checkGroups(config, entryOf(node, 'groups') ?? node);
   checkHosts(config, entryOf(node, 'hosts') ?? node);
+  if (config.long_term !== null && !config.groups.some(({ kind }) => kind === 'store')) {
+    refuse(entryOf(node, 'long_term') ?? node, 'long_term', 'needs a group of kind "store"');
+  }
   if (config.health_interval < 100) {
     refuse(entryOf(node, 'health_interval') ?? node, 'health_interval', 'must be at least 100ms');
   }

@@ -393,6 +393,10 @@ describe('the gateway over two servers', () => {
 describe('gateway.yml', () => {
   it.each([
     ['groups: []', 'groups: needs at least one group'],
+    [
+      "{groups: [{name: s, kind: server, members: [{name: a, url: 'http://a'}]}], long_term: {}}",
+      'long_term: needs a group of kind "store"',
+    ],
     ['groups:\n  - {name: s, kind: server, members: []}', 'needs at least one member'],
     [
       'groups:\n  - name: s\n    kind: server\n    members: [{name: a, url: "ftp://x"}]',

@@ -9,14 +9,17 @@ import { type FrontMetrics, frontMetrics } from './front/front-metrics.ts';
 import { QueryFront } from './front/query-front.ts';
 import { settledChanges } from './front/range-front.ts';
 import { Group } from './group.ts';
+import { storedScrapes } from './long-term/stored-scrapes.ts';
 import { MemberCalls } from './merge/member-calls.ts';
 import { MergeHandler } from './merge/merge-handler.ts';
 import { MERGED_PATHS } from './merge/merged-paths.ts';
 import { SingleReplicaHandler } from './merge/single-replica-handler.ts';
 import { type GatewayMetrics, gatewayMetrics } from './metrics.ts';
 import { pairStatus } from './pair-status.ts';
+import { PlainMember } from './plain/plain-member.ts';
 import { QueryHandler } from './query-handler.ts';
 import { type EngineDefaults, SpliceQueries } from './splice/splice-queries.ts';
+import type { Upstream } from './upstream.ts';
 import { deliver } from './write/member-writer.ts';
 import { type SpoolDestination, Spools } from './write/spools.ts';
 import { type LineStamper, WriteFanOut } from './write/write-fan-out.ts';
@@ -339,15 +342,27 @@ export class Gateway {
     const { upstreams } = group;
     const { lookback_delta: lookbackMs, request_timeout: requestTimeoutMs } = config;
     const calls = new MemberCalls({ net: env.net, metrics, requestTimeoutMs });
+    const { long_term: longTerm } = config;
+    const stored = longTerm === null ? null : groups.find((one) => one.config.kind === 'store');
+    for (const one of groups) {
+      if (one.config.kind !== 'store') continue;
+      for (const store of one.upstreams) {
+        store.plain = longTerm === null ? null : this.#followStore(config, one, store, upstreams);
+      }
+    }
     const splices = new SpliceQueries({
       env,
       engine: this.#engine,
       defaults: this.#defaults,
       requestTimeoutMs,
-      poolOf: (upstream) => group.poolOf(upstream),
+      poolOf: (upstream) =>
+        stored?.upstreams.includes(upstream) === true
+          ? stored.poolOf(upstream)
+          : group.poolOf(upstream),
       guardMs: config.seam_guard,
       maxMemoryBytes: config.max_splice_memory,
       replicaLabels: config.replica_labels,
+      storePath: longTerm?.path ?? '',
     });
     const common = { env, log, metrics, upstreams, lookbackMs, requestTimeoutMs };
     const front = new QueryFront({
@@ -359,13 +374,32 @@ export class Gateway {
       lookbackMs,
       cache: config.queries.cache.max_bytes === 0 ? null : this.#cache,
       active: this.#active,
-      queries: new QueryHandler({ ...common, splices, replicaLabels: config.replica_labels }),
+      queries: new QueryHandler({
+        ...common,
+        splices,
+        stores: stored?.upstreams ?? [],
+        replicaLabels: config.replica_labels,
+      }),
     });
     return {
       front,
       merged: new MergeHandler({ calls, upstreams, replicaLabels: config.replica_labels }),
       single: new SingleReplicaHandler({ env, calls, metrics, upstreams, lookbackMs }),
     };
+  }
+
+  #followStore(
+    config: GatewayConfig,
+    group: Group,
+    store: Upstream,
+    servers: readonly Upstream[],
+  ): PlainMember {
+    const { env, log } = this.#options;
+    const { long_term: longTerm, plain_lookback: lookbackMs } = config;
+    const pool = group.poolOf(store);
+    const storePath = longTerm?.path ?? '';
+    const source = storedScrapes({ env, pool, store, storePath, servers });
+    return new PlainMember({ env, log, upstream: store, lookbackMs, source });
   }
 
   /** Gives its requests time to end; its checks end at once, since the same members may be checked already. */

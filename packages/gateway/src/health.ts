@@ -10,6 +10,7 @@ import { type CoverageReport, fromWire } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import type { GroupKind } from './config.ts';
 import { PlainMember } from './plain/plain-member.ts';
+import { ownScrapes } from './plain/read-plain-past.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Details for the console change slowly; every so many checks is enough. */
@@ -57,6 +58,7 @@ export async function watchUpstream(
       else log.warn('member is down', fields);
     }
     if (kind === 'server') followPlain(upstream, options, signal);
+    else if (kind === 'store') followStored(upstream, signal);
     await sleep(env.clock, options.intervalMs / 4, signal).catch(() => {});
   }
   await upstream.plain?.settled();
@@ -74,9 +76,22 @@ function followPlain(
   }
   if (upstream.plain === null) {
     if (upstream.coverage !== null || lookbackMs === 0) return;
-    upstream.plain = new PlainMember({ env, log, pool, upstream, lookbackMs });
+    upstream.plain = new PlainMember({
+      env,
+      log,
+      upstream,
+      lookbackMs,
+      source: ownScrapes(env, pool, upstream),
+    });
   }
   upstream.plain.keepUp(signal);
+}
+
+/** A store that is read for what no server has; else it follows nothing. */
+function followStored(upstream: Upstream, signal: StopSignal): void {
+  if (!upstream.isUp) upstream.plain?.seenDown();
+  else upstream.plain?.keepUp(signal);
+  upstream.setCoverage(upstream.isUp ? (upstream.plain?.report() ?? null) : null);
 }
 
 type Fault = { readonly why: string; readonly isSilence: boolean };

@@ -18,6 +18,8 @@ export type Lack = {
   readonly yields: IntervalSet;
   /** Times of which it has only down-sampled data, and others may have the samples: they are asked first. */
   readonly coarse: IntervalSet;
+  /** Of a long-term store: only where no server has the samples. */
+  readonly isStored?: boolean;
 };
 
 /** What the plan knows of one replica: when it may not answer alone for the selectors of a query. */
@@ -33,6 +35,8 @@ export type KnownReplica = {
   readonly report: CoverageReport | null;
   /** Times that it lacks besides, as an answer has told. */
   readonly found?: IntervalSet;
+  /** A long-term store: it gives samples, and evaluates nothing. */
+  readonly isStored?: boolean;
 };
 
 /** The past of all replicas as far as some selectors may touch it; lists are in the order of the replicas. */
@@ -62,13 +66,14 @@ export function viewPast(
   const known = replicas.flatMap(({ report }) => (report === null ? [] : [report]));
   const baseMs = Math.min(...known.map((report) => report.bucketsSinceMs));
   const states = replicas.map(({ report }) => subjectsOf(report, selectors));
-  const plain = replicas.map(({ report, found = [] }): Lack => {
-    if (report === null) return { gaps: found, yields: [], coarse: [] };
+  const plain = replicas.map(({ report, found = [], isStored = false }): Lack => {
+    if (report === null) return { gaps: found, yields: [], coarse: [], isStored };
     const { bucketsSinceMs, sinceMs, serverGaps } = report;
     return {
       gaps: intervalSet([{ startMs: baseMs, endMs: bucketsSinceMs }, ...serverGaps, ...found]),
       yields: [],
       coarse: intervalSet([{ startMs: bucketsSinceMs, endMs: sinceMs }]),
+      isStored,
     };
   });
   const common = plain.map((lack, index) => ({
@@ -82,7 +87,12 @@ export function viewPast(
     lacks: common.map(
       (lack, index): Lack => ({
         ...lack,
-        gaps: union(lack.gaps, states[index]!.get(key)?.gaps ?? []),
+        gaps: union(
+          lack.gaps,
+          lack.isStored === true && subject.kind === 'group'
+            ? unevaluated(key, replicas, states)
+            : (states[index]!.get(key)?.gaps ?? []),
+        ),
         yields: union(lack.yields, yieldsOf(key, index, replicas, states)),
       }),
     ),
@@ -96,6 +106,7 @@ export function viewPast(
       gaps: intervalSet(own.flatMap(({ gaps }) => gaps)),
       yields: intervalSet(own.flatMap(({ yields }) => yields)),
       coarse: common[index]!.coarse,
+      isStored: common[index]!.isStored ?? false,
       avoidable: intervalSet(
         own.flatMap(({ gaps, yields }, kind) => [...subtract(gaps, shared[kind]!), ...yields]),
       ),
@@ -117,10 +128,25 @@ function yieldedSeams(
 ): IntervalSet {
   const seams = replicas[index]?.report?.seams ?? [];
   if (seams.length === 0) return [];
-  const isPieced = plain.map(({ gaps }, other) =>
-    other === index ? seams : union(gaps, replicas[other]?.report?.seams ?? []),
+  // A store is asked only where no server was there.
+  const isPieced = plain.map(({ gaps, isStored }, other) =>
+    other === index || isStored === true
+      ? seams
+      : union(gaps, replicas[other]?.report?.seams ?? []),
   );
   return seams.filter((seam) => isPieced.some((set) => subtract([seam], set).length > 0));
+}
+
+/** When no server was there that evaluated a rule group: a store, which is told nothing of that, cannot have its series. */
+function unevaluated(
+  key: string,
+  replicas: readonly KnownReplica[],
+  states: readonly ReadonlyMap<string, SubjectState>[],
+): IntervalSet {
+  const gaps = replicas.flatMap(({ report, isStored }, index) =>
+    isStored === true ? [] : [union(report?.serverGaps ?? [], states[index]!.get(key)?.gaps ?? [])],
+  );
+  return gaps.reduce((shared, own) => intersect(shared, own));
 }
 
 /** Failures of one replica where another one succeeded. */
@@ -133,8 +159,10 @@ function yieldsOf(
   const own = states[index]!.get(key);
   if (own === undefined || own.failures.length === 0) return [];
   let yields: IntervalSet = [];
-  for (const [other, { report }] of replicas.entries()) {
-    if (other === index || report === null) continue;
+  // What a store has was scraped by one of the servers.
+  if (replicas[index]!.isStored === true) return [];
+  for (const [other, { report, isStored }] of replicas.entries()) {
+    if (other === index || report === null || isStored === true) continue;
     const theirs = states[other]!.get(key);
     // Before its known past the other has nothing to give way to.
     const bad = intervalSet([

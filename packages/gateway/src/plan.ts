@@ -130,7 +130,7 @@ function firstAble(
   for (let i = 0; i < replicas.length; i++) {
     const index = (current + i) % replicas.length;
     const replica = replicas[index]!;
-    if (!covers(replica, spans)) continue;
+    if (replica.isStored === true || !covers(replica, spans)) continue;
     if (!spans.some(({ minMs, maxMs }) => overlaps(replica.coarse, minMs, maxMs + 1))) return index;
     coarse ??= index;
   }
@@ -147,7 +147,8 @@ function leastUncovered(
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < replicas.length; i++) {
     const index = (current + i) % replicas.length;
-    const { gaps, avoidable } = replicas[index]!;
+    const { gaps, avoidable, isStored } = replicas[index]!;
+    if (isStored === true) continue;
     const lack = totalMs(intersect(gaps, windows)) + totalMs(intersect(avoidable, windows)) / 1_000;
     if (lack < least) {
       least = lack;

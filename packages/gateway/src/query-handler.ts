@@ -9,6 +9,7 @@ import {
 import { type Exchange, formOf, json } from '@pollux/http';
 import {
   COVERAGE_HEADER,
+  type CoverageReport,
   type CoverageSummary,
   decodeHeader,
   type IntervalSet,
@@ -42,6 +43,8 @@ export type QueryHandlerOptions = {
   readonly lookbackMs: number;
   readonly requestTimeoutMs: number;
   readonly splices: SpliceQueries;
+  /** Read for what none of the others has. */
+  readonly stores: readonly Upstream[];
   /** Answers come without them. */
   readonly replicaLabels: readonly string[];
 };
@@ -56,6 +59,7 @@ type Reply = {
 
 /** What one round of a query goes by. */
 type Round = {
+  /** Servers, and behind them all stores, which cover nothing while they are away. */
   readonly live: readonly Upstream[];
   readonly past: PastView;
   readonly preferred: number;
@@ -111,22 +115,23 @@ export class QueryHandler {
     form: URLSearchParams,
     params: QueryParams | null,
   ): Promise<HttpResponse> {
-    const { upstreams, metrics } = this.#options;
+    const { upstreams, stores, metrics } = this.#options;
     const found: (IntervalSet | undefined)[] = [];
     let lastError: unknown = null;
     let isReplanned = false;
     let canSplice = true;
     const lost = new Set<Upstream>();
     // Each round loses a member, is cut short once for each, or learns a gap: so it ends within this bound.
-    for (let round = 0; round <= 2 * upstreams.length; round++) {
-      const live = candidates(upstreams.filter((upstream) => !lost.has(upstream)));
-      if (live.length === 0) break;
-      const isLastResort = !live[0]!.isUp;
+    for (let round = 0; round <= 2 * upstreams.length + stores.length; round++) {
+      const servers = candidates(upstreams.filter((upstream) => !lost.has(upstream)));
+      if (servers.length === 0) break;
+      const live = [...servers, ...stores];
+      const isLastResort = !servers[0]!.isUp;
       // Suspects stand last: they are asked when they cover what nobody else does.
-      const promptCount = live.filter(({ isSuspect }) => !isSuspect).length || live.length;
+      const promptCount = servers.filter(({ isSuspect }) => !isSuspect).length || servers.length;
       // One expression always starts at the same replica, so that a dashboard does not flicker between two truths.
       const preferred = params === null ? 0 : hashText(params.query) % promptCount;
-      const past = this.#past(live, params, found);
+      const past = this.#past(live, params, found, lost);
       const plan =
         params === null ? UNPLANNED : planQuery({ ...params, past, preferred, canSplice });
       const asked = { exchange, form, params };
@@ -143,7 +148,7 @@ export class QueryHandler {
           // A member whose request a failed check cut short has not failed itself: it may be asked again.
           if (reply.status !== 'rejected' || isCutShort(reply.reason)) continue;
           const unread = reply.reason instanceof MemberReadError ? reply.reason : null;
-          if (unread?.isUnable === true) canSplice = false;
+          if (unread?.isUnable === true && !stores.includes(unread.upstream)) canSplice = false;
           else lost.add(unread?.upstream ?? live[plan.pieces[index]!.replica ?? 0]!);
         }
         lastError = failed.reason;
@@ -156,7 +161,7 @@ export class QueryHandler {
         metrics.replans.inc();
         continue;
       }
-      return this.#respond(good, plan, live);
+      return this.#respond(good, plan, servers);
     }
     if (!upstreams.some((upstream) => upstream.isUp)) throw new NoUpstreamError(upstreams);
     throw new OperatingError('GATEWAY.NO_ANSWER', 'no server answered', { cause: lastError });
@@ -167,13 +172,18 @@ export class QueryHandler {
     live: readonly Upstream[],
     params: QueryParams | null,
     found: readonly (IntervalSet | undefined)[],
+    lost: ReadonlySet<Upstream>,
   ): PastView {
-    const { upstreams } = this.#options;
-    const replicas = live.map((upstream) => ({
-      name: upstream.name,
-      report: upstream.coverage,
-      found: found[upstreams.indexOf(upstream)] ?? [],
-    }));
+    const { env, upstreams, stores } = this.#options;
+    const replicas = live.map((upstream) => {
+      const { name, coverage } = upstream;
+      if (!stores.includes(upstream)) {
+        return { name, report: coverage, found: found[upstreams.indexOf(upstream)] ?? [] };
+      }
+      const isThere = upstream.isUp && !lost.has(upstream);
+      const report = (isThere ? coverage : null) ?? nothingCovered(env.clock.now());
+      return { name, report, isStored: true };
+    });
     return viewPast(replicas, params?.selectors ?? []);
   }
 
@@ -298,6 +308,18 @@ export class QueryHandler {
     const joined = answers.length === 1 ? answers[0]! : stitchPieces(answers);
     return { status: 200, headers, body: JSON.stringify(withWarnings(joined, warnings)) };
   }
+}
+
+/** So that what a store would have is known to be lacking. */
+function nothingCovered(nowMs: number): CoverageReport {
+  return {
+    configIdentity: '',
+    nowMs,
+    sinceMs: 0,
+    bucketsSinceMs: 0,
+    serverGaps: [{ startMs: 0, endMs: Number.MAX_SAFE_INTEGER }],
+    subjects: [],
+  };
 }
 
 /** Equal for queries that have the same answer for the same person; members look at credentials and cookies themselves. */

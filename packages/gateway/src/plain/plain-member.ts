@@ -1,22 +1,21 @@
-import { type Env, errorText, type HttpPool, OperatingError, type StopSignal } from '@pollux/base';
+import { type Env, errorText, OperatingError, type StopSignal } from '@pollux/base';
 import type { CoverageReport } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import type { CoverageFollower, Upstream } from '../upstream.ts';
 import { PlainPast } from './plain-past.ts';
-import { readLowestMs, readPlainPast } from './read-plain-past.ts';
+import { readScrapes, type ScrapesSource } from './read-plain-past.ts';
 
 /** Between two readings of a member's scrapes. */
 const READ_EVERY_MS = 5_000;
 const LOWEST_EVERY_MS = 60_000;
 /** After a reading that failed. */
 const RETRY_MS = 30_000;
-const TIMEOUT_MS = 60_000;
 
-/** Keeps up with what a member that has no coverage report covers, by its own samples. */
+/** Keeps up with what a member that has no coverage report covers, by the samples that it has of scrapes. */
 export class PlainMember implements CoverageFollower {
   readonly #env: Env;
   readonly #log: Log;
-  readonly #pool: HttpPool;
+  readonly #source: ScrapesSource;
   readonly #upstream: Upstream;
   readonly #past: PlainPast;
   #lowestMs: number | null = null;
@@ -29,14 +28,14 @@ export class PlainMember implements CoverageFollower {
   constructor(options: {
     readonly env: Env;
     readonly log: Log;
-    readonly pool: HttpPool;
+    readonly source: ScrapesSource;
     readonly upstream: Upstream;
     readonly lookbackMs: number;
   }) {
-    const { env, log, pool, upstream, lookbackMs } = options;
+    const { env, log, source, upstream, lookbackMs } = options;
     this.#env = env;
     this.#log = log;
-    this.#pool = pool;
+    this.#source = source;
     this.#upstream = upstream;
     this.#past = new PlainPast(env.clock.now() - lookbackMs);
   }
@@ -49,13 +48,16 @@ export class PlainMember implements CoverageFollower {
   /** Null until all of the past was read once. */
   report(): CoverageReport | null {
     if (!this.#isKnown || this.#lowestMs === null) return null;
-    // Who does not tell where its samples begin is taken to have them from the beginning.
-    return this.#past.report(this.#env.clock.now(), Math.max(0, this.#lowestMs));
+    // Who does not tell where its samples begin is taken to have them from the beginning, or else from the first that is found.
+    const lowestMs = Math.max(0, this.#lowestMs);
+    const beginsMs = this.#source.isBegunByScrapes ? this.#past.beginsMs : null;
+    return this.#past.report(this.#env.clock.now(), beginsMs ?? lowestMs);
   }
 
   /** Begins a reading when one is due; nobody waits for it. */
   keepUp(signal: StopSignal): void {
     if (this.#reading !== null || this.#env.clock.now() < this.#nextReadMs) return;
+    if (!this.#source.isReady()) return;
     this.#reading = this.#read(signal).finally(() => {
       this.#reading = null;
     });
@@ -67,13 +69,12 @@ export class PlainMember implements CoverageFollower {
 
   async #read(signal: StopSignal): Promise<void> {
     const { clock } = this.#env;
-    const reading = { env: this.#env, pool: this.#pool, timeoutMs: TIMEOUT_MS, signal };
     try {
       if (this.#lowestMs === null || clock.now() >= this.#lowestReadMs + LOWEST_EVERY_MS) {
-        this.#lowestMs = await readLowestMs(this.#upstream, reading);
+        this.#lowestMs = await this.#source.lowestMs(signal);
         this.#lowestReadMs = clock.now();
       }
-      await readPlainPast(this.#upstream, this.#past, reading);
+      await readScrapes(await this.#source.open(signal), this.#past, clock, signal);
       this.#isKnown = true;
       this.#nextReadMs = clock.now() + READ_EVERY_MS;
     } catch (error) {

@@ -51,6 +51,14 @@ export class PlainPast {
     this.#readToMs = startMs;
   }
 
+  /** Where scrapes begin; null while none is known, or where they begin before what was looked at. */
+  get beginsMs(): number | null {
+    const [first] = this.#alive;
+    if (first === undefined || first.startMs <= this.#startMs + this.#longestMs) return null;
+    // The first scrape of another target, or as another replica made it, may lie up to an interval before.
+    return first.startMs - this.#longestMs;
+  }
+
   get readToMs(): number {
     return this.#readToMs;
   }
@@ -95,7 +103,8 @@ export class PlainPast {
     const newestEndMs = this.#alive.at(-1)?.endMs ?? this.#startMs;
     const isDue = nowMs > newestEndMs + this.#longestMs + PATIENCE_MS;
     const isOpen = isDue || this.#seenDownMs >= newestEndMs - this.#longestMs;
-    const known = { startMs: Math.max(this.#startMs, lowestMs), endMs: nowMs + 1 };
+    const beganMs = this.beginsMs === lowestMs ? lowestMs + this.#longestMs : lowestMs;
+    const known = { startMs: Math.max(this.#startMs, beganMs), endMs: nowMs + 1 };
     const alive = isOpen
       ? this.#alive
       : intervalSet([...this.#alive, { startMs: newestEndMs - 1, endMs: nowMs + 1 }]);

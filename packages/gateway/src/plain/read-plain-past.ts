@@ -1,13 +1,14 @@
-import { type Env, type HttpPool, OperatingError, type StopSignal } from '@pollux/base';
+import { type Clock, type Env, type HttpPool, OperatingError, type StopSignal } from '@pollux/base';
 import { Matcher } from '@pollux/model';
 import { MemoryBudget, NO_HINTS, type SeriesColumns } from '@pollux/storage';
 import { MemberReader } from '../splice/member-reader.ts';
-import { fetchMemberSettings, type MemberSettings } from '../splice/member-settings.ts';
+import { fetchMemberSettings } from '../splice/member-settings.ts';
 import type { Upstream } from '../upstream.ts';
 import type { PlainPast } from './plain-past.ts';
 
 /** Samples of so long are read at once. */
 const WINDOW_MS = 3_600_000;
+const TIMEOUT_MS = 60_000;
 /** A scrape is visible when it has ended: what was read last may have lacked some. */
 const OVERLAP_MS = 60_000;
 const MAX_PAGE_BYTES = 64 * 1024 * 1024;
@@ -15,39 +16,50 @@ const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 /** In milliseconds; the one in seconds is rounded down. */
 const LOWEST = /^prometheus_tsdb_lowest_timestamp (\S+)$/m;
 
-export type PlainReading = {
-  readonly env: Env;
-  readonly pool: HttpPool;
-  readonly timeoutMs: number;
-  readonly signal: StopSignal;
+/** Where what is known of scrapes comes from. */
+export type ScrapesSource = {
+  /** Where the samples begin: −Infinity of who does not tell, null while there are none. */
+  lowestMs(signal: StopSignal): Promise<number | null>;
+  /** Where scrapes begin within what is looked at, nothing lies before. */
+  readonly isBegunByScrapes: boolean;
+  /** False while it cannot be read yet. */
+  isReady(): boolean;
+  open(signal: StopSignal): Promise<MemberReader>;
 };
 
+/** A server's own samples. */
+export function ownScrapes(env: Env, pool: HttpPool, upstream: Upstream): ScrapesSource {
+  return {
+    isBegunByScrapes: false,
+    isReady: () => true,
+    lowestMs: (signal) => readLowestMs(env, upstream, signal),
+    open: async (signal) => {
+      const how = { net: env.net, headers: {}, timeoutMs: TIMEOUT_MS, signal };
+      const settings = await fetchMemberSettings(upstream, how);
+      return new MemberReader({
+        pool,
+        upstream,
+        headers: {},
+        timeoutMs: TIMEOUT_MS,
+        settings,
+        replicaLabels: [],
+        // Only its own labels tell the order, and there are few.
+        isSorting: true,
+        onFailure: () => {},
+      });
+    },
+  };
+}
+
 /** Reads all scrapes that have come since the last time. */
-export async function readPlainPast(
-  upstream: Upstream,
+export async function readScrapes(
+  reader: MemberReader,
   past: PlainPast,
-  reading: PlainReading,
+  clock: Clock,
+  signal: StopSignal,
 ): Promise<void> {
-  const { env, pool, timeoutMs, signal } = reading;
-  const settings: MemberSettings = await fetchMemberSettings(upstream, {
-    net: env.net,
-    headers: {},
-    timeoutMs,
-    signal,
-  });
-  const reader = new MemberReader({
-    pool,
-    upstream,
-    headers: {},
-    timeoutMs,
-    settings,
-    replicaLabels: [],
-    // Only its own labels tell the order, and there are few.
-    isSorting: true,
-    onFailure: () => {},
-  });
   for (;;) {
-    const nowMs = env.clock.now();
+    const nowMs = clock.now();
     const minMs = past.readToMs - OVERLAP_MS;
     const maxMs = Math.min(past.readToMs + WINDOW_MS, nowMs);
     const budget = new MemoryBudget(MAX_MEMORY_BYTES);
@@ -67,10 +79,11 @@ export async function readPlainPast(
   }
 }
 
-/** Where its samples begin: −Infinity of a server that does not tell, null while it has none. */
-export async function readLowestMs(
+/** As {@link ScrapesSource} has it. */
+async function readLowestMs(
+  env: Env,
   upstream: Upstream,
-  { env, timeoutMs, signal }: PlainReading,
+  signal: StopSignal,
 ): Promise<number | null> {
   const { status, body } = await upstream.send(
     env.net,
@@ -78,7 +91,7 @@ export async function readLowestMs(
       method: 'GET',
       url: `${upstream.url}/metrics`,
       headers: { 'accept-encoding': 'gzip' },
-      timeoutMs,
+      timeoutMs: TIMEOUT_MS,
       maxBodyBytes: MAX_PAGE_BYTES,
     },
     signal,

@@ -7,7 +7,7 @@ import {
   StopSource,
 } from '@pollux/base';
 import { type Labels, Matcher } from '@pollux/model';
-import { encodeReadRequest, snappyEncode } from '@pollux/remote';
+import { CHUNKED_CONTENT_TYPE, encodeReadRequest, snappyEncode } from '@pollux/remote';
 import type { ReadContext, SelectRequest, TimeRange } from '@pollux/storage';
 import { LAST_RESORT_MS, type Upstream } from '../upstream.ts';
 import { MemberLane } from './member-lane.ts';
@@ -18,6 +18,12 @@ import type { MemberSettings } from './member-settings.ts';
 const MAX_REASON_BYTES = 64 * 1024;
 /** Members that answer so have no remote read, or none that the gateway may use. */
 const UNABLE = [401, 403, 404, 405, 501];
+const STORE_MARGIN_MS = 300_000;
+const NO_SERIES: HttpPoolResponse = {
+  status: 200,
+  headers: { 'content-type': CHUNKED_CONTENT_TYPE },
+  body: new Uint8Array(),
+};
 
 export type MemberReaderOptions = {
   readonly pool: HttpPool;
@@ -27,6 +33,8 @@ export type MemberReaderOptions = {
   readonly settings: MemberSettings;
   /** Further labels that answers come without. */
   readonly replicaLabels: readonly string[];
+  /** A long-term store's path and query; its series have the external labels for their own, and its samples are of many servers. */
+  readonly storePath?: string;
   /** Series are not given as they come: see {@link MemberLane}. */
   readonly isSorting?: boolean;
   /** Told of each failure before the query fails by it. */
@@ -44,14 +52,17 @@ export class MemberReader {
   }
 
   open(request: SelectRequest, range: TimeRange, context: ReadContext): MemberLane {
-    const { upstream, settings, isSorting = false } = this.#options;
+    const { upstream, settings, storePath, isSorting = storePath !== undefined } = this.#options;
     return new MemberLane({
       member: upstream.name,
       range,
       context,
       isSorting: isSorting || this.#dropped.size > 0,
       ownLabels: (given) => withoutExternal(given, settings.externalLabels).drop(this.#dropped),
-      ask: () => this.#ask(request, range, context),
+      ask: () =>
+        storePath === undefined
+          ? this.#askServer(request, range, context)
+          : this.#askStore(request, range, context),
       onFault: (cause) =>
         cause instanceof ExchangeError
           ? this.#fail('no answer to remote read', { cause })
@@ -59,16 +70,46 @@ export class MemberReader {
     });
   }
 
+  #askServer(
+    request: SelectRequest,
+    range: TimeRange,
+    context: ReadContext,
+  ): Promise<HttpPoolResponse> {
+    const { externalLabels } = this.#options.settings;
+    const matchers = request.matchers.map((matcher) => ownOnly(matcher, externalLabels));
+    return this.#ask({ ...request, matchers }, range, context);
+  }
+
+  /**
+   * Series of the servers' external labels; one of them tells replicas apart, and to a store says whose samples are preferred. It puts
+   * its copies together by what lies in the range, so that is asked for with a margin.
+   */
+  async #askStore(
+    request: SelectRequest,
+    { minMs, maxMs }: TimeRange,
+    context: ReadContext,
+  ): Promise<HttpPoolResponse> {
+    const { externalLabels } = this.#options.settings;
+    const matchers: Matcher[] = [];
+    for (const matcher of request.matchers) {
+      if (!externalLabels.has(matcher.name)) matchers.push(matcher);
+      // Servers' own series are without that label.
+      else if (!matcher.matches('')) return NO_SERIES;
+    }
+    for (const [name, value] of externalLabels) matchers.push(new Matcher(name, '=', value));
+    const range = { minMs: minMs - STORE_MARGIN_MS, maxMs: maxMs + STORE_MARGIN_MS };
+    return this.#ask({ ...request, matchers }, range, context);
+  }
+
   #ask(
     { matchers, hints }: SelectRequest,
     { minMs, maxMs }: TimeRange,
     context: ReadContext,
   ): Promise<HttpPoolResponse> {
-    const { externalLabels } = this.#options.settings;
     const query = {
       startMs: minMs,
       endMs: maxMs,
-      matchers: matchers.map((matcher) => ownOnly(matcher, externalLabels)),
+      matchers,
       hints: { ...hints, startMs: minMs, endMs: maxMs },
     };
     // Chunks are a tenth of the bytes, and come as the member reads them.
@@ -78,7 +119,7 @@ export class MemberReader {
   }
 
   async #exchange(body: Uint8Array, client: StopSignal): Promise<HttpPoolResponse> {
-    const { pool, upstream, headers, timeoutMs } = this.#options;
+    const { pool, upstream, headers, timeoutMs, storePath } = this.#options;
     const stop = new StopSource();
     const onClient = (): void => stop.abort(client.reason);
     if (client.aborted) onClient();
@@ -93,7 +134,7 @@ export class MemberReader {
     try {
       response = await pool.exchange({
         method: 'POST',
-        target: `${upstream.basePath}/api/v1/read`,
+        target: upstream.basePath + (storePath ?? '/api/v1/read'),
         headers: {
           ...headers,
           'content-encoding': 'snappy',
@@ -117,7 +158,8 @@ export class MemberReader {
     if (status === 200) return response;
     const why = `remote read answered ${status}: ${await reasonOf(response)}`;
     if (UNABLE.includes(status)) throw this.#fail(why, { isUnable: true });
-    if (status >= 500) throw this.#fail(why, {});
+    // The query can be answered without a store.
+    if (status >= 500 || storePath !== undefined) throw this.#fail(why, {});
     // A limit of the query: another member would refuse it as well.
     throw new OperatingError('GATEWAY.READ_REFUSED', `member ${upstream.name}: ${why}`);
   }

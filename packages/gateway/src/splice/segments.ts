@@ -17,10 +17,22 @@ export type SegmentOptions = {
   readonly guardMs: number;
   /** Begins where it covers. */
   readonly preferred: number;
+  /** Long-term stores give this replica's own samples where they have them: between these and its own there is no seam. */
+  readonly storedCopy?: number;
+};
+
+/** More than any scrape interval. */
+const MAX_JOINT_MS = 300_000;
+
+/** All stretches of time between two cuts, and how each replica has them. */
+type Stretches = {
+  readonly lacks: readonly Lack[];
+  readonly grades: readonly (readonly number[])[];
+  readonly cuts: readonly number[];
 };
 
 /** How a replica has one stretch of time; lower is better. */
-const HAS = { well: 0, yielding: 1, coarse: 2, not: 3 } as const;
+const HAS = { well: 0, yielding: 1, stored: 2, coarse: 3, not: 4 } as const;
 
 /**
  * Which replica gives the samples of a series at which time (invariant I3 (b)): a replica goes on while nobody has the time
@@ -42,19 +54,64 @@ export function segmentsOf(lacks: readonly Lack[], options: SegmentOptions): rea
   for (let i = 0; i + 1 < cuts.length; i++) {
     const best = Math.min(...grades.map((grade) => grade[i]!));
     if (best === HAS.not) continue;
-    if (current < 0 || grades[current]![i] !== best)
-      current = longest(grades, i, best, options.preferred);
+    const store = storeAtJoint({ lacks, grades, cuts }, i, current, options.storedCopy);
+    if (store !== null) current = store;
+    else if (current < 0 || grades[current]![i] !== best) {
+      const isJoint = current >= 0 && lacks[current]!.isStored === true;
+      current =
+        isJoint && grades[options.storedCopy ?? -1]?.[i] === best
+          ? (options.storedCopy ?? -1)
+          : longest(grades, i, best, options.preferred);
+    }
     const last = segments.at(-1);
     const endMs = cuts[i + 1]!;
     if (last !== undefined && last.replica === current) {
       last.endMs = endMs;
       continue;
     }
-    const afterMs = last === undefined ? Number.NEGATIVE_INFINITY : last.endMs + guardMs;
-    const startMs = Math.max(cuts[i]!, afterMs);
+    const isSeam = last !== undefined && !isSameCopy(lacks, [last.replica, current], options);
+    const afterMs = last === undefined ? Number.NEGATIVE_INFINITY : last.endMs;
+    const startMs = Math.max(cuts[i]!, afterMs + (isSeam ? guardMs : 0));
     if (startMs < endMs) segments.push({ replica: current, startMs, endMs });
   }
   return segments;
+}
+
+/**
+ * Servers stop and begin to cover a target at their own scrapes. For the moments between, a store goes on, whose samples are followed
+ * by, or follow, those of the same server: another one would make two seams. Null where this is not so.
+ */
+function storeAtJoint(
+  { lacks, grades, cuts }: Stretches,
+  from: number,
+  current: number,
+  storedCopy = -1,
+): number | null {
+  const own = grades[storedCopy];
+  const isOther = current >= 0 && current !== storedCopy && lacks[current]!.isStored !== true;
+  if (own === undefined || isOther || own[from] === HAS.well) return null;
+  const isStored = (replica: number): boolean => lacks[replica]!.isStored === true;
+  const stores = [...grades.keys()].filter(isStored);
+  const store = stores.find((replica) => grades[replica]![from] === HAS.stored) ?? -1;
+  const given = grades[store];
+  if (given === undefined) return null;
+  const servers = grades.filter((_, replica) => !isStored(replica));
+  for (let i = from; i < own.length; i++) {
+    if (own[i] === HAS.well) return store;
+    if (given[i] !== HAS.stored || cuts[i + 1]! - cuts[from]! > MAX_JOINT_MS) return null;
+    if (servers.every((grade) => grade[i]! > HAS.stored)) return store;
+  }
+  return store;
+}
+
+/** True of a store and the server whose samples it gives, or of two stores. */
+function isSameCopy(
+  lacks: readonly Lack[],
+  pair: readonly number[],
+  { storedCopy }: SegmentOptions,
+): boolean {
+  if (!pair.some((replica) => lacks[replica]!.isStored === true)) return false;
+  return pair.every((replica) => lacks[replica]!.isStored === true || replica === storedCopy);
 }
 
 /** Where anything begins or ends within the span, its own ends included. */
@@ -71,10 +128,14 @@ function cutsOf(lacks: readonly Lack[], { minMs, maxMs }: Span): readonly number
   return [...cuts].sort((a, b) => a - b);
 }
 
-function gradesOf({ gaps, yields, coarse }: Lack, cuts: readonly number[]): readonly number[] {
+function gradesOf(
+  { gaps, yields, coarse, isStored }: Lack,
+  cuts: readonly number[],
+): readonly number[] {
   return cuts.slice(0, -1).map((startMs, i) => {
     const endMs = cuts[i + 1]!;
     if (overlaps(gaps, startMs, endMs)) return HAS.not;
+    if (isStored === true) return HAS.stored;
     if (overlaps(coarse, startMs, endMs)) return HAS.coarse;
     return overlaps(yields, startMs, endMs) ? HAS.yielding : HAS.well;
   });
@@ -163,5 +224,6 @@ function bothLack(a: Lack, b: Lack): Lack {
     gaps: union(a.gaps, b.gaps),
     yields: union(a.yields, b.yields),
     coarse: union(a.coarse, b.coarse),
+    isStored: a.isStored ?? false,
   };
 }

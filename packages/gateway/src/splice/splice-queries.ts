@@ -30,6 +30,8 @@ export type SpliceQueriesOptions = {
   /** Of one query. */
   readonly maxMemoryBytes: number;
   readonly replicaLabels: readonly string[];
+  /** Path and query of remote read at the stores among `live`. */
+  readonly storePath: string;
 };
 
 export type SpliceRequest = {
@@ -63,19 +65,30 @@ export class SpliceQueries {
     const { env, requestTimeoutMs, guardMs, defaults } = this.#options;
     const { exchange, params, piece, live, past, preferred } = request;
     const span = hull(spansBetween(params.window, piece.startMs, piece.endMs));
-    const splice = new Splice(past, { span, guardMs, preferred });
+    const splice = new Splice(past, { span, guardMs, preferred, storedCopy: preferred });
     const isRead = splice.spansToRead().map((own) => own !== null);
     const members = live.filter((_, replica) => isRead[replica]);
+    const readsStore = past.replicas.some(({ isStored }, i) => isStored === true && isRead[i]);
     const asking = { net: env.net, timeoutMs: requestTimeoutMs, signal: exchange.signal };
     const settings = new Map<Upstream, MemberSettings>();
     await Promise.all(
-      members.map(async (upstream) => {
+      live.map(async (upstream, replica) => {
+        // Stores are read by the labels of the server whose samples are preferred.
+        const isStored = past.replicas[replica]?.isStored === true;
+        const isNeeded = replica === preferred ? readsStore || isRead[replica] : isRead[replica];
+        if (isStored || isNeeded !== true) return;
         const how = { ...asking, headers: forwardedHeaders(exchange) };
         settings.set(upstream, await fetchMemberSettings(upstream, how));
       }),
     );
     const [first] = settings.values();
+    const preferredSettings = settings.get(live[preferred]!);
     defaults.evaluationIntervalMs = first?.evaluationIntervalMs ?? defaults.evaluationIntervalMs;
+    for (const [replica, upstream] of live.entries()) {
+      const isStored = past.replicas[replica]?.isStored === true;
+      if (isStored && isRead[replica] === true && preferredSettings !== undefined)
+        settings.set(upstream, preferredSettings);
+    }
     const response = await this.#read(request, splice, settings);
     const summaries = await Promise.all(members.map((member) => this.#summary(member, params)));
     return { members, response, summaries };
@@ -87,12 +100,14 @@ export class SpliceQueries {
     settings: ReadonlyMap<Upstream, MemberSettings>,
     isSorting = false,
   ): Promise<HttpClientResponse> {
-    const { env, poolOf, requestTimeoutMs: timeoutMs, replicaLabels } = this.#options;
+    const { env, poolOf, requestTimeoutMs: timeoutMs, replicaLabels, storePath } = this.#options;
     const failures: MemberReadError[] = [];
     const headers = forwardedHeaders(request.exchange, 'application/x-protobuf');
-    const readers = request.live.map((upstream) => {
+    const { live, past } = request;
+    const readers = live.map((upstream, replica) => {
       const own = settings.get(upstream);
       if (own === undefined) return null;
+      const isStored = past.replicas[replica]?.isStored === true;
       return new MemberReader({
         pool: poolOf(upstream),
         upstream,
@@ -100,7 +115,7 @@ export class SpliceQueries {
         timeoutMs,
         settings: own,
         replicaLabels,
-        isSorting,
+        ...(isStored ? { storePath } : { isSorting }),
         onFailure: (error) => failures.push(error),
       });
     });

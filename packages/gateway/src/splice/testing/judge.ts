@@ -265,7 +265,7 @@ function indexesOf<T>(list: readonly T[], isWanted: (index: number) => boolean):
 /**
  * Equal but for the last digits: an engine that walks a range adds up in another order than one that begins in its middle.
  */
-function isSame(a: Points, b: Points, at: number): boolean {
+export function isSame(a: Points, b: Points, at: number): boolean {
   const left = a.get(at) ?? new Map<string, string>();
   const right = b.get(at) ?? new Map<string, string>();
   if (left.size !== right.size) return false;

@@ -23,12 +23,15 @@ import {
 } from '@pollux/remote';
 import {
   type CoverageReport,
+  chooseCopy,
   encodeHeader,
   type Interval,
   MemoryBudget,
   mayMatchAny,
   NO_HINTS,
   type Queryable,
+  type SeriesColumns,
+  splitReplica,
   summaryOf,
   toWire,
 } from '@pollux/storage';
@@ -48,6 +51,11 @@ import {
 export const LOOKBACK_MS = 60_000;
 /** More than the clocks differ. */
 const HEALING_GUARD_MS = 5_000;
+
+const STORE_GROUP = `  - name: stores
+    kind: store
+    members: [{name: s, url: 'http://s:8086'}]
+long_term: {}`;
 
 export type Times = { readonly startMs: number; readonly endMs: number; readonly stepMs: number };
 /** Of each step, the value of each series; both by texts. */
@@ -71,6 +79,7 @@ export class ModelledPair {
   readonly #hidesSeams: boolean;
   /** Which of the two has filled its gaps from the other, if any. */
   readonly #healed: number;
+  readonly store = { isBroken: false, reads: 0 };
 
   constructor(
     random: Random,
@@ -78,25 +87,33 @@ export class ModelledPair {
       readonly guardMs: number;
       readonly isStale?: boolean;
       readonly hidesSeams?: boolean;
+      /** A long-term store holds all that both replicas would hold; these have only the same times of it. */
+      readonly storeBehind?: readonly Interval[];
     },
   ) {
     this.#isStale = how.isStale ?? false;
     this.#hidesSeams = how.hidesSeams ?? false;
+    const { storeBehind } = how;
     this.targets = ['t0', 't1'].map((instance) => ({
       instance,
       restartsMs: intervalsOf(random, 2, 1).map(({ startMs }) => startMs),
-      dead: intervalsOf(random, 1, 120_000),
+      // Copies of a target that dies are put together by the store.
+      dead: storeBehind === undefined ? intervalsOf(random, 1, 120_000) : [],
     }));
     this.replicas = ['a', 'b'].map(
       (name) =>
         new ModelledReplica(name, {
           targets: this.targets,
-          faults: faultsOf(random, this.targets),
+          faults:
+            storeBehind === undefined
+              ? faultsOf(random, this.targets)
+              : { down: storeBehind, missed: new Map(), broken: new Map() },
           random,
           skewMs: random.below(4_001) - 2_000,
         }),
     );
-    this.#healed = how.isStale === true ? 2 : random.below(3);
+    // What a store is behind, no twin has.
+    this.#healed = how.isStale === true || storeBehind !== undefined ? 2 : random.below(3);
     const request = (asked: HttpClientRequest): Promise<HttpClientResponse> => this.#answer(asked);
     const env: Env = { ...nodeEnv(), clock: this.clock };
     const openPool = (options: HttpPoolOptions) => new PoolOverRequests({ request }, options);
@@ -106,6 +123,7 @@ groups:
   - name: servers
     kind: server
     members: [{name: a, url: 'http://a:9090'}, {name: b, url: 'http://b:9090'}]
+${storeBehind === undefined ? '' : STORE_GROUP}
 lookback_delta: ${LOOKBACK_MS / 1_000}s
 seam_guard: ${how.guardMs}ms
 `;
@@ -173,6 +191,7 @@ seam_guard: ${how.guardMs}ms
 
   async #answer({ url, body }: HttpClientRequest): Promise<HttpClientResponse> {
     const { pathname, hostname } = new URL(url);
+    if (hostname === 's') return this.#answerAsStore(pathname, body as Uint8Array);
     const replica = this.replicas.find(({ name }) => name === hostname)!;
     switch (pathname) {
       case '/-/ready':
@@ -194,6 +213,14 @@ seam_guard: ${how.guardMs}ms
       default:
         return { status: 404, headers: {}, body: new Uint8Array() };
     }
+  }
+
+  async #answerAsStore(pathname: string, body: Uint8Array): Promise<HttpClientResponse> {
+    if (pathname === '/ping') return answered('');
+    if (pathname !== '/api/v1/prom/read' || this.store.isBroken)
+      return { status: 500, headers: {}, body: new Uint8Array() };
+    this.store.reads++;
+    return readStored(this.replicas, body);
   }
 
   #reportOf(replica: ModelledReplica): CoverageReport {
@@ -250,6 +277,34 @@ async function readHeld(replica: ModelledReplica, body: Uint8Array): Promise<Htt
     ? new Uint8Array(Buffer.concat(frames))
     : snappyEncode(encodeReadResponse(results));
   return { status: 200, headers, body: answer };
+}
+
+/** One copy of each series, of the replica that a matcher prefers, as a store chooses it. */
+async function readStored(
+  replicas: readonly ModelledReplica[],
+  body: Uint8Array,
+): Promise<HttpClientResponse> {
+  const { queries } = decodeReadRequest(await snappyDecode(body));
+  const [query] = queries;
+  if (query === undefined || queries.length > 1) throw new Error('a store takes one query');
+  const range = { minMs: query.startMs, maxMs: query.endMs };
+  const { matchers, preferredReplica } = splitReplica(query.matchers, ['replica']);
+  const context = { signal: new AbortController().signal, budget: MemoryBudget.unlimited() };
+  const copies = new Map<string, SeriesColumns[]>();
+  for (const { whole, name } of replicas) {
+    const source = whole.select({ range, matchers, hints: NO_HINTS, sorted: true }, context);
+    for (let batch = await source.next(); batch !== null; batch = await source.next()) {
+      for (const columns of batch) {
+        const key = columns.labels.key();
+        copies.set(key, [...(copies.get(key) ?? []), { ...columns, replica: name }]);
+      }
+    }
+  }
+  const encoder = new QueryResultEncoder();
+  for (const same of copies.values())
+    encoder.add(chooseCopy(same, { preferredReplica, guardMs: 1_000 }));
+  const answer = snappyEncode(encodeReadResponse([encoder.bytes()]));
+  return { status: 200, headers: { 'content-type': 'application/x-protobuf' }, body: answer };
 }
 
 function withReplica(labels: Labels, name: string): Labels {

@@ -152,12 +152,18 @@ export class ModelledReplica {
         failures: union(history.failures(window), failures),
       };
     });
+    // What lies before the first moment of the world is not there any more.
+    const before = this.faults.down.find(({ startMs }) => startMs < START_MS);
+    const sinceMs = before?.endMs ?? START_MS;
     return {
       configIdentity: 'x',
       nowMs,
-      sinceMs: START_MS,
-      bucketsSinceMs: START_MS,
-      serverGaps: subtract(intervalSet(this.faults.down), common),
+      sinceMs,
+      bucketsSinceMs: sinceMs,
+      serverGaps: subtract(
+        intervalSet(this.faults.down),
+        intervalSet([{ startMs: 0, endMs: sinceMs }, ...common]),
+      ),
       seams: intersect(intervalSet(healed.flatMap(({ seams }) => seams)), [
         { startMs: START_MS, endMs: END_MS },
       ]),

@@ -1,0 +1,84 @@
+import { SeededRandom } from '@pollux/base';
+import type { Interval } from '@pollux/storage';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anyQuery, anyTimes } from '../splice/testing/any-query.ts';
+import { GUARD_MS, isSame } from '../splice/testing/judge.ts';
+import { ModelledPair, type Times } from '../splice/testing/modelled-pair.ts';
+import { START_MS, WORLD_MS } from '../splice/testing/modelled-replica.ts';
+
+const QUERIES_A_WORLD = 16;
+
+/** What neither server has: all before some moment, and a stretch behind it. */
+function lackingOf(random: SeededRandom): readonly Interval[] {
+  const keptMs = START_MS + 600_000 + random.below(1_800_000);
+  const gapMs = keptMs + 60_000 + random.below(600_000);
+  return [
+    { startMs: START_MS - 600_000, endMs: keptMs },
+    { startMs: gapMs, endMs: gapMs + 1_000 + random.below(600_000) },
+  ];
+}
+
+async function withPair(
+  seed: number,
+  run: (pair: ModelledPair, random: SeededRandom) => Promise<void>,
+): Promise<void> {
+  const random = new SeededRandom(seed);
+  const pair = new ModelledPair(random, { guardMs: GUARD_MS, storeBehind: lackingOf(random) });
+  try {
+    await pair.ready();
+    await pair.clock.advance(2_000);
+    await run(pair, random);
+  } finally {
+    await pair.close();
+  }
+}
+
+function stepsOf({ startMs, endMs, stepMs }: Times): number[] {
+  const steps: number[] = [];
+  for (let at = startMs; at <= endMs; at += Math.max(1, stepMs)) steps.push(at);
+  return steps;
+}
+
+describe('what no server has any more', () => {
+  it('is answered from the store as by a server that has it all, across every joint', async () => {
+    let reads = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), (seed) =>
+        withPair(seed, async (pair, random) => {
+          for (let i = 0; i < QUERIES_A_WORLD; i++) {
+            const { query } = anyQuery(random);
+            const times = anyTimes(random);
+            const told = await pair.ask(query, times);
+            const truths = await Promise.all(
+              pair.replicas.map(({ whole }) => pair.evaluate(query, times, whole)),
+            );
+            // Another server answers a step when it has begun to cover sooner.
+            const asOne = stepsOf(times).every((at) =>
+              truths.some((truth) => isSame(truth, told.points, at)),
+            );
+            expect([query, times, told.warnings, asOne]).toEqual([query, times, [], true]);
+          }
+          reads += pair.store.reads;
+        }),
+      ),
+      { numRuns: 8 },
+    );
+    expect(reads).toBeGreaterThan(8 * QUERIES_A_WORLD * 0.3);
+  }, 120_000);
+
+  it('is named when the store does not answer', async () => {
+    await withPair(1, async (pair) => {
+      const atMs = START_MS + 500_000;
+      const times = { startMs: atMs, endMs: atMs, stepMs: 0 };
+      expect((await pair.ask('up', times)).points.get(atMs)?.size).toBe(2);
+      pair.store.isBroken = true;
+      const { points, warnings } = await pair.ask('up', times);
+      expect(points.get(atMs)?.size ?? 0).toBe(0);
+      expect(warnings.join()).toContain('no replica covers');
+      const nowMs = START_MS + WORLD_MS;
+      const now = { startMs: nowMs, endMs: nowMs, stepMs: 0 };
+      expect(await pair.ask('count(up)', now)).toMatchObject({ warnings: [] });
+    });
+  });
+});
