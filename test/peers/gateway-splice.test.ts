@@ -1,8 +1,17 @@
 import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { federate } from '@pollux/api';
 import { nodeEnv } from '@pollux/base/node';
 import { Gateway, parseGatewayConfig } from '@pollux/gateway';
 import { Router } from '@pollux/http';
+import { Matcher } from '@pollux/model';
+import {
+  ChunkedResponseReader,
+  decodeReadResponse,
+  encodeReadRequest,
+  snappyDecode,
+  snappyEncode,
+} from '@pollux/remote';
 import { Log, Registry } from '@pollux/telemetry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, RunningRole, Scratch } from '../system/running-role.ts';
@@ -162,6 +171,35 @@ scrape_configs:
       expect(warnings).toEqual([]);
     });
 
+    it.each([
+      ['in samples', [] as const],
+      ['in chunks', ['streamed-xor-chunks', 'samples'] as const],
+    ])('are read remotely as one, %s', async (_, accepted) => {
+      const endMs = Math.floor(Date.now() / 1_000) * 1_000;
+      const rangeS = Math.floor((endMs - fromMs) / 1_000);
+      const query = { startMs: endMs - rangeS * 1_000 + 1, endMs, hints: null };
+      const matchers = [Matcher.metric('asked_total'), new Matcher('prometheus_replica', '=', 'b')];
+      const request = encodeReadRequest({ queries: [{ ...query, matchers }], accepted });
+      const response = await fetch(`${gateway}/api/v1/read`, {
+        method: 'POST',
+        body: new Uint8Array(snappyEncode(request)),
+      });
+      const body = new Uint8Array(await response.arrayBuffer());
+      if (response.status !== 200) throw new Error(new TextDecoder().decode(body));
+      const series = accepted.length === 0 ? await samplesIn(body) : chunksIn(body);
+      expect(series.map(({ names }) => names)).toEqual([['__name__', 'instance', 'job', 'site']]);
+      expect(series[0]!.count).toBeGreaterThanOrEqual((rangeS - 4) * 2 - 2);
+      expect(series[0]!.count).toBeLessThanOrEqual(rangeS * 2 + 1);
+    });
+
+    it('are federated as one', async () => {
+      const answer = await fetch(`${gateway}/federate?match[]=asked_total`);
+      const lines = (await answer.text()).split('\n').filter((line) => line.startsWith('asked_'));
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toContain('site="x"');
+      expect(lines[0]).not.toContain('prometheus_replica');
+    });
+
     /** Until each member, but the one that is down, has scraped twice a second for so long. */
     async function scraped(ms: number, down = -1): Promise<void> {
       const sinceMs = Date.now();
@@ -184,7 +222,8 @@ scrape_configs:
         `{groups: [{name: s, kind: server, members: [${listed}]}], seam_guard: 1s}`,
         'gateway.yml',
       );
-      const made = new Gateway({ env, log: Log.silent(), registry: new Registry(), config });
+      const registry = new Registry();
+      const made = new Gateway({ env, log: Log.silent(), registry, config, federate });
       const router = new Router({ monotonic: () => env.clock.monotonic() });
       made.registerRoutes(router);
       const at = { host: '127.0.0.1', port: 0 };
@@ -202,6 +241,24 @@ scrape_configs:
     }
   },
 );
+
+type ReadSeries = { readonly names: readonly string[]; readonly count: number };
+
+async function samplesIn(body: Uint8Array): Promise<readonly ReadSeries[]> {
+  const [series = []] = decodeReadResponse(await snappyDecode(body));
+  return series.map(({ labels, count }) => ({ names: [...labels].map(([name]) => name), count }));
+}
+
+function chunksIn(body: Uint8Array): readonly ReadSeries[] {
+  const reader = new ChunkedResponseReader();
+  reader.push(body);
+  reader.end();
+  const range = { minMs: 0, maxMs: Number.MAX_SAFE_INTEGER };
+  return reader.take().map((series) => ({
+    names: [...series.labels].map(([name]) => name),
+    count: series.columns(range).count,
+  }));
+}
 
 /** The one value of an instant query; NaN for none. */
 async function ask(url: string, query: string): Promise<Found> {

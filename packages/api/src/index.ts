@@ -1,5 +1,6 @@
 export { CachedQueryPort, type CachedQueryPortOptions } from './cached-query-port.ts';
 export { EngineQueryPort } from './engine-query-port.ts';
+export { federate } from './federate.ts';
 export type {
   ActiveQueriesPort,
   AdminPort,

@@ -1,4 +1,10 @@
-import { type Env, type HttpHandler, type HttpResponse, StopSource } from '@pollux/base';
+import {
+  type Env,
+  type HttpHandler,
+  type HttpPool,
+  type HttpResponse,
+  StopSource,
+} from '@pollux/base';
 import { type Exchange, json, type RouteHandler, type Router, text } from '@pollux/http';
 import { ActiveQueries, activeQueryJson, Engine, RangeCache } from '@pollux/promql';
 import type { Log, Registry } from '@pollux/telemetry';
@@ -13,6 +19,7 @@ import { storedScrapes } from './long-term/stored-scrapes.ts';
 import { MemberCalls } from './merge/member-calls.ts';
 import { MergeHandler } from './merge/merge-handler.ts';
 import { MERGED_PATHS } from './merge/merged-paths.ts';
+import { type Federate, MergedSamples } from './merge/merged-samples.ts';
 import { SingleReplicaHandler } from './merge/single-replica-handler.ts';
 import { type GatewayMetrics, gatewayMetrics } from './metrics.ts';
 import { pairStatus } from './pair-status.ts';
@@ -35,6 +42,8 @@ export type GatewayOptions = {
   readonly pid?: number;
   /** Where writes for members that are away are kept; null or absent: nowhere. */
   readonly spoolDirectory?: string | null;
+  /** Default: federation goes whole to one member. */
+  readonly federate?: Federate;
   /** Default: lines without a time stay as they are. */
   readonly stampLines?: LineStamper;
 };
@@ -53,7 +62,7 @@ type World = {
 type Servers = {
   readonly front: QueryFront;
   readonly merged: MergeHandler;
-  readonly single: SingleReplicaHandler;
+  readonly samples: MergedSamples;
 };
 
 /** Paths of the InfluxDB API that read or manage. */
@@ -207,9 +216,9 @@ export class Gateway {
       const join = this.#byServers((servers, exchange) => servers.merged.handle(exchange, merged));
       router.on(merged.methods, merged.path, join);
     }
-    const federate = this.#byServers(({ single }, exchange) => single.federate(exchange));
+    const federate = this.#byServers(({ samples }, exchange) => samples.federate(exchange));
     router.on(['GET', 'HEAD'], '/federate', federate);
-    const read = this.#byServers(({ single }, exchange) => single.remoteRead(exchange));
+    const read = this.#byServers(({ samples }, exchange) => samples.remoteRead(exchange));
     router.post('/api/v1/read', read);
   }
 
@@ -335,7 +344,7 @@ export class Gateway {
   }
 
   #serversOf(config: GatewayConfig, groups: readonly Group[]): Servers | null {
-    const { env, log } = this.#options;
+    const { env, log, registry, federate = null } = this.#options;
     const metrics = this.#metrics;
     const group = groups.find(({ config: { kind } }) => kind === 'server');
     if (group === undefined) return null;
@@ -350,19 +359,25 @@ export class Gateway {
         store.plain = longTerm === null ? null : this.#followStore(config, one, store, upstreams);
       }
     }
-    const splices = new SpliceQueries({
+    const stores = stored?.upstreams ?? [];
+    const storePath = longTerm?.path ?? '';
+    const poolOf = (upstream: Upstream): HttpPool =>
+      stored?.upstreams.includes(upstream) === true
+        ? stored.poolOf(upstream)
+        : group.poolOf(upstream);
+    const reading = {
       env,
-      engine: this.#engine,
-      defaults: this.#defaults,
+      poolOf,
+      storePath,
       requestTimeoutMs,
-      poolOf: (upstream) =>
-        stored?.upstreams.includes(upstream) === true
-          ? stored.poolOf(upstream)
-          : group.poolOf(upstream),
       guardMs: config.seam_guard,
       maxMemoryBytes: config.max_splice_memory,
       replicaLabels: config.replica_labels,
-      storePath: longTerm?.path ?? '',
+    };
+    const splices = new SpliceQueries({
+      ...reading,
+      engine: this.#engine,
+      defaults: this.#defaults,
     });
     const common = { env, log, metrics, upstreams, lookbackMs, requestTimeoutMs };
     const front = new QueryFront({
@@ -377,14 +392,24 @@ export class Gateway {
       queries: new QueryHandler({
         ...common,
         splices,
-        stores: stored?.upstreams ?? [],
+        stores,
         replicaLabels: config.replica_labels,
       }),
     });
     return {
       front,
       merged: new MergeHandler({ calls, upstreams, replicaLabels: config.replica_labels }),
-      single: new SingleReplicaHandler({ env, calls, metrics, upstreams, lookbackMs }),
+      samples: new MergedSamples({
+        ...reading,
+        log,
+        registry,
+        metrics,
+        upstreams,
+        stores,
+        lookbackMs,
+        single: new SingleReplicaHandler({ env, calls, metrics, upstreams, lookbackMs }),
+        federate,
+      }),
     };
   }
 

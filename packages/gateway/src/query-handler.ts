@@ -9,7 +9,6 @@ import {
 import { type Exchange, formOf, json } from '@pollux/http';
 import {
   COVERAGE_HEADER,
-  type CoverageReport,
   type CoverageSummary,
   decodeHeader,
   type IntervalSet,
@@ -20,6 +19,7 @@ import {
 import type { Log } from '@pollux/telemetry';
 import { Coalescer } from './coalescer.ts';
 import { forwardedHeaders } from './forwarded-headers.ts';
+import { knownReplicas } from './known-replicas.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { type PastView, viewPast } from './past-view.ts';
 import { type Piece, type Plan, planQuery, spansBetween } from './plan.ts';
@@ -175,14 +175,11 @@ export class QueryHandler {
     lost: ReadonlySet<Upstream>,
   ): PastView {
     const { env, upstreams, stores } = this.#options;
-    const replicas = live.map((upstream) => {
-      const { name, coverage } = upstream;
-      if (!stores.includes(upstream)) {
-        return { name, report: coverage, found: found[upstreams.indexOf(upstream)] ?? [] };
-      }
-      const isThere = upstream.isUp && !lost.has(upstream);
-      const report = (isThere ? coverage : null) ?? nothingCovered(env.clock.now());
-      return { name, report, isStored: true };
+    const servers = live.filter((upstream) => !stores.includes(upstream));
+    const replicas = knownReplicas(servers, stores, {
+      nowMs: env.clock.now(),
+      lost,
+      found: (server) => found[upstreams.indexOf(server)] ?? [],
     });
     return viewPast(replicas, params?.selectors ?? []);
   }
@@ -308,18 +305,6 @@ export class QueryHandler {
     const joined = answers.length === 1 ? answers[0]! : stitchPieces(answers);
     return { status: 200, headers, body: JSON.stringify(withWarnings(joined, warnings)) };
   }
-}
-
-/** So that what a store would have is known to be lacking. */
-function nothingCovered(nowMs: number): CoverageReport {
-  return {
-    configIdentity: '',
-    nowMs,
-    sinceMs: 0,
-    bucketsSinceMs: 0,
-    serverGaps: [{ startMs: 0, endMs: Number.MAX_SAFE_INTEGER }],
-    subjects: [],
-  };
 }
 
 /** Equal for queries that have the same answer for the same person; members look at credentials and cookies themselves. */

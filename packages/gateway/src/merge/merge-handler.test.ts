@@ -38,7 +38,8 @@ class FakeServer {
     const { pathname, search } = new URL(request.url);
     if (this.isBroken) throw new OperatingError('BASE.CONNECTION', 'refused');
     if (pathname === '/-/ready') return { status: 200, body: 'ok' };
-    if (pathname === '/api/v1/pollux/status') return { status: 404, body: '' };
+    if (['/api/v1/pollux/status', '/api/v1/status/config'].includes(pathname))
+      return { status: 404, body: '' };
     if (pathname === '/api/v1/pollux/coverage') {
       const report = { config: 'x', now: nowMs, since: 0, serverGaps: this.gaps, subjects: [] };
       return this.isPlain ? { status: 404, body: '' } : { status: 200, body: report };
@@ -184,7 +185,7 @@ describe('what is asked of all replicas', () => {
   });
 });
 
-describe('formats that are not joined', () => {
+describe('formats that are not joined where members do not show their external labels', () => {
   it('federation goes to one that has no gap within the lookback', async () => {
     servers.b.gaps = [START_MS - 100_000, START_MS - 50_000];
     await start();

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { federate } from '@pollux/api';
 import { Closer } from '@pollux/base';
 import { Gateway, parseGatewayConfig } from '@pollux/gateway';
 import { parseAddress, withCompression } from '@pollux/http/serving';
@@ -64,6 +65,7 @@ async function startGateway(
     pid: process.pid,
     spoolDirectory,
     stampLines,
+    federate,
   });
   closer.defer('gateway', () => gateway.close());
   const router = observedRouter({ env, log, registry, namespace: 'pollux_gateway', prefix: '/' });

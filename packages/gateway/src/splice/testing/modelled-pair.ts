@@ -14,10 +14,14 @@ import { type Labels, LabelsBuilder, Matcher } from '@pollux/model';
 import { Engine } from '@pollux/promql';
 import {
   CHUNKED_CONTENT_TYPE,
+  ChunkedResponseReader,
   ChunkFrameWriter,
   decodeReadRequest,
+  decodeReadResponse,
+  encodeReadRequest,
   encodeReadResponse,
   QueryResultEncoder,
+  type ResponseType,
   snappyDecode,
   snappyEncode,
 } from '@pollux/remote';
@@ -33,6 +37,7 @@ import {
   type SeriesColumns,
   splitReplica,
   summaryOf,
+  type TimeRange,
   toWire,
 } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
@@ -173,6 +178,39 @@ seam_guard: ${how.guardMs}ms
     if (status !== 200) throw new Error(`${query}: ${status} ${text}`);
     const { data, warnings = [] } = JSON.parse(text);
     return { points: pointsOf(data), warnings };
+  }
+
+  /** Remote read through the gateway. */
+  async read(
+    matchers: readonly Matcher[],
+    { minMs, maxMs }: TimeRange,
+    accepted: readonly ResponseType[],
+  ): Promise<readonly SeriesColumns[]> {
+    const query = { startMs: minMs, endMs: maxMs, matchers, hints: null };
+    const asked = snappyEncode(encodeReadRequest({ queries: [query], accepted }));
+    const { status, body, headers } = await this.#router.handler({
+      method: 'POST',
+      target: '/api/v1/read',
+      headers: {},
+      remote: { host: '127.0.0.1', port: 1 },
+      body: async () => asked,
+      stream: () => new Response('').body as unknown as AsyncIterable<Uint8Array>,
+      signal: new AbortController().signal,
+      principal: EVERYONE,
+    });
+    if (status !== 200) throw new Error(`remote read: ${status} ${String(body)}`);
+    if (accepted[0] !== 'streamed-xor-chunks') {
+      return decodeReadResponse(await snappyDecode(body as Uint8Array))[0] ?? [];
+    }
+    if (!String(headers?.['content-type']).startsWith(CHUNKED_CONTENT_TYPE))
+      throw new Error('no chunks');
+    const reader = new ChunkedResponseReader();
+    for await (const piece of body instanceof Uint8Array
+      ? [body]
+      : (body as AsyncIterable<Uint8Array>))
+      reader.push(piece);
+    reader.end();
+    return reader.take().map((series) => series.columns({ minMs, maxMs }));
   }
 
   /** As one server that has `queryable` would answer. */
