@@ -56,6 +56,31 @@ describe('planning a query', () => {
     expect(plan.pieces).toEqual([{ replica: 0, startMs: 0, endMs: 300 }]);
   });
 
+  it('reads raw samples only for the steps whose window meets the gaps of all', () => {
+    const minute = 60_000;
+    const piecesWith = (gapOfB: readonly [number, number]) =>
+      planQuery({
+        startMs: 0,
+        endMs: 720 * minute,
+        stepMs: minute,
+        window: { moving: [{ beforeMs: 5 * minute - 1, afterMs: 0 }], fixed: [] },
+        past: pastOf([view('a', [[120 * minute, 480 * minute]]), view('b', [gapOfB])]),
+        canSplice: true,
+        preferred: 0,
+      }).pieces;
+    // Six hours are missing, and b has them: nothing is spliced.
+    expect(piecesWith([600 * minute, 610 * minute]).map(({ replica }) => replica)).toEqual([
+      0, 1, 0,
+    ]);
+    // Where b stops as a begins again, five of 721 steps reach into both gaps.
+    expect(piecesWith([480 * minute, 490 * minute])).toEqual([
+      { replica: 0, startMs: 0, endMs: 119 * minute },
+      { replica: 1, startMs: 120 * minute, endMs: 479 * minute },
+      { replica: null, startMs: 480 * minute, endMs: 484 * minute },
+      { replica: 0, startMs: 485 * minute, endMs: 720 * minute },
+    ]);
+  });
+
   it('changes where the window meets a gap, and does not come back before it must', () => {
     const replicas = [view('a', [[100, 120]]), view('b', [[250, 260]])];
     const plan = planQuery({
