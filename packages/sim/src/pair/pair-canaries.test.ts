@@ -1,10 +1,11 @@
 import type { Env, File, Files } from '@pollux/base';
 import { planQuery, readQueryParams, viewPast } from '@pollux/gateway';
+import { GossipNode, type StateChannel, type StatePart } from '@pollux/gossip';
 import { mergeQueryables } from '@pollux/storage';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { Scene } from './one-truth.ts';
 import { evaluate, formOf, type Told } from './pair-answers.ts';
-import { LOOKBACK_MS } from './pair-plan.ts';
+import { LOOKBACK_MS, pairPlanOf, SHORT } from './pair-plan.ts';
 import type { PairQuestion } from './pair-question.ts';
 import { runPair } from './pair-run.ts';
 import type { PairSabotage } from './pair-world.ts';
@@ -31,12 +32,39 @@ const CANARIES: Readonly<
   },
 };
 
+afterEach(() => vi.restoreAllMocks());
+
 test.each(Object.entries(CANARIES))(
   'a run tells when %s',
   async (_, { sabotage, says }) => {
     for (let seed = 1; seed <= MAX_SEEDS; seed++) {
       const { problems } = await runPair(seed, undefined, sabotage);
       if (problems.some((problem) => says.test(problem))) return;
+    }
+    expect.unreachable(`${MAX_SEEDS} worlds and nothing found`);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  'a run tells when a silence is lost on its way to the other member',
+  async () => {
+    const addState = GossipNode.prototype.addState;
+    vi.spyOn(GossipNode.prototype, 'addState').mockImplementation(function (
+      this: GossipNode,
+      key: string,
+      part: StatePart,
+    ): StateChannel {
+      if (key !== 'sil') return addState.call(this, key, part);
+      addState.call(this, key, { marshal: () => new Uint8Array(0), merge: () => {} });
+      return { broadcast: () => {} };
+    });
+    const size = { ...SHORT, alertsEvery: 1, rounds: 0, questions: 0 };
+    for (let seed = 1, tried = 0; tried < MAX_SEEDS; seed++) {
+      if (!pairPlanOf(seed, size).steps.some(({ event }) => event.kind === 'silence')) continue;
+      tried++;
+      const { problems } = await runPair(seed, size);
+      if (problems.some((problem) => problem.startsWith('silenced, but told: '))) return;
     }
     expect.unreachable(`${MAX_SEEDS} worlds and nothing found`);
   },

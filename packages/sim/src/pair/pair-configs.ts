@@ -16,8 +16,18 @@ groups:
         for: 20s
 `;
 
-export function serverConfig(name: string, targets: readonly string[]): string {
-  return `
+export function serverConfig(
+  name: string,
+  targets: readonly string[],
+  alertmanagers: readonly string[],
+): string {
+  const alerting = `
+alerting:
+  alertmanagers:
+    - static_configs: [{targets: [${alertmanagers.map((at) => `'${at}'`).join(', ')}]}]
+  alert_relabel_configs: [{action: labeldrop, regex: ${REPLICA_LABEL}}]
+`;
+  return `${alertmanagers.length === 0 ? '' : alerting}
 global:
   scrape_interval: ${INTERVAL_MS}ms
   scrape_timeout: 3s
@@ -32,16 +42,20 @@ scrape_configs:
 
 export function gatewayConfig(
   members: readonly string[],
+  alertmanagers: readonly string[],
   times: { readonly guardMs: number; readonly lookbackMs: number },
 ): string {
+  const group = (name: string, kind: string, list: readonly string[]): string => `
+  - name: ${name}
+    kind: ${kind}
+    members: [${list.map((url) => `{name: ${url.split(':')[0]}, url: 'http://${url}'}`).join(', ')}]`;
   return `
 health_interval: 4s
 lookback_delta: ${times.lookbackMs}ms
 seam_guard: ${times.guardMs}ms
 replica_labels: [${REPLICA_LABEL}]
-groups:
-  - name: servers
-    kind: server
-    members: [${members.map((name) => `{name: ${name}, url: 'http://${name}:9090'}`).join(', ')}]
+groups:${group('servers', 'server', members)}${
+    alertmanagers.length === 0 ? '' : group('alertmanagers', 'alertmanager', alertmanagers)
+  }
 `;
 }

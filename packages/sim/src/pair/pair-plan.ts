@@ -20,6 +20,10 @@ export type PairEvent =
   /** Each sync of a replica's disk takes so long. */
   | { readonly kind: 'slow'; readonly replica: number; readonly syncMs: number }
   | { readonly kind: 'reload'; readonly replica: number }
+  /** An alertmanager's process. */
+  | { readonly kind: 'kill-member' | 'start-member'; readonly member: number }
+  /** Somebody silences what one target has to say. */
+  | { readonly kind: 'silence'; readonly target: number }
   | { readonly kind: 'ask' };
 
 export type PairStep = { readonly atMs: number; readonly event: PairEvent };
@@ -32,6 +36,8 @@ export type PairPlan = {
   /** How far each replica's clock is ahead. */
   readonly aheadMs: readonly number[];
   readonly steps: readonly PairStep[];
+  /** Whether there are alertmanagers. */
+  readonly hasAlerts: boolean;
   /** In each round of questions. */
   readonly questions: number;
 };
@@ -40,13 +46,27 @@ export type PairPlan = {
 export type PairSize = {
   readonly worldMs: number;
   readonly maxTargets: number;
+  /** One world in so many has alertmanagers. */
+  readonly alertsEvery: number;
   /** Rounds of questions before the last one, and questions in each. */
   readonly rounds: number;
   readonly questions: number;
 };
 
-export const SHORT: PairSize = { worldMs: 480_000, maxTargets: 4, rounds: 3, questions: 10 };
-export const LONG: PairSize = { worldMs: 2_400_000, maxTargets: 20, rounds: 19, questions: 100 };
+export const SHORT: PairSize = {
+  worldMs: 420_000,
+  maxTargets: 4,
+  rounds: 3,
+  questions: 10,
+  alertsEvery: 8,
+};
+export const LONG: PairSize = {
+  worldMs: 2_400_000,
+  maxTargets: 20,
+  rounds: 19,
+  questions: 100,
+  alertsEvery: 1,
+};
 
 export const REPLICA_NAMES = ['a', 'b', 'c'] as const;
 
@@ -67,8 +87,11 @@ export function pairPlanOf(seed: number, size: PairSize = SHORT): PairPlan {
   }
   for (let round = 0; round < size.rounds; round++)
     steps.push({ atMs: anyTime(random, size.worldMs), event: { kind: 'ask' } });
+  const hasAlerts = seed % size.alertsEvery === 0;
+  if (hasAlerts) alertSteps(random, steps, { worldMs: size.worldMs, targetCount });
   return {
     seed,
+    hasAlerts,
     replicas,
     worldMs: size.worldMs,
     targets,
@@ -83,6 +106,8 @@ export function pairPlanOf(seed: number, size: PairSize = SHORT): PairPlan {
 
 export function describePairEvent(event: PairEvent): string {
   const { kind } = event;
+  if ('member' in event) return `${kind} ${event.member}`;
+  if (kind === 'silence') return `silence t${event.target}`;
   const name = 'replica' in event ? ` ${REPLICA_NAMES[event.replica]}` : '';
   if (kind === 'break' || kind === 'mend') return `${kind}${name} to t${event.target}`;
   return kind === 'slow' ? `${kind}${name}: a sync takes ${event.syncMs} ms` : `${kind}${name}`;
@@ -148,6 +173,24 @@ function others(
   }
   for (let i = random.below(2); i > 0; i--)
     steps.push({ atMs: anyTime(random, worldMs), event: { kind: 'reload', replica } });
+}
+
+function alertSteps(
+  random: Random,
+  steps: PairStep[],
+  { worldMs, targetCount }: { readonly worldMs: number; readonly targetCount: number },
+): void {
+  if (random.below(2) === 0) {
+    const target = random.below(targetCount);
+    steps.push({ atMs: anyTime(random, worldMs), event: { kind: 'silence', target } });
+  }
+  if (random.below(2) === 0) {
+    const member = random.below(2);
+    const atMs = anyTime(random, worldMs);
+    steps.push({ atMs, event: { kind: 'kill-member', member } });
+    const endMs = atMs + 1_000 + random.below(60_000);
+    steps.push({ atMs: endMs, event: { kind: 'start-member', member } });
+  }
 }
 
 function anyTime(random: Random, worldMs: number): number {

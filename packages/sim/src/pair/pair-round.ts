@@ -15,6 +15,7 @@ import { formOf, pointsOf, type Told } from './pair-answers.ts';
 import { REPLICA_LABEL } from './pair-configs.ts';
 import { INTERVAL_MS } from './pair-plan.ts';
 import { anyQuestion, type PairQuestion } from './pair-question.ts';
+import type { Firing } from './pair-told.ts';
 import { type Absence, type PairWorld, type Replica, SERVER_PORT } from './pair-world.ts';
 
 /** The names of all series that questions are about. */
@@ -164,8 +165,8 @@ function isNear(replica: Replica, nowMs: number): boolean {
 }
 
 /** All that a server holds of what questions are about. */
-async function readAll(world: PairWorld, host: string): Promise<HeldSeries> {
-  const query = { startMs: 0, endMs: world.now() + 3_600_000, matchers: [NAMES], hints: null };
+async function readAll(world: PairWorld, host: string, names = NAMES): Promise<HeldSeries> {
+  const query = { startMs: 0, endMs: world.now() + 3_600_000, matchers: [names], hints: null };
   const { status, body } = await world.request({
     method: 'POST',
     url: `http://${host}:${SERVER_PORT}/api/v1/read`,
@@ -231,6 +232,29 @@ export async function storedWrongly(
       const phase = `${labels} ${timestampsMs[0]! % INTERVAL_MS}`;
       if (phases.has(phase)) found.push(`no world: replicas scrape in step: ${phase}`);
       phases.add(phase);
+    }
+  }
+  return found;
+}
+
+/** When which target fires by the twins' histories. */
+export async function firingOf(world: PairWorld): Promise<readonly Firing[]> {
+  const found: Firing[] = [];
+  for (const [replica, { twin }] of world.replicas.entries()) {
+    const held = await world.until(readAll(world, twin, new Matcher('__name__', '=', 'ALERTS')));
+    const aheadMs = world.plan.aheadMs[replica]!;
+    for (const { labels, count, timestampsMs, values } of held.series.values()) {
+      if (labels.get('alertstate') !== 'firing') continue;
+      const instance = labels.get('instance');
+      let fromMs: number | null = null;
+      for (let i = 0; i < count; i++) {
+        const atMs = timestampsMs[i]! - aheadMs;
+        if (values[i] === 1) fromMs ??= atMs;
+        const isLast = i === count - 1;
+        if (fromMs === null || (values[i] === 1 && !isLast)) continue;
+        found.push({ replica, instance, fromMs, toMs: atMs });
+        fromMs = null;
+      }
     }
   }
   return found;

@@ -4,6 +4,7 @@ import { Engine } from '@pollux/promql';
 import { Log, Registry } from '@pollux/telemetry';
 import type { HeldSeries } from './held-series.ts';
 import type { Case } from './one-truth.ts';
+import type { Message } from './pair-alerts.ts';
 import {
   describePairEvent,
   LOOKBACK_MS,
@@ -13,7 +14,8 @@ import {
   pairPlanOf,
   SHORT,
 } from './pair-plan.ts';
-import { askRound, heldBy, storedWrongly } from './pair-round.ts';
+import { askRound, firingOf, heldBy, storedWrongly } from './pair-round.ts';
+import { toldWrongly } from './pair-told.ts';
 import { type PairSabotage, PairWorld, type Replica } from './pair-world.ts';
 
 /** Behind the last fault, until all are found and have scraped again. */
@@ -29,6 +31,8 @@ export type PairReport = {
   /** How often each case of I3 occurred, by question. */
   readonly cases: Readonly<Record<Case, number>>;
   readonly questions: number;
+  /** That alertmanagers sent. */
+  readonly messages: number;
   /** Of all that was logged and answered: equal for equal runs. */
   readonly digest: string;
   readonly timeline: readonly string[];
@@ -89,6 +93,9 @@ export async function runPair(
   await world.world.advance(REST_MS);
   await round();
   problems.push(...(await storedWrongly(world, owed)));
+  const told = await toldWronglyIn(world);
+  problems.push(...told.problems);
+  hash.update(JSON.stringify(told.messages));
   await world.end();
   for (const { line } of world.logs) hash.update(line);
   return {
@@ -96,9 +103,30 @@ export async function runPair(
     problems,
     cases,
     questions,
+    messages: told.messages.length,
     digest: hash.digest('hex'),
     timeline: problems.length === 0 ? [] : timelineOf(world),
   };
+}
+
+async function toldWronglyIn(
+  world: PairWorld,
+): Promise<{ readonly problems: readonly string[]; readonly messages: readonly Message[] }> {
+  const { alerts, replicas } = world;
+  if (alerts === null) return { problems: [], messages: [] };
+  const messages = await world.until(alerts.messages());
+  const problems = toldWrongly({
+    alerts,
+    messages,
+    firing: await firingOf(world),
+    absences: (replica, instance) => {
+      const { down, broken } = replicas[replica]!;
+      return [...down, ...broken.filter(({ target }) => instance.startsWith(`t${target}:`))];
+    },
+    beganMs: world.startMs,
+    endMs: world.now(),
+  });
+  return { problems, messages };
 }
 
 /** A run that failed, for people: what was wrong, the timeline, and how to see it again. */

@@ -5,6 +5,7 @@ import { role as serverRole } from '@pollux/roles/server';
 import type { CoverageWire } from '@pollux/storage';
 import { type SimHost, SimWorld } from '../sim-world.ts';
 import type { Scene } from './one-truth.ts';
+import { ALERTMANAGERS, MEMBERS, PairAlerts } from './pair-alerts.ts';
 import type { Told } from './pair-answers.ts';
 import { gatewayConfig, RULES, serverConfig } from './pair-configs.ts';
 import {
@@ -50,6 +51,8 @@ export class Replica {
   closing: Promise<void> | null = null;
   readonly down: Absence[] = [];
   readonly unheard: Absence[] = [];
+  /** When it did not reach a target. */
+  readonly broken: (Absence & { readonly target: number })[] = [];
   /** When it began with an empty disk; null while it has to. */
   sinceMs: number | null = null;
 
@@ -74,6 +77,7 @@ export class PairWorld {
   readonly coverage: CoverageWatch;
   readonly sabotage: PairSabotage;
   readonly #hosts = new Map<string, SimHost>();
+  readonly alerts: PairAlerts | null;
   readonly #user: SimHost;
   readonly #running: RunningRole[] = [];
 
@@ -86,6 +90,11 @@ export class PairWorld {
     this.replicas = REPLICA_NAMES.slice(0, plan.replicas).map((name) => new Replica(name));
     this.#user = this.world.addHost('user');
     this.#hosts.set('gateway', this.world.addHost('gateway'));
+    const how = {
+      onLog: (line: string) => this.#log(line),
+      ask: (request: Omit<HttpClientRequest, 'timeoutMs'>) => this.request(request),
+    };
+    this.alerts = plan.hasAlerts ? new PairAlerts(this.world, how) : null;
     const targets = plan.targets.map(({ name }) => this.world.addHost(name));
     for (const host of targets) this.#hosts.set(host.name, host);
     for (const [index, { name, twin }] of this.replicas.entries()) {
@@ -105,6 +114,7 @@ export class PairWorld {
   async start(): Promise<void> {
     for (const target of this.plan.targets)
       await serveTarget(this.#host(target.name), target, this.startMs);
+    await this.alerts?.start();
     for (const replica of this.replicas) {
       this.#startServer(replica);
       this.#running.push(await this.until(this.#server(replica.twin, replica.name)));
@@ -112,8 +122,9 @@ export class PairWorld {
     const gateway = this.#host('gateway');
     const env = this.coverage.watch(gateway.env);
     const guardMs = this.sabotage.guardMs ?? GUARD_MS;
-    const members = this.replicas.map(({ name }) => name);
-    put(gateway, '/etc/gateway.yml', gatewayConfig(members, { guardMs, lookbackMs: LOOKBACK_MS }));
+    const times = { guardMs, lookbackMs: LOOKBACK_MS };
+    const members = this.replicas.map(({ name }) => `${name}:${SERVER_PORT}`);
+    put(gateway, '/etc/gateway.yml', gatewayConfig(members, this.#alertmanagers(), times));
     const starting = this.#start({ ...gateway, env }, 'gateway', gatewayRole, [
       '--config.file=/etc/gateway.yml',
       `--storage.path=${DATA}`,
@@ -127,6 +138,7 @@ export class PairWorld {
     const closing = Promise.all([
       ...this.#running.map((role) => role.close()),
       ...this.replicas.map(({ closing }) => closing),
+      this.alerts?.end(),
     ]);
     await this.until(closing);
   }
@@ -134,6 +146,10 @@ export class PairWorld {
   apply(event: PairEvent): void {
     if (event.kind === 'ask') return;
     this.#log(`world | ${describePairEvent(event)}`);
+    if ('member' in event || event.kind === 'silence') {
+      this.#applyToAlerts(event);
+      return;
+    }
     const replica = this.replicas[event.replica]!;
     switch (event.kind) {
       case 'kill':
@@ -154,6 +170,9 @@ export class PairWorld {
       case 'break':
       case 'mend': {
         const isCut = event.kind === 'break';
+        const broken = replica.broken.filter(({ target }) => target === event.target);
+        if (isCut) replica.broken.push({ target: event.target, fromMs: this.now(), toMs: null });
+        else for (const one of broken) one.toMs ??= this.now();
         for (const host of [replica.name, replica.twin])
           this.world.network.setLink(host, `t${event.target}`, { isCut });
         return;
@@ -168,6 +187,7 @@ export class PairWorld {
 
   /** Everybody runs, hears everybody, and every disk is fast. */
   makeWell(): void {
+    for (const name of MEMBERS) this.alerts?.startMember(name);
     for (const [index, replica] of this.replicas.entries()) {
       this.#startServer(replica);
       this.#hear(replica, true);
@@ -204,6 +224,21 @@ export class PairWorld {
     return done;
   }
 
+  #alertmanagers(): readonly string[] {
+    return this.alerts === null ? [] : ALERTMANAGERS;
+  }
+
+  #applyToAlerts(
+    event: PairEvent & { readonly kind: 'kill-member' | 'start-member' | 'silence' },
+  ): void {
+    const { alerts } = this;
+    if (alerts === null) return;
+    if (event.kind === 'silence')
+      void alerts.silence(`t${event.target}`, `http://gateway:${GATEWAY_PORT}`);
+    else if (event.kind === 'kill-member') alerts.killMember(MEMBERS[event.member]!);
+    else alerts.startMember(MEMBERS[event.member]!);
+  }
+
   #host(name: string): SimHost {
     return this.#hosts.get(name)!;
   }
@@ -231,7 +266,9 @@ export class PairWorld {
   #server(host: string, hostname: string): Promise<RunningRole> {
     const machine = this.#host(host);
     const targets = this.plan.targets.map(({ name }) => name);
-    put(machine, '/etc/prometheus.yml', serverConfig(hostname, targets));
+    // A twin must not tell anybody.
+    const told = host === hostname ? this.#alertmanagers() : [];
+    put(machine, '/etc/prometheus.yml', serverConfig(hostname, targets, told));
     put(machine, '/etc/rules.yml', RULES);
     const env = (host === hostname && this.sabotage.serverEnv?.(machine.env)) || machine.env;
     return this.#start({ ...machine, env }, hostname, serverRole, [
