@@ -8,6 +8,7 @@ import { evaluate, formOf, type Told } from './pair-answers.ts';
 import { LOOKBACK_MS, pairPlanOf, SHORT } from './pair-plan.ts';
 import type { PairQuestion } from './pair-question.ts';
 import { runPair } from './pair-run.ts';
+import { withRequest } from './pair-watch.ts';
 import type { PairSabotage } from './pair-world.ts';
 
 const TIMEOUT_MS = 600_000;
@@ -42,6 +43,25 @@ test.each(Object.entries(CANARIES))(
       if (problems.some((problem) => says.test(problem))) return;
     }
     expect.unreachable(`${MAX_SEEDS} worlds and nothing found`);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  'a run tells when a server takes a write for stored that no store has',
+  async () => {
+    const size = { ...SHORT, storesEvery: 1, rounds: 0, questions: 0 };
+    const serverEnv = (env: Env): Env => {
+      let writes = 0;
+      const accepted = { status: 204, headers: {}, body: new Uint8Array(0) };
+      const request: Env['net']['request'] = async (asked) =>
+        asked.url.includes('/prom/write') && ++writes % 10 === 0
+          ? accepted
+          : env.net.request(asked);
+      return { ...env, net: withRequest(env.net, request) };
+    };
+    const { problems } = await runPair(1, size, { serverEnv });
+    expect(problems.join('\n')).toMatch(/^lost: store-[ab] has not /m);
   },
   TIMEOUT_MS,
 );

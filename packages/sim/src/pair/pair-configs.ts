@@ -16,18 +16,31 @@ groups:
         for: 20s
 `;
 
+/** Whom a server tells and asks; a twin has none of them. */
+export type ServerPeers = {
+  readonly alertmanagers: readonly string[];
+  /** Addresses of `remote_write` and `remote_read`. */
+  readonly writes: readonly string[];
+  readonly reads: readonly string[];
+};
+
 export function serverConfig(
   name: string,
   targets: readonly string[],
-  alertmanagers: readonly string[],
+  { alertmanagers, writes, reads }: ServerPeers,
 ): string {
+  const urls = (list: readonly string[]): string => list.map((url) => `{url: '${url}'}`).join(', ');
+  const remote = `
+remote_write: [${urls(writes)}]
+remote_read: [${urls(reads)}]
+`;
   const alerting = `
 alerting:
   alertmanagers:
     - static_configs: [{targets: [${alertmanagers.map((at) => `'${at}'`).join(', ')}]}]
   alert_relabel_configs: [{action: labeldrop, regex: ${REPLICA_LABEL}}]
 `;
-  return `${alertmanagers.length === 0 ? '' : alerting}
+  return `${alertmanagers.length === 0 ? '' : alerting}${remote}
 global:
   scrape_interval: ${INTERVAL_MS}ms
   scrape_timeout: 3s

@@ -22,6 +22,8 @@ export type PairEvent =
   | { readonly kind: 'reload'; readonly replica: number }
   /** An alertmanager's process. */
   | { readonly kind: 'kill-member' | 'start-member'; readonly member: number }
+  /** A store loses its power. */
+  | { readonly kind: 'crash-store' | 'start-store'; readonly store: number }
   /** Somebody silences what one target has to say. */
   | { readonly kind: 'silence'; readonly target: number }
   | { readonly kind: 'ask' };
@@ -38,6 +40,10 @@ export type PairPlan = {
   readonly steps: readonly PairStep[];
   /** Whether there are alertmanagers. */
   readonly hasAlerts: boolean;
+  /** Whether there are stores that servers write to. */
+  readonly hasStores: boolean;
+  /** Whether servers ask them for what they lack themselves. */
+  readonly readsStores: boolean;
   /** In each round of questions. */
   readonly questions: number;
 };
@@ -48,6 +54,8 @@ export type PairSize = {
   readonly maxTargets: number;
   /** One world in so many has alertmanagers. */
   readonly alertsEvery: number;
+  /** One world in so many has stores. */
+  readonly storesEvery: number;
   /** Rounds of questions before the last one, and questions in each. */
   readonly rounds: number;
   readonly questions: number;
@@ -59,6 +67,7 @@ export const SHORT: PairSize = {
   rounds: 3,
   questions: 10,
   alertsEvery: 8,
+  storesEvery: 8,
 };
 export const LONG: PairSize = {
   worldMs: 2_400_000,
@@ -66,6 +75,7 @@ export const LONG: PairSize = {
   rounds: 19,
   questions: 100,
   alertsEvery: 1,
+  storesEvery: 1,
 };
 
 export const REPLICA_NAMES = ['a', 'b', 'c'] as const;
@@ -89,9 +99,15 @@ export function pairPlanOf(seed: number, size: PairSize = SHORT): PairPlan {
     steps.push({ atMs: anyTime(random, size.worldMs), event: { kind: 'ask' } });
   const hasAlerts = seed % size.alertsEvery === 0;
   if (hasAlerts) alertSteps(random, steps, { worldMs: size.worldMs, targetCount });
+  // Not the worlds with alertmanagers, unless all have both.
+  const hasStores = (seed + 1) % size.storesEvery === 0;
+  if (hasStores) storeSteps(random, steps, size.worldMs);
   return {
     seed,
     hasAlerts,
+    hasStores,
+    // The gateway's answers are held to what servers have themselves.
+    readsStores: false,
     replicas,
     worldMs: size.worldMs,
     targets,
@@ -106,6 +122,7 @@ export function pairPlanOf(seed: number, size: PairSize = SHORT): PairPlan {
 
 export function describePairEvent(event: PairEvent): string {
   const { kind } = event;
+  if ('store' in event) return `${kind} ${event.store}`;
   if ('member' in event) return `${kind} ${event.member}`;
   if (kind === 'silence') return `silence t${event.target}`;
   const name = 'replica' in event ? ` ${REPLICA_NAMES[event.replica]}` : '';
@@ -190,6 +207,16 @@ function alertSteps(
     steps.push({ atMs, event: { kind: 'kill-member', member } });
     const endMs = atMs + 1_000 + random.below(60_000);
     steps.push({ atMs: endMs, event: { kind: 'start-member', member } });
+  }
+}
+
+function storeSteps(random: Random, steps: PairStep[], worldMs: number): void {
+  for (const store of [0, 1]) {
+    if (random.below(2) === 0) continue;
+    const atMs = anyTime(random, worldMs);
+    steps.push({ atMs, event: { kind: 'crash-store', store } });
+    const endMs = atMs + 1_000 + random.below(90_000);
+    steps.push({ atMs: endMs, event: { kind: 'start-store', store } });
   }
 }
 

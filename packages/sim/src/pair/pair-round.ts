@@ -15,6 +15,7 @@ import { formOf, pointsOf, type Told } from './pair-answers.ts';
 import { REPLICA_LABEL } from './pair-configs.ts';
 import { INTERVAL_MS } from './pair-plan.ts';
 import { anyQuestion, type PairQuestion } from './pair-question.ts';
+import { STORES, storeUrl } from './pair-stores.ts';
 import type { Firing } from './pair-told.ts';
 import { type Absence, type PairWorld, type Replica, SERVER_PORT } from './pair-world.ts';
 
@@ -32,6 +33,9 @@ const HEARTBEAT_MS = 3_000;
 
 /** What was scheduled so recently is perhaps under way (a scrape may take 3 s), or the gateway has not heard of its end. */
 const UNDECIDED_MS = 8_000;
+
+/** Within this time a sample has reached every store that is there, and what waited for one that was not. */
+const SENT_MS = 30_000;
 
 export type RoundReport = {
   readonly asked: readonly { readonly question: PairQuestion; readonly told: Told | string }[];
@@ -165,17 +169,43 @@ function isNear(replica: Replica, nowMs: number): boolean {
 }
 
 /** All that a server holds of what questions are about. */
-async function readAll(world: PairWorld, host: string, names = NAMES): Promise<HeldSeries> {
-  const query = { startMs: 0, endMs: world.now() + 3_600_000, matchers: [names], hints: null };
+function readAll(world: PairWorld, host: string, names = NAMES): Promise<HeldSeries> {
+  return readFrom(world, `http://${host}:${SERVER_PORT}/api/v1/read`, [names]);
+}
+
+async function readFrom(
+  world: PairWorld,
+  url: string,
+  matchers: readonly Matcher[],
+): Promise<HeldSeries> {
+  const query = { startMs: 0, endMs: world.now() + 3_600_000, matchers, hints: null };
   const { status, body } = await world.request({
     method: 'POST',
-    url: `http://${host}:${SERVER_PORT}/api/v1/read`,
+    url,
     headers: { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' },
     body: snappyEncode(encodeReadRequest({ queries: [query], accepted: ['samples'] })),
   });
-  if (status !== 200) throw new OperatingError('SIM.READ', `${host}: ${status}`);
+  if (status !== 200) throw new OperatingError('SIM.READ', `${url}: ${status}`);
   const [series = []] = decodeReadResponse(await snappyDecode(body));
   return new HeldSeries(series.map((columns) => withoutLabel(columns, REPLICA_LABEL)));
+}
+
+/** Where a store lacks what a server has held for long enough to have sent it. */
+export async function notStored(world: PairWorld): Promise<readonly string[]> {
+  if (world.stores === null) return [];
+  const found: string[] = [];
+  for (const [index, { name }] of world.replicas.entries()) {
+    const held = await world.until(readAll(world, name));
+    const due = held.upTo(world.now() + world.plan.aheadMs[index]! - SENT_MS);
+    for (const store of STORES) {
+      const own = new Matcher(REPLICA_LABEL, '=', name);
+      const kept = await world.until(readFrom(world, storeUrl(store, 'read'), [NAMES, own]));
+      const lost = due.strangerTo(kept);
+      if (lost !== null)
+        found.push(`lost: ${store} has not ${lost.labels} at ${lost.timeMs} of ${name}`);
+    }
+  }
+  return found;
 }
 
 async function reportOf(world: PairWorld, host: string): Promise<CoverageReport> {

@@ -14,7 +14,7 @@ import {
   pairPlanOf,
   SHORT,
 } from './pair-plan.ts';
-import { askRound, firingOf, heldBy, storedWrongly } from './pair-round.ts';
+import { askRound, firingOf, heldBy, notStored, storedWrongly } from './pair-round.ts';
 import { toldWrongly } from './pair-told.ts';
 import { type PairSabotage, PairWorld, type Replica } from './pair-world.ts';
 
@@ -92,7 +92,7 @@ export async function runPair(
   world.makeWell();
   await world.world.advance(REST_MS);
   await round();
-  problems.push(...(await storedWrongly(world, owed)));
+  problems.push(...(await storedWrongly(world, owed)), ...(await notStored(world)));
   const told = await toldWronglyIn(world);
   problems.push(...told.problems);
   hash.update(JSON.stringify(told.messages));

@@ -7,7 +7,7 @@ import { type SimHost, SimWorld } from '../sim-world.ts';
 import type { Scene } from './one-truth.ts';
 import { ALERTMANAGERS, MEMBERS, PairAlerts } from './pair-alerts.ts';
 import type { Told } from './pair-answers.ts';
-import { gatewayConfig, RULES, serverConfig } from './pair-configs.ts';
+import { gatewayConfig, RULES, type ServerPeers, serverConfig } from './pair-configs.ts';
 import {
   describePairEvent,
   GUARD_MS,
@@ -17,6 +17,7 @@ import {
   REPLICA_NAMES,
 } from './pair-plan.ts';
 import type { PairQuestion } from './pair-question.ts';
+import { PairStores, STORES, storeUrl } from './pair-stores.ts';
 import { CoverageWatch } from './pair-watch.ts';
 import { startRole } from './simulated-role.ts';
 import { serveTarget } from './target-double.ts';
@@ -78,6 +79,7 @@ export class PairWorld {
   readonly sabotage: PairSabotage;
   readonly #hosts = new Map<string, SimHost>();
   readonly alerts: PairAlerts | null;
+  readonly stores: PairStores | null;
   readonly #user: SimHost;
   readonly #running: RunningRole[] = [];
 
@@ -95,6 +97,7 @@ export class PairWorld {
       ask: (request: Omit<HttpClientRequest, 'timeoutMs'>) => this.request(request),
     };
     this.alerts = plan.hasAlerts ? new PairAlerts(this.world, how) : null;
+    this.stores = plan.hasStores ? new PairStores(this.world, how.onLog) : null;
     const targets = plan.targets.map(({ name }) => this.world.addHost(name));
     for (const host of targets) this.#hosts.set(host.name, host);
     for (const [index, { name, twin }] of this.replicas.entries()) {
@@ -115,6 +118,7 @@ export class PairWorld {
     for (const target of this.plan.targets)
       await serveTarget(this.#host(target.name), target, this.startMs);
     await this.alerts?.start();
+    for (const name of STORES) this.stores?.start(name);
     for (const replica of this.replicas) {
       this.#startServer(replica);
       this.#running.push(await this.until(this.#server(replica.twin, replica.name)));
@@ -139,6 +143,7 @@ export class PairWorld {
       ...this.#running.map((role) => role.close()),
       ...this.replicas.map(({ closing }) => closing),
       this.alerts?.end(),
+      this.stores?.end(),
     ]);
     await this.until(closing);
   }
@@ -146,6 +151,12 @@ export class PairWorld {
   apply(event: PairEvent): void {
     if (event.kind === 'ask') return;
     this.#log(`world | ${describePairEvent(event)}`);
+    if ('store' in event) {
+      const name = STORES[event.store]!;
+      if (event.kind === 'start-store') this.stores?.start(name);
+      else this.stores?.crash(name);
+      return;
+    }
     if ('member' in event || event.kind === 'silence') {
       this.#applyToAlerts(event);
       return;
@@ -188,6 +199,7 @@ export class PairWorld {
   /** Everybody runs, hears everybody, and every disk is fast. */
   makeWell(): void {
     for (const name of MEMBERS) this.alerts?.startMember(name);
+    for (const name of STORES) this.stores?.start(name);
     for (const [index, replica] of this.replicas.entries()) {
       this.#startServer(replica);
       this.#hear(replica, true);
@@ -222,6 +234,17 @@ export class PairWorld {
     done.catch(() => {});
     while (!isDone) await this.world.advance(5);
     return done;
+  }
+
+  #peers(): ServerPeers {
+    const { hasStores, readsStores } = this.plan;
+    const urls = (way: 'read' | 'write'): readonly string[] =>
+      STORES.map((name) => storeUrl(name, way));
+    return {
+      alertmanagers: this.#alertmanagers(),
+      writes: hasStores ? urls('write') : [],
+      reads: hasStores && readsStores ? urls('read') : [],
+    };
   }
 
   #alertmanagers(): readonly string[] {
@@ -266,9 +289,8 @@ export class PairWorld {
   #server(host: string, hostname: string): Promise<RunningRole> {
     const machine = this.#host(host);
     const targets = this.plan.targets.map(({ name }) => name);
-    // A twin must not tell anybody.
-    const told = host === hostname ? this.#alertmanagers() : [];
-    put(machine, '/etc/prometheus.yml', serverConfig(hostname, targets, told));
+    const peers = host === hostname ? this.#peers() : { alertmanagers: [], writes: [], reads: [] };
+    put(machine, '/etc/prometheus.yml', serverConfig(hostname, targets, peers));
     put(machine, '/etc/rules.yml', RULES);
     const env = (host === hostname && this.sabotage.serverEnv?.(machine.env)) || machine.env;
     return this.#start({ ...machine, env }, hostname, serverRole, [
@@ -276,6 +298,8 @@ export class PairWorld {
       `--storage.tsdb.path=${DATA}`,
       `--web.listen-address=0.0.0.0:${SERVER_PORT}`,
       `--query.lookback-delta=${LOOKBACK_MS}ms`,
+      // Else an alert that waits for less than ten minutes is not restored after a start.
+      '--rules.alert.for-grace-period=5s',
       // Threads would run beside the world's clock.
       '--query.workers=0',
     ]);

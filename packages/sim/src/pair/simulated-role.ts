@@ -8,6 +8,8 @@ export type SimulatedRoleOptions = {
   /** As the machine calls itself: replicas scrape at phases that hang on it. */
   readonly hostname: string;
   readonly flags: readonly string[];
+  /** Of its environment. */
+  readonly variables?: RoleContext['variables'];
   readonly onLog: (line: string) => void;
 };
 
@@ -15,7 +17,7 @@ export type SimulatedRoleOptions = {
 export function startRole<T extends Flags>(
   { env, name }: SimHost,
   role: RoleModule<T>,
-  { hostname, flags, onLog }: SimulatedRoleOptions,
+  { hostname, flags, variables = {}, onLog }: SimulatedRoleOptions,
 ): Promise<RunningRole> {
   const { values, given } = parseFlags(role.flags, flags);
   const context: RoleContext = {
@@ -28,7 +30,7 @@ export function startRole<T extends Flags>(
     }),
     registry: new Registry(),
     lock: () => () => {},
-    variables: {},
+    variables,
     hostname,
   };
   return role.start(context, values, given);
