@@ -62,7 +62,7 @@ export type PairSize = {
 };
 
 export const SHORT: PairSize = {
-  worldMs: 420_000,
+  worldMs: 480_000,
   maxTargets: 4,
   rounds: 3,
   questions: 10,
@@ -70,7 +70,7 @@ export const SHORT: PairSize = {
   storesEvery: 8,
 };
 export const LONG: PairSize = {
-  worldMs: 2_400_000,
+  worldMs: 1_200_000,
   maxTargets: 20,
   rounds: 19,
   questions: 100,
