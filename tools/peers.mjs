@@ -11,6 +11,7 @@ const PEERS = [
   ['influxdb', 'influxd'],
   ['influxdb-client', 'influx'],
   ['nginx-light', 'nginx'],
+  ['victoria-metrics', 'victoria-metrics'],
   ['chromium', 'chromium'],
 ];
 

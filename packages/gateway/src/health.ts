@@ -139,8 +139,8 @@ export async function pollCoverage(
     timeoutMs,
     maxBodyBytes: MAX_REPORT_BYTES,
   });
-  // A plain Prometheus has no such page.
-  if (status === 404) return null;
+  // A plain Prometheus has no such page; others answer 400 then, or ask for a password.
+  if (status >= 400 && status < 500) return null;
   return fromWire(JSON.parse(new TextDecoder().decode(body)));
 }
 

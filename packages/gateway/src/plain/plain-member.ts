@@ -1,6 +1,7 @@
 import { type Env, errorText, OperatingError, type StopSignal } from '@pollux/base';
 import type { CoverageReport } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
+import { MemberReadError } from '../splice/member-read-error.ts';
 import type { CoverageFollower, Upstream } from '../upstream.ts';
 import { PlainPast } from './plain-past.ts';
 import { readScrapes, type ScrapesSource } from './read-plain-past.ts';
@@ -10,6 +11,8 @@ const READ_EVERY_MS = 5_000;
 const LOWEST_EVERY_MS = 60_000;
 /** After a reading that failed. */
 const RETRY_MS = 30_000;
+/** After one that showed that the member cannot be read. */
+const UNABLE_MS = 10 * 60_000;
 
 /** Keeps up with what a member that has no coverage report covers, by the samples that it has of scrapes. */
 export class PlainMember implements CoverageFollower {
@@ -79,7 +82,8 @@ export class PlainMember implements CoverageFollower {
       this.#nextReadMs = clock.now() + READ_EVERY_MS;
     } catch (error) {
       if (!OperatingError.is(error)) throw error;
-      this.#nextReadMs = clock.now() + RETRY_MS;
+      const isUnable = error instanceof MemberReadError && error.isUnable;
+      this.#nextReadMs = clock.now() + (isUnable ? UNABLE_MS : RETRY_MS);
       if (signal.aborted) return;
       const fields = { member: this.#upstream.name, err: errorText(error) };
       this.#log.warn('what the member covers cannot be told from its samples', fields);

@@ -18,6 +18,8 @@ import type { MemberSettings } from './member-settings.ts';
 const MAX_REASON_BYTES = 64 * 1024;
 /** Members that answer so have no remote read, or none that the gateway may use. */
 const UNABLE = [401, 403, 404, 405, 501];
+/** What VictoriaMetrics says, with 400, of paths that it does not have. */
+const NO_SUCH_PATH = 'unsupported path';
 const STORE_MARGIN_MS = 300_000;
 const NO_SERIES: HttpPoolResponse = {
   status: 200,
@@ -156,8 +158,10 @@ export class MemberReader {
     else response = { ...response, body: until(response.body, end) };
     const { status } = response;
     if (status === 200) return response;
-    const why = `remote read answered ${status}: ${await reasonOf(response)}`;
-    if (UNABLE.includes(status)) throw this.#fail(why, { isUnable: true });
+    const reason = await reasonOf(response);
+    const why = `remote read answered ${status}: ${reason}`;
+    if (UNABLE.includes(status) || reason.includes(NO_SUCH_PATH))
+      throw this.#fail(why, { isUnable: true });
     // The query can be answered without a store.
     if (status >= 500 || storePath !== undefined) throw this.#fail(why, {});
     // A limit of the query: another member would refuse it as well.
