@@ -222,7 +222,7 @@ export const SERVER_FLAGS = {
   },
   'ha.twin.samples-per-second': {
     kind: 'integer',
-    fallback: 300_000,
+    fallback: 100_000,
     help: 'Samples read from a twin at most.',
   },
   ...LOG_FLAGS,

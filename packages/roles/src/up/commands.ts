@@ -88,6 +88,8 @@ function hostCommands(host: HostName, { layout, pair, extra = {} }: CommandOptio
       at('server'),
       '--web.enable-lifecycle',
       `--ha.twin=http://${addressOf(layout, 'server', peer)}`,
+      // Both are on this machine and have one clock.
+      '--ha.twin.clock-difference=100ms',
     ]),
   ];
 }

@@ -19,7 +19,7 @@ import { chooseSamples, withoutExternal } from './choose-samples.ts';
 import { ALL_SERIES, type Twin } from './twin.ts';
 
 /** Samples of one answer of the twin, about: decoding it holds the thread. */
-const SAMPLES_A_READ = 50_000;
+const SAMPLES_A_READ = 100_000;
 const FIRST_READ_MS = 30_000;
 const MIN_READ_MS = 1_000;
 const READ_MEMORY_BYTES = 512 * 1024 * 1024;
