@@ -207,7 +207,8 @@ seam_guard: ${GUARD_MS}ms
   const rates = (await range(gateway, 'rate(c_total[5s])', whole))[0]!.values;
   expect(rates.length).toBe(matrix[0]!.values.length);
   for (const [, rate] of rates) {
-    expect(Number(rate)).toBeGreaterThan(700);
+    // At a seam a window lacks up to two guards, and no more is extrapolated than half an interval.
+    expect(Number(rate)).toBeGreaterThan(400);
     expect(Number(rate)).toBeLessThan(1_300);
   }
   // What came from b is b's to send.

@@ -3,7 +3,7 @@ import { errorText, sleep } from '@pollux/base';
 import type { RunningRole } from '@pollux/roles';
 import { API_PORT, startMember } from '../alertmanager/simulated-member.ts';
 import type { SimHost, SimWorld } from '../sim-world.ts';
-import type { Absence } from './pair-world.ts';
+import type { Absence } from './absence.ts';
 import { TARGET_PORT } from './target-double.ts';
 
 export const MEMBERS = ['am-a', 'am-b'] as const;

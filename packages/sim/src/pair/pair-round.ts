@@ -3,6 +3,7 @@ import { Matcher } from '@pollux/model';
 import type { Engine } from '@pollux/promql';
 import { decodeReadResponse, encodeReadRequest, snappyDecode, snappyEncode } from '@pollux/remote';
 import { type CoverageReport, fromWire } from '@pollux/storage';
+import type { Absence } from './absence.ts';
 import { HeldSeries, withoutLabel } from './held-series.ts';
 import {
   type Case,
@@ -17,7 +18,7 @@ import { INTERVAL_MS } from './pair-plan.ts';
 import { anyQuestion, type PairQuestion } from './pair-question.ts';
 import { STORES, storeUrl } from './pair-stores.ts';
 import type { Firing } from './pair-told.ts';
-import { type Absence, type PairWorld, type Replica, SERVER_PORT } from './pair-world.ts';
+import { type PairWorld, type Replica, SERVER_PORT } from './pair-world.ts';
 
 /** The names of all series that questions are about. */
 const NAMES = new Matcher('__name__', '=~', 'up|c_total|g|flap|b_bucket');

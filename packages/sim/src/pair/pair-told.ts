@@ -1,6 +1,6 @@
+import type { Absence } from './absence.ts';
 import type { Message, PairAlerts } from './pair-alerts.ts';
 import { INTERVAL_MS } from './pair-plan.ts';
-import type { Absence } from './pair-world.ts';
 
 /** A time in which the rule of one target fires, by the history of one replica. */
 export type Firing = {

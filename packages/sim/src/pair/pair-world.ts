@@ -4,6 +4,7 @@ import { role as gatewayRole } from '@pollux/roles/gateway';
 import { role as serverRole } from '@pollux/roles/server';
 import type { CoverageWire } from '@pollux/storage';
 import { type SimHost, SimWorld } from '../sim-world.ts';
+import type { Absence } from './absence.ts';
 import type { Scene } from './one-truth.ts';
 import { ALERTMANAGERS, MEMBERS, PairAlerts } from './pair-alerts.ts';
 import type { Told } from './pair-answers.ts';
@@ -39,9 +40,6 @@ export type PairSabotage = {
   /** In place of what the gateway told. */
   readonly tell?: (told: Told, question: PairQuestion, scene: Scene) => Promise<Told>;
 };
-
-/** A time in which a replica was not there, or not heard; null while it lasts. */
-export type Absence = { readonly fromMs: number; toMs: number | null };
 
 /** One of the pair, and its twin that never fails. */
 export class Replica {
