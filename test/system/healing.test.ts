@@ -212,7 +212,7 @@ seam_guard: ${GUARD_MS}ms
     expect(Number(rate)).toBeLessThan(1_300);
   }
   // What came from b is b's to send.
-  expect(sent.size).toBeGreaterThan(10);
+  expect(sent.size).toBeGreaterThan(3);
   const ofB = [...sent].filter((timeMs) => timeMs > inside.startMs && timeMs < inside.endMs);
   expect(ofB).toEqual([]);
   expect(await a.metric('pollux_healing_samples_total')).toBeGreaterThan(1_000);
