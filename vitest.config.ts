@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -20,6 +21,10 @@ const LEFT_TO_THREADS = [
   'packages/tsdb/src/retention/*.test.ts',
 ];
 
+/** Suites on virtual time share the machine; those of processes and real peers, which come behind them, have it for themselves on two cores. */
+const unitWorkers = { maxWorkers: Math.max(2, availableParallelism() - 1) };
+const behindUnits = { sequence: { groupOrder: 1 } };
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
@@ -32,6 +37,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          ...unitWorkers,
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
         },
       },
@@ -39,6 +45,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'inline-workers',
+          ...unitWorkers,
           include: LEFT_TO_INLINE_WORKERS,
           env: { POLLUX_TEST_WORKERS: 'inline' },
         },
@@ -47,6 +54,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'threads',
+          ...unitWorkers,
           include: LEFT_TO_THREADS,
           env: { POLLUX_TEST_WORKERS: 'threads' },
           testTimeout: 60_000,
@@ -56,6 +64,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'system',
+          ...behindUnits,
           include: ['test/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

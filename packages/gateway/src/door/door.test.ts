@@ -284,7 +284,16 @@ describe('gateway.yml', () => {
     const hash = '{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=';
     const written = example.replaceAll('…', 'x').replace('HASH', `'${hash}'`);
     const config = parseGatewayConfig(written, 'gateway.yml');
-    const { groups, hosts, access_log: _, error_log: __, listeners: ___, ...rest } = config;
+    const {
+      groups,
+      hosts,
+      long_term: longTerm,
+      access_log: _,
+      error_log: __,
+      listeners: ___,
+      ...rest
+    } = config;
+    expect(longTerm).not.toBeNull();
     const {
       groups: bareGroups,
       hosts: ____,
