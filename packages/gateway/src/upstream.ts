@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   type HttpClientRequest,
   type HttpClientResponse,
@@ -37,7 +38,7 @@ export class Upstream {
   #isSuspect = false;
   #lastError = 'not checked yet';
   #lastUpMs = 0;
-  #down = new AbortController();
+  #down = downSignal();
   readonly #inFlight = new Set<StopSource>();
   #coverage: CoverageReport | null = null;
   /** Set for a member that keeps no coverage of its own. */
@@ -115,7 +116,7 @@ export class Upstream {
   }
 
   markUp(nowMs: number): void {
-    if (this.#down.signal.aborted) this.#down = new AbortController();
+    if (this.#down.signal.aborted) this.#down = downSignal();
     this.#isUp = true;
     this.#isSuspect = false;
     this.#lastError = '';
@@ -158,4 +159,11 @@ export function candidates(upstreams: readonly Upstream[]): readonly Upstream[] 
   if (up.length > 0) return up.sort((a, b) => Number(a.isSuspect) - Number(b.isSuspect));
   const known = upstreams.filter((upstream) => upstream.lastUpMs > 0);
   return known.sort((a, b) => b.lastUpMs - a.lastUpMs);
+}
+
+/** Every request that is in flight listens. */
+function downSignal(): AbortController {
+  const down = new AbortController();
+  setMaxListeners(0, down.signal);
+  return down;
 }
