@@ -22,6 +22,7 @@ export { DecodedSeries, type ReadSeries, type SampleTarget } from './codec/v1/re
 export { countWritten } from './codec/v2/count-written.ts';
 export { NotSupportedError, RemoteReadError } from './errors.ts';
 export { type RemoteReadConfig, remoteReadConfig, remoteReadConfigs } from './read/config.ts';
+export { withoutExternal } from './read/external-labels.ts';
 export { type ReadHandlerOptions, readHandler } from './read/read-handler.ts';
 export { RemoteQueryable, type RemoteQueryableOptions } from './read/remote-queryable.ts';
 export { SeriesCache } from './receive/series-cache.ts';

@@ -7,7 +7,12 @@ import {
   StopSource,
 } from '@pollux/base';
 import { type Labels, Matcher } from '@pollux/model';
-import { CHUNKED_CONTENT_TYPE, encodeReadRequest, snappyEncode } from '@pollux/remote';
+import {
+  CHUNKED_CONTENT_TYPE,
+  encodeReadRequest,
+  snappyEncode,
+  withoutExternal,
+} from '@pollux/remote';
 import type { ReadContext, SelectRequest, TimeRange } from '@pollux/storage';
 import { LAST_RESORT_MS, type Upstream } from '../upstream.ts';
 import { MemberLane } from './member-lane.ts';
@@ -203,12 +208,4 @@ function ownOnly(matcher: Matcher, external: Labels): Matcher {
   const { name, operator, value } = matcher;
   if (operator !== '=' || value === '' || external.get(name) !== value) return matcher;
   return new Matcher(name, '=~', value.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&'));
-}
-
-/** A label of a series' own goes before the external one of its name. */
-function withoutExternal(labels: Labels, external: Labels): Labels {
-  if (external.isEmpty) return labels;
-  const added = new Set<string>();
-  for (const [name, value] of external) if (labels.get(name) === value) added.add(name);
-  return added.size === 0 ? labels : labels.drop(added);
 }

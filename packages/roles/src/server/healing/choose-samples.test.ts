@@ -1,7 +1,7 @@
 import { Labels } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
 import { describe, expect, it } from 'vitest';
-import { chooseSamples, withoutExternal } from './choose-samples.ts';
+import { chooseSamples } from './choose-samples.ts';
 
 function series(samples: readonly (readonly [number, number])[]): SeriesColumns {
   return {
@@ -44,13 +44,5 @@ describe('the samples to copy', () => {
 
   it('are kept from own ones outside of the cut, which need no seam', () => {
     expect(chooseSamples(TWIN, series([[180, 9]]), CUT, 50)).toEqual({ runs: [2, 6], seams: [] });
-  });
-});
-
-describe('the labels of a copied series', () => {
-  it('are without the external ones that remote read adds', () => {
-    const labels = Labels.from({ __name__: 'm', replica: 'b', site: 'own' });
-    const external = Labels.from({ replica: 'b', site: 'here' });
-    expect(withoutExternal(labels, external).toObject()).toEqual({ __name__: 'm', site: 'own' });
   });
 });

@@ -1,4 +1,4 @@
-import { type Labels, wordsOf } from '@pollux/model';
+import { wordsOf } from '@pollux/model';
 import type { Interval, IntervalSet, SeriesColumns } from '@pollux/storage';
 
 /** Samples of a twin that are to be copied: runs of indexes, start, end (exclusive), start, end … */
@@ -78,12 +78,4 @@ function firstAt({ timestampsMs, count }: SeriesColumns, timeMs: number): number
     else high = middle;
   }
   return low;
-}
-
-/** As the twin's own queries see it: without the labels that remote read has added. */
-export function withoutExternal(labels: Labels, external: Labels): Labels {
-  if (external.isEmpty) return labels;
-  const added = new Set<string>();
-  for (const [name, value] of external) if (labels.get(name) === value) added.add(name);
-  return added.size === 0 ? labels : labels.drop(added);
 }

@@ -1,5 +1,6 @@
 import { type Env, Slices, sleep } from '@pollux/base';
 import { type Labels, wordsOf } from '@pollux/model';
+import { withoutExternal } from '@pollux/remote';
 import {
   type HealingPlan,
   type Interval,
@@ -15,7 +16,7 @@ import {
   spanOf,
 } from '@pollux/storage';
 import { SampleSorter, writeRangeAsBlock } from '@pollux/tsdb';
-import { chooseSamples, withoutExternal } from './choose-samples.ts';
+import { chooseSamples } from './choose-samples.ts';
 import { ALL_SERIES, type Twin } from './twin.ts';
 
 /** Samples of one answer of the twin, about: decoding it holds the thread. */
