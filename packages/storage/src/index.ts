@@ -53,7 +53,7 @@ export { SubjectHistory } from './coverage/subject-history.ts';
 export { SubjectIndex } from './coverage/subject-index.ts';
 export { mayMatch, mayMatchAny } from './coverage/subject-match.ts';
 export type { Engine, EngineFactory, WriteSemantics } from './engine.ts';
-export { columnsWithin } from './fanout/columns-within.ts';
+export { columnsWithin, firstSampleFrom } from './fanout/columns-within.ts';
 export type { LocalAnswer, LocalStorage, Refusal } from './fanout/local-storage.ts';
 export { mergeColumns } from './fanout/merge-columns.ts';
 export { mergeQueryables } from './fanout/merge-queryables.ts';

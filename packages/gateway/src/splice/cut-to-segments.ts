@@ -1,5 +1,5 @@
 import { type FloatHistogram, wordsOf } from '@pollux/model';
-import { afterSeam, type SeriesColumns } from '@pollux/storage';
+import { afterSeam, firstSampleFrom, type SeriesColumns } from '@pollux/storage';
 import type { Segment } from './segments.ts';
 
 /** Samples [start, end) of one replica's columns. */
@@ -15,8 +15,8 @@ export function cutToSegments(
   for (const { replica, startMs, endMs } of segments) {
     const from = copies.get(replica);
     if (from === undefined) continue;
-    const start = firstFrom(from, startMs);
-    const end = firstFrom(from, endMs);
+    const start = firstSampleFrom(from, startMs);
+    const end = firstSampleFrom(from, endMs);
     if (start === end) continue;
     runs.push({ from, start, end });
     count += end - start;
@@ -62,16 +62,4 @@ function sliced({ from, start, end }: Run): SeriesColumns {
     histograms: from.histograms?.slice(start, end) ?? null,
     startTimestampsMs: from.startTimestampsMs?.subarray(start, end) ?? null,
   };
-}
-
-/** Index of the first sample at or behind `timeMs`. */
-function firstFrom({ timestampsMs, count }: SeriesColumns, timeMs: number): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (timestampsMs[middle]! < timeMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

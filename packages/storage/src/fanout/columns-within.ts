@@ -20,3 +20,18 @@ export function columnsWithin(columns: SeriesColumns, { minMs, maxMs }: TimeRang
     startTimestampsMs: startTimestampsMs?.subarray(start, end) ?? null,
   };
 }
+
+/** Index of the first sample at `timeMs` or later; the count of samples when there is none. */
+export function firstSampleFrom(
+  { timestampsMs, count }: Pick<SeriesColumns, 'timestampsMs' | 'count'>,
+  timeMs: number,
+): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (timestampsMs[middle]! < timeMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

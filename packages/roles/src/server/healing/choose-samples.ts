@@ -1,5 +1,10 @@
 import { wordsOf } from '@pollux/model';
-import type { Interval, IntervalSet, SeriesColumns } from '@pollux/storage';
+import {
+  firstSampleFrom,
+  type Interval,
+  type IntervalSet,
+  type SeriesColumns,
+} from '@pollux/storage';
 
 /** Samples of a twin that are to be copied: runs of indexes, start, end (exclusive), start, end … */
 export type Chosen = {
@@ -21,8 +26,8 @@ export function chooseSamples(
   const runs: number[] = [];
   if (own === null || own.count === 0) {
     for (const { startMs, endMs } of cut) {
-      const from = firstAt(twin, startMs);
-      const to = firstAt(twin, endMs);
+      const from = firstSampleFrom(twin, startMs);
+      const to = firstSampleFrom(twin, endMs);
       if (from < to) runs.push(from, to);
     }
     return { runs, seams: [] };
@@ -30,7 +35,11 @@ export function chooseSamples(
   const { foreignMs, copied } = compare(twin, own);
   let near = 0;
   for (const { startMs, endMs } of cut) {
-    for (let i = firstAt(twin, startMs); i < twin.count && twin.timestampsMs[i]! < endMs; i++) {
+    for (
+      let i = firstSampleFrom(twin, startMs);
+      i < twin.count && twin.timestampsMs[i]! < endMs;
+      i++
+    ) {
       const timeMs = twin.timestampsMs[i]!;
       while (near < foreignMs.length && foreignMs[near]! + guardMs <= timeMs) near++;
       const isNear = near < foreignMs.length && Math.abs(foreignMs[near]! - timeMs) < guardMs;
@@ -56,7 +65,7 @@ function compare(
   const copied = new Set<number>();
   for (let i = 0; i < own.count; i++) {
     const timeMs = own.timestampsMs[i]!;
-    const at = firstAt(twin, timeMs);
+    const at = firstSampleFrom(twin, timeMs);
     const isCopy =
       at < twin.count &&
       twin.timestampsMs[at] === timeMs &&
@@ -66,16 +75,4 @@ function compare(
     else foreignMs.push(timeMs);
   }
   return { foreignMs, copied };
-}
-
-/** Index of the first sample at `timeMs` or later. */
-function firstAt({ timestampsMs, count }: SeriesColumns, timeMs: number): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (timestampsMs[middle]! < timeMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
