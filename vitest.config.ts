@@ -21,9 +21,27 @@ const LEFT_TO_THREADS = [
   'packages/tsdb/src/retention/*.test.ts',
 ];
 
-/** Suites on virtual time share the machine; those of processes and real peers, which come behind them, have it for themselves on two cores. */
+/**
+ * Suites of processes that wait most of their time (for time-outs of the peers, for gossip, for a member that is away) and keep a core busy for less
+ * than a third of it: two of them at once disturb neither, and take half as long.
+ */
+const WAITING = [
+  'test/peers/gossip-tls.test.ts',
+  'test/peers/gossip-real-alertmanager.test.ts',
+  'test/peers/mixed-cluster.test.ts',
+  'test/peers/gateway-splice.test.ts',
+  'test/peers/gateway-balancing-nginx.test.ts',
+  'test/peers/gateway-victoria-metrics.test.ts',
+  'test/peers/pair-behind-nginx.test.ts',
+  'test/system/gateway-long-term.test.ts',
+  'test/system/receivers-in-trouble.test.ts',
+];
+
+/** Suites on virtual time share the machine; behind them those that wait, and last those of processes and real peers that have it for themselves on two cores. */
 const unitWorkers = { maxWorkers: Math.max(2, availableParallelism() - 1) };
 const behindUnits = { sequence: { groupOrder: 1 } };
+const behindWaiting = { sequence: { groupOrder: 2 } };
+const processTimeouts = { testTimeout: 120_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   resolve: { conditions },
@@ -63,11 +81,21 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'system',
+          name: 'waiting',
           ...behindUnits,
+          ...processTimeouts,
+          maxWorkers: 2,
+          include: WAITING,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'system',
+          ...behindWaiting,
+          ...processTimeouts,
           include: ['test/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          exclude: WAITING,
         },
       },
     ],
