@@ -28,19 +28,36 @@ export class EngineQueryPort implements QueryPort {
     perStepStats,
     countsAll,
   }: QueryPortRequest): Promise<EncodedAnswer> {
-    const common = {
-      query,
-      queryable: this.#queryable,
-      signal,
-      origin,
-      perStepStats,
-      countsAll,
-      limit,
-      ...(lookbackMs === null ? {} : { lookbackMs }),
-      ...(timeoutMs === null ? {} : { timeoutMs }),
-    };
+    // Written out, since what is spread into an object of more members has a hidden class of its own for each request.
+    const queryable = this.#queryable;
+    const lookback = lookbackMs ?? undefined;
+    const timeout = timeoutMs ?? undefined;
     return times.kind === 'instant'
-      ? this.#engine.encoded({ ...common, timeMs: times.timeMs })
-      : this.#engine.encoded({ ...common, ...times });
+      ? this.#engine.encoded({
+          query,
+          queryable,
+          signal,
+          origin,
+          perStepStats,
+          countsAll,
+          limit,
+          lookbackMs: lookback,
+          timeoutMs: timeout,
+          timeMs: times.timeMs,
+        })
+      : this.#engine.encoded({
+          query,
+          queryable,
+          signal,
+          origin,
+          perStepStats,
+          countsAll,
+          limit,
+          lookbackMs: lookback,
+          timeoutMs: timeout,
+          startMs: times.startMs,
+          endMs: times.endMs,
+          stepMs: times.stepMs,
+        });
   }
 }

@@ -83,7 +83,7 @@ class FakeServer {
         failures: [],
         url: null,
       },
-      '/c',
+      () => '/c',
     );
     const values: [number, string][] = [];
     const step = Number(form.get('step') ?? 1);

@@ -83,9 +83,9 @@ export type QueryRequest = {
   readonly expr?: Expr;
   readonly queryable: Queryable;
   /** Overrides the engine's lookback for this query. */
-  readonly lookbackMs?: number;
+  readonly lookbackMs?: number | undefined;
   /** Overrides the engine's limit when it is shorter. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   readonly signal?: StopSignal;
   readonly budget?: MemoryBudget;
   /** Who asked; the program itself unless told. */
@@ -167,9 +167,9 @@ export class Engine {
     if (!isInstant) checkRange(request);
     const form = { kind: 'json', limit: request.limit } as const;
     const answer = await this.#run(request, timesOf(request), isInstant, form);
-    const { body } = answer;
+    const { body, isTruncated, annotations, stats } = answer;
     assert(body.kind === 'whole' || body.kind === 'parts', 'BUG: columns instead of JSON');
-    return { ...answer, body };
+    return { body, isTruncated, annotations, stats };
   }
 
   async #run(
@@ -182,7 +182,8 @@ export class Engine {
     const origin = request.origin ?? INTERNAL_ORIGIN;
     // What does not parse takes no slot and is no query yet, in logs neither.
     const parsed = this.#prepare(request, query, times, isInstant);
-    const life = this.#active.begin({ query, ...times, origin }, request.signal);
+    const { startMs, endMs, stepMs } = times;
+    const life = this.#active.begin({ query, startMs, endMs, stepMs, origin }, request.signal);
     const timeoutMs = Math.min(request.timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
     const isPerStep = (request.perStepStats ?? false) && (this.#features.perStepStats ?? false);
     const watch = new QueryWatch(this.#options.clock);
@@ -207,7 +208,10 @@ export class Engine {
       const stats = watch.stats();
       this.#metrics.observe(stats);
       life.end({ error: null, stats });
-      return { ...answer, stats };
+      // Written out here and below: what is spread into an object of more members has a hidden class of its own each time, so
+      // that all code which reads it looks its members up anew.
+      const { body, isTruncated, annotations } = answer;
+      return { body, isTruncated, annotations, stats };
     } catch (error) {
       const known = this.#queryError(error);
       const text = known instanceof QueryError ? known.message : errorText(known);
@@ -461,11 +465,15 @@ class QueryWatch {
     const nowMs = this.#clock.monotonic();
     const startedMs = this.#startedMs ?? nowMs;
     const preparedMs = this.#preparedMs ?? nowMs;
+    const { totalQueryableSamples, samplesRead, peakSamples, perStep } = this.figures();
     return {
       queueMs: startedMs - this.#arrivedMs,
       prepareMs: preparedMs - startedMs,
       evalMs: nowMs - preparedMs,
-      ...this.figures(),
+      totalQueryableSamples,
+      samplesRead,
+      peakSamples,
+      perStep,
     };
   }
 }

@@ -91,18 +91,16 @@ async function run(
   const stats = wantsStats === '' ? null : JSON.stringify(statsJson(answer.figures));
   const header = coverageOf(expr, times, lookbackMs, options);
   const member = stats === null ? '' : `,"stats":${stats}`;
-  const told = {
-    annotations: [
-      ...answer.annotations,
-      ...(answer.isTruncated ? [TRUNCATED] : []),
-      ...statsWarning(wantsStats),
-    ],
-    ...(header === null ? {} : { headers: { [COVERAGE_HEADER]: header } }),
-  };
+  const annotations = [
+    ...answer.annotations,
+    ...(answer.isTruncated ? [TRUNCATED] : []),
+    ...statsWarning(wantsStats),
+  ];
+  const headers = header === null ? undefined : { [COVERAGE_HEADER]: header };
   const { body } = answer;
   return body.kind === 'parts'
-    ? { kind: 'parts', parts: body.parts, last: `${member}}`, ...told }
-    : { kind: 'encoded', pieces: withMember(body.pieces, member), ...told };
+    ? { kind: 'parts', parts: body.parts, last: `${member}}`, annotations, headers }
+    : { kind: 'encoded', pieces: withMember(body.pieces, member), annotations, headers };
 }
 
 /** VictoriaMetrics' parameter, and what a reload in a browser sends; stats are those of the whole query. */

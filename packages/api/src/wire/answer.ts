@@ -15,7 +15,7 @@ export type ApiResult =
       readonly kind: 'encoded';
       readonly pieces: readonly (string | Uint8Array)[];
       readonly annotations: readonly Annotation[];
-      readonly headers?: Readonly<Record<string, string>>;
+      readonly headers?: Readonly<Record<string, string>> | undefined;
     }
   | {
       /** The `data` member as bytes that come as they are taken, and its end. */
@@ -23,7 +23,7 @@ export type ApiResult =
       readonly parts: AsyncIterable<Uint8Array>;
       readonly last: string;
       readonly annotations: readonly Annotation[];
-      readonly headers?: Readonly<Record<string, string>>;
+      readonly headers?: Readonly<Record<string, string>> | undefined;
     }
   | {
       /** Data is bare JSON without the envelope: Pollux' own pages. */
@@ -48,9 +48,9 @@ export function respond(result: ApiResult): HttpResponse {
     case 'bare':
       return { status: 200, headers: JSON_HEADERS, body: JSON.stringify(result.data) };
     case 'data':
-      return success([encodeJson(result.data)], result.annotations ?? [], {});
+      return success([encodeJson(result.data)], result.annotations ?? []);
     case 'encoded':
-      return success(result.pieces, result.annotations, result.headers ?? {});
+      return success(result.pieces, result.annotations, result.headers);
     case 'parts':
       return {
         status: 200,
@@ -74,13 +74,13 @@ export function respondError(
 function success(
   pieces: readonly (string | Uint8Array)[],
   annotations: readonly Annotation[],
-  headers: Readonly<Record<string, string>>,
+  headers?: Readonly<Record<string, string>>,
 ): HttpResponse {
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
   const all = [HEAD, ...pieces, tailOf(annotations)];
   return {
     status: 200,
-    headers: { ...JSON_HEADERS, ...headers },
+    headers: headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers },
     body: length <= MAX_WHOLE_LENGTH ? joined(all) : encoded(all),
   };
 }

@@ -45,7 +45,8 @@ function vectorOf(series: readonly SeriesInfo[], batch: Batch, timestampMs: numb
     kind: 'vector',
     timestampMs,
     labels,
-    values: values.subarray(0, labels.length),
+    // Most often all have one, and a view costs as much as some series.
+    values: labels.length === values.length ? values : values.subarray(0, labels.length),
     histograms: hasHistograms ? histograms : null,
   };
 }

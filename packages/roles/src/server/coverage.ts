@@ -146,7 +146,7 @@ export class ServerCoverage implements CoveragePort {
     if (this.#early !== null) return null;
     const window = { startMs: minMs, endMs: maxMs + 1 };
     const report = this.#report(window, (subject) => mayMatchAny(subject, selectors));
-    return encodeHeader(summaryOf(report), `${REPORT_PATH}?start=${minMs}&end=${maxMs}`);
+    return encodeHeader(summaryOf(report), () => `${REPORT_PATH}?start=${minMs}&end=${maxMs}`);
   }
 
   report(startMs: number | null, endMs: number | null): unknown {

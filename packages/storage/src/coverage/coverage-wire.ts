@@ -122,11 +122,11 @@ export function summaryOf(report: CoverageReport): CoverageSummary {
  * `config=…; now=…; since=…; gaps=1-2,5-9; failures=`. When longer than 4 kB, the newest gaps and, under `url=`, where all
  * is: who polls the reports knows the older ones.
  */
-export function encodeHeader(summary: CoverageSummary, url: string): string {
+export function encodeHeader(summary: CoverageSummary, url: () => string): string {
   const head = `config=${summary.configIdentity}; now=${summary.nowMs}; since=${summary.sinceMs}`;
   const full = `${head}; gaps=${spans(summary.gaps)}; failures=${spans(summary.failures)}`;
   if (full.length <= MAX_HEADER_LENGTH) return full;
-  return `${head}; gaps=${spans(summary.gaps.slice(-MAX_NEWEST_GAPS))}; url=${url}`;
+  return `${head}; gaps=${spans(summary.gaps.slice(-MAX_NEWEST_GAPS))}; url=${url()}`;
 }
 
 /** Null when the header is missing or not of this form: the upstream then counts as a plain Prometheus. */

@@ -322,14 +322,14 @@ describe('coverage on the wire', () => {
     const report = log.report({ startMs: 1_050, endMs: 5_000 }, 5_000);
     expect(fromWire(JSON.parse(JSON.stringify(toWire(report))))).toEqual(report);
     const summary = summaryOf(report);
-    expect(decodeHeader(encodeHeader(summary, '/c'))).toEqual(summary);
+    expect(decodeHeader(encodeHeader(summary, () => '/c'))).toEqual(summary);
   });
 
   it('names a URL beside the newest gaps when the header would be too long, and takes a foreign header for none', () => {
     const gaps = Array.from({ length: 1_000 }, (_, i) => ({ startMs: i * 10, endMs: i * 10 + 5 }));
     const long = encodeHeader(
       { configIdentity: 'x', nowMs: 1, sinceMs: 0, gaps, failures: [], url: null },
-      '/c?start=0',
+      () => '/c?start=0',
     );
     expect(decodeHeader(long)?.url).toBe('/c?start=0');
     expect(decodeHeader(long)?.gaps).toEqual(gaps.slice(-100));

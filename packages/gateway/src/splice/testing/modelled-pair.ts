@@ -279,7 +279,7 @@ seam_guard: ${how.guardMs}ms
     const report = this.#reportOf(replica);
     const selectors = selectorsOf([common.query]) ?? [];
     const subjects = report.subjects.filter(({ subject }) => mayMatchAny(subject, selectors));
-    const header = encodeHeader(summaryOf({ ...report, subjects }), '/c');
+    const header = encodeHeader(summaryOf({ ...report, subjects }), () => '/c');
     return answered(`{"status":"success","data":${data}}`, { 'x-pollux-coverage': header });
   }
 }
