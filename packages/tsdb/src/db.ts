@@ -284,7 +284,10 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
       const planned = this.#parts.reading.select(request, context);
       if (planned !== null) return planned;
       const { range, windows, matchers } = request;
-      const source = this.#sourceOf({ minMs: range.minMs, maxMs: range.maxMs, windows: windows ?? null }, matchers);
+      const source = this.#sourceOf(
+        { minMs: range.minMs, maxMs: range.maxMs, windows: windows ?? null },
+        matchers,
+      );
       return new MergeSelect(source, request, context, {
         clock: this.#parts.init.env.clock,
         columns: this.#columnPool,
@@ -301,7 +304,10 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     const { downsampled, init } = this.#parts;
     if (hints.func === 'series' || hints.limit > 0) return null;
     if (downsampled.sets.some((set) => set.in(range).length > 0)) return null;
-    const source = this.#sourceOf({ minMs: range.minMs, maxMs: range.maxMs, windows: windows ?? null }, matchers);
+    const source = this.#sourceOf(
+      { minMs: range.minMs, maxMs: range.maxMs, windows: windows ?? null },
+      matchers,
+    );
     const world = { clock: init.env.clock, buffers: this.#rawBuffers };
     return new RawSelect(source, range, context, world);
   }

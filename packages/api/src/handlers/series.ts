@@ -12,7 +12,7 @@ import {
 } from '@pollux/storage';
 import { type ApiCall, type ApiHandler, type ReadLimits, readContext, TRUNCATED } from '../call.ts';
 import type { ApiResult } from '../wire/answer.ts';
-import { encodeLabels, encodeText } from '../wire/encode.ts';
+import { encodeLabels, encodeTexts } from '../wire/encode.ts';
 import { ApiError, badData, invalidParameter } from '../wire/errors.ts';
 import { unescapeLabelName } from '../wire/label-name.ts';
 import {
@@ -27,6 +27,9 @@ export type SeriesHandlerOptions = {
   readonly queryable: Queryable;
   readonly limits: ReadLimits;
 };
+
+/** A text with one is no UTF-8. Out here, since a new one is compiled anew. */
+const LONE_SURROGATE = /\p{Cs}/u;
 
 /** /api/v1/labels */
 export function labelNames({ queryable, limits }: SeriesHandlerOptions): ApiHandler {
@@ -46,7 +49,7 @@ export function labelValues({ queryable, limits }: SeriesHandlerOptions): ApiHan
   return async (call) => {
     const written = call.exchange.params.name ?? '';
     const name = unescapeLabelName(written);
-    if (name === '' || /\p{Cs}/u.test(name)) {
+    if (name === '' || LONE_SURROGATE.test(name)) {
       throw badData(`invalid label name: ${JSON.stringify(name)}`);
     }
     const limit = limitParameter(call.form);
@@ -119,10 +122,7 @@ async function gather(
   const count = isTruncated ? limit : found.length;
   const pieces: string[] = ['['];
   for (let at = 0; at < count; at += PER_PIECE) {
-    const part = found
-      .slice(at, Math.min(count, at + PER_PIECE))
-      .map(encodeText)
-      .join(',');
+    const part = encodeTexts(found.slice(at, Math.min(count, at + PER_PIECE)));
     pieces.push(at === 0 ? part : `,${part}`);
     if (slices.isOver) await slices.pause();
   }

@@ -27,7 +27,16 @@ export function encodeJson(value: unknown): string {
 }
 
 export function encodeText(text: string): string {
-  return JSON.stringify(text).replace(/[<>&\u2028\u2029]/g, (char) => HTML[char]!);
+  return escaped(JSON.stringify(text));
+}
+
+/** With commas between them. */
+export function encodeTexts(texts: readonly string[]): string {
+  return escaped(JSON.stringify(texts).slice(1, -1));
+}
+
+function escaped(json: string): string {
+  return json.replace(/[<>&\u2028\u2029]/g, (char) => HTML[char]!);
 }
 
 export function encodeLabels(labels: Labels): string {

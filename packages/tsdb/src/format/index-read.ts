@@ -28,6 +28,9 @@ type SparseValues = { readonly values: string[]; readonly offsets: number[]; end
 
 /** Of {@link IndexReader.valuesOf}. */
 const VALUES_AT_A_TIME = 512;
+/** Lists of values that a reader keeps, each of a name with few: variables of dashboards ask for the same ones again and again. */
+const MAX_KNOWN_NAMES = 8;
+const MAX_KNOWN_VALUES = 128;
 
 /** Reads an index file (versions 2; layout in `index.md`) with a small part of it in memory. */
 export class IndexReader implements LabelIndex {
@@ -41,6 +44,7 @@ export class IndexReader implements LabelIndex {
   /** Of the entry that is being read. */
   readonly #symbolNumbers: number[] = [];
   readonly #cachedSymbols = new Map<number, string>();
+  readonly #knownValues = new Map<string, readonly string[]>();
 
   /** `place` names the file. To be used only when {@link open} has run to its end. */
   constructor(file: CachedFile, place: string) {
@@ -104,9 +108,16 @@ export class IndexReader implements LabelIndex {
 
   /** The values of a name, ascending, some at a time. */
   *valuesOf(name: string): Generator<readonly string[], void> {
+    const known = this.#knownValues.get(name);
+    if (known !== undefined) {
+      yield known;
+      return;
+    }
     const sparse = this.#names.get(name);
     if (sparse === undefined) return;
-    for (let at = sparse.offsets[0]!; at < sparse.endOffset; ) {
+    const first = sparse.offsets[0]!;
+    for (let at = first; at < sparse.endOffset; ) {
+      const isFirst = at === first;
       const values: string[] = [];
       at = this.#guard(() => {
         let next = at;
@@ -117,8 +128,15 @@ export class IndexReader implements LabelIndex {
         }
         return next;
       });
+      if (isFirst && at >= sparse.endOffset) this.#know(name, values);
       yield values;
     }
+  }
+
+  #know(name: string, values: readonly string[]): void {
+    if (values.length > MAX_KNOWN_VALUES) return;
+    if (this.#knownValues.size >= MAX_KNOWN_NAMES) this.#knownValues.clear();
+    this.#knownValues.set(name, values);
   }
 
   /** Calls `visit` for the values of a name, ascending. */
