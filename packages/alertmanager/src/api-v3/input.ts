@@ -1,9 +1,9 @@
 import type { Exchange } from '@pollux/http';
 import { Matcher, type MatchOperator, PatternError, parseDuration } from '@pollux/model';
 import {
+  boundedJson,
   type JsonMap,
   mapAt,
-  parseJson,
   readBody,
   readJson,
   wellFormed,
@@ -34,7 +34,7 @@ export class Fields {
   /** Of an operation that needs nothing: no body is one without fields. */
   static async ofOptional(exchange: Exchange): Promise<Fields> {
     const body = await readBody(exchange);
-    return new Fields(body.length === 0 ? {} : mapAt(parseJson(body, 'request'), 'request'));
+    return new Fields(body.length === 0 ? {} : mapAt(boundedJson(body, 'request'), 'request'));
   }
 
   at(key: string): string {

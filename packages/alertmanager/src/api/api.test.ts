@@ -106,11 +106,32 @@ describe('POST /api/v2/alerts', () => {
       wide('Many', 300_000),
     ]);
     expect(answer.status).toBe(400);
-    expect(answer.text).toContain('300001 labels or annotations; an alert may have 10000 of each');
+    expect(answer.text).toContain('300002 values; an alert may have 10000 labels');
     const shown = (await node.request('GET', '/api/v2/alerts')).json as {
       labels: Record<string, string>;
     }[];
     expect(shown.map(({ labels }) => labels.alertname)).toEqual(['Thousands']);
+  });
+
+  it.each([
+    ['[{"labels":{"a":"b"}},]', 400],
+    ['[{"labels":{"a":"b"}}] x', 400],
+    ['[{"labels":{"a":"]"}}', 400],
+    ['[{"labels":{"a":"b"}]]', 400],
+    ['[,]', 400],
+    ['', 422],
+    ['null', 200],
+    [' [ ] ', 200],
+    ['[{"labels":{"a":"[{\\"\\\\"},"x":[{}]}]', 200],
+  ])('reads %s item by item: %i', async (body, status) => {
+    expect((await node.request('POST', '/api/v2/alerts', body)).status).toBe(status);
+  });
+
+  it('refuses a silence of a hundred thousand annotations', async () => {
+    const texts = Array.from({ length: 100_000 }, (_, at) => `"l${at}":"v"`).join();
+    const answer = await node.request('POST', '/api/v2/silences', `{"annotations":{${texts}}}`);
+    expect(answer.status).toBe(400);
+    expect(answer.text).toContain('must not have more than 100000 values');
   });
 
   it('takes halves of characters as unknown ones', async () => {

@@ -1,5 +1,6 @@
 import { errorText, InputError, LimitError } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
+import { valuesIn } from './json-items.ts';
 
 /** A body that is no JSON, or not of the form the operation takes. */
 export class BodyError extends InputError {
@@ -17,8 +18,21 @@ export class BodyError extends InputError {
 /** Larger bodies are refused with 413. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
+/** More in one body than any operation but the posting of alerts takes: each costs time to build, all at once. */
+const MAX_VALUES = 100_000;
+/** Values of fewer bytes than this are not worth the counting. */
+const UNCOUNTED_BYTES = 2 * MAX_VALUES;
+
 export async function readJson(exchange: Exchange, name: string): Promise<unknown> {
-  return parseJson(await readBody(exchange), name);
+  return boundedJson(await readBody(exchange), name);
+}
+
+/** Refuses more values than could be of use. */
+export function boundedJson(body: Uint8Array, name: string): unknown {
+  if (body.length > UNCOUNTED_BYTES && valuesIn(body) > MAX_VALUES) {
+    throw new BodyError(name, `must not have more than ${MAX_VALUES} values`, 400);
+  }
+  return parseJson(body, name);
 }
 
 export async function readBody(exchange: Exchange): Promise<Uint8Array> {

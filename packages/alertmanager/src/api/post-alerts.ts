@@ -11,18 +11,23 @@ import type { ApiOptions } from './api-options.ts';
 import {
   BodyError,
   type JsonMap,
-  listAt,
   mapAt,
   parseJson,
   readBody,
   textAt,
   textsAt,
 } from './json-body.ts';
+import { type ItemPlace, itemsOf } from './json-items.ts';
 import { done, refusal } from './respond.ts';
 import { parseDateTime } from './time.ts';
 
 /** Far beyond what any rule writes: each costs whoever groups, matches, shows or sends the alert. */
 const MAX_PAIRS = 10_000;
+/** Labels, annotations, and what else a sender may say of an alert. */
+const MAX_VALUES = 2 * MAX_PAIRS + 100;
+/** Of a larger body that is no list of JSON it is not looked for what is wrong. */
+const MAX_EXPLAINED_BYTES = 1024 * 1024;
+const BLANK = Buffer.from(' ');
 /** The clock is looked at after so many alerts. */
 const LOOKS_EVERY = 16;
 
@@ -31,7 +36,8 @@ export async function postAlerts(api: ApiOptions, exchange: Exchange): Promise<H
   const body = await readBody(exchange);
   const slices = new Slices(api.clock);
   // The form of all is checked before any is stored, as the original's generated code does.
-  const drafts = (await plainDrafts(api.reader, body, slices)) ?? generalDrafts(api, body);
+  const drafts =
+    (await plainDrafts(api.reader, body, slices)) ?? (await generalDrafts(api, body, slices));
   const nowMs = api.clock.now();
   const resolveTimeoutMs = api.live().config.global.resolve_timeout;
   const firing = api.received.with('firing', 'v2');
@@ -70,13 +76,54 @@ async function plainDrafts(
   }
 }
 
-/** Of any JSON; what is wrong with one alert alone stands in its place. */
-function generalDrafts(api: ApiOptions, body: Uint8Array): readonly (AlertDraft | AlertError)[] {
-  // As Go reads it, null is a list of none.
-  const items = listAt(parseJson(body, 'alerts') ?? [], 'alerts');
-  return items.map((item, index) =>
-    draftOf(api, mapAt(item, `alerts.${index}`), `alerts.${index}`),
+/**
+ * Of any JSON; what is wrong with one alert alone stands in its place. One with too many values is refused unread: building
+ * them would hold the thread.
+ */
+async function generalDrafts(
+  api: ApiOptions,
+  body: Uint8Array,
+  slices: Slices,
+): Promise<readonly (AlertDraft | AlertError)[]> {
+  const places = await itemsOf(body, slices);
+  if (places === null) {
+    noList(body);
+    return [];
+  }
+  // All are JSON before any is looked at, as if the body were parsed whole.
+  const items: unknown[] = [];
+  for (const [index, place] of places.entries()) {
+    items.push(
+      place.values > MAX_VALUES ? tooManyValues(place.values) : parseItem(body, place, index),
+    );
+    if (slices.isOver) await slices.pause();
+  }
+  const drafts: (AlertDraft | AlertError)[] = [];
+  for (const [index, item] of items.entries()) {
+    const place = `alerts.${index}`;
+    drafts.push(item instanceof AlertError ? item : draftOf(api, mapAt(item, place), place));
+    if (slices.isOver) await slices.pause();
+  }
+  return drafts;
+}
+
+/** As Go reads it, null is a list of none; all else is refused. */
+function noList(body: Uint8Array): void {
+  const isLarge = body.length > MAX_EXPLAINED_BYTES;
+  const value = isLarge ? undefined : parseJson(body, 'alerts');
+  if (value !== null) throw new BodyError('alerts', 'must be a list', 400);
+}
+
+function tooManyValues(count: number): AlertError {
+  return new AlertError(
+    `${count} values; an alert may have ${MAX_PAIRS} labels and as many annotations`,
   );
+}
+
+function parseItem(body: Uint8Array, { from, to }: ItemPlace, index: number): unknown {
+  const item = body.subarray(from, to);
+  // Nothing between two commas is wrong JSON, not a body that is missing.
+  return parseJson(item.length === 0 ? BLANK : item, `alerts.${index}`);
 }
 
 function draftOf(api: ApiOptions, map: JsonMap, place: string): AlertDraft | AlertError {
