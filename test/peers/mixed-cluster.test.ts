@@ -94,6 +94,18 @@ describe.skipIf(!isInstalled)(title, { timeout: 40_000 }, () => {
     });
   });
 
+  test('tell that the real one has a silence: a small one at once, a large one after a push/pull', {
+    timeout: 60_000,
+  }, async () => {
+    const small = await silence(first, 'small');
+    await until('all have the small one', () => isSeenByAll(small), 5_000);
+    await fetch(`${last.url}/api/v2/silence/${small}`, { method: 'DELETE' });
+    await until('all have its end', () => isSeenByAll(small), 5_000);
+    // Every five seconds with one of two members.
+    const large = await silence(first, 'words '.repeat(300));
+    await until('all have the large one', () => isSeenByAll(large), 50_000);
+  });
+
   test(`send one notification for each of ${GROUPS} groups, whoever is first`, async () => {
     await fire('ours-first', all);
     await pause(ALL_TURNS_MS);
@@ -209,6 +221,14 @@ describe.skipIf(!isInstalled)(title, { timeout: 40_000 }, () => {
         ? /Suspect .* has failed|[Ss]uspect/
         : /no acknowledgement; suspecting|suspected by/;
     return by.logged(pattern, from).some((line) => line.includes(name));
+  }
+
+  async function isSeenByAll(id: string): Promise<boolean> {
+    const path = `/api/v3/silences/${id}/seen`;
+    const { members } = await first.get<{ members: { name: string; state: string }[] }>(path);
+    const others = members.filter(({ state }) => state !== 'seen');
+    if (others.length > 0) throw new Error(others.map(({ name, state }) => name + state).join());
+    return members.length === 3;
   }
 
   async function everywhere(what: string, isSo: (one: Member) => Promise<boolean>): Promise<void> {

@@ -4,8 +4,11 @@ export interface ClusterStatePart {
   readonly isJoinable?: boolean;
   /** The whole state as the data of one Part. The caller owns the bytes. */
   marshal(): Uint8Array;
-  /** Takes the data of a Part from another member; throws a DecodeError and changes nothing when it is malformed. */
-  merge(data: Uint8Array): void;
+  /**
+   * Takes the data of a Part from another member; throws a DecodeError and changes nothing when it is malformed. `holder` is the
+   * member that is known to hold the data itself; null when it is not known who sent it.
+   */
+  merge(data: Uint8Array, holder: string | null): void;
 }
 
 export interface ClusterChannel {

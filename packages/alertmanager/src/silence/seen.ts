@@ -16,18 +16,21 @@ import type { SilenceStore } from './silence-store.ts';
 const MAX_MEMBERS = 1_000;
 const MAX_PER_MEMBER = 100_000;
 
-/** Whether a member holds a version: it said so, it speaks but has not said so, or it does not speak of it at all. */
+/** Whether a member holds a version: it said or showed so, it speaks but has not said so, or it does not speak of it at all. */
 export type SeenState = 'seen' | 'not yet' | 'unknown';
 
 /**
- * Which member holds which version of which silence, as each tells the others: the state "pollux_seen". Members that do not
- * know it, as the Go program's, are unknown. Each member's word is its own, so that there is nothing to agree on.
+ * Which member holds which version of which silence, as each tells the others: the state "pollux_seen". Each member's word is
+ * its own, so that there is nothing to agree on. A member that does not know this state, as the Go program, shows what it holds
+ * by sending it: it passes on small silences that are news to it, and answers each push/pull of ours with all that it has.
+ * What it has not shown yet is unknown.
  */
 export class SeenSilences implements ClusterStatePart {
   readonly #cluster: Pick<ClusterPort, 'name' | 'peers'>;
   readonly #silences: SilenceStore;
-  /** By member, then by silence: the latest version that it holds. */
-  readonly #byMember = new Map<string, Map<string, WireTime>>();
+  readonly #byMember: Versions = new Map();
+  /** The same of members that do not speak of it, from what they sent. */
+  readonly #shown: Versions = new Map();
 
   constructor(cluster: Pick<ClusterPort, 'name' | 'peers'>, silences: SilenceStore) {
     this.#cluster = cluster;
@@ -36,6 +39,9 @@ export class SeenSilences implements ClusterStatePart {
 
   /** From now on each version that this member takes is told to the others. */
   connect(events: NotifyEvents, broadcast: (data: Uint8Array) => void): void {
+    this.#silences.watchHolders((member, id, updatedAt) => {
+      if (!this.#byMember.has(member)) note(this.#shown, { member, id, updatedAt });
+    });
     events.subscribe((event) => {
       if (event.kind !== 'silence') return;
       const { id, updatedAt } = event.silence;
@@ -49,9 +55,9 @@ export class SeenSilences implements ClusterStatePart {
     if (held === undefined) return 'unknown';
     if (member === this.#cluster.name) return 'seen';
     const told = this.#byMember.get(member);
-    if (told === undefined) return 'unknown';
-    const version = told.get(id);
-    return version !== undefined && compareTimes(version, held.updatedAt) >= 0 ? 'seen' : 'not yet';
+    const version = (told ?? this.#shown.get(member))?.get(id);
+    if (version !== undefined && compareTimes(version, held.updatedAt) >= 0) return 'seen';
+    return told === undefined ? 'unknown' : 'not yet';
   }
 
   /** What this member holds itself; what others hold they say themselves. */
@@ -66,32 +72,40 @@ export class SeenSilences implements ClusterStatePart {
   }
 
   merge(data: Uint8Array): void {
-    for (const { member, id, updatedAt } of decode(data)) this.#note(member, id, updatedAt);
+    for (const word of decode(data)) {
+      note(this.#byMember, word);
+      this.#shown.delete(word.member);
+    }
   }
 
   /** Forgets members that are gone and silences that are. */
   collect(): void {
     const members = new Set(this.#cluster.peers().map(({ name }) => name));
-    for (const [member, told] of this.#byMember) {
-      if (!members.has(member)) this.#byMember.delete(member);
-      for (const id of told.keys()) {
-        if (this.#silences.get(id) === undefined) told.delete(id);
+    for (const versions of [this.#byMember, this.#shown]) {
+      for (const [member, held] of versions) {
+        if (!members.has(member)) versions.delete(member);
+        for (const id of held.keys()) {
+          if (this.#silences.get(id) === undefined) held.delete(id);
+        }
       }
     }
   }
+}
 
-  #note(member: string, id: string, updatedAt: WireTime): void {
-    let told = this.#byMember.get(member);
-    if (told === undefined) {
-      if (this.#byMember.size >= MAX_MEMBERS) return;
-      told = new Map();
-      this.#byMember.set(member, told);
-    }
-    const known = told.get(id);
-    if (known !== undefined && compareTimes(known, updatedAt) >= 0) return;
-    if (known === undefined && told.size >= MAX_PER_MEMBER) return;
-    if (id !== '') told.set(id, updatedAt);
+/** By member, then by silence: the latest version that it holds. */
+type Versions = Map<string, Map<string, WireTime>>;
+
+function note(versions: Versions, { member, id, updatedAt }: Seen): void {
+  let held = versions.get(member);
+  if (held === undefined) {
+    if (versions.size >= MAX_MEMBERS) return;
+    held = new Map();
+    versions.set(member, held);
   }
+  const known = held.get(id);
+  if (known !== undefined && compareTimes(known, updatedAt) >= 0) return;
+  if (known === undefined && held.size >= MAX_PER_MEMBER) return;
+  if (id !== '') held.set(id, updatedAt);
 }
 
 type Seen = { readonly member: string; readonly id: string; readonly updatedAt: WireTime };

@@ -64,6 +64,7 @@ export class SilenceStore implements ClusterStatePart {
   #indexedCount = 0;
   #broadcast: (data: Uint8Array) => void = () => {};
   #keep: (data: Uint8Array) => void = () => {};
+  #noteHolder: (member: string, id: string, updatedAt: WireTime) => void = () => {};
 
   constructor(options: SilenceStoreOptions) {
     this.#options = options;
@@ -81,6 +82,11 @@ export class SilenceStore implements ClusterStatePart {
   /** From now on every change is kept for a restart. */
   journal(keep: (data: Uint8Array) => void): void {
     this.#keep = keep;
+  }
+
+  /** From now on it is told which version a member is known to hold, each time that it sends one. */
+  watchHolders(note: (member: string, id: string, updatedAt: WireTime) => void): void {
+    this.#noteHolder = note;
   }
 
   get size(): number {
@@ -180,10 +186,12 @@ export class SilenceStore implements ClusterStatePart {
     return encodeSilences([...this.#silences.values()].map(({ record }) => record));
   }
 
-  merge(data: Uint8Array): void {
+  merge(data: Uint8Array, holder: string | null = null): void {
     const nowMs = this.#options.env.clock.now();
     for (const record of decodeSilences(data)) {
-      const known = this.get(record.silence.id);
+      const { id, updatedAt } = record.silence;
+      const known = this.get(id);
+      if (holder !== null) this.#noteHolder(holder, id, updatedAt);
       if (!this.#take(record, nowMs, this.#metrics.unusableGossiped)) continue;
       this.#keep(record.bytes);
       this.#tell(known, record.silence, { origin: 'cluster', by: '' });

@@ -141,7 +141,36 @@ describe('who has seen a silence', () => {
     expect(there.json).toMatchObject({ seen: 2 });
   });
 
-  it('is unknown of members that do not speak of it, as those of the Go program', async () => {
+  it('is known of a member that does not speak of it once it has sent that version', async () => {
+    const clock = new VirtualClock(START_MS);
+    const cluster = new FakeCluster(clock, { delayMs: 200 });
+    const a = cluster.join('A');
+    const node = start({ clock, cluster: a });
+    const go = cluster.join('GO');
+    let held: Uint8Array = new Uint8Array(0);
+    // All that the Go program knows of what ours share.
+    go.parts.set('sil', {
+      marshal: () => held,
+      merge: (data) => {
+        held = data;
+      },
+    });
+    await node.advance(1);
+    const id = await node.silence(['x=y'], HOUR);
+    const seen = async (): Promise<unknown> =>
+      (await node.request('GET', `/api/v3/silences/${id}/seen`)).json;
+    await node.advance(1);
+    expect(await seen()).toMatchObject({ seen: 1, members: [{}, { state: 'unknown' }] });
+    a.exchange(go);
+    expect(await seen()).toMatchObject({ seen: 2, members: [{}, { state: 'seen' }] });
+    await node.request('DELETE', `/api/v2/silence/${id}`);
+    await node.advance(1);
+    expect(await seen()).toMatchObject({ seen: 1, members: [{}, { state: 'unknown' }] });
+    a.exchange(go);
+    expect(await seen()).toMatchObject({ seen: 2 });
+  });
+
+  it('is unknown of members that do not speak of it and have sent nothing, as those of the Go program', async () => {
     const clock = new VirtualClock(START_MS);
     const cluster = new FakeCluster(clock, { delayMs: 200 });
     const node = start({ clock, cluster: cluster.join('A') });

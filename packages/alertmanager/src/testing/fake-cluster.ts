@@ -105,8 +105,8 @@ export class FakeMember implements ClusterPort {
       const theirs = other.parts.get(key);
       if (theirs === undefined) continue;
       const mine = part.marshal();
-      part.merge(theirs.marshal());
-      theirs.merge(mine);
+      part.merge(theirs.marshal(), other.name);
+      theirs.merge(mine, this.name);
     }
   }
 
@@ -143,7 +143,7 @@ export class FakeMember implements ClusterPort {
     for (const other of this.#cluster.members) {
       if (other === this) continue;
       this.#cluster.clock.after(this.#cluster.delayMs, () => {
-        if (other.isAlive && !other.isCutOff) other.parts.get(key)?.merge(data);
+        if (other.isAlive && !other.isCutOff) other.parts.get(key)?.merge(data, null);
       });
     }
   }

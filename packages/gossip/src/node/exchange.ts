@@ -16,6 +16,8 @@ export type ExchangeOptions = {
   /** Null before the start. */
   readonly swim: () => SwimState | null;
   readonly step: (event: SwimEvent) => void;
+  /** The name of the one member that listens there; null when none or several do. */
+  readonly memberAt: (address: Address) => string | null;
   readonly signal: AbortSignal;
 };
 
@@ -33,12 +35,17 @@ export class Exchange {
     return { kind: 'pushPull', isJoin, nodes, userState: this.#options.states.fullState() };
   }
 
-  /** Takes over what another member knows; gives what keeps it out as an error. */
-  merge(theirs: PushPull): PeerError | null {
+  /**
+   * Takes over what another member knows; gives what keeps it out as an error. `from` is the address that it listens on,
+   * null where only that of its connection is known.
+   */
+  merge(theirs: PushPull, from: Address | null): PeerError | null {
     const mismatch = versionMismatch(pushedNodes(this.#swim()), theirs.nodes);
     if (mismatch !== null) return new PeerError(mismatch);
-    this.#options.step({ kind: 'merge', nodes: theirs.nodes });
-    this.#options.states.mergeFullState(theirs.userState);
+    const { step, states, memberAt } = this.#options;
+    // First: a member that was just joined is known only then.
+    step({ kind: 'merge', nodes: theirs.nodes });
+    states.mergeFullState(theirs.userState, from === null ? null : memberAt(from));
     return null;
   }
 
@@ -63,7 +70,7 @@ export class Exchange {
     const reply = await transport.request(to, this.ours(isJoin), { wantsReply: true });
     if (reply?.kind !== 'pushPull') throw new PeerError('the answer is no push/pull');
     if (signal.aborted) return;
-    const error = this.merge(reply);
+    const error = this.merge(reply, to);
     if (error !== null) throw error;
   }
 

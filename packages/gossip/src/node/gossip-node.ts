@@ -124,6 +124,10 @@ export class GossipNode {
       states: this.#states,
       swim: () => this.#swim,
       step: (event) => this.#step(event),
+      memberAt: ({ host, port }) => {
+        const address = parseIp(host);
+        return address === null ? null : this.#memberAt({ address, port });
+      },
       signal: this.#abort.signal,
     });
     this.#catchUp = new CatchUp(env, (member) => this.#exchange.with(member, false));
@@ -305,6 +309,17 @@ export class GossipNode {
     return this.#present().filter((member) => member.name !== this.name);
   }
 
+  /** The name of the one member that listens there; null when none or several do. */
+  #memberAt({ address, port }: Destination): string | null {
+    let found: string | null = null;
+    for (const member of this.#present()) {
+      if (member.port !== port || Buffer.compare(member.address, address) !== 0) continue;
+      if (found !== null) return null;
+      found = member.name;
+    }
+    return found;
+  }
+
   #step(event: SwimEvent): void {
     if (this.#swim === null || this.#abort.signal.aborted) return;
     const actions = step(this.#swim, event, this.#options.env.clock.monotonic());
@@ -336,7 +351,7 @@ export class GossipNode {
         });
         return;
       case 'deliver':
-        this.#states.mergeMessage(action.data);
+        this.#states.mergeMessage(action.data, this.#memberAt(action.from));
         return;
       case 'joined':
       case 'left':
@@ -406,7 +421,7 @@ export class GossipNode {
         return {
           reply: this.#exchange.ours(message.isJoin),
           after: () => {
-            const error = this.#exchange.merge(message);
+            const error = this.#exchange.merge(message, null);
             if (error !== null) this.#refuse(error, from);
           },
         };
@@ -414,7 +429,7 @@ export class GossipNode {
         if (message.node !== '' && message.node !== this.name) return null;
         return { reply: { kind: 'ack', sequence: message.sequence }, after: () => {} };
       case 'user':
-        this.#states.mergeMessage(message.data);
+        this.#states.mergeMessage(message.data, null);
         return null;
       default:
         this.#refuse(new PeerError(`unexpected ${message.kind} on a stream`), from);

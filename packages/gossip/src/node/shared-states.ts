@@ -33,9 +33,10 @@ export type StatePart = {
   marshal(): Uint8Array;
   /**
    * Takes over data of another member: a whole state or one change. Throws an OperatingError and changes nothing when it is
-   * malformed. May call `broadcast` for what was news, which is how changes travel on.
+   * malformed. May call `broadcast` for what was news, which is how changes travel on. `holder` is the member that is known
+   * to hold the data itself; null when it is not known who sent it.
    */
-  merge(data: Uint8Array): void;
+  merge(data: Uint8Array, holder: string | null): void;
 };
 
 export type StateChannel = {
@@ -152,23 +153,30 @@ export class SharedStates {
   }
 
   /** Merges a full state of another member, part by part; a broken part does not keep the others out. */
-  mergeFullState(state: Uint8Array): void {
+  mergeFullState(state: Uint8Array, holder: string | null): void {
     this.#count('full_state', state);
     if (state.length === 0) return;
     this.#guard('full state', () => {
       for (const part of decodeFullState(state)) {
-        this.#guard(`full state of ${part.key}`, () => this.#merge(part, true));
+        this.#guard(`full state of ${part.key}`, () =>
+          this.#merge(part, { isFullState: true, holder }),
+        );
       }
     });
   }
 
   /** Merges one gossiped message. */
-  mergeMessage(message: Uint8Array): void {
+  mergeMessage(message: Uint8Array, holder: string | null): void {
     this.#count('update', message);
-    this.#guard('message', () => this.#merge(decodePart(message), false));
+    this.#guard('message', () => {
+      this.#merge(decodePart(message), { isFullState: false, holder });
+    });
   }
 
-  #merge(part: Part, isFullState: boolean): void {
+  #merge(
+    part: Part,
+    { isFullState, holder }: { readonly isFullState: boolean; readonly holder: string | null },
+  ): void {
     const known = this.#parts.get(part.key);
     // Keys that only some members know are how states are added to running clusters.
     if (known === undefined) {
@@ -182,7 +190,7 @@ export class SharedStates {
     this.#passedOn = 0;
     this.#origin = isTold ? 'known to all' : 'passed on';
     try {
-      known.merge(part.data);
+      known.merge(part.data, holder);
     } finally {
       this.#origin = 'own';
     }

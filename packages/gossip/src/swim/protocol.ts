@@ -39,7 +39,7 @@ export type SwimAction =
     }
   | { readonly kind: 'pushPull'; readonly to: Destination; readonly node: string }
   /** A user message arrived. */
-  | { readonly kind: 'deliver'; readonly data: Uint8Array }
+  | { readonly kind: 'deliver'; readonly data: Uint8Array; readonly from: Destination }
   | { readonly kind: 'joined' | 'left' | 'updated'; readonly member: Member }
   | { readonly kind: 'alive'; readonly node: string }
   /** Somebody else has the name of a member that is alive. */

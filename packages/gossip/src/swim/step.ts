@@ -87,7 +87,7 @@ function onMessage(
     case 'dead':
       return dead(state, message, nowMs);
     case 'user':
-      return [{ kind: 'deliver', data: message.data }];
+      return [{ kind: 'deliver', data: message.data, from }];
   }
 }
 

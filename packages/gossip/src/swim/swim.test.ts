@@ -536,7 +536,7 @@ test('a user message is gossiped behind membership and delivered once per arriva
   expect(copies.length).toBe(3);
   expect(encodeMessage(copies[0]!)).toEqual(Uint8Array.of(8, 1, 2, 3));
   expect(bench.hear({ kind: 'user', data: Uint8Array.of(9) })).toEqual([
-    { kind: 'deliver', data: Uint8Array.of(9) },
+    { kind: 'deliver', data: Uint8Array.of(9), from: expect.anything() },
   ]);
 });
 
