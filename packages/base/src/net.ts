@@ -244,6 +244,8 @@ export type HttpClientRequest = {
   readonly maxBodyBytes?: number;
   readonly tls?: TlsClientOptions;
   readonly proxy?: HttpProxy;
+  /** HTTP/2 where a server of an https address prefers it; not by way of a proxy. Default false. */
+  readonly http2?: boolean;
 };
 
 /** A proxy for requests: plain ones are forwarded, those over TLS tunnelled. User and password are in the address. */

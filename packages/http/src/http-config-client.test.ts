@@ -266,6 +266,17 @@ describe('requests by an http_config', () => {
     expect(requests).toHaveLength(1);
   });
 
+  it('may use HTTP/2 unless told otherwise', async () => {
+    for (const [yaml, http2] of [
+      ['{}', true],
+      ['enable_http2: false', false],
+    ] as const) {
+      const { post, requests } = world(yaml, () => ({ status: 200 }));
+      await post('https://a/');
+      expect(requests).toMatchObject([{ http2 }]);
+    }
+  });
+
   it('show no password of a proxy', () => {
     const yaml = parseYaml('proxy_url: "http://u:geheim@proxy:1"', 'h.yml');
     const config = httpConfig(yaml, '', strictContext());

@@ -91,6 +91,7 @@ export class HttpConfigClient {
         ...rest,
         ...(body === undefined ? {} : { body }),
         ...proxyAndTls(config, settings, current.url, this.#options.variables),
+        http2: config.enable_http2,
         timeoutMs: left(),
         signal: exchange.signal,
         maxBodyBytes: exchange.maxBodyBytes,

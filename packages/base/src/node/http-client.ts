@@ -1,20 +1,29 @@
-import { promisify } from 'node:util';
-import * as zlib from 'node:zlib';
-import { Agent, type Dispatcher, ProxyAgent, request as send } from 'undici';
-import { CanceledError, LimitError, OperatingError, TimeoutError } from '../errors.ts';
+import type { Socket } from 'node:net';
+import { Agent, buildConnector, type Dispatcher, ProxyAgent, request as send } from 'undici';
+import { CanceledError, OperatingError, TimeoutError } from '../errors.ts';
 import type { HttpClientRequest, HttpClientResponse, HttpProxy, TlsClientOptions } from '../net.ts';
+import { decodeBody, readBody } from './answer-body.ts';
+import type { Http2Session, Http2Sessions } from './http2-sessions.ts';
 import { tlsSettings } from './tls-settings.ts';
+import { UnsentError } from './unsent-error.ts';
 
-const gunzip = promisify(zlib.gunzip);
-const inflate = promisify(zlib.inflate);
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
 const MAX_SPECIAL_AGENTS = 64;
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 30_000;
+/** Connections that turned out to speak HTTP/2, or took no more requests, before one answers. */
+const MAX_TRIES = 6;
 
-/** undici with keep-alive pools; one agent for plain requests, one per distinct TLS and proxy setting. */
+/**
+ * undici with keep-alive pools; one agent for plain requests, one per distinct TLS and proxy setting. Connections that agree
+ * on HTTP/2 go to {@link Http2Sessions}, which is loaded for the first of them.
+ */
 export class NodeHttpClient {
   readonly #plain = new Agent(agentOptions());
   readonly #special = new Map<string, Agent | ProxyAgent>();
+  #http2: Http2Sessions | null = null;
+  #isClosed = false;
 
   async request(request: HttpClientRequest): Promise<HttpClientResponse> {
     const maxBytes = request.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
@@ -32,25 +41,16 @@ export class NodeHttpClient {
     if (request.signal?.aborted) onParent();
     else request.signal?.addEventListener('abort', onParent, { once: true });
     try {
-      const response = await send(request.url, {
-        method: request.method as Dispatcher.HttpMethod,
-        headers: headersOf(request),
-        ...(request.body === undefined ? {} : { body: request.body }),
-        signal: abort.signal,
-        dispatcher: this.#agentFor(request),
-      });
-      const raw = await readBody(response.body, maxBytes);
-      const headers: Record<string, string> = {};
-      for (const [name, value] of Object.entries(response.headers)) {
-        if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-      }
+      const { status, headers, body } = await this.#exchange(request, abort.signal, maxBytes);
       return {
-        status: response.statusCode,
+        status,
         headers,
-        body: await decode(raw, headers['content-encoding'], maxBytes),
+        body: await decodeBody(body, headers['content-encoding'], maxBytes),
       };
     } catch (error) {
       if (isOverdue) {
+        // Whether its connection still works is not known.
+        if (request.http2 === true) this.#sessionFor(request)?.retire();
         throw new TimeoutError(
           `${request.method} ${origin(request.url)}: no answer in ${request.timeoutMs} ms`,
         );
@@ -67,17 +67,91 @@ export class NodeHttpClient {
     }
   }
 
+  async #exchange(
+    request: HttpClientRequest,
+    signal: AbortSignal,
+    maxBytes: number,
+  ): Promise<HttpClientResponse> {
+    const headers = headersOf(request);
+    const { method, body } = request;
+    const content = body === undefined ? {} : { body };
+    for (let tries = 1; ; tries++) {
+      try {
+        const session = this.#sessionFor(request);
+        if (session !== null) {
+          const url = new URL(request.url);
+          const asked = { method, url, headers, ...content, signal, maxBodyBytes: maxBytes };
+          return await session.exchange(asked);
+        }
+        const response = await send(request.url, {
+          method: method as Dispatcher.HttpMethod,
+          headers,
+          ...content,
+          signal,
+          dispatcher: this.#agentFor(request),
+        });
+        return {
+          status: response.statusCode,
+          headers: flat(response.headers),
+          body: await readBody(response.body, maxBytes),
+        };
+      } catch (error) {
+        if (!UnsentError.is(error) || tries === MAX_TRIES || signal.aborted) throw error;
+      }
+    }
+  }
+
+  #sessionFor(request: HttpClientRequest): Http2Session | null {
+    if (this.#http2 === null || !mayUseHttp2(request)) return null;
+    return this.#http2.find(`${agentKey(request)} ${new URL(request.url).origin}`);
+  }
+
+  /** Agrees on the protocol in the handshake; connections with HTTP/2 are put aside, and their requests told to try again. */
+  #negotiatingAgent(tls: TlsClientOptions | undefined, key: string): Agent {
+    const connect = buildConnector({
+      timeout: CONNECT_TIMEOUT_MS,
+      allowH2: true,
+      ...(tls === undefined ? {} : tlsSettings(tls)),
+    });
+    return new Agent({
+      ...agentOptions(),
+      connect: (to, done) => {
+        connect(to, (...[error, socket]) => {
+          if (error !== null) return done(error, null);
+          if (!('alpnProtocol' in socket) || socket.alpnProtocol !== 'h2') {
+            return done(null, socket);
+          }
+          const origin = `https://${to.host}`;
+          this.#adopt(`${key} ${origin}`, origin, socket).then(
+            () => done(new UnsentError('the connection has HTTP/2'), null),
+            (failure: Error) => done(failure, null),
+          );
+        });
+      },
+    });
+  }
+
+  async #adopt(key: string, origin: string, socket: Socket): Promise<void> {
+    const { Http2Sessions } = await import('./http2-sessions.ts');
+    this.#http2 ??= new Http2Sessions(KEEP_ALIVE_MS);
+    if (this.#isClosed) socket.destroy();
+    else this.#http2.adopt(key, origin, socket);
+  }
+
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#http2?.close();
     const agents = [this.#plain, ...this.#special.values()];
     this.#special.clear();
     await Promise.all(agents.map((agent) => agent.destroy()));
   }
 
-  #agentFor({ url, tls, proxy: given }: HttpClientRequest): Agent | ProxyAgent {
-    // Headers of CONNECT are not for forwarded requests.
-    const proxy = given !== undefined && !url.startsWith('https:') ? { url: given.url } : given;
-    if (tls === undefined && proxy === undefined) return this.#plain;
-    const key = JSON.stringify([tls, proxy]);
+  #agentFor(request: HttpClientRequest): Agent | ProxyAgent {
+    const { tls } = request;
+    const proxy = proxyOf(request);
+    const isNegotiated = mayUseHttp2(request);
+    if (tls === undefined && proxy === undefined && !isNegotiated) return this.#plain;
+    const key = agentKey(request);
     const known = this.#special.get(key);
     if (known !== undefined) return known;
     if (this.#special.size >= MAX_SPECIAL_AGENTS) {
@@ -89,17 +163,30 @@ export class NodeHttpClient {
         this.#special.delete(oldest);
       }
     }
-    const agent = specialAgent(tls, proxy);
+    const agent = isNegotiated ? this.#negotiatingAgent(tls, key) : specialAgent(tls, proxy);
     this.#special.set(key, agent);
     return agent;
   }
+}
+
+function proxyOf({ url, proxy }: HttpClientRequest): HttpProxy | undefined {
+  // Headers of CONNECT are not for forwarded requests.
+  return proxy !== undefined && !url.startsWith('https:') ? { url: proxy.url } : proxy;
+}
+
+function mayUseHttp2({ url, proxy, http2 }: HttpClientRequest): boolean {
+  return http2 === true && proxy === undefined && url.startsWith('https:');
+}
+
+function agentKey(request: HttpClientRequest): string {
+  return JSON.stringify([request.tls, proxyOf(request), mayUseHttp2(request)]);
 }
 
 function specialAgent(
   tls: TlsClientOptions | undefined,
   proxy: HttpProxy | undefined,
 ): Agent | ProxyAgent {
-  const connect = { timeout: 10_000, ...(tls === undefined ? {} : tlsSettings(tls)) };
+  const connect = { timeout: CONNECT_TIMEOUT_MS, ...(tls === undefined ? {} : tlsSettings(tls)) };
   if (proxy === undefined) return new Agent({ ...agentOptions(), connect });
   const { url: written, connectHeaders = {} } = proxy;
   // The proxy finds the address of a name either way.
@@ -129,10 +216,10 @@ function agentOptions(): Agent.Options {
   // The whole exchange has its own deadline; these only bound what the signal cannot see.
   return {
     connections: 64,
-    keepAliveTimeout: 30_000,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: 10_000 },
+    connect: { timeout: CONNECT_TIMEOUT_MS },
   };
 }
 
@@ -144,6 +231,14 @@ function headersOf(request: HttpClientRequest): Record<string, string> {
   if (Object.keys(headers).some((name) => name.toLowerCase() === 'authorization')) return headers;
   const pair = `${decoded(url.username)}:${decoded(url.password)}`;
   return { ...headers, authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+function flat(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) out[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return out;
 }
 
 /** Percent-decoded; text with a lone percent sign is meant as it stands. */
@@ -158,36 +253,4 @@ function decoded(text: string): string {
 /** Scheme, host and port only: a path or query may hold a secret. */
 function origin(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : 'an invalid address';
-}
-
-async function readBody(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of body) {
-    size += part.length;
-    if (size > maxBytes) throw bodyTooLarge(maxBytes);
-    parts.push(part);
-  }
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size);
-}
-
-async function decode(
-  data: Uint8Array,
-  encoding: string | undefined,
-  maxBytes: number,
-): Promise<Uint8Array> {
-  const name = encoding?.trim().toLowerCase() ?? '';
-  // An answer to HEAD names the encoding of a body that it does not have.
-  if (data.length === 0 || !['gzip', 'x-gzip', 'deflate'].includes(name)) return data;
-  try {
-    const options = { maxOutputLength: maxBytes };
-    return await (name === 'deflate' ? inflate(data, options) : gunzip(data, options));
-  } catch (error) {
-    if (error instanceof RangeError) throw bodyTooLarge(maxBytes);
-    throw new OperatingError('BASE.CONNECTION', `answer is no valid ${encoding}`, { cause: error });
-  }
-}
-
-function bodyTooLarge(maxBytes: number): LimitError {
-  return new LimitError('BASE.ANSWER_TOO_LARGE', 'maxBodyBytes', `body exceeds ${maxBytes} bytes`);
 }
