@@ -16,7 +16,7 @@ function newestMs(directory) {
 }
 
 const sources = [path.join(folder, 'src'), path.join(root, 'packages', 'api-types', 'src')];
-const files = ['index.html', 'package.json', 'vite.config.ts'].map(
+const files = ['index.html', 'alertmanager.html', 'package.json', 'vite.config.ts'].map(
   (name) => statSync(path.join(folder, name)).mtimeMs,
 );
 if (existsSync(built) && statSync(built).mtimeMs > Math.max(...files, ...sources.map(newestMs))) {

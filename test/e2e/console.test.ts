@@ -1,33 +1,17 @@
-import { existsSync } from 'node:fs';
 import { findLayout } from '@pollux/roles/up';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, RunningRole, Scratch } from '../system/running-role.ts';
+import { complaintsOf, hasBrowser, launchBrowser, needsBrowser } from './browser.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const isThere = existsSync(CHROMIUM);
-const needs = isThere ? '' : ' (needs chromium: npm run peers)';
-/** No call home, no profile of its own, nothing but this page. */
-const QUIET_BROWSER = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-describe.skipIf(!isThere)(`the console${needs}`, () => {
+describe.skipIf(!hasBrowser)(`the console${needsBrowser}`, () => {
   const scratch = new Scratch();
   const roles: RunningRole[] = [];
   let browser: Browser;
   let page: Page;
   let gatewayUrl: string;
   let second: RunningRole;
-  /** What the browser complained of: exceptions of the page, its error messages, requests that failed. */
-  const complaints: string[] = [];
+  let complaints: string[];
 
   beforeAll(async () => {
     const { paired } = await findLayout(true);
@@ -52,20 +36,10 @@ describe.skipIf(!isThere)(`the console${needs}`, () => {
     ]);
     roles.push(gateway);
     gatewayUrl = gateway.url;
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET_BROWSER });
+    browser = await launchBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     page.setDefaultTimeout(10_000);
-    page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') {
-        complaints.push(`${message.type()}: ${message.text()}`);
-      }
-    });
-    page.on('requestfailed', (request) => {
-      // A page that is left behind gives up its questions.
-      const why = request.failure()?.errorText ?? '';
-      if (why !== 'net::ERR_ABORTED') complaints.push(`${request.url()}: ${why}`);
-    });
+    complaints = complaintsOf(page);
   });
 
   afterAll(async () => {
@@ -148,6 +122,33 @@ describe.skipIf(!isThere)(`the console${needs}`, () => {
     await row.waitFor();
     await page.goBack();
     await page.locator('[data-testid=plot] canvas').waitFor();
+  });
+
+  it.each([
+    ['/query?g0.expr=up%7Bjob%3D%22server%22%7D&g0.tab=table&g0.range_input=2h', 'Graph', 'up{'],
+    ['/graph?g0.expr=up%7Bjob%3D%22server%22%7D&g0.tab=1', 'Graph', 'up{'],
+    ['/alerts', 'Alerts and rules', 'InstanceDown'],
+    ['/rules', 'Alerts and rules', 'InstanceDown'],
+    ['/targets', 'Targets', 'http://127.0.0.1:1/metrics'],
+  ])("shows what Prometheus' link %s leads to", async (link, heading, text) => {
+    const before = page.url();
+    // At the gateway `/query` is the stores'.
+    const urls = [roles[0]?.url, ...(link.startsWith('/query') ? [] : [gatewayUrl])];
+    for (const url of urls) {
+      await page.goto(`${url}${link}`);
+      await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+      await page.getByRole('cell', { name: text }).first().waitFor();
+    }
+    await page.goto(before);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+  });
+
+  it("has the alertmanagers' page below /alertmanager", async () => {
+    const before = page.url();
+    await page.goto(`${gatewayUrl}/alertmanager#/status`);
+    await page.getByRole('heading', { level: 1, name: 'Status' }).waitFor();
+    await page.getByText('as Alertmanager').waitFor();
+    await page.goto(before);
   });
 
   it('shows the message of a query that is wrong, in place', async () => {

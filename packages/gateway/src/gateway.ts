@@ -203,6 +203,10 @@ export class Gateway {
     router.on(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'], '/api/v2/*', (exchange) =>
       this.#pass('alertmanager', exchange, exchange.path),
     );
+    router.get('/alertmanager', async () => ({
+      status: 302,
+      headers: { location: 'alertmanager/' },
+    }));
     router.on(['GET', 'HEAD', 'POST', 'DELETE'], '/alertmanager/*', (exchange) =>
       this.#pass('alertmanager', exchange, exchange.path.slice('/alertmanager'.length)),
     );

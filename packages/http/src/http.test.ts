@@ -94,6 +94,15 @@ describe('the router', () => {
     }
   });
 
+  it('sends who asks above its prefix there, and only from there', async () => {
+    for (const target of ['/', '/prom']) {
+      const answer = await routes.handler(request('GET', `${target}?a=b`));
+      expect([answer.status, answer.headers]).toEqual([302, { location: '/prom/?a=b' }]);
+    }
+    expect((await routes.handler(request('GET', '/prom/'))).status).toBe(404);
+    expect((await router().handler(request('GET', '/'))).status).toBe(404);
+  });
+
   it('does not take a longer word for its prefix', async () => {
     expect((await routes.handler(request('GET', '/prometheus/x'))).body).toBe('/prometheus/x');
     expect((await routes.handler(request('GET', '/prom/x'))).body).toBe('/x');

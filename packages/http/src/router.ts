@@ -19,7 +19,7 @@ export type ExchangeObserver = (event: {
 }) => void;
 
 export type RouterOptions = {
-  /** Leading path of every route, as `--web.route-prefix` gives it; `/` for none. */
+  /** Leading path of every route, as `--web.route-prefix` gives it; `/` for none. Who asks for what lies above is sent there. */
   readonly prefix?: string;
   /** Milliseconds, for the observer. */
   readonly monotonic: () => number;
@@ -115,7 +115,9 @@ export class Router {
           body: 'Method Not Allowed\n',
         };
       }
-      return await this.#fallback(exchange);
+      return this.#isAbovePrefix(exchange.request.method, path)
+        ? this.#toPrefix(exchange.query)
+        : await this.#fallback(exchange);
     } catch (error) {
       const answer = this.#options.onError?.(error, exchange) ?? null;
       if (answer !== null) return answer;
@@ -123,6 +125,17 @@ export class Router {
         return text(413, `${error.message}\n`);
       return text(500, `internal error: ${errorText(error)}\n`);
     }
+  }
+
+  #isAbovePrefix(method: string, path: string): boolean {
+    if (this.#prefix === '' || (method !== 'GET' && method !== 'HEAD')) return false;
+    return path === '/' || path === this.#prefix;
+  }
+
+  /** With the slash behind it, since pages name their files by where they are. */
+  #toPrefix(query: URLSearchParams): HttpResponse {
+    const search = query.size === 0 ? '' : `?${query.toString()}`;
+    return { status: 302, headers: { location: `${this.#prefix}/${search}` } };
   }
 
   #allowedMethods(path: string): string[] {

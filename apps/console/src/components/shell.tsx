@@ -1,9 +1,11 @@
 import type { ReactNode } from 'react';
-import { useLocation, useNavigate } from '../lib/location.ts';
+import { pagePath, useLocation, useNavigate } from '../lib/location.ts';
 
 const PAGES = [
   { path: '/', title: 'Pair' },
   { path: '/graph', title: 'Graph' },
+  { path: '/alerts', title: 'Alerts' },
+  { path: '/targets', title: 'Targets' },
 ] as const;
 
 export function Shell({ children }: { readonly children: ReactNode }) {
@@ -17,7 +19,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
           {PAGES.map((page) => (
             <a
               key={page.path}
-              href={`/console${page.path}`}
+              href={pagePath(page.path)}
               aria-current={page.path === path ? 'page' : undefined}
               onClick={(event) => {
                 event.preventDefault();

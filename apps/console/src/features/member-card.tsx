@@ -1,4 +1,5 @@
 import type { MemberStatus, RoleStatus } from '@pollux/api-types/pair';
+import { turnOf } from '../lib/turn.ts';
 
 const SHOWN_GAPS = 3;
 
@@ -87,12 +88,6 @@ function byReplica<T extends { readonly replica: string }>(watermarks: readonly 
 
 function counted(count: number, what: string): string {
   return `${count.toLocaleString()} ${what}${count === 1 ? '' : 's'}`;
-}
-
-/** The place in the order in which members notify. */
-function turnOf(position: number): string {
-  if (position === 0) return 'notifies first';
-  return `notifies if ${position === 1 ? 'the one' : `the ${position}`} before it did not`;
 }
 
 /** What the server misses of the last hour. */

@@ -1,9 +1,19 @@
-import { type ApiAnswer, dataOf, type QueryData } from '@pollux/api-types';
+import {
+  type ApiAnswer,
+  dataOf,
+  type QueryData,
+  type RuleDiscovery,
+  type TargetDiscovery,
+} from '@pollux/api-types';
 import type { PairStatus } from '@pollux/api-types/pair';
+import { rolePath } from './location.ts';
 
 /** The one way from the page to a gateway or server. Errors carry the server's own text. */
 async function get<T>(path: string, signal: AbortSignal): Promise<T> {
-  const response = await fetch(path, { signal, headers: { accept: 'application/json' } });
+  const response = await fetch(rolePath() + path, {
+    signal,
+    headers: { accept: 'application/json' },
+  });
   const text = await response.text();
   let answer: unknown;
   try {
@@ -16,7 +26,7 @@ async function get<T>(path: string, signal: AbortSignal): Promise<T> {
 
 /** Null when this address is a single server, which knows no pair. */
 export async function fetchPair(signal: AbortSignal): Promise<PairStatus | null> {
-  const probe = await fetch('/api/v1/pollux/pair', { signal });
+  const probe = await fetch(`${rolePath()}/api/v1/pollux/pair`, { signal });
   if (probe.status === 404) return null;
   return dataOf<PairStatus>(await probe.json());
 }
@@ -33,10 +43,18 @@ export async function fetchAlerts(signal: AbortSignal): Promise<readonly FiringA
   return alerts;
 }
 
+export function fetchRules(signal: AbortSignal): Promise<RuleDiscovery> {
+  return get('/api/v1/rules', signal);
+}
+
+export function fetchTargets(signal: AbortSignal): Promise<TargetDiscovery> {
+  return get('/api/v1/targets?state=active', signal);
+}
+
 export type QueryAnswer = { readonly data: QueryData; readonly warnings: readonly string[] };
 
 async function query(path: string, signal: AbortSignal): Promise<QueryAnswer> {
-  const response = await fetch(path, { signal });
+  const response = await fetch(rolePath() + path, { signal });
   const answer = (await response.json()) as ApiAnswer<QueryData>;
   return { data: dataOf<QueryData>(answer), warnings: answer.warnings ?? [] };
 }

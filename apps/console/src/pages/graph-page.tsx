@@ -2,17 +2,13 @@ import { type FormEvent, useEffect, useState } from 'react';
 import { Notice } from '../components/notice.tsx';
 import { MAX_LINES, Plot, type Span } from '../components/plot.tsx';
 import { type QueryAnswer, queryInstant, queryRange } from '../lib/client.ts';
+import { parseDuration } from '../lib/durations.ts';
 import { useLocation, useNavigate } from '../lib/location.ts';
 import { toColumns, toRows } from '../lib/series.ts';
 
-const RANGES = {
-  '5m': 300,
-  '30m': 1_800,
-  '1h': 3_600,
-  '6h': 21_600,
-  '1d': 86_400,
-  '7d': 604_800,
-} as const;
+const RANGES: readonly string[] = ['5m', '30m', '1h', '6h', '1d', '7d'];
+/** As Prometheus 2 and 3 name them; what explains a query is shown as its table. */
+const TABLE_TABS: ReadonlySet<string> = new Set(['1', 'table', 'explain']);
 /** Points across the drawing; finer steps cannot be seen. */
 const POINTS = 250;
 
@@ -27,11 +23,11 @@ export function GraphPage() {
   const { params } = useLocation();
   const navigate = useNavigate();
   const expression = params.get('g0.expr') ?? '';
-  const isGraph = params.get('g0.tab') !== '1';
+  const isGraph = !TABLE_TABS.has(params.get('g0.tab') ?? '');
   const range = params.get('g0.range_input') ?? '1h';
   const [draft, setDraft] = useState(expression);
   useEffect(() => setDraft(expression), [expression]);
-  const shown = useQuery(expression, isGraph, RANGES[range as keyof typeof RANGES] ?? 3_600);
+  const shown = useQuery(expression, isGraph, (parseDuration(range) ?? 3_600_000) / 1_000);
   const go = (changes: Record<string, string>): void => {
     const next = new URLSearchParams(params);
     for (const [name, value] of Object.entries(changes)) next.set(name, value);
@@ -66,7 +62,8 @@ export function GraphPage() {
             value={range}
             onChange={(event) => go({ 'g0.range_input': event.target.value })}
           >
-            {Object.keys(RANGES).map((name) => (
+            {/* A link may have any. */}
+            {[...new Set([...RANGES, range])].map((name) => (
               <option key={name}>{name}</option>
             ))}
           </select>

@@ -13,6 +13,7 @@ import { type Address, Closer, errorText, InputError, withTimeout } from '@pollu
 import { GossipNode } from '@pollux/gossip';
 import { json, parseAddress } from '@pollux/http';
 import type { FlagValues } from '../flags/flags.ts';
+import { registerAlertmanagerPage } from '../runtime/console.ts';
 import { externalUrlOf, listenAddressesOf, routePrefixOf } from '../runtime/external-url.ts';
 import { readTextFile } from '../runtime/read-file.ts';
 import {
@@ -165,6 +166,7 @@ async function assemble(
   });
   manager.registerRoutes(router);
   if (webhookFile !== '') webhook.registerRoutes(router);
+  registerAlertmanagerPage(router, env.files);
   router.get('/api/v1/pollux/status', async () => json(200, statusOf(cluster, startedMs)));
   // Closed in the opposite order: no new alerts, then the last deliveries and their log entries, which the cluster still
   // carries to the others before it is left.

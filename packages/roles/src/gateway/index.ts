@@ -71,7 +71,8 @@ async function startGateway(
   const router = observedRouter({ env, log, registry, namespace: 'pollux_gateway', prefix: '/' });
   registerHealth(router, 'Gateway', () => gateway.isReady);
   registerMetrics(router, registry);
-  registerConsole(router, env.files);
+  // `/query` is the stores'.
+  registerConsole(router, env.files, { except: ['query'] });
   gateway.registerRoutes(router);
   const handler = gateway.handlerOver(withCompression(router.handler));
   const at = parseAddress(values['web.listen-address']);
