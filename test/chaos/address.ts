@@ -1,4 +1,6 @@
 import { errorText } from '@pollux/base';
+import type { HostName } from '@pollux/roles/up';
+import type { Entry } from './set-up.ts';
 import { ADDRESS_TIMEOUT_MS, QUESTION_TIMEOUT_MS } from './times.ts';
 
 /** What came back, or why nothing did. */
@@ -6,6 +8,8 @@ export type Reply = {
   readonly status: number;
   readonly text: string;
   readonly error: string | null;
+  /** Whose entry it came from. */
+  readonly by: HostName | null;
   readonly tookMs: number;
 };
 
@@ -14,10 +18,10 @@ export type Reply = {
  * does not answer, the other takes it, and keeps it if it answers.
  */
 export class OneAddress {
-  readonly #entries: readonly string[];
+  readonly #entries: readonly Entry[];
   #current = 0;
 
-  constructor(entries: readonly string[]) {
+  constructor(entries: readonly Entry[]) {
     this.#entries = entries;
   }
 
@@ -30,14 +34,15 @@ export class OneAddress {
       const isLast = attempt === this.#entries.length - 1;
       const timeoutMs = isLast ? leftMs : Math.min(ADDRESS_TIMEOUT_MS, leftMs);
       const at = (first + attempt) % this.#entries.length;
+      const { url, host: by } = this.#entries[at]!;
       try {
         const signal = AbortSignal.timeout(Math.max(1, Math.round(timeoutMs)));
-        const response = await fetch(`${this.#entries[at]}${target}`, { ...init, signal });
+        const response = await fetch(`${url}${target}`, { ...init, signal });
         const text = await response.text();
         // Another question may have moved the address meanwhile.
         if (attempt > 0 && this.#current === first) this.#current = at;
         const error = response.ok ? null : `status ${response.status}: ${text.slice(0, 200)}`;
-        return { status: response.status, text, error, tookMs: performance.now() - startMs };
+        return { status: response.status, text, error, by, tookMs: performance.now() - startMs };
       } catch (error) {
         faults.push(causeText(error));
       }
@@ -46,6 +51,7 @@ export class OneAddress {
       status: 0,
       text: '',
       error: faults.join('; then '),
+      by: null,
       tookMs: performance.now() - startMs,
     };
   }

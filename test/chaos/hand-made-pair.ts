@@ -41,10 +41,11 @@ export async function handMadePair(site: Site): Promise<SetUp> {
       ]),
       nginxCommand(site, web),
     ],
-    entries: [`http://${web}`],
+    entries: [{ host: 'B', url: `http://${web}` }],
     stores: { 'B/store': `http://${influx}/api/v1/prom/read?db=prometheus` },
     serverData: { A: dataDirectory(site, 'A', 'server'), B: dataDirectory(site, 'B', 'server') },
     replicaLabels: [],
+    coveragePath: null,
     prepare: async () => {
       const answer = await fetch(`http://${influx}/query`, {
         method: 'POST',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FindingKind } from './finding.ts';
-import type { Answer, ChaosRecord, Notification, PlayedFault } from './record.ts';
+import type { Answer, ChaosRecord, Notification, PlayedFault, Point } from './record.ts';
 import { answer, newestOf, SLOPE, second, soundRecord, TIME } from './sound-record.ts';
 import { verdictOf } from './verdict.ts';
 
@@ -136,6 +136,104 @@ describe('the judge of gaps', () => {
     const values = (at: number): number | null => (within(at, 60, 77) ? null : newest(at));
     const answers = [answer({ what: TIME, at: 100, values })];
     expect(spoilt(answers, { scrapes: left, stored: {} })).toEqual([]);
+  });
+});
+
+describe('what is filled from a twin', () => {
+  /** A was away, filled its gap from B by second 90, and then B was away. */
+  const filled = (seconds: number): Partial<ChaosRecord> => {
+    const sound = soundRecord();
+    const isHole = ([at]: Point): boolean => within(at, 60, 80);
+    return {
+      outages: {
+        'A/server': [{ fromMs: second(60), toMs: second(80) }],
+        'B/server': [{ fromMs: second(95), toMs: second(110) }],
+      },
+      scrapes: { A: scrapes.A.filter((at) => !within(at, 60, 80)), B: scrapes.B },
+      samples: {
+        A: [...sound.samples.A.filter((one) => !isHole(one)), ...sound.samples.B.filter(isHole)],
+        B: sound.samples.B,
+      },
+      lacking: {
+        A: [
+          { atMs: second(81), gaps: [{ fromMs: second(60), toMs: second(80) }] },
+          { atMs: second(seconds), gaps: [] },
+        ],
+        B: [],
+      },
+    };
+  };
+  const newest = (at: number): number | null =>
+    within(at, 60, 80.5) ? newestOfB(at) : newestOfA(at);
+  const ask = (values: (stepMs: number) => number | null, at = 90, what = TIME): string[] =>
+    spoilt([answer({ what, at: 100, values, changes: { warnings: ['a gap'] } })], filled(at));
+
+  it('is a true answer', () => {
+    expect(ask(newest)).toEqual([]);
+    expect(ask(() => 1, 90, SLOPE)).toEqual([]);
+  });
+
+  it('must be answered, as soon as the server has said that it lacks it no more', () => {
+    const holed = (at: number): number | null => (within(at, 64, 75) ? null : newest(at));
+    expect(ask(holed)).toEqual(['gap']);
+    expect(ask(holed, 99)).toEqual(['(gap)']);
+    expect(ask(() => 0.4, 90, SLOPE)).toEqual(['wrong']);
+    expect(ask((at) => (within(at, 75, 79) ? 0.4 : 1), 99, SLOPE)).toEqual([]);
+  });
+
+  it('must be what a target said, in order', () => {
+    expect(ask((at) => (newest(at) ?? 0) - (within(at, 64, 75) ? 0.3 : 0))).toEqual(['wrong']);
+    const blend = (at: number): number | null =>
+      within(at, 60, 80.5) && at % 2_000 === 0 ? newestOfB(at - 3_000) : newest(at);
+    expect(ask(blend)).toContain('wrong');
+  });
+
+  it('may change the answer when it comes, and not later', () => {
+    const twice = (at: number): string[] => {
+      const first = answer({ what: TIME, at: 100, values: newestOfA });
+      return spoilt([first, answer({ what: TIME, at: 100, values: newestOfB, repeats: 0 })], {
+        lacking: { A: [{ atMs: second(at), gaps: [] }], B: [] },
+      });
+    };
+    expect(twice(101)).toEqual(['(differs)']);
+    expect(twice(90)).toEqual(['differs']);
+  });
+});
+
+describe('hosts that do not reach each other', () => {
+  const parted: PlayedFault = {
+    kind: 'partition',
+    host: 'A',
+    processes: ['A/alertmanager', 'B/alertmanager'],
+    fromMs: second(90),
+    endedMs: second(110),
+    recoveredMs: second(110),
+  };
+  const away = { 'A/server': [{ fromMs: second(60), toMs: second(80) }] };
+  const holed = (by: 'A' | 'B', warnings: readonly string[]): Answer =>
+    answer({
+      what: TIME,
+      at: 100,
+      values: (at) => (within(at, 61, 80) ? null : newestOfA(at)),
+      changes: { by, warnings },
+    });
+
+  it('may lack what the other has, and nothing of their own', () => {
+    const changes = { faults: [parted], outages: away };
+    expect(spoilt([holed('A', ['a gap'])], changes)).toEqual(['(gap)']);
+    expect(spoilt([holed('B', ['a gap'])], changes)).toEqual(['gap']);
+    expect(spoilt([holed('B', [])], changes)).toEqual(['gap', 'unnamed-gap']);
+    expect(spoilt([holed('A', ['a gap'])], { outages: away })).toEqual(['gap']);
+  });
+
+  it('may both tell of an alarm, until they have met again', () => {
+    const [firing, resolved] = soundRecord().notifications;
+    if (firing === undefined || resolved === undefined) throw new Error('a sound record has both');
+    const notifications = [firing, { ...firing, from: 'B' as const, atMs: second(32) }, resolved];
+    const between = { ...parted, fromMs: second(5), endedMs: second(20) };
+    expect(found(soundRecord({ notifications, faults: [between] }))).toEqual(['(doubled)']);
+    const before = { ...between, fromMs: second(1), endedMs: second(10) };
+    expect(found(soundRecord({ notifications, faults: [before] }))).toEqual(['doubled']);
   });
 });
 

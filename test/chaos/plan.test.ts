@@ -1,23 +1,27 @@
 import { SeededRandom } from '@pollux/base';
 import { describe, expect, it } from 'vitest';
 import { planOf } from './plan.ts';
-import { FAULT_KINDS } from './record.ts';
+import { FAULT_KINDS, ISOLATED_KINDS } from './record.ts';
 
 const THIRTY_MINUTES = 30 * 60_000;
 
 describe('a plan of faults', () => {
   it('is the same for the same seed', () => {
-    const [first, again] = [7, 7].map((seed) => planOf(new SeededRandom(seed), THIRTY_MINUTES));
+    const [first, again] = [7, 7].map((seed) =>
+      planOf(new SeededRandom(seed), THIRTY_MINUTES, true),
+    );
     expect(first).toEqual(again);
-    expect(planOf(new SeededRandom(8), THIRTY_MINUTES)).not.toEqual(first);
+    expect(planOf(new SeededRandom(8), THIRTY_MINUTES, true)).not.toEqual(first);
   });
 
   it('has every kind before any comes again, one at a time, with time to recover', () => {
     for (let seed = 0; seed < 50; seed++) {
-      const { faults } = planOf(new SeededRandom(seed), THIRTY_MINUTES);
-      const kinds = faults.slice(0, FAULT_KINDS.length).map(({ kind }) => kind);
-      expect([...kinds].sort()).toEqual([...FAULT_KINDS].sort());
-      for (const kind of FAULT_KINDS) {
+      const isIsolated = seed % 2 === 0;
+      const all = isIsolated ? [...FAULT_KINDS, ...ISOLATED_KINDS] : [...FAULT_KINDS];
+      const { faults } = planOf(new SeededRandom(seed), THIRTY_MINUTES, isIsolated);
+      const kinds = faults.slice(0, all.length).map(({ kind }) => kind);
+      expect([...kinds].sort()).toEqual([...all].sort());
+      for (const kind of all) {
         const [first, second] = faults.filter((fault) => fault.kind === kind);
         expect(first?.host).not.toBe(second?.host);
       }
@@ -30,7 +34,7 @@ describe('a plan of faults', () => {
   });
 
   it('has alarms that rise and fall, some of them silenced, long enough to be told', () => {
-    const { alarms } = planOf(new SeededRandom(3), THIRTY_MINUTES);
+    const { alarms } = planOf(new SeededRandom(3), THIRTY_MINUTES, true);
     expect(alarms.length).toBeGreaterThan(150);
     expect(alarms.filter(({ isSilenced }) => isSilenced).length).toBeGreaterThan(20);
     for (const { riseMs, fallMs } of alarms) expect(fallMs - riseMs).toBeGreaterThanOrEqual(20_000);

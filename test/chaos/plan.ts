@@ -1,6 +1,6 @@
 import type { Random } from '@pollux/base';
 import { HOSTS, type HostName } from '@pollux/roles/up';
-import { type Alarm, FAULT_KINDS, type FaultKind } from './record.ts';
+import { type Alarm, FAULT_KINDS, type FaultKind, ISOLATED_KINDS } from './record.ts';
 
 export const ROLES = ['server', 'alertmanager', 'store', 'gateway'] as const;
 export type RoleName = (typeof ROLES)[number];
@@ -15,7 +15,15 @@ export type PlannedFault = {
   readonly role: RoleName;
 };
 
-export type Plan = { readonly faults: readonly PlannedFault[]; readonly alarms: readonly Alarm[] };
+export type Plan = {
+  /** Before anything is judged both servers have scraped for so long. */
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+  readonly faults: readonly PlannedFault[];
+  readonly alarms: readonly Alarm[];
+};
+
+const WARM_UP_MS = 15_000;
 
 const FIRST_FAULT_MS = 25_000;
 const FIRST_ALARM_MS = 8_000;
@@ -29,14 +37,33 @@ const SILENCED_EVERY = 5;
 const DRAWN_ROLES: readonly RoleName[] = ['server', 'server', 'alertmanager', 'store', 'gateway'];
 
 /**
- * Faults and alarms of a run, the same for the same seed and length. Every kind comes before any comes again, and then to the
- * other host.
+ * Faults and alarms of a run, the same for the same seed, length and isolation. Every kind comes before any comes again, and then to
+ * the other host.
  */
-export function planOf(random: Random, durationMs: number): Plan {
-  return { faults: faultsOf(random, durationMs), alarms: alarmsOf(random, durationMs) };
+export function planOf(random: Random, durationMs: number, isIsolated: boolean): Plan {
+  const kinds = isIsolated ? [...FAULT_KINDS, ...ISOLATED_KINDS] : FAULT_KINDS;
+  const faults = faultsOf(random, durationMs, kinds);
+  return { warmUpMs: WARM_UP_MS, durationMs, faults, alarms: alarmsOf(random, durationMs) };
 }
 
-function faultsOf(random: Random, durationMs: number): PlannedFault[] {
+/** Half a minute with one fault, for a run among other tests: a host that nobody reaches, or one that is killed. */
+export function shortPlanOf(random: Random, isIsolated: boolean): Plan {
+  const fault = {
+    atMs: 6_000,
+    durationMs: 4_000,
+    host: drawn(random, HOSTS),
+    role: 'server',
+  } as const;
+  const alarm = { id: '0', riseMs: 1_000, fallMs: 60_000, isSilenced: false };
+  return {
+    warmUpMs: 4_000,
+    durationMs: 18_000,
+    faults: [{ ...fault, kind: isIsolated ? 'cut-host' : 'kill-host' }],
+    alarms: [alarm],
+  };
+}
+
+function faultsOf(random: Random, durationMs: number, kinds: readonly FaultKind[]): PlannedFault[] {
   const faults: PlannedFault[] = [];
   let deck: FaultKind[] = [];
   const hitBefore = new Map<FaultKind, HostName>();
@@ -44,7 +71,7 @@ function faultsOf(random: Random, durationMs: number): PlannedFault[] {
     let atMs = FIRST_FAULT_MS + random.below(3_000);
     atMs < durationMs - LAST_FAULT_BEFORE_END_MS;
   ) {
-    if (deck.length === 0) deck = shuffled(random, FAULT_KINDS);
+    if (deck.length === 0) deck = shuffled(random, kinds);
     const kind = deck.pop() ?? 'kill-process';
     const other = HOSTS.find((name) => name !== hitBefore.get(kind)) ?? 'A';
     const host = hitBefore.has(kind) ? other : drawn(random, HOSTS);

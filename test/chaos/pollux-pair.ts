@@ -7,7 +7,7 @@ import {
   type Site,
   serverConfig,
 } from './set-up.ts';
-import { LOOKBACK_MS, PEER_TIMEOUT_MS, RESEND_DELAY_MS } from './times.ts';
+import { GUARD_MS, LOOKBACK_MS, PEER_TIMEOUT_MS, RESEND_DELAY_MS } from './times.ts';
 
 /** Our pair as `init` would write it for two hosts: all roles on both, a gateway too. */
 export async function polluxPair(site: Site): Promise<SetUp> {
@@ -23,12 +23,13 @@ export async function polluxPair(site: Site): Promise<SetUp> {
     name: 'pollux',
     program: [process.execPath, programPath()],
     commands: HOSTS.flatMap((host) => commandsOf(site, host, gateways[host])),
-    entries: [`http://${gateways.A}`, `http://${gateways.B}`],
+    entries: HOSTS.map((host) => ({ host, url: `http://${gateways[host]}` })),
     stores: Object.fromEntries(
       Object.entries(stores).map(([name, url]) => [name, `${url}/api/v1/prom/read?db=prometheus`]),
     ),
     serverData: { A: dataDirectory(site, 'A', 'server'), B: dataDirectory(site, 'B', 'server') },
     replicaLabels: ['prometheus_replica'],
+    coveragePath: '/api/v1/pollux/coverage',
     prepare: async () => {},
   };
 }
@@ -66,6 +67,7 @@ function commandsOf(site: Site, host: HostName, gateway: string): Command[] {
   - {name: alertmanagers, kind: alertmanager, members: [${members('alertmanager')}]}
   - {name: stores, kind: store, members: [${members('store')}]}
 lookback_delta: ${LOOKBACK_MS}ms
+seam_guard: ${GUARD_MS}ms
 `,
   );
   const storeFile = configFile(site, host, 'influxdb.conf', '[http]\n  auth-enabled = false\n');
@@ -102,6 +104,8 @@ lookback_delta: ${LOOKBACK_MS}ms
       `--web.listen-address=${at('server')}`,
       `--query.lookback-delta=${LOOKBACK_MS}ms`,
       `--rules.alert.resend-delay=${RESEND_DELAY_MS}ms`,
+      `--ha.twin=http://${at('server', peer)}`,
+      `--ha.twin.clock-difference=${GUARD_MS}ms`,
     ]),
     command('gateway', gateway, '/-/ready', [
       `--config.file=${gatewayFile}`,

@@ -115,6 +115,7 @@ export class Questions {
       seriesCount: series.length,
       names: [],
       warnings,
+      by: reply.by,
       ...times,
     });
     return this.answers.length - 1;
@@ -156,6 +157,7 @@ export class Questions {
       seriesCount: 0,
       names: [...read(reply.text)].sort(),
       warnings,
+      by: reply.by,
       repeats: null,
     });
   }

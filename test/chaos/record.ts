@@ -6,6 +6,8 @@ export type ChaosRecord = {
   readonly seed: number;
   readonly fromMs: number;
   readonly toMs: number;
+  /** Each host had a network and a disk of its own; null, or why not. */
+  readonly isolationMissing: string | null;
   readonly faults: readonly PlayedFault[];
   readonly alarms: readonly Alarm[];
   readonly silences: readonly Silence[];
@@ -15,6 +17,8 @@ export type ChaosRecord = {
   readonly outages: Readonly<Record<string, readonly Span[]>>;
   /** When a server lost its disk. */
   readonly wiped: Readonly<Record<HostName, readonly number[]>>;
+  /** What each server said of what it lacks, whenever it was something new; it fills its gaps from its twin. */
+  readonly lacking: Readonly<Record<HostName, readonly Lacking[]>>;
   readonly answers: readonly Answer[];
   readonly notifications: readonly Notification[];
   /** At the end, of each server: time and value of the first target's time counter. */
@@ -25,6 +29,7 @@ export type ChaosRecord = {
 
 export type SetUpName = 'pollux' | 'hand-made';
 export type Span = { readonly fromMs: number; readonly toMs: number };
+export type Lacking = { readonly atMs: number; readonly gaps: readonly Span[] };
 export type Point = readonly [timeMs: number, value: number];
 
 export const FAULT_KINDS = [
@@ -36,7 +41,9 @@ export const FAULT_KINDS = [
   'wiped-disk',
   'deploy',
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** Those that take hosts with a network and a disk of their own. */
+export const ISOLATED_KINDS = ['cut-host', 'partition', 'full-disk'] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number] | (typeof ISOLATED_KINDS)[number];
 
 export type PlayedFault = {
   readonly kind: FaultKind;
@@ -90,6 +97,8 @@ export type Answer = {
   readonly seriesCount: number;
   readonly names: readonly string[];
   readonly warnings: readonly string[];
+  /** Whose entry of the address answered. */
+  readonly by: HostName | null;
   /** Index of the answer to the same question asked just before. */
   readonly repeats: number | null;
 };

@@ -105,6 +105,10 @@ function ofRun({ record, verdict }: Judged): string[] {
     '',
     `## ${record.setUp}, seed ${record.seed}, ${Math.round((record.toMs - record.fromMs) / 1_000)} s`,
     '',
+    record.isolationMissing === null
+      ? 'Each host had a network namespace and a disk of its own: a cut host drops packets, a full disk gives ENOSPC.'
+      : `Hosts had no network and no disk of their own, so none was cut off and no disk was full: ${record.isolationMissing}.`,
+    '',
     `Delays of scrapes differ by up to ${Math.round(spreadMs)} ms; a rate may differ from 1 by what those of its window make of it.`,
     '',
     '| at | fault | of | lasted | answers after | seen until the next |',

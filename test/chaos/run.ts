@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Env, SeededRandom, sleep } from '@pollux/base';
+import { type Env, type Random, SeededRandom, sleep } from '@pollux/base';
 import { findLayout, HOSTS } from '@pollux/roles/up';
 import { Hook } from '../cluster/hook.ts';
 import { OneAddress } from './address.ts';
@@ -9,15 +9,15 @@ import { freePortOf } from './free-port.ts';
 import { handMadePair } from './hand-made-pair.ts';
 import { History } from './history.ts';
 import { Hosts } from './hosts.ts';
-import { type Plan, planOf } from './plan.ts';
+import { Isolation } from './isolation.ts';
+import { LackingWatch } from './lacking-watch.ts';
+import type { Plan } from './plan.ts';
 import { polluxPair } from './pollux-pair.ts';
 import { Questions } from './questions.ts';
 import type { Alarm, ChaosRecord, Notification, PlayedFault, SetUpName } from './record.ts';
 import { Silencer } from './silencer.ts';
 import { Targets } from './targets.ts';
 
-/** Before anything is judged both servers have scraped for so long. */
-const WARM_UP_MS = 15_000;
 /** Between a fault that took long to recover from and the next. */
 const LEAST_PAUSE_MS = 10_000;
 const ASK_EVERY_MS = 1_000;
@@ -26,7 +26,9 @@ export type RunOptions = {
   readonly env: Env;
   readonly setUp: SetUpName;
   readonly seed: number;
-  readonly durationMs: number;
+  readonly planOf: (random: Random, isIsolated: boolean) => Plan;
+  /** Why hosts cannot have a network and a disk of their own; null when they can. */
+  readonly isolationMissing: string | null;
   readonly say: (line: string) => void;
   /** Ends everything early. */
   readonly signal: AbortSignal;
@@ -34,39 +36,48 @@ export type RunOptions = {
 
 /** One set-up through the faults of a seed; resolves with all that was seen. */
 export async function runChaos(options: RunOptions): Promise<ChaosRecord> {
-  const { env, seed, durationMs, say } = options;
+  const { env, seed, isolationMissing, say } = options;
   const random = new SeededRandom(seed);
-  const plan = planOf(random, durationMs);
+  const plan = options.planOf(random, isolationMissing === null);
   const directory = mkdtempSync(path.join(tmpdir(), 'pollux-chaos-'));
   const targets = new Targets();
   const hook = new Hook();
-  await targets.start();
-  const layout = await findLayout(true);
+  const isolation = isolationMissing === null ? await Isolation.open() : null;
+  await targets.start(isolation?.userAddress ?? '127.0.0.1');
+  const found = await findLayout(true);
+  const layout = { ...found, addresses: isolation?.addresses ?? found.addresses };
+  for (const host of HOSTS) isolation?.mount(host, path.join(directory, host, 'data'));
   const site = {
     layout,
     directory,
     targets,
-    hookUrl: await hook.start(),
-    freePort: freePortOf(layout),
+    hookUrl: await hook.start(isolation?.userAddress),
+    freePort: freePortOf(layout, found.addresses),
   };
   const setUp = await (options.setUp === 'pollux' ? polluxPair(site) : handMadePair(site));
   const history = new History(env, setUp, env.clock.now());
-  const hosts = new Hosts(env, setUp, { targets, beforeWipe: (host) => history.keep(host) });
+  const hosts = new Hosts(env, setUp, {
+    targets,
+    isolation,
+    beforeWipe: (host) => history.keep(host),
+  });
+  const lacking = new LackingWatch(env, setUp);
   try {
     await hosts.start();
-    const fromMs = env.clock.now() + WARM_UP_MS;
+    const fromMs = env.clock.now() + plan.warmUpMs;
     const alarms = alarmsFrom(plan, fromMs);
     targets.alarms = alarms;
     say(`${setUp.name}: up, ${plan.faults.length} faults to come`);
-    await sleep(env.clock, WARM_UP_MS, options.signal);
+    await sleep(env.clock, plan.warmUpMs, options.signal);
     const address = new OneAddress(setUp.entries);
     const questions = new Questions(address, random);
     const silencer = new Silencer(env.clock, address);
-    const ended = fromMs + durationMs;
+    const ended = fromMs + plan.durationMs;
     const [faults, silences] = await Promise.all([
       playAll(options, { hosts, plan, fromMs, ended }),
       silencer.silenceAll(alarms, options.signal),
       askUntil(options, questions, ended),
+      lacking.watchUntil(ended, options.signal),
     ]);
     const toMs = env.clock.now();
     const stored = await history.stored();
@@ -75,12 +86,14 @@ export async function runChaos(options: RunOptions): Promise<ChaosRecord> {
       seed,
       fromMs,
       toMs,
+      isolationMissing,
       faults,
       alarms,
       silences,
       scrapes: targets.scrapes,
       outages: hosts.outages,
       wiped: hosts.wiped,
+      lacking: lacking.seen,
       answers: questions.answers,
       notifications: notificationsOf(hook),
       samples: await history.samples(),
@@ -90,6 +103,7 @@ export async function runChaos(options: RunOptions): Promise<ChaosRecord> {
     await hosts.stop();
     await targets.close();
     await hook.close();
+    await isolation?.close();
     rmSync(directory, { recursive: true, force: true });
   }
 }

@@ -22,16 +22,20 @@ export type SetUp = {
   /** Their names are `A/server` and so on. */
   readonly commands: readonly Command[];
   /** Where the one address may lead, in this order. */
-  readonly entries: readonly string[];
+  readonly entries: readonly Entry[];
   /** Remote read of each long-term store. */
   readonly stores: Readonly<Record<string, string>>;
   /** What a server keeps on disk. */
   readonly serverData: Readonly<Record<HostName, string>>;
   /** Labels that tell replicas apart. */
   readonly replicaLabels: readonly string[];
+  /** Where servers say what they lack; null for those that do not. */
+  readonly coveragePath: string | null;
   /** What remains to be done once all parts answer. */
   readonly prepare: () => Promise<void>;
 };
+
+export type Entry = { readonly host: HostName; readonly url: string };
 
 export type Site = {
   readonly layout: Layout;

@@ -31,7 +31,9 @@ export function soundRecord(changes: Partial<ChaosRecord> = {}): ChaosRecord {
     silences: [{ id: '1', askedMs: second(53), acknowledgedMs: second(53.1), endsMs: second(120) }],
     scrapes: served,
     outages: {},
+    isolationMissing: null,
     wiped: { A: [], B: [] },
+    lacking: { A: [], B: [] },
     answers: [
       answer({ what: TIME, at: 100, values: newestOf(served.A) }),
       answer({ what: TIME, at: 100, values: newestOf(served.A), repeats: 0 }),
@@ -78,6 +80,7 @@ export function answer(from: {
     seriesCount: isNames ? 0 : 1,
     names: from.what.kind === 'names' ? from.what.expected : [],
     warnings: [],
+    by: 'A',
     repeats: from.repeats ?? null,
     ...from.changes,
   };

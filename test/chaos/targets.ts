@@ -31,13 +31,16 @@ export class Targets {
   readonly #servers = new Map<HostName, Server>();
   readonly #cut = new Set<HostName>();
   #alarms: readonly Alarm[] = [];
+  #address = '';
 
   /** From now on these alarms are exposed; their times are the wall clock's. */
   set alarms(alarms: readonly Alarm[]) {
     this.#alarms = alarms;
   }
 
-  async start(): Promise<void> {
+  /** `address` is where the hosts find what is monitored. */
+  async start(address: string): Promise<void> {
+    this.#address = address;
     for (const host of HOSTS) {
       const server = createServer((request, response) => {
         const name = (request.url ?? '').slice(1);
@@ -50,7 +53,7 @@ export class Targets {
         response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' });
         response.end(exposition(name, nowMs, this.#alarms));
       });
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      await new Promise<void>((resolve) => server.listen(0, address, resolve));
       this.#servers.set(host, server);
     }
   }
@@ -58,7 +61,7 @@ export class Targets {
   address(host: HostName): string {
     const bound = this.#servers.get(host)?.address();
     if (bound === null || bound === undefined) throw new RangeError('the targets are not started');
-    return `127.0.0.1:${(bound as AddressInfo).port}`;
+    return `${this.#address}:${(bound as AddressInfo).port}`;
   }
 
   cut(host: HostName): void {

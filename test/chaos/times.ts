@@ -7,6 +7,8 @@ export const LOOKBACK_MS = 10_000;
 export const RATE_WINDOW_MS = 10_000;
 export const GROUP_WAIT_MS = 2_000;
 export const GROUP_INTERVAL_MS = 10_000;
+/** All processes have the machine's clock; a server keeps so far between own samples and its twin's. */
+export const GUARD_MS = 100;
 export const PEER_TIMEOUT_MS = 5_000;
 export const RESEND_DELAY_MS = 5_000;
 

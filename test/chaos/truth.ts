@@ -15,6 +15,8 @@ export type Sample = { readonly timeMs: number; readonly servedMs: number };
 export class Truth {
   readonly record: ChaosRecord;
   readonly #samples: Readonly<Record<HostName, readonly Sample[]>>;
+  /** With what it has from its twin, behind each loss of its disk. */
+  readonly #filled: Readonly<Record<HostName, readonly (readonly Sample[])[]>>;
   /** What each scrape was given, in ms. */
   readonly #served: ReadonlySet<number>;
   readonly #spreadMs: number;
@@ -22,6 +24,7 @@ export class Truth {
   constructor(record: ChaosRecord) {
     this.record = record;
     this.#samples = { A: this.#samplesOf('A'), B: this.#samplesOf('B') };
+    this.#filled = { A: this.#filledOf('A'), B: this.#filledOf('B') };
     this.#served = new Set(HOSTS.flatMap((host) => record.scrapes[host]));
     const delays = HOSTS.flatMap((host) => this.#samples[host].map(delayOf));
     this.#spreadMs = spreadOf(delays);
@@ -36,11 +39,25 @@ export class Truth {
     return this.#served.has(Math.round(valueMs));
   }
 
-  /** Hosts whose server was there to be asked, from before the question until after the answer. */
-  askable({ askedMs, tookMs }: Answer): readonly HostName[] {
-    return HOSTS.filter((host) =>
-      this.wasUp(`${host}/server`, { fromMs: askedMs - NOTICED_MS, toMs: askedMs + tookMs }),
+  /** True when the entry that answered had just been, or still was, where it did not reach the other host's server. */
+  isOfCutOff({ askedMs, tookMs, by }: Answer): boolean {
+    return this.record.faults.some(
+      ({ kind, host, fromMs, endedMs }) =>
+        (kind === 'partition' || (kind === 'cut-host' && host === by)) &&
+        fromMs <= askedMs + tookMs &&
+        endedMs + NOTICED_MS >= askedMs,
     );
+  }
+
+  /**
+   * Hosts whose server was there to be asked, from before the question until after the answer. Of an entry that did not reach the
+   * other host, its own.
+   */
+  askable(answer: Answer): readonly HostName[] {
+    const { askedMs, tookMs, by } = answer;
+    const span = { fromMs: askedMs - NOTICED_MS, toMs: askedMs + tookMs };
+    const isCutOff = this.isOfCutOff(answer);
+    return HOSTS.filter((host) => this.wasUp(`${host}/server`, span) && (!isCutOff || host === by));
   }
 
   wasUp(process: string, { fromMs, toMs }: Span): boolean {
@@ -54,17 +71,13 @@ export class Truth {
    */
   canAnswer(host: HostName, what: ValueQuestion, stepMs: number, askedMs: number): boolean {
     const toMs = stepMs - what.offsetMs;
+    const span = { fromMs: toMs - what.windowMs, toMs };
+    if (span.fromMs < this.record.fromMs) return false;
     const hadMs = this.#hadSince(host, askedMs);
-    if (toMs - what.windowMs < this.record.fromMs) return false;
-    if (what.windowMs > 0)
-      return toMs - what.windowMs > hadMs && this.#covers(host, toMs - what.windowMs, toMs);
-    const samples = this.#samples[host];
-    const index = indexAfter(samples, toMs - COMMIT_MS);
-    const newest = samples[index - 1];
-    if (newest === undefined || newest.timeMs <= hadMs) return false;
-    const next = samples[index];
-    const isBetween = next !== undefined && next.timeMs - newest.timeMs <= NEIGHBOURS_MS;
-    return isBetween || newest.timeMs > toMs - EDGE_MS;
+    if (reaches(this.#samples[host], span, hadMs)) return true;
+    if (!this.#hasFilled(host, { fromMs: span.fromMs - HOLE_MS, toMs }, askedMs)) return false;
+    const losses = this.record.wiped[host].filter((wipedMs) => wipedMs <= askedMs).length;
+    return reaches(this.#filled[host][losses] ?? [], span, Number.NEGATIVE_INFINITY);
   }
 
   /** True when any server scraped what a step shows, whether it could be asked for it or not. */
@@ -72,7 +85,7 @@ export class Truth {
     const toMs = stepMs - what.offsetMs;
     if (toMs - what.windowMs < this.record.fromMs) return false;
     return HOSTS.some((host) => {
-      if (what.windowMs > 0) return this.#covers(host, toMs - what.windowMs, toMs);
+      if (what.windowMs > 0) return covers(this.#samples[host], toMs - what.windowMs, toMs);
       const newestMs = this.newest(host, toMs - COMMIT_MS);
       return newestMs !== null && newestMs > toMs - FRESH_MS;
     });
@@ -120,20 +133,23 @@ export class Truth {
     );
   }
 
-  #covers(host: HostName, fromMs: number, toMs: number): boolean {
-    const inside = this.#between(host, fromMs, toMs);
-    const [first] = inside;
-    const last = inside.at(-1);
-    if (first === undefined || last === undefined) return false;
-    if (first.timeMs - fromMs > EDGE_MS || toMs - last.timeMs > EDGE_MS) return false;
-    return inside.every(
-      ({ timeMs }, i) => i === 0 || timeMs - (inside[i - 1]?.timeMs ?? 0) <= HOLE_MS,
+  /** True when a server said within the time that it lacks something else than before: another one may answer from then on. */
+  hasLearnt({ fromMs, toMs }: Span): boolean {
+    return HOSTS.some((host) =>
+      this.record.lacking[host].some(({ atMs }) => atMs >= fromMs && atMs <= toMs),
     );
   }
 
   #between(host: HostName, fromMs: number, toMs: number): readonly Sample[] {
-    const samples = this.#samples[host];
-    return samples.slice(indexAfter(samples, fromMs), indexAfter(samples, toMs));
+    return between(this.#samples[host], fromMs, toMs);
+  }
+
+  /** True when a server had said before the question that it lacks nothing of a time any more. */
+  #hasFilled(host: HostName, { fromMs, toMs }: Span, askedMs: number): boolean {
+    const last = this.record.lacking[host]
+      .filter(({ atMs }) => atMs <= askedMs - NOTICED_MS)
+      .at(-1);
+    return last?.gaps.every((gap) => gap.toMs <= fromMs || gap.fromMs > toMs) === true;
   }
 
   /** What a server that is asked then still has on its disk begins here. */
@@ -141,6 +157,23 @@ export class Truth {
     return Math.max(
       Number.NEGATIVE_INFINITY,
       ...this.record.wiped[host].filter((wipedMs) => wipedMs <= askedMs),
+    );
+  }
+
+  /**
+   * What a server has when its gaps are filled: own scrapes and, in the end, its twin's; first before any loss of its disk, then behind
+   * each, when all from before is the twin's.
+   */
+  #filledOf(host: HostName): readonly (readonly Sample[])[] {
+    const { record } = this;
+    const own = new Set(record.scrapes[host]);
+    const twins = record.samples[host]
+      .map(([timeMs, value]): Sample => ({ timeMs, servedMs: Math.round(value * 1_000) }))
+      .filter(({ servedMs }) => !own.has(servedMs));
+    return [Number.NEGATIVE_INFINITY, ...record.wiped[host]].map((wipedMs) =>
+      [...this.#samples[host].filter(({ timeMs }) => timeMs > wipedMs), ...twins].sort(
+        (a, b) => a.timeMs - b.timeMs,
+      ),
     );
   }
 
@@ -158,6 +191,32 @@ export class Truth {
       .map((servedMs) => ({ servedMs, timeMs: times.get(servedMs) ?? servedMs }))
       .sort((a, b) => a.timeMs - b.timeMs);
   }
+}
+
+/** A window without a hole, or a sample that no missed scrape lies behind. */
+function reaches(samples: readonly Sample[], { fromMs, toMs }: Span, hadMs: number): boolean {
+  if (fromMs < toMs) return fromMs > hadMs && covers(samples, fromMs, toMs);
+  const index = indexAfter(samples, toMs - COMMIT_MS);
+  const newest = samples[index - 1];
+  if (newest === undefined || newest.timeMs <= hadMs) return false;
+  const next = samples[index];
+  const isBetween = next !== undefined && next.timeMs - newest.timeMs <= NEIGHBOURS_MS;
+  return isBetween || newest.timeMs > toMs - EDGE_MS;
+}
+
+function covers(samples: readonly Sample[], fromMs: number, toMs: number): boolean {
+  const inside = between(samples, fromMs, toMs);
+  const [first] = inside;
+  const last = inside.at(-1);
+  if (first === undefined || last === undefined) return false;
+  if (first.timeMs - fromMs > EDGE_MS || toMs - last.timeMs > EDGE_MS) return false;
+  return inside.every(
+    ({ timeMs }, i) => i === 0 || timeMs - (inside[i - 1]?.timeMs ?? 0) <= HOLE_MS,
+  );
+}
+
+function between(samples: readonly Sample[], fromMs: number, toMs: number): readonly Sample[] {
+  return samples.slice(indexAfter(samples, fromMs), indexAfter(samples, toMs));
 }
 
 function delayOf({ timeMs, servedMs }: Sample): number {

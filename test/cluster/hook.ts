@@ -47,9 +47,9 @@ export class Hook {
   }
 
   /** Starts to listen; gives the address for a member's configuration. */
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  async start(address = '127.0.0.1'): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, address, resolve));
+    return `http://${address}:${(this.#server.address() as AddressInfo).port}`;
   }
 
   async close(): Promise<void> {

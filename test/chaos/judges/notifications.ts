@@ -18,6 +18,8 @@ const FIRING_MS =
 const RESOLVED_MS = SCRAPE_MS + EVALUATION_MS + GROUP_INTERVAL_MS + PEER_TIMEOUT_MS + SLACK_MS;
 /** A member that dies so soon after a delivery may not have told of it. */
 const TOLD_MS = 2_000;
+/** Members that lost each other try again every ten seconds. */
+const REJOINED_MS = 12_000;
 /** A silence has reached both members by then. */
 const SILENCE_SPREAD_MS = 1_000;
 
@@ -89,17 +91,22 @@ function judgeAlarm(truth: Truth, alarm: Alarm): Finding[] {
 function excuseOfUntrue(truth: Truth, { status, atMs, from }: Notification): string | null {
   const fault = truth.record.faults.find(({ kind, processes, fromMs, endedMs }) => {
     const isBehind = fromMs <= atMs && endedMs + RESOLVED_MS >= atMs;
-    if (status === 'resolved') return kind === 'cut-link' && isBehind;
-    return isStop(kind) && processes.includes(`${from}/alertmanager`) && isBehind;
+    if (status === 'resolved') return (kind === 'cut-link' || kind === 'cut-host') && isBehind;
+    return isAway(kind) && processes.includes(`${from}/alertmanager`) && isBehind;
   });
   if (fault === undefined) return null;
   return status === 'resolved'
     ? `server ${fault.host}, which was cut off from its targets, said so`
-    : `${from} was stopped meanwhile`;
+    : `${from} was stopped or cut off meanwhile`;
 }
 
-function isStop(kind: FaultKind): boolean {
-  return kind === 'pause-process' || kind === 'silent-host';
+/** Members go on with what they knew when it ends. */
+function isAway(kind: FaultKind): boolean {
+  return kind === 'pause-process' || kind === 'silent-host' || isCut(kind);
+}
+
+function isCut(kind: FaultKind): boolean {
+  return kind === 'cut-host' || kind === 'partition';
 }
 
 function once(
@@ -110,7 +117,11 @@ function once(
   dueMs: number,
 ): Finding[] {
   const [first, ...more] = ofStatus;
-  if (first === undefined) return [finding('lost', dueMs, false, `${what} was never told`)];
+  if (first === undefined) {
+    // What was due behind the end may still have come.
+    const isDue = dueMs <= truth.record.toMs;
+    return isDue ? [finding('lost', dueMs, false, `${what} was never told`)] : [];
+  }
   const late =
     first.atMs <= dueMs
       ? []
@@ -149,12 +160,15 @@ function excuse(
   }
   const cut = truth.record.faults.find(
     ({ kind, processes, fromMs, endedMs }) =>
-      isStop(kind) &&
+      isAway(kind) &&
       processes.some((name) => name.endsWith('/alertmanager')) &&
       fromMs <= again.atMs &&
-      endedMs >= first.atMs,
+      endedMs + (isCut(kind) ? REJOINED_MS : 0) >= first.atMs,
   );
-  return cut === undefined ? null : `an alertmanager of ${cut.host} was stopped meanwhile`;
+  if (cut === undefined) return null;
+  return cut.kind === 'partition'
+    ? 'the alertmanagers did not reach each other'
+    : `an alertmanager of ${cut.host} was stopped or cut off meanwhile`;
 }
 
 function told({ id, status, from }: Notification): string {
