@@ -19,12 +19,15 @@ import { groupConfig } from './balance/group-config.ts';
 import { errorLogConfig, hostConfig, listenerConfig, logConfig } from './door/host-config.ts';
 import { DEFAULT_FRONT, frontConfig } from './front/front-config.ts';
 import { longTermConfig } from './long-term/long-term-config.ts';
+import { checkShards } from './shards/shards-config.ts';
 import { DEFAULT_SPOOL, spoolConfig } from './write/spool-config.ts';
 
 export type { GroupConfig, GroupKind } from './balance/group-config.ts';
 
 const fields = {
   groups: required(list(groupConfig)),
+  /** Groups of servers that hold different targets, answered as one server. */
+  shards: optional(list(nonEmptyString), []),
   /** A silent member is out after at most this long. */
   health_interval: optional(parsed(parseDuration), 1_000),
   /** As the servers' `--query.lookback-delta`; plans need it. */
@@ -66,6 +69,7 @@ export function parseGatewayConfig(text: string, file: string): GatewayConfig {
 function decodeGatewayConfig(node: ConfigNode): GatewayConfig {
   const config = gatewayFields(node, '', strictContext());
   checkGroups(config, entryOf(node, 'groups') ?? node);
+  checkShards(config, node);
   checkHosts(config, entryOf(node, 'hosts') ?? node);
   if (config.long_term !== null && !config.groups.some(({ kind }) => kind === 'store')) {
     refuse(entryOf(node, 'long_term') ?? node, 'long_term', 'needs a group of kind "store"');
@@ -76,7 +80,7 @@ function decodeGatewayConfig(node: ConfigNode): GatewayConfig {
   return config;
 }
 
-function checkGroups({ groups }: GatewayConfig, node: ConfigNode): void {
+function checkGroups({ groups, shards }: GatewayConfig, node: ConfigNode): void {
   const memberNames = new Set<string>();
   const groupNames = new Set<string>();
   const kinds = new Set<string>();
@@ -84,8 +88,11 @@ function checkGroups({ groups }: GatewayConfig, node: ConfigNode): void {
     const at = node.kind === 'list' ? (node.items[index] ?? node) : node;
     if (groupNames.has(name)) refuse(at, `groups[${index}].name`, `"${name}" is used twice`);
     groupNames.add(name);
-    if (kind !== 'http' && kinds.has(kind)) {
-      refuse(at, `groups[${index}].kind`, `more than one group of kind "${kind}"`);
+    const maySeveral = kind === 'http' || (kind === 'server' && shards.length > 0);
+    if (!maySeveral && kinds.has(kind)) {
+      const remedy =
+        kind === 'server' ? '; name them in shards if they hold different targets' : '';
+      refuse(at, `groups[${index}].kind`, `more than one group of kind "${kind}"${remedy}`);
     }
     kinds.add(kind);
     for (const { name: memberName } of members) {

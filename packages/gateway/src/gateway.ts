@@ -25,6 +25,9 @@ import { type GatewayMetrics, gatewayMetrics } from './metrics.ts';
 import { pairStatus } from './pair-status.ts';
 import { PlainMember } from './plain/plain-member.ts';
 import { QueryHandler } from './query-handler.ts';
+import type { Shard } from './shards/shard.ts';
+import { ShardedMerge } from './shards/sharded-merge.ts';
+import { SHARDED_LANGUAGE, ShardedQueries } from './shards/sharded-queries.ts';
 import { type EngineDefaults, SpliceQueries } from './splice/splice-queries.ts';
 import type { Upstream } from './upstream.ts';
 import { deliver } from './write/member-writer.ts';
@@ -61,7 +64,7 @@ type World = {
 /** What answers Prometheus' API over the group of servers. */
 type Servers = {
   readonly front: QueryFront;
-  readonly merged: MergeHandler;
+  readonly merged: Pick<MergeHandler, 'handle'>;
   readonly samples: MergedSamples;
 };
 
@@ -99,6 +102,7 @@ export class Gateway {
       log,
       registry,
       maxConcurrency: MAX_SPLICES,
+      features: SHARDED_LANGUAGE,
       defaultStepMs: () => this.#defaults.evaluationIntervalMs,
     });
     this.#active = new ActiveQueries(env.clock);
@@ -193,8 +197,11 @@ export class Gateway {
     );
     for (const path of WRITE_PATHS) {
       router.post(path.path, async (exchange) => {
-        const [group] = path.groups.flatMap((kind) => this.#group(kind) ?? []);
-        if (group === undefined) return noGroup(path.groups[0]!);
+        // Which shard a sample belongs to only its servers know.
+        const { shards } = this.#world.config;
+        const kinds = path.groups.filter((kind) => kind !== 'server' || shards.length === 0);
+        const [group] = kinds.flatMap((kind) => this.#group(kind) ?? []);
+        if (group === undefined) return noGroup(kinds[0] ?? 'store');
         return this.#world.writes.handle(exchange, group, path);
       });
     }
@@ -350,9 +357,10 @@ export class Gateway {
   #serversOf(config: GatewayConfig, groups: readonly Group[]): Servers | null {
     const { env, log, registry, federate = null } = this.#options;
     const metrics = this.#metrics;
-    const group = groups.find(({ config: { kind } }) => kind === 'server');
+    const servers = groups.filter(({ config: { kind } }) => kind === 'server');
+    const [group] = servers;
     if (group === undefined) return null;
-    const { upstreams } = group;
+    const upstreams = servers.flatMap((one) => one.upstreams);
     const { lookback_delta: lookbackMs, request_timeout: requestTimeoutMs } = config;
     const calls = new MemberCalls({ net: env.net, metrics, requestTimeoutMs });
     const { long_term: longTerm } = config;
@@ -365,10 +373,9 @@ export class Gateway {
     }
     const stores = stored?.upstreams ?? [];
     const storePath = longTerm?.path ?? '';
+    const pools = stored == null ? servers : [...servers, stored];
     const poolOf = (upstream: Upstream): HttpPool =>
-      stored?.upstreams.includes(upstream) === true
-        ? stored.poolOf(upstream)
-        : group.poolOf(upstream);
+      (pools.find((one) => one.upstreams.includes(upstream)) ?? group).poolOf(upstream);
     const reading = {
       env,
       poolOf,
@@ -378,12 +385,20 @@ export class Gateway {
       maxMemoryBytes: config.max_splice_memory,
       replicaLabels: config.replica_labels,
     };
-    const splices = new SpliceQueries({
-      ...reading,
-      engine: this.#engine,
-      defaults: this.#defaults,
-    });
-    const common = { env, log, metrics, upstreams, lookbackMs, requestTimeoutMs };
+    const evaluating = { ...reading, engine: this.#engine, defaults: this.#defaults };
+    const splices = new SpliceQueries(evaluating);
+    const { replica_labels: replicaLabels } = config;
+    const common = { env, log, metrics, lookbackMs, requestTimeoutMs };
+    const shards = servers.map(
+      ({ config: { name }, upstreams: own }): Shard => ({
+        name,
+        upstreams: own,
+        queries: new QueryHandler({ ...common, upstreams: own, splices, stores, replicaLabels }),
+        merged: new MergeHandler({ calls, upstreams: own, replicaLabels }),
+      }),
+    );
+    const [only] = shards;
+    const isOne = shards.length === 1 && only !== undefined;
     const front = new QueryFront({
       env,
       log,
@@ -393,25 +408,24 @@ export class Gateway {
       lookbackMs,
       cache: config.queries.cache.max_bytes === 0 ? null : this.#cache,
       active: this.#active,
-      queries: new QueryHandler({
-        ...common,
-        splices,
-        stores,
-        replicaLabels: config.replica_labels,
-      }),
+      queries: isOne
+        ? only.queries
+        : new ShardedQueries({ ...evaluating, metrics, shards, lookbackMs }),
     });
     return {
       front,
-      merged: new MergeHandler({ calls, upstreams, replicaLabels: config.replica_labels }),
+      merged: isOne ? only.merged : new ShardedMerge({ shards, replicaLabels }),
       samples: new MergedSamples({
         ...reading,
         log,
         registry,
         metrics,
-        upstreams,
+        shards: shards.map((shard) => shard.upstreams),
         stores,
         lookbackMs,
-        single: new SingleReplicaHandler({ env, calls, metrics, upstreams, lookbackMs }),
+        single: isOne
+          ? new SingleReplicaHandler({ env, calls, metrics, upstreams, lookbackMs })
+          : null,
         federate,
       }),
     };

@@ -3,6 +3,7 @@ import { parseDuration } from '@pollux/model';
 import {
   type Expr,
   isIndependentOfQueryTimes,
+  type ParserOptions,
   parseExpr,
   type StepWindow,
   stepWindow,
@@ -28,7 +29,11 @@ export type QueryParams = {
 export function readQueryParams(
   form: URLSearchParams,
   isRange: boolean,
-  options: { readonly nowMs: number; readonly lookbackMs: number },
+  options: {
+    readonly nowMs: number;
+    readonly lookbackMs: number;
+    readonly language?: ParserOptions;
+  },
 ): QueryParams | null {
   const query = form.get('query') ?? '';
   const lookbackText = form.get('lookback_delta');
@@ -43,7 +48,7 @@ export function readQueryParams(
     return null;
   let expr: Expr;
   try {
-    expr = parseExpr(query);
+    expr = parseExpr(query, options.language);
   } catch {
     // The replica's own words say what is wrong with it.
     return null;

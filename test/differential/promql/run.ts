@@ -1,6 +1,6 @@
 import { type Answer, ask, askExpression, type ExpressionAnswer } from './ask.ts';
 import { compare, compareExpressions, type Difference, orderOf } from './compare.ts';
-import { seededData } from './data.ts';
+import { type DataSeries, seededData } from './data.ts';
 import { youngerData } from './data-younger.ts';
 import { type Deviation, deviationsFrom, type Parting } from './deviations.ts';
 import { FEATURES, featureText, RENAMED } from './features.ts';
@@ -12,6 +12,12 @@ export type Settings = {
   readonly seed: number;
   readonly queries: number;
   readonly peer: Peer;
+  /** What is asked; by default one server of ours beside the peer. */
+  readonly start?: (
+    data: readonly DataSeries[],
+    peer: Peer,
+    features: readonly string[],
+  ) => Promise<Pair>;
   /** Only the query of this number. */
   readonly only?: number | undefined;
 };
@@ -79,13 +85,13 @@ class Tally {
   }
 
   async askPart(part: Part, features: readonly string[]): Promise<void> {
-    const { seed, peer, only } = this.#settings;
+    const { seed, peer, only, start = startPair } = this.#settings;
     const { from, to } =
       only === undefined ? part : { from: only, to: Math.min(only + 1, part.to) };
     if (from < part.from || from >= to) return;
     const isYounger = peer.dialect === '3.x';
     const data = [...seededData(seed), ...(isYounger ? youngerData(seed) : [])];
-    const pair = await startPair(data, peer, features);
+    const pair = await start(data, peer, features);
     try {
       await concurrently({ from, to }, (index) => this.#ask(pair, index));
       if (isYounger && only === undefined)

@@ -61,14 +61,18 @@ export async function startPair(
   try {
     if (ours.status === 'rejected') throw ours.reason;
     if (theirs.status === 'rejected') throw theirs.reason;
-    for (const body of writeRequests(data))
-      for (const url of [ours.value.url, theirs.value.url]) await write(url, body);
+    await fill([ours.value.url, theirs.value.url], data);
     const logs = { ours: scratch.at('ours.log'), theirs: scratch.at('theirs.log') };
     return { ours: ours.value.url, theirs: theirs.value.url, logs, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Gives servers samples, by remote write. */
+export async function fill(urls: readonly string[], data: readonly DataSeries[]): Promise<void> {
+  for (const body of writeRequests(data)) for (const url of urls) await write(url, body);
 }
 
 /**

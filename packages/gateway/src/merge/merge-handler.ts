@@ -5,6 +5,7 @@ import { readTimeMs } from '../query-params.ts';
 import { hashText } from '../text-hash.ts';
 import { candidates, type Upstream } from '../upstream.ts';
 import { chooseReplica, type ReplicaChoice, selectorsOf } from './choose-replica.ts';
+import { envelopeOf } from './envelope.ts';
 import type { MemberCall, MemberCalls } from './member-calls.ts';
 import { cutRows, type MergedPath } from './merged-paths.ts';
 
@@ -18,11 +19,6 @@ export type MergeHandlerOptions = {
 const ALL_TIME = { minMs: Number.MIN_SAFE_INTEGER, maxMs: Number.MAX_SAFE_INTEGER };
 
 type Reply = { readonly member: string; readonly response: HttpClientResponse };
-type Envelope = {
-  readonly data: unknown;
-  readonly warnings: readonly string[];
-  readonly infos: readonly string[];
-};
 
 /**
  * Answers what is asked of all replicas as one server would: one that covers the whole span alone is asked alone, else all are, and what
@@ -136,24 +132,6 @@ function callOf(exchange: Exchange, form: URLSearchParams): MemberCall {
     contentType: 'application/x-www-form-urlencoded',
     body: form.toString(),
   };
-}
-
-/** Null for what is no successful answer of the API. */
-function envelopeOf(body: Uint8Array): Envelope | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    // Something else than a server answers there.
-    return null;
-  }
-  if (typeof value !== 'object' || value === null) return null;
-  if (!('status' in value) || value.status !== 'success' || !('data' in value)) return null;
-  const texts = (name: string): readonly string[] => {
-    const found = (value as Readonly<Record<string, unknown>>)[name];
-    return Array.isArray(found) ? found.filter((one) => typeof one === 'string') : [];
-  };
-  return { data: value.data, warnings: texts('warnings'), infos: texts('infos') };
 }
 
 function json200(headers: Readonly<Record<string, string>>, value: unknown): HttpResponse {

@@ -6,6 +6,7 @@ import type {
   WireLabels,
   WireMetadata,
 } from '@pollux/api-types';
+import { rulesOfShards, targetsOfShards } from '../shards/shard-state.ts';
 import { mergeExemplars, mergeSeries, mergeTexts } from './merge-names.ts';
 import {
   mergeAlerts,
@@ -29,6 +30,10 @@ export type MergedPath = {
   readonly selectors: 'match[]' | 'query' | null;
   /** `data` of the members' answers, which have the form that the path has. */
   readonly merge: (answers: readonly unknown[], context: MergeContext) => unknown;
+  /** Of shards, which hold different targets; where it is absent, as of replicas. */
+  readonly mergeShards?: (answers: readonly unknown[]) => unknown;
+  /** Parameters that shards are asked without: each would give a part of its own. */
+  readonly notForShards?: readonly string[];
 };
 
 const BOTH = ['GET', 'HEAD', 'POST'];
@@ -87,6 +92,7 @@ export const MERGED_PATHS: readonly MergedPath[] = [
     selectors: null,
     merge: (answers, { replicaLabels }) =>
       mergeTargets(withoutReplicaLabels(answers as TargetDiscovery[], replicaLabels)),
+    mergeShards: (answers) => targetsOfShards(answers as TargetDiscovery[]),
   },
   {
     path: '/api/v1/rules',
@@ -94,6 +100,8 @@ export const MERGED_PATHS: readonly MergedPath[] = [
     selectors: null,
     merge: (answers, { replicaLabels }) =>
       mergeRules(withoutReplicaLabels(answers as RuleDiscovery[], replicaLabels)),
+    mergeShards: (answers) => rulesOfShards(answers as RuleDiscovery[]),
+    notForShards: ['group_limit', 'group_next_token'],
   },
   {
     path: '/api/v1/alerts',

@@ -12,6 +12,7 @@ import { MemoryBudget, type Queryable, type ReadContext } from '@pollux/storage'
 import type { Log, Registry } from '@pollux/telemetry';
 import { forwardedHeaders } from '../forwarded-headers.ts';
 import type { GatewayMetrics } from '../metrics.ts';
+import { ShardUnion } from '../shards/shard-union.ts';
 import { UnsortedError } from '../splice/member-lane.ts';
 import { MemberReadError } from '../splice/member-read-error.ts';
 import { fetchMemberSettings, type MemberSettings } from '../splice/member-settings.ts';
@@ -41,7 +42,8 @@ export type MergedSamplesOptions = {
   readonly log: Log;
   readonly registry: Registry;
   readonly metrics: GatewayMetrics;
-  readonly upstreams: readonly Upstream[];
+  /** The servers; of several shards each one's. */
+  readonly shards: readonly (readonly Upstream[])[];
   readonly stores: readonly Upstream[];
   readonly poolOf: (upstream: Upstream) => HttpPool;
   readonly storePath: string;
@@ -50,16 +52,17 @@ export type MergedSamplesOptions = {
   readonly requestTimeoutMs: number;
   readonly maxMemoryBytes: number;
   readonly replicaLabels: readonly string[];
-  /** Answers where members do not show what their series would be merged by. */
-  readonly single: SingleReplicaHandler;
+  /** Answers where members do not show what their series would be merged by; null where one cannot answer for all. */
+  readonly single: SingleReplicaHandler | null;
   readonly federate: Federate | null;
 };
 
-type Answerer = (series: MergedSeries, common: Labels) => Promise<HttpResponse>;
+type Answerer = (series: Queryable, common: Labels) => Promise<HttpResponse>;
 
 /**
  * Remote read and federation as of one server: samples of all members, spliced as for queries. External labels that are the same
- * everywhere stay; those that tell the members apart are taken off.
+ * everywhere stay; those that tell the members apart are taken off. These formats cannot tell what is missing, so nothing is answered
+ * while a whole shard is away.
  */
 export class MergedSamples {
   readonly #options: MergedSamplesOptions;
@@ -98,12 +101,13 @@ export class MergedSamples {
         maxMemoryBytes,
       })(again);
     const key = Buffer.from(body).toString('latin1');
-    return this.#merge(again, key, answer, () => this.#options.single.remoteRead(again));
+    const { single } = this.#options;
+    return this.#merge(again, key, answer, single && (() => single.remoteRead(again)));
   }
 
   async federate(exchange: Exchange): Promise<HttpResponse> {
     const { env, lookbackMs, maxMemoryBytes, federate, single } = this.#options;
-    if (federate === null) return single.federate(exchange);
+    if (federate === null) return single?.federate(exchange) ?? notWhole();
     const answer: Answerer = (queryable, common) => {
       const budget = new MemoryBudget(maxMemoryBytes, 'max_splice_memory');
       const context = { signal: exchange.signal, budget };
@@ -111,49 +115,57 @@ export class MergedSamples {
       return federate(exchange, env.clock.now(), context, how);
     };
     const key = exchange.request.target;
-    return this.#merge(exchange, key, answer, () => single.federate(exchange));
+    return this.#merge(exchange, key, answer, single && (() => single.federate(exchange)));
   }
 
   async #merge(
     exchange: Exchange,
     key: string,
     answer: Answerer,
-    whole: () => Promise<HttpResponse>,
+    whole: (() => Promise<HttpResponse>) | null,
   ): Promise<HttpResponse> {
-    const { env, upstreams, stores, metrics, replicaLabels, ...rest } = this.#options;
+    const { env, shards, stores, metrics, replicaLabels, ...rest } = this.#options;
+    const upstreams = shards.flat();
     const lost = new Set<Upstream>();
     const why: string[] = [];
     let isSorting = false;
     // Each round but the last loses a member, or learns that series must be sorted.
     for (let round = 0; round <= upstreams.length + stores.length + 1; round++) {
-      const servers = candidates(upstreams.filter((upstream) => !lost.has(upstream)));
-      if (servers.length === 0) break;
+      const live = shards.map((own) => candidates(own.filter((upstream) => !lost.has(upstream))));
+      if (live.some((own) => own.length === 0)) break;
+      const servers = live.flat();
       const settings = await this.#settingsOf(servers, exchange, (error) => {
         lost.add(error.upstream);
         why.push(errorText(error));
       });
-      if (settings === null) return whole();
+      if (settings === null) return whole?.() ?? notWhole();
       if (settings.size < servers.length) continue;
       const { common, apart } = externalLabelsOf(settings, replicaLabels);
-      if (upstreams.length === 1 && stores.length === 0 && apart.size === 0) return whole();
+      const isAlone = upstreams.length === 1 && stores.length === 0 && apart.size === 0;
+      if (isAlone && whole !== null) return whole();
       const failures: unknown[] = [];
-      const series = new MergedSeries({
+      const reading = {
         clock: env.clock,
         poolOf: rest.poolOf,
         timeoutMs: rest.requestTimeoutMs,
         guardMs: rest.guardMs,
         storePath: rest.storePath,
         headers: forwardedHeaders(exchange, 'application/x-protobuf'),
-        servers,
         stores,
         settings,
         lost,
-        preferred: hashText(key) % servers.length,
         apart,
         isSorting,
         onUncovered: () => metrics.uncovered.inc(),
-        onError: (error) => failures.push(error),
-      });
+        onError: (error: unknown) => void failures.push(error),
+      };
+      const ofShards = live.map(
+        (own) =>
+          new MergedSeries({ ...reading, servers: own, preferred: hashText(key) % own.length }),
+      );
+      const [only] = ofShards;
+      const isOne = ofShards.length === 1 && only !== undefined;
+      const series = isOne ? only : new ShardUnion(ofShards, rest.guardMs);
       const response = await this.#tried(() => answer(series, common));
       const [failure] = failures;
       const isWorthMore = failure instanceof UnsortedError || failure instanceof MemberReadError;
@@ -164,7 +176,7 @@ export class MergedSamples {
       metrics.retries.inc();
       isSorting ||= failure instanceof UnsortedError;
       if (failure instanceof MemberReadError) {
-        if (failure.isUnable && !stores.includes(failure.upstream)) return whole();
+        if (failure.isUnable && !stores.includes(failure.upstream)) return whole?.() ?? notWhole();
         metrics.failures.with(failure.upstream.name).inc();
         lost.add(failure.upstream);
         why.push(errorText(failure));
@@ -209,6 +221,11 @@ export class MergedSamples {
     );
     return isUnable ? null : settings;
   }
+}
+
+function notWhole(): HttpResponse {
+  const error = 'over shards this needs remote read and the configuration of each member';
+  return json(501, { status: 'error', errorType: 'unavailable', error });
 }
 
 /** External labels that all members have alike, and the names of all others. */

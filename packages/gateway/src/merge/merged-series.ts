@@ -27,6 +27,7 @@ export type MergedSeriesOptions = {
   /** At least one, each with its settings. */
   readonly servers: readonly Upstream[];
   readonly stores: readonly Upstream[];
+  /** Of servers of other shards too. */
   readonly settings: ReadonlyMap<Upstream, MemberSettings>;
   readonly lost: ReadonlySet<Upstream>;
   /** Begins where no matcher names another. */
@@ -53,7 +54,9 @@ export class MergedSeries implements Queryable {
     // As for a store: a matcher on what tells replicas apart is a wish for that replica, and true of all series.
     const isWish = ({ name, operator, value }: Matcher): boolean =>
       operator === '=' && value !== '' && apart.has(name);
-    const preferred = this.#preferredBy(request.matchers.filter(isWish));
+    const wishes = request.matchers.filter(isWish);
+    if (this.#isForOtherShard(wishes)) return NO_SERIES;
+    const preferred = this.#preferredBy(wishes);
     const matchers = request.matchers.map((matcher) =>
       isWish(matcher) ? new Matcher(matcher.name, '=', '') : matcher,
     );
@@ -75,12 +78,22 @@ export class MergedSeries implements Queryable {
   }
 
   #preferredBy(wishes: readonly Matcher[]): number {
-    const { servers, settings, preferred } = this.#options;
+    const { servers, preferred } = this.#options;
     if (wishes.length === 0) return preferred;
-    const wished = servers.findIndex((server) =>
-      wishes.every(({ name, value }) => settings.get(server)?.externalLabels.get(name) === value),
-    );
+    const wished = servers.findIndex((server) => this.#meets(server, wishes));
     return wished < 0 ? preferred : wished;
+  }
+
+  /** A label that tells shards apart is no mere wish: the other shard has those series, and this one none. */
+  #isForOtherShard(wishes: readonly Matcher[]): boolean {
+    const { servers, settings } = this.#options;
+    if (wishes.length === 0 || servers.some((server) => this.#meets(server, wishes))) return false;
+    return [...settings.keys()].some((server) => this.#meets(server, wishes));
+  }
+
+  #meets(server: Upstream, wishes: readonly Matcher[]): boolean {
+    const external = this.#options.settings.get(server)?.externalLabels;
+    return wishes.every(({ name, value }) => external?.get(name) === value);
   }
 
   #readers(preferred: number): readonly (MemberReader | null)[] {
@@ -103,6 +116,8 @@ export class MergedSeries implements Queryable {
     });
   }
 }
+
+const NO_SERIES: SeriesSource = { warnings: [], next: async () => null, close: () => {} };
 
 /** Neither remote read nor federation asks for names. */
 async function noNames(): Promise<NamesAnswer> {

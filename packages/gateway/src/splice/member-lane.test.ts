@@ -1,4 +1,4 @@
-import { DecodeError, ExchangeError, type HttpPoolResponse } from '@pollux/base';
+import { CanceledError, DecodeError, ExchangeError, type HttpPoolResponse } from '@pollux/base';
 import { Labels } from '@pollux/model';
 import { CHUNKED_CONTENT_TYPE, ChunkFrameWriter } from '@pollux/remote';
 import { MemoryBudget, type SeriesColumns } from '@pollux/storage';
@@ -80,6 +80,7 @@ describe('series of a member', () => {
   it.each([
     ['breaks off', () => new ExchangeError('cut', { isSent: true, isTimeout: false })],
     ['is no answer', () => new DecodeError('bad', 0)],
+    ['is cut off since the member was found to be down', () => new CanceledError()],
   ])('are a fault of the member when its answer %s', async (_, fault) => {
     await expect(all(laneOver(pieces(framesOf(A), fault)).lane)).rejects.toThrow(MemberReadError);
     const cut = framesOf(A).map((frame) => frame.subarray(0, frame.length - 1));

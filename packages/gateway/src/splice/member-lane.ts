@@ -60,7 +60,8 @@ export class MemberLane {
       if (context.signal.aborted) throw new CanceledError('query canceled');
       return done === true ? null : value;
     } catch (error) {
-      const isFault = error instanceof DecodeError || error instanceof ExchangeError;
+      // Canceled though the query goes on: the member was found to be down.
+      const isFault = [DecodeError, ExchangeError, CanceledError].some((k) => error instanceof k);
       throw isFault && !context.signal.aborted ? onFault(error) : error;
     }
   }

@@ -1,4 +1,5 @@
 import {
+  CanceledError,
   ExchangeError,
   type HttpPool,
   type HttpPoolResponse,
@@ -71,7 +72,7 @@ export class MemberReader {
           ? this.#askServer(request, range, context)
           : this.#askStore(request, range, context),
       onFault: (cause) =>
-        cause instanceof ExchangeError
+        cause instanceof ExchangeError || cause instanceof CanceledError
           ? this.#fail('no answer to remote read', { cause })
           : this.#fail('bad answer to remote read', { cause }),
     });

@@ -1,17 +1,16 @@
-import { API_ERROR_STATUS } from '@pollux/api-types';
-import { type Env, type HttpClientResponse, type HttpPool, OperatingError } from '@pollux/base';
+import type { Env, HttpClientResponse, HttpPool } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
-import { type EncodedAnswer, type Engine, QueryError, statsJson } from '@pollux/promql';
+import type { Engine } from '@pollux/promql';
 import type { Span } from '@pollux/promql/parser';
-import { type CoverageSummary, MemoryBudget, mayMatchAny, summaryOf } from '@pollux/storage';
+import type { CoverageSummary } from '@pollux/storage';
+import { coverageOnceRead, evaluateHere } from '../evaluate-here.ts';
 import { forwardedHeaders } from '../forwarded-headers.ts';
-import { pollCoverage } from '../health.ts';
 import type { PastView } from '../past-view.ts';
 import { type Piece, spansBetween } from '../plan.ts';
 import type { QueryParams } from '../query-params.ts';
 import type { Upstream } from '../upstream.ts';
 import { UnsortedError } from './member-lane.ts';
-import { MemberReadError } from './member-read-error.ts';
+import type { MemberReadError } from './member-read-error.ts';
 import { MemberReader } from './member-reader.ts';
 import { fetchMemberSettings, type MemberSettings } from './member-settings.ts';
 import { Splice } from './segments.ts';
@@ -90,7 +89,9 @@ export class SpliceQueries {
         settings.set(upstream, preferredSettings);
     }
     const response = await this.#read(request, splice, settings);
-    const summaries = await Promise.all(members.map((member) => this.#summary(member, params)));
+    const summaries = await Promise.all(
+      members.map((member) => coverageOnceRead(member, params, { env, requestTimeoutMs })),
+    );
     return { members, response, summaries };
   }
 
@@ -121,7 +122,11 @@ export class SpliceQueries {
     });
     let response: HttpClientResponse;
     try {
-      response = await this.#evaluate(request, new SplicedSeries(env.clock, splice, readers));
+      response = await evaluateHere(
+        request,
+        new SplicedSeries(env.clock, splice, readers),
+        this.#options,
+      );
     } catch (error) {
       if (isSorting || !(error instanceof UnsortedError)) throw error;
       return this.#read(request, splice, settings, true);
@@ -130,97 +135,11 @@ export class SpliceQueries {
     if (failure !== undefined) throw failure;
     return response;
   }
-
-  async #evaluate(
-    { exchange, form, params, piece }: SpliceRequest,
-    queryable: SplicedSeries,
-  ): Promise<HttpClientResponse> {
-    const { engine, requestTimeoutMs, maxMemoryBytes } = this.#options;
-    const { query, lookbackMs, stepMs, isRange } = params;
-    const limit = Number(form.get('limit') ?? 0);
-    const wantsStats = (form.get('stats') ?? '') !== '';
-    const common = {
-      query,
-      queryable,
-      lookbackMs,
-      timeoutMs: requestTimeoutMs,
-      signal: exchange.signal,
-      budget: new MemoryBudget(maxMemoryBytes, 'max_splice_memory'),
-      countsAll: wantsStats,
-      limit: Number.isSafeInteger(limit) && limit > 0 ? limit : 0,
-    };
-    try {
-      const answer = isRange
-        ? await engine.encoded({ ...common, startMs: piece.startMs, endMs: piece.endMs, stepMs })
-        : await engine.encoded({ ...common, timeMs: piece.startMs });
-      return jsonResponse(200, bodyOf(answer, wantsStats));
-    } catch (error) {
-      if (!(error instanceof QueryError) || exchange.signal.aborted) throw error;
-      const errorType = error.kind === 'too_many_samples' ? 'execution' : error.kind;
-      const body = JSON.stringify({ status: 'error', errorType, error: error.message });
-      return jsonResponse(API_ERROR_STATUS[errorType], [new TextEncoder().encode(body)]);
-    }
-  }
-
-  /** Null of a member that keeps no report. */
-  async #summary(member: Upstream, { selectors }: QueryParams): Promise<CoverageSummary | null> {
-    const { env, requestTimeoutMs } = this.#options;
-    // What is told from samples has no newer state to ask for.
-    if (member.plain !== null || member.coverage === null) return null;
-    try {
-      const report = await pollCoverage(member, env, requestTimeoutMs);
-      if (report === null) return null;
-      const subjects = report.subjects.filter(({ subject }) => mayMatchAny(subject, selectors));
-      return summaryOf({ ...report, subjects });
-    } catch (error) {
-      if (!OperatingError.is(error)) throw error;
-      throw new MemberReadError(member, 'no coverage report', { cause: error });
-    }
-  }
 }
 
 function hull(spans: readonly Span[]): Span {
   return {
     minMs: Math.min(...spans.map(({ minMs }) => minMs)),
     maxMs: Math.max(...spans.map(({ maxMs }) => maxMs)),
-  };
-}
-
-function bodyOf(answer: EncodedAnswer, wantsStats: boolean): readonly Uint8Array[] {
-  const encoder = new TextEncoder();
-  const { annotations, isTruncated, stats } = answer;
-  if (answer.body.kind !== 'whole') throw new Error('BUG: an answer in parts without workers');
-  const texts = (kind: 'warning' | 'info'): string[] => [
-    ...new Set(annotations.filter((one) => one.kind === kind).map(({ text }) => text)),
-  ];
-  const warnings = [
-    ...texts('warning'),
-    ...(isTruncated ? ['results truncated due to limit'] : []),
-  ];
-  const infos = texts('info');
-  const { pieces } = answer.body;
-  const last = pieces.at(-1);
-  if (last === undefined) throw new Error('BUG: an answer without a body');
-  const member = wantsStats ? `,"stats":${JSON.stringify(statsJson(stats))}}` : '}';
-  const tail = [
-    member,
-    warnings.length === 0 ? '' : `,"warnings":${JSON.stringify(warnings)}`,
-    infos.length === 0 ? '' : `,"infos":${JSON.stringify(infos)}`,
-    '}',
-  ].join('');
-  return [
-    encoder.encode('{"status":"success","data":'),
-    ...pieces.slice(0, -1),
-    // Without the brace that closes `data`: the tail closes it.
-    last.subarray(0, -1),
-    encoder.encode(tail),
-  ];
-}
-
-function jsonResponse(status: number, pieces: readonly Uint8Array[]): HttpClientResponse {
-  return {
-    status,
-    headers: { 'content-type': 'application/json' },
-    body: new Uint8Array(Buffer.concat(pieces)),
   };
 }
