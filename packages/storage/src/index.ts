@@ -92,6 +92,8 @@ export { MemoryBudget } from './memory-budget.ts';
 export { PlannedSource } from './planned-source.ts';
 export {
   type Annotation,
+  type ChunkSink,
+  type ChunkSource,
   type ExemplarQueryable,
   type ExemplarSeries,
   type LabelProjection,

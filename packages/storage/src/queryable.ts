@@ -139,6 +139,25 @@ export interface RawSource {
   close(): void;
 }
 
+/** Takes series one after the other: their chunks, and what follows these, ascending in time. */
+export interface ChunkSink {
+  begin(labels: Labels): void;
+  /** `encoding` is Prometheus'; the bytes are lent for the call, and `times` are those of the oldest and the newest sample. */
+  chunk(encoding: number, bytes: Uint8Array, times: TimeRange): void;
+  /** What is not stored in chunks that may be passed on as they are. */
+  samples(columns: SeriesColumns): void;
+  end(): void;
+}
+
+/** As a SeriesSource; chunks come whole, so samples may lie outside the range. */
+export interface ChunkSource {
+  /** Gives some series, in the order of their labels, which may be none; false when these were the last. */
+  next(sink: ChunkSink): Promise<boolean>;
+  /** Complete once `next` gave false. */
+  readonly warnings: readonly Annotation[];
+  close(): void;
+}
+
 export type NamesAnswer = {
   /** Sorted bytewise, unique. */
   readonly values: readonly string[];
@@ -157,6 +176,8 @@ export interface Queryable {
   select(request: SelectRequest, context: ReadContext): SeriesSource;
   /** As {@link select}, undecoded; null when this request cannot be answered so. */
   selectRaw?(request: SelectRequest, context: ReadContext): RawSource | null;
+  /** As {@link select}, for who hands chunks on; null when this request cannot be answered so. */
+  selectChunks?(request: SelectRequest, context: ReadContext): ChunkSource | null;
   /** How much {@link select} would read, found with little work; null when that is not known, or is more than `mostSamples`. */
   sizeAtMost?(
     range: TimeRange,

@@ -1,11 +1,11 @@
 import { ByteWriter, Closer, InputError } from '@pollux/base';
 import type { Matcher } from '@pollux/model';
 import type {
-  Annotation,
   Appendable,
   Appender,
   ChangeLog,
   ChangeWatch,
+  ChunkSource,
   Engine,
   ExemplarQueryable,
   ExemplarSeries,
@@ -54,6 +54,7 @@ import { deleteOooSamples } from './ooo/delete.ts';
 import type { OooWindow } from './ooo/window.ts';
 import { openParts, openWal } from './open-parts.ts';
 import { DEFAULT_TSDB_OPTIONS, type TsdbOptions } from './options.ts';
+import { ChunkSelect, type ChunkSelectSource } from './query/chunk-select.ts';
 import { ColumnPool } from './query/column-pool.ts';
 import { LabelReading } from './query/label-reading.ts';
 import { FailedSelect, MergeSelect } from './query/merge-select.ts';
@@ -61,7 +62,6 @@ import { openCursors, overlapsHead } from './query/open-cursors.ts';
 import { RawBuffers } from './query/raw-buffers.ts';
 import { RawSelect } from './query/raw-select.ts';
 import { headSeriesAtMost, selectSize } from './query/select-size.ts';
-import type { SeriesCursor } from './query/series-cursor.ts';
 import type { SparseRange } from './query/sparse-range.ts';
 import { Recovery, type RecoveryStatus } from './recovery.ts';
 import { Retention } from './retention/retention.ts';
@@ -312,6 +312,18 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
     return new RawSelect(source, range, context, world);
   }
 
+  /** Chunks as they are stored, where {@link selectRaw} answers. */
+  selectChunks(request: SelectRequest, context: ReadContext): ChunkSource | null {
+    const { range, matchers, hints } = request;
+    this.#checkRange(range);
+    const { downsampled, init } = this.#parts;
+    if (hints.func === 'series' || hints.limit > 0) return null;
+    if (downsampled.sets.some((set) => set.in(range).length > 0)) return null;
+    const source = this.#sourceOf({ ...range, windows: null }, matchers);
+    const world = { clock: init.env.clock, pool: this.#columnPool };
+    return new ChunkSelect(source, range, context, world);
+  }
+
   /** Known while no down-sampled data may answer. */
   sizeAtMost(
     range: TimeRange,
@@ -542,16 +554,13 @@ export class Tsdb implements Engine, LocalStorage, ExemplarQueryable {
   }
 
   /** Cursors in the order in which they answer, and what is known to be missing; what is found missing on the way is added. */
-  #sourceOf(
-    range: SparseRange,
-    matchers: readonly Matcher[],
-  ): { readonly cursors: SeriesCursor[]; readonly warnings: readonly Annotation[] } {
+  #sourceOf(range: SparseRange, matchers: readonly Matcher[]): ChunkSelectSource {
     const { head, blocks } = this.#parts;
     const damage = new DamageReport(blocks);
     damage.warnings.push(...blocks.warningsIn(range));
     const parts = { blocks: blocks.blocks, head, onDamage: damage.note };
     const cursors = openCursors(parts, range, matchers);
-    return { cursors, warnings: damage.warnings };
+    return { cursors, warnings: damage.warnings, onDamage: damage.note };
   }
 
   #checkRange(range: TimeRange): void {

@@ -25,7 +25,7 @@ function framesOf(...series: readonly SeriesColumns[]): Uint8Array[] {
   return series.flatMap((one) => {
     const writer = new ChunkFrameWriter(0);
     writer.add(one);
-    return writer.end();
+    return writer.finish();
   });
 }
 

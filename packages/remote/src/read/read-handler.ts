@@ -10,6 +10,8 @@ import {
 import { type Exchange, type RouteHandler, text } from '@pollux/http';
 import { type Labels, LabelsBuilder, Matcher } from '@pollux/model';
 import {
+  type ChunkSink,
+  type ChunkSource,
   MemoryBudget,
   NO_HINTS,
   type Queryable,
@@ -157,14 +159,40 @@ async function* framesOf(
   const slices = new Slices(clock, reading.context.signal);
   for (const [index, query] of reading.request.queries.entries()) {
     const writer = new ChunkFrameWriter(index);
-    for await (const batch of batchesOf(query, reading)) {
-      for (const columns of batch) {
-        if (slices.isOver) await slices.pause();
-        writer.add(columns);
+    const { queryable, context, external } = reading;
+    const stored = queryable.selectChunks?.(selectOf(query, external), context) ?? null;
+    if (stored !== null) yield* passedOn(stored, writer, external);
+    else {
+      for await (const batch of batchesOf(query, reading)) {
+        for (const columns of batch) {
+          if (slices.isOver) await slices.pause();
+          writer.add(columns);
+        }
+        yield* writer.takeFull();
       }
-      yield* writer.takeFull();
     }
-    yield* writer.end();
+    yield* writer.finish();
+  }
+}
+
+/** Chunks that are neither decoded nor encoded on the way. */
+async function* passedOn(
+  source: ChunkSource,
+  writer: ChunkFrameWriter,
+  external: Labels,
+): AsyncGenerator<Uint8Array, void> {
+  const named: ChunkSink = external.isEmpty
+    ? writer
+    : {
+        begin: (labels) => writer.begin(mergedLabels(labels, external)),
+        chunk: (encoding, bytes, times) => writer.chunk(encoding, bytes, times),
+        samples: (columns) => writer.samples(columns),
+        end: () => writer.end(),
+      };
+  try {
+    while (await source.next(named)) yield* writer.takeFull();
+  } finally {
+    source.close();
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * What a splice costs beside the same query to a server without gaps, both through the gateway, which is this process: three real
- * Prometheus hold 13 hours of the same counters; one lacks six hours, one lacks ten minutes, one lacks nothing. Asked is
- * `sum(increase(m[12h]))` over all series, in turns. `prometheus` must be installed.
- * `node --conditions=@pollux/source --import tsx packages/roles/src/gateway/splice.bench.ts [SERIES] [INTERVAL_S] [ROUNDS]`.
+ * What a splice costs beside the same query to a server without gaps, both through the gateway, which is this process: three
+ * servers hold 13 hours of the same counters; one lacks six hours, one lacks ten minutes, one lacks nothing. Asked is
+ * `sum(increase(m[12h]))` over all series, in turns. The servers are real Prometheus (which must be installed), or ours (built).
+ * `node --conditions=@pollux/source --import tsx packages/roles/src/gateway/splice.bench.ts [SERIES] [INTERVAL_S] [ROUNDS] [prometheus|pollux]`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,10 +14,13 @@ import { nodeEnv } from '@pollux/base/node';
 import { Gateway, parseGatewayConfig } from '@pollux/gateway';
 import { Router } from '@pollux/http';
 import { Labels } from '@pollux/model';
+import { CoverageFile, CoverageLog } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import { DEFAULT_TSDB_OPTIONS, Tsdb } from '@pollux/tsdb';
 
-const [SERIES = 10_000, INTERVAL_S = 60, ROUNDS = 5] = process.argv.slice(2).map(Number);
+const [SERIES = 10_000, INTERVAL_S = 60, ROUNDS = 5] = process.argv.slice(2, 5).map(Number);
+const SERVER = process.argv[5] ?? 'prometheus';
+const PROGRAM = new URL('../../../../bin/pollux', import.meta.url).pathname;
 const HOUR_MS = 3_600_000;
 const INTERVAL_MS = INTERVAL_S * 1_000;
 const END_MS = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
@@ -43,9 +46,10 @@ const gateways = {
   spliced: await gateway(['a', 'b']),
 };
 // Until the gaps are known.
-for (;;) {
+for (let tries = 60; ; tries--) {
   const { replicas } = await ask(gateways.spliced);
   if (replicas.includes(', ')) break;
+  if (tries === 0) throw new Error(`not spliced, but answered by ${replicas}`);
   await new Promise((resolve) => setTimeout(resolve, 500));
 }
 const times = { direct: [] as number[], alone: [] as number[], spliced: [] as number[] };
@@ -91,6 +95,13 @@ async function fill(at: string, gap: Gap): Promise<void> {
     await appender.commit();
   }
   await db.close();
+  // A real Prometheus does not look at it.
+  const coverage = new CoverageLog(END_MS);
+  const runs = gap === null ? [[START_MS, END_MS]] : [[START_MS, gap.fromMs], [gap.toMs, END_MS]];
+  const alive = runs.map(([startMs = 0, endMs = 0]) => ({ startMs, endMs }));
+  coverage.restore({ alive, histories: [] });
+  const log = Log.silent();
+  new CoverageFile({ files: env.files, path: path.join(at, 'coverage'), coverage, log }).close();
 }
 
 async function prometheus(name: string): Promise<string> {
@@ -102,7 +113,11 @@ async function prometheus(name: string): Promise<string> {
     `--storage.tsdb.path=${path.join(directory, name)}`,
     `--web.listen-address=127.0.0.1:${port}`,
   ];
-  children.push(spawn('prometheus', flags, { stdio: 'ignore' }));
+  children.push(
+    SERVER === 'prometheus'
+      ? spawn('prometheus', flags, { stdio: 'ignore' })
+      : spawn(process.execPath, [PROGRAM, 'server', ...flags], { stdio: 'ignore' }),
+  );
   const url = `http://127.0.0.1:${port}`;
   for (;;) {
     const isReady = await fetch(`${url}/-/ready`).then(
@@ -134,7 +149,7 @@ async function gateway(names: readonly string[]): Promise<string> {
 async function ask(url: string): Promise<{ ms: number; replicas: string; value: string }> {
   const beganMs = performance.now();
   const query = encodeURIComponent(QUERY);
-  const answer = await fetch(`${url}/api/v1/query?query=${query}&time=${END_MS / 1_000}`);
+  const answer = await fetch(`${url}/api/v1/query?query=${query}&time=${(END_MS - INTERVAL_MS) / 1_000}`);
   const body = await answer.text();
   if (answer.status !== 200) throw new Error(body);
   const { data } = JSON.parse(body) as { data: { result: { value: [number, string] }[] } };

@@ -91,7 +91,7 @@ export class BlockCursor implements SeriesCursor {
 
   read(target: ChunkTarget): void {
     const deleted = this.#block.tombstonesOf(this.ref);
-    for (const { ref } of this.#chunks) this.#readChunk(ref, target, deleted);
+    for (const chunk of this.#chunks) this.#readChunk(chunk, target, deleted);
   }
 
   close(): void {
@@ -101,10 +101,10 @@ export class BlockCursor implements SeriesCursor {
   }
 
   /** As {@link #guarded}, but without a function for each chunk. */
-  #readChunk(ref: BlockChunkRef, target: ChunkTarget, deleted: readonly Interval[]): void {
-    this.#chunkRef = ref;
+  #readChunk(meta: ChunkMeta, target: ChunkTarget, deleted: readonly Interval[]): void {
+    this.#chunkRef = meta.ref;
     try {
-      target.addChunk(this.#block.chunk(ref), deleted, this.#place);
+      target.addChunk(this.#block.chunk(meta.ref), deleted, this.#place, meta);
     } catch (error) {
       this.#leaveOut(error);
     }

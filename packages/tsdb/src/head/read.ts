@@ -128,7 +128,7 @@ export class HeadCursor implements SeriesCursor {
     if (open !== null && open.samples > openHidden && this.#wants(target, open.minMs, open.maxMs)) {
       const { encoding, bytes, start, length } = open;
       const chunk = { encoding, bytes, offset: start, length, hidden: openHidden };
-      target.addChunk(chunk, deleted, this.#place);
+      target.addChunk(chunk, deleted, this.#place, open);
     }
   }
 
@@ -167,9 +167,11 @@ export class HeadCursor implements SeriesCursor {
       }
     }
     for (let i = count - 1; i >= 0; i--) {
-      const { encoding, bytes, start, length } = sealed.read(refs[i]!);
+      const ref = refs[i]!;
+      const { encoding, bytes, start, length } = sealed.read(ref);
       const chunk = { encoding, bytes, offset: start, length, hidden: hiddenOf[i]! };
-      target.addChunk(chunk, deleted, this.#place);
+      const times = { minMs: sealed.minMsOf(ref), maxMs: sealed.maxMsOf(ref) };
+      target.addChunk(chunk, deleted, this.#place, times);
     }
   }
 

@@ -1,3 +1,4 @@
+import type { TimeRange } from '@pollux/storage';
 import type { Interval } from '../head/intervals.ts';
 import type { TimedHistogram } from './histogram-run.ts';
 
@@ -14,8 +15,13 @@ export type LentChunk = {
 export interface SampleTarget {
   /** True when a chunk of these bounds may hold samples of the range. */
   overlaps(minMs: number, maxMs: number): boolean;
-  /** Without the samples in `deleted`. `place` names the chunk in errors. */
-  addChunk(chunk: LentChunk, deleted: readonly Interval[], place: () => string): void;
+  /** Without the samples in `deleted`. `place` names the chunk in errors; `times` are its oldest and its newest sample's. */
+  addChunk(
+    chunk: LentChunk,
+    deleted: readonly Interval[],
+    place: () => string,
+    times: TimeRange,
+  ): void;
   /**
    * In ascending order of time; `words` are the values' bits, two each; of `startTimestampsMs` 0 is unknown, and null means that all
    * are. The columns are copied.

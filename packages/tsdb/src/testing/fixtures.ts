@@ -16,12 +16,14 @@ import { NodeWorkers, nodeEnv } from '@pollux/base/node';
 import { Labels, Matcher } from '@pollux/model';
 import { MemoryBudget, NO_HINTS, type SeriesColumns } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
+import { expect } from 'vitest';
 import { FileCache } from '../block/file-cache.ts';
 import { Tsdb } from '../db.ts';
 import { HeadChunkFiles } from '../head-chunks/head-chunk-files.ts';
 import { tsdbMetrics } from '../metrics.ts';
 import type { TsdbOptions } from '../options.ts';
 import { QuickFiles } from './quick-files.ts';
+import { givenChunks } from './stored-chunks.ts';
 
 const CONFORMANCE =
   process.env.POLLUX_CONFORMANCE ??
@@ -179,7 +181,7 @@ export function context(budget = MemoryBudget.unlimited()): {
   return { signal: new AbortController().signal, budget };
 }
 
-/** All samples, by the text of the labels. */
+/** All samples, by the text of the labels. Checks that the stored chunks give the same. */
 export async function query(
   db: Tsdb,
   matchers: readonly Matcher[] = EVERY,
@@ -189,9 +191,15 @@ export async function query(
   const answer = new Map<string, Point[]>();
   for (;;) {
     const batch = await source.next();
-    if (batch === null) return answer;
+    if (batch === null) break;
     for (const columns of batch) answer.set(columns.labels.toString(), pointsOf(columns));
   }
+  const given = await givenChunks(db, range, matchers);
+  if (given !== null) {
+    const same = [...given.series].map(([labels, columns]) => [labels, pointsOf(columns)] as const);
+    expect(new Map(same)).toEqual(answer);
+  }
+  return answer;
 }
 
 export function pointsOf(columns: SeriesColumns): Point[] {

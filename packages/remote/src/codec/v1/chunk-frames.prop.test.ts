@@ -100,7 +100,7 @@ describe('series written as frames', () => {
           const writer = new ChunkFrameWriter(0);
           for (const one of series) writer.add(one);
           const reader = new ChunkedResponseReader();
-          const data = Buffer.concat([...writer.takeFull(), ...writer.end()]);
+          const data = Buffer.concat([...writer.takeFull(), ...writer.finish()]);
           for (let at = 0; at < data.length; at += pieceBytes)
             reader.push(Uint8Array.prototype.slice.call(data, at, at + pieceBytes));
           reader.end();
@@ -121,7 +121,7 @@ describe('series written as frames', () => {
     }));
     writer.add(columnsOf('a', long));
     writer.add(columnsOf('b', long.slice(0, 3)));
-    const frames = [...writer.takeFull(), ...writer.end()];
+    const frames = [...writer.takeFull(), ...writer.finish()];
     expect(frames.length).toBeGreaterThan(2);
     for (const frame of frames) expect(frame.length).toBeLessThan(1024 * 1024 + 4 * 1024);
     const reader = new ChunkedResponseReader();

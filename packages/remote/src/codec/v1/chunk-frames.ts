@@ -9,8 +9,8 @@ import {
   xorCount,
   xorEncode,
 } from '@pollux/kernels';
-import { wordsOf } from '@pollux/model';
-import { type SeriesColumns, sampleOf } from '@pollux/storage';
+import { type Labels, wordsOf } from '@pollux/model';
+import { type ChunkSink, type SeriesColumns, sampleOf, type TimeRange } from '@pollux/storage';
 import { int64Size, uintSize, writeBytes, writeInt64Field } from '../proto-writer.ts';
 import { encodeLabels } from './labels.ts';
 
@@ -22,7 +22,7 @@ const CHUNK_SAMPLES = 120;
 export const XOR_ENCODING = 1;
 
 /** Writes series as the frames of a streamed answer to a remote read; `chunked-response.ts` shows their layout. */
-export class ChunkFrameWriter {
+export class ChunkFrameWriter implements ChunkSink {
   readonly #queryIndex: number;
   readonly #encoder = createXorEncoder();
   readonly #chunk = new Uint8Array(XOR_MAX_BYTES + XOR_SAMPLE_MAX_BYTES);
@@ -38,8 +38,21 @@ export class ChunkFrameWriter {
   /** Series come in the order of their labels; one without samples is left out. */
   add(columns: SeriesColumns): void {
     if (columns.count === 0) return;
-    this.#labelFields = encodeLabels(columns.labels);
+    this.begin(columns.labels);
+    this.samples(columns);
+    this.end();
+  }
+
+  begin(labels: Labels): void {
+    this.#labelFields = encodeLabels(labels);
     this.#beginSeries();
+  }
+
+  chunk(encoding: number, bytes: Uint8Array, times: TimeRange): void {
+    this.#addChunk(encoding, times, bytes);
+  }
+
+  samples(columns: SeriesColumns): void {
     const { histograms, count } = columns;
     let at = 0;
     while (at < count) {
@@ -50,6 +63,9 @@ export class ChunkFrameWriter {
       else this.#addFloats(columns, at, to);
       at = to;
     }
+  }
+
+  end(): void {
     this.#endSeries();
   }
 
@@ -61,7 +77,7 @@ export class ChunkFrameWriter {
   }
 
   /** All that is left. */
-  end(): readonly Uint8Array[] {
+  finish(): readonly Uint8Array[] {
     this.#endFrame();
     return this.takeFull();
   }
@@ -96,11 +112,7 @@ export class ChunkFrameWriter {
     if (writer.open !== null) add(writer.open, timestampsMs[to - 1]!);
   }
 
-  #addChunk(
-    encoding: number,
-    times: { readonly minMs: number; readonly maxMs: number },
-    data: Uint8Array,
-  ): void {
+  #addChunk(encoding: number, times: TimeRange, data: Uint8Array): void {
     if (this.#series.size + this.#frame.size > FRAME_BYTES) {
       this.#endSeries();
       this.#endFrame();
