@@ -79,6 +79,7 @@ describe('series of a member', () => {
 
   it.each([
     ['breaks off', () => new ExchangeError('cut', { isSent: true, isTimeout: false })],
+    ['is cut, since the member is down', () => new CanceledError('request canceled')],
     ['is no answer', () => new DecodeError('bad', 0)],
     ['is cut off since the member was found to be down', () => new CanceledError()],
   ])('are a fault of the member when its answer %s', async (_, fault) => {

@@ -60,9 +60,7 @@ export class MemberLane {
       if (context.signal.aborted) throw new CanceledError('query canceled');
       return done === true ? null : value;
     } catch (error) {
-      // Canceled though the query goes on: the member was found to be down.
-      const isFault = [DecodeError, ExchangeError, CanceledError].some((k) => error instanceof k);
-      throw isFault && !context.signal.aborted ? onFault(error) : error;
+      throw isFault(error) && !context.signal.aborted ? onFault(error) : error;
     }
   }
 
@@ -156,4 +154,9 @@ export class MemberLane {
     this.#options.context.budget.give(given);
     this.#heldBytes -= given;
   }
+}
+
+/** What breaks off though nobody has given the query up was cut because the member is down. */
+function isFault(error: unknown): boolean {
+  return [DecodeError, ExchangeError, CanceledError].some((kind) => error instanceof kind);
 }

@@ -97,7 +97,13 @@ async function fill(at: string, gap: Gap): Promise<void> {
   await db.close();
   // A real Prometheus does not look at it.
   const coverage = new CoverageLog(END_MS);
-  const runs = gap === null ? [[START_MS, END_MS]] : [[START_MS, gap.fromMs], [gap.toMs, END_MS]];
+  const runs =
+    gap === null
+      ? [[START_MS, END_MS]]
+      : [
+          [START_MS, gap.fromMs],
+          [gap.toMs, END_MS],
+        ];
   const alive = runs.map(([startMs = 0, endMs = 0]) => ({ startMs, endMs }));
   coverage.restore({ alive, histories: [] });
   const log = Log.silent();
@@ -149,7 +155,9 @@ async function gateway(names: readonly string[]): Promise<string> {
 async function ask(url: string): Promise<{ ms: number; replicas: string; value: string }> {
   const beganMs = performance.now();
   const query = encodeURIComponent(QUERY);
-  const answer = await fetch(`${url}/api/v1/query?query=${query}&time=${(END_MS - INTERVAL_MS) / 1_000}`);
+  const answer = await fetch(
+    `${url}/api/v1/query?query=${query}&time=${(END_MS - INTERVAL_MS) / 1_000}`,
+  );
   const body = await answer.text();
   if (answer.status !== 200) throw new Error(body);
   const { data } = JSON.parse(body) as { data: { result: { value: [number, string] }[] } };

@@ -307,7 +307,8 @@ async function readHeld(replica: ModelledReplica, body: Uint8Array): Promise<Htt
       for (const columns of batch)
         encoder.add({ ...columns, labels: withReplica(columns.labels, replica.name) });
     }
-    if (encoder instanceof ChunkFrameWriter) frames.push(...encoder.takeFull(), ...encoder.finish());
+    if (encoder instanceof ChunkFrameWriter)
+      frames.push(...encoder.takeFull(), ...encoder.finish());
     else results.push(encoder.bytes());
   }
   const headers = { 'content-type': isChunked ? CHUNKED_CONTENT_TYPE : 'application/x-protobuf' };
