@@ -184,6 +184,8 @@ export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;
 
 export type HttpServeOptions = {
   readonly at: Address;
+  /** A listening socket that this process was started with; it is taken, and `at` is not opened. */
+  readonly descriptor?: number;
   /** Concurrent connections; over it new ones are refused. */
   readonly maxConnections: number;
   /** Longest wait for a request's headers and body, and for a client that does not take a streamed answer, ms. */

@@ -59,11 +59,18 @@ export async function serveHttp(
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.at.port, options.at.host, () => {
+    const { at, descriptor: fd } = options;
+    server.listen(fd === undefined ? { port: at.port, host: at.host } : { fd }, () => {
       server.off('error', reject);
       // An accept that fails for want of descriptors is reported here; the next one may succeed.
       server.on('error', () => {});
-      const bound = server.address() as AddressInfo;
+      const bound = server.address() as AddressInfo | string;
+      if (typeof bound === 'string') {
+        // A path: nothing has told what a peer there would be called.
+        server.close();
+        reject(new Error('it is no TCP socket'));
+        return;
+      }
       resolve({
         address: { host: bound.address, port: bound.port },
         close: (graceMs = 1_000) => closeServer({ server, plain, upgraded }, graceMs),

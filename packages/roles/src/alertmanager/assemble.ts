@@ -9,7 +9,7 @@ import {
   readConfig,
 } from '@pollux/alertmanager';
 import type { AlertmanagerStatus } from '@pollux/api-types/pair';
-import { type Address, Closer, errorText, InputError, withTimeout } from '@pollux/base';
+import { type Address, Closer, errorText, withTimeout } from '@pollux/base';
 import { GossipNode } from '@pollux/gossip';
 import { json, parseAddress } from '@pollux/http';
 import type { FlagValues } from '../flags/flags.ts';
@@ -22,6 +22,7 @@ import {
   type RunningRole,
   VERSION,
 } from '../runtime/role.ts';
+import { systemdSockets } from '../runtime/systemd-sockets.ts';
 import { listenOn, observedRouter, withTimeLimit } from '../runtime/web.ts';
 import { WebConfig } from '../runtime/web-config.ts';
 import { ClusterTls } from './cluster-tls.ts';
@@ -85,13 +86,9 @@ async function assemble(
   closer.defer('lock', context.lock(storageDirectory));
   const addresses = listenAddressesOf(flags['web.listen-address']);
   const externalUrl = externalUrlOf(flags['web.external-url'], addresses[0], context.hostname);
-  if (flags['web.systemd-socket']) {
-    throw new InputError(
-      'ROLES.NO_SYSTEMD_SOCKET',
-      '--web.systemd-socket',
-      'sockets of systemd are not supported; give --web.listen-address',
-    );
-  }
+  const places = flags['web.systemd-socket']
+    ? systemdSockets(context.variables, process.pid)
+    : addresses;
   const webFile = flags['web.config.file'];
   // Before anything is opened: a file that cannot be used ends the start.
   const web = webFile === '' ? null : new WebConfig(context, webFile);
@@ -173,7 +170,7 @@ async function assemble(
   if (node !== null) closer.defer('cluster', () => leave(node, context));
   closer.defer('alertmanager', () => manager.close());
   const served = withTimeLimit(env.clock, router, flags['web.timeout']);
-  const listener = await listenOn(env, addresses, served, { web, maxConnections: 512 });
+  const listener = await listenOn(env, places, served, { web, maxConnections: 512 });
   closer.defer('listener', () => listener.close());
   manager.start();
   if (node !== null) await node.start();

@@ -59,7 +59,7 @@ export const ALERTMANAGER_FLAGS = {
   'web.systemd-socket': {
     kind: 'boolean',
     fallback: false,
-    help: 'Not supported: sockets are opened by --web.listen-address.',
+    help: 'Listen on the sockets that systemd hands over, instead of on --web.listen-address.',
   },
   'web.timeout': {
     kind: 'duration',

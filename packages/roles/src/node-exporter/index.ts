@@ -2,6 +2,7 @@ import { COLLECTORS, registerNodeExporter } from '@pollux/node-exporter';
 import { type FlagTable, LOG_FLAGS } from '../flags/flags.ts';
 import { listenAddressesOf } from '../runtime/external-url.ts';
 import { type RoleModule, VERSION } from '../runtime/role.ts';
+import { systemdSockets } from '../runtime/systemd-sockets.ts';
 import { listenOn, observedRouter, registerHealth } from '../runtime/web.ts';
 
 const BASE_FLAGS = {
@@ -14,6 +15,11 @@ const BASE_FLAGS = {
     kind: 'string',
     fallback: '',
     help: 'Path to a configuration file that can enable TLS or authentication.',
+  },
+  'web.systemd-socket': {
+    kind: 'boolean',
+    fallback: false,
+    help: 'Listen on the sockets that systemd hands over, instead of on --web.listen-address.',
   },
   'web.telemetry-path': {
     kind: 'string',
@@ -58,7 +64,9 @@ export const role: RoleModule<typeof FLAGS> = {
   flags: FLAGS,
   start: async (context, values, given) => {
     const { env, log, registry } = context;
-    const addresses = listenAddressesOf(values['web.listen-address']);
+    const places = values['web.systemd-socket']
+      ? systemdSockets(context.variables, process.pid)
+      : listenAddressesOf(values['web.listen-address']);
     // The parser of it is loaded where it is asked for only.
     const webFile = values['web.config.file'];
     const web =
@@ -86,7 +94,7 @@ export const role: RoleModule<typeof FLAGS> = {
       sysPath: values['path.sysfs'],
       rootPath: values['path.rootfs'],
     });
-    const listener = await listenOn(env, addresses, router, { web, maxConnections: 512 });
+    const listener = await listenOn(env, places, router, { web, maxConnections: 512 });
     return {
       address: listener.address,
       reload: async () => {},

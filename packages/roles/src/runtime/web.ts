@@ -17,14 +17,23 @@ import { type Log, type Registry, renderText, TEXT_CONTENT_TYPE } from '@pollux/
 import type { WebConfig } from './web-config.ts';
 
 const READ_TIMEOUT_MS = 300_000;
+/** Of a socket that is open already. */
+const NOT_OPENED: Address = { host: '', port: 0 };
+
+/** What is opened, or a listening socket that the process was started with. */
+type ListenPlace = Address | { readonly descriptor: number };
 
 export class ListenError extends OperatingError {
-  constructor(address: Address, cause: unknown) {
+  constructor(place: ListenPlace, cause: unknown) {
     const why =
       systemCode(cause) === 'EADDRINUSE'
         ? 'is in use by another program; stop it or give another --web.listen-address'
         : `cannot be bound: ${errorText(cause)}`;
-    super('ROLES.LISTEN', `address ${formatAddress(address)} ${why}`, { cause });
+    const what =
+      'descriptor' in place
+        ? `socket ${place.descriptor} of systemd`
+        : `address ${formatAddress(place)}`;
+    super('ROLES.LISTEN', `${what} ${why}`, { cause });
   }
 }
 
@@ -132,10 +141,10 @@ export function withTimeLimit(
   return { handler };
 }
 
-/** As {@link listen}, on each of the addresses, and by a web configuration where there is one. */
+/** As {@link listen}, on each of the places, and by a web configuration where there is one. */
 export async function listenOn(
   env: Env,
-  addresses: readonly Address[],
+  places: readonly ListenPlace[],
   router: Pick<Router, 'handler'>,
   { web, maxConnections }: { readonly web: WebConfig | null; readonly maxConnections: number },
 ): Promise<Listener> {
@@ -151,9 +160,10 @@ export async function listenOn(
     await Promise.all(listeners.map((listener) => listener.close(graceMs)));
   };
   try {
-    for (const at of addresses) {
-      const serving = env.net.serveHttp({ ...options, at }, web?.guard(handler) ?? handler);
-      const listener = await listening(at, serving);
+    for (const place of places) {
+      const where = 'descriptor' in place ? { ...place, at: NOT_OPENED } : { at: place };
+      const serving = env.net.serveHttp({ ...options, ...where }, web?.guard(handler) ?? handler);
+      const listener = await listening(place, serving);
       listeners.push(listener);
       web?.serve(listener);
     }
@@ -177,11 +187,11 @@ export async function serve(
   return listening(at, env.net.serveHttp(options, handler));
 }
 
-async function listening(at: Address, bound: Promise<Listener>): Promise<Listener> {
+async function listening(place: ListenPlace, bound: Promise<Listener>): Promise<Listener> {
   try {
     return await bound;
   } catch (error) {
-    throw new ListenError(at, error);
+    throw new ListenError(place, error);
   }
 }
 
