@@ -188,7 +188,8 @@ function spawnProgram(args: readonly string[], variables: Variables): ChildProce
   if (!existsSync(path.join(ROOT, 'apps', 'pollux', 'dist', 'main.js'))) {
     throw new Error('the program is not built; run: npm run build');
   }
-  return spawn(process.execPath, [PROGRAM, ...args], {
+  // As a user starts it, by the shell's line in it.
+  return spawn(PROGRAM, args, {
     // The child ends when this pipe does: a test run that is killed leaves no orphans.
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...variables, POLLUX_SUPERVISED: '1' },
