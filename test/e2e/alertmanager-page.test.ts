@@ -29,6 +29,8 @@ describe.skipIf(!hasBrowser)(`the alertmanager's page${needsBrowser}`, () => {
   const roles: RunningRole[] = [];
   const notified: { readonly title_link: string; readonly title: string }[] = [];
   let receiver: Server;
+  /** What the receiver answers with 400, unless it is empty. */
+  let refusal = '';
   let browser: Browser;
   let context: BrowserContext;
   let page: Page;
@@ -46,6 +48,10 @@ describe.skipIf(!hasBrowser)(`the alertmanager's page${needsBrowser}`, () => {
         body += piece;
       });
       request.on('end', () => {
+        if (refusal !== '') {
+          response.writeHead(400).end(refusal);
+          return;
+        }
         notified.push(...JSON.parse(body).attachments);
         response.end('ok');
       });
@@ -247,6 +253,42 @@ describe.skipIf(!hasBrowser)(`the alertmanager's page${needsBrowser}`, () => {
     await page.getByText('expired', { exact: true }).waitFor();
   });
 
+  it('shows what was sent, what was given up, and sends that again', async () => {
+    await page.getByRole('link', { name: 'Notifications' }).click();
+    const row = page.getByRole('row', {
+      name: /the\.db\+team slack\[0\].*DatabaseDown.*1 firing.*sent/,
+    });
+    await row.first().waitFor();
+    refusal = 'invalid_blocks';
+    await first.post(
+      '/am/api/v2/alerts',
+      JSON.stringify([{ labels: { alertname: 'Refused', severity: 'page' } }]),
+      { 'content-type': 'application/json' },
+    );
+    await eventually('a dead letter', 20_000, async () => {
+      const { text } = await first.get('/am/api/v3/dead-letters');
+      return JSON.parse(text).length === 1 ? true : null;
+    });
+    await page.reload();
+    const letter = page.getByRole('article', { name: 'To the.db+team slack[0]' });
+    await letter.getByText(/refused.*invalid_blocks/).waitFor();
+    await letter.getByRole('button', { name: 'Send again' }).click();
+    await letter.getByRole('alert').waitFor();
+    refusal = '';
+    await letter.getByRole('button', { name: 'Send again' }).click();
+    await letter.waitFor({ state: 'detached' });
+    expect(notified.at(-1)?.title).toContain('Refused');
+    await page.getByRole('link', { name: 'failed', exact: true }).click();
+    await page
+      .getByRole('row', { name: /Refused.*failed/ })
+      .first()
+      .waitFor();
+    await page
+      .getByRole('row', { name: /DatabaseDown/ })
+      .first()
+      .waitFor({ state: 'detached' });
+  });
+
   it("opens every link of Alertmanager's own page", async () => {
     const [silence] = JSON.parse(await amtool('silence', 'query', '--expired', '-o', 'json'));
     const matcher = encodeURIComponent('{alertname="DatabaseDown",env!~"a b|c"}');
@@ -263,6 +305,7 @@ describe.skipIf(!hasBrowser)(`the alertmanager's page${needsBrowser}`, () => {
       ['#/silences/new', 'New silence'],
       ['#/silences/new?comment=a%20b', 'New silence'],
       [`#/silences/new?filter=${matcher}`, 'New silence'],
+      ['#/notifications', 'Notifications'],
       ['#/status', 'Status'],
       ['#/settings', 'Settings'],
       ['#/none/of/them', 'There is no such page'],
@@ -365,6 +408,7 @@ describe.skipIf(!hasBrowser)(`the alertmanager's page${needsBrowser}`, () => {
         ['silences', '#/silences?state=expired'],
         ['silence', `#/silences/${silence.id}`],
         ['new', '#/silences/new?filter=%7Balertname%3D%22DatabaseDown%22%7D'],
+        ['notifications', '#/notifications'],
         ['status', '#/status'],
         ['settings', '#/settings'],
       ] as const) {
@@ -423,7 +467,9 @@ route:
   group_by: [alertname]
   group_wait: 0s
   group_interval: 2s
-  routes: [{matchers: ['severity="page"'], receiver: the.db+team}]
+  routes:
+    - {matchers: ['alertname="Refused"'], receiver: the.db+team, group_interval: 1h}
+    - {matchers: ['severity="page"'], receiver: the.db+team}
 receivers:
   - name: nobody
   - name: the.db+team

@@ -2,6 +2,7 @@ import { type ReactNode, useEffect, useRef } from 'react';
 import { parseRoute, type Route } from './lib/route.ts';
 import { useHash } from './lib/use-hash.ts';
 import { AlertsPage } from './pages/alerts-page.tsx';
+import { NotificationsPage } from './pages/notifications-page.tsx';
 import { SettingsPage } from './pages/settings-page.tsx';
 import { EditSilencePage, NewSilencePage } from './pages/silence-form-page.tsx';
 import { SilencePage } from './pages/silence-page.tsx';
@@ -15,6 +16,7 @@ const PAGES = [
     title: 'Silences',
     of: ['silences', 'silence', 'edit silence', 'new silence'],
   },
+  { link: '#/notifications', title: 'Notifications', of: ['notifications'] },
   { link: '#/status', title: 'Status', of: ['status'] },
   { link: '#/settings', title: 'Settings', of: ['settings'] },
 ] as const;
@@ -82,6 +84,8 @@ function pageOf(route: Route): ReactNode {
       return <SilencePage key={route.id} id={route.id} />;
     case 'edit silence':
       return <EditSilencePage key={route.id} id={route.id} />;
+    case 'notifications':
+      return <NotificationsPage onlyFailed={route.onlyFailed} />;
     case 'status':
       return <StatusPage />;
     case 'settings':

@@ -5,6 +5,9 @@ export type Polled<T> =
   | { readonly kind: 'ready'; readonly value: T; readonly error: string | null }
   | { readonly kind: 'failed'; readonly error: string };
 
+/** An answer that took long is not asked for again before so many times as long, so that one page never keeps a server busy. */
+const REST_RATIO = 10;
+
 /** Asks again every `intervalMs` while the page is shown, and at once when it is shown again; keeps the last value when an answer fails. */
 export function usePolled<T>(
   load: (signal: AbortSignal) => Promise<T>,
@@ -19,6 +22,7 @@ export function usePolled<T>(
         document.addEventListener('visibilitychange', onShown, { once: true });
         return;
       }
+      const startedMs = performance.now();
       try {
         const value = await load(stop.signal);
         if (stop.signal.aborted) return;
@@ -32,7 +36,8 @@ export function usePolled<T>(
             : { kind: 'failed', error: message },
         );
       }
-      if (!stop.signal.aborted) timer = window.setTimeout(() => void tick(), intervalMs);
+      const waitMs = Math.max(intervalMs, (performance.now() - startedMs) * REST_RATIO);
+      if (!stop.signal.aborted) timer = window.setTimeout(() => void tick(), waitMs);
     };
     const onShown = (): void => void tick();
     void tick();

@@ -1,4 +1,5 @@
 import type { WireAlertingRule, WireRuleGroup } from '@pollux/api-types';
+import { LinkedText } from '../components/linked-text.tsx';
 import { Loaded } from '../components/loaded.tsx';
 import { Moment } from '../components/moment.tsx';
 import { fetchRules } from '../lib/client.ts';
@@ -93,7 +94,7 @@ function Firing({ rule: { alerts } }: { readonly rule: WireAlertingRule }) {
             {seriesName(labels)}
             {Object.entries(annotations).map(([name, value]) => (
               <p key={name}>
-                {name}: {value}
+                {name}: <LinkedText text={value} />
               </p>
             ))}
           </td>

@@ -206,3 +206,77 @@ export function previewSilence(
   const body: { matchers: WireMatcher[]; days: number } = { matchers: matchers.map(toWire), days };
   return ask('api/v3/silences/preview', { method: 'POST', body, signal });
 }
+
+/** One delivery to an integration, as this member's history has it. */
+export type Delivery = {
+  readonly id: number;
+  readonly time: string;
+  readonly receiver: string;
+  readonly integration: string;
+  readonly groupLabels: Readonly<Record<string, string>>;
+  readonly reason: string;
+  readonly result: string;
+  readonly error: string;
+  readonly firing: number;
+  readonly resolved: number;
+};
+
+type Undelivered = {
+  readonly receiver: string;
+  readonly integration: string;
+  readonly groupKey: string;
+  readonly groupLabels: Readonly<Record<string, string>>;
+  readonly firing: number;
+  readonly resolved: number;
+  readonly failingSince: string;
+  readonly attempts: number;
+  readonly error: string;
+};
+
+/** What a receiver has not taken yet. */
+export type OwedDelivery = Undelivered;
+/** What was given up. */
+export type DeadLetter = Undelivered & {
+  readonly id: string;
+  readonly cause: string;
+  readonly diedAt: string;
+};
+
+export type Deliveries = {
+  readonly records: readonly Delivery[];
+  readonly owed: readonly OwedDelivery[];
+  readonly dead: readonly DeadLetter[];
+};
+
+/** The last hundred since a time. */
+export async function fetchDeliveries(
+  onlyFailed: boolean,
+  sinceMs: number,
+  signal: AbortSignal,
+): Promise<Deliveries> {
+  const params = new URLSearchParams({
+    kind: 'notification',
+    limit: '100',
+    from: new Date(sinceMs).toISOString(),
+  });
+  if (onlyFailed) params.set('result', 'failed');
+  const [{ records }, owed, dead] = await Promise.all([
+    ask<{ readonly records: readonly Delivery[] }>(`api/v3/history?${params}`, { signal }),
+    ask<readonly OwedDelivery[]>('api/v3/outbox', { signal }),
+    ask<readonly DeadLetter[]>('api/v3/dead-letters', { signal }),
+  ]);
+  return { records, owed, dead };
+}
+
+/** Sends it as it was. Throws what the receiver said when it failed. */
+export async function replayDeadLetter(id: string): Promise<void> {
+  const path = `api/v3/dead-letters/${encodeURIComponent(id)}/replay`;
+  const { result, error } = await ask<{ readonly result: string; readonly error: string }>(path, {
+    method: 'POST',
+  });
+  if (result !== 'sent') throw new Error(error);
+}
+
+export async function forgetDeadLetter(id: string): Promise<void> {
+  await ask(`api/v3/dead-letters/${encodeURIComponent(id)}`, { method: 'DELETE' });
+}

@@ -4,6 +4,7 @@ import {
   alertsLink,
   editSilenceLink,
   newSilenceLink,
+  notificationsLink,
   parseRoute,
   silenceLink,
   silencesLink,
@@ -86,6 +87,12 @@ describe('links to the page', () => {
         comment: 'c d',
       },
     );
+    for (const onlyFailed of [true, false]) {
+      expect(parseRoute(notificationsLink(onlyFailed))).toEqual({
+        page: 'notifications',
+        onlyFailed,
+      });
+    }
     expect(parseRoute(silenceLink('a/b?c'))).toEqual({ page: 'silence', id: 'a/b?c' });
     expect(parseRoute(editSilenceLink('a/b'))).toEqual({ page: 'edit silence', id: 'a/b' });
   });

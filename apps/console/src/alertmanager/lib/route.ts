@@ -23,6 +23,7 @@ export type Route =
   | { readonly page: 'new silence'; readonly filter: string; readonly comment: string }
   | { readonly page: 'silence'; readonly id: string }
   | { readonly page: 'edit silence'; readonly id: string }
+  | { readonly page: 'notifications'; readonly onlyFailed: boolean }
   | { readonly page: 'status' }
   | { readonly page: 'settings' }
   | { readonly page: 'unknown'; readonly path: string };
@@ -56,6 +57,9 @@ export function parseRoute(hash: string): Route {
   const filter = params.get('filter') ?? '';
   if (first === '' || (first === 'alerts' && second === '')) {
     return { page: 'alerts', view: alertsView(params) };
+  }
+  if (first === 'notifications' && second === '') {
+    return { page: 'notifications', onlyFailed: params.get('result') === 'failed' };
   }
   if (first === 'status' && second === '') return { page: 'status' };
   if (first === 'settings' && second === '') return { page: 'settings' };
@@ -117,6 +121,10 @@ export function silencesLink(filter: string, state: SilenceState): string {
   const params = new URLSearchParams(filter === '' ? {} : { filter });
   if (state !== 'active') params.set('state', state);
   return params.size === 0 ? '#/silences' : `#/silences?${search(params)}`;
+}
+
+export function notificationsLink(onlyFailed: boolean): string {
+  return onlyFailed ? '#/notifications?result=failed' : '#/notifications';
 }
 
 export function newSilenceLink(matchers: readonly Matcher[], comment = ''): string {

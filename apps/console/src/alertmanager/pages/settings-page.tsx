@@ -24,7 +24,7 @@ export function SettingsPage() {
           onChange={(event) => change({ creator: event.target.value })}
         />
       </div>
-      <fieldset>
+      <fieldset className="field">
         <legend>Theme</legend>
         {THEMES.map((theme) => (
           <label key={theme}>

@@ -1,5 +1,6 @@
 import type { GettableAlert } from '@pollux/api-types';
 import { useState } from 'react';
+import { LinkedText } from '../../components/linked-text.tsx';
 import { Moment } from '../../components/moment.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { webAddress } from '../../lib/web-address.ts';
@@ -99,23 +100,14 @@ function Annotations({ annotations }: Pick<GettableAlert, 'annotations'>) {
   if (entries.length === 0) return null;
   return (
     <dl>
-      {entries.map(([name, value]) => {
-        const address = webAddress(value);
-        return (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>
-              {address === null ? (
-                value
-              ) : (
-                <a href={address} rel="noreferrer">
-                  {value}
-                </a>
-              )}
-            </dd>
-          </div>
-        );
-      })}
+      {entries.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            <LinkedText text={value} />
+          </dd>
+        </div>
+      ))}
     </dl>
   );
 }
