@@ -18,15 +18,24 @@ export class HeadSeriesWalk {
   /** Null until it is sorted, and where the references came in order. */
   #order: Uint32Array | null = null;
   readonly #known: KnownSelection | null;
+  readonly #onOrdered: ((sorted: Uint32Array) => void) | null;
   #isBegun = false;
   #next = 0;
   #row = -1;
   #slot: Slot = -1;
   #labels: Labels | null = null;
 
-  /** Takes references, some of which may be of series that are gone; as a selection they are in order already. */
-  constructor(table: SeriesTable, refs: Uint32Array | KnownSelection) {
+  /**
+   * Takes references, some of which may be of series that are gone; as a selection they are in order already. `onOrdered` is given
+   * what {@link prepare} has sorted.
+   */
+  constructor(
+    table: SeriesTable,
+    refs: Uint32Array | KnownSelection,
+    onOrdered: ((sorted: Uint32Array) => void) | null = null,
+  ) {
     this.#table = table;
+    this.#onOrdered = onOrdered;
     this.#known = refs instanceof Uint32Array ? null : refs;
     this.refs = refs instanceof Uint32Array ? refs : refs.refs;
   }
@@ -36,7 +45,9 @@ export class HeadSeriesWalk {
     if (this.#isBegun || this.#known !== null || this.refs.length <= FEW_SERIES) return;
     const { removals } = this.#table;
     const order = await slices.run(labelOrder(this.#table, this.refs));
-    if (removals === this.#table.removals) this.#begin(order);
+    if (removals !== this.#table.removals) return;
+    this.#onOrdered?.(order.map((row) => this.refs[row]!));
+    this.#begin(order);
   }
 
   /** Where in {@link refs} it stands. */
@@ -76,8 +87,8 @@ export class HeadSeriesWalk {
   }
 
   #labelsOf(row: number): Labels {
-    const known = this.#known?.labels;
-    if (known === undefined) return this.#table.labelsOf(this.#slot);
+    const known = this.#known?.labels ?? null;
+    if (known === null) return this.#table.labelsOf(this.#slot);
     const labels = known[row] ?? this.#table.labelsOf(this.#slot);
     known[row] = labels;
     return labels;

@@ -28,15 +28,33 @@ for (let step = 0; step < 100; step++) {
   );
 }
 const maxMs = T0 + 99 * 15_000;
+const MANY = 9_920;
+await append(
+  db,
+  Array.from({ length: MANY }, (_, i) => ({
+    labels: Labels.from({
+      __name__: `metric_${i % 40}`,
+      instance: `host-${Math.floor(i / 320)}:9100`,
+      id: String(i),
+      job: 'many',
+    }),
+    timestampMs: maxMs,
+    value: i,
+  })),
+);
 const never = new AbortController().signal;
 let asked = 0;
 
-async function read(instances: string, isNewestOnly: boolean): Promise<void> {
+function read(instances: string, isNewestOnly: boolean): Promise<void> {
   const matchers = [
     new Matcher('__name__', '=', 'node_cpu_seconds_total'),
     new Matcher('mode', '=~', 'user|sys.*'),
     new Matcher('instance', '=~', instances),
   ];
+  return readAll(matchers, isNewestOnly);
+}
+
+async function readAll(matchers: readonly Matcher[], isNewestOnly: boolean): Promise<void> {
   const source = db.select(
     {
       range: { minMs: maxMs - 300_000, maxMs },
@@ -56,4 +74,11 @@ describe('40 of 992 series by two regular expressions', () => {
   bench('known, samples of 5 minutes', () => read('host-000[0-4].*', false));
   bench('looked for, the newest samples', () => read(`host-000[0-4].*|none-${asked++}`, true));
   bench('looked for, samples of 5 minutes', () => read(`host-000[0-4].*|none-${asked++}`, false));
+});
+
+describe('all of 9,920 series, the newest samples', () => {
+  const readMany = (...more: Matcher[]): Promise<void> =>
+    readAll([new Matcher('job', '=', 'many'), ...more], true);
+  bench('known in order', () => readMany());
+  bench('looked for and sorted', () => readMany(new Matcher(`none_${asked++}`, '=', '')));
 });

@@ -4,13 +4,16 @@ import type { SeriesTable } from './series-table.ts';
 /** Series of the head in the order of their labels, which are read when they are first looked at. */
 export type KnownSelection = {
   readonly refs: Uint32Array;
-  readonly labels: (Labels | undefined)[];
+  /** Null: too many to be kept. */
+  readonly labels: (Labels | undefined)[] | null;
 };
 
-/** Larger selections are not kept: sorting them at once would hold the thread. */
+/** Larger selections are not sorted here, which would hold the thread; once their reader has done so in slices, the order is kept. */
 const MAX_SERIES = 4_096;
 /** Of all that is kept, twice: some 250 bytes each once their labels were read. */
 const MAX_KEPT_SERIES = 8_192;
+/** So many of which the order alone is kept count as one. */
+const ORDERED_A_SERIES = 64;
 const MAX_KEPT = 256;
 
 /**
@@ -62,6 +65,22 @@ export class KnownSelections {
     return selection;
   }
 
+  /**
+   * For a selection that {@link add} did not keep: to be given its series in the order of their labels, whenever these have been
+   * sorted. It does nothing when the head has other series by then, or when there are too many.
+   */
+  keeper(key: string): (sorted: Uint32Array) => void {
+    const { removals, postings } = this.#table;
+    const indexed = postings.all().length;
+    return (sorted) => {
+      const isSame =
+        removals === this.#table.removals && indexed === this.#table.postings.all().length;
+      if (!isSame || weightOf(sorted.length) > MAX_SERIES) return;
+      const refs = sorted.filter((ref) => this.#table.slotOf(ref) >= 0);
+      this.#keep(key, { refs, labels: null });
+    };
+  }
+
   #keep(key: string, selection: KnownSelection): void {
     if (this.#young.size >= MAX_KEPT || this.#youngSeries > MAX_KEPT_SERIES) {
       this.#old = this.#young;
@@ -69,7 +88,8 @@ export class KnownSelections {
       this.#youngSeries = 0;
     }
     this.#young.set(key, selection);
-    this.#youngSeries += selection.refs.length;
+    const { refs, labels } = selection;
+    this.#youngSeries += labels === null ? weightOf(refs.length) : refs.length;
   }
 
   #forget(): void {
@@ -77,6 +97,10 @@ export class KnownSelections {
     if (this.#old.size > 0) this.#old = new Map();
     this.#youngSeries = 0;
   }
+}
+
+function weightOf(ordered: number): number {
+  return Math.ceil(ordered / ORDERED_A_SERIES);
 }
 
 /** Equal for matchers that find the same. */

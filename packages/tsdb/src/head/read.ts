@@ -75,10 +75,12 @@ export class HeadCursor implements SeriesCursor {
     this.#range = range;
     this.#minMs = Math.max(range.minMs, head.minMs);
     this.#registration = { minMs: this.#minMs, isExpired: false };
-    const { table } = head;
+    const { table, selections } = head;
     // Series that have left the head are left out on the way.
     const found = select instanceof Uint32Array ? select : selectHead(head, select);
-    this.#walk = new HeadSeriesWalk(table, found);
+    const isLarge = found instanceof Uint32Array && !(select instanceof Uint32Array);
+    const keep = isLarge ? selections.keeper(keyOfMatchers(select)) : null;
+    this.#walk = new HeadSeriesWalk(table, found, keep);
     this.#appended = this.#walk.refs.map((ref) => table.appended[table.slotOf(ref)]!);
     head.readers.add(this.#registration);
   }
