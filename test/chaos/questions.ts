@@ -50,11 +50,14 @@ export class Questions {
   readonly answers: Answer[] = [];
   readonly #address: OneAddress;
   readonly #random: Random;
+  readonly #sinceMs: number;
   #round = 0;
 
-  constructor(address: OneAddress, random: Random) {
+  /** Nothing is asked of before `sinceMs`, when the pair began: there is nothing that only a store could have. */
+  constructor(address: OneAddress, random: Random, sinceMs: number) {
     this.#address = address;
     this.#random = random;
+    this.#sinceMs = sinceMs;
   }
 
   /**
@@ -83,7 +86,11 @@ export class Questions {
   }
 
   async #rangeTwice(query: Query, endMs: number): Promise<void> {
-    const times = { isRange: true, startMs: endMs - RANGE_MS, endMs };
+    const firstMs = Math.ceil(
+      (this.#sinceMs + query.what.offsetMs + query.what.windowMs) / STEP_MS,
+    );
+    const startMs = Math.min(endMs, Math.max(endMs - RANGE_MS, firstMs * STEP_MS));
+    const times = { isRange: true, startMs, endMs };
     const first = await this.#ask(query, { ...times, repeats: null });
     await this.#ask(query, { ...times, repeats: first });
   }

@@ -70,7 +70,7 @@ export async function runChaos(options: RunOptions): Promise<ChaosRecord> {
     say(`${setUp.name}: up, ${plan.faults.length} faults to come`);
     await sleep(env.clock, plan.warmUpMs, options.signal);
     const address = new OneAddress(setUp.entries);
-    const questions = new Questions(address, random);
+    const questions = new Questions(address, random, fromMs);
     const silencer = new Silencer(env.clock, address);
     const ended = fromMs + plan.durationMs;
     const [faults, silences] = await Promise.all([

@@ -180,9 +180,12 @@ export class Truth {
   /** Scrapes that a server must have kept: not those that were under way when it fell, or came before it was ready. */
   #samplesOf(host: HostName): Sample[] {
     const { record } = this;
-    const times = new Map(
-      record.samples[host].map(([timeMs, value]) => [Math.round(value * 1_000), timeMs]),
-    );
+    // Own ones first: a scrape of the twin's may have been answered in the same millisecond.
+    const times = new Map<number, number>();
+    for (const [timeMs, value] of record.samples[host]) {
+      const servedMs = Math.round(value * 1_000);
+      if (!times.has(servedMs)) times.set(servedMs, timeMs);
+    }
     const outages = record.outages[`${host}/server`] ?? [];
     return record.scrapes[host]
       .filter((servedMs) =>
