@@ -2,6 +2,7 @@ import type { Matcher } from '@pollux/model';
 import {
   type CoverageReport,
   type CoverageSubject,
+  type Interval,
   type IntervalSet,
   intersect,
   intervalSet,
@@ -52,16 +53,19 @@ export type PastView = {
   }[];
   /** Times at which no replica covers some of these series. */
   readonly nobody: IntervalSet;
+  /** Times at which all of them failed to scrape what one that is away has scraped. */
+  readonly unreached: IntervalSet;
 };
 
 /**
  * What `replicas` cover of the subjects that `selectors` may touch. Time before the oldest known past of any replica,
  * down-sampled data included, is nobody's gap: of that time only buckets are left, which are no coverage (invariant I3
- * speaks of visible samples), but better than nothing.
+ * speaks of visible samples), but better than nothing. `away` are the last reports of replicas that cannot be asked.
  */
 export function viewPast(
   replicas: readonly KnownReplica[],
   selectors: readonly (readonly Matcher[])[],
+  away: readonly CoverageReport[] = [],
 ): PastView {
   const known = replicas.flatMap(({ report }) => (report === null ? [] : [report]));
   const baseMs = Math.min(...known.map((report) => report.bucketsSinceMs));
@@ -112,7 +116,50 @@ export function viewPast(
       ),
     };
   });
-  return { replicas: views, common, subjects, nobody: intervalSet(shared.flat()) };
+  return {
+    replicas: views,
+    common,
+    subjects,
+    nobody: intervalSet(shared.flat()),
+    unreached: unreachedBy(replicas, states, selectors, away),
+  };
+}
+
+function unreachedBy(
+  replicas: readonly KnownReplica[],
+  states: readonly ReadonlyMap<string, SubjectState>[],
+  selectors: readonly (readonly Matcher[])[],
+  away: readonly CoverageReport[],
+): IntervalSet {
+  const found: Interval[] = [];
+  if (away.length === 0) return found;
+  const awayStates = away.map((report) => subjectsOf(report, selectors));
+  const keys = new Set(states.flatMap((own) => [...own.keys()]));
+  for (const key of keys) {
+    const bad = replicas.flatMap(({ report, isStored }, index) =>
+      isStored === true ? [] : [badOf(report, states[index]!.get(key))],
+    );
+    const shared = bad.reduce((left, right) => intersect(left, right));
+    const intervalMs = Math.max(...states.map((own) => own.get(key)?.intervalMs ?? 0));
+    for (const [index, report] of away.entries()) {
+      // What it has scraped last it may not have told.
+      const untold = { startMs: report.nowMs - intervalMs, endMs: Number.MAX_SAFE_INTEGER };
+      const theirs = union(badOf(report, awayStates[index]!.get(key)), [untold]);
+      found.push(...wholeIntervals(subtract(shared, theirs), intervalMs));
+    }
+  }
+  return intervalSet(found);
+}
+
+/** Times at which a replica has no good scrape or evaluation. */
+function badOf(report: CoverageReport | null, own: SubjectState | undefined): IntervalSet {
+  if (report === null) return [];
+  return intervalSet([
+    { startMs: Number.MIN_SAFE_INTEGER, endMs: report.sinceMs },
+    ...report.serverGaps,
+    ...(own?.gaps ?? []),
+    ...(own?.failures ?? []),
+  ]);
 }
 
 function sharedGaps(lacks: readonly Lack[]): IntervalSet {
@@ -165,12 +212,7 @@ function yieldsOf(
     if (other === index || report === null || isStored === true) continue;
     const theirs = states[other]!.get(key);
     // Before its known past the other has nothing to give way to.
-    const bad = intervalSet([
-      { startMs: Number.MIN_SAFE_INTEGER, endMs: report.sinceMs },
-      ...report.serverGaps,
-      ...(theirs?.gaps ?? []),
-      ...(theirs?.failures ?? []),
-    ]);
+    const bad = badOf(report, theirs);
     yields = union(yields, wholeIntervals(subtract(own.failures, bad), own.intervalMs));
   }
   return yields;

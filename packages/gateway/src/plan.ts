@@ -25,7 +25,7 @@ export type PlanRequest = {
   readonly window: StepWindow;
   /** False: one replica answers the whole range. Default true. */
   readonly isDivisible?: boolean;
-  readonly past: Pick<PastView, 'replicas' | 'nobody'>;
+  readonly past: Pick<PastView, 'replicas' | 'nobody'> & Partial<Pick<PastView, 'unreached'>>;
   /** Tried first at the first step; afterwards the replica in use is kept while it covers. */
   readonly preferred: number;
   /** Whether series may be put together from several replicas. Else who lacks least answers such a step. */
@@ -35,12 +35,14 @@ export type PlanRequest = {
 /**
  * Invariant I3. (a) Every step goes whole to one replica that covers all it may read and yields nowhere in it; along the
  * range the replica changes only when it stops covering. (b) Where none does, a splice answers, unless one replica has all
- * that anybody has. (c) What nobody covers is named. Where nobody has the samples any more, one with down-sampled data
+ * that anybody has. (c) What nobody covers is named, and so is what only a replica has that is away. Where nobody has the samples any more, one with down-sampled data
  * answers.
  */
 export function planQuery(request: PlanRequest): Plan {
   const { startMs, endMs, past } = request;
+  const { unreached = [] } = past;
   if (
+    unreached.length === 0 &&
     past.replicas.every((view) =>
       [view.gaps, view.yields, view.coarse].every((set) => set.length === 0),
     )
@@ -58,6 +60,7 @@ export function planQuery(request: PlanRequest): Plan {
   for (const { fromMs, toMs, spans } of stepsOf(request)) {
     const chosen = choose(request, current, spans);
     uncovered.push(chosen.uncovered);
+    if (unreached.length > 0) uncovered.push(intersect(windowsOf(spans), unreached));
     isShort ||= chosen.isShort;
     current = chosen.replica ?? current;
     const last = pieces.at(-1);
@@ -91,14 +94,16 @@ function choose(request: PlanRequest, current: number, spans: readonly Span[]): 
   const { past, canSplice } = request;
   const able = firstAble(past.replicas, current, spans);
   if (able !== null) return { replica: able, uncovered: [], isShort: false };
-  const windows = intervalSet(
-    spans.map(({ minMs, maxMs }) => ({ startMs: minMs, endMs: maxMs + 1 })),
-  );
+  const windows = windowsOf(spans);
   const uncovered = intersect(windows, past.nobody);
   const best = leastUncovered(past.replicas, current, windows);
   const hasAll = intersect(windows, past.replicas[best]!.avoidable).length === 0;
   if (canSplice && !hasAll) return { replica: null, uncovered, isShort: false };
   return { replica: best, uncovered, isShort: !hasAll };
+}
+
+function windowsOf(spans: readonly Span[]): IntervalSet {
+  return intervalSet(spans.map(({ minMs, maxMs }) => ({ startMs: minMs, endMs: maxMs + 1 })));
 }
 
 /** All sample times that steps from `startMs` to `endMs` may read. */

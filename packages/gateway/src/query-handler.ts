@@ -9,6 +9,7 @@ import {
 import { type Exchange, formOf, json } from '@pollux/http';
 import {
   COVERAGE_HEADER,
+  type CoverageReport,
   type CoverageSummary,
   decodeHeader,
   type IntervalSet,
@@ -181,7 +182,7 @@ export class QueryHandler {
       lost,
       found: (server) => found[upstreams.indexOf(server)] ?? [],
     });
-    return viewPast(replicas, params?.selectors ?? []);
+    return viewPast(replicas, params?.selectors ?? [], reportsOfOthers(upstreams, live));
   }
 
   async #answerPiece(
@@ -305,6 +306,14 @@ export class QueryHandler {
     const joined = answers.length === 1 ? answers[0]! : stitchPieces(answers);
     return { status: 200, headers, body: JSON.stringify(withWarnings(joined, warnings)) };
   }
+}
+
+/** Of members that are not asked, what they have last said. */
+export function reportsOfOthers(
+  all: readonly Upstream[],
+  asked: readonly Upstream[],
+): readonly CoverageReport[] {
+  return all.flatMap((one) => (asked.includes(one) ? [] : (one.coverage ?? [])));
 }
 
 /** Equal for queries that have the same answer for the same person; members look at credentials and cookies themselves. */

@@ -25,6 +25,7 @@ import type { GatewayMetrics } from '../metrics.ts';
 import { type PastView, viewPast } from '../past-view.ts';
 import { type Piece, type Plan, planQuery, spansBetween } from '../plan.ts';
 import { uncoveredWarning } from '../plan-warnings.ts';
+import { reportsOfOthers } from '../query-handler.ts';
 import { type QueryParams, readQueryParams } from '../query-params.ts';
 import { UnsortedError } from '../splice/member-lane.ts';
 import { MemberReadError } from '../splice/member-read-error.ts';
@@ -208,7 +209,8 @@ export class ShardedQueries {
       lost: new Set(),
       found: (server) => known.found.get(server) ?? [],
     });
-    const past = viewPast(replicas, params.selectors);
+    const away = reportsOfOthers(shard.upstreams, live);
+    const past = viewPast(replicas, params.selectors, away);
     const plan = planQuery({ ...params, past, preferred, canSplice: true });
     return { shard, live, past, preferred, plan };
   }
