@@ -12,6 +12,7 @@ import {
 import type { Engine } from '@pollux/promql';
 import type { Span } from '@pollux/promql/parser';
 import type { CoverageReport, SeriesColumns } from '@pollux/storage';
+import { isNamed, type NamedGaps, namedGapsOf } from './gap-warning.ts';
 import { HeldSeries } from './held-series.ts';
 import { evaluate, formOf, isSameAt, type Points, type Told, textAt } from './pair-answers.ts';
 import { type Cell, cellsIn, cellsOf, type ReplicaPast } from './pair-past.ts';
@@ -45,7 +46,7 @@ type Steps = readonly {
  * Judges an answer by invariant I3, from what is stored and was scheduled:
  * (a) where a replica that is heard covers all that a step reads, the step is what the twin of one such replica says;
  * (b) else it is what the raw series say that were put together by segments, which must be lawful;
- * (c) and a warning is there exactly when nobody covers something.
+ * (c) and a warning is there exactly when nobody covers something, and names that time and no other.
  */
 export async function judgeAnswer(
   scene: Scene,
@@ -65,14 +66,14 @@ export async function judgeAnswer(
   const baseMs = Math.min(...live.map((i) => replicas[i]!.sinceMs));
   const cases: Case[] = [];
   const rest: number[] = [];
-  let isGapSure = false;
-  let isGapPossible = false;
+  const sureGaps: Cell[] = [];
+  const possibleGaps: Cell[] = [];
   let fault: string | null = null;
   for (const { at, cells } of steps) {
     const spans = question.spans(at);
     const able = live.filter((i) => mayCover(cells, i, spans));
     const surelyAble = able.filter((i) => surelyCovers(cells, i));
-    const isGap = cells.some(({ states, scheduledMs, isNew }) =>
+    const missed = cells.filter(({ states, scheduledMs, isNew }) =>
       live.every(
         (i) =>
           states[i] === 'missed' &&
@@ -81,11 +82,20 @@ export async function judgeAnswer(
           isWithin(scheduledMs[i]!, spans),
       ),
     );
-    cases.push(able.length > 0 ? 'alone' : isGap ? 'gap' : 'spliced');
-    isGapSure ||= isGap && able.length === 0;
-    isGapPossible ||= cells.some(({ states, doubtful, isNew }) =>
-      live.every((i) => states[i] === 'missed' || doubtful[i] || isNew[i]),
-    );
+    cases.push(able.length > 0 ? 'alone' : missed.length > 0 ? 'gap' : 'spliced');
+    if (able.length === 0) sureGaps.push(...missed);
+    const mayMiss = cells.filter(({ states, doubtful, isNew, twinUp }) => {
+      // What one that is not heard has scraped, and all others failed to, is named too.
+      const isElsewhere = twinUp.some((isUp, i) => isUp && !live.includes(i));
+      return live.every(
+        (i) =>
+          states[i] === 'missed' ||
+          doubtful[i] ||
+          isNew[i] ||
+          (isElsewhere && states[i] === 'failed'),
+      );
+    });
+    possibleGaps.push(...mayMiss);
     if (able.some((i) => isSameAt(whole[i]!, told.points, at, times))) continue;
     if (surelyAble.length === 0) {
       rest.push(at);
@@ -94,12 +104,26 @@ export async function judgeAnswer(
     const truths = surelyAble.map((i) => `${replicas[i]!.name}: ${textAt(whole[i]!, at)}`);
     fault ??= `at ${at}: ${textAt(told.points, at)} is not ${truths.join(', nor ')} (may: ${able.map((i) => `${replicas[i]!.name} ${textAt(whole[i]!, at)}`)})`;
   }
-  const gapWarning = told.warnings.find((text) => text.startsWith('no replica covers '));
-  if (isGapSure && gapWarning === undefined) fault ??= 'nobody covers something, and no warning';
-  if (!isGapPossible && gapWarning !== undefined)
-    fault ??= `a warning of a gap that is none: ${gapWarning}`;
+  fault ??= misnamed(namedGapsOf(told.warnings), sureGaps, possibleGaps);
   if (rest.length > 0) fault ??= await judgeSplices(scene, question, told, { steps, rest, past });
   return { cases, fault };
+}
+
+/** What is wrong with the times that are named; each cell that nobody has is, and nothing that somebody surely has. */
+function misnamed(
+  named: NamedGaps | null,
+  sure: readonly Cell[],
+  possible: readonly Cell[],
+): string | null {
+  if (named === null) return sure.length > 0 ? 'nobody covers something, and no warning' : null;
+  const spanOf = ({ startMs, endMs }: Cell): Span => ({ minMs: startMs, maxMs: endMs });
+  const unnamed = sure.find((cell) => !isNamed(named, spanOf(cell)));
+  if (unnamed !== undefined)
+    return `nobody covers ${unnamed.startMs} to ${unnamed.endMs}, and it is not named: ${named.text}`;
+  const invented = named.spans.find(
+    (span) => !possible.some(({ startMs, endMs }) => span.minMs <= endMs && span.maxMs >= startMs),
+  );
+  return invented === undefined ? null : `a warning of a gap that is none: ${named.text}`;
 }
 
 /** Null when some plan for reports that the gateway may have had explains all of these steps and is lawful. */

@@ -1,15 +1,23 @@
-import type { Env, File, Files } from '@pollux/base';
+import {
+  type Clock,
+  type Env,
+  type File,
+  type Files,
+  type Net,
+  OperatingError,
+} from '@pollux/base';
 import { planQuery, readQueryParams, viewPast } from '@pollux/gateway';
 import { GossipNode, type StateChannel, type StatePart } from '@pollux/gossip';
 import { mergeQueryables } from '@pollux/storage';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Scene } from './one-truth.ts';
 import { evaluate, formOf, type Told } from './pair-answers.ts';
-import { LOOKBACK_MS, pairPlanOf, SHORT } from './pair-plan.ts';
+import { INTERVAL_MS, LOOKBACK_MS, pairPlanOf, SHORT } from './pair-plan.ts';
 import type { PairQuestion } from './pair-question.ts';
 import { runPair } from './pair-run.ts';
 import { withRequest } from './pair-watch.ts';
 import type { PairSabotage } from './pair-world.ts';
+import { TARGET_PORT } from './target-double.ts';
 
 const TIMEOUT_MS = 600_000;
 const MAX_SEEDS = 12;
@@ -27,6 +35,22 @@ const CANARIES: Readonly<
   },
   'seams have no guard': { sabotage: { guardMs: 0 }, says: /is not/ },
   'windows have no offset': { sabotage: { tell: withoutOffset }, says: /is not/ },
+  'a gap is not named': {
+    sabotage: { tell: async (told) => ({ ...told, warnings: [] }) },
+    says: /nobody covers something, and no warning/,
+  },
+  'another time is named than that of the gap': {
+    sabotage: { tell: async (told) => ({ ...told, warnings: told.warnings.map(anHourEarlier) }) },
+    says: /and it is not named: /,
+  },
+  'scrapes fail that would succeed': {
+    sabotage: { serverEnv: (env) => ({ ...env, net: failingScrapes(env.net) }) },
+    says: /^not collected: .* failed/,
+  },
+  'scrapes are left out': {
+    sabotage: { serverEnv: (env) => ({ ...env, clock: lateTimers(env.clock) }) },
+    says: /^not collected: .* missed/,
+  },
   'samples are acknowledged before they are written': {
     sabotage: { serverEnv: (env) => ({ ...env, files: lazyFiles(env) }) },
     says: /^lost: /,
@@ -115,6 +139,31 @@ async function withoutOffset(told: Told, question: PairQuestion, scene: Scene): 
   if (replica === null) return told;
   const points = await evaluate(scene.engine, query, times, live[replica]!.held!);
   return { ...told, points };
+}
+
+function anHourEarlier(warning: string): string {
+  return warning.replace(/\d{4}-\S+?Z/g, (time) =>
+    new Date(Date.parse(time) - 3_600_000).toISOString(),
+  );
+}
+
+/** A network in which one request in seven to a target finds nobody. */
+function failingScrapes(net: Net): Net {
+  let requests = 0;
+  return withRequest(net, async (asked) => {
+    const isScrape = asked.url.includes(`:${TARGET_PORT}/`);
+    if (isScrape && ++requests % 7 === 0) throw new OperatingError('SIM.CANARY', 'nobody there');
+    return net.request(asked);
+  });
+}
+
+/** A clock of which one timer in forty that is about as long as a scrape interval goes off too late. */
+function lateTimers(clock: Clock): Clock {
+  let timers = 0;
+  return replacing(clock, 'after', (delayMs: number, callback: () => void) => {
+    const isLate = delayMs > INTERVAL_MS / 2 && delayMs <= INTERVAL_MS && ++timers % 40 === 0;
+    return clock.after(isLate ? delayMs + 3 * INTERVAL_MS : delayMs, callback);
+  });
 }
 
 /** A disk whose log is written some seconds after it was said to be. */

@@ -5,6 +5,8 @@ import { INTERVAL_MS } from './pair-plan.ts';
 /** What became of a schedule, told by what is stored of it. */
 export type Outcome = 'done' | 'failed' | 'missed';
 
+type Schedule = readonly [timeMs: number, outcome: Outcome, isTwinUp: boolean];
+
 /** A stretch of time in which nothing changes: what each replica has of one target. */
 export type Cell = {
   readonly startMs: number;
@@ -13,6 +15,8 @@ export type Cell = {
   readonly states: readonly Outcome[];
   /** When that was scheduled. */
   readonly scheduledMs: readonly number[];
+  /** Whether it is, or would be, a success. */
+  readonly twinUp: readonly boolean[];
   /** Whether it failed where another one surely succeeded for a whole interval and more: then it was the link that broke. */
   readonly yields: readonly boolean[];
   /** The same where the other one may say that it was not there. */
@@ -43,9 +47,9 @@ export function cellsOf(replicas: readonly ReplicaPast[], instance: string): rea
   const schedules = replicas.map(({ twin, held }) => {
     const wanted = upOf(twin, instance);
     const has = held === null ? new Map<number, boolean>() : upOf(held, instance);
-    return [...wanted.keys()].map((timeMs): readonly [number, Outcome] => {
+    return [...wanted].map(([timeMs, isTwinUp]): Schedule => {
       const isUp = has.get(timeMs);
-      return [timeMs, isUp === undefined ? 'missed' : isUp ? 'done' : 'failed'];
+      return [timeMs, isUp === undefined ? 'missed' : isUp ? 'done' : 'failed', isTwinUp];
     });
   });
   const cuts = new Set<number>();
@@ -97,31 +101,39 @@ export function cellsIn(cells: readonly Cell[], spans: readonly Span[]): readonl
 
 /** Before the first schedule and behind the last there is nothing to have; a schedule stands for the time up to the next. */
 function statesAt(
-  schedules: readonly (readonly (readonly [number, Outcome])[])[],
+  schedules: readonly (readonly Schedule[])[],
   atMs: number,
   replicas: readonly ReplicaPast[],
-): Pick<Cell, 'states' | 'scheduledMs'> {
-  const found = schedules.map((own, index): readonly [number, Outcome] => {
+): Pick<Cell, 'states' | 'scheduledMs' | 'twinUp'> {
+  const found = schedules.map((own, index): Schedule => {
     const last = own.findLast(([timeMs]) => timeMs <= atMs);
     const hasBegun = replicas[index]!.startsMs.some(
       (timeMs) => last !== undefined && timeMs > last[0] && timeMs <= atMs,
     );
     const isOver = last?.[1] === 'missed' && hasBegun;
     if (last !== undefined && atMs < last[0] + INTERVAL_MS && !isOver) return last;
-    return [atMs, replicas[index]!.held === null ? 'missed' : 'done'];
+    return [atMs, replicas[index]!.held === null ? 'missed' : 'done', false];
   });
   return {
     states: found.map(([, state]) => state),
     scheduledMs: found.map(([timeMs]) => timeMs),
+    twinUp: found.map(([, , isTwinUp]) => isTwinUp),
   };
 }
 
-function upOf(held: HeldSeries, instance: string): ReadonlyMap<number, boolean> {
+/** Times of scrapes, and whether each found the target. */
+export function upOf(held: HeldSeries, instance: string): ReadonlyMap<number, boolean> {
   for (const { labels, count, timestampsMs, values } of held.series.values()) {
     if (labels.metricName !== 'up' || labels.get('instance') !== instance) continue;
     return new Map(Array.from({ length: count }, (_, i) => [timestampsMs[i]!, values[i] === 1]));
   }
   return new Map();
+}
+
+export function instancesOf(held: HeldSeries): readonly string[] {
+  return [...held.series.values()].flatMap(({ labels }) =>
+    labels.metricName === 'up' ? [labels.get('instance')] : [],
+  );
 }
 
 function yieldingCells(

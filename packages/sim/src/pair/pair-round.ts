@@ -13,6 +13,7 @@ import {
   type Verdict,
 } from './one-truth.ts';
 import { formOf, pointsOf, type Told } from './pair-answers.ts';
+import { type Collecting, type Collector, judgeCollecting } from './pair-collecting.ts';
 import { REPLICA_LABEL } from './pair-configs.ts';
 import { INTERVAL_MS } from './pair-plan.ts';
 import { anyQuestion, type PairQuestion } from './pair-question.ts';
@@ -35,6 +36,10 @@ const HEARTBEAT_MS = 3_000;
 /** What was scheduled so recently is perhaps under way (a scrape may take 3 s), or the gateway has not heard of its end. */
 const UNDECIDED_MS = 8_000;
 
+/** A server that has begun has found its targets, and scraped each, after so long. */
+const BEGUN_MS = 2 * INTERVAL_MS;
+/** A power loss may take so much: an interval of syncs, two of which the disk may hold up, and a scrape that was under way. */
+export const UNSYNCED_MS = 14_000;
 /** Within this time a sample has reached every store that is there, and what waited for one that was not. */
 const SENT_MS = 30_000;
 
@@ -266,6 +271,33 @@ export async function storedWrongly(
     }
   }
   return found;
+}
+
+/** Invariant I1 for the whole run; all servers run by now. */
+export async function collectedIn(world: PairWorld): Promise<Collecting> {
+  const nowMs = world.now();
+  const servers = await Promise.all(
+    world.replicas.map(async ({ name, twin, down, sinceMs }, index): Promise<Collector> => {
+      const aheadMs = world.plan.aheadMs[index]!;
+      const [whole, held] = await world.until(
+        Promise.all([readAll(world, twin), readAll(world, name)]),
+      );
+      return {
+        name,
+        twin: whole,
+        held,
+        away: [
+          { minMs: 0, maxMs: (sinceMs ?? nowMs) + aheadMs + BEGUN_MS },
+          ...down.map(({ fromMs, toMs }) => ({
+            minMs: fromMs + aheadMs - UNSYNCED_MS - INTERVAL_MS,
+            maxMs: (toMs ?? nowMs) + aheadMs + BEGUN_MS,
+          })),
+        ],
+        decidedMs: nowMs + aheadMs - UNDECIDED_MS,
+      };
+    }),
+  );
+  return judgeCollecting(servers);
 }
 
 /** When which target fires by the twins' histories. */

@@ -14,15 +14,21 @@ import {
   pairPlanOf,
   SHORT,
 } from './pair-plan.ts';
-import { askRound, firingOf, heldBy, notStored, storedWrongly } from './pair-round.ts';
+import {
+  askRound,
+  collectedIn,
+  firingOf,
+  heldBy,
+  notStored,
+  storedWrongly,
+  UNSYNCED_MS,
+} from './pair-round.ts';
 import { toldWrongly } from './pair-told.ts';
 import { type PairSabotage, PairWorld, type Replica } from './pair-world.ts';
 
 /** Behind the last fault, until all are found and have scraped again. */
 const REST_MS = 45_000;
 const MAX_LOG = 80;
-/** A power loss may take so much: an interval of syncs, two of which the disk may hold up, and a scrape that was under way. */
-const UNSYNCED_MS = 14_000;
 
 export type PairReport = {
   readonly plan: PairPlan;
@@ -31,6 +37,8 @@ export type PairReport = {
   /** How often each case of I3 occurred, by question. */
   readonly cases: Readonly<Record<Case, number>>;
   readonly questions: number;
+  /** Scrapes that were due from one server while another was down. */
+  readonly collectedAlone: number;
   /** That alertmanagers sent. */
   readonly messages: number;
   /** Of all that was logged and answered: equal for equal runs. */
@@ -93,6 +101,8 @@ export async function runPair(
   await world.world.advance(REST_MS);
   await round();
   problems.push(...(await storedWrongly(world, owed)), ...(await notStored(world)));
+  const collected = await collectedIn(world);
+  problems.push(...collected.faults);
   const told = await toldWronglyIn(world);
   problems.push(...told.problems);
   hash.update(JSON.stringify(told.messages));
@@ -103,6 +113,7 @@ export async function runPair(
     problems,
     cases,
     questions,
+    collectedAlone: collected.whileOthersWereAway,
     messages: told.messages.length,
     digest: hash.digest('hex'),
     timeline: problems.length === 0 ? [] : timelineOf(world),
