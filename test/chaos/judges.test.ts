@@ -188,6 +188,40 @@ describe('what is filled from a twin', () => {
     expect(ask(blend)).toContain('wrong');
   });
 
+  it('is no more than the twin had: where it was cut off, and the disk with the rest is lost, nobody can name the gap', () => {
+    const cut: PlayedFault = {
+      kind: 'cut-host',
+      host: 'A',
+      processes: ['A/server'],
+      fromMs: second(60),
+      endedMs: second(70),
+      recoveredMs: second(70),
+    };
+    const { samples } = soundRecord();
+    const hasScraped = (at: number): boolean => !within(at, 60, 70);
+    const changes: Partial<ChaosRecord> = {
+      faults: [cut],
+      outages: { 'A/server': [{ fromMs: cut.fromMs, toMs: cut.endedMs }] },
+      scrapes: { A: scrapes.A.filter(hasScraped), B: scrapes.B },
+      samples: {
+        // As JSON has it, the stale marker of the first scrape that failed.
+        A: [...samples.A.filter(([at]) => hasScraped(at)), [second(60) + 200, null as never]],
+        B: samples.B,
+      },
+      lacking: { A: [{ atMs: second(20), gaps: [] }], B: [{ atMs: second(99), gaps: [] }] },
+      stored: {},
+    };
+    const holed = answer({
+      what: TIME,
+      at: 110,
+      values: (at) => (within(at, 60.3, 70.5) ? null : newestOfA(at)),
+    });
+    const wiped = { A: [], B: [second(90)] };
+    expect(spoilt([holed], { ...changes, wiped })).toEqual(['(gap)', '(unnamed-gap)']);
+    expect(spoilt([holed], changes)).toEqual(['gap', 'unnamed-gap']);
+    expect(spoilt([holed], { ...changes, wiped, faults: [] })).toEqual(['(gap)', 'unnamed-gap']);
+  });
+
   it('may change the answer when it comes, and not later', () => {
     const twice = (at: number): string[] => {
       const first = answer({ what: TIME, at: 100, values: newestOfA });

@@ -6,6 +6,8 @@ import { COMMIT_MS, FRESH_MS, NEIGHBOURS_MS, SCRAPE_MS } from './times.ts';
 const NOTICED_MS = 2_500;
 /** How far a window's edge may be from a sample that counts for it: as Prometheus extends a rate, and a little less. */
 const EDGE_MS = 1.05 * SCRAPE_MS;
+/** A scrape that fails leaves a stale marker when it was due: an interval behind the last, or a little earlier. */
+const UNMISSED_MS = 0.95 * SCRAPE_MS;
 /** Between two samples of a window that has no hole: one scrape may be missing. */
 const HOLE_MS = 2.5 * SCRAPE_MS;
 
@@ -91,6 +93,29 @@ export class Truth {
     });
   }
 
+  /**
+   * True when what a step shows was scraped only by a server that has lost its disk since, while another one was cut off from the target: that
+   * one failed to scrape it, as if the target had been down, and nobody who is left knows better.
+   */
+  isOnLostDisk(what: ValueQuestion, stepMs: number, askedMs: number): boolean {
+    const toMs = stepMs - what.offsetMs;
+    const span = { fromMs: toMs - Math.max(what.windowMs, FRESH_MS), toMs };
+    const losers = HOSTS.filter((host) => this.#hadSince(host, askedMs) > span.fromMs);
+    const others = HOSTS.filter((host) => !losers.includes(host));
+    return (
+      losers.length > 0 &&
+      others.every((host) =>
+        this.record.faults.some(
+          (fault) =>
+            (fault.kind === 'cut-link' || fault.kind === 'cut-host') &&
+            fault.host === host &&
+            fault.fromMs <= span.toMs &&
+            fault.recoveredMs + SCRAPE_MS >= span.fromMs,
+        ),
+      )
+    );
+  }
+
   /** When the target answered the last scrape up to a time. */
   newest(host: HostName, atMs: number): number | null {
     const samples = this.#samples[host];
@@ -109,8 +134,9 @@ export class Truth {
    * is extended by half the time between samples only. A server whose scrapes were missed does not count.
    */
   leastSlope(fromMs: number, toMs: number): number {
-    const slopes = HOSTS.flatMap((host) => {
-      const inside = this.#between(host, fromMs, toMs);
+    const histories = HOSTS.flatMap((host) => [this.#samples[host], ...this.#filled[host]]);
+    const slopes = histories.flatMap((samples) => {
+      const inside = between(samples, fromMs, toMs);
       const [first] = inside;
       const last = inside.at(-1);
       if (first === undefined || last === undefined || inside.length < 2) return [];
@@ -167,9 +193,11 @@ export class Truth {
   #filledOf(host: HostName): readonly (readonly Sample[])[] {
     const { record } = this;
     const own = new Set(record.scrapes[host]);
+    const others = new Set(HOSTS.flatMap((other) => (other === host ? [] : record.scrapes[other])));
     const twins = record.samples[host]
       .map(([timeMs, value]): Sample => ({ timeMs, servedMs: Math.round(value * 1_000) }))
-      .filter(({ servedMs }) => !own.has(servedMs));
+      // Stale markers have no such value.
+      .filter(({ servedMs }) => others.has(servedMs) && !own.has(servedMs));
     return [Number.NEGATIVE_INFINITY, ...record.wiped[host]].map((wipedMs) =>
       [...this.#samples[host].filter(({ timeMs }) => timeMs > wipedMs), ...twins].sort(
         (a, b) => a.timeMs - b.timeMs,
@@ -204,7 +232,7 @@ function reaches(samples: readonly Sample[], { fromMs, toMs }: Span, hadMs: numb
   if (newest === undefined || newest.timeMs <= hadMs) return false;
   const next = samples[index];
   const isBetween = next !== undefined && next.timeMs - newest.timeMs <= NEIGHBOURS_MS;
-  return isBetween || newest.timeMs > toMs - EDGE_MS;
+  return isBetween || newest.timeMs > toMs - UNMISSED_MS;
 }
 
 function covers(samples: readonly Sample[], fromMs: number, toMs: number): boolean {

@@ -5,7 +5,7 @@ import type { Truth } from '../truth.ts';
 /**
  * No step is missing that any server scraped. Allowed is a gap that no server that could be asked has, and then a warning names it;
  * one without a warning is told once more, as unnamed. A gateway that was cut off cannot know that the other server had what its own
- * failed to scrape.
+ * failed to scrape; nobody can whose disk is lost by now.
  */
 export function judgeGaps(truth: Truth): Finding[] {
   return truth.record.answers.flatMap((answer): Finding[] => {
@@ -26,7 +26,10 @@ export function judgeGaps(truth: Truth): Finding[] {
       secondsMs: missing,
       text: `${question}: ${missing.length} steps from ${new Date(first).toISOString()}, of which ${able.length} a server had that could be asked`,
     };
-    const isUnknowable = able.length === 0 && truth.isOfCutOff(answer);
+    const isUnknowable =
+      able.length === 0 &&
+      (truth.isOfCutOff(answer) ||
+        missing.every((stepMs) => truth.isOnLostDisk(what, stepMs, askedMs)));
     const isNamed = warnings.length > 0;
     return [
       { ...gap, kind: 'gap', isAllowed: able.length === 0 },
