@@ -1,7 +1,7 @@
 /**
  * What the gateway and nginx take to pass small answers on, in turns, with two nginx behind them; asked are 0.25 of nginx's requests a
  * second and three times its slowest per cent. The built program is measured, and what asks is this process, so that nobody is given
- * all of a machine of two cores: compare the processor time.
+ * all of a machine of two cores: compare the processor time. The last is two processes of the gateway at one port.
  * `node --conditions=@pollux/source --import tsx packages/roles/src/gateway/pass-through.bench.ts [SECONDS] [CONNECTIONS] [ROUNDS]`.
  */
 import * as net from 'node:net';
@@ -21,7 +21,8 @@ const gateways = [
     `upstream up { ${servers} keepalive 64; }
      server { listen 127.0.0.1:PORT; location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; } }`,
   ),
-  await pollux(),
+  await pollux('pollux'),
+  await pollux('twofold', 2),
 ];
 for (const { port } of gateways) await load(port, 1);
 for (let round = 0; round < ROUNDS; round++) {
@@ -35,12 +36,17 @@ for (let round = 0; round < ROUNDS; round++) {
     figures.push(measured);
     print(`${gateway.name.padEnd(7)} ${shown(measured)}`);
   }
-  const [his, mine] = figures;
-  if (his === undefined || mine === undefined) break;
-  const times = (key: keyof Figures): string => (mine[key] / his[key]).toFixed(2);
-  print(`rate ${times('rate')}×, p99 ${times('p99Ms')}×, processor time ${times('cpuSeconds')}×`);
+  const [his, mine, two] = figures;
+  if (his === undefined || mine === undefined || two === undefined) break;
+  print(`beside nginx: ${ratios(mine, his)}`);
+  print(`two processes beside one: ${ratios(two, mine)}`);
 }
 await processes.stop();
+
+function ratios(one: Figures, other: Figures): string {
+  const times = (key: keyof Figures): string => (one[key] / other[key]).toFixed(2);
+  return `rate ${times('rate')}×, p99 ${times('p99Ms')}×, processor time ${times('cpuSeconds')}×`;
+}
 
 function shown({ rate, p99Ms, cpuSeconds: cpu }: Figures): string {
   return `${rate.toFixed(0)} requests/s, p99 ${p99Ms.toFixed(1)} ms, ${cpu.toFixed(3)} s of processor per 10,000`;
@@ -80,9 +86,9 @@ function answering(name: string): Promise<Running> {
   return processes.nginx(name, `server { listen 127.0.0.1:PORT; ${location} }`);
 }
 
-function pollux(): Promise<Running> {
+function pollux(name: string, count = 1): Promise<Running> {
   const members = upstreams.map(
-    ({ name, port }) => `{name: ${name}, url: 'http://127.0.0.1:${port}'}`,
+    (member) => `{name: ${member.name}, url: 'http://127.0.0.1:${member.port}'}`,
   );
   const file = processes.write(
     'gateway.yml',
@@ -90,10 +96,13 @@ function pollux(): Promise<Running> {
 hosts: [{server_names: [_], locations: [{path: /, group: up}]}]
 `,
   );
-  return processes.pollux('pollux', 'gateway', (port) => [
+  const args = (port: number): readonly string[] => [
     `--config.file=${file}`,
     `--web.listen-address=127.0.0.1:${port}`,
-  ]);
+  ];
+  return count === 1
+    ? processes.pollux(name, 'gateway', args)
+    : processes.clustered(name, count, 'gateway', args);
 }
 
 function print(line: string): void {

@@ -52,6 +52,25 @@ export class BenchProcesses {
     return this.#started(name, port, process.execPath, [PROGRAM, role, ...args(port)]);
   }
 
+  /** As many processes of a role, which share a port by `node:cluster`. */
+  async clustered(
+    name: string,
+    count: number,
+    role: string,
+    args: (port: number) => readonly string[],
+  ): Promise<Running> {
+    const port = await freePort();
+    const primary = this.write(
+      `${name}.cjs`,
+      `const cluster = require('node:cluster');
+cluster.setupPrimary({ exec: ${JSON.stringify(PROGRAM)}, args: process.argv.slice(2), silent: true });
+for (let i = 0; i < ${count}; i++) cluster.fork();
+process.once('SIGTERM', () => cluster.disconnect(() => process.exit()));
+`,
+    );
+    return this.#started(name, port, process.execPath, [primary, role, ...args(port)]);
+  }
+
   /** Runs `pollux` to its end. */
   async run(...args: string[]): Promise<void> {
     const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: 'ignore' });
