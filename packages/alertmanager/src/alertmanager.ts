@@ -1,6 +1,6 @@
 import { assert, defined, errorText, type Timer } from '@pollux/base';
 import { type Router, text } from '@pollux/http';
-import { renderText, TEXT_CONTENT_TYPE } from '@pollux/telemetry';
+import { renderText, TEXT_CONTENT_TYPE, Tracing, tracedNet } from '@pollux/telemetry';
 import { Acknowledgements } from './acknowledge/acknowledgements.ts';
 import { AutoEnd } from './acknowledge/auto-end.ts';
 import { AlertBytes } from './alert/alert-bytes.ts';
@@ -10,9 +10,10 @@ import { registerApi } from './api/api.ts';
 import { ConcurrencyLimit } from './api/concurrency-limit.ts';
 import { API_VERSION } from './api/status.ts';
 import { registerApiV3 } from './api-v3/api-v3.ts';
-import type { AlertmanagerConfig } from './config/config.ts';
+import { type AlertmanagerConfig, resolvePath } from './config/config.ts';
 import { marshalConfig } from './config/marshal.ts';
 import { UPSTREAM_KINDS } from './config/receiver-config.ts';
+import { tracingSettings } from './config/tracing-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { FirstRequest } from './dispatch/first-request.ts';
 import { groupKeysOf } from './dispatch/group-keys.ts';
@@ -34,6 +35,7 @@ import { NotifyMetrics } from './notify/metrics.ts';
 import { Pipeline, type PipelineOptions } from './notify/pipeline.ts';
 import { buildReceivers } from './notify/receivers/build.ts';
 import { Robots } from './notify/receivers/robots/robots.ts';
+import { tracedIntegration } from './notify/traced.ts';
 import { ALERTMANAGER_DEFAULTS, type AlertmanagerOptions } from './options.ts';
 import { registerDeadLetters } from './outbox/dead-letters-api.ts';
 import { Resender } from './outbox/resender.ts';
@@ -67,6 +69,7 @@ export class Alertmanager {
   readonly #snapshots: readonly SnapshotFile[];
   readonly #own: OwnState;
   readonly #robots: Robots;
+  readonly #tracing: Tracing;
   readonly #events = new NotifyEvents();
   readonly #underWay: DeliveriesUnderWay;
   readonly #history: History;
@@ -101,6 +104,14 @@ export class Alertmanager {
       this.#openGate = resolve;
     });
     const events = this.#events;
+    const { clock, files, random } = env;
+    this.#tracing = new Tracing({
+      clock,
+      log,
+      registry,
+      service: 'alertmanager',
+      version: API_VERSION,
+    });
     this.#underWay = new DeliveriesUnderWay(events, () => env.clock.now());
     this.#history = new History({
       clock: env.clock,
@@ -146,7 +157,6 @@ export class Alertmanager {
       groupKeysOf: (alert) => (this.#live === null ? [] : groupKeysOf(this.#live.route, alert)),
     });
     this.#silencesBeyond = new SilencesBeyond({ ...options, silences: this.#silences, events });
-    const { clock, files, random } = env;
     this.#doctor = new Doctor({ clock, random, log, cluster, version: options.version });
     const doctorChannel = cluster.addState('pollux_doctor', this.#doctor);
     this.#doctor.connect((data) => doctorChannel.broadcast(data));
@@ -202,6 +212,11 @@ export class Alertmanager {
     });
   }
 
+  /** For the door: whose requests are spans too. */
+  get tracing(): Tracing {
+    return this.#tracing;
+  }
+
   /** Rate limits of robots, for another sender to the same ones. */
   get robots(): Robots {
     return this.#robots;
@@ -218,8 +233,13 @@ export class Alertmanager {
     const templates = NotificationTemplates.load(env, config.templates, config.directory);
     const inhibitor = new Inhibitor(config.inhibitRules);
     const timeIntervals = new TimeIntervals(config.timeIntervals);
-    const integrations = buildReceivers(config, used, {
-      env,
+    const tracing = this.#tracing;
+    const traceTo =
+      config.tracing === null
+        ? null
+        : tracingSettings(config.tracing, env.files, (name) => resolvePath(config.directory, name));
+    const built = buildReceivers(config, used, {
+      env: { ...env, net: tracedNet(tracing, env.net) },
       log: this.#options.log,
       registry,
       variables: this.#options.variables,
@@ -228,10 +248,14 @@ export class Alertmanager {
       userAgent: `Alertmanager/${API_VERSION}`,
       robots: this.#robots,
     });
+    const integrations = new Map(
+      [...built].map(([name, list]) => [name, list.map((one) => tracedIntegration(tracing, one))]),
+    );
     const options: PipelineOptions = {
       clock: env.clock,
       random: env.random,
       log: this.#options.log,
+      tracing,
       metrics: this.#notifyMetrics,
       events: this.#events,
       cluster,
@@ -269,6 +293,8 @@ export class Alertmanager {
     const commit = (): void => {
       this.#commit(parts, used);
       this.#own.outbox.use(resender);
+      // Its library is loaded meanwhile; nobody waits for it.
+      void tracing.use(traceTo);
     };
     return { commit };
   }
@@ -326,6 +352,7 @@ export class Alertmanager {
     const live = (): LiveConfig => defined(this.#live, 'a configuration in force');
     const v2 = {
       clock: env.clock,
+      tracing: this.#tracing,
       registry,
       cluster,
       provider: this.#provider,
@@ -396,6 +423,7 @@ export class Alertmanager {
     // Groups that wait for the cluster are stopped by now and end as soon as they go on.
     this.#openGate();
     await closing;
+    await this.#tracing.close();
     if (!this.#isStarted) return;
     await this.#eventRecorder?.close(CLOSE_GRACE_MS);
     for (const snapshot of this.#snapshots) snapshot.maintain();

@@ -10,3 +10,6 @@ export {
   Summary,
 } from './registry.ts';
 export { renderText, TEXT_CONTENT_TYPE } from './render.ts';
+export { tracedHandler, tracedNet } from './tracing/http.ts';
+export type { Span, SpanAttributes, SpanStart, TracingSettings } from './tracing/span.ts';
+export { Tracing } from './tracing/tracing.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '@pollux/base';
-import type { Counter, Family, Registry } from '@pollux/telemetry';
+import type { Counter, Family, Registry, Tracing } from '@pollux/telemetry';
 import type { AlertProvider } from '../alert/alert-provider.ts';
 import type { ClusterPort } from '../cluster-port.ts';
 import type { History } from '../history/history.ts';
@@ -11,6 +11,7 @@ import type { AlertReader } from './alert-reader.ts';
 /** What the routes below /api work on. */
 export type ApiOptions = {
   readonly clock: Clock;
+  readonly tracing: Tracing;
   readonly registry: Registry;
   readonly cluster: ClusterPort;
   readonly provider: AlertProvider;

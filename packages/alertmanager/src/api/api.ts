@@ -17,24 +17,35 @@ type Handler = (api: ApiOptions, exchange: Exchange) => Promise<HttpResponse>;
 
 /** Everything below /api but version 3. */
 export function registerApi(router: Router, api: ApiOptions, limit: ConcurrencyLimit): void {
-  const get = (path: string, handler: Handler): void => {
-    const answering = guarded((exchange) => limit.run(() => handler(api, exchange)));
+  const traced = (name: string, handler: Handler) => (exchange: Exchange) =>
+    api.tracing.within(
+      () => ({ name: `api.${name}Handler` }),
+      async (span) => {
+        const answer = await handler(api, exchange);
+        if (answer.status >= 400) span.fail(`status ${answer.status}`);
+        return answer;
+      },
+    );
+  const get = (path: string, name: string, handler: Handler): void => {
+    const own = traced(name, handler);
+    const answering = guarded((exchange) => limit.run(() => own(exchange)));
     for (const end of endsOf(path)) router.on('GET', `/api/v2${path}${end}`, answering);
   };
-  const change = (method: string, path: string, handler: Handler): void => {
-    const answering = guarded((exchange) => handler(api, exchange));
+  const change = (way: readonly [method: string, path: string], name: string, handler: Handler) => {
+    const [method, path] = way;
+    const answering = guarded(traced(name, handler));
     for (const end of endsOf(path)) router.on(method, `/api/v2${path}${end}`, answering);
   };
-  get('/status', getStatus);
-  get('/receivers', getReceivers);
-  get('/alerts', getAlerts);
-  get('/alerts/groups', getGroups);
-  get('/silences', getSilences);
-  get('/silence/:id', getSilence);
-  get('/pollux/notifications', getNotifications);
-  change('POST', '/alerts', postAlerts);
-  change('POST', '/silences', postSilence);
-  change('DELETE', '/silence/:id', deleteSilence);
+  get('/status', 'getStatus', getStatus);
+  get('/receivers', 'getReceivers', getReceivers);
+  get('/alerts', 'getAlerts', getAlerts);
+  get('/alerts/groups', 'getAlertGroups', getGroups);
+  get('/silences', 'getSilences', getSilences);
+  get('/silence/:id', 'getSilence', getSilence);
+  get('/pollux/notifications', 'getNotifications', getNotifications);
+  change(['POST', '/alerts'], 'postAlerts', postAlerts);
+  change(['POST', '/silences'], 'postSilences', postSilence);
+  change(['DELETE', '/silence/:id'], 'deleteSilence', deleteSilence);
   router.on(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE'], '/api/v2/*', unserved);
   router.on('OPTIONS', '/api/v2/*', options);
   for (const [methods, path] of FIRST_API) router.on(methods, `/api/v1${path}`, gone);

@@ -43,20 +43,24 @@ export async function postAlerts(api: ApiOptions, exchange: Exchange): Promise<H
   const firing = api.received.with('firing', 'v2');
   const resolved = api.received.with('resolved', 'v2');
   const problems: string[] = [];
-  let taken = 0;
-  for (const draft of drafts) {
-    try {
-      if (draft instanceof AlertError) throw draft;
-      const alert = alertOf(draft, nowMs, resolveTimeoutMs);
-      api.provider.put(alert, draft.hash);
-      (alert.endsAtMs <= nowMs ? resolved : firing).inc();
-    } catch (error) {
-      if (!OperatingError.is(error)) throw error;
-      problems.push(error.message);
-      api.invalid.with('v2').inc();
+  const put = async (): Promise<void> => {
+    let taken = 0;
+    for (const draft of drafts) {
+      try {
+        if (draft instanceof AlertError) throw draft;
+        const alert = alertOf(draft, nowMs, resolveTimeoutMs);
+        api.provider.put(alert, draft.hash);
+        (alert.endsAtMs <= nowMs ? resolved : firing).inc();
+      } catch (error) {
+        if (!OperatingError.is(error)) throw error;
+        problems.push(error.message);
+        api.invalid.with('v2').inc();
+      }
+      if (++taken % LOOKS_EVERY === 0 && slices.isOver) await slices.pause();
     }
-    if (++taken % LOOKS_EVERY === 0 && slices.isOver) await slices.pause();
-  }
+  };
+  const attributes = { 'alerting.alerts.count': drafts.length };
+  await api.tracing.within(() => ({ name: 'provider.mem.Put', kind: 'producer', attributes }), put);
   return problems.length === 0 ? done() : refusal(400, problems.join('; '));
 }
 

@@ -98,6 +98,10 @@ describe('a bad configuration is refused with its place and reason', () => {
     ['route: {receiver: r}\nreceivers: [{name: r}, {name: r}]', '"r" is not unique'],
     [`${BASE}time_intervals: [{name: a}]\nmute_time_intervals: [{name: a}]`, '"a" is not unique'],
     [`${BASE}tracing: {}`, 'tracing endpoint must be set'],
+    [
+      `${BASE}tracing: {endpoint: 'x:1', headers: {a: {files: [b]}}}`,
+      'header a: files are not supported for tracing',
+    ],
     [`${BASE}event_recorder: {file_outputs: [{}]}`, 'file output requires a path'],
     [BASE.replace('name: r', 'name: r, webhook_configs: [{}]'), 'one of url or url_file must be'],
     [
@@ -168,7 +172,6 @@ describe('warnings', () => {
       `${BASE}tracing: {endpoint: 'x:1'}\nevent_recorder: {kafka_outputs: [{brokers: ['k:9092'], topic: t}]}`,
     );
     expect(warnings).toEqual([
-      'am.yml:3:10: tracing: is read but not served: no traces are sent',
       'am.yml:4:17: event_recorder.kafka_outputs: is read but not served: no events go to Kafka',
     ]);
   });

@@ -1,3 +1,4 @@
+import type { Files } from '@pollux/base';
 import {
   boolean,
   type ConfigNode,
@@ -9,14 +10,14 @@ import {
   oneOf,
   optional,
   parsed,
-  placeText,
   record,
   refuse,
   secret,
   string,
 } from '@pollux/config';
-import { clientConfigFields } from '@pollux/http';
+import { clientConfigFields, clientSettings, DEFAULT_HTTP_CONFIG } from '@pollux/http';
 import { parseDuration } from '@pollux/model';
+import type { TracingSettings } from '@pollux/telemetry';
 
 const duration = optional(parsed(parseDuration), 0);
 const tlsConfig = clientConfigFields.tls_config.decoder;
@@ -40,7 +41,7 @@ const tracingFields = object({
 
 export type TracingConfig = ReturnType<typeof tracingFields>;
 
-/** `tracing:` of Alertmanager: read and checked, so that a file of the original loads; a warning says that it has no effect. */
+/** `tracing:` of Alertmanager. */
 export function tracingConfig(node: ConfigNode, path: string, context: DecodeContext) {
   const read = tracingFields(node, path, context);
   if (read.endpoint === '') refuse(node, path, 'tracing endpoint must be set');
@@ -51,8 +52,33 @@ export function tracingConfig(node: ConfigNode, path: string, context: DecodeCon
       `invalid compression type ${read.compression} provided, valid options: gzip`,
     );
   }
-  context.warnings.push(
-    `${placeText(node.place)}: ${path}: is read but not served: no traces are sent`,
-  );
+  for (const [name, { files }] of Object.entries(read.headers ?? {})) {
+    if (files.length > 0) refuse(node, path, `header ${name}: files are not supported for tracing`);
+  }
   return read;
+}
+
+/** As the sender of spans takes it; files of `tls_config` are read now, and at each reload. Throws where one cannot be. */
+export function tracingSettings(
+  config: TracingConfig,
+  files: Files,
+  resolvePath: (name: string) => string,
+): TracingSettings {
+  const headers: Record<string, string> = {};
+  for (const [name, { values, secrets }] of Object.entries(config.headers ?? {})) {
+    const first = values[0] ?? secrets[0]?.reveal();
+    if (first !== undefined) headers[name] = first;
+  }
+  const { tls_config } = config;
+  const { tls } = clientSettings({ ...DEFAULT_HTTP_CONFIG, tls_config }, files, resolvePath);
+  return {
+    clientType: config.client_type,
+    endpoint: config.endpoint,
+    samplingFraction: Math.min(1, Math.max(0, config.sampling_fraction)),
+    isInsecure: config.insecure,
+    tls: config.insecure ? null : (tls ?? null),
+    headers,
+    isCompressed: config.compression !== '',
+    timeoutMs: config.timeout,
+  };
 }

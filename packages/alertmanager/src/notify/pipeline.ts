@@ -1,7 +1,7 @@
 import type { Clock, Random } from '@pollux/base';
 import { errorText } from '@pollux/base';
 import { Labels } from '@pollux/model';
-import { type Log, Registry } from '@pollux/telemetry';
+import { type Log, Registry, type Tracing } from '@pollux/telemetry';
 import { acknowledgeStage } from '../acknowledge/acknowledge-stage.ts';
 import type { Acknowledgements } from '../acknowledge/acknowledgements.ts';
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
@@ -29,11 +29,13 @@ import { sendStage } from './stages/send-stage.ts';
 import { silenceStage } from './stages/silence-stage.ts';
 import { activeTimeStage, muteTimeStage } from './stages/time-stages.ts';
 import { waitStage } from './stages/wait-stage.ts';
+import { type After, counted, keptBack, tracedStage } from './traced.ts';
 
 export type PipelineOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly tracing: Tracing;
   readonly metrics: NotifyMetrics;
   readonly events: NotifyEvents;
   readonly cluster: ClusterPort;
@@ -79,7 +81,30 @@ export class Pipeline {
   }
 
   /** True when every integration did what the log called for; failures are logged and counted where they happen. */
-  async notify(flush: Flush, alerts: readonly Alert[]): Promise<boolean> {
+  notify(flush: Flush, alerts: readonly Alert[]): Promise<boolean> {
+    const { tracing } = this.#options;
+    if (!tracing.isOn) return this.#notify(flush, alerts);
+    const count = { 'alerting.alerts.count': alerts.length };
+    return tracing.within(
+      () => ({
+        name: 'dispatch.AggregationGroup.flush',
+        isRoot: true,
+        attributes: { 'alerting.aggregation_group.key': flush.groupKey, ...count },
+      }),
+      async (span) => {
+        const { receiver } = flush.route.settings;
+        const attributes = { 'alerting.notify.receiver.name': receiver, ...count };
+        const isComplete = await tracing.within(
+          () => ({ name: 'notify.RoutingStage.Exec', attributes }),
+          () => this.#notify(flush, alerts),
+        );
+        if (!isComplete) span.fail('notification failed');
+        return isComplete;
+      },
+    );
+  }
+
+  async #notify(flush: Flush, alerts: readonly Alert[]): Promise<boolean> {
     const { events, owed } = this.#options;
     if (events.isHeard) events.tell({ kind: 'flush', flush, alerts });
     const ways = this.#perReceiver.get(flush.route.settings.receiver) ?? [];
@@ -142,12 +167,18 @@ export type PipelinePreview = {
 
 /** Those that concern all receivers. */
 export function sharedStages(options: PipelineOptions): readonly Stage[] {
-  const { metrics, timeIntervals, events } = options;
+  const { metrics, timeIntervals, events, tracing, inhibitor, silences } = options;
+  const traced = (name: string, stage: Stage, reason: string): Stage =>
+    tracedStage(tracing, name, stage, keptBack(reason));
   return [
-    inhibitStage(options.inhibitor, metrics, events),
-    activeTimeStage(timeIntervals, metrics, events),
-    muteTimeStage(timeIntervals, metrics, events),
-    silenceStage(options.silences, metrics, events),
+    traced('MuteStage', inhibitStage(inhibitor, metrics, events), 'inhibition'),
+    traced(
+      'TimeActiveStage',
+      activeTimeStage(timeIntervals, metrics, events),
+      'active_time_interval',
+    ),
+    traced('TimeMuteStage', muteTimeStage(timeIntervals, metrics, events), 'mute_time_interval'),
+    traced('MuteStage', silenceStage(silences, metrics, events), 'silence'),
   ];
 }
 
@@ -156,28 +187,32 @@ function startOf(flush: Flush, alerts: readonly Alert[]): Batch {
 }
 
 function wayOf(options: PipelineOptions, integration: Integration): readonly Stage[] {
-  const { notificationLog, acknowledgements, events, owed } = options;
+  const { notificationLog, acknowledgements, events, owed, tracing } = options;
+  const traced = (name: string, stage: Stage, after?: After): Stage =>
+    tracedStage(tracing, name, stage, after);
+  const send = sendStage({
+    clock: options.clock,
+    random: options.random,
+    log: options.log,
+    metrics: options.metrics,
+    events,
+    integration,
+    compose: (batch) => compose(options, batch, integration),
+    isStillDue: (batch) =>
+      verdictOf(notificationLog, integration, batch).isDue ||
+      owed.owedReason(batch, integration) !== null,
+    owed,
+    isStopping: options.isStopping,
+  });
+  const name = { 'alerting.integration.name': integration.receiver.integration };
   return [
     readStage(notificationLog, integration),
-    waitStage(options.cluster, options.clock, options.peerTimeoutMs),
+    traced('WaitStage', waitStage(options.cluster, options.clock, options.peerTimeoutMs)),
     doubtStage(notificationLog, integration, options.restored),
-    dedupStage(notificationLog, integration, events, owed),
+    traced('DedupStage', dedupStage(notificationLog, integration, events, owed)),
     acknowledgeStage({ acknowledgements, integration, notificationLog, events }),
-    sendStage({
-      clock: options.clock,
-      random: options.random,
-      log: options.log,
-      metrics: options.metrics,
-      events,
-      integration,
-      compose: (batch) => compose(options, batch, integration),
-      isStillDue: (batch) =>
-        verdictOf(notificationLog, integration, batch).isDue ||
-        owed.owedReason(batch, integration) !== null,
-      owed,
-      isStopping: options.isStopping,
-    }),
-    logStage(notificationLog, integration, owed),
+    traced('RetryStage', send, () => name),
+    traced('SetNotifiesStage', logStage(notificationLog, integration, owed), counted),
   ];
 }
 

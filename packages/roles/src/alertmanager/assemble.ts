@@ -12,6 +12,7 @@ import type { AlertmanagerStatus } from '@pollux/api-types/pair';
 import { type Address, Closer, errorText, withTimeout } from '@pollux/base';
 import { GossipNode } from '@pollux/gossip';
 import { json, parseAddress } from '@pollux/http';
+import { tracedHandler } from '@pollux/telemetry';
 import type { FlagValues } from '../flags/flags.ts';
 import { registerAlertmanagerPage } from '../runtime/console.ts';
 import { externalUrlOf, listenAddressesOf, routePrefixOf } from '../runtime/external-url.ts';
@@ -169,7 +170,8 @@ async function assemble(
   // carries to the others before it is left.
   if (node !== null) closer.defer('cluster', () => leave(node, context));
   closer.defer('alertmanager', () => manager.close());
-  const served = withTimeLimit(env.clock, router, flags['web.timeout']);
+  const traced = { handler: tracedHandler(manager.tracing, router.handler) };
+  const served = withTimeLimit(env.clock, traced, flags['web.timeout']);
   const listener = await listenOn(env, places, served, { web, maxConnections: 512 });
   closer.defer('listener', () => listener.close());
   manager.start();
