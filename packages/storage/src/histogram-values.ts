@@ -67,6 +67,27 @@ export function staleHistogram(isInteger: boolean): FloatHistogram {
   };
 }
 
+/** True when both say the same; what was before them, which the hint of a reset speaks of, is left aside, and so are empty buckets. */
+export function isSameHistogram(a: FloatHistogram, b: FloatHistogram): boolean {
+  if (a.isStale || b.isStale) return a.isStale === b.isStale;
+  return Object.is(a.sum, b.sum) && textOf(a) === textOf(b);
+}
+
+function textOf(histogram: FloatHistogram): string {
+  const { schema, zeroThreshold, count, zeroCount, customValues, counterResetHint } = histogram;
+  return JSON.stringify([
+    [schema, zeroThreshold, count, zeroCount, counterResetHint === 'gauge'],
+    filled(histogram.positiveSpans, histogram.positiveBuckets),
+    filled(histogram.negativeSpans, histogram.negativeBuckets),
+    [...(customValues ?? [])],
+  ]);
+}
+
+function filled(spans: readonly Span[], buckets: Float64Array): readonly (readonly number[])[] {
+  const all = Array.from(bucketIndexes(spans), (index, i) => [index, buckets[i]!]);
+  return all.filter(([, value]) => value !== 0);
+}
+
 /** The histogram as a chunk takes it. */
 export function sampleOf(
   histogram: FloatHistogram,

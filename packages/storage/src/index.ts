@@ -84,6 +84,7 @@ export type { TagCondition } from './fields/tag-condition.ts';
 export {
   histogramAt,
   isIntegral,
+  isSameHistogram,
   sampleOf,
   staleHistogram,
   withKnownSchema,

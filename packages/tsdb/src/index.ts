@@ -1,4 +1,5 @@
 export { type CopyBlockOptions, copyBlock } from './backfill/copy-block.ts';
+export { HistogramBlocks } from './backfill/histogram-blocks.ts';
 export type { Duplicates, RangeMerge, SampleBatch } from './backfill/range-merge.ts';
 export {
   SampleSorter,

@@ -89,7 +89,7 @@ async function cutOooBlock(
   const compaction = { level: 1, sources: [], hints: [FROM_OUT_OF_ORDER] };
   const writer = new BlockWriter({ env, directory, slices, minTime, maxTime, compaction });
   const run = new SampleRun();
-  const encoder = new OooChunkEncoder(writer, head);
+  const encoder = new OooChunkEncoder(writer, head.options);
   try {
     await writer.writeSymbols(symbols);
     for (const slot of slots.subarray(0, count)) {

@@ -13,23 +13,25 @@ import { sampleOf } from '@pollux/storage';
 import type { BlockWriter } from '../block/block-writer.ts';
 import { CHUNK_ENCODING } from '../format/chunk-file.ts';
 import type { ChunkMeta } from '../format/index-write.ts';
-import type { Head } from '../head/head.ts';
+import type { HeadOptions } from '../head/head.ts';
 import type { SampleRun } from './sample-run.ts';
 
 /** A chunk of histograms that is larger takes no more. */
 const HISTOGRAM_CUT_BYTES = 32 * 1024;
 
+type ChunkOptions = Pick<HeadOptions, 'hasStartTimes' | 'samplesPerChunk'>;
+
 /** Writes runs of out-of-order samples into a block: XOR chunks, and where histograms follow, chunks of histograms. */
 export class OooChunkEncoder {
   readonly #writer: BlockWriter;
-  readonly #head: Head;
+  readonly #options: ChunkOptions;
   readonly #encoder = createXorEncoder();
   readonly #bytes = new Uint8Array(XOR_MAX_BYTES + XOR_SAMPLE_MAX_BYTES);
   #metas: ChunkMeta[] = [];
 
-  constructor(writer: BlockWriter, head: Head) {
+  constructor(writer: BlockWriter, options: ChunkOptions) {
     this.#writer = writer;
-    this.#head = head;
+    this.#options = options;
   }
 
   async write(run: SampleRun): Promise<ChunkMeta[]> {
@@ -39,7 +41,7 @@ export class OooChunkEncoder {
       let end = start + 1;
       while (end < count && kinds[end] === kinds[start]) end++;
       if (kinds[start] === 1) await this.#writeHistograms(run, start, end);
-      else if (this.#head.options.hasStartTimes) await this.#writeWithStarts(run, start, end);
+      else if (this.#options.hasStartTimes) await this.#writeWithStarts(run, start, end);
       else await this.#writeFloats(run, start, end);
       start = end;
     }
@@ -47,7 +49,7 @@ export class OooChunkEncoder {
   }
 
   async #writeFloats({ timestampsMs, words }: SampleRun, from: number, end: number): Promise<void> {
-    const { samplesPerChunk } = this.#head.options;
+    const { samplesPerChunk } = this.#options;
     const bytes = this.#bytes;
     let start = from;
     while (start < end) {
@@ -64,7 +66,7 @@ export class OooChunkEncoder {
 
   async #writeWithStarts(run: SampleRun, from: number, end: number): Promise<void> {
     const { timestampsMs, words, startTimestampsMs } = run;
-    const { samplesPerChunk } = this.#head.options;
+    const { samplesPerChunk } = this.#options;
     for (let start = from; start < end; ) {
       const chunk = new Xor2Chunk();
       let next = start;
@@ -82,7 +84,7 @@ export class OooChunkEncoder {
 
   /** What a chunk says of a reset holds against the out-of-order histogram before it; readers that merge leave it aside. */
   async #writeHistograms(run: SampleRun, start: number, end: number): Promise<void> {
-    const { hasStartTimes, samplesPerChunk } = this.#head.options;
+    const { hasStartTimes, samplesPerChunk } = this.#options;
     const writer = new HistogramWriter(hasStartTimes);
     let minMs = run.timestampsMs[start]!;
     for (let i = start; i < end; i++) {

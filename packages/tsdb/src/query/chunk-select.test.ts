@@ -41,10 +41,13 @@ describe('chunks as they are stored', () => {
     expect(all?.samples).toBe(0);
     expect(all?.chunks).toBeGreaterThan(4);
     expect([...(all?.series.values() ?? [])].map(({ count }) => count)).toEqual([590]);
-    const range = { minMs: T0 + 30_000, maxMs: T0 + 31_000 };
+    const range = { minMs: T0 + 30_000, maxMs: T0 + 110_000 };
     const few = await givenChunks(db, range, EVERY);
     expect(few).toMatchObject({ chunks: 1, samples: 0 });
-    expect([...(few?.series.values() ?? [])].map(({ count }) => count)).toEqual([2]);
+    expect([...(few?.series.values() ?? [])].map(({ count }) => count)).toEqual([81]);
+    // A chunk that is much longer than the range is cut to it.
+    const cut = await givenChunks(db, { minMs: T0 + 30_000, maxMs: T0 + 31_000 }, EVERY);
+    expect(cut).toMatchObject({ chunks: 0, samples: 2 });
     await db.close();
   });
 

@@ -15,6 +15,8 @@ const KNOWN_TO_ALL: ReadonlySet<number> = new Set([
   CHUNK_ENCODING.histogram,
   CHUNK_ENCODING.floatHistogram,
 ]);
+/** What is much longer than the range is cut to it, so that many short reads do not give the same chunks again and again. */
+const MAX_CHUNK_RANGES = 2;
 const FIRST_BYTES = 64 * 1024;
 /** Decoders may look this far behind a chunk. */
 const PADDING_BYTES = 16;
@@ -32,7 +34,7 @@ type KeptChunk = {
 /**
  * One series after the other, as its chunks while each begins behind the one before and shows all of its samples. What cannot be
  * passed on so is decoded: the newest chunk alone, when some of its samples do not show yet; all of them, when one overlaps an earlier
- * one.
+ * one, or is much longer than the range.
  */
 export class StoredSeries implements SampleTarget {
   readonly #range: TimeRange;
@@ -75,7 +77,9 @@ export class StoredSeries implements SampleTarget {
   ): void {
     const isBehind = times.minMs > (this.#kept.at(-1)?.times.maxMs ?? Number.NEGATIVE_INFINITY);
     const isWhole = chunk.hidden === 0 && deleted.length === 0 && KNOWN_TO_ALL.has(chunk.encoding);
-    if (this.#isKeeping && isBehind && isWhole) {
+    const { minMs, maxMs } = this.#range;
+    const isFitting = times.maxMs - times.minMs <= MAX_CHUNK_RANGES * (maxMs - minMs);
+    if (this.#isKeeping && isBehind && isWhole && isFitting) {
       this.#keep(chunk, times);
       return;
     }

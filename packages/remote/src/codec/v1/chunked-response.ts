@@ -38,6 +38,8 @@ export class ChunkedResponseReader {
   #waitingBytes = 0;
   /** Of the frame under way with its head; of the head alone while that is not known. */
   #neededBytes = 2;
+  /** Whole ones whose series are not read yet. */
+  #frames: ProtoReader[] = [];
   #open: OpenSeries | null = null;
   #complete: ChunkedSeries[] = [];
 
@@ -53,8 +55,9 @@ export class ChunkedResponseReader {
     }
   }
 
-  /** Series that are complete since the last call. */
-  take(): readonly ChunkedSeries[] {
+  /** Series that are complete since the last call; with `most` about as many at most, so that a frame does not hold the thread. Throws DecodeError. */
+  take(most = Number.POSITIVE_INFINITY): readonly ChunkedSeries[] {
+    this.#readSeriesOf(most);
     const complete = this.#complete;
     this.#complete = [];
     return complete;
@@ -63,6 +66,7 @@ export class ChunkedResponseReader {
   /** Throws DecodeError when the answer broke off. */
   end(): void {
     if (this.#waitingBytes > 0) throw new DecodeError('frame is cut short', this.#waitingBytes);
+    this.#readSeriesOf(Number.POSITIVE_INFINITY);
     this.#endSeries();
   }
 
@@ -93,8 +97,14 @@ export class ChunkedResponseReader {
       if (head.checksum !== crc32c(data, start, at)) {
         throw new DecodeError('frame has another checksum', start);
       }
-      const reader = new ProtoReader(data, start, at);
+      this.#frames.push(new ProtoReader(data, start, at));
+    }
+  }
+
+  #readSeriesOf(most: number): void {
+    for (let reader = this.#frames[0]; reader !== undefined; reader = this.#frames[0]) {
       while (!reader.isAtEnd) {
+        if (this.#complete.length >= most) return;
         const tag = reader.tag();
         if (tag >>> 3 !== 1) {
           reader.skip(tag);
@@ -105,6 +115,7 @@ export class ChunkedResponseReader {
         this.#readSeries(reader);
         reader.leave(outer);
       }
+      this.#frames.shift();
     }
   }
 

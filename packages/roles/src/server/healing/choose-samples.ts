@@ -1,8 +1,9 @@
-import { wordsOf } from '@pollux/model';
+import { type FloatHistogram, wordsOf } from '@pollux/model';
 import {
   firstSampleFrom,
   type Interval,
   type IntervalSet,
+  isSameHistogram,
   type SeriesColumns,
 } from '@pollux/storage';
 
@@ -70,9 +71,14 @@ function compare(
       at < twin.count &&
       twin.timestampsMs[at] === timeMs &&
       ownWords[i * 2] === twinWords[at * 2] &&
-      ownWords[i * 2 + 1] === twinWords[at * 2 + 1];
+      ownWords[i * 2 + 1] === twinWords[at * 2 + 1] &&
+      isSameKind(own.histograms?.[i] ?? null, twin.histograms?.[at] ?? null);
     if (isCopy) copied.add(timeMs);
     else foreignMs.push(timeMs);
   }
   return { foreignMs, copied };
+}
+
+function isSameKind(own: FloatHistogram | null, twin: FloatHistogram | null): boolean {
+  return own === null || twin === null ? own === twin : isSameHistogram(own, twin);
 }

@@ -1,6 +1,6 @@
 import { type Env, Slices, sleep } from '@pollux/base';
 import { type Labels, wordsOf } from '@pollux/model';
-import { withoutExternal } from '@pollux/remote';
+import { type ReadSeries, withoutExternal } from '@pollux/remote';
 import {
   type HealingPlan,
   type Interval,
@@ -14,17 +14,21 @@ import {
   type SeriesSource,
   SubjectIndex,
   spanOf,
+  type TimeRange,
 } from '@pollux/storage';
-import { SampleSorter, writeRangeAsBlock } from '@pollux/tsdb';
+import { HistogramBlocks, SampleSorter, writeRangeAsBlock } from '@pollux/tsdb';
 import { chooseSamples } from './choose-samples.ts';
 import { ALL_SERIES, type Twin } from './twin.ts';
 
-/** Samples of one answer of the twin, about: decoding it holds the thread. */
-const SAMPLES_A_READ = 100_000;
+/** Samples of one answer of the twin, about; they are held in chunks, and decoded series by series. */
+const SAMPLES_A_READ = 1_000_000;
+/** Between two rests of a reading that is faster than is allowed. */
+const PACE_MS = 100;
 const FIRST_READ_MS = 30_000;
 const MIN_READ_MS = 1_000;
 const READ_MEMORY_BYTES = 512 * 1024 * 1024;
-const SORT_MEMORY_BYTES = 32 * 1024 * 1024;
+/** Sorting what it holds is one turn of the thread: about 300,000 samples. */
+const SORT_MEMORY_BYTES = 8 * 1024 * 1024;
 /** Seams around samples of one's own in the middle of a gap; with more the whole piece is one. */
 const MAX_SEAMS = 1_000;
 
@@ -43,25 +47,21 @@ export type CopyOptions = {
   readonly adopt: (path: string) => Promise<void>;
 };
 
-export type Copied = {
-  readonly seams: IntervalSet;
-  /** Targets and rule groups with histograms, which are not copied; null stands for series of no known one. */
-  readonly unable: ReadonlySet<string | null>;
-};
-
 /** Copies the samples that a plan of at most one block's time names from the twin into blocks of out-of-order samples. */
 export class PieceCopy {
   readonly #options: CopyOptions;
-  readonly #twin: Twin;
+  readonly #twin: Pick<Twin, 'read'>;
   readonly #plan: HealingPlan;
   readonly #external: Labels;
   readonly #index: SubjectIndex;
   readonly #sorter: SampleSorter;
   readonly #slices: Slices;
-  readonly #unable = new Set<string | null>();
+  readonly #histograms: HistogramBlocks;
+  #samples = 0;
+  #beganMs = 0;
   #seams: IntervalSet = [];
 
-  constructor(twin: Twin, plan: HealingPlan, external: Labels, options: CopyOptions) {
+  constructor(twin: Pick<Twin, 'read'>, plan: HealingPlan, external: Labels, options: CopyOptions) {
     const { env, directory, blockRangeMs: rangeMs, signal } = options;
     this.#options = options;
     this.#twin = twin;
@@ -70,12 +70,15 @@ export class PieceCopy {
     this.#index = new SubjectIndex(plan.subjects.map(({ subject }) => subject));
     const sorting = { env, directory, rangeMs, duplicates: 'first', signal } as const;
     this.#sorter = new SampleSorter({ ...sorting, memoryBytes: SORT_MEMORY_BYTES });
+    this.#histograms = new HistogramBlocks({ env, directory, signal });
     this.#slices = new Slices(env.clock, signal);
   }
 
-  async run(): Promise<Copied> {
+  /** Gives the seams around samples of one's own. */
+  async run(): Promise<IntervalSet> {
     const { env, directory, blockRangeMs, signal, adopt } = this.#options;
     const span = spanOf(this.#plan);
+    this.#beganMs = env.clock.monotonic();
     try {
       if (span !== null) await this.#read(span);
       for (const range of await this.#sorter.finish()) {
@@ -83,26 +86,24 @@ export class PieceCopy {
         const path = await writeRangeAsBlock(this.#sorter, range, how);
         if (path !== null) await adopt(path);
       }
+      await this.#writeHistograms();
     } finally {
       this.#sorter.close();
     }
-    return { seams: this.#seams, unable: this.#unable };
+    return this.#seams;
+  }
+
+  async #writeHistograms(): Promise<void> {
+    const path = await this.#histograms.write();
+    if (path !== null) await this.#options.adopt(path);
   }
 
   /** Window after window, each as long as to give about as many samples, and no faster than is allowed. */
   async #read(span: Interval): Promise<void> {
-    const { env, samplesPerSecond, signal, onSamples } = this.#options;
-    const { clock } = env;
     let lengthMs = FIRST_READ_MS;
     for (let startMs = span.startMs; startMs < span.endMs; ) {
-      const beganMs = clock.monotonic();
       const window = { startMs, endMs: Math.min(span.endMs, startMs + lengthMs) };
       const count = await this.#copyWindow(window);
-      onSamples(count);
-      if (this.#sorter.isFull) await this.#sorter.spill();
-      const leastMs = (count / samplesPerSecond) * 1_000;
-      const restMs = leastMs - (clock.monotonic() - beganMs);
-      if (restMs > 0) await sleep(clock, restMs, signal);
       const tookMs = window.endMs - startMs;
       const wanted = count === 0 ? tookMs * 2 : (tookMs * SAMPLES_A_READ) / count;
       lengthMs = Math.max(MIN_READ_MS, Math.min(Math.round(wanted), tookMs * 2));
@@ -116,16 +117,16 @@ export class PieceCopy {
     // What lies around tells which of one's own samples are copies.
     const range = { minMs: window.startMs - guardMs, maxMs: window.endMs + guardMs };
     const context = { signal, budget: new MemoryBudget(READ_MEMORY_BYTES, 'healing') };
-    const twins = await this.#ofTwin(this.#twin.select(range, context));
+    const twins = await this.#ofTwin(range);
     const request = { range, matchers: ALL_SERIES, hints: NO_HINTS, sorted: true };
     const mine = new SortedSeries(own.select(request, context));
     let count = 0;
     try {
-      for (const columns of twins) {
+      for (const series of twins) {
+        const columns = series.columns(range);
         count += columns.count;
-        const held = await mine.of(columns.labels);
-        this.#take(columns, held, window);
-        if (this.#slices.isOver) await this.#slices.pause();
+        this.#take(columns, await mine.of(columns.labels), window);
+        await this.#rest(columns.count);
       }
     } finally {
       mine.close();
@@ -133,37 +134,54 @@ export class PieceCopy {
     return count;
   }
 
-  async #ofTwin(source: SeriesSource): Promise<readonly SeriesColumns[]> {
-    const all: SeriesColumns[] = [];
-    try {
-      for (let batch = await source.next(); batch !== null; batch = await source.next()) {
-        for (const columns of batch)
-          all.push({ ...columns, labels: withoutExternal(columns.labels, this.#external) });
-        if (this.#slices.isOver) await this.#slices.pause();
-      }
-    } finally {
-      source.close();
+  /** Lets others have their turn, writes down what has gathered, and is no faster than is allowed. */
+  async #rest(count: number): Promise<void> {
+    const { env, samplesPerSecond, signal, onSamples } = this.#options;
+    const { clock } = env;
+    onSamples(count);
+    this.#samples += count;
+    if (this.#sorter.isFull) await this.#sorter.spill();
+    if (this.#histograms.isFull) await this.#writeHistograms();
+    const leastMs = (this.#samples / samplesPerSecond) * 1_000;
+    const restMs = leastMs - (clock.monotonic() - this.#beganMs);
+    if (restMs > PACE_MS) await sleep(clock, restMs, signal);
+    else if (this.#slices.isOver) await this.#slices.pause();
+  }
+
+  async #ofTwin(range: TimeRange): Promise<readonly ReadSeries[]> {
+    const given = await this.#twin.read(range, this.#options.signal);
+    const all: ReadSeries[] = [];
+    let isSorted = true;
+    for (const series of given) {
+      const named = series.named(withoutExternal(series.labels, this.#external));
+      isSorted &&= all.length === 0 || all.at(-1)!.labels.compare(named.labels) < 0;
+      all.push(named);
+      if (this.#slices.isOver) await this.#slices.pause();
     }
     // Without the external labels the order may be another.
-    return all.sort((a, b) => a.labels.compare(b.labels));
+    return isSorted ? all : all.sort((a, b) => a.labels.compare(b.labels));
   }
 
   #take(columns: SeriesColumns, own: SeriesColumns | null, window: Interval): void {
-    const { labels, timestampsMs } = columns;
+    const { labels, timestampsMs, histograms } = columns;
     const places = this.#index.placesOf(labels);
     const cut = intersect(this.#cutOf(places), [window]);
     if (cut.length === 0) return;
-    if (columns.histograms !== null) {
-      for (const place of places) this.#unable.add(this.#plan.subjects[place]!.subject.key);
-      if (places.length === 0) this.#unable.add(null);
-      return;
-    }
     const { runs, seams } = chooseSamples(columns, own, cut, this.#options.guardMs);
     const key = runs.length === 0 ? '' : labels.key();
     const valueWords = wordsOf(columns.values);
     for (let i = 0; i < runs.length; i += 2) {
-      const run = { timestampsMs, valueWords, from: runs[i]!, to: runs[i + 1]! };
-      this.#sorter.addColumns(key, () => labels, run);
+      const [start, end] = [runs[i]!, runs[i + 1]!];
+      for (let from = start; from < end; ) {
+        const histogram = histograms?.[from] ?? null;
+        let to = from + 1;
+        if (histogram !== null) this.#histograms.add(key, labels, timestampsMs[from]!, histogram);
+        else {
+          while (to < end && (histograms?.[to] ?? null) === null) to++;
+          this.#sorter.addColumns(key, () => labels, { timestampsMs, valueWords, from, to });
+        }
+        from = to;
+      }
     }
     if (seams.length > 0) this.#addSeams(seams);
   }

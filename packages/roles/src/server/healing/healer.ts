@@ -63,10 +63,7 @@ export class Healer {
     readonly samples: Counter;
     readonly seconds: Counter;
     readonly failures: Counter;
-    readonly unable: Counter;
   };
-  /** Subjects with samples that cannot be copied; null: series of none. */
-  readonly #unable = new Set<string | null>();
   /** Nobody has anything from before this server's own past. */
   #isPastKnown = false;
   #state: HealingStatus['state'] = 'idle';
@@ -88,10 +85,6 @@ export class Healer {
       failures: registry.counter(
         'pollux_healing_failures_total',
         'Attempts to fill a time that failed; they are repeated.',
-      ),
-      unable: registry.counter(
-        'pollux_healing_unable_total',
-        'Targets and rule groups that cannot be filled from a twin, since they have native histograms.',
       ),
     };
     registry.gaugeFrom(
@@ -224,16 +217,14 @@ export class Healer {
           startMs: all[i - 1]?.endMs ?? Number.MIN_SAFE_INTEGER,
           endMs: all[i + 1]?.startMs ?? Number.MAX_SAFE_INTEGER,
         };
-        const whole = this.#able(
-          planHealing({
-            gap,
-            fence,
-            guardMs,
-            twin: { name: twin.name, report },
-            histories: coverage.log.histories(),
-            healedRuns: coverage.log.healedRuns,
-          }),
-        );
+        const whole = planHealing({
+          gap,
+          fence,
+          guardMs,
+          twin: { name: twin.name, report },
+          histories: coverage.log.histories(),
+          healedRuns: coverage.log.healedRuns,
+        });
         const span = spanOf(whole);
         if (span === null && whole.seams.length === 0) continue;
         const { endMs } = span ?? gap;
@@ -256,15 +247,6 @@ export class Healer {
     if (!this.#mayLackPast()) return [];
     const past = { startMs: Math.max(sinceMs, this.#pastFloorMs()), endMs: this.#sinceMs() };
     return past.endMs - past.startMs > MIN_PAST_MS ? [past] : [];
-  }
-
-  /** Without what has histograms. */
-  #able(plan: HealingPlan): HealingPlan {
-    if (this.#unable.size === 0) return plan;
-    const subjects = plan.subjects.map((one) =>
-      this.#unable.has(one.subject.key) ? { ...one, healed: [], failures: [], seams: [] } : one,
-    );
-    return { ...plan, subjects, common: this.#unable.has(null) ? [] : plan.common };
   }
 
   async #reportOf(twin: Twin): Promise<CoverageReport> {
@@ -300,19 +282,10 @@ export class Healer {
       },
       adopt: (path) => tsdb.adoptBlock(path, signal),
     });
-    const { seams, unable } = await copy.run();
-    for (const key of unable) {
-      if (this.#unable.has(key)) continue;
-      this.#unable.add(key);
-      this.#metrics.unable.inc();
-      this.#options.log.warn('native histograms are not copied from a twin', {
-        subject: key ?? 'of no known target',
-      });
-    }
+    const seams = await copy.run();
     await this.#checkStillCovered(twin, report, plan);
-    const done = this.#able(plan);
-    coverage.heal({ ...done, seams: union(done.seams, seams) });
-    this.#metrics.seconds.inc(totalMs(done.common) / 1_000);
+    coverage.heal({ ...plan, seams: union(plan.seams, seams) });
+    this.#metrics.seconds.inc(totalMs(plan.common) / 1_000);
     return samples;
   }
 

@@ -28,7 +28,7 @@ export function openHealer(
     if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url))
       throw new InputError('ROLES.BAD_FLAG', '--ha.twin', `${url} is no address as http://b:9090`);
     const { userAgent } = parts;
-    return new Twin({ env, registry, url, client, resolvePath, variables, userAgent });
+    return new Twin({ env, url, client, resolvePath, variables, userAgent });
   });
   const samplesPerSecond = flags['ha.twin.samples-per-second'];
   if (samplesPerSecond < 1)

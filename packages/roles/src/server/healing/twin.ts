@@ -1,25 +1,26 @@
-import { type Env, OperatingError, type StopSignal } from '@pollux/base';
+import { type Env, OperatingError, Slices, type StopSignal } from '@pollux/base';
 import { type HttpConfig, HttpConfigClient, type Variables } from '@pollux/http';
-import { Labels, Matcher } from '@pollux/model';
-import { RemoteQueryable } from '@pollux/remote';
+import { Matcher } from '@pollux/model';
 import {
-  type CoverageReport,
-  fromWire,
-  NO_HINTS,
-  type ReadContext,
-  type SeriesSource,
-  type TimeRange,
-} from '@pollux/storage';
-import type { Registry } from '@pollux/telemetry';
+  CHUNKED_CONTENT_TYPE,
+  ChunkedResponseReader,
+  encodeReadRequest,
+  type ReadSeries,
+  snappyEncode,
+} from '@pollux/remote';
+import { type CoverageReport, fromWire, NO_HINTS, type TimeRange } from '@pollux/storage';
 
 const REPORT_TIMEOUT_MS = 10_000;
 const READ_TIMEOUT_MS = 60_000;
 const MAX_REPORT_BYTES = 16 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+/** Of an answer that are read at once. */
+const PIECE_BYTES = 128 * 1024;
+const SERIES_AT_ONCE = 64;
 export const ALL_SERIES = [new Matcher('__name__', '=~', '.+')];
 
 export type TwinOptions = {
   readonly env: Env;
-  readonly registry: Registry;
   /** Where it is, with its route prefix. */
   readonly url: string;
   readonly client: HttpConfig;
@@ -34,31 +35,14 @@ export class Twin {
   readonly name: string;
   readonly #url: string;
   readonly #http: HttpConfigClient;
-  readonly #samples: RemoteQueryable;
+  readonly #options: TwinOptions;
 
   constructor(options: TwinOptions) {
-    const { env, registry, client, resolvePath, variables, userAgent } = options;
+    const { env, client, resolvePath, variables } = options;
+    this.#options = options;
     this.#url = options.url.replace(/\/+$/, '');
     this.name = this.#url;
     this.#http = new HttpConfigClient({ ...env, config: client, resolvePath, variables });
-    this.#samples = new RemoteQueryable({
-      env,
-      registry,
-      resolvePath,
-      variables,
-      userAgent,
-      externalLabels: Labels.EMPTY,
-      config: {
-        url: `${this.#url}/api/v1/read`,
-        name: 'twin',
-        remoteTimeoutMs: READ_TIMEOUT_MS,
-        headers: {},
-        requiredMatchers: [],
-        readRecent: true,
-        filterExternalLabels: false,
-        client,
-      },
-    });
   }
 
   async report(signal: StopSignal): Promise<CoverageReport> {
@@ -79,11 +63,47 @@ export class Twin {
     );
   }
 
-  /** All series, sorted, with the external labels that remote read adds. */
-  select(range: TimeRange, context: ReadContext): SeriesSource {
-    return this.#samples.select(
-      { range, matchers: ALL_SERIES, hints: NO_HINTS, sorted: true },
-      context,
-    );
+  /** All series with samples about the range, undecoded, in the order and with the external labels that remote read gives them. */
+  async read(range: TimeRange, signal: StopSignal): Promise<readonly ReadSeries[]> {
+    const { minMs: startMs, maxMs: endMs } = range;
+    const query = { startMs, endMs, matchers: ALL_SERIES, hints: { ...NO_HINTS, startMs, endMs } };
+    const request = encodeReadRequest({ queries: [query], accepted: ['streamed-xor-chunks'] });
+    const { status, headers, body } = await this.#http.request({
+      method: 'POST',
+      url: `${this.#url}/api/v1/read`,
+      headers: {
+        'content-encoding': 'snappy',
+        'content-type': 'application/x-protobuf',
+        'user-agent': this.#options.userAgent,
+        'x-prometheus-remote-read-version': '0.1.0',
+      },
+      body: snappyEncode(request),
+      timeoutMs: READ_TIMEOUT_MS,
+      maxBodyBytes: MAX_ANSWER_BYTES,
+      signal,
+    });
+    const isChunked = headers['content-type']?.startsWith(CHUNKED_CONTENT_TYPE) === true;
+    if (status !== 200 || !isChunked) {
+      const why = status === 200 ? 'samples in place of chunks: update it' : `status ${status}`;
+      throw new OperatingError('ROLES.TWIN', `twin ${this.name} answered remote read with ${why}`);
+    }
+    return seriesOf(body, new Slices(this.#options.env.clock, signal));
   }
+}
+
+/** Throws DecodeError. */
+async function seriesOf(body: Uint8Array, slices: Slices): Promise<readonly ReadSeries[]> {
+  const reader = new ChunkedResponseReader();
+  const all: ReadSeries[] = [];
+  for (let at = 0; at < body.length; at += PIECE_BYTES) {
+    reader.push(body.subarray(at, at + PIECE_BYTES));
+    for (let some = reader.take(SERIES_AT_ONCE); some.length > 0; ) {
+      for (const one of some) all.push(one);
+      if (slices.isOver) await slices.pause();
+      some = reader.take(SERIES_AT_ONCE);
+    }
+  }
+  reader.end();
+  for (const one of reader.take()) all.push(one);
+  return all;
 }
