@@ -16,8 +16,11 @@ export interface Net {
   serveHttp(options: HttpServeOptions, handler: HttpHandler): Promise<Listener>;
   /** One HTTP exchange. Rejects on connection errors and time-outs, resolves for every status. */
   request(request: HttpClientRequest): Promise<HttpClientResponse>;
-  /** Loads what the first {@link request} would, which holds the thread for a tenth of a second: one is to come soon. */
-  expectRequests?(): void;
+  /**
+   * Loads what the first {@link request} would, which holds the thread for a while: one is to come soon. Null when it is loaded; never
+   * rejects.
+   */
+  expectRequests?(): Promise<void> | null;
   /** Connections to one server that are kept for many requests, whose answers are passed on as they come. */
   openPool(options: HttpPoolOptions): HttpPool;
   /** Addresses of a host name; an address resolves to itself. */

@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
-import { Agent, buildConnector, type Dispatcher, ProxyAgent, request as send } from 'undici';
+import type * as undici from 'undici';
+import type { Dispatcher } from 'undici';
 import { CanceledError, OperatingError, TimeoutError } from '../errors.ts';
 import type { HttpClientRequest, HttpClientResponse, HttpProxy, TlsClientOptions } from '../net.ts';
 import { decodeBody, readBody } from './answer-body.ts';
 import type { Http2Session, Http2Sessions } from './http2-sessions.ts';
 import { tlsSettings } from './tls-settings.ts';
+import { Agent, buildConnector, loadProxyAgent, send } from './undici-parts.ts';
 import { UnsentError } from './unsent-error.ts';
 
 const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -21,7 +23,7 @@ const MAX_TRIES = 6;
  */
 export class NodeHttpClient {
   readonly #plain = new Agent(agentOptions());
-  readonly #special = new Map<string, Agent | ProxyAgent>();
+  readonly #special = new Map<string, Dispatcher>();
   #http2: Http2Sessions | null = null;
   #isClosed = false;
 
@@ -78,17 +80,19 @@ export class NodeHttpClient {
     for (let tries = 1; ; tries++) {
       try {
         const session = this.#sessionFor(request);
+        const url = new URL(request.url);
         if (session !== null) {
-          const url = new URL(request.url);
           const asked = { method, url, headers, ...content, signal, maxBodyBytes: maxBytes };
           return await session.exchange(asked);
         }
-        const response = await send(request.url, {
+        const Proxies = request.proxy === undefined ? null : await loadProxyAgent();
+        const response = await send(this.#agentFor(request, Proxies), {
+          origin: url.origin,
+          path: `${url.pathname}${url.search}`,
           method: method as Dispatcher.HttpMethod,
           headers,
           ...content,
           signal,
-          dispatcher: this.#agentFor(request),
         });
         return {
           status: response.statusCode,
@@ -107,7 +111,7 @@ export class NodeHttpClient {
   }
 
   /** Agrees on the protocol in the handshake; connections with HTTP/2 are put aside, and their requests told to try again. */
-  #negotiatingAgent(tls: TlsClientOptions | undefined, key: string): Agent {
+  #negotiatingAgent(tls: TlsClientOptions | undefined, key: string): undici.Agent {
     const connect = buildConnector({
       timeout: CONNECT_TIMEOUT_MS,
       allowH2: true,
@@ -146,7 +150,7 @@ export class NodeHttpClient {
     await Promise.all(agents.map((agent) => agent.destroy()));
   }
 
-  #agentFor(request: HttpClientRequest): Agent | ProxyAgent {
+  #agentFor(request: HttpClientRequest, Proxies: typeof undici.ProxyAgent | null): Dispatcher {
     const { tls } = request;
     const proxy = proxyOf(request);
     const isNegotiated = mayUseHttp2(request);
@@ -163,7 +167,10 @@ export class NodeHttpClient {
         this.#special.delete(oldest);
       }
     }
-    const agent = isNegotiated ? this.#negotiatingAgent(tls, key) : specialAgent(tls, proxy);
+    let agent: Dispatcher;
+    if (isNegotiated) agent = this.#negotiatingAgent(tls, key);
+    else if (proxy !== undefined && Proxies !== null) agent = proxyAgent(Proxies, proxy, tls);
+    else agent = new Agent({ ...agentOptions(), connect: connectOptions(tls) });
     this.#special.set(key, agent);
     return agent;
   }
@@ -182,13 +189,16 @@ function agentKey(request: HttpClientRequest): string {
   return JSON.stringify([request.tls, proxyOf(request), mayUseHttp2(request)]);
 }
 
-function specialAgent(
+function connectOptions(tls: TlsClientOptions | undefined) {
+  return { timeout: CONNECT_TIMEOUT_MS, ...(tls === undefined ? {} : tlsSettings(tls)) };
+}
+
+function proxyAgent(
+  Proxies: typeof undici.ProxyAgent,
+  { url: written, connectHeaders = {} }: HttpProxy,
   tls: TlsClientOptions | undefined,
-  proxy: HttpProxy | undefined,
-): Agent | ProxyAgent {
-  const connect = { timeout: CONNECT_TIMEOUT_MS, ...(tls === undefined ? {} : tlsSettings(tls)) };
-  if (proxy === undefined) return new Agent({ ...agentOptions(), connect });
-  const { url: written, connectHeaders = {} } = proxy;
+): undici.ProxyAgent {
+  const connect = connectOptions(tls);
   // The proxy finds the address of a name either way.
   const url = new URL(written.replace(/^socks5h:/i, 'socks5:'));
   const isSocks = /^socks5?:$/.test(url.protocol);
@@ -196,12 +206,12 @@ function specialAgent(
     // It takes them from the address too, but percent-encoded as they stand there.
     const credentials = { username: decoded(url.username), password: decoded(url.password) };
     const options = { ...agentOptions(), ...credentials, uri: url.href, requestTls: connect };
-    return new ProxyAgent(options);
+    return new Proxies(options);
   }
   const pair = `${decoded(url.username)}:${decoded(url.password)}`;
   url.username = '';
   url.password = '';
-  return new ProxyAgent({
+  return new Proxies({
     ...agentOptions(),
     uri: url.href,
     // Go's client forwards plain requests and tunnels only those over TLS.
@@ -212,7 +222,7 @@ function specialAgent(
   });
 }
 
-function agentOptions(): Agent.Options {
+function agentOptions(): undici.Agent.Options {
   // The whole exchange has its own deadline; these only bound what the signal cannot see.
   return {
     connections: 64,

@@ -53,7 +53,7 @@ export class NodeHttpPool implements HttpPool {
     await this.#pool?.destroy();
   }
 
-  /** The client is loaded at the first request: a program that makes none saves 16 MB. */
+  /** The client is loaded at the first request: a program that makes none saves 4 MB. */
   async #load(): Promise<Pool> {
     this.#loading ??= import('./undici-pool.ts').then(({ openUndiciPool, serverNameOf }) => {
       this.#serverName = serverNameOf(this.#options);

@@ -20,8 +20,9 @@ import { bindUdp, connectTcp, listenTcp } from './sockets.ts';
 
 /** The machine's network. */
 export class NodeNet implements Net {
-  /** Loaded at the first request: a role that only serves saves 16 MB. */
+  /** Loaded at the first request: a role that only serves saves 4 MB. */
   #client: Promise<NodeHttpClient> | null = null;
+  #isLoaded = false;
 
   bindUdp(at: Address, onPacket: (data: Uint8Array, from: Address) => void): Promise<UdpSocket> {
     return bindUdp(at, onPacket);
@@ -46,9 +47,11 @@ export class NodeNet implements Net {
     return (await this.#loaded()).request(request);
   }
 
-  expectRequests(): void {
+  expectRequests(): Promise<void> | null {
+    if (this.#isLoaded) return null;
+    const onEnd = (): void => {};
     // Should it fail, the request itself tells.
-    if (this.#client === null) this.#loaded().catch(() => {});
+    return this.#loaded().then(onEnd, onEnd);
   }
 
   openPool(options: HttpPoolOptions): HttpPool {
@@ -66,7 +69,10 @@ export class NodeNet implements Net {
   }
 
   #loaded(): Promise<NodeHttpClient> {
-    this.#client ??= import('./http-client.ts').then((module) => new module.NodeHttpClient());
+    this.#client ??= import('./http-client.ts').then((module) => {
+      this.#isLoaded = true;
+      return new module.NodeHttpClient();
+    });
     return this.#client;
   }
 }

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
-import { buildConnector, Client, Pool } from 'undici';
+import type * as undici from 'undici';
 import type { HttpPoolOptions } from '../net.ts';
 import { tlsSettings } from './tls-settings.ts';
+import { buildConnector, Client, Pool } from './undici-parts.ts';
 
 /** undici hands the options of an exchange on as they are, so that this reaches the connection which the pool has chosen. */
 export type Asked = {
@@ -16,7 +17,7 @@ export function serverNameOf({ origin, tls }: HttpPoolOptions): string {
 }
 
 /** A pool whose exchanges are told whether their connection was kept from an earlier one. */
-export function openUndiciPool(options: HttpPoolOptions): Pool {
+export function openUndiciPool(options: HttpPoolOptions): undici.Pool {
   const { origin, connectTimeoutMs, keepAliveMs, tls } = options;
   const name = serverNameOf(options);
   const connect = buildConnector({
