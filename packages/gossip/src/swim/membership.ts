@@ -91,7 +91,7 @@ function insert(state: SwimState, said: Omit<AliveMessage, 'kind'>, nowMs: numbe
 /** Somebody could not reach a member. */
 export function suspect(state: SwimState, said: Accusation, nowMs: number): SwimAction[] {
   const member = state.members.get(said.node);
-  if (member === undefined || said.incarnation < member.incarnation) return [];
+  if (member === undefined || isOutdated(state, said, member)) return [];
   if (member.suspicion !== null) {
     if (confirm(member.suspicion, said.from)) broadcast(state, { kind: 'suspect', ...said });
     return [];
@@ -111,7 +111,7 @@ export function suspect(state: SwimState, said: Accusation, nowMs: number): Swim
 /** Somebody declares a member dead, or a member says so of itself: then it has left. */
 export function dead(state: SwimState, said: Accusation, nowMs: number): SwimAction[] {
   const member = state.members.get(said.node);
-  if (member === undefined || said.incarnation < member.incarnation) return [];
+  if (member === undefined || isOutdated(state, said, member)) return [];
   member.suspicion = null;
   if (member.state === 'dead' || member.state === 'left') return [];
   const isSelf = said.node === state.name;
@@ -125,6 +125,16 @@ export function dead(state: SwimState, said: Accusation, nowMs: number): SwimAct
   member.changedMs = nowMs;
   if (!isSelf) actions.push({ kind: 'left', member: { ...member } });
   return actions;
+}
+
+/**
+ * Whether an accusation has been answered since. Who still accuses this member has missed its answer, which chance may leave out: it is
+ * said once more, as that one would declare it dead, where the original waits for others to pass its answer on.
+ */
+function isOutdated(state: SwimState, said: Accusation, { incarnation }: Member): boolean {
+  if (said.incarnation >= incarnation) return false;
+  if (said.node === state.name && state.phase === 'running') broadcast(state, selfAlive(state));
+  return true;
 }
 
 /** Answers a false accusation with a higher incarnation of oneself. */

@@ -185,6 +185,23 @@ describe('claims', () => {
     expect(self(bench.state).incarnation).toBe(51);
   });
 
+  test('about oneself that have been answered are answered once more', () => {
+    const bench = new Bench('real', 1);
+    bench.hear(alive('b', 2));
+    const answer = (): Message | undefined =>
+      bench.sent
+        .flatMap(({ messages }) => messages)
+        .find((message) => message.kind === 'alive' && message.node === 'real');
+    bench.hear({ kind: 'suspect', incarnation: 1, node: 'real', from: 'b' });
+    bench.run(3_000);
+    expect(answer()).toEqual(alive('real', 1, 2));
+    bench.sent.length = 0;
+    bench.hear({ kind: 'suspect', incarnation: 1, node: 'real', from: 'b' });
+    bench.run(3_250);
+    expect(answer()).toEqual(alive('real', 1, 2));
+    expect(self(bench.state).incarnation).toBe(2);
+  });
+
   test('that are older than what is known change nothing', () => {
     const bench = new Bench('real', 1);
     bench.hear(alive('b', 2, 5));
