@@ -254,6 +254,7 @@ export class Alertmanager {
     const options: PipelineOptions = {
       clock: env.clock,
       random: env.random,
+      expectRequests: () => env.net.expectRequests?.() ?? null,
       log: this.#options.log,
       tracing,
       metrics: this.#notifyMetrics,
@@ -448,6 +449,7 @@ export class Alertmanager {
       onNewGroup: (waitMs) => this.#firstRequest.isIn(waitMs),
       processingSeconds: this.#alertMetrics.processingSeconds,
       observer: this.#eventRecorder,
+      log,
     });
     this.#stopFeeding();
     this.#live = { ...parts, dispatcher };

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { assert, type Clock, deadline, TimeoutError, type Timer } from '@pollux/base';
 import type { Labels } from '@pollux/model';
+import type { Log } from '@pollux/telemetry';
 import { type Alert, inOrder, isResolvedAt } from '../alert/alert.ts';
 import { AlertTable } from '../alert/alert-table.ts';
 import type { GroupMemory } from '../durable/group-memory.ts';
@@ -24,6 +25,7 @@ export type AggregationGroupOptions = {
   /** What was known of the group before it was made. */
   readonly memory: GroupMemory;
   readonly observer: GroupObserver | null;
+  readonly log: Log;
 };
 
 export type NextFlush = {
@@ -234,6 +236,7 @@ export class AggregationGroup {
     if (alerts.length === 0) return;
     this.#lastFlushMs = nowMs;
     this.#flushCount++;
+    this.#logFlush(alerts, nowMs);
     const { groupIntervalMs } = this.route.settings;
     const lengthMs = Math.max(groupIntervalMs, MIN_FLUSH_MS) + this.#options.peerWaitMs();
     const limit = deadline(
@@ -266,6 +269,19 @@ export class AggregationGroup {
     this.#timer.cancel();
     this.#timer = this.#arm(leftMs);
     this.#nextFlush = this.#next(leftMs, 'group_interval');
+  }
+
+  /** In the original's words, by which its members and ours are followed alike. */
+  #logFlush(alerts: readonly Alert[], nowMs: number): void {
+    const { log } = this.#options;
+    if (!log.isEnabled('debug')) return;
+    const ended = alerts.filter((alert) => isResolvedAt(alert, nowMs)).length;
+    log.debug('flushing', {
+      component: 'dispatcher',
+      aggrGroup: this.key,
+      firing: alerts.length - ended,
+      resolved: ended,
+    });
   }
 
   #hasOnlyEnds(nowMs: number): boolean {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { CanceledError, type Clock, type Timer, withTimeout } from '@pollux/base';
 import type { Labels } from '@pollux/model';
-import type { Summary } from '@pollux/telemetry';
+import type { Log, Summary } from '@pollux/telemetry';
 import type { Alert, AlertIdentity, Placement } from '../alert/alert.ts';
 import type { AlertListener, AlertProvider } from '../alert/alert-provider.ts';
 import type { GroupMemory } from '../durable/group-memory.ts';
@@ -29,6 +29,7 @@ export type DispatcherOptions = {
   /** How long it takes to put an alert into its groups. */
   readonly processingSeconds: Summary;
   readonly observer: GroupObserver | null;
+  readonly log: Log;
 };
 
 /** Sorts alerts into groups by the routing tree and lets each group flush at its times. */
@@ -167,6 +168,7 @@ export class Dispatcher implements AlertListener {
       stop: this.#abort.signal,
       memory: this.#options.memory,
       observer: this.#options.observer,
+      log: this.#options.log,
     });
     ofRoute.set(key, group);
     this.#options.onNewGroup(route.settings.groupWaitMs);

@@ -28,7 +28,7 @@ export class FirstRequest {
       this.#timer = null;
       // One that is not the first now may be it when the next group is made.
       this.#dueMs = Number.POSITIVE_INFINITY;
-      if (this.#isExpected()) net.expectRequests?.();
+      if (this.#isExpected()) void net.expectRequests?.();
     });
   }
 

@@ -34,6 +34,8 @@ import { type After, counted, keptBack, tracedStage } from './traced.ts';
 export type PipelineOptions = {
   readonly clock: Clock;
   readonly random: Random;
+  /** As of the network. */
+  readonly expectRequests: () => Promise<void> | null;
   readonly log: Log;
   readonly tracing: Tracing;
   readonly metrics: NotifyMetrics;
@@ -203,6 +205,7 @@ function wayOf(options: PipelineOptions, integration: Integration): readonly Sta
       owed.owedReason(batch, integration) !== null,
     owed,
     isStopping: options.isStopping,
+    expectRequests: options.expectRequests,
   });
   const name = { 'alerting.integration.name': integration.receiver.integration };
   return [

@@ -130,6 +130,7 @@ export class Resender {
       compose: (sent) => compose(pipeline, sent, integration),
       isStillDue: () => false,
       isStopping: pipeline.isStopping,
+      expectRequests: () => null,
       owed: null,
     });
     const sent = await send({ ...batch, memory });

@@ -66,7 +66,7 @@ export function tracedNet(tracing: Tracing, net: Net): Net {
     listenTcp: (at, onConnection) => net.listenTcp(at, onConnection),
     connectTcp: (to, options) => net.connectTcp(to, options),
     serveHttp: (options, handler) => net.serveHttp(options, handler),
-    expectRequests: () => net.expectRequests?.(),
+    expectRequests: () => net.expectRequests?.() ?? null,
     openPool: (options) => net.openPool(options),
     resolve: (host, signal) => net.resolve(host, signal),
   };

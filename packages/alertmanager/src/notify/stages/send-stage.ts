@@ -1,4 +1,4 @@
-import { type Clock, errorText, type Random, sleep, TimeoutError } from '@pollux/base';
+import { type Clock, errorText, type Random, Slices, sleep, TimeoutError } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import { isResolvedAt } from '../../alert/alert.ts';
 import { DeliveryError, type FailureReason } from '../../errors.ts';
@@ -27,6 +27,8 @@ export type SendStageOptions = {
   readonly isStillDue: (batch: Batch) => boolean;
   /** Whether the program is ending: no attempt begins then but the first. */
   readonly isStopping: () => boolean;
+  /** Loads what the first request of the process needs; null when it is there. */
+  readonly expectRequests: () => Promise<void> | null;
   /** Told of attempts that failed; null where one attempt is all. */
   readonly owed: Pick<OwedNotes, 'failed' | 'overtaken'> | null;
 };
@@ -99,7 +101,15 @@ async function sendUntilAccepted(
   const { signal } = batch.flush;
   const name = integration.receiver.integration;
   const metrics = options.metrics.of(name, integration.receiver.groupName);
+  const loading = options.expectRequests();
+  if (loading !== null) {
+    await loading;
+    // That has held the thread: what other members told meanwhile is read before this one speaks.
+    await new Slices(clock, signal).pause();
+    if (!options.isStillDue(batch)) return false;
+  }
   const notification = options.compose(batch);
+  logSending(options, batch);
   let pauseMs = FIRST_PAUSE_MS;
   let last: unknown = null;
   for (;;) {
@@ -136,6 +146,18 @@ async function sendUntilAccepted(
     pauseMs = Math.min(pauseMs * 1.5, MAX_PAUSE_MS);
     if (!options.isStillDue(batch)) return false;
   }
+}
+
+/** With it a log shows whether another member's news had come before this one spoke. */
+function logSending({ log, integration }: SendStageOptions, { flush }: Batch): void {
+  if (!log.isEnabled('debug')) return;
+  const { groupName, integration: kind, index } = integration.receiver;
+  log.debug('sending', {
+    component: 'dispatcher',
+    receiver: groupName,
+    integration: `${kind}[${index}]`,
+    aggrGroup: flush.groupKey,
+  });
 }
 
 function isRetryable(error: unknown): boolean {
