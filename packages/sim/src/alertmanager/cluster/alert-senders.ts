@@ -85,6 +85,14 @@ export class AlertSenders {
     return this.#ended.some((ended) => ended.text === text && ended.atMs > sinceMs);
   }
 
+  /** When an alert ended last before then, by what the servers know; null when it fires or never did. */
+  lastEndMs(text: string, beforeMs: number): number | null {
+    const last = (all: readonly { readonly text: string; readonly atMs: number }[]): number =>
+      all.findLast((one) => one.text === text && one.atMs <= beforeMs)?.atMs ?? -Infinity;
+    const endedMs = last(this.#ended);
+    return endedMs > last(this.#begun) ? endedMs : null;
+  }
+
   held(member: string, text: string): Held | undefined {
     return this.#held.get(member)?.get(text);
   }

@@ -8,6 +8,7 @@ import type { Sabotage } from './cluster-world.ts';
 
 const TIMEOUT_MS = 300_000;
 const AGAIN_MS = 3_000;
+const FIRES_AGAIN_MS = 10_000;
 const DEAF_AFTER_MS = 30_000;
 
 /** Bugs, each put in from outside, with the runs that it can show itself in and what must be said of it. */
@@ -114,6 +115,38 @@ const CANARIES: readonly Canary[] = [
     says: /too few: nobody told r\d that g\d\/\d is resolved/,
     sabotage: { env: withoutEnds },
   },
+  // Bugs that could hide behind what excuses a run.
+  {
+    bug: 'who lost its disk does not ask the others for the log',
+    shows: ({ kind, members }) => kind === 'crash' && members >= 2 && members <= 5,
+    says: /too many: m\d+ to r\d of g\d .* after m\d+ /,
+    sabotage: { disk: (files) => files.removeTree(DATA) },
+    begin: () => notExchanged('nfl'),
+  },
+  {
+    bug: 'what others told is not taken over, where members die',
+    shows: ({ kind, members }) => kind === 'crash' && members >= 2 && members <= 5,
+    says: /too few: nobody told r\d that g\d\/\d is resolved/,
+    sabotage: { env: onlyOwnEnds },
+  },
+  {
+    bug: 'what has ended is told to fire again and again, and nobody answers that',
+    shows: isCluster,
+    says: /too few: nobody told r\d that g\d\/\d is resolved/,
+    sabotage: { env: firesForever },
+  },
+  {
+    bug: 'what others told is not taken over, where clocks are wrong',
+    shows: ({ kind, members }) => kind === 'storm' && members >= 2 && members <= 5,
+    says: /too few: nobody told r\d that g\d\/\d is resolved/,
+    sabotage: { env: onlyOwnEnds },
+  },
+  {
+    bug: 'all but the first wait for the first only, where members die',
+    shows: ({ kind, members }) => kind === 'crash' && members >= 3 && members <= 5,
+    says: /too many: /,
+    begin: oneTurnForAll,
+  },
 ];
 
 afterEach(() => vi.restoreAllMocks());
@@ -187,6 +220,75 @@ function notTold(key: string): void {
     const channel = addState.call(this, name, part);
     return name === key ? { broadcast: () => {} } : channel;
   });
+}
+
+/** Changes reach others, whole states are empty. */
+function notExchanged(key: string): void {
+  const addState = GossipNode.prototype.addState;
+  vi.spyOn(GossipNode.prototype, 'addState').mockImplementation(function (
+    this: GossipNode,
+    name: string,
+    part: StatePart,
+  ): StateChannel {
+    if (name !== key) return addState.call(this, name, part);
+    const merge = (data: Uint8Array): void => part.merge(data);
+    return addState.call(this, name, { marshal: () => new Uint8Array(0), merge });
+  });
+}
+
+/** All but the first wait for one member. */
+function oneTurnForAll(): void {
+  const position = GossipNode.prototype.position;
+  vi.spyOn(GossipNode.prototype, 'position').mockImplementation(function (this: GossipNode) {
+    return Math.min(1, position.call(this));
+  });
+}
+
+type Told = { readonly alerts: readonly { readonly status: string }[]; readonly groupKey: string };
+
+/** What a message is about, and whether it tells of ends only. */
+function toldIn(asked: HttpClientRequest): { readonly key: string; readonly isEnd: boolean } {
+  const { alerts, groupKey } = JSON.parse(String(asked.body)) as Told;
+  const isEnd = alerts.every(({ status }) => status === 'resolved');
+  return { key: `${asked.url} ${groupKey}`, isEnd };
+}
+
+const ACCEPTED: HttpClientResponse = { status: 200, headers: {}, body: new Uint8Array(0) };
+
+/** The end of what another member told, or this one before its restart, is dropped on the way. */
+function onlyOwnEnds(env: Env): Env {
+  const own = new Set<string>();
+  const request = (asked: HttpClientRequest): Promise<HttpClientResponse> => {
+    const { key, isEnd } = toldIn(asked);
+    if (isEnd && !own.has(key)) return Promise.resolve(ACCEPTED);
+    if (!isEnd) own.add(key);
+    return env.net.request(asked);
+  };
+  return { ...env, net: withRequest(env.net, request) };
+}
+
+/** Behind the first end the beginning is told again and again, and no other end. */
+function firesForever(env: Env): Env {
+  const beginnings = new Map<string, HttpClientRequest>();
+  const ended = new Set<string>();
+  const request = async (asked: HttpClientRequest): Promise<HttpClientResponse> => {
+    const { key, isEnd } = toldIn(asked);
+    const { signal: _, ...again } = asked;
+    if (!isEnd) beginnings.set(key, again);
+    if (isEnd && ended.has(key)) return ACCEPTED;
+    const answer = await env.net.request(asked);
+    if (isEnd && answer.status === 200) {
+      ended.add(key);
+      const tell = (): void => {
+        const beginning = beginnings.get(key);
+        if (beginning !== undefined) void env.net.request(beginning).catch(() => {});
+        env.clock.after(FIRES_AGAIN_MS, tell);
+      };
+      env.clock.after(FIRES_AGAIN_MS, tell);
+    }
+    return answer;
+  };
+  return { ...env, net: withRequest(env.net, request) };
 }
 
 /** What a receiver has accepted it gets again after a while. */

@@ -25,8 +25,8 @@ import type { Accepted } from './receiver-double.ts';
  * `cut`         members did not all hear each other from then on for as long as it takes to repair that
  * `lost`        the datagram to the sender was lost that had the news, and no exchange of whole states has repaired it yet
  * `missed`      gossip, which draws its targets by chance in a larger cluster, left the sender out, and nothing has repaired it yet
- * `out of turn` the first kept silent, as a change of a silence was on its way, and of those behind it one stood still past its turn: two
- *             things that the promise of exactly one excludes
+ * `out of turn` the first kept silent, as a change of a silence was on its way or an end reached it behind its flush, and of those behind
+ *             it one stood still past its turn: two things that the promise of exactly one excludes
  */
 export type Excuse =
   | 'owed'
@@ -46,6 +46,8 @@ export type Excuse =
 const DURABLE_MS = 1_500;
 /** Changes within this time go round together. */
 const JOINED_MS = 100;
+/** A server tells of an end at its next evaluation, within this time. */
+const ENDS_TOLD_MS = 1_000;
 /** Stamps are kept to the nanosecond, times of the world to less. */
 const STAMP_TOLERANCE_MS = 0.01;
 
@@ -82,8 +84,9 @@ export function excuseOf(
 }
 
 /**
- * The one excuse where the promise is exactly one: members did not hold the same silences when the group was due, so that who is first
- * did not tell, and the time without the processor of who told instead, with its delivery and its news, was longer than the peer timeout.
+ * The one excuse where the promise is exactly one: members did not hold the same silences or alerts when the group was due, so that who is
+ * first did not tell, and the time without the processor of who told instead, with its delivery and its news, was longer than the peer
+ * timeout.
  */
 export function excuseOfCalm(
   cluster: ClusterWorld,
@@ -95,13 +98,12 @@ export function excuseOfCalm(
   const first = hostName('m', 0);
   if (both.some(({ member }) => member === first)) return null;
   const dueMs = Math.min(...both.map((one) => one.attempt.sentMs - waitMs(cluster, one)));
-  const boundMs = gossipBoundMs(plan);
-  const wasOnItsWay = cluster.silences.some(
-    ({ group, askedMs, endAskedMs }) =>
-      group === double.group &&
-      [askedMs, endAskedMs].some((ms) => ms !== null && ms <= dueMs && ms >= dueMs - boundMs),
-  );
-  if (!wasOnItsWay) return null;
+  if (
+    !wasSilenceOnItsWay(cluster, double.group, dueMs) &&
+    !wasToldTooEarly(cluster, double, dueMs)
+  ) {
+    return null;
+  }
   const isPastTurn = both.some(({ member, attempt, acceptedMs }) => {
     const stoodMs = cluster.stalls
       .filter((stall) => stall.member === member)
@@ -111,6 +113,41 @@ export function excuseOfCalm(
     return stoodMs > 0 && stoodMs + tellsMs >= plan.peerTimeoutMs;
   });
   return isPastTurn ? 'out of turn' : null;
+}
+
+/** Whether a silence of the group was begun or ended so shortly before that members may differ on it. */
+function wasSilenceOnItsWay(cluster: ClusterWorld, group: number, dueMs: number): boolean {
+  const boundMs = gossipBoundMs(cluster.plan);
+  return cluster.silences.some(
+    (silence) =>
+      silence.group === group &&
+      [silence.askedMs, silence.endAskedMs].some(
+        (ms) => ms !== null && ms <= dueMs && ms >= dueMs - boundMs,
+      ),
+  );
+}
+
+/**
+ * Whether the first told what had ended already, as the end reached it only behind its flush: for others, which knew of it, the group was
+ * over by then and begins anew with what fires next, while the first tells of that an interval later.
+ */
+function wasToldTooEarly(
+  { attempts, senders, plan }: ClusterWorld,
+  { group, receiver }: Accepted,
+  dueMs: number,
+): boolean {
+  const last = attempts.all.findLast(
+    (one) =>
+      one.member === hostName('m', 0) &&
+      one.group === group &&
+      one.receiver === receiver &&
+      one.sentMs <= dueMs,
+  );
+  if (last === undefined || last.sentMs < dueMs - plan.groupIntervalMs) return false;
+  return last.firing.some((alert) => {
+    const endedMs = senders.lastEndMs(alert, last.sentMs);
+    return endedMs !== null && endedMs >= last.sentMs - ENDS_TOLD_MS - 2 * plan.link.maxDelayMs;
+  });
 }
 
 /** How long a member waits for those before it. */
@@ -175,14 +212,32 @@ function wasCutShort({ attempts, plan }: ClusterWorld, attempt: Attempt): boolea
 /** Whether who told it died before gossip can have carried that on, or all who heard of it before it was on a disk. */
 export function isLostWithDead(cluster: ClusterWorld, attempt: Attempt): boolean {
   const { member, sentMs, endedMs } = attempt;
-  const notedMs = endedMs ?? Infinity;
-  const diedMs = (life: Life): number => life.goneMs ?? Infinity;
   const teller = lifeAt(cluster, member, sentMs);
+  // Who lives and waits for the answer will note it.
+  if (endedMs === null) return teller?.goneMs != null;
+  const diedMs = (life: Life): number => life.goneMs ?? Infinity;
   const { plan } = cluster;
-  if (teller !== undefined && diedMs(teller) <= notedMs + gossipRoundsMs(plan)) return true;
+  if (teller !== undefined && diedMs(teller) <= endedMs + gossipRoundsMs(plan)) {
+    return diedMs(teller) <= endedMs + newsBoundMs(plan) || !hasWitness(cluster, attempt, endedMs);
+  }
   return cluster.lives
-    .filter((life) => life.fromMs <= notedMs && diedMs(life) >= notedMs)
-    .every((life) => diedMs(life) <= notedMs + DURABLE_MS);
+    .filter((life) => life.fromMs <= endedMs && diedMs(life) >= endedMs)
+    .every((life) => diedMs(life) <= endedMs + DURABLE_MS);
+}
+
+/**
+ * Whether a member heard first hand what was noted, and had the time to write it down: one that was there for long, where nothing is lost
+ * or cut and news go to all at once.
+ */
+function hasWitness(cluster: ClusterWorld, { member }: Attempt, notedMs: number): boolean {
+  const { plan } = cluster;
+  if (plan.kind !== 'crash' || plan.members > ALWAYS_REACHED) return false;
+  return cluster.lives.some(
+    (life) =>
+      life.member !== member &&
+      life.fromMs <= notedMs - settleBoundMs(plan) &&
+      (life.goneMs ?? Infinity) > notedMs + newsBoundMs(plan) + DURABLE_MS,
+  );
 }
 
 /**

@@ -28,6 +28,14 @@ const FOUND: readonly { readonly seed: number; readonly about: string }[] = [
     seed: 3796,
     about: 'two words of members that were cut from each other, the earlier by a clock ahead',
   },
+  {
+    seed: 5698,
+    about:
+      'an end that reaches the first behind its flush, while who is second stands still past its turn',
+  },
+  { seed: 6191, about: 'a message taken behind the moment in which its sender gave it up' },
+  { seed: 6378, about: 'a repetition that a clock ahead calls for, set back before it is sent' },
+  { seed: 7000, about: 'a member that missed the answer to its suspicion' },
   { seed: 4099, about: 'a turn that comes when the log has forgotten what was told' },
 ];
 

@@ -1,6 +1,6 @@
 import { type AlertName, alertText } from './cluster-plan.ts';
 import type { AskedSilence, ClusterWorld } from './cluster-world.ts';
-import { isLostWithDead, mayHaveExpired } from './excuses.ts';
+import { excuseOf, isLostWithDead, mayHaveExpired } from './excuses.ts';
 import { gossipBoundMs, repairBoundMs, settleBoundMs, tellBoundMs } from './promises.ts';
 
 /** A wall clock may be wrong by so much before what a member holds for firing is left open. */
@@ -70,8 +70,10 @@ export class TooFew {
     const last = words.at(-1);
     if (state === 'resolved' && !this.#isEndCalledFor(member, alert, receiver, last)) return;
     if (last?.state === state || this.#isToldByLog(alert, receiver, state)) return;
-    // What another said to the contrary is owed an answer from then on.
-    if (last !== undefined && this.#cluster.now() - last.atMs <= boundMs) return;
+    if (this.#isTakenUnheard(alert, receiver, state)) return;
+    // What another said to the contrary is owed an answer from then on, however often it says so.
+    const contrary = words.slice(1 + words.findLastIndex((word) => word.state === state)).at(0);
+    if (contrary !== undefined && this.#cluster.now() - contrary.atMs <= boundMs) return;
     const sinceMs = this.#cluster.now() - forMs;
     if (words.some((word) => word.state === state && word.atMs >= sinceMs)) return;
     this.#report(
@@ -107,12 +109,29 @@ export class TooFew {
     const last = all.at(-1);
     if (last === undefined || last.attempt.endedWallMs === null) return false;
     const { held, endedWallMs } = last.attempt;
-    return all.some(({ attempt, ...told }) => {
+    // Where the promise is exactly one, nobody speaks who does not know.
+    if (this.#cluster.plan.kind === 'calm') return false;
+    return all.some((earlier) => {
+      const { attempt } = earlier;
       if (attempt === last.attempt || attempt.endedWallMs === null) return false;
       const isUnknown = held === null || held.stampMs < attempt.endedWallMs - 1;
       const isKept = attempt.endedWallMs > endedWallMs;
-      return isUnknown && isKept && told[state].includes(alert);
+      if (!isUnknown || !isKept || !earlier[state].includes(alert)) return false;
+      return excuseOf(this.#cluster, last, earlier) !== null;
     });
+  }
+
+  /**
+   * The receiver took last what its sender had given up by then: no log has it, and by the log what was told before is what the
+   * receiver knows, here as in the original.
+   */
+  #isTakenUnheard(alert: string, receiver: number, state: 'firing' | 'resolved'): boolean {
+    const all = this.#cluster.receivers.accepted(groupOf(alert), receiver);
+    const isUnheard = ({ attempt, acceptedMs }: (typeof all)[number]): boolean =>
+      !attempt.isTaken && attempt.endedMs !== null && attempt.endedMs <= acceptedMs;
+    const heard = all.findLastIndex((one) => !isUnheard(one));
+    if (heard === all.length - 1) return false;
+    return all[heard]?.[state].includes(alert) === true;
   }
 
   #mustBeRepeated(

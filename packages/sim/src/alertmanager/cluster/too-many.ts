@@ -50,8 +50,9 @@ export function tooMany(cluster: ClusterWorld): { problems: string[]; excused: s
 /** Whether the sender's log called for the request when it was sent. */
 function isCalledForBySender(cluster: ClusterWorld, attempt: Attempt): boolean {
   const { plan } = cluster;
-  const { held, sentMs, sentWallMs, member } = attempt;
-  const asked = { ...attempt, atMs: sentWallMs };
+  const { held, sentMs, member } = attempt;
+  // It counts from when its flush began; a clock may have been set back since.
+  const asked = { ...attempt, atMs: latestFlushWallMs(cluster, attempt) };
   const options = { repeatIntervalMs: plan.repeatIntervalMs };
   if (held === null) return isCalledFor(null, asked, options);
   if (isCalledFor(toldBy(held), asked, options)) return true;
