@@ -231,7 +231,7 @@ function notExchanged(key: string): void {
     part: StatePart,
   ): StateChannel {
     if (name !== key) return addState.call(this, name, part);
-    const merge = (data: Uint8Array): void => part.merge(data);
+    const merge: StatePart['merge'] = (data, holder) => part.merge(data, holder);
     return addState.call(this, name, { marshal: () => new Uint8Array(0), merge });
   });
 }
