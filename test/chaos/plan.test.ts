@@ -1,6 +1,6 @@
 import { SeededRandom } from '@pollux/base';
 import { describe, expect, it } from 'vitest';
-import { planOf } from './plan.ts';
+import { LEAST_PAUSE_MS, planOf, shortPlanOf } from './plan.ts';
 import { FAULT_KINDS, ISOLATED_KINDS } from './record.ts';
 
 const THIRTY_MINUTES = 30 * 60_000;
@@ -30,6 +30,15 @@ describe('a plan of faults', () => {
         if (before !== undefined)
           expect(atMs).toBeGreaterThanOrEqual(before.atMs + before.durationMs + 20_000);
       }
+    }
+  });
+
+  it('of half a minute leaves room for its one fault', () => {
+    for (const isIsolated of [true, false]) {
+      const { faults, durationMs } = shortPlanOf(new SeededRandom(1), isIsolated);
+      expect(faults).toHaveLength(1);
+      for (const fault of faults)
+        expect(fault.atMs + fault.durationMs + LEAST_PAUSE_MS).toBeLessThan(durationMs);
     }
   });
 

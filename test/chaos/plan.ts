@@ -24,6 +24,8 @@ export type Plan = {
 };
 
 const WARM_UP_MS = 15_000;
+/** Between a fault that took long to recover from and the next, or the end. */
+export const LEAST_PAUSE_MS = 10_000;
 
 const FIRST_FAULT_MS = 25_000;
 const FIRST_ALARM_MS = 8_000;
@@ -57,7 +59,8 @@ export function shortPlanOf(random: Random, isIsolated: boolean): Plan {
   const alarm = { id: '0', riseMs: 1_000, fallMs: 60_000, isSilenced: false };
   return {
     warmUpMs: 4_000,
-    durationMs: 18_000,
+    // The fault, and what is left free behind one.
+    durationMs: 21_000,
     faults: [{ ...fault, kind: isIsolated ? 'cut-host' : 'kill-host' }],
     alarms: [alarm],
   };

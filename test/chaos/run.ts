@@ -11,15 +11,13 @@ import { History } from './history.ts';
 import { Hosts } from './hosts.ts';
 import { Isolation } from './isolation.ts';
 import { LackingWatch } from './lacking-watch.ts';
-import type { Plan } from './plan.ts';
+import { LEAST_PAUSE_MS, type Plan } from './plan.ts';
 import { polluxPair } from './pollux-pair.ts';
 import { Questions } from './questions.ts';
 import type { Alarm, ChaosRecord, Notification, PlayedFault, SetUpName } from './record.ts';
 import { Silencer } from './silencer.ts';
 import { Targets } from './targets.ts';
 
-/** Between a fault that took long to recover from and the next. */
-const LEAST_PAUSE_MS = 10_000;
 const ASK_EVERY_MS = 1_000;
 
 export type RunOptions = {
