@@ -1,5 +1,5 @@
 import { assert, defined, errorText, type Timer } from '@pollux/base';
-import { type Router, text } from '@pollux/http';
+import { type Router, text, tracingSettings } from '@pollux/http';
 import { renderText, TEXT_CONTENT_TYPE, Tracing, tracedNet } from '@pollux/telemetry';
 import { Acknowledgements } from './acknowledge/acknowledgements.ts';
 import { AutoEnd } from './acknowledge/auto-end.ts';
@@ -13,7 +13,7 @@ import { registerApiV3 } from './api-v3/api-v3.ts';
 import { type AlertmanagerConfig, resolvePath } from './config/config.ts';
 import { marshalConfig } from './config/marshal.ts';
 import { UPSTREAM_KINDS } from './config/receiver-config.ts';
-import { tracingSettings } from './config/tracing-config.ts';
+import { tracingHeaders } from './config/tracing-config.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { FirstRequest } from './dispatch/first-request.ts';
 import { groupKeysOf } from './dispatch/group-keys.ts';
@@ -234,10 +234,12 @@ export class Alertmanager {
     const inhibitor = new Inhibitor(config.inhibitRules);
     const timeIntervals = new TimeIntervals(config.timeIntervals);
     const tracing = this.#tracing;
+    const traced = config.tracing;
+    const besideConfig = (name: string): string => resolvePath(config.directory, name);
     const traceTo =
-      config.tracing === null
+      traced === null
         ? null
-        : tracingSettings(config.tracing, env.files, (name) => resolvePath(config.directory, name));
+        : tracingSettings(traced, tracingHeaders(traced), env.files, besideConfig);
     const built = buildReceivers(config, used, {
       env: { ...env, net: tracedNet(tracing, env.net) },
       log: this.#options.log,

@@ -24,3 +24,4 @@ export {
 } from './http-config-client.ts';
 export { ProxyAddress } from './proxy-config.ts';
 export { type ExchangeObserver, Router, type RouterOptions } from './router.ts';
+export { checkTracing, tracingFields, tracingSettings } from './tracing-config.ts';

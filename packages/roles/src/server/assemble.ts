@@ -8,6 +8,7 @@ import { RemoteQueryable, RemoteWriter, readHandler, writeHandler } from '@pollu
 import { EngineRuleQuery, Notifier, RuleManager } from '@pollux/rules';
 import { ScrapeManager } from '@pollux/scrape';
 import { limitAhead, type Queryable, withRemotes } from '@pollux/storage';
+import { Tracing, tracedHandler, tracedNet } from '@pollux/telemetry';
 import { Tsdb } from '@pollux/tsdb';
 import type { FlagValues } from '../flags/flags.ts';
 import { registerConsole } from '../runtime/console.ts';
@@ -61,6 +62,16 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   // Before anything is opened: a file that cannot be used ends the start.
   const web = webFile === '' ? null : new WebConfig(context, webFile);
   const closer = new Closer(env.clock);
+  const tracing = new Tracing({
+    clock: env.clock,
+    log: log.with({ component: 'tracing' }),
+    registry,
+    service: 'prometheus',
+    version: PROMETHEUS_VERSION,
+  });
+  closer.defer('tracing', () => tracing.close());
+  // Of what goes out by itself.
+  const tracedEnv = { ...env, net: tracedNet(tracing, env.net, { isRoot: true }) };
   let readiness: Readiness = 'starting';
 
   const directory = resolve(flags['storage.tsdb.path']);
@@ -148,7 +159,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     },
   });
   const scrape = new ScrapeManager({
-    env,
+    env: tracedEnv,
     log,
     registry,
     appendable: limitAhead(tsdb.forResenders, env.clock),
@@ -159,7 +170,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   });
   closer.defer('scrapes', () => scrape.close());
   const writer = new RemoteWriter({
-    env,
+    env: tracedEnv,
     log: log.with({ component: 'remote' }),
     registry,
     wal: bindWal(tsdb.walTail, env.files, log.with({ component: 'remote' })),
@@ -171,7 +182,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   });
   closer.defer('remote write', () => writer.close());
   const notifier = new Notifier({
-    env,
+    env: tracedEnv,
     log,
     registry,
     resolvePath,
@@ -217,7 +228,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     const alerting = notifier.prepare(config.alerting, config.externalLabels);
     const groups = rules.prepare(config);
     const storage = withRemoteReads(config, tsdb, coverage, {
-      env,
+      env: { ...env, net: tracedNet(tracing, env.net) },
       registry,
       resolvePath,
       variables: context.variables,
@@ -236,6 +247,8 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
       scrapes.commit();
       writes.commit();
       alerting.commit();
+      // Its library is loaded meanwhile; nobody waits for it.
+      void tracing.use(config.tracing);
       await groups.commit();
     };
   };
@@ -256,7 +269,13 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     log,
     registry,
     readiness: () => readiness,
-    query: door.port,
+    query: {
+      run: (asked) =>
+        tracing.within(
+          () => ({ name: 'promqlExec', attributes: { query: asked.query } }),
+          () => door.port.run(asked),
+        ),
+    },
     active,
     parser: features,
     parsed,
@@ -295,7 +314,8 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   registerRemote(router, { context, flags, tsdb, loaded, readiness: () => readiness });
   registerConsole(router, env.files);
   const maxConnections = flags['web.max-connections'];
-  const listener = await listenOn(env, addresses, router, { web, maxConnections });
+  const traced = { handler: tracedHandler(tracing, router.handler) };
+  const listener = await listenOn(env, addresses, traced, { web, maxConnections });
   closer.defer('listener', () => listener.close());
 
   tsdb.start();

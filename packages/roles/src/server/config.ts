@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { type Files, InputError } from '@pollux/base';
 import {
   type ConfigNode,
+  type Decoder,
   entryOf,
   integer,
   list,
@@ -20,6 +21,7 @@ import {
   strictContext,
   string,
 } from '@pollux/config';
+import { checkTracing, tracingFields, tracingSettings } from '@pollux/http';
 import { isLegacyLabelName, Labels, parseDuration } from '@pollux/model';
 import {
   type RemoteReadConfig,
@@ -43,6 +45,7 @@ import {
   type ScrapeConfig,
   scrapeConfigs,
 } from '@pollux/scrape';
+import type { TracingSettings } from '@pollux/telemetry';
 import type { DownsamplingRule, RetentionRule, SeriesLimits } from '@pollux/tsdb';
 import { readTextFile } from '../runtime/read-file.ts';
 import { downsamplingRules } from './downsampling-config.ts';
@@ -74,6 +77,8 @@ export type ServerConfig = {
   readonly seriesLimits: SeriesLimits;
   /** Exemplars kept in memory over all series; 0 = none, which is so where `storage.exemplars` is not given. */
   readonly maxExemplars: number;
+  /** Null for no traces. */
+  readonly tracing: TracingSettings | null;
   /** For `/api/v1/status/config`, secrets hidden. */
   readonly shownYaml: string;
   /** Hash of scrape and rule configuration without replica labels; equal on replicas of one pair. */
@@ -127,6 +132,13 @@ const storageSection = object({
   ),
 });
 
+const tracingBlock = object({ ...tracingFields, headers: optional(record(string), {}) });
+const tracingConfig: Decoder<ReturnType<typeof tracingBlock>> = (node, path, context) => {
+  const read = tracingBlock(node, path, context);
+  checkTracing(node, path, read);
+  return read;
+};
+
 const rootSection = object({
   global: optional(raw, { kind: 'null', place: { file: '', line: 0, column: 0 } }),
   runtime: optional(object({ gogc: optional(integer, 75) }), { gogc: 75 }),
@@ -137,6 +149,7 @@ const rootSection = object({
   remote_write: optional(remoteWriteConfigs, []),
   remote_read: optional(remoteReadConfigs, []),
   storage: optional(storageSection, NO_STORAGE),
+  tracing: optional(nullable(tracingConfig), null),
 });
 
 export type LoadOptions = {
@@ -190,6 +203,10 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
     seriesLimits: limitsOf(section.storage.tsdb.series_limits),
     // A negative number means none, as with Prometheus.
     maxExemplars: Math.max(0, section.storage.exemplars.max_exemplars),
+    tracing:
+      section.tracing === null
+        ? null
+        : tracingSettings(section.tracing, section.tracing.headers, files, resolverOf(file)),
     shownYaml: redactedYaml(root),
     identity: identityOf(root, ruleFiles, options),
   };

@@ -34,15 +34,17 @@ export function tracedHandler(tracing: Tracing, handler: HttpHandler): HttpHandl
 
 /**
  * The network, where each request within a span is one too, and tells the other side of the trace. Of its address only the host
- * and the port are told: those of webhooks are secrets.
+ * and the port are told: those of webhooks are secrets. With `isRoot` each begins a trace of its own instead.
  */
-export function tracedNet(tracing: Tracing, net: Net): Net {
+export function tracedNet(tracing: Tracing, net: Net, { isRoot = false } = {}): Net {
   const request = (asked: HttpClientRequest): Promise<HttpClientResponse> => {
-    if (!tracing.isWithin || !URL.canParse(asked.url)) return net.request(asked);
+    const isTraced = isRoot ? tracing.isOn : tracing.isWithin;
+    if (!isTraced || !URL.canParse(asked.url)) return net.request(asked);
     const { protocol, hostname, port } = new URL(asked.url);
     const start = () => ({
       name: `HTTP ${asked.method}`,
       kind: 'client' as const,
+      isRoot,
       attributes: {
         'http.request.method': asked.method,
         'url.scheme': protocol.slice(0, -1),
