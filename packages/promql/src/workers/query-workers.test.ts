@@ -239,11 +239,14 @@ class DeafWorkers implements Workers {
   readonly parallelism = 1;
   stopped = 0;
   posted = 0;
+  /** As if the worker had said something. */
+  say: () => void = () => {};
 
   start<Data, In, Out>(
     _entry: WorkerEntry<Data, In, Out>,
-    { signal }: WorkerOptions<Data, Out>,
+    { signal, onMessage }: WorkerOptions<Data, Out>,
   ): WorkerHandle<In> {
+    this.say = () => onMessage({ kind: 'next', id: -1, select: 0 } as Out);
     let end: () => void = () => {};
     const ended = new Promise<void>((resolve) => {
       end = resolve;
@@ -304,7 +307,10 @@ it('a query that is known to be small runs in this thread; one that is not, or t
   await idle.close();
 });
 
-it('a worker that does not end a query is replaced', async () => {
+it.each([
+  ['does not end a query', 10_000],
+  ['has not begun', 61_000],
+])('a worker that %s is replaced', async (what, mostMs) => {
   const deaf = new DeafWorkers();
   const clock = new VirtualClock();
   const common = { clock, log: Log.silent(), registry: new Registry() };
@@ -314,8 +320,11 @@ it('a worker that does not end a query is replaced', async () => {
   const failed = expect(asked).rejects.toMatchObject({ kind: 'timeout' });
   await clock.advance(2_000);
   await failed;
+  if (what !== 'has not begun') deaf.say();
   expect(deaf.stopped).toBe(0);
-  await clock.advance(10_000);
+  await clock.advance(mostMs - 8_000);
+  expect(deaf.stopped).toBe(0);
+  await clock.advance(8_000);
   expect(deaf.stopped).toBe(1);
   await hung.close();
 });

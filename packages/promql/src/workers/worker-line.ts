@@ -26,6 +26,8 @@ import { SelectPump } from './select-pump.ts';
 
 /** A worker that was told to end a query must say so within this; else it hangs. */
 const END_GRACE_MS = 5_000;
+/** One that has said nothing yet may still be loading its code, which takes seconds on a busy machine: it is given so long to begin. */
+const BEGIN_GRACE_MS = 60_000;
 /** An answer of which nobody takes the next part for so long is given up. */
 const STALL_MS = 300_000;
 /** Behind the time-out that the worker itself looks after. */
@@ -79,11 +81,14 @@ export class WorkerLine {
   #handle: WorkerHandle<ToQueryWorker> | null = null;
   #idling: Timer | null = null;
   #isLost = false;
+  #hasSpoken = false;
+  readonly #begunMs: number;
   #nextId = 1;
 
   constructor(clock: Clock, calls: LineCalls) {
     this.#clock = clock;
     this.#calls = calls;
+    this.#begunMs = clock.monotonic();
   }
 
   get running(): number {
@@ -104,7 +109,7 @@ export class WorkerLine {
       clock: this.#clock,
       post: (message, transfer) => this.#handle?.post(message, transfer),
       onOver: () => this.#over(id),
-      onHang: this.#calls.onHang,
+      onSilence: () => this.#judgeSilence(),
     });
     this.#idling?.cancel();
     this.#queries.set(id, query);
@@ -113,8 +118,17 @@ export class WorkerLine {
   }
 
   readonly deliver = (message: FromQueryWorker): void => {
+    this.#hasSpoken = true;
     this.#queries.get(message.id)?.deliver(message);
   };
+
+  /** A query was not ended in time. False when the worker may not have heard of it yet. */
+  #judgeSilence(): boolean {
+    const sinceMs = this.#clock.monotonic() - this.#begunMs;
+    if (!this.#hasSpoken && sinceMs < BEGIN_GRACE_MS) return false;
+    this.#calls.onHang();
+    return true;
+  }
 
   #over(id: number): void {
     this.#queries.delete(id);
@@ -146,7 +160,8 @@ type LineQueryInit = {
   readonly clock: Clock;
   readonly post: (message: ToQueryWorker, transfer?: readonly ArrayBuffer[]) => void;
   readonly onOver: () => void;
-  readonly onHang: () => void;
+  /** The worker was told to end the query and has not; false when it is to be waited for again. */
+  readonly onSilence: () => boolean;
 };
 
 /** A query in a worker, as the main thread sees it. */
@@ -299,13 +314,20 @@ export class LineQuery implements RunningQuery {
     this.#isGivenUp = true;
     const { meeting } = this.#init.delivery;
     meeting?.all.leave(meeting.share);
-    const { id, post, clock, onHang } = this.#init;
+    const { id, post } = this.#init;
     Atomics.store(new Int32Array(this.#control), CONTROL_ABORT, 1);
     post({ kind: 'abort', id });
     for (const pump of this.#pumps.values()) pump.close();
     if (error !== null) this.#settle({ error, stats: null });
+    this.#awaitEnd();
+  }
+
+  #awaitEnd(): void {
+    const { clock, onSilence } = this.#init;
     this.#timer?.cancel();
-    this.#timer = clock.after(END_GRACE_MS, onHang);
+    this.#timer = clock.after(END_GRACE_MS, () => {
+      if (!onSilence()) this.#awaitEnd();
+    });
   }
 
   #settle(failure: WorkerFailure): void {
