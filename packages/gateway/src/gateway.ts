@@ -15,6 +15,7 @@ import { type FrontMetrics, frontMetrics } from './front/front-metrics.ts';
 import { QueryFront } from './front/query-front.ts';
 import { settledChanges } from './front/range-front.ts';
 import { Group } from './group.ts';
+import { StoredNames } from './long-term/stored-names.ts';
 import { storedScrapes } from './long-term/stored-scrapes.ts';
 import { MemberCalls } from './merge/member-calls.ts';
 import { MergeHandler } from './merge/merge-handler.ts';
@@ -387,6 +388,7 @@ export class Gateway {
     };
     const evaluating = { ...reading, engine: this.#engine, defaults: this.#defaults };
     const splices = new SpliceQueries(evaluating);
+    const storedNames = stores.length === 0 ? null : new StoredNames({ ...reading, stores });
     const { replica_labels: replicaLabels } = config;
     const common = { env, log, metrics, lookbackMs, requestTimeoutMs };
     const shards = servers.map(
@@ -394,7 +396,7 @@ export class Gateway {
         name,
         upstreams: own,
         queries: new QueryHandler({ ...common, upstreams: own, splices, stores, replicaLabels }),
-        merged: new MergeHandler({ calls, upstreams: own, replicaLabels }),
+        merged: new MergeHandler({ calls, upstreams: own, replicaLabels, stored: storedNames }),
       }),
     );
     const [only] = shards;

@@ -67,6 +67,32 @@ describe('what no server has any more', () => {
     expect(reads).toBeGreaterThan(8 * QUERIES_A_WORLD * 0.3);
   }, 120_000);
 
+  it('is among the labels and series, and missing with a warning while the store does not answer', async () => {
+    await withPair(2, async (pair) => {
+      const old = { start: START_MS - 300_000, end: START_MS + 500_000 };
+      const now = { start: START_MS + WORLD_MS - 60_000, end: START_MS + WORLD_MS };
+      const seen = async (what: string, { start, end }: typeof old, match = 'up') => {
+        const times = `start=${start / 1_000}&end=${end / 1_000}`;
+        return pair.get(`/api/v1/${what}?match[]=${match}&${times}`);
+      };
+      const { reads } = pair.store;
+      const [series, jobs] = [await seen('series', old), await seen('label/job/values', old)];
+      expect(series).toMatchObject({ warnings: [] });
+      expect(pair.store.reads).toBeGreaterThan(reads);
+      const truth = await seen('series', now);
+      expect((series.data as object[]).length).toBeGreaterThan(0);
+      for (const one of series.data as object[]) expect(one).not.toHaveProperty('replica');
+      expect(truth.data).toEqual(expect.arrayContaining(series.data as object[]));
+      expect(jobs.data).toEqual([
+        ...new Set((series.data as { job: string }[]).map(({ job }) => job)),
+      ]);
+      expect((await seen('labels', old)).data).toContain('job');
+      pair.store.isBroken = true;
+      const broken = await seen('series', old);
+      expect(broken.warnings.join()).toContain('may be missing');
+    });
+  });
+
   it('is named when the store does not answer', async () => {
     await withPair(1, async (pair) => {
       const atMs = START_MS + 500_000;

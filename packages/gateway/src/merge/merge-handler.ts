@@ -1,5 +1,8 @@
 import type { HttpClientResponse, HttpResponse } from '@pollux/base';
 import { type Exchange, formOf, hasFormBody, json } from '@pollux/http';
+import type { Matcher } from '@pollux/model';
+import type { TimeRange } from '@pollux/storage';
+import type { StoredNames, StoredSeries } from '../long-term/stored-names.ts';
 import { uncoveredWarning } from '../plan-warnings.ts';
 import { readTimeMs } from '../query-params.ts';
 import { hashText } from '../text-hash.ts';
@@ -13,6 +16,8 @@ export type MergeHandlerOptions = {
   readonly calls: MemberCalls;
   readonly upstreams: readonly Upstream[];
   readonly replicaLabels: readonly string[];
+  /** Has the series of times that no server covers; null without long-term stores. */
+  readonly stored: StoredNames | null;
 };
 
 /** Prometheus' bounds of all time, in milliseconds that a double holds. */
@@ -43,6 +48,9 @@ export class MergeHandler {
       if (live.length === 0) return unavailable(lost, upstreams);
       const choice = this.#choose(live, merged, form);
       const asked = choice?.coversAlone === true ? [choice.replica] : live;
+      const storing = this.#stored(exchange, live, merged, form);
+      // It is awaited below; until then its fault is nobody's.
+      storing.catch(() => {});
       const answers = await Promise.all(
         asked.map(async (member) => ({ member, answer: await calls.ask(member, exchange, call) })),
       );
@@ -53,8 +61,23 @@ export class MergeHandler {
           left.delete(member);
         } else replies.push({ member: member.name, response: answer });
       }
-      if (replies.length > 0) return this.#join(replies, merged, { form, choice, lost });
+      if (replies.length === 0) continue;
+      const stored = await storing;
+      return this.#join(replies, merged, { form, choice, lost, stored, path: exchange.path });
     }
+  }
+
+  /** Null where the servers have all that is asked for. */
+  async #stored(
+    exchange: Exchange,
+    servers: readonly Upstream[],
+    { selectors: field, ofSeries }: MergedPath,
+    form: URLSearchParams,
+  ): Promise<StoredSeries | null> {
+    const { stored } = this.#options;
+    const asked = field === null || ofSeries === undefined ? null : askedOf(form, field);
+    if (stored === null || asked === null) return null;
+    return stored.seriesOf({ exchange, servers, ...asked });
   }
 
   /** Null where it does not depend on the past, or cannot be read: then all are asked. */
@@ -64,11 +87,9 @@ export class MergeHandler {
     form: URLSearchParams,
   ): ReplicaChoice | null {
     if (selectors === null) return null;
-    const found = selectorsOf(form.getAll(selectors));
-    const minMs = readTimeMs(form.get('start'), ALL_TIME.minMs);
-    const maxMs = readTimeMs(form.get('end'), ALL_TIME.maxMs);
-    if (found === null || minMs === null || maxMs === null || maxMs < minMs) return null;
-    return chooseReplica(live, found, { minMs, maxMs }, hashText(form.toString()));
+    const asked = askedOf(form, selectors);
+    if (asked === null) return null;
+    return chooseReplica(live, asked.selectors, asked.span, hashText(form.toString()));
   }
 
   #join(
@@ -78,9 +99,11 @@ export class MergeHandler {
       readonly form: URLSearchParams;
       readonly choice: ReplicaChoice | null;
       readonly lost: readonly string[];
+      readonly stored: StoredSeries | null;
+      readonly path: string;
     },
   ): HttpResponse {
-    const { form, choice, lost } = asked;
+    const { form, choice, lost, stored, path } = asked;
     const headers = {
       'content-type': 'application/json',
       'x-pollux-replica': replies.map(({ member }) => member).join(', '),
@@ -91,22 +114,26 @@ export class MergeHandler {
     });
     const [first] = replies;
     const isAlone = choice?.coversAlone === true || this.#options.upstreams.length === 1;
-    const isAsItIs = replies.length === 1 && isAlone && this.#options.replicaLabels.length === 0;
+    const isAsItIs =
+      replies.length === 1 &&
+      isAlone &&
+      stored === null &&
+      this.#options.replicaLabels.length === 0;
     if (first !== undefined && (good.length === 0 || isAsItIs)) {
       const { status, body } = first.response;
       return { status, headers, body };
     }
     const { replicaLabels } = this.#options;
-    const joined = merged.merge(
-      good.map(({ data }) => data),
-      { form, replicaLabels },
-    );
+    const answers = good.map(({ data }) => data);
+    if (stored !== null) answers.push(merged.ofSeries?.(stored.series, path));
+    const joined = merged.merge(answers, { form, replicaLabels });
     const { data, isCut } =
       merged.selectors === 'match[]' ? cutRows(joined, form) : { data: joined, isCut: false };
     const warnings = new Set(good.flatMap((envelope) => envelope.warnings));
     if (isCut) warnings.add('results truncated due to limit');
-    const gap = choice === null ? null : uncoveredWarning(choice.uncovered);
+    const gap = uncoveredWarning(stored?.uncovered ?? choice?.uncovered ?? []);
     if (gap !== null) warnings.add(gap);
+    for (const warning of stored?.warnings ?? []) warnings.add(warning);
     for (const why of lost) warnings.add(`a replica did not answer (${why})`);
     const infos = new Set(good.flatMap((envelope) => envelope.infos));
     return json200(headers, {
@@ -116,6 +143,18 @@ export class MergeHandler {
       ...(infos.size === 0 ? {} : { infos: [...infos] }),
     });
   }
+}
+
+/** Null when a member shall say what is wrong with it. */
+function askedOf(
+  form: URLSearchParams,
+  field: string,
+): { readonly selectors: (readonly Matcher[])[]; readonly span: TimeRange } | null {
+  const selectors = selectorsOf(form.getAll(field));
+  const minMs = readTimeMs(form.get('start'), ALL_TIME.minMs);
+  const maxMs = readTimeMs(form.get('end'), ALL_TIME.maxMs);
+  if (selectors === null || minMs === null || maxMs === null || maxMs < minMs) return null;
+  return { selectors, span: { minMs, maxMs } };
 }
 
 /** A form goes on as a form, since it may be too long for an address. */

@@ -6,6 +6,7 @@ import type {
   WireLabels,
   WireMetadata,
 } from '@pollux/api-types';
+import type { Labels } from '@pollux/model';
 import { rulesOfShards, targetsOfShards } from '../shards/shard-state.ts';
 import { mergeExemplars, mergeSeries, mergeTexts } from './merge-names.ts';
 import {
@@ -30,6 +31,8 @@ export type MergedPath = {
   readonly selectors: 'match[]' | 'query' | null;
   /** `data` of the members' answers, which have the form that the path has. */
   readonly merge: (answers: readonly unknown[], context: MergeContext) => unknown;
+  /** `data` that a server with these series would answer; absent where it is not told from series. */
+  readonly ofSeries?: (series: readonly Labels[], path: string) => unknown;
   /** Of shards, which hold different targets; where it is absent, as of replicas. */
   readonly mergeShards?: (answers: readonly unknown[]) => unknown;
   /** Parameters that shards are asked without: each would give a part of its own. */
@@ -46,18 +49,24 @@ export const MERGED_PATHS: readonly MergedPath[] = [
     selectors: 'match[]',
     merge: (answers, { replicaLabels }) =>
       mergeTexts(answers as string[][]).filter((name) => !replicaLabels.includes(name)),
+    ofSeries: (series) => mergeTexts(series.map((labels) => [...labels].map(([name]) => name))),
   },
   {
     path: '/api/v1/label/:name/values',
     methods: GET,
     selectors: 'match[]',
     merge: (answers) => mergeTexts(answers as string[][]),
+    ofSeries: (series, path) => {
+      const name = decodeURIComponent(path.split('/').at(-2) ?? '');
+      return series.map((labels) => labels.get(name)).filter((value) => value !== '');
+    },
   },
   {
     path: '/api/v1/series',
     methods: BOTH,
     selectors: 'match[]',
     merge: (answers, { replicaLabels }) => mergeSeries(answers as WireLabels[][], replicaLabels),
+    ofSeries: (series) => series.map((labels) => labels.toObject()),
   },
   {
     path: '/api/v1/query_exemplars',

@@ -120,8 +120,11 @@ export class MemberReader {
       matchers,
       hints: { ...hints, startMs: minMs, endMs: maxMs },
     };
-    // Chunks are a tenth of the bytes, and come as the member reads them.
-    const accepted = ['streamed-xor-chunks', 'samples'] as const;
+    // Chunks are a tenth of the bytes, and come as the member reads them; but of series without samples there are none.
+    const isNamesOnly = hints.func === 'series';
+    const accepted = isNamesOnly
+      ? (['samples'] as const)
+      : (['streamed-xor-chunks', 'samples'] as const);
     const request = encodeReadRequest({ queries: [query], accepted });
     return this.#exchange(snappyEncode(request), context.signal);
   }

@@ -164,9 +164,16 @@ seam_guard: ${how.guardMs}ms
       form.set('end', String(endMs / 1_000));
       form.set('step', String(stepMs / 1_000));
     } else form.set('time', String(startMs / 1_000));
+    const { data, warnings } = await this.get(`/api/v1/query${isRange ? '_range' : ''}?${form}`);
+    return { points: pointsOf(data as Parameters<typeof pointsOf>[0]), warnings };
+  }
+
+  async get(
+    target: string,
+  ): Promise<{ readonly data: unknown; readonly warnings: readonly string[] }> {
     const { body, status } = await this.#router.handler({
       method: 'GET',
-      target: `/api/v1/query${isRange ? '_range' : ''}?${form}`,
+      target,
       headers: {},
       remote: { host: '127.0.0.1', port: 1 },
       body: async () => new Uint8Array(),
@@ -175,9 +182,9 @@ seam_guard: ${how.guardMs}ms
       principal: EVERYONE,
     });
     const text = body instanceof Uint8Array ? new TextDecoder().decode(body) : String(body);
-    if (status !== 200) throw new Error(`${query}: ${status} ${text}`);
+    if (status !== 200) throw new Error(`${target}: ${status} ${text}`);
     const { data, warnings = [] } = JSON.parse(text);
-    return { points: pointsOf(data), warnings };
+    return { data, warnings };
   }
 
   /** Remote read through the gateway. */
@@ -228,7 +235,7 @@ seam_guard: ${how.guardMs}ms
   }
 
   async #answer({ url, body }: HttpClientRequest): Promise<HttpClientResponse> {
-    const { pathname, hostname } = new URL(url);
+    const { pathname, hostname, searchParams } = new URL(url);
     if (hostname === 's') return this.#answerAsStore(pathname, body as Uint8Array);
     const replica = this.replicas.find(({ name }) => name === hostname)!;
     switch (pathname) {
@@ -248,9 +255,26 @@ seam_guard: ${how.guardMs}ms
         return this.#query(replica, new URLSearchParams(String(body)));
       case '/api/v1/read':
         return readHeld(replica, body as Uint8Array);
+      case '/api/v1/series':
+        return this.#series(replica, searchParams);
+      case '/api/v1/labels':
+      case '/api/v1/label/job/values':
+        return answered('{"status":"success","data":[]}');
       default:
         return { status: 404, headers: {}, body: new Uint8Array() };
     }
+  }
+
+  async #series(replica: ModelledReplica, form: URLSearchParams): Promise<HttpClientResponse> {
+    const [minMs = 0, maxMs = 0] = ['start', 'end'].map((name) => Number(form.get(name)) * 1_000);
+    const [matchers = []] = selectorsOf(form.getAll('match[]')) ?? [];
+    const context = { signal: new AbortController().signal, budget: MemoryBudget.unlimited() };
+    const request = { range: { minMs, maxMs }, matchers, hints: NO_HINTS, sorted: true };
+    const source = replica.held.select(request, context);
+    const data: object[] = [];
+    for (let batch = await source.next(); batch !== null; batch = await source.next())
+      data.push(...batch.map(({ labels }) => labels.toObject()));
+    return answered(JSON.stringify({ status: 'success', data }));
   }
 
   async #answerAsStore(pathname: string, body: Uint8Array): Promise<HttpClientResponse> {
