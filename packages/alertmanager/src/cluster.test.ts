@@ -193,6 +193,21 @@ describe('two members', () => {
     expect(two.sent).toEqual(['A 10s firing:a', 'A 610s resolved:a']);
   });
 
+  it('tell nothing of what the second held for firing when its flush began, if the first had told its end', async () => {
+    const two = pair();
+    const ended = { labels: { alertname: 'Down', name: 'a' }, startsIn: -1, endsIn: 0 };
+    await two.nodes[0]!.fire({ ...ended, endsIn: 36_000 });
+    await two.advance(2);
+    await two.nodes[1]!.fire({ ...ended, endsIn: 36_000 });
+    await two.advance(303);
+    await two.nodes[0]!.fire(ended);
+    // The first tells the end at 310 s; the flush of the second begins at 312 s and waits until 327 s.
+    await two.advance(8);
+    await two.nodes[1]!.fire(ended);
+    await two.advance(700);
+    expect(two.sent).toEqual(['A 10s firing:a', 'A 310s resolved:a']);
+  });
+
   it('tell what began anew at its own time, not with an earlier flush that waited', async () => {
     const two = pair();
     const alert = (name: string) => ({ labels: { alertname: 'Down', name }, endsIn: 36_000 });

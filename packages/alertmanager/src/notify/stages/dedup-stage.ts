@@ -4,7 +4,7 @@ import type { NotifyEvents } from '../../events/notify-events.ts';
 import type { LogEntry } from '../../nflog/entry.ts';
 import type { NotificationLog } from '../../nflog/notification-log.ts';
 import type { OwedNotes } from '../../outbox/owed-notes.ts';
-import { compareTimes } from '../../wire/timestamp.ts';
+import { compareTimes, toMs } from '../../wire/timestamp.ts';
 import type { Batch, Flush, Stage } from '../batch.ts';
 import type { Integration } from '../integration.ts';
 import { type UpdateVerdict, updateVerdict } from '../update-verdict.ts';
@@ -57,9 +57,10 @@ export function readStage(log: NotificationLog, integration: Integration): Stage
  * meantime, it may have told of an end that this flush knows nothing of, and the alert would be sent as firing anew: then
  * the alerts count as they are by now, and only what fires all along is still told. An end would be told without knowing what has
  * begun since; the next flush knows. Otherwise they stay, but for what had ended and has begun anew: an end that is over
- * would be told, and undo what a member found that heard of the new beginning before its flush. What fired and has ended
- * while this flush waited for a member that died is still to be told. That somebody notified is seen by a change of the
- * log: clocks of members may differ by much.
+ * would be told, and undo what a member found that heard of the new beginning before its flush; and for what fired then, as its end
+ * reached this member behind the flush, while another had told that end before: it would be told to fire anew. What fired and has
+ * ended while this flush waited for a member that died is still to be told. That somebody notified is seen by a change of the log:
+ * clocks of members may differ by much.
  */
 function upToDate(
   log: NotificationLog,
@@ -72,24 +73,34 @@ function upToDate(
     entry !== null &&
     notifiedAt !== undefined &&
     (notifiedAt === null || compareTimes(entry.timestamp, notifiedAt) > 0);
-  if (!isOvertaken) return { batch: withNewBeginnings(batch), meanwhile: null };
+  if (!isOvertaken) return { batch: withChanges(batch, entry), meanwhile: null };
   const { nowMs, alerts } = flush.latest(batch.alerts);
   return { batch: { ...batch, alerts, flush: { ...flush, nowMs } }, meanwhile: entry };
 }
 
-/** Alerts that had ended when the flush began and fire anew by now are of now; the others stay as they were. */
-function withNewBeginnings(batch: Batch): Batch {
+/** Alerts that have begun anew by now, or whose end was told already, are of now; the others stay as they were. */
+function withChanges(batch: Batch, entry: LogEntry | null): Batch {
   const { flush, alerts } = batch;
-  const ended = alerts.filter((alert) => isResolvedAt(alert, flush.nowMs));
-  if (ended.length === 0) return batch;
-  const { nowMs, alerts: latest } = flush.latest(ended);
-  const anew = new Map(
-    latest
-      .filter((alert) => !isResolvedAt(alert, nowMs))
-      .map((alert) => [alert.identity, alert] as const),
-  );
-  if (anew.size === 0) return batch;
-  return { ...batch, alerts: alerts.map((alert) => anew.get(alert.identity) ?? alert) };
+  const hasEnds = (entry?.resolved.length ?? 0) > 0;
+  if (!hasEnds && !alerts.some((alert) => isResolvedAt(alert, flush.nowMs))) return batch;
+  const { nowMs, alerts: latest } = flush.latest(alerts);
+  let hasToldEnd = false;
+  const changed = alerts.map((alert, at) => {
+    const now = latest[at] ?? alert;
+    const isEnded = isResolvedAt(now, nowMs);
+    if (isResolvedAt(alert, flush.nowMs)) return isEnded ? alert : now;
+    if (!isEnded || !hasEnd(entry, alert)) return alert;
+    hasToldEnd = true;
+    return now;
+  });
+  // What fired when the flush began has no end in it, whatever the time.
+  return { ...batch, alerts: changed, flush: hasToldEnd ? { ...flush, nowMs } : flush };
+}
+
+/** Whether an end of the alert was told since it began. */
+function hasEnd(entry: LogEntry | null, { identity, startsAtMs }: Alert): boolean {
+  if (entry === null || toMs(entry.timestamp) <= startsAtMs) return false;
+  return entry.resolved.includes(identity.hash);
 }
 
 /** Whether something fires that fired when the flush began already and was not told. */
