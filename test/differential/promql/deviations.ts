@@ -90,6 +90,18 @@ export const DEVIATIONS: readonly Deviation[] = [
       ),
   },
   {
+    name: 'sort is ineffective for range queries',
+    why: '3.x remarks on it',
+    excuses: ({ query, isRange, ours, theirs, difference }) =>
+      isRange &&
+      /\bsort(?:_desc)?\b/.test(query) &&
+      difference.kind === 'remarks' &&
+      [...theirs.warnings, ...theirs.infos, ...ours.infos].length === 0 &&
+      ours.warnings.every((text) =>
+        text.startsWith('PromQL warning: sort is ineffective for range queries'),
+      ),
+  },
+  {
     name: 'fewer series than an int64 counts below none',
     why: '3.x looks no closer at a number that is below one at every step',
     excuses: ({ query, ours, theirs }) =>
