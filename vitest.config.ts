@@ -33,8 +33,12 @@ const WAITING = [
   'test/peers/gateway-balancing-nginx.test.ts',
   'test/peers/gateway-victoria-metrics.test.ts',
   'test/peers/pair-behind-nginx.test.ts',
+  'test/peers/rolling-replacement.test.ts',
+  'test/peers/stories.test.ts',
+  'test/system/alertmanager-tracing.test.ts',
   'test/system/gateway-long-term.test.ts',
   'test/system/receivers-in-trouble.test.ts',
+  'test/system/server-tracing.test.ts',
 ];
 
 /** Suites on virtual time share the machine; behind them those that wait, and last those of processes and real peers that have it for themselves on two cores. */
