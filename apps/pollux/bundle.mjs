@@ -7,7 +7,7 @@ import { freshBundle } from '../../bin/fresh-bundle.mjs';
 const root = path.resolve(import.meta.dirname, '..', '..');
 const folder = path.join(import.meta.dirname, 'dist', 'bundle');
 /** Packages that load files of their own: native code, WebAssembly. */
-const OUTSIDE = ['snappy', '@bokuweb/zstd-wasm'];
+const OUTSIDE = ['snappy', '@bokuweb/zstd-wasm', '@platformatic/kafka'];
 /** Threads find their first module beside the module that starts them, which lies in the bundle too. */
 const THREADS = path.join(root, 'packages', 'base', 'dist', 'node');
 

@@ -166,16 +166,23 @@ templates: ['*.tmpl']
   });
 });
 
-describe('warnings', () => {
-  it('tell of blocks that are read but have no effect', () => {
-    const { warnings } = read(
-      `${BASE}tracing: {endpoint: 'x:1'}\nevent_recorder: {kafka_outputs: [{brokers: ['k:9092'], topic: t}]}`,
-    );
-    expect(warnings).toEqual([
-      'am.yml:4:17: event_recorder.kafka_outputs: is read but not served: no events go to Kafka',
-    ]);
+describe('outputs to Kafka', () => {
+  it.each([
+    ['', null],
+    [', format: json, compression: lz4', null],
+    [', format: protobuf', 'kafka_outputs[0].format: "protobuf" is not allowed'],
+    [', compression: zstd', 'kafka_outputs[0].compression: "zstd" is not allowed'],
+    [", brokers: ['k:9092', '']", 'broker entries must be non-empty'],
+  ])('with %j are taken or refused with the reason', (more, refusal) => {
+    const brokers = more.includes('brokers') ? '' : "brokers: ['k:9092'], ";
+    const block = `{${brokers}topic: t${more}}`;
+    const reading = () => read(`${BASE}event_recorder: {kafka_outputs: [${block}]}`);
+    if (refusal !== null) expect(reading).toThrow(refusal);
+    else expect(reading().warnings).toEqual([]);
   });
+});
 
+describe('warnings', () => {
   it('tell of matchers that only the old grammar understands, and of deprecated keys', () => {
     const config = read(
       `${BASE.replace('r}', "r, routes: [{matchers: ['a=b c']}]}")}mute_time_intervals: [{name: a}]`,

@@ -9,7 +9,6 @@ import {
   oneOf,
   optional,
   parsed,
-  placeText,
   refuse,
   string,
 } from '@pollux/config';
@@ -45,9 +44,11 @@ const eventFields = object({
         brokers: optional(list(string), []),
         topic: optional(string, ''),
         client_id: optional(string, ''),
-        format: optional(oneOf('', 'json', 'protobuf'), ''),
+        // Upstream has protobuf too.
+        format: optional(oneOf('', 'json'), ''),
         acks: optional(oneOf('', 'none', 'leader', 'all'), ''),
-        compression: optional(oneOf('', 'none', 'gzip', 'snappy', 'lz4', 'zstd'), ''),
+        // Upstream has zstd too, which Node 20 has not.
+        compression: optional(oneOf('', 'none', 'gzip', 'snappy', 'lz4'), ''),
         buffer_size: optional(nonNegativeInteger, 0),
         tls_config: optional(tlsConfig, null),
       }),
@@ -78,11 +79,10 @@ export function eventRecorderConfig(node: ConfigNode, path: string, context: Dec
     if (brokers.length === 0) {
       refuse(node, path, 'event_recorder kafka: at least one broker is required');
     }
+    if (brokers.includes('')) {
+      refuse(node, path, 'event_recorder kafka: broker entries must be non-empty');
+    }
     if (topic === '') refuse(node, path, 'event_recorder kafka output requires a topic');
-  }
-  if (read.kafka_outputs.length > 0) {
-    const where = `${placeText(node.place)}: ${path}.kafka_outputs`;
-    context.warnings.push(`${where}: is read but not served: no events go to Kafka`);
   }
   return read;
 }

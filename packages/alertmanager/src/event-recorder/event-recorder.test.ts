@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { KafkaBroker } from '../testing/kafka-broker.ts';
 import { TestNode } from '../testing/world.ts';
 
 const nodes: TestNode[] = [];
@@ -196,6 +197,62 @@ describe('the event recorder', () => {
     expect(text).toContain(
       'alertmanager_event_output_drops_total{output="webhook:http://events"} 1\n',
     );
+  });
+
+  it('goes on to another topic with a reload, and tells Kafka of its end', async () => {
+    const kafka = await KafkaBroker.start();
+    try {
+      const topic = (name: string): string =>
+        `kafka_outputs: [{brokers: ['127.0.0.1:${kafka.port}'], topic: ${name}}]`;
+      const node = start(`${topic('one')}, stdout_outputs: [{}]`);
+      await node.fire({ labels: LABELS });
+      await node.advance(2);
+      await kafka.until(() => kafka.records.length === 4);
+      node.applyConfig(node.configText.replace('topic: one', 'topic: two'));
+      await node.fire({ labels: { alertname: 'Two' } });
+      await node.advance(0.5);
+      await kafka.until(() => kafka.records.length === 7);
+      // The grace is of the clock, which stands still: all is delivered.
+      await node.alertmanager.close();
+      const kindsIn = (name: string): string[] => {
+        const own = kafka.records.filter((record) => record.topic === name);
+        expect(new Set(own.map(({ key }) => key))).toEqual(new Set(['am-1']));
+        return kindsOf(own.map(({ value }) => JSON.parse(value) as Event));
+      };
+      expect(kindsIn('one')).toEqual([
+        'alertmanagerStartupEvent',
+        'alertCreated',
+        'alertGrouped',
+        'notification',
+      ]);
+      // A reload groups anew.
+      expect(kindsIn('two')).toEqual([
+        'alertGrouped',
+        'alertCreated',
+        'alertGrouped',
+        'alertmanagerShutdownEvent',
+      ]);
+      expect(kafka.records.map(({ value }) => value)).toEqual(printed.join('').trim().split('\n'));
+    } finally {
+      await kafka.close();
+    }
+  });
+
+  it('delivers notifications and other events while a broker of Kafka says nothing', async () => {
+    const kafka = await KafkaBroker.start();
+    kafka.mood = 'hang';
+    try {
+      const output = `kafka_outputs: [{brokers: ['127.0.0.1:${kafka.port}'], topic: t}]`;
+      const node = start(`${output}, stdout_outputs: [{}]`);
+      await node.fire({ labels: LABELS });
+      await node.advance(2);
+      await kafka.until(() => kafka.connections === 1);
+      expect(node.net.deliveries.filter(({ url }) => url === 'http://hook/')).toHaveLength(1);
+      expect(kindsOf(eventsOf(printed.join('')))).toContain('notification');
+      await node.close();
+    } finally {
+      await kafka.close();
+    }
   });
 
   it('drops what its queue does not hold, and nobody waits for it', async () => {

@@ -1,5 +1,5 @@
 import { type Env, errorText, type Timer } from '@pollux/base';
-import { DEFAULT_HTTP_CONFIG } from '@pollux/http';
+import { clientSettings, DEFAULT_HTTP_CONFIG } from '@pollux/http';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { Alert } from '../alert/alert.ts';
 import { resolvePath } from '../config/config.ts';
@@ -23,6 +23,7 @@ import {
   silenceMutedEvent,
   startupEvent,
 } from './event-json.ts';
+import { KafkaOutput } from './kafka-output.ts';
 import {
   type EventLine,
   type EventOutput,
@@ -234,7 +235,7 @@ export class EventRecorder implements GroupObserver {
   }
 
   #open(config: EventRecorderConfig | null, directory: string): EventOutput[] {
-    const { env, log, print, userAgent, variables } = this.#options;
+    const { env, log, print, userAgent, variables, hostname } = this.#options;
     const context = { ...env, log, print, metrics: this.#metrics };
     const inFolder = (path: string): string => resolvePath(directory, path);
     const files = (config?.file_outputs ?? []).map(
@@ -245,8 +246,17 @@ export class EventRecorder implements GroupObserver {
       const options = { env, resolvePath: inFolder, userAgent, variables };
       return new WebhookOutput(one, context, new ReceiverHttp(http, options));
     });
+    const topics = (config?.kafka_outputs ?? []).map((one) => {
+      const { tls_config } = one;
+      // No block is no TLS, an empty one is TLS by the machine's authorities.
+      const tls = () =>
+        tls_config === null
+          ? null
+          : (clientSettings({ ...DEFAULT_HTTP_CONFIG, tls_config }, env.files, inFolder).tls ?? {});
+      return new KafkaOutput(one, context, { workers: env.workers, instance: hostname, tls });
+    });
     const printing = (config?.stdout_outputs ?? []).map(() => new StdoutOutput(context));
-    return [...files, ...webhooks, ...printing];
+    return [...files, ...webhooks, ...topics, ...printing];
   }
 
   #nowMs(): number {

@@ -19,6 +19,7 @@ export class RecorderMetrics {
   readonly writtenBytes: Family<Counter>;
   readonly dropped: Family<Counter>;
   readonly outputDrops: Family<Counter>;
+  readonly kafkaErrors: Family<Counter>;
 
   constructor(registry: Registry, queueLength: () => number) {
     const counters = (name: string, help: string, labels: readonly string[]): Family<Counter> =>
@@ -42,6 +43,11 @@ export class RecorderMetrics {
       'event_output_drops_total',
       'The total number of events dropped by an output due to a full local buffer, or given up.',
       ['output'],
+    );
+    this.kafkaErrors = counters(
+      'event_kafka_produce_errors_total',
+      'The total number of Kafka produce attempts that failed.',
+      ['output', 'error_type'],
     );
     registry.gaugeFrom(
       'alertmanager_event_recorder_queue_length',

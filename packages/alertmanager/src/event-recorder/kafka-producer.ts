@@ -1,0 +1,96 @@
+import {
+  GenericError,
+  murmur2,
+  ProduceAcks,
+  Producer,
+  stringSerializers,
+  TimeoutError,
+} from '@platformatic/kafka';
+import { errorText, parseIp, type TlsClientOptions, type WorkerPort } from '@pollux/base';
+import type { KafkaAnswer, KafkaBatch, KafkaFailure, KafkaStart } from './kafka.protocol.ts';
+
+const ACKS = {
+  none: ProduceAcks.NO_RESPONSE,
+  leader: ProduceAcks.LEADER,
+  all: ProduceAcks.ALL,
+} as const;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Of each request, of which the first batch needs three. */
+const REQUEST_TIMEOUT_MS = 10_000;
+/** MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_RECORD. */
+const CODES_OF_EVENTS = [10, 18, 87];
+
+/** Until the port is to stop. One attempt for each batch: who started this decides on the next. */
+export async function produce(
+  port: WorkerPort<KafkaBatch, KafkaAnswer>,
+  start: KafkaStart,
+): Promise<void> {
+  const { brokers, topic, key, clientId, acks, compression, tls } = start;
+  const producer = new Producer({
+    clientId,
+    bootstrapBrokers: [...brokers],
+    serializers: stringSerializers,
+    compression,
+    // As Kafka's own clients have it, of which the library's differs.
+    partitioner: () => murmur2(key) & 0x7fff_ffff,
+    retries: 0,
+    repeatOnStaleMetadata: false,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    timeout: REQUEST_TIMEOUT_MS,
+    ...(tls === null ? {} : tlsOptions(tls, brokers)),
+  });
+  try {
+    for (;;) {
+      const values = await port.receive();
+      const messages = values.map((value) => ({ topic, key, value }));
+      port.post(await answerOf(producer.send({ messages, acks: ACKS[acks] })));
+    }
+  } finally {
+    await producer.close();
+  }
+}
+
+async function answerOf(sending: Promise<unknown>): Promise<KafkaAnswer> {
+  try {
+    await sending;
+    return null;
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+function failureOf(error: unknown): KafkaFailure {
+  const found = (property: string, value: unknown): boolean =>
+    error instanceof Error &&
+    GenericError.isGenericError(error) &&
+    (error as GenericError).findBy(property, value) !== null;
+  const isOfEvents = CODES_OF_EVENTS.some((code) => found('apiCode', code));
+  return { type: typeOf(found), text: wholeText(error), isOfEvents };
+}
+
+function typeOf(found: (property: string, value: unknown) => boolean): KafkaFailure['type'] {
+  if (found('code', TimeoutError.code)) return 'timeout';
+  if (found('code', 'PLT_KFK_RESPONSE') || found('code', 'PLT_KFK_PROTOCOL')) return 'broker';
+  return found('code', 'PLT_KFK_NETWORK') ? 'network' : 'unknown';
+}
+
+/** The library puts its reasons below errors that only say that something failed. */
+function wholeText(error: unknown): string {
+  if (!(error instanceof AggregateError) || error.message === '') return errorText(error);
+  return `${error.message} ${error.errors.map(wholeText).join('; ')}`;
+}
+
+function tlsOptions(tls: TlsClientOptions, brokers: KafkaStart['brokers']) {
+  const isNamed = brokers.every(({ host }) => parseIp(host) === null);
+  const options = {
+    rejectUnauthorized: tls.insecureSkipVerify !== true,
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
+    ...(tls.key === undefined ? {} : { key: tls.key }),
+    ...(tls.minVersion === undefined ? {} : { minVersion: tls.minVersion }),
+    ...(tls.maxVersion === undefined ? {} : { maxVersion: tls.maxVersion }),
+  };
+  // Addresses are no names of servers.
+  return { tls: options, tlsServerName: tls.serverName ?? isNamed };
+}
