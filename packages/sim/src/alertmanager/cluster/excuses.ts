@@ -242,7 +242,9 @@ function hasWitness(cluster: ClusterWorld, { member }: Attempt, notedMs: number)
 
 /**
  * Of two entries that neither writer knew of the other's, every log keeps the one with the later stamp. The sender's log has
- * one that counts as newer than the earlier message's.
+ * one that counts as newer than the earlier message's. So it is when who tells hears of the other's message while its own request is
+ * under way, as the answer is late, and its clock is behind: it notes the nanosecond after that. Which of the two the receiver took
+ * last it cannot know.
  */
 function isOverwritten(cluster: ClusterWorld, double: Accepted, earlier: Accepted): boolean {
   const { held } = double.attempt;
@@ -259,8 +261,17 @@ function isOverwritten(cluster: ClusterWorld, double: Accepted, earlier: Accepte
       other.isTaken &&
       other.endedMs !== null &&
       other.endedMs <= double.attempt.sentMs &&
-      isStampOf(other.endedWallMs, held.stampMs, before?.stampMs ?? null),
+      (isStampOf(other.endedWallMs, held.stampMs, before?.stampMs ?? null) ||
+        (isHeardUnderWay(other, earlier.attempt) &&
+          other.firing.join() === held.firing.join() &&
+          held.stampMs - endedWallMs < 1)),
   );
+}
+
+/** Whether a request was sent before its sender can have known of what another told, and its answer came behind that. */
+function isHeardUnderWay(other: Attempt, told: Attempt): boolean {
+  if (other.member === told.member || other.endedMs === null || told.endedMs === null) return false;
+  return other.sentMs < told.endedMs && other.endedMs > told.endedMs;
 }
 
 /** Whether wall clocks put a failed attempt of the sender behind the earlier message, which in truth it lay before. */

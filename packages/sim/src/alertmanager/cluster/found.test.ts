@@ -36,6 +36,11 @@ const FOUND: readonly { readonly seed: number; readonly about: string }[] = [
   { seed: 6191, about: 'a message taken behind the moment in which its sender gave it up' },
   { seed: 6378, about: 'a repetition that a clock ahead calls for, set back before it is sent' },
   { seed: 7000, about: 'a member that missed the answer to its suspicion' },
+  {
+    seed: 7852,
+    about:
+      'an answer kept back by a cut, noted behind what another with a clock ahead told meanwhile',
+  },
   { seed: 4099, about: 'a turn that comes when the log has forgotten what was told' },
 ];
 
