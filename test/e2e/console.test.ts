@@ -100,7 +100,7 @@ describe.skipIf(!hasBrowser)(`the console${needsBrowser}`, () => {
   });
 
   it('draws a query, keeps it in the address, and shows it as a table', async () => {
-    await eventually('some history', 45_000, async () => {
+    await eventually('some history', 15_000, async () => {
       const [gateway] = roles.slice(-1);
       const found = await gateway?.query('count_over_time(up{job="server"}[1m]) >= 3');
       return found?.length === 1 ? true : null;
