@@ -34,7 +34,6 @@ const WAITING = [
   'test/peers/gateway-victoria-metrics.test.ts',
   'test/peers/pair-behind-nginx.test.ts',
   'test/peers/rolling-replacement.test.ts',
-  'test/peers/stories.test.ts',
   'test/system/alertmanager-tracing.test.ts',
   'test/system/gateway-long-term.test.ts',
   'test/system/receivers-in-trouble.test.ts',

@@ -43,10 +43,7 @@ export function withoutStory(
   return others;
 }
 
-/**
- * What of a story came otherwise; empty when all came as it is told. `slackS` is how late things may be: a push that came so late begins its group
- * so much later, so that what is pushed afterwards may meet a flush that lies earlier by as much. The first message of a hook is never early.
- */
+/** What of a story came otherwise; empty when all came as it is told. `slackS` is how late things may be. */
 export function breaches(story: Story, told: readonly Told[], slackS: number): string[] {
   const { messages, endS } = readScript(story);
   const problems: string[] = [];
@@ -62,8 +59,7 @@ export function breaches(story: Story, told: readonly Told[], slackS: number): s
         problems.push(`${text}: nothing came`);
         continue;
       }
-      const earlyS = index === 0 ? Math.min(slackS, 0.05) : slackS;
-      const isInTime = found.atS >= message.fromS - earlyS && found.atS <= message.toS + slackS;
+      const isInTime = found.atS >= message.fromS - 0.05 && found.atS <= message.toS + slackS;
       if (isInTime && hasSame(message.alerts, found.alerts, slackS)) continue;
       problems.push(`${text}: came ${shownTold(found)}`);
     }
