@@ -170,8 +170,8 @@ describe('outputs to Kafka', () => {
   it.each([
     ['', null],
     [', format: json, compression: lz4', null],
-    [', format: protobuf', 'kafka_outputs[0].format: "protobuf" is not allowed'],
-    [', compression: zstd', 'kafka_outputs[0].compression: "zstd" is not allowed'],
+    [', format: protobuf, compression: zstd, buffer_size: -1', null],
+    [', format: avro', 'kafka_outputs[0].format: "avro" is not allowed'],
     [", brokers: ['k:9092', '']", 'broker entries must be non-empty'],
   ])('with %j are taken or refused with the reason', (more, refusal) => {
     const brokers = more.includes('brokers') ? '' : "brokers: ['k:9092'], ";

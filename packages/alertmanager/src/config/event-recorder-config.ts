@@ -2,6 +2,7 @@ import {
   boolean,
   type ConfigNode,
   type DecodeContext,
+  integer,
   list,
   nonNegativeInteger,
   nullable,
@@ -27,8 +28,8 @@ const eventFields = object({
         url: optional(secretUrl, NO_SECRET),
         http_config: optional(nullable(httpConfig), null),
         timeout: duration,
-        workers: optional(nonNegativeInteger, 0),
-        max_retries: optional(nonNegativeInteger, 0),
+        workers: optional(integer, 0),
+        max_retries: optional(integer, 0),
         retry_backoff: duration,
         batch: optional(boolean, false),
         batch_max_events: optional(nonNegativeInteger, 0),
@@ -44,12 +45,10 @@ const eventFields = object({
         brokers: optional(list(string), []),
         topic: optional(string, ''),
         client_id: optional(string, ''),
-        // Upstream has protobuf too.
-        format: optional(oneOf('', 'json'), ''),
+        format: optional(oneOf('', 'json', 'protobuf'), ''),
         acks: optional(oneOf('', 'none', 'leader', 'all'), ''),
-        // Upstream has zstd too, which Node 20 has not.
-        compression: optional(oneOf('', 'none', 'gzip', 'snappy', 'lz4'), ''),
-        buffer_size: optional(nonNegativeInteger, 0),
+        compression: optional(oneOf('', 'none', 'gzip', 'snappy', 'lz4', 'zstd'), ''),
+        buffer_size: optional(integer, 0),
         tls_config: optional(tlsConfig, null),
       }),
     ),
@@ -60,7 +59,7 @@ const eventFields = object({
 
 export type EventRecorderConfig = ReturnType<typeof eventFields>;
 
-/** `event_recorder:` of Alertmanager, which has an effect with `--enable-feature=event-recorder` only. Times and limits of 0 are the defaults. */
+/** `event_recorder:` of Alertmanager, which has an effect with `--enable-feature=event-recorder` only. Times of 0 and limits below 1 are the defaults. */
 export function eventRecorderConfig(node: ConfigNode, path: string, context: DecodeContext) {
   const read = eventFields(node, path, context);
   if (read.file_outputs.some((output) => output.path === '')) {

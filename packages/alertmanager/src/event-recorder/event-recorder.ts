@@ -23,14 +23,9 @@ import {
   silenceMutedEvent,
   startupEvent,
 } from './event-json.ts';
+import { EventLine } from './event-line.ts';
 import { KafkaOutput } from './kafka-output.ts';
-import {
-  type EventLine,
-  type EventOutput,
-  FileOutput,
-  RecorderMetrics,
-  StdoutOutput,
-} from './outputs.ts';
+import { type EventOutput, FileOutput, RecorderMetrics, StdoutOutput } from './outputs.ts';
 import { WebhookOutput } from './webhook-output.ts';
 
 const MAX_WAITING = 8_192;
@@ -203,14 +198,14 @@ export class EventRecorder implements GroupObserver {
     const taken = this.#waiting.splice(0, Math.min(atMost, this.#waiting.length));
     if (taken.length === 0) return;
     const { hostname } = this.#options;
-    const lines = taken.map(({ event, atMs, position }): EventLine => {
+    const lines = taken.map(({ event, atMs, position }) => {
       const content = {
         '@timestamp': new Date(atMs).toISOString(),
         instance: hostname,
         data: event.data,
         ...(position === 0 ? {} : { clusterPosition: position }),
       };
-      return { type: event.type, json: JSON.stringify(content) };
+      return new EventLine(event.type, content);
     });
     for (const output of this.#outputs) this.#writeTo(output, lines);
   }
@@ -228,9 +223,10 @@ export class EventRecorder implements GroupObserver {
         err: errorText(error),
       });
     }
-    for (const { type, json } of lines) {
-      recorded.with(type, output.name, result).inc();
-      if (result === 'success') writtenBytes.with(type, output.name).inc(Buffer.byteLength(json));
+    for (const line of lines) {
+      recorded.with(line.type, output.name, result).inc();
+      if (result !== 'success') continue;
+      writtenBytes.with(line.type, output.name).inc(line.sizeBytes(output.format));
     }
   }
 

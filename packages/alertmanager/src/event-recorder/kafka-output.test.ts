@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { decompress, init } from '@bokuweb/zstd-wasm';
 import { VirtualClock } from '@pollux/base';
 import { NodeFiles, NodeWorkers } from '@pollux/base/node';
 import { Log, Registry, renderText } from '@pollux/telemetry';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../config/config.ts';
 import { KafkaBroker } from '../testing/kafka-broker.ts';
+import { EventLine } from './event-line.ts';
 import { KafkaOutput, type KafkaOutputOptions } from './kafka-output.ts';
-import { type EventLine, RecorderMetrics } from './outputs.ts';
+import { RecorderMetrics } from './outputs.ts';
 
 const GRACE_MS = 30_000;
 const testdata = (name: string): string =>
@@ -14,6 +16,9 @@ const testdata = (name: string): string =>
 
 const brokers: KafkaBroker[] = [];
 const worlds: World[] = [];
+
+// Once: a second call takes away what the first has set up.
+beforeAll(() => init());
 
 afterEach(async () => {
   for (const world of worlds.splice(0)) await world.close();
@@ -83,7 +88,7 @@ async function broker(port = 0): Promise<KafkaBroker> {
 }
 
 function lines(count: number, from = 0): EventLine[] {
-  return Array.from({ length: count }, (_, n) => ({ type: 'x', json: `{"n":${from + n}}` }));
+  return Array.from({ length: count }, (_, n) => new EventLine('x', { n: from + n }));
 }
 
 function valuesOf({ records }: KafkaBroker): string[] {
@@ -100,7 +105,7 @@ describe('events to Kafka', () => {
     output.write(lines(3, 300));
     await kafka.until(() => kafka.records.length === 303);
     expect(valuesOf(kafka)).toEqual(jsonOf(lines(303)));
-    const { value: _, ...first } = kafka.records[0]!;
+    const { value: _, bytes: _bytes, ...first } = kafka.records[0]!;
     // Computed apart: murmur2 of the key without its highest bit, modulo three. With that bit it is 0.
     expect(first).toEqual({
       topic: 'events',
@@ -125,6 +130,33 @@ describe('events to Kafka', () => {
     expect(valuesOf(kafka)).toEqual(jsonOf(lines(5)));
     expect(kafka.records[0]).toMatchObject({ acks: code, clientId: 'me' });
     expect(kafka.faults).toEqual([]);
+  });
+
+  it.each([
+    ['gzip', 1],
+    ['zstd', 4],
+  ] as const)('are compressed with %s', async (compression, number) => {
+    const kafka = await broker();
+    kafka.unpack[4] = (data) => Buffer.from(decompress(data));
+    const { output } = new World(kafka.port, `, compression: ${compression}`);
+    output.write(lines(300));
+    await kafka.until(() => kafka.records.length === 300);
+    expect(valuesOf(kafka)).toEqual(jsonOf(lines(300)));
+    expect([kafka.compressions, kafka.faults]).toEqual([new Set([number]), []]);
+  });
+
+  it('are protobuf where the block says so, which the metric of bytes counts', async () => {
+    const kafka = await broker();
+    const { output } = new World(kafka.port, ', format: protobuf, compression: zstd');
+    const events = lines(3).map((_, n) => new EventLine('x', { instance: `${n}` }));
+    kafka.unpack[4] = (data) => Buffer.from(decompress(data));
+    output.write(events);
+    await kafka.until(() => kafka.records.length === 3);
+    // The second field, of one byte.
+    expect(kafka.records.map(({ bytes }) => [...bytes])).toEqual(
+      [0, 1, 2].map((n) => [18, 1, 48 + n]),
+    );
+    expect(events[0]?.sizeBytes(output.format)).toBe(3);
   });
 
   it('wait for a broker that is not there yet, as many as the buffer holds', async () => {

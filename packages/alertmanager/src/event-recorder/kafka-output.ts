@@ -8,9 +8,10 @@ import {
 } from '@pollux/base';
 import { parseAddress } from '@pollux/http';
 import type { EventRecorderConfig } from '../config/event-recorder-config.ts';
-import type { KafkaAnswer, KafkaFailure } from './kafka.protocol.ts';
+import type { EventFormat, EventLine } from './event-line.ts';
+import type { KafkaAnswer, KafkaBatch, KafkaFailure } from './kafka.protocol.ts';
 import { KafkaThread } from './kafka-thread.ts';
-import type { EventLine, EventOutput, OutputContext } from './outputs.ts';
+import type { EventOutput, OutputContext } from './outputs.ts';
 
 export type KafkaConfig = EventRecorderConfig['kafka_outputs'][number];
 
@@ -27,6 +28,8 @@ const DEFAULT_CLIENT_ID = 'alertmanager';
 const DEFAULT_BUFFER_SIZE = 1_024;
 const DEFAULT_PORT = 9_092;
 
+const UTF8 = new TextEncoder();
+
 const MAX_BATCH_EVENTS = 256;
 /** Half of what a broker takes in one request unless it is told otherwise. */
 const MAX_BATCH_BYTES = 524_288;
@@ -42,12 +45,13 @@ const MAX_BACKOFF_MS = 30_000;
  */
 export class KafkaOutput implements EventOutput {
   readonly name: string;
+  readonly format: EventFormat;
   readonly #config: KafkaConfig;
   readonly #brokers: readonly Address[];
   readonly #context: OutputContext;
   readonly #options: KafkaOutputOptions;
   readonly #stop = new AbortController();
-  readonly #waiting: string[] = [];
+  readonly #waiting: Uint8Array[] = [];
   /** Fewer after a refusal of several, to find the one. */
   #atMost = MAX_BATCH_EVENTS;
   #isFull = false;
@@ -59,6 +63,7 @@ export class KafkaOutput implements EventOutput {
   /** Throws when a broker's address is none. */
   constructor(config: KafkaConfig, context: OutputContext, options: KafkaOutputOptions) {
     this.name = `kafka:${[...config.brokers].sort().join(',')}/${config.topic}`;
+    this.format = config.format === '' ? 'json' : config.format;
     this.#config = config;
     this.#brokers = config.brokers.map(brokerAddress);
     this.#context = context;
@@ -66,9 +71,12 @@ export class KafkaOutput implements EventOutput {
   }
 
   write(events: readonly EventLine[]): void {
-    const size = this.#config.buffer_size === 0 ? DEFAULT_BUFFER_SIZE : this.#config.buffer_size;
+    const { buffer_size } = this.#config;
+    const size = buffer_size <= 0 ? DEFAULT_BUFFER_SIZE : buffer_size;
     const free = Math.max(0, size - this.#waiting.length);
-    for (const { json } of events.slice(0, free)) this.#waiting.push(json);
+    for (const event of events.slice(0, free)) {
+      this.#waiting.push(this.format === 'json' ? UTF8.encode(event.json) : event.protobuf);
+    }
     this.#dropBeyond(events.length - free);
     if (this.#waiting.length > 0) this.#running ??= this.#deliver();
   }
@@ -128,18 +136,18 @@ export class KafkaOutput implements EventOutput {
   }
 
   /** At least one event. They go on waiting, and being counted, until they are delivered. */
-  #batch(): string[] {
-    const batch: string[] = [];
+  #batch(): KafkaBatch {
+    const batch: Uint8Array[] = [];
     let size = 0;
-    for (const json of this.#waiting) {
-      size += Buffer.byteLength(json);
+    for (const value of this.#waiting) {
+      size += value.length;
       if (batch.length > 0 && (batch.length >= this.#atMost || size > MAX_BATCH_BYTES)) break;
-      batch.push(json);
+      batch.push(value);
     }
     return batch;
   }
 
-  async #attempt(batch: readonly string[]): Promise<KafkaAnswer> {
+  async #attempt(batch: KafkaBatch): Promise<KafkaAnswer> {
     const { clock } = this.#context;
     const thread = this.#usable();
     if (!(thread instanceof KafkaThread)) return thread;

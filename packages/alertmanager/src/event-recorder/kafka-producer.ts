@@ -1,9 +1,10 @@
 import {
+  type CompressionAlgorithmSpecification,
+  compressionsAlgorithms,
   GenericError,
   murmur2,
   ProduceAcks,
   Producer,
-  stringSerializers,
   TimeoutError,
 } from '@platformatic/kafka';
 import { errorText, parseIp, type TlsClientOptions, type WorkerPort } from '@pollux/base';
@@ -17,6 +18,8 @@ const ACKS = {
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Of each request, of which the first batch needs three. */
 const REQUEST_TIMEOUT_MS = 10_000;
+/** Zstandard's default, which upstream's library has too. */
+const ZSTD_LEVEL = 3;
 /** MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_RECORD. */
 const CODES_OF_EVENTS = [10, 18, 87];
 
@@ -25,14 +28,15 @@ export async function produce(
   port: WorkerPort<KafkaBatch, KafkaAnswer>,
   start: KafkaStart,
 ): Promise<void> {
-  const { brokers, topic, key, clientId, acks, compression, tls } = start;
+  const { brokers, topic, clientId, acks, compression, tls } = start;
+  const key = Buffer.from(start.key);
+  if (compression === 'zstd') await provideZstd();
   const producer = new Producer({
     clientId,
     bootstrapBrokers: [...brokers],
-    serializers: stringSerializers,
     compression,
     // As Kafka's own clients have it, of which the library's differs.
-    partitioner: () => murmur2(key) & 0x7fff_ffff,
+    partitioner: () => murmur2(start.key) & 0x7fff_ffff,
     retries: 0,
     repeatOnStaleMetadata: false,
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -43,12 +47,23 @@ export async function produce(
   try {
     for (;;) {
       const values = await port.receive();
-      const messages = values.map((value) => ({ topic, key, value }));
+      const messages = values.map((value) => ({ topic, key, value: Buffer.from(value) }));
       port.post(await answerOf(producer.send({ messages, acks: ACKS[acks] })));
     }
   } finally {
     await producer.close();
   }
+}
+
+/** The library looks into its table for each batch. Before 22.15 Node has no zstd, and the table says so. */
+async function provideZstd(): Promise<void> {
+  const zstd: CompressionAlgorithmSpecification = compressionsAlgorithms.zstd;
+  if (zstd.available) return;
+  const { compress, init } = await import('@bokuweb/zstd-wasm');
+  await init();
+  zstd.compressSync = (data) =>
+    Buffer.from(compress(Buffer.isBuffer(data) ? data : data.buffer, ZSTD_LEVEL));
+  zstd.available = true;
 }
 
 async function answerOf(sending: Promise<unknown>): Promise<KafkaAnswer> {

@@ -8,13 +8,13 @@ export type KafkaStart = {
   readonly key: string;
   readonly clientId: string;
   readonly acks: 'none' | 'leader' | 'all';
-  readonly compression: 'none' | 'gzip' | 'snappy' | 'lz4';
+  readonly compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
   /** Null without TLS. */
   readonly tls: TlsClientOptions | null;
 };
 
 /** Values of events, which are one request. */
-export type KafkaBatch = readonly string[];
+export type KafkaBatch = readonly Uint8Array[];
 
 export type KafkaFailure = {
   /** As upstream's metric has it. */

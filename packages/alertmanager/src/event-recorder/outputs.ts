@@ -1,13 +1,13 @@
 import type { Clock, Files } from '@pollux/base';
 import type { Counter, Family, Log, Registry } from '@pollux/telemetry';
-
-/** One event as a line of JSON. */
-export type EventLine = { readonly type: string; readonly json: string };
+import type { EventFormat, EventLine } from './event-line.ts';
 
 /** One place that every event goes to. */
 export interface EventOutput {
   /** In metrics and the log: without what could be secret. */
   readonly name: string;
+  /** In which it takes events, for the metric of bytes. */
+  readonly format: EventFormat;
   /** Takes events over, or throws when all of them are lost. Must not hold the thread for long. */
   write(events: readonly EventLine[]): void;
   /** Resolves when all that it took is delivered or given up; by then at the latest `graceMs` have passed. */
@@ -70,6 +70,7 @@ export type OutputContext = {
 /** Appends lines to a file, which is opened for each batch: one that was moved away by a rotation begins anew. */
 export class FileOutput implements EventOutput {
   readonly name: string;
+  readonly format = 'json';
   readonly #files: Files;
   readonly #path: string;
 
@@ -96,6 +97,7 @@ export class FileOutput implements EventOutput {
 
 export class StdoutOutput implements EventOutput {
   readonly name = 'stdout';
+  readonly format = 'json';
   readonly #print: (text: string) => void;
 
   constructor({ print }: Pick<OutputContext, 'print'>) {

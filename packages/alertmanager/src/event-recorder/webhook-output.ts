@@ -1,7 +1,8 @@
 import { errorText, sleep } from '@pollux/base';
 import type { EventRecorderConfig } from '../config/event-recorder-config.ts';
 import { checkStatus, type ReceiverHttp } from '../notify/receivers/receiver-http.ts';
-import type { EventLine, EventOutput, OutputContext } from './outputs.ts';
+import type { EventLine } from './event-line.ts';
+import type { EventOutput, OutputContext } from './outputs.ts';
 
 export type WebhookConfig = EventRecorderConfig['webhook_outputs'][number];
 
@@ -25,6 +26,7 @@ const MAX_BACKOFF_MS = 30_000;
  */
 export class WebhookOutput implements EventOutput {
   readonly name: string;
+  readonly format = 'json';
   readonly #config: WebhookConfig;
   readonly #context: OutputContext;
   readonly #http: ReceiverHttp;
@@ -135,7 +137,7 @@ export class WebhookOutput implements EventOutput {
 
 function withDefaults(config: WebhookConfig): WebhookConfig {
   const unset = Object.entries(DEFAULTS).filter(
-    ([name]) => config[name as keyof typeof DEFAULTS] === 0,
+    ([name]) => config[name as keyof typeof DEFAULTS] <= 0,
   );
   return { ...config, ...Object.fromEntries(unset) };
 }

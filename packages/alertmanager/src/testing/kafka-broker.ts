@@ -8,6 +8,8 @@ export type ProducedRecord = {
   readonly partition: number;
   readonly key: string;
   readonly value: string;
+  /** The value as it came. */
+  readonly bytes: Uint8Array;
   readonly acks: number;
   readonly clientId: string;
 };
@@ -32,6 +34,10 @@ export class KafkaBroker {
   /** The error code for a request with these values, 0 to take them. */
   judge: (values: readonly string[]) => number = () => 0;
   readonly faults: string[] = [];
+  /** By Kafka's numbers of them. */
+  readonly compressions = new Set<number>();
+  /** By the same numbers; others come as they are. */
+  readonly unpack: Record<number, (data: Buffer) => Buffer> = { 1: gunzipSync };
   #connections = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -188,7 +194,7 @@ export class KafkaBroker {
     return acks === 0 ? null : Buffer.concat([compactArray(topics), int32(0), NO_TAGS]);
   }
 
-  #recordsOf(batch: Bytes): { readonly key: string; readonly value: string }[] {
+  #recordsOf(batch: Bytes): Pick<ProducedRecord, 'key' | 'value' | 'bytes'>[] {
     batch.take(8);
     const length = batch.int32();
     if (length !== batch.left) this.faults.push(`a batch of ${batch.left} bytes says ${length}`);
@@ -200,16 +206,17 @@ export class KafkaBroker {
     // Offset, times, producer and its sequence.
     batch.take(4 + 8 + 8 + 8 + 2 + 4);
     const count = batch.int32();
-    const content = new Bytes((attributes & 7) === 1 ? gunzipSync(batch.rest()) : batch.rest());
+    this.compressions.add(attributes & 7);
+    const content = new Bytes(this.unpack[attributes & 7]?.(batch.rest()) ?? batch.rest());
     return Array.from({ length: count }, () => {
       content.zigzag();
       content.take(1);
       content.zigzag();
       content.zigzag();
       const key = content.take(content.zigzag()).toString();
-      const value = content.take(content.zigzag()).toString();
+      const bytes = content.take(content.zigzag());
       if (content.zigzag() !== 0) this.faults.push('headers');
-      return { key, value };
+      return { key, value: bytes.toString(), bytes };
     });
   }
 

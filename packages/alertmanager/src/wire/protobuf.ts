@@ -150,6 +150,14 @@ export class MessageWriter {
     return this;
   }
 
+  /** Left out when zero. */
+  uint64(number: number, value: bigint): this {
+    if (value === 0n) return this;
+    this.#out.uvarint(number * 8);
+    this.#out.uvarint64(value);
+    return this;
+  }
+
   time(number: number, time: WireTime): this {
     const inner = new MessageWriter().integer(1, time.seconds).integer(2, time.nanos);
     return this.message(number, inner.take());
