@@ -57,6 +57,7 @@ export { type Random, randomHex, SeededRandom, ulid, uuid } from './random.ts';
 export { slicedSort, sortInSteps } from './sliced-sort.ts';
 export { Slices } from './slices.ts';
 export { type StopSignal, StopSource } from './stop-signal.ts';
+export { tlsClientSettings } from './tls-client-settings.ts';
 export { Turns } from './turns.ts';
 export { unlinkTree } from './unlink-tree.ts';
 export { VirtualClock } from './virtual-clock.ts';

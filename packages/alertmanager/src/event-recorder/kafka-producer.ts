@@ -7,7 +7,13 @@ import {
   Producer,
   TimeoutError,
 } from '@platformatic/kafka';
-import { errorText, parseIp, type TlsClientOptions, type WorkerPort } from '@pollux/base';
+import {
+  errorText,
+  parseIp,
+  type TlsClientOptions,
+  tlsClientSettings,
+  type WorkerPort,
+} from '@pollux/base';
 import type { KafkaAnswer, KafkaBatch, KafkaFailure, KafkaStart } from './kafka.protocol.ts';
 
 const ACKS = {
@@ -98,14 +104,7 @@ function wholeText(error: unknown): string {
 
 function tlsOptions(tls: TlsClientOptions, brokers: KafkaStart['brokers']) {
   const isNamed = brokers.every(({ host }) => parseIp(host) === null);
-  const options = {
-    rejectUnauthorized: tls.insecureSkipVerify !== true,
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
-    ...(tls.minVersion === undefined ? {} : { minVersion: tls.minVersion }),
-    ...(tls.maxVersion === undefined ? {} : { maxVersion: tls.maxVersion }),
-  };
+  const { servername, ...options } = tlsClientSettings(tls);
   // Addresses are no names of servers.
-  return { tls: options, tlsServerName: tls.serverName ?? isNamed };
+  return { tls: options, tlsServerName: servername ?? isNamed };
 }

@@ -3,9 +3,9 @@ import type * as undici from 'undici';
 import type { Dispatcher } from 'undici';
 import { CanceledError, OperatingError, TimeoutError } from '../errors.ts';
 import type { HttpClientRequest, HttpClientResponse, HttpProxy, TlsClientOptions } from '../net.ts';
+import { tlsClientSettings } from '../tls-client-settings.ts';
 import { decodeBody, readBody } from './answer-body.ts';
 import type { Http2Session, Http2Sessions } from './http2-sessions.ts';
-import { tlsSettings } from './tls-settings.ts';
 import { Agent, buildConnector, loadProxyAgent, send } from './undici-parts.ts';
 import { UnsentError } from './unsent-error.ts';
 
@@ -115,7 +115,7 @@ export class NodeHttpClient {
     const connect = buildConnector({
       timeout: CONNECT_TIMEOUT_MS,
       allowH2: true,
-      ...(tls === undefined ? {} : tlsSettings(tls)),
+      ...(tls === undefined ? {} : tlsClientSettings(tls)),
     });
     return new Agent({
       ...agentOptions(),
@@ -190,7 +190,7 @@ function agentKey(request: HttpClientRequest): string {
 }
 
 function connectOptions(tls: TlsClientOptions | undefined) {
-  return { timeout: CONNECT_TIMEOUT_MS, ...(tls === undefined ? {} : tlsSettings(tls)) };
+  return { timeout: CONNECT_TIMEOUT_MS, ...(tls === undefined ? {} : tlsClientSettings(tls)) };
 }
 
 function proxyAgent(

@@ -11,7 +11,8 @@ import type {
   UdpSocket,
 } from '../net.ts';
 import type { StopSignal } from '../stop-signal.ts';
-import { tlsServerSettings, tlsSettings } from './tls-settings.ts';
+import { tlsClientSettings } from '../tls-client-settings.ts';
+import { tlsServerSettings } from './tls-server-settings.ts';
 
 export async function bindUdp(
   at: Address,
@@ -160,7 +161,7 @@ export class NodeTcpConnection implements TcpConnection {
     return new Promise((resolve, reject) => {
       const secured = tls.connect({
         socket: this.#socket,
-        ...tlsSettings(options),
+        ...tlsClientSettings(options),
         // An address is no name of SNI; Node checks the certificate against it all the same.
         ...(net.isIP(name) === 0 ? {} : { servername: '', host: name }),
       });

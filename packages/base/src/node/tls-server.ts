@@ -3,7 +3,7 @@ import * as https from 'node:https';
 import * as tls from 'node:tls';
 import type { HttpServeTls, ServerCertificate } from '../net.ts';
 import { requestTls } from './request-tls.ts';
-import { handshakeSettings } from './tls-settings.ts';
+import { handshakeSettings } from './tls-server-settings.ts';
 
 export type TlsServer = {
   readonly server: https.Server;

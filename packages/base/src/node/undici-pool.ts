@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type * as undici from 'undici';
 import type { HttpPoolOptions } from '../net.ts';
-import { tlsSettings } from './tls-settings.ts';
+import { tlsClientSettings } from '../tls-client-settings.ts';
 import { buildConnector, Client, Pool } from './undici-parts.ts';
 
 /** undici hands the options of an exchange on as they are, so that this reaches the connection which the pool has chosen. */
@@ -22,7 +22,7 @@ export function openUndiciPool(options: HttpPoolOptions): undici.Pool {
   const name = serverNameOf(options);
   const connect = buildConnector({
     timeout: connectTimeoutMs,
-    ...(tls === undefined ? {} : tlsSettings(tls)),
+    ...(tls === undefined ? {} : tlsClientSettings(tls)),
   });
   return new Pool(origin, {
     keepAliveTimeout: keepAliveMs,
