@@ -19,16 +19,16 @@ export const STORIES: readonly Story[] = [
       1       push  test from 0.9
       1.2     push  test from 0.8
       2..2.5  hook  test from 0.8
-      2.1     push  test from 2 says v1
+      2.5     push  test from 2 says v1
       3..3.5  hook  test from 0.8 says v1
       3.6     push  test from 1.5 says v2
       4..4.5  hook  test from 0.8 says v2
-      4.6     push  test from 3 to 4.5 says v2
-      4.8     push  test from 2.9 to 4.8 says v3
-      4.9     push  test from 2.9 to 4.1 says v3
-      5..5.5  hook  test from 0.8 to 4.8 says v3
-      5.3     push  test
-      6..6.6  hook  test from 5.3`,
+      4.4     push  test from 3 to 4.3 says v2
+      4.5     push  test from 2.9 to 4.5 says v3
+      4.6     push  test from 2.9 to 4.1 says v3
+      5..5.5  hook  test from 0.8 to 4.5 says v3
+      5.5     push  test
+      6..6.6  hook  test from 5.5`,
   },
   {
     name: 'what goes on is repeated, its end is told once',
@@ -110,11 +110,11 @@ export const STORIES: readonly Story[] = [
     script: `
       1       push  test1{job=j,zone=aa} + InstanceDown{job=j,zone=aa} + InstanceDown{job=j,zone=ab}
       2..2.5  hook  test1{job=j,zone=aa} from 1 + InstanceDown{job=j,zone=aa} from 1 + InstanceDown{job=j,zone=ab} from 1
-      2.2     push  JobDown{job=j,zone=aa}
-      3..3.5  hook  test1{job=j,zone=aa} from 1 + InstanceDown{job=j,zone=ab} from 1 + JobDown{job=j,zone=aa} from 2.2
+      2.5     push  JobDown{job=j,zone=aa}
+      3..3.5  hook  test1{job=j,zone=aa} from 1 + InstanceDown{job=j,zone=ab} from 1 + JobDown{job=j,zone=aa} from 2.5
       3.2     shows zone=aa: test1{job=j,zone=aa} active + InstanceDown{job=j,zone=aa} suppressed + JobDown{job=j,zone=aa} active
-      3.6     push  JobDown{job=j,zone=aa} from 2.2 to 3.6
-      4..4.5  hook  test1{job=j,zone=aa} from 1 + InstanceDown{job=j,zone=aa} from 1 + InstanceDown{job=j,zone=ab} from 1 + JobDown{job=j,zone=aa} from 2.2 to 3.6`,
+      3.6     push  JobDown{job=j,zone=aa} from 2.5 to 3.6
+      4..4.5  hook  test1{job=j,zone=aa} from 1 + InstanceDown{job=j,zone=aa} from 1 + InstanceDown{job=j,zone=ab} from 1 + JobDown{job=j,zone=aa} from 2.5 to 3.6`,
   },
   {
     name: 'what inhibits and what is inhibited, ended together, are told together',
