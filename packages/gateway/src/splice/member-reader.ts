@@ -66,7 +66,10 @@ export class MemberReader {
       range,
       context,
       isSorting: isSorting || this.#dropped.size > 0,
-      ownLabels: (given) => withoutExternal(given, settings.externalLabels).drop(this.#dropped),
+      ownLabels: (given) => {
+        const own = withoutExternal(given, settings.externalLabels);
+        return this.#dropped.size === 0 ? own : own.drop(this.#dropped);
+      },
       ask: () =>
         storePath === undefined
           ? this.#askServer(request, range, context)

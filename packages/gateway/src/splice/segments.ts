@@ -204,7 +204,7 @@ export class Splice {
   }
 
   #segmentsOf(found: readonly number[]): readonly Segment[] {
-    const subjects = [...new Set(found)].sort((a, b) => a - b);
+    const subjects = found.length < 2 ? found : [...new Set(found)].sort((a, b) => a - b);
     const key = subjects.join(' ');
     let segments = this.#segments.get(key);
     if (segments === undefined) {

@@ -1,4 +1,5 @@
 import type { Slices } from '@pollux/base';
+import type { Labels } from '@pollux/model';
 import type { ReadSeries } from '@pollux/remote';
 import type {
   Annotation,
@@ -21,6 +22,9 @@ export type ReplicaLane = { readonly replica: number; readonly lane: MemberLane 
 
 type OpenLane = ReplicaLane & { batch: readonly ReadSeries[]; at: number };
 
+/** What of a segment is read. */
+type Part = { readonly replica: number; readonly range: TimeRange };
+
 type Columns = {
   readonly timestampsMs: Float64Array;
   readonly words: Uint32Array;
@@ -39,7 +43,10 @@ export class SplicedSource implements SeriesSource {
   readonly #isLent: boolean;
   readonly #context: ReadContext;
   readonly #slices: Slices;
-  #left: OpenLane[] | null = null;
+  readonly #parts = new Map<readonly Segment[], readonly Part[]>();
+  /** By replica, of the series that is put together. */
+  readonly #copies: (ReadSeries | null)[];
+  #left: readonly OpenLane[] | null = null;
   #columns = columnsOf(0);
   #used = 0;
   #heldBytes = 0;
@@ -56,6 +63,7 @@ export class SplicedSource implements SeriesSource {
   ) {
     this.#splice = splice;
     this.#lanes = lanes.map((lane) => ({ ...lane, batch: [], at: 0 }));
+    this.#copies = new Array(Math.max(0, ...lanes.map(({ replica }) => replica + 1))).fill(null);
     this.#range = how.range;
     this.#isLent = how.isLent;
     this.#context = how.context;
@@ -63,17 +71,16 @@ export class SplicedSource implements SeriesSource {
   }
 
   async next(): Promise<readonly SeriesColumns[] | null> {
-    if (this.#left === null) {
-      const filled = await Promise.all(this.#lanes.map((lane) => fill(lane)));
-      this.#left = this.#lanes.filter((_, i) => filled[i]);
-    }
+    this.#left ??= await refilled(this.#lanes);
     this.#begin();
     const most = this.#isLent ? LENT_SAMPLES : BATCH_SAMPLES;
     const batch: SeriesColumns[] = [];
     let samples = 0;
     while (this.#left.length > 0 && batch.length < BATCH_SERIES && samples < most) {
       if (this.#slices.isOver) await this.#slices.pause();
-      const columns = await this.#take(this.#left);
+      const columns = this.#take(this.#left);
+      // Most series are in the middle of what each lane has: nothing is awaited for them.
+      if (this.#left.some(isSpent)) this.#left = await refilled(this.#left);
       if (columns === null) continue;
       batch.push(columns);
       samples += columns.count;
@@ -87,47 +94,34 @@ export class SplicedSource implements SeriesSource {
   }
 
   /** The next series, of all lanes that have it; null where no segment has a sample. */
-  async #take(left: OpenLane[]): Promise<SeriesColumns | null> {
+  #take(left: readonly OpenLane[]): SeriesColumns | null {
     let first: ReadSeries | null = null;
     for (const { batch, at } of left) {
       const series = batch[at]!;
       if (first === null || series.labels.compare(first.labels) < 0) first = series;
     }
     if (first === null) return null;
-    const copies = new Map<number, ReadSeries>();
-    const ended: OpenLane[] = [];
+    const copies = this.#copies.fill(null);
     for (const lane of left) {
       const series = lane.batch[lane.at]!;
       if (series !== first && !series.labels.equals(first.labels)) continue;
-      copies.set(lane.replica, series);
+      copies[lane.replica] = series;
       lane.at++;
-      if (lane.at === lane.batch.length) ended.push(lane);
     }
-    const columns = this.#join(first, copies);
-    for (const lane of ended) if (!(await fill(lane))) left.splice(left.indexOf(lane), 1);
-    return columns;
+    return this.#join(first.labels);
   }
 
-  #join({ labels }: ReadSeries, copies: ReadonlyMap<number, ReadSeries>): SeriesColumns | null {
+  #join(labels: Labels): SeriesColumns | null {
     const segments = this.#splice.segmentsFor(labels);
-    for (const { hasHistograms } of copies.values())
-      if (hasHistograms) return this.#joinColumns(copies, segments);
-    const parts: { series: ReadSeries; range: TimeRange }[] = [];
+    for (const copy of this.#copies)
+      if (copy?.hasHistograms === true) return this.#joinColumns(segments);
+    const parts = this.#partsOf(segments);
     let room = 0;
-    for (const { replica, startMs, endMs } of segments) {
-      const series = copies.get(replica);
-      if (series === undefined) continue;
-      const minMs = Math.max(startMs, this.#range.minMs);
-      const maxMs = Math.min(endMs - 1, this.#range.maxMs);
-      if (minMs > maxMs) continue;
-      const range = { minMs, maxMs };
-      parts.push({ series, range });
-      room += series.countAtMost(range);
-    }
+    for (const { replica, range } of parts) room += this.#copies[replica]?.countAtMost(range) ?? 0;
     this.#reserve(room);
     const from = this.#used;
-    for (const { series, range } of parts)
-      this.#used += series.readInto(range, this.#columns, this.#used);
+    for (const { replica, range } of parts)
+      this.#used += this.#copies[replica]?.readInto(range, this.#columns, this.#used) ?? 0;
     const count = this.#used - from;
     if (count === 0) return null;
     return {
@@ -141,12 +135,24 @@ export class SplicedSource implements SeriesSource {
     };
   }
 
-  #joinColumns(
-    copies: ReadonlyMap<number, ReadSeries>,
-    segments: readonly Segment[],
-  ): SeriesColumns | null {
+  /** The segments within the range; most series have the same. */
+  #partsOf(segments: readonly Segment[]): readonly Part[] {
+    const known = this.#parts.get(segments);
+    if (known !== undefined) return known;
+    const parts: Part[] = [];
+    for (const { replica, startMs, endMs } of segments) {
+      const minMs = Math.max(startMs, this.#range.minMs);
+      const maxMs = Math.min(endMs - 1, this.#range.maxMs);
+      if (minMs <= maxMs) parts.push({ replica, range: { minMs, maxMs } });
+    }
+    this.#parts.set(segments, parts);
+    return parts;
+  }
+
+  #joinColumns(segments: readonly Segment[]): SeriesColumns | null {
     const columns = new Map<number, SeriesColumns>();
-    for (const [replica, series] of copies) columns.set(replica, series.columns(this.#range));
+    for (const [replica, series] of this.#copies.entries())
+      if (series !== null) columns.set(replica, series.columns(this.#range));
     return cutToSegments(columns, segments);
   }
 
@@ -175,6 +181,16 @@ export class SplicedSource implements SeriesSource {
     this.#context.budget.give(this.#heldBytes);
     this.#heldBytes = 0;
   }
+}
+
+function isSpent({ batch, at }: OpenLane): boolean {
+  return at === batch.length;
+}
+
+/** The lanes that are not at their end, each with a series to be taken. */
+async function refilled(lanes: readonly OpenLane[]): Promise<readonly OpenLane[]> {
+  const filled = await Promise.all(lanes.map((lane) => !isSpent(lane) || fill(lane)));
+  return lanes.filter((_, i) => filled[i]);
 }
 
 /** False at the lane's end. */

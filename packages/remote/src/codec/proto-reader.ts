@@ -128,11 +128,7 @@ export class ProtoReader {
     const count = this.#length();
     const start = this.offset;
     this.offset += count;
-    try {
-      return strictText.decode(this.data.subarray(start, this.offset));
-    } catch {
-      throw new DecodeError('text is not valid UTF-8', start);
-    }
+    return decodeText(this.data, start, this.offset);
   }
 
   /** Enters a nested message; give the result to {@link leave}. */
@@ -179,6 +175,15 @@ export class ProtoReader {
 
   #need(count: number): void {
     if (this.offset + count > this.#end) throw truncated(this.offset);
+  }
+}
+
+/** Malformed text is refused. */
+export function decodeText(data: Uint8Array, start: number, end: number): string {
+  try {
+    return strictText.decode(data.subarray(start, end));
+  } catch {
+    throw new DecodeError('text is not valid UTF-8', start);
   }
 }
 

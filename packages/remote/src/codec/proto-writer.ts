@@ -1,5 +1,7 @@
 import { ByteWriter } from '@pollux/base';
 
+const encoder = new TextEncoder();
+
 /** Bytes that `value` (non-negative, below 2^53) takes as a varint. */
 export function uintSize(value: number): number {
   let size = 1;
@@ -34,6 +36,20 @@ export function writeTextField(out: ByteWriter, tag: number, text: string): void
   if (text === '') return;
   out.uvarint(tag);
   out.uvarintText(text);
+}
+
+/** Bytes that {@link writeTextField} writes, of a field number below 16. */
+export function textFieldSize(text: string): number {
+  if (text === '') return 0;
+  const size = utf8Size(text);
+  return 1 + uintSize(size) + size;
+}
+
+function utf8Size(text: string): number {
+  // Most texts of labels are ASCII: nothing is made of those.
+  for (let i = 0; i < text.length; i++)
+    if (text.charCodeAt(i) >= 0x80) return encoder.encode(text).length;
+  return text.length;
 }
 
 export function writeUintField(out: ByteWriter, tag: number, value: number): void {

@@ -8,7 +8,7 @@ import {
   Slices,
 } from '@pollux/base';
 import { type Exchange, type RouteHandler, text } from '@pollux/http';
-import { type Labels, LabelsBuilder, Matcher } from '@pollux/model';
+import { type Labels, Matcher } from '@pollux/model';
 import {
   type ChunkSink,
   type ChunkSource,
@@ -25,6 +25,7 @@ import { ChunkFrameWriter } from '../codec/v1/chunk-frames.ts';
 import { CHUNKED_CONTENT_TYPE } from '../codec/v1/chunked-response.ts';
 import { decodeReadRequest, type ReadQuery, type ReadRequest } from '../codec/v1/read-request.ts';
 import { encodeReadResponse, QueryResultEncoder } from '../codec/v1/read-response.ts';
+import { withExternal } from './external-labels.ts';
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
@@ -184,7 +185,7 @@ async function* passedOn(
   const named: ChunkSink = external.isEmpty
     ? writer
     : {
-        begin: (labels) => writer.begin(mergedLabels(labels, external)),
+        begin: (labels) => writer.begin(withExternal(labels, external)),
         chunk: (encoding, bytes, times) => writer.chunk(encoding, bytes, times),
         samples: (columns) => writer.samples(columns),
         end: () => writer.end(),
@@ -224,7 +225,7 @@ async function* batchesOf(
     for (let batch = await source.next(); batch !== null; batch = await source.next()) {
       yield external.isEmpty
         ? batch
-        : batch.map((one) => ({ ...one, labels: mergedLabels(one.labels, external) }));
+        : batch.map((one) => ({ ...one, labels: withExternal(one.labels, external) }));
     }
   } finally {
     source.close();
@@ -250,13 +251,6 @@ export function localMatchers(matchers: readonly Matcher[], external: Labels): r
       external.get(matcher.name) === matcher.value;
     return isOwn ? new Matcher(matcher.name, '=', '') : matcher;
   });
-}
-
-/** A label that the series has itself wins. */
-function mergedLabels(labels: Labels, external: Labels): Labels {
-  const builder = new LabelsBuilder(labels);
-  for (const [name, value] of external) if (!labels.has(name)) builder.set(name, value);
-  return builder.build();
 }
 
 function errorAnswer(error: unknown, log: Log): HttpResponse {

@@ -12,7 +12,7 @@ import {
 import { type Labels, wordsOf } from '@pollux/model';
 import { type ChunkSink, type SeriesColumns, sampleOf, type TimeRange } from '@pollux/storage';
 import { int64Size, uintSize, writeBytes, writeInt64Field } from '../proto-writer.ts';
-import { encodeLabels } from './labels.ts';
+import { writeLabels } from './labels.ts';
 
 /** As Prometheus' `--storage.remote.read-max-bytes-in-frame`; a frame ends with the chunk that makes it longer. */
 const FRAME_BYTES = 1024 * 1024;
@@ -29,7 +29,8 @@ export class ChunkFrameWriter implements ChunkSink {
   readonly #series = new ByteWriter(8 * 1024);
   readonly #frame = new ByteWriter(FRAME_BYTES + 64 * 1024);
   #full: Uint8Array[] = [];
-  #labelFields: Uint8Array = new Uint8Array(0);
+  /** Label fields of the series under way, which a frame's end makes the beginning of the next one. */
+  readonly #labels = new ByteWriter(1024);
 
   constructor(queryIndex: number) {
     this.#queryIndex = queryIndex;
@@ -44,7 +45,8 @@ export class ChunkFrameWriter implements ChunkSink {
   }
 
   begin(labels: Labels): void {
-    this.#labelFields = encodeLabels(labels);
+    this.#labels.reset();
+    writeLabels(this.#labels, labels);
     this.#beginSeries();
   }
 
@@ -132,12 +134,12 @@ export class ChunkFrameWriter implements ChunkSink {
 
   #beginSeries(): void {
     this.#series.reset();
-    this.#series.raw(this.#labelFields);
+    this.#series.raw(this.#labels.bytes());
   }
 
   #endSeries(): void {
     // Where the frame has just ended behind a series' labels, nothing of it is left for this one.
-    if (this.#series.size === this.#labelFields.length) return;
+    if (this.#series.size === this.#labels.size) return;
     writeBytes(this.#frame, 0x0a, this.#series.bytes());
     this.#series.reset();
   }
@@ -146,11 +148,13 @@ export class ChunkFrameWriter implements ChunkSink {
     if (this.#frame.size === 0) return;
     if (this.#queryIndex > 0) writeInt64Field(this.#frame, 0x10, this.#queryIndex);
     const body = this.#frame.bytes();
-    const out = new ByteWriter(body.length + 16);
-    out.uvarint(body.length);
-    out.u32(crc32c(body));
-    out.raw(body);
-    this.#full.push(out.take());
+    const head = new ByteWriter(16);
+    head.uvarint(body.length);
+    head.u32(crc32c(body));
+    const frame = new Uint8Array(head.size + body.length);
+    frame.set(head.bytes());
+    frame.set(body, head.size);
+    this.#full.push(frame);
     this.#frame.reset();
   }
 }

@@ -3,7 +3,7 @@ import { crc32c, HISTOGRAM_ENCODING } from '@pollux/kernels';
 import type { Labels } from '@pollux/model';
 import { ProtoReader, WIRE } from '../proto-reader.ts';
 import { XOR_ENCODING } from './chunk-frames.ts';
-import { decodeLabels } from './labels.ts';
+import { LabelsInTurn } from './labels-in-turn.ts';
 import { ChunkedSeries, type ReadChunk } from './read-series.ts';
 
 export const CHUNKED_CONTENT_TYPE = 'application/x-streamed-protobuf';
@@ -40,6 +40,7 @@ export class ChunkedResponseReader {
   #neededBytes = 2;
   /** Whole ones whose series are not read yet. */
   #frames: ProtoReader[] = [];
+  readonly #labels = new LabelsInTurn();
   #open: OpenSeries | null = null;
   #complete: ChunkedSeries[] = [];
 
@@ -138,12 +139,11 @@ export class ChunkedResponseReader {
         reader.leave(outer);
       } else reader.skip(tag);
     }
-    const decoded = decodeLabels(reader.data, labelsAt, labelsEnd);
-    if (decoded.kind === 'invalid') throw new DecodeError(decoded.reason, labelsAt);
-    if (this.#open?.labels.equals(decoded.labels) === true) this.#open.chunks.push(...chunks);
+    const labels = this.#labels.read(reader.data, labelsAt, labelsEnd);
+    if (this.#open?.labels.equals(labels) === true) this.#open.chunks.push(...chunks);
     else {
       this.#endSeries();
-      this.#open = { labels: decoded.labels, chunks };
+      this.#open = { labels, chunks };
     }
   }
 

@@ -1,7 +1,7 @@
 import { ByteWriter, DecodeError } from '@pollux/base';
 import { Labels as LabelSet, type Labels } from '@pollux/model';
 import { ProtoReader, WIRE } from '../proto-reader.ts';
-import { writeMessage, writeTextField } from '../proto-writer.ts';
+import { textFieldSize, writeTextField } from '../proto-writer.ts';
 
 /** Tag of `labels` inside TimeSeries and Exemplar: field 1, bytes. */
 export const LABELS_TAG = 0x0a;
@@ -19,11 +19,13 @@ export function encodeLabels(labels: Labels): Uint8Array {
 }
 
 export function writeLabels(out: ByteWriter, labels: Labels): void {
-  for (const [name, value] of labels) {
-    writeMessage(out, LABELS_TAG, (inner) => {
-      writeTextField(inner, 0x0a, name);
-      writeTextField(inner, 0x12, value);
-    });
+  for (let i = 0; i < labels.size; i++) {
+    const name = labels.nameAt(i);
+    const value = labels.valueAt(i);
+    out.u8(LABELS_TAG);
+    out.uvarint(textFieldSize(name) + textFieldSize(value));
+    writeTextField(out, 0x0a, name);
+    writeTextField(out, 0x12, value);
   }
 }
 
