@@ -189,7 +189,7 @@ function isSpent({ batch, at }: OpenLane): boolean {
 
 /** The lanes that are not at their end, each with a series to be taken. */
 async function refilled(lanes: readonly OpenLane[]): Promise<readonly OpenLane[]> {
-  const filled = await Promise.all(lanes.map((lane) => !isSpent(lane) || fill(lane)));
+  const filled = await Promise.all(lanes.map(async (lane) => !isSpent(lane) || fill(lane)));
   return lanes.filter((_, i) => filled[i]);
 }
 
