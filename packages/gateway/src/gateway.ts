@@ -1,41 +1,23 @@
-import {
-  type Env,
-  type HttpHandler,
-  type HttpPool,
-  type HttpResponse,
-  StopSource,
-} from '@pollux/base';
-import { type Exchange, json, type RouteHandler, type Router, text } from '@pollux/http';
-import { ActiveQueries, activeQueryJson, Engine, RangeCache } from '@pollux/promql';
+import { type Env, type HttpHandler, StopSource } from '@pollux/base';
+import { type Router, text } from '@pollux/http';
+import { ActiveQueries, Engine, RangeCache } from '@pollux/promql';
 import type { Log, Registry } from '@pollux/telemetry';
 import { BodyBudget } from './balance/body-budget.ts';
-import type { GatewayConfig, GroupKind } from './config.ts';
+import type { GatewayConfig } from './config.ts';
 import { Door } from './door/door.ts';
 import { type FrontMetrics, frontMetrics } from './front/front-metrics.ts';
-import { QueryFront } from './front/query-front.ts';
 import { settledChanges } from './front/range-front.ts';
 import { Group } from './group.ts';
-import { StoredNames } from './long-term/stored-names.ts';
-import { storedScrapes } from './long-term/stored-scrapes.ts';
-import { MemberCalls } from './merge/member-calls.ts';
-import { MergeHandler } from './merge/merge-handler.ts';
-import { MERGED_PATHS } from './merge/merged-paths.ts';
-import { type Federate, MergedSamples } from './merge/merged-samples.ts';
-import { SingleReplicaHandler } from './merge/single-replica-handler.ts';
+import type { Federate } from './merge/merged-samples.ts';
 import { type GatewayMetrics, gatewayMetrics } from './metrics.ts';
-import { pairStatus } from './pair-status.ts';
-import { PlainMember } from './plain/plain-member.ts';
-import { QueryHandler } from './query-handler.ts';
-import type { Shard } from './shards/shard.ts';
-import { ShardedMerge } from './shards/sharded-merge.ts';
-import { SHARDED_LANGUAGE, ShardedQueries } from './shards/sharded-queries.ts';
-import { type EngineDefaults, SpliceQueries } from './splice/splice-queries.ts';
-import type { Upstream } from './upstream.ts';
+import { Routes } from './routes.ts';
+import { openServers, type Servers } from './servers.ts';
+import { SHARDED_LANGUAGE } from './shards/sharded-queries.ts';
+import type { EngineDefaults } from './splice/splice-queries.ts';
 import { deliver } from './write/member-writer.ts';
 import { type SpoolDestination, Spools } from './write/spools.ts';
 import { type LineStamper, WriteFanOut } from './write/write-fan-out.ts';
 import { type WriteMetrics, writeMetrics } from './write/write-metrics.ts';
-import { WRITE_PATHS } from './write/write-paths.ts';
 
 export type GatewayOptions = {
   readonly env: Env;
@@ -62,15 +44,6 @@ type World = {
   readonly writes: WriteFanOut;
 };
 
-/** What answers Prometheus' API over the group of servers. */
-type Servers = {
-  readonly front: QueryFront;
-  readonly merged: Pick<MergeHandler, 'handle'>;
-  readonly samples: MergedSamples;
-};
-
-/** Paths of the InfluxDB API that read or manage. */
-const STORE_PATHS = ['/query', '/ping', '/api/v1/prom/read'];
 /** Without a group of servers. */
 const IDLE = { running: 0, waiting: 0 };
 /** Splices evaluated at a time; more wait. */
@@ -129,8 +102,8 @@ export class Gateway {
 
   /** True once a server is known to answer; without a group of servers at once. */
   get isReady(): boolean {
-    const servers = this.#group('server');
-    return servers === null || servers.upstreams.some((upstream) => upstream.isUp);
+    const servers = this.#world.groups.find(({ config: { kind } }) => kind === 'server');
+    return servers === undefined || servers.upstreams.some((upstream) => upstream.isUp);
   }
 
   start(): void {
@@ -181,96 +154,12 @@ export class Gateway {
       });
   }
 
-  /**
-   * Prometheus' API goes to the servers, Alertmanager's (`/api/v2/`, or anything below `/alertmanager/`) to the
-   * alertmanagers, InfluxDB's to the stores (also below `/store/`). Writes and alerts go to every member.
-   */
   registerRoutes(router: Router): void {
-    const reading = ['GET', 'HEAD', 'POST'];
-    router.on(['GET', 'POST'], '/api/v1/query', this.#query(false));
-    router.on(['GET', 'POST'], '/api/v1/query_range', this.#query(true));
-    this.#registerActiveQueries(router);
-    router.get('/api/v1/pollux/pair', async () =>
-      json(200, {
-        status: 'success',
-        data: pairStatus(this.#options.env.clock.now(), this.#world.groups),
-      }),
-    );
-    for (const path of WRITE_PATHS) {
-      router.post(path.path, async (exchange) => {
-        // Which shard a sample belongs to only its servers know.
-        const { shards } = this.#world.config;
-        const kinds = path.groups.filter((kind) => kind !== 'server' || shards.length === 0);
-        const [group] = kinds.flatMap((kind) => this.#group(kind) ?? []);
-        if (group === undefined) return noGroup(kinds[0] ?? 'store');
-        return this.#world.writes.handle(exchange, group, path);
-      });
-    }
-    for (const path of STORE_PATHS)
-      router.on(reading, path, (exchange) => this.#pass('store', exchange, exchange.path));
-    router.on(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'], '/api/v2/*', (exchange) =>
-      this.#pass('alertmanager', exchange, exchange.path),
-    );
-    router.get('/alertmanager', async () => ({
-      status: 302,
-      headers: { location: 'alertmanager/' },
-    }));
-    router.on(['GET', 'HEAD', 'POST', 'DELETE'], '/alertmanager/*', (exchange) =>
-      this.#pass('alertmanager', exchange, exchange.path.slice('/alertmanager'.length)),
-    );
-    router.on(reading, '/store/*', (exchange) =>
-      this.#pass('store', exchange, exchange.path.slice('/store'.length)),
-    );
-    router.on(['GET', 'HEAD', 'POST', 'PUT', 'OPTIONS'], '/api/v1/*', (exchange) =>
-      this.#pass('server', exchange, exchange.path),
-    );
-    for (const merged of MERGED_PATHS) {
-      const join = this.#byServers((servers, exchange) => servers.merged.handle(exchange, merged));
-      router.on(merged.methods, merged.path, join);
-    }
-    const federate = this.#byServers(({ samples }, exchange) => samples.federate(exchange));
-    router.on(['GET', 'HEAD'], '/federate', federate);
-    const read = this.#byServers(({ samples }, exchange) => samples.remoteRead(exchange));
-    router.post('/api/v1/read', read);
-  }
-
-  #query(isRange: boolean): RouteHandler {
-    return this.#byServers(({ front }, exchange) => front.handle(exchange, isRange));
-  }
-
-  /** As a server shows and ends its own. */
-  #registerActiveQueries(router: Router): void {
-    const path = '/api/v1/status/active_queries';
-    router.get(path, async () =>
-      json(200, { status: 'success', data: this.#active.list().map(activeQueryJson) }),
-    );
-    router.on(['DELETE', 'POST'], `${path}/:id`, async ({ params: { id = '' } }) => {
-      if (this.#active.kill(id)) return json(200, { status: 'success', data: { id } });
-      const error = `no query of id ${JSON.stringify(id)} waits or runs`;
-      return json(404, { status: 'error', errorType: 'not_found', error });
-    });
-  }
-
-  #byServers(
-    answer: (servers: Servers, exchange: Exchange) => Promise<HttpResponse>,
-  ): RouteHandler {
-    return async (exchange) => {
-      const { servers } = this.#world;
-      return servers === null ? noGroup('server') : answer(servers, exchange);
-    };
-  }
-
-  /** `path` replaces the path of the request, the query stays. */
-  async #pass(kind: GroupKind, exchange: Exchange, path: string): Promise<HttpResponse> {
-    const group = this.#group(kind);
-    if (group === null) return noGroup(kind);
-    const { target } = exchange.request;
-    const at = target.indexOf('?');
-    return group.forwarder.handle(exchange.request, path + (at < 0 ? '' : target.slice(at)));
-  }
-
-  #group(kind: GroupKind): Group | null {
-    return this.#world.groups.find(({ config }) => config.kind === kind) ?? null;
+    new Routes({
+      env: this.#options.env,
+      active: this.#active,
+      world: () => this.#world,
+    }).register(router);
   }
 
   #worldOf(config: GatewayConfig, known: Group['upstreams']): World {
@@ -309,6 +198,19 @@ export class Gateway {
       door.close();
       throw error;
     }
+  }
+
+  #serversOf(config: GatewayConfig, groups: readonly Group[]): Servers | null {
+    return openServers(config, groups, {
+      ...this.#options,
+      metrics: this.#metrics,
+      frontMetrics: this.#frontMetrics,
+      engine: this.#engine,
+      defaults: this.#defaults,
+      cache: this.#cache,
+      active: this.#active,
+      federate: this.#options.federate ?? null,
+    });
   }
 
   /** Kept through reloads, which change all but its size. */
@@ -355,98 +257,6 @@ export class Gateway {
     return null;
   }
 
-  #serversOf(config: GatewayConfig, groups: readonly Group[]): Servers | null {
-    const { env, log, registry, federate = null } = this.#options;
-    const metrics = this.#metrics;
-    const servers = groups.filter(({ config: { kind } }) => kind === 'server');
-    const [group] = servers;
-    if (group === undefined) return null;
-    const upstreams = servers.flatMap((one) => one.upstreams);
-    const { lookback_delta: lookbackMs, request_timeout: requestTimeoutMs } = config;
-    const calls = new MemberCalls({ net: env.net, metrics, requestTimeoutMs });
-    const { long_term: longTerm } = config;
-    const stored = longTerm === null ? null : groups.find((one) => one.config.kind === 'store');
-    for (const one of groups) {
-      if (one.config.kind !== 'store') continue;
-      for (const store of one.upstreams) {
-        store.plain = longTerm === null ? null : this.#followStore(config, one, store, upstreams);
-      }
-    }
-    const stores = stored?.upstreams ?? [];
-    const storePath = longTerm?.path ?? '';
-    const pools = stored == null ? servers : [...servers, stored];
-    const poolOf = (upstream: Upstream): HttpPool =>
-      (pools.find((one) => one.upstreams.includes(upstream)) ?? group).poolOf(upstream);
-    const reading = {
-      env,
-      poolOf,
-      storePath,
-      requestTimeoutMs,
-      guardMs: config.seam_guard,
-      maxMemoryBytes: config.max_splice_memory,
-      replicaLabels: config.replica_labels,
-    };
-    const evaluating = { ...reading, engine: this.#engine, defaults: this.#defaults };
-    const splices = new SpliceQueries(evaluating);
-    const storedNames = stores.length === 0 ? null : new StoredNames({ ...reading, stores });
-    const { replica_labels: replicaLabels } = config;
-    const common = { env, log, metrics, lookbackMs, requestTimeoutMs };
-    const shards = servers.map(
-      ({ config: { name }, upstreams: own }): Shard => ({
-        name,
-        upstreams: own,
-        queries: new QueryHandler({ ...common, upstreams: own, splices, stores, replicaLabels }),
-        merged: new MergeHandler({ calls, upstreams: own, replicaLabels, stored: storedNames }),
-      }),
-    );
-    const [only] = shards;
-    const isOne = shards.length === 1 && only !== undefined;
-    const front = new QueryFront({
-      env,
-      log,
-      metrics: this.#frontMetrics,
-      memberMetrics: metrics,
-      config: config.queries,
-      lookbackMs,
-      cache: config.queries.cache.max_bytes === 0 ? null : this.#cache,
-      active: this.#active,
-      queries: isOne
-        ? only.queries
-        : new ShardedQueries({ ...evaluating, metrics, shards, lookbackMs }),
-    });
-    return {
-      front,
-      merged: isOne ? only.merged : new ShardedMerge({ shards, replicaLabels }),
-      samples: new MergedSamples({
-        ...reading,
-        log,
-        registry,
-        metrics,
-        shards: shards.map((shard) => shard.upstreams),
-        stores,
-        lookbackMs,
-        single: isOne
-          ? new SingleReplicaHandler({ env, calls, metrics, upstreams, lookbackMs })
-          : null,
-        federate,
-      }),
-    };
-  }
-
-  #followStore(
-    config: GatewayConfig,
-    group: Group,
-    store: Upstream,
-    servers: readonly Upstream[],
-  ): PlainMember {
-    const { env, log } = this.#options;
-    const { long_term: longTerm, plain_lookback: lookbackMs } = config;
-    const pool = group.poolOf(store);
-    const storePath = longTerm?.path ?? '';
-    const source = storedScrapes({ env, pool, store, storePath, servers });
-    return new PlainMember({ env, log, upstream: store, lookbackMs, source });
-  }
-
   /** Gives its requests time to end; its checks end at once, since the same members may be checked already. */
   async #leave({ door, groups, servers }: World): Promise<void> {
     const { clock } = this.#options.env;
@@ -463,8 +273,4 @@ export class Gateway {
     door.close();
     servers?.front.close();
   }
-}
-
-function noGroup(kind: GroupKind): HttpResponse {
-  return text(404, `gateway.yml has no group of kind "${kind}"\n`);
 }

@@ -20,6 +20,7 @@ import type { GroupConfig } from './group-config.ts';
 import { Hedging } from './hedging.ts';
 import { MemberPools } from './member-pools.ts';
 import type { Peer } from './peer.ts';
+import { refusal } from './refusal.ts';
 import { isRepeatable } from './repeatable.ts';
 import { isUpgrade, openTunnel } from './tunnel.ts';
 
@@ -326,28 +327,8 @@ export class Forwarder {
     if (error === null) {
       this.#options.onFault({ level: 'error', text: NO_LIVE_MEMBERS, request, upstream: '' });
     }
-    return this.#refusal(error);
-  }
-
-  #refusal(error: unknown): HttpResponse {
-    const { kind } = this.#options.group;
-    const isTimeout = error instanceof ExchangeError && error.isTimeout;
-    if (kind === 'http') {
-      const status = isTimeout ? 504 : 502;
-      const text = isTimeout ? '504 Gateway Time-out\n' : '502 Bad Gateway\n';
-      return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: text };
-    }
-    const why =
-      error === null
-        ? this.peers.map(({ member }) => `${member.name}: ${member.lastError}`).join('; ')
-        : errorText(error);
-    const answer = {
-      status: 'error',
-      errorType: 'unavailable',
-      error: `no member can answer (${why})`,
-    };
-    const headers = { 'content-type': 'application/json' };
-    return { status: 503, headers, body: JSON.stringify(answer) };
+    const members = this.peers.map(({ member }) => member);
+    return refusal(this.#options.group.kind, members, error);
   }
 
   /** A connection in another protocol: only the choice of its member can be repeated. */

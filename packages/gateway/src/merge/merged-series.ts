@@ -1,8 +1,7 @@
-import { type Clock, type HttpPool, OperatingError } from '@pollux/base';
+import type { Clock, HttpPool } from '@pollux/base';
 import { Matcher } from '@pollux/model';
 import {
   intersect,
-  type NamesAnswer,
   type Queryable,
   type ReadContext,
   type SelectRequest,
@@ -10,6 +9,7 @@ import {
   type SeriesSource,
 } from '@pollux/storage';
 import { knownReplicas } from '../known-replicas.ts';
+import { noNames } from '../no-names.ts';
 import { viewPast } from '../past-view.ts';
 import { MemberReader } from '../splice/member-reader.ts';
 import type { MemberSettings } from '../splice/member-settings.ts';
@@ -43,6 +43,8 @@ export type MergedSeriesOptions = {
 
 /** All series as one server would hold them: of each what the servers cover, one after the other, and the stores behind them. */
 export class MergedSeries implements Queryable {
+  readonly labelNames = noNames;
+  readonly labelValues = noNames;
   readonly #options: MergedSeriesOptions;
 
   constructor(options: MergedSeriesOptions) {
@@ -67,14 +69,6 @@ export class MergedSeries implements Queryable {
     const how = { span: request.range, guardMs, preferred, storedCopy: preferred };
     const series = new SplicedSeries(clock, new Splice(past, how), this.#readers(preferred));
     return new WatchedSource(series.select({ ...request, matchers }, context), onError);
-  }
-
-  labelNames(): Promise<NamesAnswer> {
-    return noNames();
-  }
-
-  labelValues(): Promise<NamesAnswer> {
-    return noNames();
   }
 
   #preferredBy(wishes: readonly Matcher[]): number {
@@ -118,11 +112,6 @@ export class MergedSeries implements Queryable {
 }
 
 const NO_SERIES: SeriesSource = { warnings: [], next: async () => null, close: () => {} };
-
-/** Neither remote read nor federation asks for names. */
-async function noNames(): Promise<NamesAnswer> {
-  throw new OperatingError('GATEWAY.NO_NAMES', 'merged series have no lists of labels');
-}
 
 class WatchedSource implements SeriesSource {
   readonly #source: SeriesSource;

@@ -1,17 +1,18 @@
-import { OperatingError } from '@pollux/base';
 import {
   MergedSource,
-  type NamesAnswer,
   type Queryable,
   type ReadContext,
   type SelectRequest,
   type SeriesSource,
   withoutNeed,
 } from '@pollux/storage';
+import { noNames } from '../no-names.ts';
 import { OneSeries } from './one-series.ts';
 
 /** The series of all shards. When one fails the read fails: who reads decides whether to go on without it. */
 export class ShardUnion implements Queryable {
+  readonly labelNames = noNames;
+  readonly labelValues = noNames;
   readonly #shards: readonly Queryable[];
   readonly #guardMs: number;
 
@@ -28,17 +29,4 @@ export class ShardUnion implements Queryable {
     }));
     return new MergedSource(inputs, new OneSeries(this.#guardMs));
   }
-
-  labelNames(): Promise<NamesAnswer> {
-    return noNames();
-  }
-
-  labelValues(): Promise<NamesAnswer> {
-    return noNames();
-  }
-}
-
-/** Neither queries nor remote read nor federation ask for names. */
-async function noNames(): Promise<NamesAnswer> {
-  throw new OperatingError('GATEWAY.NO_NAMES', 'series of shards have no lists of labels');
 }

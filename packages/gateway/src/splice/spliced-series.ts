@@ -1,19 +1,21 @@
-import { type Clock, OperatingError, Slices } from '@pollux/base';
+import { type Clock, Slices } from '@pollux/base';
 import type { Span } from '@pollux/promql/parser';
 import {
-  type NamesAnswer,
   type Queryable,
   type ReadContext,
   type SelectRequest,
   type SeriesSource,
   withoutNeed,
 } from '@pollux/storage';
+import { noNames } from '../no-names.ts';
 import type { MemberReader } from './member-reader.ts';
 import type { Splice } from './segments.ts';
 import { SplicedSource } from './spliced-source.ts';
 
 /** Series put together from several replicas by the segments that a {@link Splice} gives each of them. */
 export class SplicedSeries implements Queryable {
+  readonly labelNames = noNames;
+  readonly labelValues = noNames;
   readonly #clock: Clock;
   readonly #splice: Splice;
   readonly #readers: readonly (MemberReader | null)[];
@@ -46,17 +48,4 @@ export class SplicedSeries implements Queryable {
       slices: new Slices(this.#clock, context.signal),
     });
   }
-
-  labelNames(): Promise<NamesAnswer> {
-    return noNames();
-  }
-
-  labelValues(): Promise<NamesAnswer> {
-    return noNames();
-  }
-}
-
-/** Queries never ask for names. */
-async function noNames(): Promise<NamesAnswer> {
-  throw new OperatingError('GATEWAY.NO_NAMES', 'a splice of replicas has no lists of labels');
 }
