@@ -30,7 +30,8 @@ export function evaluateCall(call: Call, group: Group, scope: CallScope): readon
     const min = scope.min === null ? null : scope.min - interval * windowsBefore(call.name, rest);
     const input = first === undefined ? [] : inputOf(first, group, { ...scope, min });
     const points = input.filter((point) => point.value !== null);
-    checkType(TYPE_NAMES[call.name] ?? call.name, 'number', call.name === 'elapsed' ? [] : points);
+    const shown = TYPE_NAMES[call.name] ?? call.name.replaceAll('_', ' ');
+    checkType(shown, 'number', call.name === 'elapsed' ? [] : points);
     const from =
       scope.min === null || scope.windows === null ? scope.min : scope.windows.start(scope.min);
     return transform(points, rest, interval).filter(({ time }) => from === null || time >= from);
@@ -110,8 +111,6 @@ function checkType(
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   non_negative_derivative: 'derivative',
   non_negative_difference: 'difference',
-  cumulative_sum: 'cumulative sum',
-  moving_average: 'moving average',
 };
 
 /** top(field[, tags…], N): the N best, or the best of each combination of tags. In order of time. */
@@ -164,8 +163,15 @@ function windowed(
     !scope.call.name.match(/^(?:top|bottom)$/);
   let start = windows.start(isFilled ? (scope.min ?? first.time) : first.time);
   const end = windows.start(isFilled ? (scope.max ?? last.time) : last.time);
-  const out: Point[] = [];
   let at = 0;
+  if (scope.min === null && scope.maxBuckets > 0) {
+    // With a limit of windows and no lower bound the query means as many of the last windows as the limit allows.
+    const from = end - windows.interval * BigInt(scope.maxBuckets - 1);
+    while (at < points.length && points[at]!.time < from) at++;
+    if (at === points.length) return [];
+    start = windows.start(points[at]!.time);
+  }
+  const out: Point[] = [];
   let buckets = 0;
   while (start <= end) {
     buckets++;

@@ -1,9 +1,10 @@
 import { type Expression, type SelectStatement, walk } from '../influxql/ast.ts';
-import { QueryError, UnsupportedQueryError } from '../influxql/errors.ts';
+import { QueryError } from '../influxql/errors.ts';
 import { printExpression } from '../influxql/print.ts';
 import { FUNCTIONS } from './functions.ts';
 import { mathArity } from './math.ts';
-import { TRANSFORMS, UNSUPPORTED_FUNCTIONS } from './transforms.ts';
+import { checkIndicator, isIndicator } from './technical.ts';
+import { TRANSFORMS } from './transforms.ts';
 
 type Call = Expression & { readonly kind: 'call' };
 
@@ -193,7 +194,7 @@ class FieldChecker {
 
   #checkFunction(call: Call): void {
     const { name } = call;
-    if (TRANSFORMS[name] !== undefined || UNSUPPORTED_FUNCTIONS.has(name)) {
+    if (TRANSFORMS[name] !== undefined) {
       this.#checkTransform(call);
       return;
     }
@@ -224,8 +225,11 @@ class FieldChecker {
   #checkTransform(call: Call): void {
     const { name } = call;
     const isForecast = name.startsWith('holt_winters');
-    const [least, most] = ARGUMENTS[name] ?? [1, UNSUPPORTED_FUNCTIONS.has(name) ? 4 : 1];
-    checkCount(call, least, most);
+    if (isIndicator(name)) checkIndicator(call);
+    else {
+      const [least, most] = ARGUMENTS[name] ?? [1, 1];
+      checkCount(call, least, most);
+    }
     if (isForecast) checkForecast(call);
     checkSecond(call);
     const [arg] = call.args;
@@ -242,7 +246,6 @@ class FieldChecker {
         throw new QueryError(`expected field argument in ${name}()`);
       }
     }
-    if (UNSUPPORTED_FUNCTIONS.has(name)) throw new UnsupportedQueryError(`function ${name}()`);
   }
 
   #checkTop(call: Call): void {

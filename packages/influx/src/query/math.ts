@@ -1,3 +1,4 @@
+import { atan, cos, log2, log10, sin, tan } from './cephes.ts';
 import type { Cell } from './result.ts';
 
 type Unary = (x: number) => number;
@@ -6,15 +7,15 @@ type Unary = (x: number) => number;
 const UNARY: Readonly<Record<string, Unary>> = {
   acos: Math.acos,
   asin: Math.asin,
-  atan: Math.atan,
-  cos: Math.cos,
+  atan,
+  cos,
   exp: Math.exp,
   ln: Math.log,
-  log10: Math.log10,
-  log2: Math.log2,
-  sin: Math.sin,
+  log10,
+  log2,
+  sin,
   sqrt: Math.sqrt,
-  tan: Math.tan,
+  tan,
 };
 
 /** Functions that leave an integer one. */

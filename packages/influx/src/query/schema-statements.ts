@@ -41,12 +41,25 @@ export async function showSchema(
 ): Promise<ResultSeries[]> {
   const database = statement.database === '' ? scope.database : statement.database;
   if (database === '') throw new QueryError('database name required');
+  if (statement.kind === 'show-series') refuseOrder(statement.condition);
   const views = await openViews(scope, database, statement);
   try {
     return show(scope, views, statement);
   } finally {
     for (const view of views) view.release();
   }
+}
+
+/** Tags have no order. */
+function refuseOrder(condition: Expression | null): void {
+  if (condition === null) return;
+  walk(condition, (node) => {
+    if (node.kind !== 'binary' || !/^[<>]=?$/.test(node.operator)) return;
+    const isTime = [node.left, node.right].some(
+      (side) => side.kind === 'reference' && side.name.toLowerCase() === 'time',
+    );
+    if (!isTime) throw new QueryError('invalid tag comparison operator');
+  });
 }
 
 /** Views of the policies that the sources name, or of all. */

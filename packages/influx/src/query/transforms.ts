@@ -1,6 +1,8 @@
 import type { Expression } from '../influxql/ast.ts';
 import { isLess, type Point } from './functions.ts';
+import { holtWinters } from './holt-winters.ts';
 import type { Cell } from './result.ts';
+import { INDICATOR_NAMES, indicator } from './technical.ts';
 import { combine } from './values.ts';
 
 /** Makes a new sequence of a sequence in time order; null values are not there. `interval` is GROUP BY time's, 0 for none. */
@@ -90,7 +92,7 @@ function elapsed(points: readonly Point[], args: readonly Expression[]): readonl
 
 /** How many windows before the first the function must see to give a value for the first. */
 export function windowsBefore(name: string, args: readonly Expression[]): bigint {
-  if (name === 'cumulative_sum') return 0n;
+  if (name === 'cumulative_sum' || name.startsWith('holt_winters')) return 0n;
   return name === 'moving_average' ? BigInt(numberOf(args, 0, 2) - 1) : 1n;
 }
 
@@ -103,18 +105,7 @@ export const TRANSFORMS: Readonly<Record<string, Transform>> = {
   cumulative_sum: cumulativeSum,
   moving_average: movingAverage,
   elapsed,
+  holt_winters: holtWinters(false),
+  holt_winters_with_fit: holtWinters(true),
+  ...Object.fromEntries(INDICATOR_NAMES.map((name) => [name, indicator(name)])),
 };
-
-/** Valid InfluxQL that is not executed: named so that the answer can say so. */
-export const UNSUPPORTED_FUNCTIONS: ReadonlySet<string> = new Set([
-  'holt_winters',
-  'holt_winters_with_fit',
-  'exponential_moving_average',
-  'double_exponential_moving_average',
-  'triple_exponential_moving_average',
-  'relative_strength_index',
-  'triple_exponential_derivative',
-  'chande_momentum_oscillator',
-  'kaufmans_efficiency_ratio',
-  'kaufmans_adaptive_moving_average',
-]);
