@@ -14,6 +14,13 @@ export type Reducer = (
   random: Random,
 ) => readonly Point[];
 
+/** Makes a new sequence of a sequence in time order; null values are not there. `interval` is GROUP BY time's, 0 for none. */
+export type Transform = (
+  points: readonly Point[],
+  args: readonly Expression[],
+  interval: bigint,
+) => readonly Point[];
+
 /** `selects`: gives back points of the input, with their times. `many`: may give several points. */
 export type FunctionRule = {
   readonly kind: 'aggregate' | 'selector' | 'many';

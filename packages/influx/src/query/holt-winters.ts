@@ -1,7 +1,6 @@
 import { QueryError } from '../influxql/errors.ts';
-import type { Point } from './functions.ts';
+import type { Point, Transform } from './functions.ts';
 import { minimize } from './nelder-mead.ts';
-import type { Transform } from './transforms.ts';
 
 // Forecasts by the damped method of Holt and Winters. A model is one array of numbers, which the search changes:
 //

@@ -1,7 +1,6 @@
 import type { Expression } from '../influxql/ast.ts';
 import { QueryError } from '../influxql/errors.ts';
-import type { Point } from './functions.ts';
-import type { Transform } from './transforms.ts';
+import type { Point, Transform } from './functions.ts';
 
 // The functions of technical analysis. Each is an accumulator that takes the values in order of time and says after each what its
 // figure is now; the first figures are held back until it has seen enough.

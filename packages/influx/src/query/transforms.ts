@@ -1,16 +1,9 @@
 import type { Expression } from '../influxql/ast.ts';
-import { isLess, type Point } from './functions.ts';
+import { isLess, type Point, type Transform } from './functions.ts';
 import { holtWinters } from './holt-winters.ts';
 import type { Cell } from './result.ts';
 import { INDICATOR_NAMES, indicator } from './technical.ts';
 import { combine } from './values.ts';
-
-/** Makes a new sequence of a sequence in time order; null values are not there. `interval` is GROUP BY time's, 0 for none. */
-export type Transform = (
-  points: readonly Point[],
-  args: readonly Expression[],
-  interval: bigint,
-) => readonly Point[];
 
 function unitOf(args: readonly Expression[], fallback: bigint): bigint {
   const [unit] = args;
