@@ -1,3 +1,5 @@
+import type { StopSignal } from '@pollux/base';
+
 /** One state that members share. Called on the thread of the room; neither call may block. */
 export interface ClusterStatePart {
   /** Set when the data of two changes, one behind the other, is the data of both: many are told together then. */
@@ -51,7 +53,7 @@ export interface ClusterPort {
    * Resolves when the others have been asked for what a member told them before it was lost; at once when none was lost
    * lately. Bounded by a second. Rejects when `signal` aborts.
    */
-  caughtUp(signal: AbortSignal): Promise<void>;
+  caughtUp(signal: StopSignal): Promise<void>;
   status(): 'ready' | 'settling' | 'disabled';
   /** Resolves once membership and state have settled; rejects when `signal` aborts. */
   settled(signal: AbortSignal): Promise<void>;

@@ -24,6 +24,16 @@ describe('a stop source', () => {
     expect(() => stop.throwIfAborted()).toThrow('a');
   });
 
+  it('keeps thousands of listeners in order, each once', () => {
+    const stop = new StopSource();
+    const heard: number[] = [];
+    const listeners = Array.from({ length: 5_000 }, (_, i) => () => void heard.push(i));
+    for (const listener of [...listeners, ...listeners]) stop.addEventListener('abort', listener);
+    for (const listener of listeners.slice(20)) stop.removeEventListener('abort', listener);
+    stop.abort(null);
+    expect(heard).toEqual(Array.from({ length: 20 }, (_, i) => i));
+  });
+
   it('tells the others when one of its listeners leaves while it is told', () => {
     const stop = new StopSource();
     const heard: string[] = [];

@@ -13,6 +13,9 @@ export interface StopSignal {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
+/** Listeners that are searched one by one; most sources never have more. */
+const FEW = 8;
+
 /**
  * A StopSignal in the hands of who stops. Made for each request and query where the platform's AbortController would be too dear: its
  * signal is an event target with a map, takes 5 µs, and the engine's scavenger keeps it, and all that it leads to, alive until the next
@@ -21,7 +24,8 @@ export interface StopSignal {
 export class StopSource implements StopSignal {
   #aborted = false;
   #reason: unknown;
-  #listeners: (() => void)[] | null = null;
+  /** A set once there are many: of a long-lived source whatever is under way listens, thousands at times. */
+  #listeners: (() => void)[] | Set<() => void> | null = null;
 
   get aborted(): boolean {
     return this.#aborted;
@@ -38,12 +42,24 @@ export class StopSource implements StopSignal {
   addEventListener(_type: 'abort', listener: () => void): void {
     if (this.#aborted) return;
     this.#listeners ??= [];
-    if (!this.#listeners.includes(listener)) this.#listeners.push(listener);
+    if (!Array.isArray(this.#listeners)) {
+      this.#listeners.add(listener);
+      return;
+    }
+    if (this.#listeners.includes(listener)) return;
+    this.#listeners.push(listener);
+    if (this.#listeners.length > FEW) this.#listeners = new Set(this.#listeners);
   }
 
   removeEventListener(_type: 'abort', listener: () => void): void {
-    const at = this.#listeners?.indexOf(listener) ?? -1;
-    if (at >= 0) this.#listeners?.splice(at, 1);
+    const listeners = this.#listeners;
+    if (listeners === null) return;
+    if (!Array.isArray(listeners)) {
+      listeners.delete(listener);
+      return;
+    }
+    const at = listeners.indexOf(listener);
+    if (at >= 0) listeners.splice(at, 1);
   }
 
   /** Only the first call counts. */

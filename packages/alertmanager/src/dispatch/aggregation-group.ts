@@ -1,5 +1,11 @@
-import { setMaxListeners } from 'node:events';
-import { assert, type Clock, deadline, TimeoutError, type Timer } from '@pollux/base';
+import {
+  assert,
+  type Clock,
+  type StopSignal,
+  stopAfter,
+  TimeoutError,
+  type Timer,
+} from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type { Log } from '@pollux/telemetry';
 import { type Alert, inOrder, isResolvedAt } from '../alert/alert.ts';
@@ -21,7 +27,7 @@ export type AggregationGroupOptions = {
   /** How long members before this one may keep it waiting, ms; read at each flush. */
   readonly peerWaitMs: () => number;
   readonly notify: (flush: Flush, alerts: readonly Alert[]) => Promise<boolean>;
-  readonly stop: AbortSignal;
+  readonly stop: StopSignal;
   /** What was known of the group before it was made. */
   readonly memory: GroupMemory;
   readonly observer: GroupObserver | null;
@@ -142,7 +148,7 @@ export class AggregationGroup {
   }
 
   /** The flush that would begin now, over the alerts it would have. */
-  flushNow(signal: AbortSignal): { readonly flush: Flush; readonly alerts: readonly Alert[] } {
+  flushNow(signal: StopSignal): { readonly flush: Flush; readonly alerts: readonly Alert[] } {
     const nowMs = this.#options.clock.now();
     return { flush: this.#flushAt(nowMs, signal, Number.NaN), alerts: this.#snapshot(nowMs) };
   }
@@ -156,7 +162,7 @@ export class AggregationGroup {
   }
 
   /** `dueAtMs` by the monotonic clock; NaN for a flush that is only asked about. */
-  #flushAt(nowMs: number, signal: AbortSignal, dueAtMs: number): Flush {
+  #flushAt(nowMs: number, signal: StopSignal, dueAtMs: number): Flush {
     return {
       route: this.route,
       groupLabels: this.labels,
@@ -239,14 +245,12 @@ export class AggregationGroup {
     this.#logFlush(alerts, nowMs);
     const { groupIntervalMs } = this.route.settings;
     const lengthMs = Math.max(groupIntervalMs, MIN_FLUSH_MS) + this.#options.peerWaitMs();
-    const limit = deadline(
+    const limit = stopAfter(
       clock,
       lengthMs,
       () => new TimeoutError(`no delivery within ${lengthMs} ms`),
       stop,
     );
-    // Every integration of the receiver listens.
-    setMaxListeners(0, limit.signal);
     try {
       const flush = this.#flushAt(nowMs, limit.signal, dueAtMs);
       if (await notify(flush, alerts)) this.#forgetResolved(alerts, nowMs);

@@ -1,5 +1,4 @@
-import { setMaxListeners } from 'node:events';
-import { CanceledError, type Clock, type Timer, withTimeout } from '@pollux/base';
+import { CanceledError, type Clock, StopSource, type Timer, withTimeout } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type { Log, Summary } from '@pollux/telemetry';
 import type { Alert, AlertIdentity, Placement } from '../alert/alert.ts';
@@ -37,7 +36,7 @@ export class Dispatcher implements AlertListener {
   readonly #options: DispatcherOptions;
   readonly #groups = new Map<Route, Map<string, AggregationGroup>>();
   readonly #single = new WeakMap<AggregationGroup, Groups>();
-  readonly #abort = new AbortController();
+  readonly #stop = new StopSource();
   /** Flushes of earlier dispatchers that still run, by group key. */
   readonly #draining: Map<string, Promise<void>>;
   #unsubscribe: () => void = () => {};
@@ -45,8 +44,6 @@ export class Dispatcher implements AlertListener {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    // Every running flush listens; Node would take more than ten for a leak.
-    setMaxListeners(0, this.#abort.signal);
     this.#draining = new Map(options.draining);
     for (const [key, end] of this.#draining) void end.then(() => this.#draining.delete(key));
   }
@@ -126,7 +123,7 @@ export class Dispatcher implements AlertListener {
       // Flushes that are late are cut below; each tells its own error.
       await withTimeout(this.#options.clock, graceMs, 'flushes', () => all).catch(() => {});
     }
-    this.#abort.abort(new CanceledError('the alertmanager is stopping'));
+    this.#stop.abort(new CanceledError('the alertmanager is stopping'));
   }
 
   /** The groups of an alert, found anew when one of them has been removed meanwhile. */
@@ -165,7 +162,7 @@ export class Dispatcher implements AlertListener {
       ready: this.#options.settled,
       peerWaitMs: this.#options.peerWaitMs,
       notify: (flush, alerts) => this.#notifyInTurn(flush, alerts),
-      stop: this.#abort.signal,
+      stop: this.#stop,
       memory: this.#options.memory,
       observer: this.#options.observer,
       log: this.#options.log,

@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import type { Alert } from '../alert/alert.ts';
 import type { Route } from '../route/route.ts';
@@ -23,7 +24,7 @@ export type Flush = {
   /** Another member has notified the group while this flush waited for its turn; `atMs` by the monotonic clock. */
   readonly toldByOther: (atMs: number) => void;
   /** Ends when the flush's time is over or the program stops. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
 };
 
 /** The name under which a group outlives its object: siblings with equal matchers differ in their receiver only. */

@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import type { LogReceiver } from '../nflog/entry.ts';
 import type { Notification } from './notification.ts';
 
@@ -12,5 +13,5 @@ export type Integration = {
    * Delivers or rejects with a DeliveryError that says whether to try again; other rejections are not retried. Must end
    * soon after `signal` aborts. What it puts into `memory` is kept when it resolves.
    */
-  send(notification: Notification, signal: AbortSignal, memory: ReceiverMemory): Promise<void>;
+  send(notification: Notification, signal: StopSignal, memory: ReceiverMemory): Promise<void>;
 };

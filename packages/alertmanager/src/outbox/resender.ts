@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { type Alert, isResolvedAt } from '../alert/alert.ts';
 import type { Fallback } from '../config/receivers-beside.ts';
 import type { LogEntry, LogReceiver } from '../nflog/entry.ts';
@@ -63,7 +64,7 @@ export class Resender {
   }
 
   /** Sends what is owed as its alerts are now, if it is due still. Rejects as the integration does. */
-  async retry(owed: Owed, integration: Integration, signal: AbortSignal): Promise<ResendResult> {
+  async retry(owed: Owed, integration: Integration, signal: StopSignal): Promise<ResendResult> {
     const { pipeline } = this.#options;
     const nowMs = pipeline.clock.now();
     const known = owed.alerts.map((alert) => this.#asNow(alert, nowMs));
@@ -90,7 +91,7 @@ export class Resender {
   }
 
   /** Sends what is owed as its alerts were, whatever the log says. */
-  async replay(owed: Owed, integration: Integration, signal: AbortSignal): Promise<void> {
+  async replay(owed: Owed, integration: Integration, signal: StopSignal): Promise<void> {
     const flush = this.#flushOf(owed, owed.flushMs, signal);
     const hashes = hashesOf(owed.alerts, flush.nowMs);
     const batch = { ...startOf(flush, owed.alerts), ...hashes, reason: owed.reason };
@@ -141,7 +142,7 @@ export class Resender {
     );
   }
 
-  #flushOf(owed: Owed, nowMs: number, signal: AbortSignal): Flush {
+  #flushOf(owed: Owed, nowMs: number, signal: StopSignal): Flush {
     return {
       route: this.#routes.get(owed.routeKey) ?? this.#options.route,
       groupLabels: owed.groupLabels,

@@ -1,4 +1,4 @@
-import { type Address, type Clock, type Random, withTimeout } from '@pollux/base';
+import { type Address, type Clock, type Random, type StopSignal, withTimeout } from '@pollux/base';
 import { isPeerFailure } from '../errors.ts';
 
 /** Survivors that are asked; more would tell the same. */
@@ -43,7 +43,7 @@ export class CatchUp {
   }
 
   /** Resolves when all that was begun has ended, at once when nothing was, and after a second at the latest. */
-  async done(signal: AbortSignal): Promise<void> {
+  async done(signal: StopSignal): Promise<void> {
     if (this.#running.size === 0) return;
     const all = Promise.all(this.#running);
     try {

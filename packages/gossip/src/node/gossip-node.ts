@@ -5,6 +5,7 @@ import {
   CanceledError,
   errorText,
   OperatingError,
+  type StopSignal,
   sleep,
   type Timer,
   ulid,
@@ -255,7 +256,7 @@ export class GossipNode {
    * Resolves when the others have been asked for what a member told them before it was lost; at once when none was lost
    * lately, and after a second at the latest. Rejects when `signal` aborts.
    */
-  caughtUp(signal: AbortSignal): Promise<void> {
+  caughtUp(signal: StopSignal): Promise<void> {
     return this.#catchUp.done(signal);
   }
 

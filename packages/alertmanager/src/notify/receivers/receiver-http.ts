@@ -1,4 +1,4 @@
-import { errorText, type Files, LimitError } from '@pollux/base';
+import { errorText, type Files, LimitError, type StopSignal } from '@pollux/base';
 import type { Secret } from '@pollux/config';
 import { type HttpConfig, HttpConfigClient } from '@pollux/http';
 import { DeliveryError, type FailureReason } from '../../errors.ts';
@@ -19,7 +19,7 @@ export type ReceiverRequest = {
   readonly body?: string;
   /** 0 or missing for no limit of its own. */
   readonly timeoutMs?: number;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   /** Never shown in an error, wherever it comes from. */
   readonly secrets?: readonly string[];
   /** False where a request that got no answer must not be repeated. */

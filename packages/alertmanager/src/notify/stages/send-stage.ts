@@ -1,4 +1,12 @@
-import { type Clock, errorText, type Random, Slices, sleep, TimeoutError } from '@pollux/base';
+import {
+  type Clock,
+  errorText,
+  type Random,
+  Slices,
+  type StopSignal,
+  sleep,
+  TimeoutError,
+} from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import { isResolvedAt } from '../../alert/alert.ts';
 import { DeliveryError, type FailureReason } from '../../errors.ts';
@@ -164,7 +172,7 @@ function isRetryable(error: unknown): boolean {
   return error instanceof DeliveryError && error.retry;
 }
 
-function failureReason(error: unknown, signal: AbortSignal): FailureReason {
+function failureReason(error: unknown, signal: StopSignal): FailureReason {
   if (signal.aborted) {
     return signal.reason instanceof TimeoutError ? 'contextDeadlineExceeded' : 'contextCanceled';
   }

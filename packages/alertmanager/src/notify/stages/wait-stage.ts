@@ -1,4 +1,4 @@
-import { type Clock, Slices, sleep, type Timer } from '@pollux/base';
+import { type Clock, Slices, type StopSignal, sleep, type Timer } from '@pollux/base';
 import type { ClusterPort } from '../../cluster-port.ts';
 import type { Stage } from '../batch.ts';
 
@@ -35,7 +35,7 @@ type Wait = {
   readonly cluster: ClusterPort;
   readonly clock: Clock;
   readonly peerTimeoutMs: number;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
 };
 
 /**

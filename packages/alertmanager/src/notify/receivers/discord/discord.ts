@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
@@ -18,7 +19,7 @@ export function discord(config: DiscordConfig, options: BuildOptions): Integrati
   const { settings } = config;
   const http = new ReceiverHttp(config.http, options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const { text } = new Rendering(options.templates, notification);
     const cut = (template: string, what: string, limit: number): string => {
       const { text: kept, isCut } = truncateInRunes(text(template), limit);

@@ -1,4 +1,10 @@
-import { errorText, OperatingError, randomHex, type TlsClientOptions } from '@pollux/base';
+import {
+  errorText,
+  OperatingError,
+  randomHex,
+  type StopSignal,
+  type TlsClientOptions,
+} from '@pollux/base';
 import { clientSettings, DEFAULT_HTTP_CONFIG } from '@pollux/http';
 import { DeliveryError } from '../../../errors.ts';
 import type { Integration } from '../../integration.ts';
@@ -25,7 +31,7 @@ export function email(config: EmailConfig, options: BuildOptions): Integration {
   const port = Number(settings.smarthost.slice(at + 1));
   const isImplicit = settings.force_implicit_tls ?? port === IMPLICIT_TLS_PORT;
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const client = await step('establish connection to server', connect(signal));
     const onAbort = (): void => client.close();
     signal.addEventListener('abort', onAbort, { once: true });
@@ -41,7 +47,7 @@ export function email(config: EmailConfig, options: BuildOptions): Integration {
     }
   }
 
-  async function connect(signal: AbortSignal): Promise<SmtpClient> {
+  async function connect(signal: StopSignal): Promise<SmtpClient> {
     const connection = await env.net.connectTcp({ host, port }, { timeoutMs: TIMEOUT_MS, signal });
     return new SmtpClient(connection, {
       clock: env.clock,

@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { Secret } from '@pollux/config';
 import type { HttpConfig } from '@pollux/http';
 import type { Integration } from '../../integration.ts';
@@ -24,7 +25,7 @@ export function incidentio(config: IncidentioConfig, options: BuildOptions): Int
   const { settings } = config;
   const http = new ReceiverHttp(withToken(config), options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const { max_alerts: limit } = settings;
     const isCut = limit > 0 && notification.alerts.length > limit;
     const shown = isCut

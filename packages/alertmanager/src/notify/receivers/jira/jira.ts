@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
@@ -22,7 +23,7 @@ export function jira(config: JiraConfig, options: BuildOptions): Integration {
   const { log } = options;
   const http = new ReceiverHttp(config.http, options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const rendering = new Rendering(options.templates, notification);
     const hash = groupHash(notification.groupKey);
     const isFiring = notification.status === 'firing';
@@ -36,7 +37,7 @@ export function jira(config: JiraConfig, options: BuildOptions): Integration {
     if (known !== null) await transition(known, isFiring, signal);
   }
 
-  async function search(jql: string, signal: AbortSignal): Promise<Issue | null> {
+  async function search(jql: string, signal: StopSignal): Promise<Issue | null> {
     const body = { fields: ['status'], jql, maxResults: 2 };
     const answer = await ask('POST', searchUrl(settings), { body, signal });
     const issues = listOf(objectIn(answer).issues);
@@ -52,7 +53,7 @@ export function jira(config: JiraConfig, options: BuildOptions): Integration {
     return { key: first.key, isDone: category === undefined ? null : category === 'done' };
   }
 
-  async function transition(issue: Issue, isFiring: boolean, signal: AbortSignal): Promise<void> {
+  async function transition(issue: Issue, isFiring: boolean, signal: StopSignal): Promise<void> {
     // Firing alerts want an open issue, the end of all a done one.
     if (issue.isDone === null || issue.isDone !== isFiring) return;
     const name = isFiring ? settings.reopen_transition : settings.resolve_transition;
@@ -115,7 +116,7 @@ export function jira(config: JiraConfig, options: BuildOptions): Integration {
   async function ask(
     method: string,
     url: string,
-    { body, signal }: { readonly body?: unknown; readonly signal: AbortSignal },
+    { body, signal }: { readonly body?: unknown; readonly signal: StopSignal },
   ): Promise<ReceiverAnswer> {
     const answer = await http.json({
       method,

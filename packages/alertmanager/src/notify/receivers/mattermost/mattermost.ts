@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import type { Log } from '@pollux/telemetry';
 import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
@@ -17,7 +18,7 @@ export function mattermost(config: MattermostConfig, options: BuildOptions): Int
   const { settings } = config;
   const http = new ReceiverHttp(config.http, options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const { text } = new Rendering(options.templates, notification);
     const log = options.log.with({ key: notification.groupKey });
     const url = secretOf(options.env.files, settings.webhook_url, settings.webhook_url_file);

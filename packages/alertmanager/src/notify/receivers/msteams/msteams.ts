@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { goJson } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
@@ -14,7 +15,7 @@ export function msteams(config: MsteamsConfig, options: BuildOptions): Integrati
   const { settings } = config;
   const http = new ReceiverHttp(config.http, options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const { text } = new Rendering(options.templates, notification);
     const body = {
       '@context': 'http://schema.org/extensions',

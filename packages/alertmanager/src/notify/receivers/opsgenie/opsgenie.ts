@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
@@ -19,7 +20,7 @@ export function opsgenie(config: OpsgenieConfig, options: BuildOptions): Integra
   const { settings } = config;
   const http = new ReceiverHttp(config.http, options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const rendering = new Rendering(options.templates, notification);
     const steps = stepsFor(notification, rendering);
     // As upstream: an inline key wins over a file.

@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
@@ -32,7 +33,7 @@ export function pagerduty(config: PagerdutyConfig, options: BuildOptions): Integ
   const http = new ReceiverHttp(config.http, options);
   const isV1 = isGiven(settings.service_key) || settings.service_key_file !== '';
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const rendering = new Rendering(options.templates, notification);
     const details = Object.fromEntries(
       Object.entries(settings.details).map(([name, node]) => [name, rendering.block(node)]),

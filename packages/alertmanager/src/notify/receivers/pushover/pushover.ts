@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
 import type { BuildOptions } from '../build-options.ts';
@@ -17,7 +18,7 @@ export function pushover(config: PushoverConfig, options: BuildOptions): Integra
   const { files } = options.env;
   const http = new ReceiverHttp(config.http, options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const rendering = new Rendering(options.templates, notification);
     const { text } = rendering;
     const token = text(secretOf(files, settings.token, settings.token_file));

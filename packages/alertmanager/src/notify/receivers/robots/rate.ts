@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '@pollux/base';
+import { type Clock, type StopSignal, sleep } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 
 /** What a service allows one robot. */
@@ -66,7 +66,7 @@ export class RobotRate {
   }
 
   /** Resolves when a message may be sent. Rejects when `signal` aborts or too many wait. */
-  async acquire(limit: RobotLimit, signal: AbortSignal): Promise<void> {
+  async acquire(limit: RobotLimit, signal: StopSignal): Promise<void> {
     if (this.#waiting >= MAX_WAITING) {
       throw new DeliveryError(`more than ${MAX_WAITING} messages wait for this robot`, {
         retry: true,
@@ -96,7 +96,7 @@ export class RobotRate {
     this.#restsUntilMs = this.#clock.monotonic() + restMs;
   }
 
-  async #pass(limit: RobotLimit, signal: AbortSignal): Promise<void> {
+  async #pass(limit: RobotLimit, signal: StopSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
       const waitMs = this.waitMs(limit);

@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import type { HttpConfig } from '@pollux/http';
 import type { Counter, Family } from '@pollux/telemetry';
 import { DeliveryError, type FailureReason } from '../../../errors.ts';
@@ -62,7 +63,7 @@ export class RobotSender {
     );
   }
 
-  async send(message: string, signal: AbortSignal): Promise<void> {
+  async send(message: string, signal: StopSignal): Promise<void> {
     const { name, limit, sign, refusal } = this.#protocol;
     const { env } = this.#options;
     const { url, secret, rate } = this.#soonest();

@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
@@ -16,7 +17,7 @@ export function rocketchat(config: RocketchatConfig, options: BuildOptions): Int
   const { files } = options.env;
   const http = new ReceiverHttp(config.http, options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const { text } = new Rendering(options.templates, notification);
     const title = truncateInRunes(text(settings.title), MAX_TITLE_RUNES);
     if (title.isCut) {

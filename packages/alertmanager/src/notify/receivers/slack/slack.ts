@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { Secret } from '@pollux/config';
 import type { HttpConfig } from '@pollux/http';
 import { DeliveryError } from '../../../errors.ts';
@@ -30,7 +31,7 @@ export function slack(config: SlackConfig, options: BuildOptions): Integration {
 
   async function send(
     notification: Notification,
-    signal: AbortSignal,
+    signal: StopSignal,
     memory: ReceiverMemory,
   ): Promise<void> {
     const rendering = new Rendering(options.templates, notification);

@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 import type { BuildOptions } from '../build-options.ts';
 import type { ReceiverHttp } from '../receiver-http.ts';
@@ -58,12 +59,12 @@ export class AwsKeys {
     );
   }
 
-  get(signal: AbortSignal): Promise<AwsCredentials> {
+  get(signal: StopSignal): Promise<AwsCredentials> {
     const source = credentialSource(this.#config, this.#options.variables, this.#files);
     return this.#resolve(source, signal);
   }
 
-  async #resolve(source: CredentialSource, signal: AbortSignal): Promise<AwsCredentials> {
+  async #resolve(source: CredentialSource, signal: StopSignal): Promise<AwsCredentials> {
     if (source.kind === 'keys') return source.credentials;
     const key = cacheKey(source);
     const known = this.#borrowed.get(key);
@@ -78,7 +79,7 @@ export class AwsKeys {
 
   async #borrow(
     source: Exclude<CredentialSource, { kind: 'keys' }>,
-    signal: AbortSignal,
+    signal: StopSignal,
   ): Promise<BorrowedCredentials> {
     switch (source.kind) {
       case 'role': {

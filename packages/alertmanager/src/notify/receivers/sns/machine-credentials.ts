@@ -1,4 +1,4 @@
-import { parseIp } from '@pollux/base';
+import { parseIp, type StopSignal } from '@pollux/base';
 import { DEFAULT_HTTP_CONFIG } from '@pollux/http';
 import { DeliveryError } from '../../../errors.ts';
 import type { BuildOptions } from '../build-options.ts';
@@ -25,7 +25,7 @@ export class MachineCredentials {
     this.#http = new ReceiverHttp(DEFAULT_HTTP_CONFIG, options);
   }
 
-  async ofContainer(signal: AbortSignal): Promise<BorrowedCredentials> {
+  async ofContainer(signal: StopSignal): Promise<BorrowedCredentials> {
     const { variables, env } = this.#options;
     const path = variables.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
     const url = path
@@ -39,7 +39,7 @@ export class MachineCredentials {
     return credentialsIn(await this.#get(url, headers, signal), 'container');
   }
 
-  async ofInstance(signal: AbortSignal): Promise<BorrowedCredentials> {
+  async ofInstance(signal: StopSignal): Promise<BorrowedCredentials> {
     const { variables } = this.#options;
     if (variables.AWS_EC2_METADATA_DISABLED?.toLowerCase() === 'true') {
       throw new DeliveryError(
@@ -76,7 +76,7 @@ export class MachineCredentials {
     return credentialsIn(answer, 'instance');
   }
 
-  #get(url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal) {
+  #get(url: string, headers: Readonly<Record<string, string>>, signal: StopSignal) {
     const secrets = Object.values(headers);
     return this.#http.send({ method: 'GET', url, headers, timeoutMs: TIMEOUT_MS, signal, secrets });
   }

@@ -1,4 +1,4 @@
-import { randomHex } from '@pollux/base';
+import { randomHex, type StopSignal } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 import type { BuildOptions } from '../build-options.ts';
 import { type ReceiverHttp, readSecretFile } from '../receiver-http.ts';
@@ -29,7 +29,7 @@ export class SecurityTokenService {
     role: AwsRole,
     credentials: AwsCredentials,
     at: StsEndpoint,
-    signal: AbortSignal,
+    signal: StopSignal,
   ): Promise<BorrowedCredentials> {
     const body = this.#form('AssumeRole', role, {
       ...(role.externalId === '' ? {} : { ExternalId: role.externalId }),
@@ -51,7 +51,7 @@ export class SecurityTokenService {
     role: AwsRole,
     tokenFile: string,
     at: StsEndpoint,
-    signal: AbortSignal,
+    signal: StopSignal,
   ): Promise<BorrowedCredentials> {
     const token = readSecretFile(this.#options.env.files, tokenFile);
     const body = this.#form('AssumeRoleWithWebIdentity', role, { WebIdentityToken: token });

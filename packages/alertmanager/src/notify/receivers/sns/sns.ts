@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
@@ -20,7 +21,7 @@ export function sns(config: SnsConfig, options: BuildOptions): Integration {
   const http = new ReceiverHttp(config.http, options);
   const keys = new AwsKeys(settings.sigv4, options, http);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const { text } = new Rendering(options.templates, notification);
     const region = keys.region();
     const written = text(settings.api_url);

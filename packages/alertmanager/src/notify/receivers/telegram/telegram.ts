@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
@@ -25,7 +26,7 @@ export function telegram(config: TelegramConfig, options: BuildOptions): Integra
   const { files } = options.env;
   const http = new ReceiverHttp(config.http, options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const message = messageOf(notification);
     const token = secretOf(files, settings.bot_token, settings.bot_token_file);
     const body = {

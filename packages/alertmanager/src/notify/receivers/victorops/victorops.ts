@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { goJson } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
 import type { Notification } from '../../notification.ts';
@@ -17,7 +18,7 @@ export function victorops(config: VictoropsConfig, options: BuildOptions): Integ
   const { settings } = config;
   const http = new ReceiverHttp(config.http, options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const { text } = new Rendering(options.templates, notification);
     const key = isGiven(settings.api_key)
       ? settings.api_key.reveal()

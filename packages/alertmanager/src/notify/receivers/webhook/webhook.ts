@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 import { goJson } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
@@ -13,7 +14,7 @@ export function webhook(config: WebhookConfig, options: BuildOptions): Integrati
   const { settings } = config;
   const http = new ReceiverHttp(config.http, options);
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const { max_alerts: limit, payload } = settings;
     const isCut = limit > 0 && notification.alerts.length > limit;
     const shown = isCut

@@ -1,3 +1,4 @@
+import type { StopSignal } from '@pollux/base';
 import { DeliveryError } from '../../../errors.ts';
 import { goJson, withoutEmpty } from '../../../wire/go-json.ts';
 import type { Integration } from '../../integration.ts';
@@ -19,7 +20,7 @@ export function wechat(config: WechatConfig, options: BuildOptions): Integration
   let token = '';
   let tokenAtMs = 0;
 
-  async function send(notification: Notification, signal: AbortSignal): Promise<void> {
+  async function send(notification: Notification, signal: StopSignal): Promise<void> {
     const rendering = new Rendering(options.templates, notification);
     const { text } = rendering;
     if (token === '' || env.clock.monotonic() - tokenAtMs > TOKEN_LIFE_MS) {
@@ -66,7 +67,7 @@ export function wechat(config: WechatConfig, options: BuildOptions): Integration
     throw new DeliveryError(`errcode ${String(code)}: ${message}`, { retry: isExpired });
   }
 
-  async function fetchToken({ text }: Rendering, signal: AbortSignal): Promise<string> {
+  async function fetchToken({ text }: Rendering, signal: StopSignal): Promise<string> {
     const secret = text(secretOf(env.files, settings.api_secret, settings.api_secret_file));
     const url = new URL(settings.api_url);
     url.pathname += 'gettoken';
