@@ -29,8 +29,7 @@ import { type QueryParams, readQueryParams } from './query-params.ts';
 import { MemberReadError } from './splice/member-read-error.ts';
 import type { SpliceQueries } from './splice/splice-queries.ts';
 import { type Answer, parseAnswer, stitchPieces, withoutLabels, withWarnings } from './stitch.ts';
-import { hashText } from './text-hash.ts';
-import { candidates, LAST_RESORT_MS, type Upstream } from './upstream.ts';
+import { candidates, LAST_RESORT_MS, preferredOf, type Upstream } from './upstream.ts';
 
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 /** A refusal is short. */
@@ -128,10 +127,8 @@ export class QueryHandler {
       if (servers.length === 0) break;
       const live = [...servers, ...stores];
       const isLastResort = !servers[0]!.isUp;
-      // Suspects stand last: they are asked when they cover what nobody else does.
-      const promptCount = servers.filter(({ isSuspect }) => !isSuspect).length || servers.length;
       // One expression always starts at the same replica, so that a dashboard does not flicker between two truths.
-      const preferred = params === null ? 0 : hashText(params.query) % promptCount;
+      const preferred = params === null ? 0 : preferredOf(params.query, upstreams, servers);
       const past = this.#past(live, params, found, lost);
       const plan =
         params === null ? UNPLANNED : planQuery({ ...params, past, preferred, canSplice });

@@ -8,6 +8,7 @@ import {
   type StopSource,
 } from '@pollux/base';
 import type { CoverageReport } from '@pollux/storage';
+import { hashText } from './text-hash.ts';
 
 export class UpstreamDownError extends OperatingError {
   constructor(name: string, why: string) {
@@ -58,7 +59,7 @@ export class Upstream {
     return this.#isUp;
   }
 
-  /** Up, but the last check had no answer in time: others are preferred, and nothing in flight is cut. */
+  /** Up, but the last check had no answer in time: nothing in flight is cut, and where replicas are alike others are taken. */
   get isSuspect(): boolean {
     return this.#isSuspect;
   }
@@ -151,14 +152,29 @@ export class Upstream {
 export const LAST_RESORT_MS = 2_000;
 
 /**
- * The members to ask: those that are up, the prompt ones first; else those that ever were, the last one seen first. A check
- * that failed because the machine was busy must not turn into a refusal when there is nobody better.
+ * The members to ask: those that are up, else those that ever were. A check that failed because the machine was busy must not turn into
+ * a refusal when there is nobody better. They stand as in gateway.yml, whoever of them is prompt, which each gateway sees for itself.
  */
 export function candidates(upstreams: readonly Upstream[]): readonly Upstream[] {
   const up = upstreams.filter((upstream) => upstream.isUp);
-  if (up.length > 0) return up.sort((a, b) => Number(a.isSuspect) - Number(b.isSuspect));
-  const known = upstreams.filter((upstream) => upstream.lastUpMs > 0);
-  return known.sort((a, b) => b.lastUpMs - a.lastUpMs);
+  return up.length > 0 ? up : upstreams.filter((upstream) => upstream.lastUpMs > 0);
+}
+
+/**
+ * The place in `live` of the member that answers `key` if it can: the one of all `members` that the key falls on, or the next after it
+ * that is live. Any gateway begins at the same one, and so gives the same of two truths, unless that very member is away for one of them.
+ */
+export function preferredOf(
+  key: string,
+  members: readonly Upstream[],
+  live: readonly Upstream[],
+): number {
+  const first = hashText(key) % members.length;
+  for (let i = 0; i < members.length; i++) {
+    const index = live.indexOf(members[(first + i) % members.length]!);
+    if (index >= 0) return index;
+  }
+  return 0;
 }
 
 /** Every request that is in flight listens. */

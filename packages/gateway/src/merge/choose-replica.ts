@@ -21,6 +21,7 @@ export function chooseReplica(
   live: readonly Upstream[],
   selectors: readonly (readonly Matcher[])[],
   span: Span,
+  /** A place in `live`. */
   preferred: number,
 ): ReplicaChoice {
   const past = viewPast(
@@ -34,7 +35,7 @@ export function chooseReplica(
     window: { moving: [], fixed: [span] },
     isDivisible: false,
     past,
-    preferred: preferred % live.length,
+    preferred,
     canSplice: false,
   });
   const isKnown = live.every(({ coverage, plain }) => coverage !== null && plain === null);

@@ -5,8 +5,7 @@ import type { TimeRange } from '@pollux/storage';
 import type { StoredNames, StoredSeries } from '../long-term/stored-names.ts';
 import { uncoveredWarning } from '../plan-warnings.ts';
 import { readTimeMs } from '../query-params.ts';
-import { hashText } from '../text-hash.ts';
-import { candidates, type Upstream } from '../upstream.ts';
+import { candidates, preferredOf, type Upstream } from '../upstream.ts';
 import { chooseReplica, type ReplicaChoice, selectorsOf } from './choose-replica.ts';
 import { envelopeOf } from './envelope.ts';
 import type { MemberCall, MemberCalls } from './member-calls.ts';
@@ -89,7 +88,8 @@ export class MergeHandler {
     if (selectors === null) return null;
     const asked = askedOf(form, selectors);
     if (asked === null) return null;
-    return chooseReplica(live, asked.selectors, asked.span, hashText(form.toString()));
+    const preferred = preferredOf(form.toString(), this.#options.upstreams, live);
+    return chooseReplica(live, asked.selectors, asked.span, preferred);
   }
 
   #join(

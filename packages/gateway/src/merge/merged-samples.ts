@@ -16,8 +16,7 @@ import { ShardUnion } from '../shards/shard-union.ts';
 import { UnsortedError } from '../splice/member-lane.ts';
 import { MemberReadError } from '../splice/member-read-error.ts';
 import { fetchMemberSettings, type MemberSettings } from '../splice/member-settings.ts';
-import { hashText } from '../text-hash.ts';
-import { candidates, type Upstream } from '../upstream.ts';
+import { candidates, preferredOf, type Upstream } from '../upstream.ts';
 import { MergedSeries } from './merged-series.ts';
 import type { SingleReplicaHandler } from './single-replica-handler.ts';
 
@@ -160,8 +159,12 @@ export class MergedSamples {
         onError: (error: unknown) => void failures.push(error),
       };
       const ofShards = live.map(
-        (own) =>
-          new MergedSeries({ ...reading, servers: own, preferred: hashText(key) % own.length }),
+        (own, index) =>
+          new MergedSeries({
+            ...reading,
+            servers: own,
+            preferred: preferredOf(key, shards[index]!, own),
+          }),
       );
       const [only] = ofShards;
       const isOne = ofShards.length === 1 && only !== undefined;

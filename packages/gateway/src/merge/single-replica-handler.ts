@@ -4,8 +4,7 @@ import type { Matcher } from '@pollux/model';
 import type { Span } from '@pollux/promql/parser';
 import { decodeReadRequest, snappyDecode } from '@pollux/remote';
 import type { GatewayMetrics } from '../metrics.ts';
-import { hashText } from '../text-hash.ts';
-import { candidates, type Upstream } from '../upstream.ts';
+import { candidates, preferredOf, type Upstream } from '../upstream.ts';
 import { chooseReplica, selectorsOf } from './choose-replica.ts';
 import type { MemberCall, MemberCalls } from './member-calls.ts';
 
@@ -82,7 +81,7 @@ export class SingleReplicaHandler {
     for (;;) {
       const live = candidates([...left]);
       if (live.length === 0) break;
-      const preferred = hashText(call.target);
+      const preferred = preferredOf(call.target, upstreams, live);
       const { replica, uncovered } = chooseReplica(live, selectors, span, preferred);
       const answer = await calls.ask(replica, exchange, call);
       if (typeof answer !== 'string') {

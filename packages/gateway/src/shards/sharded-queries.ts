@@ -35,8 +35,7 @@ import { Splice } from '../splice/segments.ts';
 import type { EngineDefaults } from '../splice/splice-queries.ts';
 import { SplicedSeries } from '../splice/spliced-series.ts';
 import { parseAnswer, stitchPieces, withWarnings } from '../stitch.ts';
-import { hashText } from '../text-hash.ts';
-import type { Upstream } from '../upstream.ts';
+import { preferredOf, type Upstream } from '../upstream.ts';
 import { liveOf, lostShardWarning, type Shard } from './shard.ts';
 import { cutByAll, type ShardedPiece } from './shard-plan.ts';
 import { ShardUnion } from './shard-union.ts';
@@ -202,8 +201,7 @@ export class ShardedQueries {
   ): Part | null {
     const live = liveOf(shard, known.lost);
     if (live.length === 0) return null;
-    const promptCount = live.filter(({ isSuspect }) => !isSuspect).length || live.length;
-    const preferred = hashText(params.query) % promptCount;
+    const preferred = preferredOf(params.query, shard.upstreams, live);
     const replicas = knownReplicas(live, [], {
       nowMs: this.#options.env.clock.now(),
       lost: new Set(),
