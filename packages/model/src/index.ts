@@ -6,6 +6,7 @@ export {
   type Span,
 } from './histogram/histogram.ts';
 export { histogramFault } from './histogram/validate.ts';
+export { unescapeLabelName } from './labels/escaped-name.ts';
 export { Fnv64, fingerprint, fnv1a64, hash32, hashableBytes } from './labels/hash.ts';
 export {
   ALERT_NAME,

@@ -1,6 +1,6 @@
 import { Slices } from '@pollux/base';
 import type { Matcher } from '@pollux/model';
-import { compareText } from '@pollux/model';
+import { compareText, unescapeLabelName } from '@pollux/model';
 import {
   type Annotation,
   MergedSource,
@@ -14,7 +14,6 @@ import { type ApiCall, type ApiHandler, type ReadLimits, readContext, TRUNCATED 
 import type { ApiResult } from '../wire/answer.ts';
 import { encodeLabels, encodeTexts } from '../wire/encode.ts';
 import { ApiError, badData, invalidParameter } from '../wire/errors.ts';
-import { unescapeLabelName } from '../wire/label-name.ts';
 import {
   ALL_TIME,
   limitHint,

@@ -2,7 +2,6 @@ import { Labels } from '@pollux/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeJson, encodeTime } from './encode.ts';
-import { unescapeLabelName } from './label-name.ts';
 import { parseTime } from './parameters.ts';
 
 describe('JSON', () => {
@@ -50,20 +49,5 @@ describe('a time parameter', () => {
   ];
   for (const text of REFUSED) {
     it(`refuses ${JSON.stringify(text)}`, () => expect(parseTime(text)).toBeNull());
-  }
-});
-
-describe('a label name in a URL', () => {
-  const CASES: readonly (readonly [escaped: string, name: string])[] = [
-    ['plain', 'plain'],
-    ['U__a__b', 'a_b'],
-    ['U__http_2e_status', 'http.status'],
-    ['U___1f600_', '😀'],
-    ['U__bad_zz_', 'U__bad_zz_'],
-    ['U__open_2e', 'U__open_2e'],
-    ['U___d800_', 'U___d800_'],
-  ];
-  for (const [escaped, name] of CASES) {
-    it(`${escaped} is ${name}`, () => expect(unescapeLabelName(escaped)).toBe(name));
   }
 });
