@@ -80,7 +80,10 @@ export function openServers(
   };
   const evaluating = { ...reading, engine, defaults };
   const splices = new SpliceQueries(evaluating);
-  const storedNames = stores.length === 0 ? null : new StoredNames({ ...reading, stores });
+  const storedNames =
+    stores.length === 0
+      ? null
+      : new StoredNames({ ...reading, stores, lookbackMs: longTerm?.names_lookback ?? 0 });
   const { replica_labels: replicaLabels } = config;
   const common = { env, log, metrics, lookbackMs, requestTimeoutMs };
   const shards = servers.map(

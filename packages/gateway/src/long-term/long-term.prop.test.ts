@@ -87,9 +87,22 @@ describe('what no server has any more', () => {
         ...new Set((series.data as { job: string }[]).map(({ job }) => job)),
       ]);
       expect((await seen('labels', old)).data).toContain('job');
+      expect((await seen('label/U__job/values', old)).data).toEqual(jobs.data);
       pair.store.isBroken = true;
       const broken = await seen('series', old);
       expect(broken.warnings.join()).toContain('may be missing');
+    });
+  });
+
+  it('is looked for no further back than names_lookback where a request names no start', async () => {
+    await withPair(2, async (pair) => {
+      const { reads } = pair.store;
+      expect(await pair.get('/api/v1/series?match[]=up')).toMatchObject({ warnings: [] });
+      expect(pair.store.reads).toBe(reads);
+      const end = (START_MS + 500_000) / 1_000;
+      const series = await pair.get(`/api/v1/series?match[]=up&end=${end}`);
+      expect((series.data as object[]).length).toBeGreaterThan(0);
+      expect(pair.store.reads).toBeGreaterThan(reads);
     });
   });
 

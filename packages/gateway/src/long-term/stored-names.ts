@@ -28,6 +28,8 @@ export type StoredNamesOptions = {
   readonly replicaLabels: readonly string[];
   readonly requestTimeoutMs: number;
   readonly maxMemoryBytes: number;
+  /** Of the span of who names no start; 0: stores are not asked then. */
+  readonly lookbackMs: number;
 };
 
 export type StoredSeries = {
@@ -42,6 +44,8 @@ type Asked = {
   readonly servers: readonly Upstream[];
   readonly selectors: readonly (readonly Matcher[])[];
   readonly span: TimeRange;
+  /** No start was named. A server answers of all that it has then; a store may have years. */
+  readonly isOpen: boolean;
 };
 
 /** The series that stores have of times that no server covers. Stores that do not answer are left out, and named. */
@@ -52,10 +56,10 @@ export class StoredNames {
     this.#options = options;
   }
 
-  /** Null where the servers have all of the span. */
-  async seriesOf(asked: Asked): Promise<StoredSeries | null> {
+  /** No series where the servers have all of the span. */
+  async seriesOf(asked: Asked): Promise<StoredSeries> {
     const { range, uncovered } = this.#lackingOf(asked);
-    if (range === null) return null;
+    if (range === null) return { series: [], warnings: [], uncovered };
     const found = new Map<string, Labels>();
     const warnings: string[] = [];
     await Promise.all(
@@ -75,17 +79,19 @@ export class StoredNames {
   }
 
   /** From the first to the last time that no server covers, null without one, and what the stores lack, too. */
-  #lackingOf({ servers, selectors, span }: Asked): {
+  #lackingOf({ servers, selectors, span, isOpen }: Asked): {
     readonly range: TimeRange | null;
     readonly uncovered: IntervalSet;
   } {
-    const { env, stores } = this.#options;
+    const { env, stores, lookbackMs } = this.#options;
     const nowMs = env.clock.now();
+    const endMs = Math.min(nowMs, span.maxMs) + 1;
+    const startMs = isOpen ? endMs - lookbackMs : Math.max(0, span.minMs);
     const { replicas, nobody } = viewPast(
       knownReplicas(servers, stores, { nowMs, lost: new Set() }),
       selectors,
     );
-    const asked = [{ startMs: Math.max(0, span.minMs), endMs: Math.min(nowMs, span.maxMs) + 1 }];
+    const asked = startMs < endMs ? [{ startMs, endMs }] : [];
     let lacking: IntervalSet = asked;
     for (const { gaps, isStored } of replicas)
       if (isStored !== true) lacking = intersect(lacking, gaps);

@@ -66,7 +66,7 @@ export class MergeHandler {
     }
   }
 
-  /** Null where the servers have all that is asked for. */
+  /** Null where stores are not asked. */
   async #stored(
     exchange: Exchange,
     servers: readonly Upstream[],
@@ -76,7 +76,7 @@ export class MergeHandler {
     const { stored } = this.#options;
     const asked = field === null || ofSeries === undefined ? null : askedOf(form, field);
     if (stored === null || asked === null) return null;
-    return stored.seriesOf({ exchange, servers, ...asked });
+    return stored.seriesOf({ exchange, servers, ...asked, isOpen: !form.has('start') });
   }
 
   /** Null where it does not depend on the past, or cannot be read: then all are asked. */
@@ -117,7 +117,7 @@ export class MergeHandler {
     const isAsItIs =
       replies.length === 1 &&
       isAlone &&
-      stored === null &&
+      addsNothing(stored) &&
       this.#options.replicaLabels.length === 0;
     if (first !== undefined && (good.length === 0 || isAsItIs)) {
       const { status, body } = first.response;
@@ -155,6 +155,11 @@ function askedOf(
   const maxMs = readTimeMs(form.get('end'), ALL_TIME.maxMs);
   if (selectors === null || minMs === null || maxMs === null || maxMs < minMs) return null;
   return { selectors, span: { minMs, maxMs } };
+}
+
+function addsNothing(stored: StoredSeries | null): boolean {
+  if (stored === null) return true;
+  return [stored.series, stored.warnings, stored.uncovered].every((list) => list.length === 0);
 }
 
 /** A form goes on as a form, since it may be too long for an address. */

@@ -6,7 +6,7 @@ import type {
   WireLabels,
   WireMetadata,
 } from '@pollux/api-types';
-import type { Labels } from '@pollux/model';
+import { type Labels, unescapeLabelName } from '@pollux/model';
 import { rulesOfShards, targetsOfShards } from '../shards/shard-state.ts';
 import { mergeExemplars, mergeSeries, mergeTexts } from './merge-names.ts';
 import {
@@ -57,7 +57,7 @@ export const MERGED_PATHS: readonly MergedPath[] = [
     selectors: 'match[]',
     merge: (answers) => mergeTexts(answers as string[][]),
     ofSeries: (series, path) => {
-      const name = decodeURIComponent(path.split('/').at(-2) ?? '');
+      const name = unescapeLabelName(decodeURIComponent(path.split('/').at(-2) ?? ''));
       return series.map((labels) => labels.get(name)).filter((value) => value !== '');
     },
   },

@@ -60,7 +60,7 @@ const HEALING_GUARD_MS = 5_000;
 const STORE_GROUP = `  - name: stores
     kind: store
     members: [{name: s, url: 'http://s:8086'}]
-long_term: {}`;
+long_term: {names_lookback: 5m}`;
 
 export type Times = { readonly startMs: number; readonly endMs: number; readonly stepMs: number };
 /** Of each step, the value of each series; both by texts. */
@@ -259,6 +259,7 @@ seam_guard: ${how.guardMs}ms
         return this.#series(replica, searchParams);
       case '/api/v1/labels':
       case '/api/v1/label/job/values':
+      case '/api/v1/label/U__job/values':
         return answered('{"status":"success","data":[]}');
       default:
         return { status: 404, headers: {}, body: new Uint8Array() };
