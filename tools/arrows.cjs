@@ -54,7 +54,7 @@ module.exports = {
     {
       name: 'side-rooms-only-in-tests',
       severity: 'error',
-      from: { path: '^(packages|apps)/', pathNot: `\\.test\\.ts$|^packages/(${SIDE_ROOMS.join('|')})/` },
+      from: { path: '^(packages|apps)/', pathNot: `\\.(test|bench)\\.ts$|^packages/(${SIDE_ROOMS.join('|')})/` },
       to: { path: `^packages/(${SIDE_ROOMS.join('|')})/` },
     },
     {

@@ -4,6 +4,7 @@ export { ByteCache } from './byte-cache.ts';
 export { ByteReader, DecodeError } from './bytes/byte-reader.ts';
 export { ByteWriter } from './bytes/byte-writer.ts';
 export { crc32, crc32c } from './bytes/crc32c.ts';
+export { decodeText, ProtoReader, WIRE } from './bytes/proto-reader.ts';
 export { type Clock, deadline, sleep, stopAfter, type Timer } from './clock.ts';
 export { Closer, withTimeout } from './closer.ts';
 export type { Env } from './env.ts';

@@ -8,6 +8,7 @@ export {
   parseExposition,
   type SampleLine,
 } from './parse.ts';
+export { ProtobufTemplate } from './protobuf/protobuf-template.ts';
 export {
   acceptHeader,
   DEFAULT_SCRAPE_PROTOCOLS,
@@ -15,9 +16,18 @@ export {
   type ExpositionFormat,
   type Negotiated,
   negotiate,
+  PROTOBUF_FIRST_SCRAPE_PROTOCOLS,
   SCRAPE_PROTOCOLS,
   type ScrapeProtocol,
+  type TextFormat,
 } from './protocol.ts';
 export { SampleColumns } from './sample-columns.ts';
-export { type NewSeries, ScrapeTemplate, type SeriesExemplar } from './scrape-template.ts';
+export type {
+  HistogramOptions,
+  NewSeries,
+  ScrapeParser,
+  SeriesExemplar,
+  SeriesHistogram,
+} from './scrape-parser.ts';
+export { ScrapeTemplate } from './scrape-template.ts';
 export { TextWriter } from './text-writer.ts';

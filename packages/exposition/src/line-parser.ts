@@ -9,7 +9,7 @@ import {
 import { type ParseError, parseErrorAt, quoteLine } from './errors.ts';
 import { formatOpenMetricsFloat, scanFloat } from './float.ts';
 import { LabelTokens } from './label-tokens.ts';
-import type { ExpositionFormat } from './protocol.ts';
+import type { TextFormat } from './protocol.ts';
 import { SampleColumns } from './sample-columns.ts';
 
 /** What one line of an exposition is. */
@@ -46,7 +46,7 @@ const OPENMETRICS_TYPES: Readonly<Record<string, MetricType>> = {
  * decides whether `le` and `quantile` are normalised. Throws {@link ParseError}.
  */
 export class LineParser {
-  readonly format: ExpositionFormat;
+  readonly format: TextFormat;
   bytes: Uint8Array = new Uint8Array(0);
   /** Where the next line begins. */
   end = 0;
@@ -73,7 +73,7 @@ export class LineParser {
   /** The same memory as `bytes`. */
   #buffer: Buffer = Buffer.alloc(0);
 
-  constructor(format: ExpositionFormat) {
+  constructor(format: TextFormat) {
     this.format = format;
     this.#isOpenMetrics = format === 'openmetrics';
     this.#value.reserve(0);

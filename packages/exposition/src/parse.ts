@@ -1,6 +1,6 @@
 import type { Exemplar, Labels, MetricType } from '@pollux/model';
 import { LineParser } from './line-parser.ts';
-import type { ExpositionFormat } from './protocol.ts';
+import type { TextFormat } from './protocol.ts';
 
 /** One sample, valid only during the call: the object is used again for the next line. */
 export interface SampleLine {
@@ -29,11 +29,7 @@ export interface ExpositionSink {
  * Reads a whole exposition, each line in order. As lenient as Prometheus about what families mean; `checkOpenMetrics` is
  * the strict judge. Throws ParseError; lines before it have been reported.
  */
-export function parseExposition(
-  bytes: Uint8Array,
-  format: ExpositionFormat,
-  sink: ExpositionSink,
-): void {
+export function parseExposition(bytes: Uint8Array, format: TextFormat, sink: ExpositionSink): void {
   const parser = new LineParser(format);
   parser.reset(bytes);
   while (parser.end < bytes.length) {

@@ -4,6 +4,7 @@ import {
   DEFAULT_SCRAPE_PROTOCOLS,
   formatOpenMetricsFloat,
   negotiate,
+  PROTOBUF_FIRST_SCRAPE_PROTOCOLS,
 } from './index.ts';
 
 describe('negotiation', () => {
@@ -13,11 +14,19 @@ describe('negotiation', () => {
     );
   });
 
+  it('asks for protobuf first where native histograms are scraped', () => {
+    expect(acceptHeader(PROTOBUF_FIRST_SCRAPE_PROTOCOLS, 'underscores')).toBe(
+      'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=underscores;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1',
+    );
+  });
+
   it.each([
     ['text/plain; version=0.0.4; charset=utf-8', null, 'text'],
     ['application/openmetrics-text; version=1.0.0', null, 'openmetrics'],
     ['application/json', 'PrometheusText0.0.4', 'text'],
     ['', 'OpenMetricsText1.0.0', 'openmetrics'],
+    ['application/vnd.google.protobuf; encoding=delimited', null, 'protobuf'],
+    ['', 'PrometheusProto', 'protobuf'],
   ] as const)('takes %j with fallback %s as %s', (type, fallback, format) => {
     expect(negotiate(type, fallback)).toEqual({ kind: 'format', format });
   });
@@ -25,7 +34,6 @@ describe('negotiation', () => {
   it.each([
     ['', 'blank Content-Type'],
     ['text/html', 'unsupported Content-Type "text/html"'],
-    ['application/vnd.google.protobuf', 'not supported yet'],
   ])('refuses %j without fallback', (type, text) => {
     expect(negotiate(type, null)).toEqual({
       kind: 'refused',

@@ -1,5 +1,6 @@
-/** The formats this room parses, whatever version was negotiated. */
-export type ExpositionFormat = 'text' | 'openmetrics';
+/** The text formats this room parses, whatever version was negotiated. */
+export type TextFormat = 'text' | 'openmetrics';
+export type ExpositionFormat = TextFormat | 'protobuf';
 
 /** Names as `scrape_protocols` spells them. */
 export type ScrapeProtocol =
@@ -30,10 +31,13 @@ export const DEFAULT_SCRAPE_PROTOCOLS: readonly ScrapeProtocol[] = [
   'PrometheusText0.0.4',
 ];
 
-/**
- * The Accept header of a scrape: weights fall from 0.6, anything comes last, and only the 1.0.0 formats know `escaping`.
- * Protobuf is left out because no parser here reads it: a target that offers it also offers text.
- */
+/** The order where native histograms are scraped: of all formats, protobuf alone carries them. */
+export const PROTOBUF_FIRST_SCRAPE_PROTOCOLS: readonly ScrapeProtocol[] = [
+  'PrometheusProto',
+  ...DEFAULT_SCRAPE_PROTOCOLS,
+];
+
+/** The Accept header of a scrape: weights fall from 0.6, anything comes last, and only the 1.0.0 formats know `escaping`. */
 export function acceptHeader(
   protocols: readonly ScrapeProtocol[],
   escaping: EscapingScheme,
@@ -41,7 +45,6 @@ export function acceptHeader(
   let weight = SCRAPE_PROTOCOLS.length + 1;
   const parts: string[] = [];
   for (const protocol of protocols) {
-    if (protocol === 'PrometheusProto') continue;
     const suffix = protocol.endsWith('1.0.0') ? `;escaping=${escaping}` : '';
     parts.push(`${MEDIA_TYPES[protocol]}${suffix};q=0.${weight}`);
     weight--;
@@ -58,13 +61,21 @@ export type Negotiated =
 export function negotiate(contentType: string, fallback: ScrapeProtocol | null): Negotiated {
   const known = formatOfMediaType(contentType);
   if (known !== null) return known;
-  if (fallback !== null) return formatOfMediaType(MEDIA_TYPES[fallback]) ?? refusedProtobuf();
+  if (fallback !== null) return { kind: 'format', format: FORMATS[fallback] };
   const reason =
     contentType === ''
       ? 'non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target'
       : `received unsupported Content-Type ${JSON.stringify(contentType)} and no fallback_scrape_protocol specified for target`;
   return { kind: 'refused', reason };
 }
+
+const FORMATS: Readonly<Record<ScrapeProtocol, ExpositionFormat>> = {
+  PrometheusProto: 'protobuf',
+  'PrometheusText0.0.4': 'text',
+  'PrometheusText1.0.0': 'text',
+  'OpenMetricsText0.0.1': 'openmetrics',
+  'OpenMetricsText1.0.0': 'openmetrics',
+};
 
 function formatOfMediaType(contentType: string): Negotiated | null {
   switch (contentType.split(';', 1)[0]?.trim().toLowerCase()) {
@@ -73,12 +84,8 @@ function formatOfMediaType(contentType: string): Negotiated | null {
     case 'application/openmetrics-text':
       return { kind: 'format', format: 'openmetrics' };
     case 'application/vnd.google.protobuf':
-      return refusedProtobuf();
+      return { kind: 'format', format: 'protobuf' };
     default:
       return null;
   }
-}
-
-function refusedProtobuf(): Negotiated {
-  return { kind: 'refused', reason: 'the protobuf exposition format is not supported yet' };
 }

@@ -10,6 +10,8 @@ export class SampleColumns {
   valueWords: Uint32Array = new Uint32Array(0);
   /** Milliseconds; NaN where the exposition gave none. */
   timestamps = new Float64Array(0);
+  /** When each counting began, in milliseconds, 0 where that is unknown; null while no sample told. */
+  startTimestamps: Float64Array | null = null;
 
   /** Makes room for element `index`. */
   reserve(index: number): void {
@@ -23,10 +25,28 @@ export class SampleColumns {
     // Copied as integers: a NaN must keep its payload.
     words.set(this.valueWords);
     timestamps.set(this.timestamps);
+    if (this.startTimestamps !== null) {
+      const starts = new Float64Array(capacity);
+      starts.set(this.startTimestamps);
+      this.startTimestamps = starts;
+    }
     this.seriesIds = seriesIds;
     this.values = values;
     this.valueWords = words;
     this.timestamps = timestamps;
+  }
+
+  /** Of an element that there is room for. */
+  setStart(index: number, startMs: number): void {
+    if (this.startTimestamps === null) {
+      if (startMs === 0) return;
+      this.startTimestamps = new Float64Array(this.values.length);
+    }
+    this.startTimestamps[index] = startMs;
+  }
+
+  clearStart(index: number): void {
+    if (this.startTimestamps !== null) this.startTimestamps[index] = 0;
   }
 
   setNormalNan(index: number): void {

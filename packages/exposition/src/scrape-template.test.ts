@@ -2,10 +2,10 @@ import { isStaleAt, Labels, NORMAL_NAN_HIGH, NORMAL_NAN_LOW } from '@pollux/mode
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  type ExpositionFormat,
   ParseError,
   parseExposition,
   ScrapeTemplate,
+  type TextFormat,
   TextWriter,
 } from './index.ts';
 
@@ -14,7 +14,7 @@ const encoder = new TextEncoder();
 type Row = { labels: string; value: number; timestampMs: number };
 
 /** What the line parser alone says; the judge of the template. */
-function slow(bytes: Uint8Array, format: ExpositionFormat): Row[] | ParseError {
+function slow(bytes: Uint8Array, format: TextFormat): Row[] | ParseError {
   const rows: Row[] = [];
   try {
     parseExposition(bytes, format, {
@@ -37,7 +37,7 @@ class Follower {
   readonly template: ScrapeTemplate;
   readonly names = new Map<number, string>();
 
-  constructor(format: ExpositionFormat) {
+  constructor(format: TextFormat) {
     this.template = new ScrapeTemplate(format);
   }
 
@@ -68,7 +68,7 @@ class Follower {
   }
 }
 
-function rows(text: string, format: ExpositionFormat = 'text'): Row[] {
+function rows(text: string, format: TextFormat = 'text'): Row[] {
   const result = new Follower(format).read(encoder.encode(text));
   if (result instanceof ParseError) throw result;
   return result;

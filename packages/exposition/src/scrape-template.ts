@@ -1,18 +1,16 @@
-import type { Exemplar, Labels, Metadata } from '@pollux/model';
+import type { Metadata } from '@pollux/model';
 import { FamilyTable } from './family-table.ts';
 import { scanFloat } from './float.ts';
 import { LINE, LineLayout, typeLine, typeOfLine } from './line-layout.ts';
 import { LineParser } from './line-parser.ts';
-import type { ExpositionFormat } from './protocol.ts';
+import type { TextFormat } from './protocol.ts';
 import { SampleColumns } from './sample-columns.ts';
+import type { NewSeries, ScrapeParser, SeriesExemplar, SeriesHistogram } from './scrape-parser.ts';
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 /** Digits of a timestamp that a double holds exactly. */
 const MAX_TIMESTAMP_DIGITS = 15;
-
-export type NewSeries = { readonly id: number; readonly labels: Labels };
-export type SeriesExemplar = { readonly id: number; readonly exemplar: Exemplar };
 
 /**
  * Parses the scrapes of one target. From scrape to scrape almost all bytes stay the same, so the lines of the last scrape
@@ -27,12 +25,14 @@ export type SeriesExemplar = { readonly id: number; readonly exemplar: Exemplar 
  *
  * A series has an id in this template until `release`. An exposition that does not parse changes nothing.
  */
-export class ScrapeTemplate {
+export class ScrapeTemplate implements ScrapeParser {
   /** The samples of the last `parse`; used again by the next one. */
   readonly columns = new SampleColumns();
   /** Series that the last `parse` met for the first time. */
   newSeries: NewSeries[] = [];
   exemplars: SeriesExemplar[] = [];
+  /** Text has none of its own. */
+  readonly histograms: readonly SeriesHistogram[] = [];
   readonly #parser: LineParser;
   readonly #ids = new Map<string, number>();
   readonly #keys: (string | null)[] = [];
@@ -44,11 +44,11 @@ export class ScrapeTemplate {
   recognisedLines = 0;
   lines = 0;
 
-  constructor(format: ExpositionFormat) {
+  constructor(format: TextFormat) {
     this.#parser = new LineParser(format);
   }
 
-  get format(): ExpositionFormat {
+  get format(): TextFormat {
     return this.#parser.format;
   }
 

@@ -1,5 +1,11 @@
 import { assert } from '@pollux/base';
-import { type Labels, setNormalNanAt, setStaleAt, wordsOf } from '@pollux/model';
+import {
+  type FloatHistogram,
+  type Labels,
+  setNormalNanAt,
+  setStaleAt,
+  wordsOf,
+} from '@pollux/model';
 import { APPEND_OUTCOME, type Appender } from '@pollux/storage';
 
 /** Where a batch finds and keeps the refs of its series. */
@@ -18,6 +24,12 @@ export type AppendCounts = {
   limited: number;
 };
 
+type BatchHistogram = {
+  readonly series: number;
+  readonly timestampMs: number;
+  readonly histogram: FloatHistogram;
+};
+
 /**
  * All samples of one scrape as columns, appended in one call. `series` numbers are the loop's own; which engine ref each has
  * is looked up, and asked again when the engine no longer knows it. Used again for every scrape.
@@ -32,9 +44,11 @@ export class AppendBatch {
   #values = new Float64Array(0);
   #words: Uint32Array = new Uint32Array(0);
   #outcomes = new Uint8Array(0);
+  #histograms: BatchHistogram[] = [];
 
   clear(): void {
     this.count = 0;
+    this.#histograms = [];
     this.#stale = { from: 0, to: 0 };
   }
 
@@ -51,6 +65,10 @@ export class AppendBatch {
     else this.#values[at] = value;
   }
 
+  addHistogram(series: number, timestampMs: number, histogram: FloatHistogram): void {
+    this.#histograms.push({ series, timestampMs, histogram });
+  }
+
   /** All stale markers of a batch are added in a row. */
   addStale(series: number, timestampMs: number): void {
     const at = this.#add(series, timestampMs);
@@ -60,7 +78,7 @@ export class AppendBatch {
     this.#stale = { from: from === to ? at : from, to: at + 1 };
   }
 
-  /** Stages everything with `appender`. Throws what `appender.series` throws; the caller then rolls back. */
+  /** Stages everything with `appender`. Throws what the appender throws; the caller then rolls back. */
   stage(appender: Appender, table: RefTable): AppendCounts {
     const { count } = this;
     // The loop's own series (`up` …) stand last and are asked for first: a target that brings more new series than the
@@ -73,6 +91,7 @@ export class AppendBatch {
     const counts: AppendCounts = { duplicates: 0, outOfOrder: 0, outOfBounds: 0, limited: 0 };
     const unknown = this.#tally(count, counts);
     if (unknown.length > 0) this.#retry(unknown, appender, table, counts);
+    for (const histogram of this.#histograms) stageHistogram(histogram, appender, table, counts);
     return counts;
   }
 
@@ -133,25 +152,8 @@ export class AppendBatch {
     const { from, to } = this.#stale;
     for (let i = 0; i < count; i++) {
       if (i >= from && i < to && this.#outcomes[i] !== APPEND_OUTCOME.unknownRef) continue;
-      switch (this.#outcomes[i]) {
-        case APPEND_OUTCOME.ok:
-          break;
-        case APPEND_OUTCOME.duplicate:
-          counts.duplicates++;
-          break;
-        case APPEND_OUTCOME.outOfOrder:
-        case APPEND_OUTCOME.tooOld:
-          counts.outOfOrder++;
-          break;
-        case APPEND_OUTCOME.unknownRef:
-          unknown.push(i);
-          break;
-        case APPEND_OUTCOME.seriesLimit:
-          counts.limited++;
-          break;
-        default:
-          counts.outOfBounds++;
-      }
+      if (this.#outcomes[i] === APPEND_OUTCOME.unknownRef) unknown.push(i);
+      else countOutcome(this.#outcomes[i]!, counts);
     }
     return unknown;
   }
@@ -180,6 +182,46 @@ export class AppendBatch {
     this.#values = values;
     this.#words = words;
     this.#outcomes = new Uint8Array(capacity);
+  }
+}
+
+/** Histograms go one by one: they have no columns, and targets have few beside their floats. */
+function stageHistogram(
+  { series, timestampMs, histogram }: BatchHistogram,
+  appender: Appender,
+  table: RefTable,
+  counts: AppendCounts,
+): void {
+  const stage = (): number => {
+    const ref = refOf(series, appender, table);
+    // 0 is no ref: a limit on series refused it.
+    if (ref === 0) return APPEND_OUTCOME.seriesLimit;
+    return appender.appendHistogram(ref, timestampMs, histogram, 0);
+  };
+  let outcome = stage();
+  if (outcome === APPEND_OUTCOME.unknownRef) {
+    table.setRef(series, 0);
+    outcome = stage();
+  }
+  countOutcome(outcome, counts);
+}
+
+function countOutcome(outcome: number, counts: AppendCounts): void {
+  switch (outcome) {
+    case APPEND_OUTCOME.ok:
+      break;
+    case APPEND_OUTCOME.duplicate:
+      counts.duplicates++;
+      break;
+    case APPEND_OUTCOME.outOfOrder:
+    case APPEND_OUTCOME.tooOld:
+      counts.outOfOrder++;
+      break;
+    case APPEND_OUTCOME.seriesLimit:
+      counts.limited++;
+      break;
+    default:
+      counts.outOfBounds++;
   }
 }
 

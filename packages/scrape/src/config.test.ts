@@ -10,6 +10,7 @@ import {
   raw,
   strictContext,
 } from '@pollux/config';
+import { DEFAULT_SCRAPE_PROTOCOLS } from '@pollux/exposition';
 import { describe, expect, it } from 'vitest';
 import {
   DEFAULT_GLOBAL_SCRAPE,
@@ -84,6 +85,7 @@ describe('scrape_configs', () => {
     const [job] = read('scrape_configs: [{job_name: j}]');
     expect(job).toMatchObject({
       ...DEFAULT_GLOBAL_SCRAPE,
+      protocols: DEFAULT_SCRAPE_PROTOCOLS,
       intervalMs: 60_000,
       timeoutMs: 10_000,
       metricsPath: '/metrics',
@@ -93,6 +95,27 @@ describe('scrape_configs', () => {
       enableCompression: true,
       fallbackProtocol: null,
     });
+  });
+
+  it('ask for protobuf first where native histograms are scraped and nobody names protocols', () => {
+    const jobs = read(`
+global: {scrape_native_histograms: true}
+scrape_configs:
+- {job_name: a}
+- {job_name: b, scrape_native_histograms: false, native_histogram_min_bucket_factor: 1.1}
+- {job_name: c, scrape_protocols: [PrometheusText0.0.4], native_histogram_min_bucket_factor: 1e300}
+`);
+    expect(jobs.map(({ protocols }) => protocols[0])).toEqual([
+      'PrometheusProto',
+      'OpenMetricsText1.0.0',
+      'PrometheusText0.0.4',
+    ]);
+    expect(jobs.map(({ maxHistogramSchema }) => maxHistogramSchema)).toEqual([8, 2, -4]);
+    const [named] = read(`
+global: {scrape_protocols: [PrometheusText1.0.0]}
+scrape_configs: [{job_name: a, scrape_native_histograms: true}]
+`);
+    expect(named!.protocols).toEqual(['PrometheusText1.0.0']);
   });
 
   it('inherit from global, and a short interval shortens the inherited time-out', () => {

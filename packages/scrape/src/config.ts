@@ -21,6 +21,8 @@ import { discoveryFields, nodeIdentity, type ProviderSpec, providersOf } from '@
 import {
   DEFAULT_SCRAPE_PROTOCOLS,
   type EscapingScheme,
+  type HistogramOptions,
+  PROTOBUF_FIRST_SCRAPE_PROTOCOLS,
   SCRAPE_PROTOCOLS,
   type ScrapeProtocol,
 } from '@pollux/exposition';
@@ -30,6 +32,9 @@ import { type NameValidation, nameValidation, relabelConfigs } from '@pollux/rel
 
 const DEFAULT_INTERVAL_MS = 60_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** Of exponential buckets. */
+const MIN_SCHEMA = -4;
+const MAX_SCHEMA = 8;
 
 const duration = parsed(parseDuration);
 
@@ -111,7 +116,9 @@ const jobFields = {
 export type GlobalScrape = {
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  readonly protocols: readonly ScrapeProtocol[];
+  /** Null where no file names any: the order then follows from {@link histograms}. */
+  readonly protocols: readonly ScrapeProtocol[] | null;
+  readonly histograms: HistogramOptions;
   readonly bodySizeLimitBytes: number;
   readonly sampleLimit: number;
   readonly targetLimit: number;
@@ -126,6 +133,7 @@ export type GlobalScrape = {
 
 /** One job, complete and checked. */
 export type ScrapeConfig = GlobalScrape & {
+  readonly protocols: readonly ScrapeProtocol[];
   readonly jobName: string;
   readonly honorLabels: boolean;
   readonly honorTimestamps: boolean;
@@ -135,6 +143,10 @@ export type ScrapeConfig = GlobalScrape & {
   readonly metricsPath: string;
   readonly scheme: 'http' | 'https';
   readonly enableCompression: boolean;
+  /** Buckets of one native histogram; 0 is no limit. */
+  readonly nativeHistogramBucketLimit: number;
+  /** The finest schema that is stored, from `native_histogram_min_bucket_factor`. */
+  readonly maxHistogramSchema: number;
   readonly relabelSteps: readonly RelabelStep[];
   readonly metricRelabelSteps: readonly RelabelStep[];
   readonly client: HttpConfig;
@@ -146,7 +158,8 @@ export type ScrapeConfig = GlobalScrape & {
 export const DEFAULT_GLOBAL_SCRAPE: GlobalScrape = {
   intervalMs: DEFAULT_INTERVAL_MS,
   timeoutMs: DEFAULT_TIMEOUT_MS,
-  protocols: DEFAULT_SCRAPE_PROTOCOLS,
+  protocols: null,
+  histograms: { native: false, alwaysClassic: false, toCustomBuckets: false },
   bodySizeLimitBytes: 0,
   sampleLimit: 0,
   targetLimit: 0,
@@ -208,6 +221,11 @@ export function decodeScrapeConfig(
   const shared = complete(written, global, node, path);
   return {
     ...shared,
+    protocols:
+      shared.protocols ??
+      (shared.histograms.native ? PROTOBUF_FIRST_SCRAPE_PROTOCOLS : DEFAULT_SCRAPE_PROTOCOLS),
+    nativeHistogramBucketLimit: written.native_histogram_bucket_limit,
+    maxHistogramSchema: schemaOfFactor(written.native_histogram_min_bucket_factor),
     jobName: written.job_name,
     honorLabels: written.honor_labels,
     honorTimestamps: written.honor_timestamps,
@@ -271,6 +289,12 @@ function complete(
     intervalMs,
     timeoutMs,
     protocols: written.scrape_protocols ?? base.protocols,
+    histograms: {
+      native: written.scrape_native_histograms ?? base.histograms.native,
+      alwaysClassic: written.always_scrape_classic_histograms ?? base.histograms.alwaysClassic,
+      toCustomBuckets:
+        written.convert_classic_histograms_to_nhcb ?? base.histograms.toCustomBuckets,
+    },
     bodySizeLimitBytes: written.body_size_limit || base.bodySizeLimitBytes,
     sampleLimit: written.sample_limit || base.sampleLimit,
     targetLimit: written.target_limit || base.targetLimit,
@@ -282,6 +306,13 @@ function complete(
     escaping,
     extraScrapeMetrics: written.extra_scrape_metrics ?? base.extraScrapeMetrics,
   };
+}
+
+/** The finest schema whose buckets grow by at least `factor`; 1 and less ask for the finest of all. */
+function schemaOfFactor(factor: number): number {
+  if (factor <= 1) return MAX_SCHEMA;
+  const schema = Math.floor(-Math.log2(Math.log2(factor)));
+  return Math.min(Math.max(schema, MIN_SCHEMA), MAX_SCHEMA);
 }
 
 /** A URL where an address belongs is a common slip; relabelling may take it apart, so then it is allowed. */

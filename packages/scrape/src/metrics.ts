@@ -98,12 +98,17 @@ export class RefusalMetrics {
   readonly outOfOrder: Counter;
   readonly outOfBounds: Counter;
   readonly seriesLimit: Counter;
+  readonly bucketLimit: Counter;
 
   constructor(registry: Registry) {
     const scrapes = 'prometheus_target_scrapes';
     this.sampleLimit = registry.counter(
       `${scrapes}_exceeded_sample_limit_total`,
       'Total number of scrapes that hit the sample limit and were rejected.',
+    );
+    this.bucketLimit = registry.counter(
+      `${scrapes}_exceeded_native_histogram_bucket_limit_total`,
+      'Total number of scrapes that hit the native histogram bucket limit and were rejected.',
     );
     this.bodySizeLimit = registry.counter(
       `${scrapes}_exceeded_body_size_limit_total`,

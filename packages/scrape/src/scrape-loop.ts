@@ -63,7 +63,7 @@ export class ScrapeLoop {
     this.target = target;
     this.#deps = deps;
     this.#client = new ScrapeClient({ ...deps, config });
-    this.#series = new TargetSeries(target.labels, config);
+    this.#series = new TargetSeries(target, config);
     const hash = fnv1a64(hashableBytes(target.labels.with('__url__', target.url)));
     this.#phaseMs = gridPhase(hash ^ deps.seed, target.intervalMs);
     // Targets of one job may share an address and differ in labels.
@@ -234,6 +234,7 @@ export class ScrapeLoop {
       return new ScrapeError('SCRAPE.REQUEST', 'request failed', { cause: error });
     }
     if (error.code === 'SCRAPE.SAMPLE_LIMIT') metrics.refusals.sampleLimit.inc();
+    else if (error.code === 'SCRAPE.BUCKET_LIMIT') metrics.refusals.bucketLimit.inc();
     else if (error.code === 'SCRAPE.BODY_SIZE_LIMIT') metrics.refusals.bodySizeLimit.inc();
     else if (error.code === 'SCRAPE.LABEL_LIMIT') metrics.refusals.labelLimits.inc();
     return error;
@@ -241,7 +242,7 @@ export class ScrapeLoop {
 
   /** Samples that were read of a body that then failed, for `scrape_samples_scraped`. */
   #readBefore(failure: OperatingError): Collected {
-    const scraped = this.#series.template?.columns.count ?? 0;
+    const scraped = this.#series.lastScraped;
     const isLimit = failure.code === 'SCRAPE.SAMPLE_LIMIT';
     return { scraped, kept: isLimit ? this.#series.lastKept : 0, added: 0 };
   }

@@ -407,12 +407,15 @@ describe('targets', () => {
       {
         discoveredLabels: {
           __address__: 't:1',
+          __always_scrape_classic_histograms__: 'false',
+          __convert_classic_histograms_to_nhcb__: 'false',
           __meta_x: 'y',
           __metrics_path__: '/probe',
           __param_extra: 'x y',
           __param_module: 'a',
           __scheme__: 'http',
           __scrape_interval__: '10s',
+          __scrape_native_histograms__: 'false',
           __scrape_timeout__: '10s',
           env: 'prod',
           job: 'j',

@@ -122,7 +122,11 @@ export class ScrapePool {
   }
 }
 
-/** Targets with equal labels and address are one; times are part of it, so that a changed interval takes effect. */
+/** Targets with equal labels and address are one; times and switches are part of it, so that a change of them takes effect. */
 function keyOf(target: Target): string {
-  return [target.labels.key(), target.url, target.intervalMs, target.timeoutMs].join('\n');
+  const { labels, url, intervalMs, timeoutMs, histograms } = target;
+  const { native, alwaysClassic, toCustomBuckets } = histograms;
+  return [labels.key(), url, intervalMs, timeoutMs, native, alwaysClassic, toCustomBuckets].join(
+    '\n',
+  );
 }

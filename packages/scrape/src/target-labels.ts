@@ -1,4 +1,5 @@
 import type { TargetGroup } from '@pollux/discovery';
+import type { HistogramOptions } from '@pollux/exposition';
 import {
   formatDuration,
   INSTANCE_LABEL,
@@ -15,6 +16,19 @@ const SCHEME = '__scheme__';
 const METRICS_PATH = '__metrics_path__';
 const SCRAPE_INTERVAL = '__scrape_interval__';
 const SCRAPE_TIMEOUT = '__scrape_timeout__';
+/** Whether native histograms are scraped and so on, with what an error calls it. */
+const HISTOGRAM_SWITCHES = [
+  [
+    '__convert_classic_histograms_to_nhcb__',
+    'toCustomBuckets',
+    'convert classic histograms to nhcb',
+  ],
+  ['__always_scrape_classic_histograms__', 'alwaysClassic', 'always scrape classic histograms'],
+  ['__scrape_native_histograms__', 'native', 'scrape native histograms'],
+] as const;
+/** As Go reads a boolean. */
+const TRUE = /^(1|t|T|TRUE|true|True)$/;
+const FALSE = /^(0|f|F|FALSE|false|False)$/;
 const PARAM_PREFIX = '__param_';
 const RESERVED_PREFIX = '__';
 
@@ -27,6 +41,7 @@ export type Target = {
   readonly url: string;
   readonly intervalMs: number;
   readonly timeoutMs: number;
+  readonly histograms: HistogramOptions;
 };
 
 export type TargetOutcome =
@@ -54,6 +69,15 @@ export function populateTarget(
   if (timeoutMs === null)
     return fail('error parsing scrape timeout; it must be a duration above 0');
   if (timeoutMs > intervalMs) return fail('scrape timeout cannot be greater than scrape interval');
+  const histograms = { ...config.histograms };
+  for (const [label, option, what] of HISTOGRAM_SWITCHES) {
+    const text = relabelled.get(label);
+    // Empty where relabelling took it away: then the job decides.
+    if (text === '') continue;
+    if (!TRUE.test(text) && !FALSE.test(text))
+      return fail(`error parsing ${what}: ${JSON.stringify(text)} is no boolean`);
+    histograms[option] = TRUE.test(text);
+  }
   const url = targetUrl(relabelled, config);
   if (url === null) return fail(`${JSON.stringify(address)} gives no valid URL`);
   const builder = new LabelsBuilder();
@@ -61,7 +85,7 @@ export function populateTarget(
     if (!name.startsWith(RESERVED_PREFIX)) builder.set(name, value);
   }
   if (builder.get(INSTANCE_LABEL) === '') builder.set(INSTANCE_LABEL, address);
-  const target = { discovered, labels: builder.build(), url, intervalMs, timeoutMs };
+  const target = { discovered, labels: builder.build(), url, intervalMs, timeoutMs, histograms };
   return { kind: 'active', target };
 }
 
@@ -73,6 +97,8 @@ function discoveredLabels(own: Labels, group: TargetGroup, config: ScrapeConfig)
   builder.set(SCRAPE_TIMEOUT, formatDuration(config.timeoutMs));
   builder.set(METRICS_PATH, config.metricsPath);
   builder.set(SCHEME, config.scheme);
+  for (const [label, option] of HISTOGRAM_SWITCHES)
+    builder.set(label, String(config.histograms[option]));
   for (const [name, values] of Object.entries(config.params)) {
     const first = values[0];
     if (first !== undefined) builder.set(PARAM_PREFIX + name, first);

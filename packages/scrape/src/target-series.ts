@@ -1,11 +1,17 @@
-import { type ExpositionFormat, ScrapeTemplate } from '@pollux/exposition';
-import type { Labels } from '@pollux/model';
-import type { Appender } from '@pollux/storage';
+import {
+  type ExpositionFormat,
+  ProtobufTemplate,
+  type ScrapeParser,
+  ScrapeTemplate,
+} from '@pollux/exposition';
+import type { FloatHistogram, Labels } from '@pollux/model';
+import { type Appender, withSchema } from '@pollux/storage';
 import { AppendBatch, type RefTable } from './append-batch.ts';
 import type { ScrapeConfig } from './config.ts';
 import { ScrapeError } from './errors.ts';
 import { checkLabelLimits, reportLabels, storedLabels } from './sample-labels.ts';
 import { SeriesCache } from './series-cache.ts';
+import type { Target } from './target-labels.ts';
 
 /** Series the scrape makes itself; numbered -1, -2 … beside the target's own, which count from 0. */
 const REPORT_NAMES = [
@@ -37,30 +43,32 @@ export type Collected = { readonly scraped: number; readonly kept: number; reado
 
 /** The series of one target between parser and engine: labels decided once, staleness tracked, limits kept. */
 export class TargetSeries implements RefTable {
-  readonly #target: Labels;
+  readonly #target: Target;
   readonly #config: ScrapeConfig;
-  #template: ScrapeTemplate | null = null;
+  #template: ScrapeParser | null = null;
   #cache = new SeriesCache();
   /** Live series of a template that was given up because the target changed its format. */
   #retired: SeriesCache | null = null;
   readonly #reportLabels: readonly Labels[];
   readonly #reportRefs: number[];
   #scrape = 0;
+  /** Of the last parse, as they are to be stored. */
+  #histograms: readonly FloatHistogram[] = [];
   /** Samples of the last parse that relabelling left. */
   lastKept = 0;
 
-  constructor(target: Labels, config: ScrapeConfig) {
+  constructor(target: Target, config: ScrapeConfig) {
     this.#target = target;
     this.#config = config;
     const names = config.extraScrapeMetrics
       ? [...REPORT_NAMES, ...EXTRA_REPORT_NAMES]
       : REPORT_NAMES;
-    this.#reportLabels = names.map((name) => reportLabels(name, target));
+    this.#reportLabels = names.map((name) => reportLabels(name, target.labels));
     this.#reportRefs = names.map(() => 0);
   }
 
   /** The parser of the last scrape; null before the first. */
-  get template(): ScrapeTemplate | null {
+  get template(): ScrapeParser | null {
     return this.#template;
   }
 
@@ -77,6 +85,12 @@ export class TargetSeries implements RefTable {
     return series >= 0 ? this.#cache.labels(series) : this.#reportLabels[-1 - series]!;
   }
 
+  /** Samples of the last parse, also of one that failed half way. */
+  get lastScraped(): number {
+    const template = this.#template;
+    return template === null ? 0 : template.columns.count + template.histograms.length;
+  }
+
   /** Parses a body and judges what is new in it. Throws ParseError or ScrapeError; then nothing has changed. */
   parse(body: Uint8Array, format: ExpositionFormat): Collected {
     if (this.#template?.format !== format) this.#changeFormat(format);
@@ -85,7 +99,7 @@ export class TargetSeries implements RefTable {
     let added = 0;
     try {
       for (const { id, labels } of template.newSeries) {
-        const stored = storedLabels(labels, this.#target, this.#config);
+        const stored = storedLabels(labels, this.#target.labels, this.#config);
         if (stored !== null) {
           checkLabelLimits(stored, this.#config);
           added++;
@@ -99,16 +113,27 @@ export class TargetSeries implements RefTable {
     const kept = this.#countKept();
     this.lastKept = kept;
     const { sampleLimit } = this.#config;
-    if (sampleLimit > 0 && kept > sampleLimit) {
+    try {
+      if (sampleLimit > 0 && kept > sampleLimit)
+        throw new ScrapeError('SCRAPE.SAMPLE_LIMIT', 'sample limit exceeded');
+      this.#fitHistograms();
+    } catch (error) {
       this.#forgetNew();
-      throw new ScrapeError('SCRAPE.SAMPLE_LIMIT', 'sample limit exceeded');
+      throw error;
     }
-    return { scraped: template.columns.count, kept, added };
+    return { scraped: this.lastScraped, kept, added };
+  }
+
+  /** Makes the histograms of the last parse those that may be stored. Throws ScrapeError where buckets are too many. */
+  #fitHistograms(): void {
+    this.#histograms = this.#template!.histograms.map(({ histogram }) =>
+      fitted(histogram, this.#config),
+    );
   }
 
   /** Adds the samples of the last parse, and stale markers for what it no longer has. */
   addSamples(batch: AppendBatch, timestampMs: number): void {
-    const { columns } = this.#template!;
+    const { columns, histograms } = this.#template!;
     const { honorTimestamps, trackTimestampsStaleness } = this.#config;
     const scrape = ++this.#scrape;
     for (let i = 0; i < columns.count; i++) {
@@ -118,6 +143,13 @@ export class TargetSeries implements RefTable {
       const own = columns.timestamps[i]!;
       const hasOwn = honorTimestamps && !Number.isNaN(own);
       batch.addBits(id, hasOwn ? own : timestampMs, columns.valueWords, i);
+      this.#cache.setLive(id, !hasOwn || trackTimestampsStaleness);
+    }
+    for (const [i, { id, timestampMs: own }] of histograms.entries()) {
+      this.#cache.see(id, scrape);
+      if (this.#cache.isDropped(id)) continue;
+      const hasOwn = honorTimestamps && !Number.isNaN(own);
+      batch.addHistogram(id, hasOwn ? own : timestampMs, this.#histograms[i]!);
       this.#cache.setLive(id, !hasOwn || trackTimestampsStaleness);
     }
   }
@@ -193,7 +225,10 @@ export class TargetSeries implements RefTable {
 
   #changeFormat(format: ExpositionFormat): void {
     if (this.#template !== null) this.#retired = this.#cache;
-    this.#template = new ScrapeTemplate(format);
+    this.#template =
+      format === 'protobuf'
+        ? new ProtobufTemplate(this.#target.histograms)
+        : new ScrapeTemplate(format);
     this.#cache = new SeriesCache();
   }
 
@@ -205,10 +240,11 @@ export class TargetSeries implements RefTable {
   }
 
   #countKept(): number {
-    const { columns } = this.#template!;
+    const { columns, histograms } = this.#template!;
     let kept = 0;
     for (let i = 0; i < columns.count; i++)
       if (!this.#cache.isDropped(columns.seriesIds[i]!)) kept++;
+    for (const { id } of histograms) if (!this.#cache.isDropped(id)) kept++;
     return kept;
   }
 
@@ -221,6 +257,33 @@ export class TargetSeries implements RefTable {
     this.#template!.release(ids);
   }
 }
+
+/** The histogram with no more resolution and buckets than the job allows. */
+function fitted(histogram: FloatHistogram, config: ScrapeConfig): FloatHistogram {
+  const { nativeHistogramBucketLimit: limit, maxHistogramSchema } = config;
+  const { schema, isStale } = histogram;
+  // Custom buckets have no coarser form; what no exponential schema is, the engine refuses.
+  if (isStale || schema < MIN_SCHEMA || schema > FINEST_SCHEMA)
+    return limit > 0 && bucketCount(histogram) > limit ? refuseBuckets() : histogram;
+  let fit = withSchema(histogram, maxHistogramSchema);
+  while (limit > 0 && bucketCount(fit) > limit) {
+    if (fit.schema <= MIN_SCHEMA) refuseBuckets();
+    fit = withSchema(fit, fit.schema - 1);
+  }
+  return fit;
+}
+
+function bucketCount({ positiveBuckets, negativeBuckets }: FloatHistogram): number {
+  return positiveBuckets.length + negativeBuckets.length;
+}
+
+function refuseBuckets(): never {
+  throw new ScrapeError('SCRAPE.BUCKET_LIMIT', 'histogram bucket limit exceeded');
+}
+
+/** Exponential buckets: the coarsest, and the finest that the format keeps free for them. */
+const MIN_SCHEMA = -4;
+const FINEST_SCHEMA = 52;
 
 /** No scrape has this number: every series counts as unseen. */
 const NO_SCRAPE = 0;

@@ -133,14 +133,19 @@ export function isIntegral(histogram: FloatHistogram): boolean {
 
 /** The same observations in buckets of schema 8, if they are in finer ones. */
 export function withKnownSchema(histogram: FloatHistogram): FloatHistogram {
+  return withSchema(histogram, MAX_SCHEMA);
+}
+
+/** The same observations in buckets of `maxSchema`, if they are in finer exponential ones. */
+export function withSchema(histogram: FloatHistogram, maxSchema: number): FloatHistogram {
   const { schema, positiveSpans, negativeSpans, positiveBuckets, negativeBuckets } = histogram;
-  if (schema <= MAX_SCHEMA) return histogram;
-  const halvings = schema - MAX_SCHEMA;
+  if (schema <= maxSchema) return histogram;
+  const halvings = schema - maxSchema;
   const positive = coarser(positiveSpans, positiveBuckets, halvings);
   const negative = coarser(negativeSpans, negativeBuckets, halvings);
   return {
     ...histogram,
-    schema: MAX_SCHEMA,
+    schema: maxSchema,
     positiveSpans: positive.spans,
     positiveBuckets: positive.counts,
     negativeSpans: negative.spans,

@@ -88,6 +88,7 @@ export {
   sampleOf,
   staleHistogram,
   withKnownSchema,
+  withSchema,
 } from './histogram-values.ts';
 export { MemoryBudget } from './memory-budget.ts';
 export { PlannedSource } from './planned-source.ts';

@@ -1,1 +1,2 @@
+export { encodeFamilies, PROTOBUF_CONTENT_TYPE } from './client-model.ts';
 export { countConformance } from './conformance-count.ts';

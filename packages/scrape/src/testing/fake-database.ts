@@ -1,4 +1,11 @@
-import { isStaleAt, type Labels, wordsOf } from '@pollux/model';
+import { InputError } from '@pollux/base';
+import {
+  type FloatHistogram,
+  histogramFault,
+  isStaleAt,
+  type Labels,
+  wordsOf,
+} from '@pollux/model';
 import { APPEND_OUTCOME, type Appendable, type Appender } from '@pollux/storage';
 
 /** Times in results count from here. */
@@ -13,9 +20,16 @@ type Stored = {
   isNeverLate: boolean;
 };
 
+type StoredHistogram = {
+  readonly labels: Labels;
+  readonly timestampMs: number;
+  readonly histogram: FloatHistogram;
+};
+
 /** A database in memory: append semantics, refs that can be forgotten, a switch for failing commits. */
 export class FakeDatabase implements Appendable {
   readonly samples: Stored[] = [];
+  readonly histograms: StoredHistogram[] = [];
   readonly exemplars: unknown[] = [];
   appendCalls = 0;
   commits = 0;
@@ -35,6 +49,8 @@ export class FakeDatabase implements Appendable {
 
   appender(): Appender {
     const staged: Stored[] = [];
+    const histograms: StoredHistogram[] = [];
+    const newestHere = new Map<number, Stored>();
     const appender: Appender = {
       refusesOutOfOrder: false,
       series: (labels) => {
@@ -52,7 +68,7 @@ export class FakeDatabase implements Appendable {
         for (let i = 0; i < count; i++) {
           const ref = refs[i]!;
           const labels = this.#labels.get(ref);
-          const newest = this.#newest.get(ref);
+          const newest = newestHere.get(ref) ?? this.#newest.get(ref);
           const sample: Stored = {
             labels: labels!,
             timestampMs: timestampsMs[i]!,
@@ -70,19 +86,28 @@ export class FakeDatabase implements Appendable {
               : APPEND_OUTCOME.duplicate;
           else {
             outcomes[i] = APPEND_OUTCOME.ok;
-            this.#newest.set(ref, sample);
+            newestHere.set(ref, sample);
             staged.push(sample);
           }
         }
         return staged.length;
       },
-      appendHistogram: () => APPEND_OUTCOME.ok,
+      appendHistogram: (ref, timestampMs, histogram) => {
+        const labels = this.#labels.get(ref);
+        if (labels === undefined) return APPEND_OUTCOME.unknownRef;
+        const fault = histogramFault(histogram);
+        if (fault !== null) throw new InputError('TEST.HISTOGRAM', '', fault);
+        histograms.push({ labels, timestampMs, histogram });
+        return APPEND_OUTCOME.ok;
+      },
       appendExemplar: (_ref, exemplar) => this.exemplars.push(exemplar),
       setMetadata: () => {},
       commit: async () => {
         this.commits++;
         if (this.commitError !== null) throw this.commitError;
+        for (const [ref, sample] of newestHere) this.#newest.set(ref, sample);
         this.samples.push(...staged);
+        this.histograms.push(...histograms);
       },
       rollback: () => {
         this.rollbacks++;

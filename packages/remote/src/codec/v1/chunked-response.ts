@@ -1,7 +1,6 @@
-import { DecodeError } from '@pollux/base';
+import { DecodeError, ProtoReader, WIRE } from '@pollux/base';
 import { crc32c, HISTOGRAM_ENCODING } from '@pollux/kernels';
 import type { Labels } from '@pollux/model';
-import { ProtoReader, WIRE } from '../proto-reader.ts';
 import { XOR_ENCODING } from './chunk-frames.ts';
 import { LabelsInTurn } from './labels-in-turn.ts';
 import { ChunkedSeries, type ReadChunk } from './read-series.ts';

@@ -1,6 +1,5 @@
-import { ByteWriter, DecodeError } from '@pollux/base';
+import { ByteWriter, DecodeError, ProtoReader, WIRE } from '@pollux/base';
 import type { Exemplar, Metadata, MetricType } from '@pollux/model';
-import { ProtoReader, WIRE } from '../proto-reader.ts';
 import { readHistogram, type TimedHistogram } from './histogram.ts';
 import { decodeLabels, LABELS_TAG, readLabel } from './labels.ts';
 

@@ -1,4 +1,4 @@
-import { type ByteWriter, DecodeError } from '@pollux/base';
+import { type ByteWriter, DecodeError, type ProtoReader, WIRE } from '@pollux/base';
 import {
   type CounterResetHint,
   type FloatHistogram,
@@ -6,7 +6,6 @@ import {
   STALE_NAN_HIGH,
   STALE_NAN_LOW,
 } from '@pollux/model';
-import { type ProtoReader, WIRE } from '../proto-reader.ts';
 import {
   writeDoubleField,
   writeInt64Field,

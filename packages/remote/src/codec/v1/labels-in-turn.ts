@@ -1,6 +1,5 @@
-import { DecodeError } from '@pollux/base';
+import { DecodeError, decodeText } from '@pollux/base';
 import { Labels } from '@pollux/model';
-import { decodeText } from '../proto-reader.ts';
 import { readLabelSpans } from './label-spans.ts';
 import { decodeLabels } from './labels.ts';
 

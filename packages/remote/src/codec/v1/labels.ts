@@ -1,6 +1,5 @@
-import { ByteWriter, DecodeError } from '@pollux/base';
+import { ByteWriter, DecodeError, ProtoReader, WIRE } from '@pollux/base';
 import { Labels as LabelSet, type Labels } from '@pollux/model';
-import { ProtoReader, WIRE } from '../proto-reader.ts';
 import { textFieldSize, writeTextField } from '../proto-writer.ts';
 
 /** Tag of `labels` inside TimeSeries and Exemplar: field 1, bytes. */

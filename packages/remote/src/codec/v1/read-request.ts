@@ -1,7 +1,6 @@
-import { ByteWriter, DecodeError } from '@pollux/base';
+import { ByteWriter, DecodeError, ProtoReader, WIRE } from '@pollux/base';
 import { Matcher, type MatchOperator } from '@pollux/model';
 import type { SelectHints } from '@pollux/storage';
-import { ProtoReader, WIRE } from '../proto-reader.ts';
 import { writeInt64Field, writeMessage, writeTextField, writeUintField } from '../proto-writer.ts';
 
 export type ResponseType = 'samples' | 'streamed-xor-chunks';

@@ -1,7 +1,6 @@
-import { ByteWriter, DecodeError } from '@pollux/base';
+import { ByteWriter, DecodeError, ProtoReader, WIRE } from '@pollux/base';
 import { type FloatHistogram, wordsOf } from '@pollux/model';
 import type { SeriesColumns } from '@pollux/storage';
-import { ProtoReader, WIRE } from '../proto-reader.ts';
 import { uintSize } from '../proto-writer.ts';
 import { TimeSeriesEncoder } from './encode-write.ts';
 import { readHistogram, type TimedHistogram, writeHistogram } from './histogram.ts';

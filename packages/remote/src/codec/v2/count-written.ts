@@ -1,4 +1,4 @@
-import { ProtoReader, WIRE } from '../proto-reader.ts';
+import { ProtoReader, WIRE } from '@pollux/base';
 import { snappyDecode } from '../snappy.ts';
 
 export type WrittenCounts = {

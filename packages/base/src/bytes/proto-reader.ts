@@ -1,6 +1,6 @@
-import { DecodeError } from '@pollux/base';
+import { DecodeError } from './byte-reader.ts';
 
-/** Protocol buffers wire types that the remote messages use. */
+/** Protocol buffers wire types of the messages that are read. */
 export const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
