@@ -11,8 +11,10 @@ export function proxyAndTls(
   url: string,
   variables: Variables,
 ): { readonly proxy?: HttpProxy; readonly tls?: NonNullable<ClientSettings['tls']> } {
-  const proxy = URL.canParse(url) ? proxyOf(config, new URL(url), variables) : null;
-  if (proxy !== null && !URL.canParse(proxy)) {
+  const proxy =
+    hasProxy(config) && URL.canParse(url) ? proxyOf(config, new URL(url), variables) : null;
+  if (proxy === null) return tls === undefined ? {} : { tls };
+  if (!URL.canParse(proxy)) {
     throw new OperatingError('HTTP.BAD_PROXY', 'the address of the proxy is no absolute address');
   }
   const connectHeaders = Object.fromEntries(
@@ -23,14 +25,18 @@ export function proxyAndTls(
   );
   return {
     ...(tls === undefined ? {} : { tls }),
-    ...(proxy === null ? {} : { proxy: { url: proxy, connectHeaders } }),
+    proxy: { url: proxy, connectHeaders },
   };
+}
+
+/** Most have none, and then the address need not be read. */
+function hasProxy(config: ProxyConfig): boolean {
+  return config.proxy_from_environment || config.proxy_url.reveal() !== '';
 }
 
 function proxyOf(config: ProxyConfig, url: URL, variables: Variables): string | null {
   if (config.proxy_from_environment) return environmentProxy(variables, url);
   const proxy = config.proxy_url.reveal();
-  if (proxy === '') return null;
   if (config.no_proxy === '') return proxy;
   return isThisMachine(url) || isWithoutProxy(url, config.no_proxy) ? null : proxy;
 }

@@ -107,8 +107,13 @@ export class NotificationTemplates {
   }
 
   #expand(text: string, data: Value, labelOf: (name: string) => string): string {
-    return text.includes('{{') ? this.#text.executeText('', text, data, calling(labelOf)) : text;
+    return hasActions(text) ? this.#text.executeText('', text, data, calling(labelOf)) : text;
   }
+}
+
+/** A text without any is itself. */
+export function hasActions(text: string): boolean {
+  return text.includes('{{');
 }
 
 function calling(labelOf: (name: string) => string): Functions {

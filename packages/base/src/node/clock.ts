@@ -26,20 +26,19 @@ export class NodeClock implements Clock {
     const fire = (): void => {
       const lateMs = performance.now() - endMs;
       // The loop reckons in whole milliseconds since it last looked, and may be ahead by one.
-      if (lateMs < 0) arm();
+      if (lateMs < 0) arm(-lateMs);
       else if (lateMs < LATE_MS) callback();
       else behindInput = setImmediate(callback);
     };
-    const arm = (): void => {
-      const leftMs = endMs - performance.now();
+    const arm = (leftMs: number): void => {
       // setTimeout takes 31 bits; a longer wait is cut into legs.
       handle =
         leftMs > LONGEST_TIMEOUT_MS
-          ? setTimeout(arm, LONGEST_TIMEOUT_MS)
+          ? setTimeout(() => arm(endMs - performance.now()), LONGEST_TIMEOUT_MS)
           : // Rounded up: setTimeout cuts fractions, and a timer must never fire before its time.
             setTimeout(fire, Math.max(0, Math.ceil(leftMs)));
     };
-    arm();
+    arm(delayMs);
     return {
       cancel: () => {
         clearTimeout(handle);

@@ -1,3 +1,5 @@
+import type { SocketOptions as UdpSocketOptions } from 'node:dgram';
+import * as dns from 'node:dns';
 import * as net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import * as tls from 'node:tls';
@@ -14,6 +16,13 @@ import type { StopSignal } from '../stop-signal.ts';
 import { tlsClientSettings } from '../tls-client-settings.ts';
 import { tlsServerSettings } from './tls-server-settings.ts';
 
+/** An address is itself; Node's own lookup answers so too, but in another turn of the loop, for each packet. */
+const lookup: UdpSocketOptions['lookup'] = (host, options, done) => {
+  const family = net.isIP(host);
+  if (family === 0) dns.lookup(host, options, done);
+  else done(null, host, family);
+};
+
 export async function bindUdp(
   at: Address,
   onPacket: (data: Uint8Array, from: Address) => void,
@@ -21,7 +30,8 @@ export async function bindUdp(
   // Only gossip needs it; the other roles save its memory.
   const dgram = await import('node:dgram');
   return new Promise((resolve, reject) => {
-    const socket = dgram.createSocket(at.host.includes(':') ? 'udp6' : 'udp4');
+    const family = at.host.includes(':') ? 6 : 4;
+    const socket = dgram.createSocket({ type: `udp${family}`, lookup });
     let isOpen = true;
     const onBindError = (error: Error): void => {
       socket.close();

@@ -69,7 +69,10 @@ export class GossipNode {
   readonly #abort = new AbortController();
   readonly #settled = deferred<void>();
   #swim: SwimState | null = null;
+  /** Set before something is due, or when it is. */
   #timer: Timer | null = null;
+  /** What it was set for, by the monotonic clock. */
+  #timerDueMs = 0;
   #status: ClusterStatus = 'settling';
   #onLeft: (() => void) | null = null;
   #address: Address | null = null;
@@ -328,14 +331,22 @@ export class GossipNode {
     this.#schedule();
   }
 
+  /** A timer that is due earlier stays as it is: it finds nothing to do, which costs less than setting one behind each packet. */
   #schedule(): void {
-    this.#timer?.cancel();
     if (this.#swim === null || this.#abort.signal.aborted) return;
+    const dueMs = nextDueMs(this.#swim);
+    if (this.#timer !== null && this.#timerDueMs <= dueMs) return;
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (dueMs === Number.POSITIVE_INFINITY) return;
     const { clock } = this.#options.env;
     // Whole milliseconds upwards: a timer that fires a fraction early would find nothing due and be set again at once.
-    const delayMs = Math.max(0, Math.ceil(nextDueMs(this.#swim) - clock.monotonic()));
-    if (delayMs === Number.POSITIVE_INFINITY) return;
-    this.#timer = clock.after(delayMs, () => this.#step({ kind: 'tick' }));
+    const delayMs = Math.max(0, Math.ceil(dueMs - clock.monotonic()));
+    this.#timerDueMs = dueMs;
+    this.#timer = clock.after(delayMs, () => {
+      this.#timer = null;
+      this.#step({ kind: 'tick' });
+    });
   }
 
   #act(action: SwimAction): void {

@@ -10,6 +10,12 @@ const MAX_PORT_ATTEMPTS = 16;
 
 export type PlainTransportOptions = StreamsOptions & { readonly listen: Address };
 
+type Encoded = {
+  readonly messages: readonly Uint8Array[];
+  readonly withChecksum: boolean;
+  readonly data: Uint8Array;
+};
+
 /** UDP and TCP on one port. */
 export class PlainTransport implements Transport {
   readonly #options: PlainTransportOptions;
@@ -18,6 +24,8 @@ export class PlainTransport implements Transport {
   #udp: UdpSocket | null = null;
   #tcp: Listener | null = null;
   readonly #abort = new AbortController();
+  /** The packet that was sent last: news go to all members, one behind the other. */
+  #last: Encoded | null = null;
 
   constructor(options: PlainTransportOptions, handlers: TransportHandlers) {
     this.#options = options;
@@ -49,8 +57,12 @@ export class PlainTransport implements Transport {
   }
 
   send(messages: readonly Uint8Array[], to: Address, withChecksum: boolean): void {
-    const { label } = this.#options;
-    this.#udp?.send(encodePacket(messages, { withChecksum, label }), to);
+    if (this.#last?.messages !== messages || this.#last.withChecksum !== withChecksum) {
+      const { label } = this.#options;
+      const data = encodePacket(messages, { withChecksum, label });
+      this.#last = { messages, withChecksum, data };
+    }
+    this.#udp?.send(this.#last.data, to);
   }
 
   async request(

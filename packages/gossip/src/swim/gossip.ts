@@ -63,8 +63,10 @@ export function sendNews(state: SwimState, nowMs: number): SwimAction[] {
   state.newsSentMs = nowMs;
   state.timers.newsMs = Number.POSITIVE_INFINITY;
   const actions: SwimAction[] = [];
-  for (const member of pickMembers(state, MAX_NEWS_MEMBERS, isPresent)) {
-    for (const messages of packets) {
+  const members = pickMembers(state, MAX_NEWS_MEMBERS, isPresent);
+  // Packet by packet, so that the transport puts each together once for all.
+  for (const messages of packets) {
+    for (const member of members) {
       actions.push({ kind: 'packet', to: member, messages, withChecksum: wantsChecksum(member) });
     }
   }

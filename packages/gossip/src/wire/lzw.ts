@@ -22,7 +22,8 @@ const SLOT_COUNT = 1 << 14;
 export function compress(data: Uint8Array): Uint8Array {
   const bits = new BitWriter(data.length);
   bits.write(CLEAR, 9);
-  const table = new CodeTable();
+  const table = codes;
+  table.clear();
   let high = EOF;
   let width = 9;
   /** Counts one code; true when the codes were used up and the table has been cleared. */
@@ -86,9 +87,16 @@ class CodeTable {
   }
 }
 
+/** One for all: a call ends before the next begins. Made anew for each packet it was the largest part of what a packet took. */
+const codes = new CodeTable();
+
 function hash(key: number): number {
   return ((key >>> 12) ^ key) & (SLOT_COUNT - 1);
 }
+
+/** Of the codes of one call; nothing is read that the call has not written. */
+const starts = new Uint32Array(MAX_CODE + 1);
+const lengths = new Uint16Array(MAX_CODE + 1);
 
 /**
  * Inflates up to `maxBytes`. What follows the end mark is ignored, as Go does. A string of the dictionary is always a
@@ -97,8 +105,6 @@ function hash(key: number): number {
 export function decompress(data: Uint8Array, maxBytes: number): Uint8Array {
   let out = new Uint8Array(Math.min(maxBytes, Math.max(64, data.length * 3)));
   let size = 0;
-  const starts = new Uint32Array(MAX_CODE + 1);
-  const lengths = new Uint16Array(MAX_CODE + 1);
   let accumulator = 0;
   let bitCount = 0;
   let at = 0;

@@ -152,11 +152,16 @@ export function checkedUrl(url: string): string {
 const SHORTEST_SECRET = 6;
 
 function masking(secrets: readonly string[]): (text: string) => string {
+  return (text) =>
+    hiddenOf(secrets).reduce((rest, secret) => rest.replaceAll(secret, '<redacted>'), text);
+}
+
+/** All spellings, longest first. Found when a text is shown: most answers are not. */
+function hiddenOf(secrets: readonly string[]): readonly string[] {
   const shown = secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]);
-  const hidden = [...new Set([...shown, ...secrets.flatMap(pathAndQuery)])]
+  return [...new Set([...shown, ...secrets.flatMap(pathAndQuery)])]
     .filter((secret) => secret.length >= SHORTEST_SECRET)
     .sort((a, b) => b.length - a.length);
-  return (text) => hidden.reduce((rest, secret) => rest.replaceAll(secret, '<redacted>'), text);
 }
 
 /** Where addresses carry their tokens: the path, its last part and the values of the query. */

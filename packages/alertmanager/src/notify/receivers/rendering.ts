@@ -2,24 +2,32 @@ import { errorText } from '@pollux/base';
 import { type ConfigNode, parseYaml } from '@pollux/config';
 import { DeliveryError } from '../../errors.ts';
 import { templateData } from '../../template/data.ts';
-import type { NotificationTemplates } from '../../template/templates.ts';
+import { hasActions, type NotificationTemplates } from '../../template/templates.ts';
 import type { Notification } from '../notification.ts';
 
 /** The texts of one notification: templates of the configuration, expanded. A failing template is not tried again. */
 export class Rendering {
   readonly #templates: NotificationTemplates;
-  readonly #data: ReturnType<typeof templateData>;
+  readonly #notification: Notification;
+  #data: ReturnType<typeof templateData> | null = null;
 
   constructor(templates: NotificationTemplates, notification: Notification) {
     this.#templates = templates;
-    this.#data = templateData(notification);
+    this.#notification = notification;
   }
 
-  text = (template: string): string => expanded(() => this.#templates.expand(template, this.#data));
+  text = (template: string): string =>
+    hasActions(template) ? expanded(() => this.#templates.expand(template, this.#dot())) : template;
 
   /** As {@link text}, with what the data brings in escaped for its place in HTML. */
   html = (template: string): string =>
-    expanded(() => this.#templates.expandHtml(template, this.#data));
+    expanded(() => this.#templates.expandHtml(template, this.#dot()));
+
+  /** Made for the first text that asks: an address mostly does not, and a webhook has no other text. */
+  #dot(): ReturnType<typeof templateData> {
+    this.#data ??= templateData(this.#notification);
+    return this.#data;
+  }
 
   /** Every string of a block of the file expanded; those that read as other YAML than a string become what they read as. */
   block = (node: ConfigNode): unknown => {
