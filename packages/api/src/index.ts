@@ -9,6 +9,7 @@ export type {
   CoveragePort,
   DroppedTargetView,
   LifecyclePort,
+  MetadataSource,
   QueryFigures,
   QueryPort,
   QueryPortAnswer,
@@ -22,3 +23,4 @@ export type {
 } from './ports.ts';
 export type { Readiness } from './readiness.ts';
 export { type ApiOptions, registerApi } from './register.ts';
+export { type ReadApiOptions, type ReadSide, registerReadApi } from './register-read.ts';

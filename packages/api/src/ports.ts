@@ -60,7 +60,12 @@ export type QueryPortAnswer = {
 /** What the API tells as `stats`. */
 export type QueryFigures = QueryStats;
 
-export type TargetView = {
+/** Who knows metadata of metric families, by name. */
+export type MetadataSource = {
+  metadata(): Iterable<readonly [metric: string, metadata: Metadata]>;
+};
+
+export type TargetView = MetadataSource & {
   readonly scrapePool: string;
   readonly discoveredLabels: Labels;
   readonly labels: Labels;
@@ -74,8 +79,6 @@ export type TargetView = {
   readonly health: 'unknown' | 'up' | 'down';
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** Metadata of the target's metric families, by name. */
-  metadata(): Iterable<readonly [metric: string, metadata: Metadata]>;
 };
 
 export type DroppedTargetView = { readonly scrapePool: string; readonly discoveredLabels: Labels };

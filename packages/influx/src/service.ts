@@ -1,4 +1,5 @@
-import { CanceledError, Closer, type Env, errorText, sleep } from '@pollux/base';
+import { CanceledError, Closer, type Env, errorText, type HttpResponse, sleep } from '@pollux/base';
+import type { Exchange } from '@pollux/http';
 import type { Queryable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { PrometheusCodec } from './codec-port.ts';
@@ -6,6 +7,7 @@ import type { InfluxConfig } from './config.ts';
 import type { OpenQueryable, StoreEngine } from './engine-port.ts';
 import { Access } from './http/access.ts';
 import type { HttpContext } from './http/context.ts';
+import { openPrometheusRead } from './http/prometheus-routes.ts';
 import { MetaStore } from './meta/meta-store.ts';
 import { QueryExecutor } from './query/executor.ts';
 import { PointWriter } from './write/point-writer.ts';
@@ -115,6 +117,14 @@ export class InfluxService {
       this.#queryables.set(key, queryable);
     }
     return queryable;
+  }
+
+  /** As {@link queryable}, for who asks by HTTP: the refusal instead where the request may not read, or names what is not there. */
+  openRead(
+    exchange: Exchange,
+    place: { readonly database: string; readonly retentionPolicy: string },
+  ): Queryable | HttpResponse {
+    return openPrometheusRead(this.context, exchange, place);
   }
 
   /** Drops the shard groups whose end is older than their policy's duration; returns how many. */

@@ -1,4 +1,4 @@
-import { ByteCache, type Env, errorText, sleep } from '@pollux/base';
+import { ByteCache, type Clock, type Env, errorText, sleep } from '@pollux/base';
 import { createHashKey } from '@pollux/index';
 import type { Labels } from '@pollux/model';
 import type {
@@ -120,6 +120,10 @@ export class ShardStore {
         }
       },
     };
+  }
+
+  get clock(): Clock {
+    return this.#env.clock;
   }
 
   /** Starts flushing and merging in the background. */

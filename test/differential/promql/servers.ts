@@ -70,9 +70,56 @@ export async function startPair(
   }
 }
 
+/** As {@link startPair}, ours being a store, which keeps no native histograms: both go without. */
+export async function startStorePair(
+  all: readonly DataSeries[],
+  peer: Peer,
+  features: readonly string[],
+): Promise<Pair> {
+  const data = all.filter(({ samples }) => samples.every(({ value }) => typeof value !== 'object'));
+  const scratch = new Scratch();
+  const close: (() => Promise<void>)[] = [async () => scratch.remove()];
+  const end = async (): Promise<void> => {
+    for (const each of close.reverse()) await each();
+  };
+  try {
+    const ours = await RunningRole.start(
+      [
+        'store',
+        `--data.dir=${scratch.at('ours')}`,
+        '--http.bind-address=127.0.0.1:0',
+        `--enable-feature=${[...OURS[peer.dialect], ...features].join(',')}`,
+      ],
+      { INFLUXDB_DB: 'prometheus' },
+    );
+    close.push(async () => void (await ours.end()));
+    const theirs = await startPrometheus(
+      [
+        `--config.file=${scratch.file('theirs.yml', 'global: {evaluation_interval: 1m}\n')}`,
+        `--storage.tsdb.path=${scratch.at('theirs')}`,
+        '--storage.tsdb.retention.time=100y',
+        '--web.enable-remote-write-receiver',
+        `--enable-feature=${[...THEIRS[peer.dialect], ...features].join(',')}`,
+      ],
+      peer.binary,
+    );
+    close.push(() => theirs.stop());
+    await fill([theirs.url], data);
+    await fill([ours.url], data, '/api/v1/prom/write?db=prometheus');
+    return { ours: ours.url, theirs: theirs.url, logs: { ours: '', theirs: '' }, close: end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
 /** Gives servers samples, by remote write. */
-export async function fill(urls: readonly string[], data: readonly DataSeries[]): Promise<void> {
-  for (const body of writeRequests(data)) for (const url of urls) await write(url, body);
+export async function fill(
+  urls: readonly string[],
+  data: readonly DataSeries[],
+  path = '/api/v1/write',
+): Promise<void> {
+  for (const body of writeRequests(data)) for (const url of urls) await write(url + path, body);
 }
 
 /**
@@ -131,7 +178,7 @@ function encode(
 }
 
 async function write(url: string, body: Uint8Array<ArrayBuffer>): Promise<void> {
-  const answer = await fetch(`${url}/api/v1/write`, {
+  const answer = await fetch(url, {
     method: 'POST',
     headers: {
       'content-type': 'application/x-protobuf',

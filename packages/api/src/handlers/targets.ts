@@ -6,7 +6,7 @@ import {
   matchesAll,
 } from '@pollux/model';
 import type { ApiHandler } from '../call.ts';
-import type { AlertmanagersPort, TargetsPort, TargetView } from '../ports.ts';
+import type { AlertmanagersPort, MetadataSource, TargetsPort, TargetView } from '../ports.ts';
 import { encodeTime } from '../wire/encode.ts';
 import { ApiError, badData } from '../wire/errors.ts';
 import { parseInteger, selector } from '../wire/parameters.ts';
@@ -65,15 +65,15 @@ export function targetMetadata(port: TargetsPort): ApiHandler {
   };
 }
 
-/** /api/v1/metadata */
-export function metadata(port: TargetsPort): ApiHandler {
+/** /api/v1/metadata: what is known at the time of a request. */
+export function metadata(sources: () => Iterable<MetadataSource>): ApiHandler {
   return ({ form }) => {
     const limit = numberOr(form, 'limit', -1);
     const limitPerMetric = numberOr(form, 'limit_per_metric', -1);
     const metric = form.get('metric') ?? '';
     const byMetric = new Map<string, Map<string, Metadata>>();
-    for (const target of port.active()) {
-      for (const [name, found] of target.metadata()) {
+    for (const source of sources()) {
+      for (const [name, found] of source.metadata()) {
         if (metric !== '' && name !== metric) continue;
         const known = byMetric.get(name) ?? new Map<string, Metadata>();
         known.set(JSON.stringify([found.type, found.unit, found.help]), found);

@@ -30,6 +30,8 @@ export type ApiResult =
       readonly kind: 'bare';
       readonly data: unknown;
     }
+  /** The whole answer, of who was refused before a handler was asked. */
+  | { readonly kind: 'refused'; readonly response: HttpResponse }
   /** 204. */
   | { readonly kind: 'empty' };
 
@@ -45,6 +47,8 @@ export function respond(result: ApiResult): HttpResponse {
   switch (result.kind) {
     case 'empty':
       return { status: 204 };
+    case 'refused':
+      return result.response;
     case 'bare':
       return { status: 200, headers: JSON_HEADERS, body: JSON.stringify(result.data) };
     case 'data':

@@ -1,6 +1,12 @@
 import { type HttpResponse, OperatingError, withTimeout } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
-import { MemoryBudget, NO_HINTS, type PlacedSamples, type SeriesColumns } from '@pollux/storage';
+import {
+  MemoryBudget,
+  NO_HINTS,
+  type PlacedSamples,
+  type Queryable,
+  type SeriesColumns,
+} from '@pollux/storage';
 import type { PrometheusQuery } from '../codec-port.ts';
 import { MetaError } from '../meta/errors.ts';
 import { PartialWriteError } from '../write/errors.ts';
@@ -42,6 +48,22 @@ export async function servePrometheusWrite(
   } catch (error) {
     context.metrics.writeErrors.inc();
     return writeFailure(error);
+  }
+}
+
+/** Prometheus' view of what a request may read of a database, or its refusal. */
+export function openPrometheusRead(
+  context: HttpContext,
+  exchange: Exchange,
+  place: { readonly database: string; readonly retentionPolicy: string },
+): Queryable | HttpResponse {
+  const refusal = context.access.refuseRead(exchange, place.database);
+  if (refusal !== null) return refusal;
+  try {
+    return context.queryableOf(place.database, place.retentionPolicy);
+  } catch (error) {
+    if (error instanceof MetaError) return failure(404, error.message);
+    throw error;
   }
 }
 

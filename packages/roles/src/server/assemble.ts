@@ -12,23 +12,24 @@ import { Tracing, tracedHandler, tracedNet } from '@pollux/telemetry';
 import { Tsdb } from '@pollux/tsdb';
 import type { FlagValues } from '../flags/flags.ts';
 import { registerConsole } from '../runtime/console.ts';
+import { engineFeatures } from '../runtime/engine-features.ts';
 import { externalUrlOf, listenAddressesOf, routePrefixOf } from '../runtime/external-url.ts';
 import { Loaded } from '../runtime/loaded.ts';
+import { openQueryWorkers, SMALL_QUERY_POINTS } from '../runtime/query-workers.ts';
 import { PROMETHEUS_VERSION, type RoleContext, type RunningRole } from '../runtime/role.ts';
 import { listenOn, observedRouter } from '../runtime/web.ts';
 import { WebConfig } from '../runtime/web-config.ts';
 import { loadServerConfig, resolverOf, type ServerConfig } from './config.ts';
 import { ServerCoverage, withRelativeFiles } from './coverage.ts';
 import { CurrentQueryable } from './current-queryable.ts';
-import { engineFeatures } from './features.ts';
 import { SERVER_FLAGS } from './flags.ts';
 import { openHealer } from './healing/open-healer.ts';
 import { openQueryLogs } from './query-logs.ts';
 
-import { openQueryWorkers, SMALL_QUERY_POINTS } from './query-workers.ts';
 import { openQueryDoor } from './result-cache.ts';
 import { retentionSettings } from './retention-config.ts';
 
+import { SERVER_QUERY } from './server-query.worker.ts';
 import { bindStatus } from './status-port.ts';
 import { bindTargets } from './targets-port.ts';
 import { bindWal } from './wal-binding.ts';
@@ -125,7 +126,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     slowMs: flags['query.slow-log-threshold'],
     explain: (query) => engine.explain(query.query, query),
   });
-  const workers = openQueryWorkers(context, flags['query.workers']);
+  const workers = openQueryWorkers(context, SERVER_QUERY, flags['query.workers']);
   if (workers !== null) closer.defer('query workers', () => workers.close());
   const parsed = new ParsedQueries(features);
   const settings = {

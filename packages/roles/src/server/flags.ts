@@ -1,4 +1,5 @@
 import { LOG_FLAGS } from '../flags/flags.ts';
+import { QUERY_FLAGS } from '../flags/query-flags.ts';
 
 /** Prometheus' flags that this server serves, with its defaults, and Pollux' own (`ha.*`, `storage.fsync` …). */
 export const SERVER_FLAGS = {
@@ -140,36 +141,7 @@ export const SERVER_FLAGS = {
     fallback: 10_000,
     help: 'The capacity of the queue for pending Alertmanager notifications.',
   },
-  'query.lookback-delta': {
-    kind: 'duration',
-    fallback: '5m',
-    help: 'The maximum lookback duration for retrieving metrics during expression evaluations and federation.',
-  },
-  'query.timeout': {
-    kind: 'duration',
-    fallback: '2m',
-    help: 'Maximum time a query may take before being aborted.',
-  },
-  'query.max-concurrency': {
-    kind: 'integer',
-    fallback: 20,
-    help: 'Maximum number of queries executed concurrently.',
-  },
-  'query.workers': {
-    kind: 'integer',
-    fallback: -1,
-    help: 'Threads that evaluate queries and write their answers; 0 evaluates in the thread that scrapes, -1 takes one per processor, at most 4.',
-  },
-  'query.max-samples': {
-    kind: 'integer',
-    fallback: 50_000_000,
-    help: 'Maximum number of samples a single query can load into memory.',
-  },
-  'query.max-memory': {
-    kind: 'integer',
-    fallback: 2_147_483_648,
-    help: 'Bytes that one query may hold in columns.',
-  },
+  ...QUERY_FLAGS,
   'query.result-cache-size': {
     kind: 'integer',
     fallback: 67_108_864,

@@ -13,7 +13,8 @@ import { Labels } from '@pollux/model';
 import { Engine } from '@pollux/promql';
 import { Log, Registry } from '@pollux/telemetry';
 import { Tsdb } from '@pollux/tsdb';
-import { openQueryWorkers, SMALL_QUERY_POINTS } from './query-workers.ts';
+import { openQueryWorkers, SMALL_QUERY_POINTS } from '../runtime/query-workers.ts';
+import { SERVER_QUERY } from './server-query.worker.ts';
 
 const [SERIES = 20_000, SECONDS = 10, THREADS = 2, POINTS_HERE = SMALL_QUERY_POINTS] = process.argv
   .slice(2)
@@ -39,7 +40,7 @@ const values = new Float64Array(BATCH);
 const outcomes = new Uint8Array(BATCH);
 for (let round = 0; round < SAMPLES; round++) await append(round, SERIES);
 
-const workers = openQueryWorkers({ env, log, registry }, THREADS);
+const workers = openQueryWorkers({ env, log, registry }, SERVER_QUERY, THREADS);
 const engine = new Engine({
   clock: env.clock,
   registry,

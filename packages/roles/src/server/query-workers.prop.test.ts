@@ -12,7 +12,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ALL_FEATURES, arbitraryQuery } from '../../../promql/src/testing/arbitrary-query.ts';
 import { addOddSeries, type OddSample } from '../../../promql/src/testing/odd-series.ts';
-import { openQueryWorkers } from './query-workers.ts';
+import { openQueryWorkers } from '../runtime/query-workers.ts';
+import { SERVER_QUERY } from './server-query.worker.ts';
 
 const MINUTE = 60_000;
 /** The odd series begin here, so that blocks are cut from some of them. */
@@ -118,7 +119,11 @@ describe.each([
   it('answers from head, blocks and late samples as without them', async () => {
     const registry = new Registry();
     const log = Log.silent();
-    const workers = openQueryWorkers({ env: { ...env, workers: workersOf() }, log, registry }, 2)!;
+    const workers = openQueryWorkers(
+      { env: { ...env, workers: workersOf() }, log, registry },
+      SERVER_QUERY,
+      2,
+    )!;
     const limits = { timeoutMs: 300, maxSamples: 20_000, maxMemoryBytes: 8_000_000 };
     const common = { clock: env.clock, log, features: ALL_FEATURES, ...limits };
     const here = new Engine({ ...common, registry: new Registry() });

@@ -20,6 +20,7 @@ import {
 } from '../runtime/role.ts';
 import { listen, observedRouter, registerHealth, registerMetrics } from '../runtime/web.ts';
 import { prometheusCodec } from './codec-binding.ts';
+import { PROMETHEUS_API_FLAGS, registerPrometheusApi } from './prometheus-api.ts';
 
 const FLAGS = {
   config: {
@@ -44,6 +45,7 @@ const FLAGS = {
     fallback: 'embedded',
     help: 'Where samples are kept.',
   },
+  ...PROMETHEUS_API_FLAGS,
   ...LOG_FLAGS,
 } as const;
 
@@ -98,6 +100,7 @@ async function startStore(
   registerHealth(router, 'Store', () => isReady);
   registerMetrics(router, registry);
   registerInflux(router, service, env.random);
+  registerPrometheusApi(router, { context, flags, service, closer, isReady: () => isReady });
   router.get('/api/v1/pollux/status', async () => json(200, statusOf(engine, startedMs)));
   const listener = await listen(env, at, router, config.http['max-connection-limit'] || 4_096);
   closer.defer('listener', () => listener.close());

@@ -1,4 +1,4 @@
-import { CanceledError, type StopSignal } from '@pollux/base';
+import { CanceledError, Slices, type StopSignal } from '@pollux/base';
 import {
   compareText,
   type Labels,
@@ -25,7 +25,7 @@ import {
 } from '@pollux/storage';
 import type { ShardStore } from '../shard-store.ts';
 import type { StoreView, ViewSeries } from '../store-view.ts';
-import { labelsOf, VALUE_FIELD } from './prometheus-mapping.ts';
+import { labelsOf, NAMELESS, VALUE_FIELD } from './prometheus-mapping.ts';
 
 const BATCH_SERIES = 64;
 const BYTES_PER_SAMPLE = 16;
@@ -92,9 +92,12 @@ export class ShardQueryable implements Queryable {
     const view = store.view(database, retentionPolicy, nanoRange(range));
     try {
       const { matchers: filters } = splitReplica(matchers, replicaLabels);
-      for (const series of selectSeries(view, filters)) {
-        throwIfAborted(context.signal);
-        visit(labelsOf(series.measurement, series.tags));
+      const slices = new Slices(store.clock, context.signal);
+      for (const measurement of measurementsOf(view, filters)) {
+        for (const series of seriesOf(view, measurement, filters)) {
+          visit(labelsOf(series.measurement, series.tags));
+          if (slices.isOver) await slices.pause();
+        }
       }
     } finally {
       view.release();
@@ -136,7 +139,12 @@ class ShardSource implements SeriesSource {
     if (this.#isClosed) throw new CanceledError('the read was given up');
     const view = store.view(database, retentionPolicy, range);
     try {
-      this.#series = selectSeries(view, this.#filters);
+      const slices = new Slices(store.clock, this.#context.signal);
+      for (const measurement of measurementsOf(view, this.#filters)) {
+        for (const series of seriesOf(view, measurement, this.#filters)) this.#series.push(series);
+        if (slices.isOver) await slices.pause();
+      }
+      if (this.#isClosed) throw new CanceledError('the read was given up');
       if (this.#request.sorted) sortByLabels(this.#series);
     } catch (error) {
       view.release();
@@ -190,23 +198,27 @@ class ShardSource implements SeriesSource {
   }
 }
 
-function selectSeries(view: StoreView, filters: readonly Matcher[]): ViewSeries[] {
+/** Measurements that may hold series of these matchers. */
+function measurementsOf(view: StoreView, filters: readonly Matcher[]): readonly string[] {
+  const onName = filters.filter((matcher) => matcher.name === METRIC_NAME);
+  // The usual selector: the names of all measurements need not be put in order for it.
+  const exact = onName.find(({ operator, value }) => operator === '=' && value !== '');
+  const names = exact === undefined ? view.measurements() : [exact.value];
+  // A measurement without a stored name is shown under its own, so both decide alike.
+  return names.filter(
+    (name) =>
+      view.hasMeasurement(name) &&
+      (name === NAMELESS || onName.every((matcher) => matcher.matches(name))),
+  );
+}
+
+function seriesOf(view: StoreView, measurement: string, filters: readonly Matcher[]): ViewSeries[] {
   const onName = filters.filter((matcher) => matcher.name === METRIC_NAME);
   const conditions = filters.filter((matcher) => matcher.name !== METRIC_NAME).map(tagConditionOf);
-  const found: ViewSeries[] = [];
-  for (const measurement of view.measurements()) {
-    // A measurement without a stored name is shown under its own, so both decide alike.
-    if (
-      !onName.every((matcher) => matcher.matches(measurement)) &&
-      !measurement.startsWith('prom_metric_not')
-    )
-      continue;
-    const matches = (tags: Labels): boolean => matchesAll(onName, labelsOf(measurement, tags));
-    for (const series of view.series(measurement, matches, conditions)) {
-      if (view.hasField(series, VALUE_FIELD, 'float')) found.push(series);
-    }
-  }
-  return found;
+  const matches = (tags: Labels): boolean => matchesAll(onName, labelsOf(measurement, tags));
+  return view
+    .series(measurement, matches, conditions)
+    .filter((series) => view.hasField(series, VALUE_FIELD, 'float'));
 }
 
 function tagConditionOf(matcher: Matcher): TagCondition {

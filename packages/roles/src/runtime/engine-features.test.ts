@@ -1,6 +1,6 @@
 import { Log } from '@pollux/telemetry';
 import { describe, expect, it } from 'vitest';
-import { engineFeatures } from './features.ts';
+import { engineFeatures } from './engine-features.ts';
 
 describe('--enable-feature', () => {
   it('takes lists and repeated flags, and goes on at names it does not know', () => {

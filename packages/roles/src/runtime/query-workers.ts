@@ -1,6 +1,5 @@
-import { QueryWorkers } from '@pollux/promql';
-import type { RoleContext } from '../runtime/role.ts';
-import { SERVER_QUERY } from './server-query.worker.ts';
+import { type QueryWorkerEntry, QueryWorkers } from '@pollux/promql';
+import type { RoleContext } from './role.ts';
 
 /** More would rather take memory than time: each has a heap and caches of its own. */
 const MOST_BY_DEFAULT = 4;
@@ -15,9 +14,10 @@ const MOST_BY_DEFAULT = 4;
  */
 export const SMALL_QUERY_POINTS = 240_000;
 
-/** Threads for queries, or null where they run in this one; `wanted` is `--query.workers`. */
+/** Threads for queries, which run `entry`, or null where they run in this one; `wanted` is `--query.workers`. */
 export function openQueryWorkers(
   { env, log, registry }: Pick<RoleContext, 'env' | 'log' | 'registry'>,
+  entry: QueryWorkerEntry,
   wanted: number,
 ): QueryWorkers | null {
   const count = wanted >= 0 ? wanted : Math.min(env.workers.parallelism, MOST_BY_DEFAULT);
@@ -27,7 +27,7 @@ export function openQueryWorkers(
     clock: env.clock,
     log: log.with({ component: 'query workers' }),
     registry,
-    entry: SERVER_QUERY,
+    entry,
     count,
   });
 }
