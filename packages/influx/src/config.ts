@@ -82,6 +82,14 @@ const retentionFields = {
 };
 const retention = object(retentionFields);
 
+const continuousFields = {
+  enabled: optional(boolean, true),
+  'log-enabled': optional(boolean, true),
+  'query-stats-enabled': optional(boolean, false),
+  'run-interval': optional(duration, 1_000),
+};
+const continuous = object(continuousFields);
+
 const httpFields = {
   enabled: optional(boolean, true),
   'bind-address': optional(string, ':8086'),
@@ -131,7 +139,6 @@ const others = {
   monitor: optional(raw, NOTHING),
   logging: optional(raw, NOTHING),
   subscriber: optional(raw, NOTHING),
-  continuous_queries: optional(raw, NOTHING),
   graphite: optional(raw, NOTHING),
   collectd: optional(raw, NOTHING),
   opentsdb: optional(raw, NOTHING),
@@ -148,6 +155,7 @@ const root = object({
   coordinator: optional(coordinator, defaultsOf(coordinator)),
   retention: optional(retention, defaultsOf(retention)),
   http: optional(http, defaultsOf(http)),
+  continuous_queries: optional(continuous, defaultsOf(continuous)),
   ha: optional(ha, defaultsOf(ha)),
   ...others,
 });
@@ -160,6 +168,7 @@ const SECTIONS: Readonly<Record<string, Fields>> = {
   coordinator: coordinatorFields,
   retention: retentionFields,
   http: httpFields,
+  continuous_queries: continuousFields,
   ha: haFields,
 };
 

@@ -4,13 +4,20 @@ import type { Queryable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { PrometheusCodec } from './codec-port.ts';
 import type { InfluxConfig } from './config.ts';
+import { ContinuousQueries } from './continuous-queries.ts';
 import type { OpenQueryable, StoreEngine } from './engine-port.ts';
 import { Access } from './http/access.ts';
 import type { HttpContext } from './http/context.ts';
 import { openPrometheusRead } from './http/prometheus-routes.ts';
+import { diagnosticsOf, statisticsOf } from './introspection.ts';
 import { MetaStore } from './meta/meta-store.ts';
 import { QueryExecutor } from './query/executor.ts';
+import { RunningQueries } from './query/running-queries.ts';
+import type { Statistic } from './query/statistics.ts';
 import { PointWriter } from './write/point-writer.ts';
+
+/** A shorter one would only hold the processor. */
+const LEAST_RUN_INTERVAL_MS = 100;
 
 export type InfluxOptions = {
   readonly env: Env;
@@ -34,6 +41,7 @@ export class InfluxService {
   readonly #stop = new AbortController();
   readonly #queryables = new Map<string, Queryable>();
   readonly #writer: PointWriter;
+  readonly #continuous: ContinuousQueries;
   #retention: Promise<void> | null = null;
 
   constructor(options: InfluxOptions) {
@@ -47,6 +55,13 @@ export class InfluxService {
     });
     const replicaLabels = config.ha['replica-labels'];
     this.#writer = new PointWriter({ meta: this.meta, engine, clock: env.clock, replicaLabels });
+    const running = new RunningQueries(
+      env.clock,
+      config.coordinator['max-concurrent-queries'],
+      config.coordinator['query-timeout'],
+    );
+    const statistics = (): Statistic[] =>
+      statisticsOf(this.context, this.#continuous, config.http['bind-address']);
     const executor = new QueryExecutor({
       clock: env.clock,
       random: env.random,
@@ -55,6 +70,10 @@ export class InfluxService {
       writer: this.#writer,
       maxSeries: config.coordinator['max-select-series'],
       maxBuckets: config.coordinator['max-select-buckets'],
+      running,
+      statistics,
+      diagnostics: () =>
+        diagnosticsOf(config, options.version, env.clock.now() - this.context.startedMs),
     });
     this.context = {
       clock: env.clock,
@@ -63,7 +82,16 @@ export class InfluxService {
       writer: this.#writer,
       executor,
       codec: options.codec,
-      access: new Access(this.meta, config.http['auth-enabled'], config.http.realm),
+      access: new Access(this.meta, {
+        isEnabled: config.http['auth-enabled'],
+        realm: config.http.realm,
+        sharedSecret: config.http['shared-secret'].reveal(),
+        clock: env.clock,
+      }),
+      running,
+      statistics,
+      startedMs: env.clock.now(),
+      headers: config.http.headers,
       metrics: {
         writeRequests: registry.counter(
           'influxdb_write_requests_total',
@@ -88,13 +116,34 @@ export class InfluxService {
       version: options.version,
       queryableOf: (database, retentionPolicy) => this.queryable(database, retentionPolicy),
     };
+    this.#continuous = new ContinuousQueries({
+      clock: env.clock,
+      log: options.log,
+      meta: this.meta,
+      runIntervalMs: Math.max(config.continuous_queries['run-interval'], LEAST_RUN_INTERVAL_MS),
+      logsRuns: config.continuous_queries['log-enabled'],
+      succeeded: registry.counter(
+        'influxdb_continuous_query_runs_total',
+        'Runs of continuous queries that succeeded.',
+      ),
+      failed: registry.counter(
+        'influxdb_continuous_query_failures_total',
+        'Runs of continuous queries that failed.',
+      ),
+      execute: (statement, database, signal) =>
+        executor.execute(statement, { database, retentionPolicy: '', signal, user: null }),
+    });
     registry.gaugeFrom('influxdb_databases', 'Databases.', () => this.meta.databases().length);
   }
 
-  /** Starts dropping expired shard groups. */
+  /** Starts dropping expired shard groups and running continuous queries. */
   start(): void {
-    const { enabled } = this.#options.config.retention;
-    if (enabled) this.#retention ??= this.#enforceRetention();
+    const { config } = this.#options;
+    if (config.continuous_queries.enabled) {
+      this.#continuous.start();
+      this.#closer.defer('continuous queries', () => this.#continuous.close());
+    }
+    if (config.retention.enabled) this.#retention ??= this.#enforceRetention();
     this.#closer.defer('retention', async () => {
       this.#stop.abort();
       await this.#retention;
@@ -138,6 +187,11 @@ export class InfluxService {
       }
     }
     return dropped;
+  }
+
+  /** Runs the continuous queries that are due now; returns how many ran. */
+  runContinuousQueries(): Promise<number> {
+    return this.#continuous.runDue();
   }
 
   async #enforceRetention(): Promise<void> {

@@ -1,21 +1,30 @@
-import type { HttpResponse } from '@pollux/base';
+import type { Clock, HttpResponse } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import type { Statement } from '../influxql/ast.ts';
 import { printStatement } from '../influxql/print-statement.ts';
 import type { MetaStore, User } from '../meta/meta-store.ts';
 import { requiredPrivileges } from '../query/privileges.ts';
 import { failure } from './answers.ts';
+import { checkToken } from './json-web-token.ts';
+
+export type AccessOptions = {
+  readonly isEnabled: boolean;
+  readonly realm: string;
+  /** Signs bearer tokens; they are refused when it is empty. */
+  readonly sharedSecret: string;
+  readonly clock: Clock;
+};
 
 /** Checks who asks, when authentication is on. Everything is allowed when it is off. */
 export class Access {
   readonly isEnabled: boolean;
   readonly #meta: MetaStore;
-  readonly #realm: string;
+  readonly #options: AccessOptions;
 
-  constructor(meta: MetaStore, isEnabled: boolean, realm: string) {
+  constructor(meta: MetaStore, options: AccessOptions) {
     this.#meta = meta;
-    this.isEnabled = isEnabled;
-    this.#realm = realm;
+    this.isEnabled = options.isEnabled;
+    this.#options = options;
   }
 
   /** The user of a request; null while authentication is off or no admin exists yet; a refusal otherwise. */
@@ -24,12 +33,20 @@ export class Access {
     const credentials = credentialsOf(exchange);
     if (credentials === null)
       return this.#unauthorized('unable to parse authentication credentials');
-    if (credentials.kind === 'bearer') return this.#unauthorized('bearer auth disabled');
+    if (credentials.kind === 'bearer') return this.#bearer(credentials.token);
     if (credentials.name === '') return this.#unauthorized('username required');
     return (
       this.#meta.authenticate(credentials.name, credentials.password) ??
       this.#unauthorized('authorization failed')
     );
+  }
+
+  #bearer(token: string): User | HttpResponse {
+    const { sharedSecret, clock } = this.#options;
+    if (sharedSecret === '') return this.#unauthorized('bearer auth disabled');
+    const { username, refusal } = checkToken(token, sharedSecret, clock.now());
+    if (username === null) return this.#unauthorized(refusal);
+    return this.#meta.user(username) ?? this.#unauthorized('user not found');
   }
 
   refuseWrite(exchange: Exchange, database: string): HttpResponse | null {
@@ -98,7 +115,7 @@ export class Access {
     const { 'x-influxdb-error': _hidden, ...headers } = answer.headers ?? {};
     return {
       ...answer,
-      headers: { ...headers, 'www-authenticate': `Basic realm="${this.#realm}"` },
+      headers: { ...headers, 'www-authenticate': `Basic realm="${this.#options.realm}"` },
     };
   }
 }
@@ -115,7 +132,7 @@ function holds(user: User, database: string, privilege: 'READ' | 'WRITE'): boole
 
 type Credentials =
   | { readonly kind: 'password'; readonly name: string; readonly password: string }
-  | { readonly kind: 'bearer' };
+  | { readonly kind: 'bearer'; readonly token: string };
 
 /** URL first, then the Authorization header: Bearer, Token user:password, Basic. */
 function credentialsOf(exchange: Exchange): Credentials | null {
@@ -123,7 +140,7 @@ function credentialsOf(exchange: Exchange): Credentials | null {
   const password = exchange.query.get('p') ?? '';
   if (name !== '' && password !== '') return { kind: 'password', name, password };
   const [scheme = '', value = ''] = (exchange.request.headers.authorization ?? '').split(' ', 2);
-  if (scheme === 'Bearer') return { kind: 'bearer' };
+  if (scheme === 'Bearer') return { kind: 'bearer', token: value };
   const pair =
     scheme === 'Token' ? value : scheme === 'Basic' ? Buffer.from(value, 'base64').toString() : '';
   const at = pair.indexOf(':');

@@ -4,6 +4,8 @@ import type { Counter, Log } from '@pollux/telemetry';
 import type { PrometheusCodec } from '../codec-port.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
 import type { QueryExecutor } from '../query/executor.ts';
+import type { RunningQueries } from '../query/running-queries.ts';
+import type { Statistic } from '../query/statistics.ts';
 import type { PointWriter } from '../write/point-writer.ts';
 import type { Access } from './access.ts';
 
@@ -19,10 +21,14 @@ export type HttpMetrics = {
 /** What the routes work on. */
 export type HttpContext = {
   readonly clock: Clock;
+  readonly startedMs: number;
   readonly log: Log;
   readonly meta: MetaStore;
   readonly writer: PointWriter;
   readonly executor: QueryExecutor;
+  readonly running: RunningQueries;
+  /** For /debug/vars. */
+  readonly statistics: () => readonly Statistic[];
   readonly codec: PrometheusCodec;
   readonly access: Access;
   readonly metrics: HttpMetrics;
@@ -31,5 +37,7 @@ export type HttpContext = {
   readonly maxRowLimit: number;
   readonly replicaLabels: readonly string[];
   readonly version: string;
+  /** Of every answer, from `[http.headers]`. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly queryableOf: (database: string, retentionPolicy: string) => Queryable;
 };

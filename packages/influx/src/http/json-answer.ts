@@ -1,6 +1,6 @@
 import { formatFloat } from '@pollux/model';
 import { type Precision, UNIT_NANOS } from '../line-protocol/precision.ts';
-import type { Cell, ResultSeries, StatementResult } from '../query/result.ts';
+import type { ResultSeries, ShownCell, StatementResult } from '../query/result.ts';
 import { formatTime } from './time-text.ts';
 
 /** How times are shown: null for RFC 3339 texts. */
@@ -16,8 +16,9 @@ export function goJsonString(text: string): string {
 }
 
 /** A cell as JSON; NaN and infinities, which JSON cannot hold, are null. */
-export function cellJson(cell: Cell): string {
+export function cellJson(cell: ShownCell): string {
   if (cell === null) return 'null';
+  if (typeof cell === 'object') return `[${cell.map(goJsonString).join(',')}]`;
   if (typeof cell === 'number') {
     if (!Number.isFinite(cell)) return 'null';
     return Object.is(cell, -0) ? '-0' : String(cell);
@@ -123,7 +124,7 @@ export function indented(text: string): string {
 }
 
 /** A float as text in CSV: plain digits, exponents beyond Go's bounds. */
-export function plainCell(cell: Cell): string {
+export function plainCell(cell: ShownCell): string {
   if (cell === null) return '';
   return typeof cell === 'number' ? formatFloat(cell) : String(cell);
 }

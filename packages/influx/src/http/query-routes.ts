@@ -1,4 +1,10 @@
-import { errorText, type HttpResponse, OperatingError, type StopSignal } from '@pollux/base';
+import {
+  errorText,
+  type HttpResponse,
+  OperatingError,
+  type StopSignal,
+  StopSource,
+} from '@pollux/base';
 import { type Exchange, formOf } from '@pollux/http';
 import type { Statement } from '../influxql/ast.ts';
 import { parseQuery } from '../influxql/parser/parse.ts';
@@ -6,17 +12,25 @@ import { printStatement } from '../influxql/print-statement.ts';
 import { queryEpoch } from '../line-protocol/precision.ts';
 import type { User } from '../meta/meta-store.ts';
 import type { ResultSeries, StatementResult } from '../query/result.ts';
+import type { Attached } from '../query/running-queries.ts';
 import { isResponse } from './access.ts';
 import { failure, jsonText, noContent } from './answers.ts';
 import type { HttpContext } from './context.ts';
 import { errorCsv, resultsCsv } from './csv-answer.ts';
 import { type Epoch, errorJson, resultsJson } from './json-answer.ts';
+import { errorMsgpack, resultsMsgpack } from './msgpack-answer.ts';
 import { readParameters } from './parameters.ts';
 
 const DEFAULT_CHUNK_ROWS = 10_000;
 
+const TYPES = {
+  json: 'application/json',
+  csv: 'text/csv',
+  msgpack: 'application/x-msgpack',
+} as const;
+
 type Answer = {
-  readonly isCsv: boolean;
+  readonly format: 'json' | 'csv' | 'msgpack';
   readonly epoch: Epoch;
   readonly isPretty: boolean;
   /** Rows per document; null for one document. */
@@ -44,33 +58,53 @@ export async function serveQuery(context: HttpContext, exchange: Exchange): Prom
   const database = form.get('db') ?? '';
   const allowed = context.access.checkStatements(exchange, statements, database);
   if (allowed !== null && isResponse(allowed)) return allowed;
-  const run = runner(context, {
+  const isAsync = form.get('async') === 'true';
+  let attached: Attached;
+  try {
+    const shown = statements.map(printStatement).join(';\n');
+    // Nobody waits for an asynchronous query, so only KILL QUERY and its time limit end it.
+    const parent = isAsync ? new StopSource() : exchange.signal;
+    attached = context.running.attach(shown, database, parent);
+  } catch (error) {
+    if (!OperatingError.is(error)) throw error;
+    const result = {
+      statementId: 0,
+      series: [],
+      messages: [],
+      error: error.message,
+      timeZone: null,
+    };
+    return jsonText(200, `${resultsJson([result], answer.epoch, answer.isPretty)}\n`);
+  }
+  const run = runner(context, attached, {
     statements,
     user: allowed,
     database,
     retentionPolicy: form.get('rp') ?? '',
     isReadOnly: exchange.request.method === 'GET',
-    signal: exchange.signal,
   });
-  if (form.get('async') === 'true') {
+  if (isAsync) {
     void drain(context, run);
     return noContent();
   }
   context.metrics.queries.inc();
-  if (answer.chunkRows !== null && !answer.isCsv) {
+  if (answer.chunkRows !== null && answer.format !== 'csv') {
     return {
       status: 200,
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': TYPES[answer.format] },
       body: chunks(run, answer, answer.chunkRows),
     };
   }
   const results: StatementResult[] = [];
   for await (const result of run) results.push(cutRows(result, context.maxRowLimit));
-  if (answer.isCsv)
+  if (answer.format !== 'json')
     return {
       status: 200,
-      headers: { 'content-type': 'text/csv' },
-      body: resultsCsv(results, answer.epoch),
+      headers: { 'content-type': TYPES[answer.format] },
+      body:
+        answer.format === 'csv'
+          ? resultsCsv(results, answer.epoch)
+          : resultsMsgpack(results, answer.epoch),
     };
   return jsonText(200, `${resultsJson(results, answer.epoch, answer.isPretty)}\n`);
 }
@@ -79,7 +113,7 @@ function answerOf(exchange: Exchange, form: URLSearchParams): Answer {
   const accept = exchange.request.headers.accept ?? '';
   const rows = Number(form.get('chunk_size') ?? '');
   return {
-    isCsv: /\b(?:application|text)\/csv\b/.test(accept),
+    format: formatOf(accept),
     epoch: queryEpoch(form.get('epoch')),
     isPretty: form.get('pretty') === 'true',
     chunkRows:
@@ -91,13 +125,22 @@ function answerOf(exchange: Exchange, form: URLSearchParams): Answer {
   };
 }
 
+/** The first known type of the header; JSON for all others. */
+function formatOf(accept: string): Answer['format'] {
+  const [known = ''] =
+    /\b(?:application\/json|application\/csv|text\/csv|application\/x-msgpack)\b/.exec(accept) ??
+    [];
+  if (known.endsWith('/csv')) return 'csv';
+  return known === 'application/x-msgpack' ? 'msgpack' : 'json';
+}
+
 function refused(answer: Answer, status: number, message: string): HttpResponse {
   const plain = failure(status, message);
-  if (answer.isCsv)
+  if (answer.format !== 'json')
     return {
       ...plain,
-      headers: { ...plain.headers, 'content-type': 'text/csv' },
-      body: errorCsv(message),
+      headers: { ...plain.headers, 'content-type': TYPES[answer.format] },
+      body: answer.format === 'csv' ? errorCsv(message) : errorMsgpack(message),
     };
   return { ...plain, body: `${errorJson(message, answer.isPretty)}\n` };
 }
@@ -108,11 +151,26 @@ type Run = {
   readonly database: string;
   readonly retentionPolicy: string;
   readonly isReadOnly: boolean;
-  readonly signal: StopSignal;
 };
 
 /** Statements one after the other; the first failure stops the rest, which say so. */
-async function* runner(context: HttpContext, run: Run): AsyncGenerator<StatementResult> {
+async function* runner(
+  context: HttpContext,
+  attached: Attached,
+  run: Run,
+): AsyncGenerator<StatementResult> {
+  try {
+    yield* runAll(context, attached.signal, run);
+  } finally {
+    attached.end();
+  }
+}
+
+async function* runAll(
+  context: HttpContext,
+  signal: StopSignal,
+  run: Run,
+): AsyncGenerator<StatementResult> {
   let hasFailed = false;
   for (const [statementId, statement] of run.statements.entries()) {
     const timeZone = statement.kind === 'select' ? statement.timeZone : null;
@@ -126,7 +184,7 @@ async function* runner(context: HttpContext, run: Run): AsyncGenerator<Statement
       continue;
     }
     try {
-      const { database, retentionPolicy, signal, user } = run;
+      const { database, retentionPolicy, user } = run;
       const series = await context.executor.execute(statement, {
         database,
         retentionPolicy,
@@ -152,7 +210,7 @@ function warningsFor(context: HttpContext, statement: Statement, run: Run): stri
     );
     return [deprecated(printStatement({ ...statement, target, sources }))];
   }
-  const isRead = /^(?:select|show-|explain|delete)/.test(statement.kind);
+  const isRead = /^(?:select|show-|explain|delete|kill)/.test(statement.kind);
   return isRead ? [] : [deprecated(printStatement(statement))];
 }
 
@@ -206,7 +264,9 @@ async function* chunks(
 ): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   const document = (result: StatementResult): Uint8Array =>
-    encoder.encode(`${resultsJson([result], answer.epoch, answer.isPretty)}\n`);
+    answer.format === 'msgpack'
+      ? resultsMsgpack([result], answer.epoch)
+      : encoder.encode(`${resultsJson([result], answer.epoch, answer.isPretty)}\n`);
   for await (const result of run) {
     if (result.series.length === 0) yield document(result);
     for (const [index, series] of result.series.entries()) {

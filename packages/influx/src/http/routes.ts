@@ -2,6 +2,8 @@ import { type Env, type HttpResponse, OperatingError, uuid } from '@pollux/base'
 import { type Exchange, type RouteHandler, type Router, text } from '@pollux/http';
 import type { InfluxService } from '../service.ts';
 import { failure, jsonText, noContent } from './answers.ts';
+import type { HttpContext } from './context.ts';
+import { serveDebugVars } from './debug-vars.ts';
 import { goJsonString } from './json-answer.ts';
 import { servePrometheusRead, servePrometheusWrite } from './prometheus-routes.ts';
 import { serveQuery } from './query-routes.ts';
@@ -18,7 +20,7 @@ export function registerInflux(
 ): void {
   const { context } = service;
   const on = (methods: string | readonly string[], path: string, handler: RouteHandler): void => {
-    router.on(methods, path, withHeaders(handler, context.version, random));
+    router.on(methods, path, withHeaders(handler, context, random));
   };
   const only = (method: string, path: string, handler: RouteHandler): void => {
     on(method, path, handler);
@@ -36,6 +38,7 @@ export function registerInflux(
     const body = `{"checks":[],"message":"ready for queries and writes","name":"influxdb","status":"pass","version":${version}}`;
     return jsonText(200, body);
   });
+  on('GET', '/debug/vars', async () => serveDebugVars(context));
   on(['GET', 'POST'], '/query', (exchange) => serveQuery(context, exchange));
   on('OPTIONS', '/query', async (exchange) => preflight(exchange));
   only('POST', '/write', (exchange) => serveWrite(context, exchange));
@@ -70,7 +73,11 @@ function preflight(exchange: Exchange): HttpResponse {
 }
 
 /** Every answer names the version and the request; what a handler throws becomes influxd's error envelope. */
-function withHeaders(handler: RouteHandler, version: string, random: Env['random']): RouteHandler {
+function withHeaders(
+  handler: RouteHandler,
+  { version, headers }: HttpContext,
+  random: Env['random'],
+): RouteHandler {
   return async (exchange) => {
     const given = exchange.request.headers;
     const id = given['x-request-id'] ?? given['request-id'] ?? uuid(random);
@@ -84,6 +91,7 @@ function withHeaders(handler: RouteHandler, version: string, random: Env['random
     return {
       ...answer,
       headers: {
+        ...headers,
         'x-influxdb-version': version,
         'x-influxdb-build': 'OSS',
         'request-id': id,

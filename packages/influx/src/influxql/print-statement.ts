@@ -1,6 +1,12 @@
 import type { Expression, Measurement, PolicySpec, Statement } from './ast.ts';
 import { formatInfluxDuration } from './duration.ts';
-import { printExpression, printMeasurement, printSelect, quoteIdentifier } from './print.ts';
+import {
+  printExpression,
+  printMeasurement,
+  printSelect,
+  quoteIdentifier,
+  quoteString,
+} from './print.ts';
 
 /** A statement as influxd prints it in messages. Passwords are never printed. */
 export function printStatement(statement: Statement): string {
@@ -57,6 +63,22 @@ export function printStatement(statement: Statement): string {
       const from = clauses(statement.sources, null);
       return `SHOW TAG VALUES${on(statement.database)}${from} WITH KEY ${filter}${clauses([], statement.condition)}`;
     }
+    case 'create-continuous-query': {
+      const { everyNanos, forNanos } = statement;
+      const resample = [
+        ...(everyNanos > 0n ? [` EVERY ${formatInfluxDuration(everyNanos)}`] : []),
+        ...(forNanos > 0n ? [` FOR ${formatInfluxDuration(forNanos)}`] : []),
+      ].join('');
+      const head = `CREATE CONTINUOUS QUERY ${quoteIdentifier(statement.name)}${on(statement.database)}`;
+      return `${head}${resample === '' ? '' : ` RESAMPLE${resample}`} BEGIN ${printSelect(statement.source)} END`;
+    }
+    case 'create-subscription': {
+      const destinations = statement.destinations.map(quoteString).join(', ');
+      const place = quoteIdentifier(statement.database, statement.retentionPolicy);
+      return `CREATE SUBSCRIPTION ${quoteIdentifier(statement.name)} ON ${place} DESTINATIONS ${statement.mode} ${destinations}`;
+    }
+    case 'drop-subscription':
+      return `DROP SUBSCRIPTION ${quoteIdentifier(statement.name)} ON ${quoteIdentifier(statement.database, statement.retentionPolicy)}`;
     case 'drop-continuous-query':
       return `DROP CONTINUOUS QUERY ${quoteIdentifier(statement.name)} ON ${quoteIdentifier(statement.database)}`;
     default:

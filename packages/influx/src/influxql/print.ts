@@ -1,4 +1,5 @@
 import { unreachable } from '@pollux/base';
+import { formatTime } from '../http/time-text.ts';
 import type { Expression, Field, Fill, Measurement, SelectStatement, Source } from './ast.ts';
 import { formatInfluxDuration } from './duration.ts';
 import { KEYWORDS } from './token.ts';
@@ -33,7 +34,7 @@ export function printExpression(expression: Expression): string {
     case 'paren':
       return `(${printExpression(expression.inner)})`;
     case 'number':
-      return expression.value.toFixed(3);
+      return printNumber(expression.value);
     case 'integer':
       return expression.value.toString();
     case 'string':
@@ -45,7 +46,7 @@ export function printExpression(expression: Expression): string {
         ? `-${formatInfluxDuration(-expression.nanos)}`
         : formatInfluxDuration(expression.nanos);
     case 'time':
-      return `'${new Date(Number(expression.nanos / 1_000_000n)).toISOString()}'`;
+      return `'${formatTime(expression.nanos, null)}'`;
     case 'regex':
       return `/${expression.source.replaceAll('/', '\\/')}/`;
     case 'wildcard':
@@ -55,6 +56,15 @@ export function printExpression(expression: Expression): string {
     default:
       return unreachable(expression);
   }
+}
+
+/** Three decimals as influxd prints them, more where the value has more: what is printed is stored and run again. */
+function printNumber(value: number): string {
+  const short = value.toFixed(3);
+  if (Number(short) === value) return short;
+  const shortest = String(value);
+  // InfluxQL has no exponents.
+  return shortest.includes('e') ? value.toFixed(100).replace(/0+$/, '') : shortest;
 }
 
 export function printMeasurement(source: Measurement): string {

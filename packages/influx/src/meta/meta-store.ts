@@ -3,10 +3,12 @@ import { compareText } from '@pollux/model';
 import { MetaError } from './errors.ts';
 import { hashPassword, quickHash, verifyPassword } from './password.ts';
 import {
+  checkDestinations,
   checkDurations,
   normalizedShardDuration,
   type PolicyOptions,
   type RetentionPolicy,
+  type Subscription,
 } from './retention-policy.ts';
 
 export type Database = {
@@ -14,6 +16,13 @@ export type Database = {
   /** Name of the policy that writes without one go to; empty when it was dropped. */
   readonly defaultPolicy: string;
   readonly policies: readonly RetentionPolicy[];
+  readonly continuousQueries: readonly ContinuousQuery[];
+};
+
+export type ContinuousQuery = {
+  readonly name: string;
+  /** The whole CREATE CONTINUOUS QUERY statement, every name qualified. */
+  readonly query: string;
 };
 
 export type Privilege = 'READ' | 'WRITE' | 'ALL PRIVILEGES' | 'NO PRIVILEGES';
@@ -93,13 +102,14 @@ export class MetaStore {
       if (known !== undefined) return;
       const policy = newPolicy('autogen', {});
       const policies = this.#options.autocreatePolicy ? [policy] : [];
-      this.#put({ name, defaultPolicy: policies.length > 0 ? policy.name : '', policies });
+      const defaultPolicy = policies.length > 0 ? policy.name : '';
+      this.#put({ name, defaultPolicy, policies, continuousQueries: [] });
       return;
     }
     if (policyName !== '') checkName(policyName);
     const policy = newPolicy(policyName === '' ? 'autogen' : policyName, options);
     if (known === undefined) {
-      this.#put({ name, defaultPolicy: policy.name, policies: [policy] });
+      this.#put({ name, defaultPolicy: policy.name, policies: [policy], continuousQueries: [] });
       return;
     }
     const existing = known.policies.find((candidate) => candidate.name === policy.name);
@@ -160,16 +170,13 @@ export class MetaStore {
         : normalizedShardDuration(options.shardDurationNanos, durationNanos);
     checkDurations(durationNanos, shardDurationNanos);
     const changed: RetentionPolicy = {
-      name: policy.name,
+      ...policy,
       durationNanos,
       shardDurationNanos,
       replication: options.replication ?? policy.replication,
     };
-    this.#put({
-      ...database,
-      defaultPolicy: isDefault ? policy.name : database.defaultPolicy,
-      policies: database.policies.map((candidate) => (candidate === policy ? changed : candidate)),
-    });
+    const defaultPolicy = isDefault ? policy.name : database.defaultPolicy;
+    this.#putPolicy({ ...database, defaultPolicy }, changed);
   }
 
   dropPolicy(databaseName: string, name: string): void {
@@ -177,6 +184,46 @@ export class MetaStore {
     if (database === undefined) return;
     const policies = database.policies.filter((policy) => policy.name !== name);
     this.#put({ ...database, policies });
+  }
+
+  /** The same again is fine. */
+  createContinuousQuery(databaseName: string, name: string, query: string): void {
+    const database = this.requireDatabase(databaseName);
+    const known = database.continuousQueries.find((candidate) => candidate.name === name);
+    if (known !== undefined) {
+      if (known.query.toLowerCase() === query.toLowerCase()) return;
+      throw new MetaError('continuous query already exists');
+    }
+    this.#put({ ...database, continuousQueries: [...database.continuousQueries, { name, query }] });
+  }
+
+  dropContinuousQuery(databaseName: string, name: string): void {
+    const database = this.#databases.get(databaseName);
+    const left = database?.continuousQueries.filter((query) => query.name !== name);
+    if (database === undefined || left === undefined) return;
+    if (left.length < database.continuousQueries.length)
+      this.#put({ ...database, continuousQueries: left });
+  }
+
+  createSubscription(databaseName: string, policyName: string, subscription: Subscription): void {
+    checkDestinations(subscription.destinations);
+    const database = this.requireDatabase(databaseName);
+    const policy = this.requirePolicy(database, policyName);
+    if (policy.subscriptions.some(({ name }) => name === subscription.name))
+      throw new MetaError('subscription already exists');
+    this.#putPolicy(database, {
+      ...policy,
+      subscriptions: [...policy.subscriptions, subscription],
+    });
+  }
+
+  dropSubscription(databaseName: string, policyName: string, name: string): void {
+    const database = this.requireDatabase(databaseName);
+    const policy = this.requirePolicy(database, policyName);
+    const subscriptions = policy.subscriptions.filter((known) => known.name !== name);
+    if (subscriptions.length === policy.subscriptions.length)
+      throw new MetaError('subscription not found');
+    this.#putPolicy(database, { ...policy, subscriptions });
   }
 
   users(): User[] {
@@ -258,6 +305,13 @@ export class MetaStore {
     this.#databases.set(database.name, database);
   }
 
+  #putPolicy(database: Database, policy: RetentionPolicy): void {
+    const policies = database.policies.map((known) =>
+      known.name === policy.name ? policy : known,
+    );
+    this.#put({ ...database, policies });
+  }
+
   #putUser(user: User): void {
     const others = this.users().filter((known) => known.name !== user.name);
     this.#save({ ...this.#content(), users: [...others, user] });
@@ -285,7 +339,13 @@ function newPolicy(name: string, options: PolicyOptions): RetentionPolicy {
     durationNanos,
   );
   checkDurations(durationNanos, shardDurationNanos);
-  return { name, durationNanos, shardDurationNanos, replication: options.replication ?? 1 };
+  return {
+    name,
+    durationNanos,
+    shardDurationNanos,
+    replication: options.replication ?? 1,
+    subscriptions: [],
+  };
 }
 
 function isSame(a: RetentionPolicy, b: RetentionPolicy): boolean {
@@ -311,21 +371,30 @@ type StoredPolicy = {
   durationNanos: string;
   shardDurationNanos: string;
   replication: number;
+  /** Missing in files of programs that knew none. */
+  subscriptions?: Subscription[];
 };
 
 function readContent(path: string, text: string): Content {
   try {
     const value = JSON.parse(text) as {
       version: number;
-      databases: { name: string; defaultPolicy: string; policies: StoredPolicy[] }[];
+      databases: {
+        name: string;
+        defaultPolicy: string;
+        policies: StoredPolicy[];
+        continuousQueries?: ContinuousQuery[];
+      }[];
       users: User[];
     };
     if (value.version !== VERSION)
       throw new Error(`format version ${value.version}, this program reads ${VERSION}`);
     const databases = value.databases.map((database) => ({
       ...database,
+      continuousQueries: database.continuousQueries ?? [],
       policies: database.policies.map((policy) => ({
         ...policy,
+        subscriptions: policy.subscriptions ?? [],
         durationNanos: BigInt(policy.durationNanos),
         shardDurationNanos: BigInt(policy.shardDurationNanos),
       })),

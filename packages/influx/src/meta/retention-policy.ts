@@ -7,6 +7,14 @@ export type RetentionPolicy = {
   readonly shardDurationNanos: bigint;
   /** Kept for clients, without meaning here. */
   readonly replication: number;
+  readonly subscriptions: readonly Subscription[];
+};
+
+/** Who is sent what is written to a policy: all of the destinations, or one after the other. */
+export type Subscription = {
+  readonly name: string;
+  readonly mode: 'ALL' | 'ANY';
+  readonly destinations: readonly string[];
 };
 
 /** Null or missing means the default, or no change when altering. */
@@ -24,6 +32,14 @@ export function normalizedShardDuration(shardNanos: bigint, durationNanos: bigin
   if (shardNanos > 0n) return shardNanos < HOUR ? HOUR : shardNanos;
   if (durationNanos === 0n || durationNanos >= 180n * DAY) return 7n * DAY;
   return durationNanos >= 2n * DAY ? DAY : HOUR;
+}
+
+/** Scheme udp, http or https, and a port. */
+export function checkDestinations(destinations: readonly string[]): void {
+  for (const destination of destinations) {
+    if (/^(?:udp|https?):\/\/[^/?#]+:\d{1,5}(?:[/?#].*)?$/i.test(destination)) continue;
+    throw new MetaError(`invalid subscription URL: ${destination}`);
+  }
 }
 
 export function checkDurations(durationNanos: bigint, shardNanos: bigint): void {

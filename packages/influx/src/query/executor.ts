@@ -6,12 +6,17 @@ import type { Expression, Measurement, SelectStatement, Statement } from '../inf
 import { walk } from '../influxql/ast.ts';
 import { formatGoDuration } from '../influxql/duration.ts';
 import { QueryError, UnsupportedQueryError } from '../influxql/errors.ts';
+import { printStatement } from '../influxql/print-statement.ts';
 import type { MetaStore, User } from '../meta/meta-store.ts';
 import type { PointWriter } from '../write/point-writer.ts';
+import { qualifyContinuousQuery } from './continuous-query.ts';
+import { explain, explainAnalyze } from './explain.ts';
 import { intoPoints } from './into.ts';
-import type { Cell, ResultSeries } from './result.ts';
+import type { Cell, ResultSeries, ShownCell } from './result.ts';
+import type { RunningQueries } from './running-queries.ts';
 import { showSchema } from './schema-statements.ts';
 import { runSelect, type SelectScope } from './select.ts';
+import { type Diagnostic, type Statistic, statisticSeries } from './statistics.ts';
 import { nanoRange, placeOf } from './table.ts';
 import { splitCondition } from './time-bounds.ts';
 import { evaluate, PatternCache } from './values.ts';
@@ -24,6 +29,9 @@ export type ExecutorOptions = {
   readonly writer: PointWriter;
   readonly maxSeries: number;
   readonly maxBuckets: number;
+  readonly running: RunningQueries;
+  readonly statistics: () => readonly Statistic[];
+  readonly diagnostics: () => readonly Diagnostic[];
 };
 
 export type ExecutionContext = {
@@ -47,6 +55,11 @@ export class QueryExecutor {
     switch (statement.kind) {
       case 'select':
         return this.#select(scope, statement);
+      case 'explain': {
+        const { statement: inner } = statement;
+        if (!statement.analyze) return [await explain(scope, inner)];
+        return [await explainAnalyze(scope, inner, () => this.#select(scope, inner))];
+      }
       case 'show-measurements':
       case 'show-series':
       case 'show-field-keys':
@@ -221,9 +234,24 @@ export class QueryExecutor {
       case 'revoke':
         meta.revoke(statement.user, statement.database, statement.privilege);
         return [];
+      case 'create-continuous-query': {
+        const whole = qualifyContinuousQuery(meta, statement);
+        meta.createContinuousQuery(statement.database, statement.name, printStatement(whole));
+        return [];
+      }
       case 'drop-continuous-query':
+        meta.dropContinuousQuery(statement.database, statement.name);
+        return [];
+      case 'create-subscription': {
+        const { database, retentionPolicy, name, mode, destinations } = statement;
+        meta.createSubscription(database, retentionPolicy, { name, mode, destinations });
+        return [];
+      }
       case 'drop-subscription':
-        // There are none, and dropping an unknown one succeeds.
+        meta.dropSubscription(statement.database, statement.retentionPolicy, statement.name);
+        return [];
+      case 'kill-query':
+        this.#options.running.kill(statement.id);
         return [];
       case 'grant-admin':
       case 'revoke-admin':
@@ -285,12 +313,60 @@ export class QueryExecutor {
       case 'show-shard-groups':
         return this.#showShardGroups();
       case 'show-continuous-queries':
-        return meta.databases().map(({ name }) => table(name, ['name', 'query'], []));
+        return meta.databases().map(({ name, continuousQueries }) => {
+          const rows = continuousQueries.map((query) => [query.name, query.query]);
+          return table(name, ['name', 'query'], rows);
+        });
       case 'show-subscriptions':
-        return [];
+        return this.#showSubscriptions();
+      case 'show-queries':
+        return [this.#showQueries()];
+      case 'show-stats':
+        return statisticSeries(
+          this.#options
+            .statistics()
+            .filter(({ name }) => statement.module === '' || statement.module === name),
+        );
+      case 'show-diagnostics':
+        return this.#options
+          .diagnostics()
+          .filter(({ name }) => statement.module === '' || statement.module === name)
+          .map(({ name, values }) => {
+            const columns = Object.keys(values).sort();
+            return table(name, columns, [columns.map((column) => values[column] ?? null)]);
+          });
       default:
         throw new UnsupportedQueryError(statement.kind.replaceAll('-', ' ').toUpperCase());
     }
+  }
+
+  #showQueries(): ResultSeries {
+    const { running } = this.#options;
+    const rows = running
+      .list()
+      .map((query) => [
+        BigInt(query.id),
+        query.text,
+        query.database,
+        running.age(query),
+        query.isKilled ? 'killed' : 'running',
+      ]);
+    return table('', ['qid', 'query', 'database', 'duration', 'status'], rows);
+  }
+
+  #showSubscriptions(): ResultSeries[] {
+    const columns = ['retention_policy', 'name', 'mode', 'destinations'];
+    return this.#options.meta.databases().flatMap((database) => {
+      const rows = database.policies.flatMap((policy) =>
+        policy.subscriptions.map(({ name, mode, destinations }) => [
+          policy.name,
+          name,
+          mode,
+          destinations,
+        ]),
+      );
+      return rows.length === 0 ? [] : [table(database.name, columns, rows)];
+    });
   }
 
   #showShards(): ResultSeries[] {
@@ -355,7 +431,7 @@ const EVER = { min: null, max: null };
 function table(
   name: string,
   columns: readonly string[],
-  rows: readonly (readonly Cell[])[],
+  rows: readonly (readonly ShownCell[])[],
 ): ResultSeries {
   return { name, tags: null, columns, rows, hasTime: false };
 }

@@ -1,13 +1,13 @@
 import { Labels } from '@pollux/model';
 import type { FieldKind, PointColumns } from '@pollux/storage';
-import type { ResultSeries } from './result.ts';
+import type { Cell, ResultSeries } from './result.ts';
 import { splitNanos } from './table.ts';
 
 /** A larger whole number comes from an unsigned field. */
 const MAX_INTEGER = 2n ** 63n - 1n;
 
 /** The rows of an answer as points of `measurement`: columns become fields, tags those of GROUP BY; nulls are left out. */
-export function intoPoints(series: ResultSeries, measurement: string): PointColumns {
+export function intoPoints(series: ResultSeries<Cell>, measurement: string): PointColumns {
   const capacity = series.rows.length * (series.columns.length - 1);
   const fields: { name: string; kind: FieldKind }[] = [];
   const numbers = new Map<string, number>();

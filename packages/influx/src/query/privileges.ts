@@ -34,8 +34,11 @@ export function requiredPrivileges(statement: Statement, database: string): Need
     case 'show-queries':
     case 'show-continuous-queries':
       return [on('READ', '')];
-    case 'create-continuous-query':
-      return [on('READ', statement.database)];
+    case 'create-continuous-query': {
+      const target = statement.source.target?.database ?? '';
+      const isElsewhere = target !== '' && target !== statement.database;
+      return [on('READ', statement.database), ...(isElsewhere ? [on('WRITE', target)] : [])];
+    }
     default:
       return [{ privilege: 'admin' }];
   }

@@ -68,7 +68,10 @@ const OUTSIDE: Inherited = {
 };
 
 /** Runs a SELECT; series come sorted by name and tags. */
-export function runSelect(scope: SelectScope, statement: SelectStatement): Promise<ResultSeries[]> {
+export function runSelect(
+  scope: SelectScope,
+  statement: SelectStatement,
+): Promise<ResultSeries<Cell>[]> {
   return runNested(scope, statement, OUTSIDE);
 }
 
@@ -89,7 +92,7 @@ async function runNested(
   scope: SelectScope,
   statement: SelectStatement,
   inherited: Inherited,
-): Promise<ResultSeries[]> {
+): Promise<ResultSeries<Cell>[]> {
   if (inherited.depth === 0) checkNested(scope, statement);
   if (inherited.depth > MAX_DEPTH)
     throw new QueryError(`subqueries are nested too deeply (limit ${MAX_DEPTH})`);
@@ -196,7 +199,7 @@ async function runSubqueries(
 }
 
 /** A series of a subquery's answer as rows for the query around it. */
-function tableOf(series: ResultSeries): Table {
+function tableOf(series: ResultSeries<Cell>): Table {
   const rows = [...series.rows].sort((a, b) =>
     (a[0] as bigint) < (b[0] as bigint) ? -1 : a[0] === b[0] ? 0 : 1,
   );
@@ -333,7 +336,7 @@ function answer(
   compiled: Compiled,
   fields: readonly Field[],
   input: { readonly tables: readonly Table[]; readonly dimensions: readonly string[] },
-): ResultSeries[] {
+): ResultSeries<Cell>[] {
   const { statement, condition } = compiled;
   const passes = (table: Table, row: number): boolean => {
     if (condition === null) return true;
@@ -343,7 +346,7 @@ function answer(
   const groups = groupTables(input.tables, input.dimensions, passes);
   const outputs = nameFields(withTopArguments(fields, statement));
   if (!statement.ascending) groups.reverse();
-  const series: ResultSeries[] = [];
+  const series: ResultSeries<Cell>[] = [];
   let total = 0;
   for (const group of groups) {
     const rows = compiled.shape.hasCalls

@@ -1,4 +1,4 @@
-import { CanceledError, type Clock, type StopSignal, sleep } from '@pollux/base';
+import { CanceledError, type Clock, OperatingError, type StopSignal, sleep } from '@pollux/base';
 import { compareText, type Labels } from '@pollux/model';
 import type { ColumnData, FieldKind, NanoRange, TagCondition } from '@pollux/storage';
 import type { StoreEngine, View, ViewSeries } from '../engine-port.ts';
@@ -40,6 +40,11 @@ export function splitNanos(nanos: bigint): readonly [ms: number, rest: number] {
   let rest = nanos % 1_000_000n;
   if (rest < 0n) rest += 1_000_000n;
   return [Number((nanos - rest) / 1_000_000n), Number(rest)];
+}
+
+/** What the user is told: the limit that stopped the query, or that somebody did. */
+function stopReason({ reason }: StopSignal): OperatingError {
+  return OperatingError.is(reason) ? reason : new CanceledError('query interrupted');
 }
 
 export type TableScope = {
@@ -108,8 +113,8 @@ export async function loadTables(
   const names = [...wanted.fields].sort(([a], [b]) => compareText(a, b));
   const { measurement, matches, conditions } = wanted;
   for (const [index, series] of view.series(measurement, matches, conditions).entries()) {
-    if (index % SERIES_PER_TURN === SERIES_PER_TURN - 1) await sleep(scope.clock, 0, scope.signal);
-    if (scope.signal.aborted) throw new CanceledError('query interrupted');
+    if (index % SERIES_PER_TURN === SERIES_PER_TURN - 1) await sleep(scope.clock, 0);
+    if (scope.signal.aborted) throw stopReason(scope.signal);
     const columns: [string, ColumnData][] = [];
     for (const [name, kind] of names) {
       const chosen = oneCopy(view.read(series, name, kind));
