@@ -34,6 +34,7 @@ export {
   refuse,
 } from './node.ts';
 export { plainValue, redactedYaml } from './redact.ts';
+export { isSameConfig } from './same-config.ts';
 export { parseToml } from './toml.ts';
 export { parseYaml } from './yaml.ts';
 export { formatYaml } from './yaml-format.ts';

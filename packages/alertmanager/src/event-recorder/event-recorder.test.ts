@@ -238,6 +238,35 @@ describe('the event recorder', () => {
     }
   });
 
+  it('goes on with an output that a reload does not change, and with what waits in it', async () => {
+    const kafka = await KafkaBroker.start();
+    try {
+      const output = `kafka_outputs: [{brokers: ['127.0.0.1:${kafka.port}'], topic: t}]`;
+      const webhook = "webhook_outputs: [{url: 'http://events/hidden', retry_backoff: 20s}]";
+      const node = start(`${output}, ${webhook}`);
+      node.net.endpoint = ({ url }) => ({ status: url.startsWith('http://events/') ? 500 : 200 });
+      await node.fire({ labels: LABELS });
+      await node.advance(2);
+      await kafka.until(() => kafka.records.length === 4);
+      const [before] = [node.net.deliveries.filter(({ url }) => url.startsWith('http://events/'))];
+      node.applyConfig(node.configText.replace('group_interval: 10s', 'group_interval: 11s'));
+      await node.fire({ labels: { alertname: 'Two' } });
+      await node.advance(0.5);
+      await kafka.until(() => kafka.records.length === 7);
+      expect(kafka.connections).toBe(1);
+      // All of its workers wait for their next attempts, which a new output's would not.
+      const tried = node.net.deliveries.filter(({ url }) => url.startsWith('http://events/'));
+      expect(tried.length).toBe(before?.length);
+      node.applyConfig(node.configText.replace('events/hidden', 'events/other'));
+      await node.fire({ labels: { alertname: 'Three' } });
+      await node.advance(0.5);
+      expect(node.net.deliveries.some(({ url }) => url === 'http://events/other')).toBe(true);
+      expect(kafka.connections).toBe(1);
+    } finally {
+      await kafka.close();
+    }
+  });
+
   it('delivers notifications and other events while a broker of Kafka says nothing', async () => {
     const kafka = await KafkaBroker.start();
     kafka.mood = 'hang';

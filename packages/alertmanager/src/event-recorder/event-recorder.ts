@@ -1,14 +1,11 @@
 import { type Env, errorText, type Timer } from '@pollux/base';
-import { clientSettings, DEFAULT_HTTP_CONFIG } from '@pollux/http';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { Alert } from '../alert/alert.ts';
-import { resolvePath } from '../config/config.ts';
 import type { EventRecorderConfig } from '../config/event-recorder-config.ts';
 import type { GroupObserver, ObservedGroup } from '../dispatch/group-observer.ts';
 import type { NotifyEvent, WithheldEvent } from '../events/notify-event.ts';
 import type { NotifyEvents } from '../events/notify-events.ts';
 import type { Inhibitor } from '../inhibit/inhibitor.ts';
-import { ReceiverHttp } from '../notify/receivers/receiver-http.ts';
 import type { SilenceStore } from '../silence/silence-store.ts';
 import {
   alertCreatedEvent,
@@ -24,9 +21,8 @@ import {
   startupEvent,
 } from './event-json.ts';
 import { EventLine } from './event-line.ts';
-import { KafkaOutput } from './kafka-output.ts';
-import { type EventOutput, FileOutput, RecorderMetrics, StdoutOutput } from './outputs.ts';
-import { WebhookOutput } from './webhook-output.ts';
+import { type OpenOutput, openOutputs } from './open-outputs.ts';
+import { type EventOutput, RecorderMetrics } from './outputs.ts';
 
 const MAX_WAITING = 8_192;
 /** Events of so long are written together, ms. */
@@ -67,7 +63,7 @@ export class EventRecorder implements GroupObserver {
   }[] = [];
   /** Hashes of what a flush under way left out, by {@link flushKey}. */
   readonly #muted = new WeakMap<object, bigint[]>();
-  #outputs: readonly EventOutput[] = [];
+  #outputs: readonly OpenOutput[] = [];
   #timer: Timer | null = null;
 
   constructor(options: EventRecorderOptions) {
@@ -76,24 +72,26 @@ export class EventRecorder implements GroupObserver {
     options.events.subscribe((event) => this.#onEvent(event));
   }
 
-  /** Takes the outputs of a configuration; where one of them cannot be opened, the earlier ones stay. */
+  /**
+   * Takes the outputs of a configuration; where one of them cannot be opened, the earlier ones stay. An output that is in both goes on,
+   * so that a reload does not break off what it has to deliver.
+   */
   use(config: EventRecorderConfig | null, directory: string): void {
-    let opened: readonly EventOutput[];
+    const { env, log, print } = this.#options;
+    const context = { ...env, log, print, metrics: this.#metrics };
+    const earlier = this.#outputs;
+    let opened: readonly OpenOutput[];
     try {
-      opened = this.#open(config, directory);
+      opened = openOutputs(config, earlier, context, { ...this.#options, directory });
     } catch (error) {
-      this.#options.log.error(
-        'an output of the event recorder cannot be opened; the earlier ones stay',
-        {
-          err: errorText(error),
-        },
-      );
+      log.error('an output of the event recorder cannot be opened; the earlier ones stay', {
+        err: errorText(error),
+      });
       return;
     }
     this.#write(Number.POSITIVE_INFINITY);
-    const earlier = this.#outputs;
     this.#outputs = opened;
-    for (const output of earlier) void output.close(REPLACED_MS);
+    for (const one of earlier) if (!opened.includes(one)) void one.output.close(REPLACED_MS);
   }
 
   started(): void {
@@ -111,7 +109,7 @@ export class EventRecorder implements GroupObserver {
     this.#record(shutdownEvent());
     this.#timer?.cancel();
     this.#write(Number.POSITIVE_INFINITY);
-    await Promise.all(this.#outputs.map((output) => output.close(graceMs)));
+    await Promise.all(this.#outputs.map(({ output }) => output.close(graceMs)));
     this.#outputs = [];
   }
 
@@ -207,7 +205,7 @@ export class EventRecorder implements GroupObserver {
       };
       return new EventLine(event.type, content);
     });
-    for (const output of this.#outputs) this.#writeTo(output, lines);
+    for (const { output } of this.#outputs) this.#writeTo(output, lines);
   }
 
   #writeTo(output: EventOutput, lines: readonly EventLine[]): void {
@@ -228,31 +226,6 @@ export class EventRecorder implements GroupObserver {
       if (result !== 'success') continue;
       writtenBytes.with(line.type, output.name).inc(line.sizeBytes(output.format));
     }
-  }
-
-  #open(config: EventRecorderConfig | null, directory: string): EventOutput[] {
-    const { env, log, print, userAgent, variables, hostname } = this.#options;
-    const context = { ...env, log, print, metrics: this.#metrics };
-    const inFolder = (path: string): string => resolvePath(directory, path);
-    const files = (config?.file_outputs ?? []).map(
-      ({ path }) => new FileOutput(inFolder(path), env),
-    );
-    const webhooks = (config?.webhook_outputs ?? []).map((one) => {
-      const http = one.http_config ?? DEFAULT_HTTP_CONFIG;
-      const options = { env, resolvePath: inFolder, userAgent, variables };
-      return new WebhookOutput(one, context, new ReceiverHttp(http, options));
-    });
-    const topics = (config?.kafka_outputs ?? []).map((one) => {
-      const { tls_config } = one;
-      // No block is no TLS, an empty one is TLS by the machine's authorities.
-      const tls = () =>
-        tls_config === null
-          ? null
-          : (clientSettings({ ...DEFAULT_HTTP_CONFIG, tls_config }, env.files, inFolder).tls ?? {});
-      return new KafkaOutput(one, context, { workers: env.workers, instance: hostname, tls });
-    });
-    const printing = (config?.stdout_outputs ?? []).map(() => new StdoutOutput(context));
-    return [...files, ...webhooks, ...topics, ...printing];
   }
 
   #nowMs(): number {
