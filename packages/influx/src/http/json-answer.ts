@@ -6,13 +6,19 @@ import { formatTime } from './time-text.ts';
 /** How times are shown: null for RFC 3339 texts. */
 export type Epoch = Precision | null;
 
+/** JavaScript's short forms that Go does not write. */
+const GO_ESCAPES: Readonly<Record<string, string>> = { '\\b': '\\u0008', '\\f': '\\u000c' };
+
 /** A string as Go's encoding/json writes it. */
 export function goJsonString(text: string): string {
-  return JSON.stringify(text)
-    .replace(/[<>&\u2028\u2029\u007f]/g, (c) =>
-      c === '\u007f' ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    )
-    .replace(/\\([bf])/g, (_all, c: string) => (c === 'b' ? '\\u0008' : '\\u000c'));
+  return (
+    JSON.stringify(text)
+      .replace(/[<>&\u2028\u2029\u007f]/g, (c) =>
+        c === '\u007f' ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      )
+      // Each escape as a whole: of a backslash and a letter b behind it, the second backslash begins none.
+      .replace(/\\./g, (whole) => GO_ESCAPES[whole] ?? whole)
+  );
 }
 
 /** A cell as JSON; NaN and infinities, which JSON cannot hold, are null. */
