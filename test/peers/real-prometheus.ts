@@ -37,7 +37,7 @@ export async function startPrometheus(
   return { url, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

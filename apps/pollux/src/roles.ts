@@ -11,6 +11,7 @@ export const ROLES: Readonly<Record<string, () => Promise<{ readonly role: RoleM
   store: () => load(import('@pollux/roles/store')),
   gateway: () => load(import('@pollux/roles/gateway')),
   'node-exporter': () => load(import('@pollux/roles/node-exporter')),
+  adapter: () => load(import('@pollux/roles/adapter')),
   sink: () => load(import('@pollux/roles/sink')),
   up: () => load(import('@pollux/roles/up')),
 };
@@ -73,6 +74,7 @@ export const ALIASES: Readonly<Record<string, string>> = {
   promtool: 'tool',
   amtool: 'amtool',
   influx: 'influx',
+  remote_storage_adapter: 'adapter',
 };
 
 // A role's flag table is narrower than the general one; the command line only ever hands back what that table parsed.

@@ -114,6 +114,8 @@ export interface TcpConnection {
   /** Next bytes, or null at the end of the stream. Only one read at a time. Rejects after `timeoutMs` without any. */
   read(timeoutMs: number): Promise<Uint8Array | null>;
   close(): void;
+  /** Nothing more will be written; what the peer says may still be read. Absent where a connection has one end for both ways. */
+  end?(): void;
   /**
    * Goes on as the client of a TLS session over this connection, which must not be used any more; what was read ahead is
    * lost, so the peer must have been silent. Absent where the network has no TLS.

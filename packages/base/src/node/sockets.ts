@@ -165,6 +165,10 @@ export class NodeTcpConnection implements TcpConnection {
     }
   }
 
+  end(): void {
+    this.#socket.end();
+  }
+
   startTls(options: TlsClientOptions, timeoutMs: number): Promise<TcpConnection> {
     const { host, port } = this.remote;
     const name = options.serverName ?? '';

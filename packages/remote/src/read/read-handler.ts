@@ -29,13 +29,16 @@ import { withExternal } from './external-labels.ts';
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
+/** What is read from. */
+type ReadSource = Pick<Queryable, 'select' | 'selectChunks'>;
+
 export type ReadHandlerOptions = {
   readonly clock: Clock;
   /**
    * Who answers: a server's storage, or a store's engine by database. An InputError it throws is answered with 400. A
    * store gives a Queryable that applies the replica rule (`splitReplica` of @pollux/storage).
    */
-  readonly queryable: (exchange: Exchange) => Queryable | Promise<Queryable>;
+  readonly queryable: (exchange: Exchange) => ReadSource | Promise<ReadSource>;
   /** A server's own: matchers that name them are dropped, and they are added to the answer. None for a store. */
   readonly externalLabels: () => Labels;
   readonly registry: Registry;
@@ -51,7 +54,7 @@ export type ReadHandlerOptions = {
 /** One request that is worked on. */
 type Reading = {
   readonly request: ReadRequest;
-  readonly queryable: Queryable;
+  readonly queryable: ReadSource;
   readonly context: ReadContext;
   readonly external: Labels;
 };

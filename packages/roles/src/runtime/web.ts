@@ -99,9 +99,9 @@ function sizeOf(body: HttpResponse['body']): number | null {
   return body instanceof Uint8Array ? body.length : null;
 }
 
-/** Serves /metrics of the role's own registry. */
-export function registerMetrics(router: Router, registry: Registry): void {
-  router.get('/metrics', async () => ({
+/** Serves the metrics of the role's own registry. */
+export function registerMetrics(router: Router, registry: Registry, path = '/metrics'): void {
+  router.get(path, async () => ({
     status: 200,
     headers: { 'content-type': TEXT_CONTENT_TYPE },
     body: renderText(registry.gather()),
