@@ -21,6 +21,12 @@ const LEFT_TO_THREADS = [
   'packages/tsdb/src/retention/*.test.ts',
 ];
 
+/** What these change is their whole process's: a module in place of another, flags of the engine. */
+const WHOLE_PROCESS = [
+  'packages/base/src/node/collector.test.ts',
+  'packages/roles/src/server/promqltest-reference.test.ts',
+];
+
 /**
  * Suites of processes that wait most of their time (for time-outs of the peers, for gossip, for a member that is away) and keep a core busy for less
  * than a third of it: two of them at once disturb neither, and take half as long.
@@ -59,8 +65,15 @@ export default defineConfig({
         test: {
           name: 'unit',
           ...unitWorkers,
+          // Rooms have no state of their own beside what tests make, so that suites share processes, modules and warm code.
+          isolate: false,
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
+          exclude: WHOLE_PROCESS,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'whole-process', ...unitWorkers, include: WHOLE_PROCESS },
       },
       {
         extends: true,
