@@ -151,7 +151,10 @@ describe('what is filled from a twin', () => {
       },
       scrapes: { A: scrapes.A.filter((at) => !within(at, 60, 80)), B: scrapes.B },
       samples: {
-        A: [...sound.samples.A.filter((one) => !isHole(one)), ...sound.samples.B.filter(isHole)],
+        A: [
+          ...sound.samples.A.filter((one) => !isHole(one)),
+          ...sound.samples.B.filter(isHole),
+        ].sort(([left], [right]) => left - right),
         B: sound.samples.B,
       },
       lacking: {
@@ -179,6 +182,30 @@ describe('what is filled from a twin', () => {
     expect(ask(holed, 99)).toEqual(['(gap)']);
     expect(ask(() => 0.4, 90, SLOPE)).toEqual(['wrong']);
     expect(ask((at) => (within(at, 75, 79) ? 0.4 : 1), 99, SLOPE)).toEqual([]);
+  });
+
+  it('is there from the loss of a disk on that it was filled behind, and not before', () => {
+    const changes = filled(90);
+    const { A, B } = soundRecord().samples;
+    const own = A.filter(([at]) => !within(at, 60, 80));
+    const all = { wiped: { A: [second(98)], B: [] }, samples: { A: [...own, ...B], B } };
+    const values = (at: number): number => (within(at, 75, 79) ? 0.4 : 1);
+    const short = answer({ what: SLOPE, at: 97, values });
+    expect(spoilt([short], { ...changes, ...all })).toEqual([]);
+    expect(spoilt([short], changes)).toEqual(['wrong']);
+  });
+
+  it('may be as fast as scrapes before the server was ready make it', () => {
+    const { A, B } = soundRecord().samples;
+    const late = A.map(
+      ([at, value]): Point => (at === second(60.2) ? [at, value + 0.4] : [at, value]),
+    );
+    const scraped = { A: late.map(([, value]) => Math.round(value * 1_000)), B: scrapes.B };
+    const away = { 'A/server': [{ fromMs: second(55), toMs: second(61) }] };
+    const fast = answer({ what: SLOPE, at: 100, values: (at) => (at === second(61) ? 1.04 : 1) });
+    const changes = { scrapes: scraped, outages: away, stored: {} };
+    expect(spoilt([fast], { ...changes, samples: { A: late, B } })).toEqual([]);
+    expect(spoilt([fast], { outages: away })).toEqual(['wrong']);
   });
 
   it('must be what a target said, in order', () => {
@@ -219,7 +246,16 @@ describe('what is filled from a twin', () => {
     const wiped = { A: [], B: [second(90)] };
     expect(spoilt([holed], { ...changes, wiped })).toEqual(['(gap)', '(unnamed-gap)']);
     expect(spoilt([holed], changes)).toEqual(['gap', 'unnamed-gap']);
-    expect(spoilt([holed], { ...changes, wiped, faults: [] })).toEqual(['(gap)', 'unnamed-gap']);
+    for (const faults of [
+      [],
+      [{ ...cut, recoveredMs: second(66) }],
+      [{ ...cut, fromMs: second(64) }],
+      [{ ...cut, host: 'B' as const }],
+      [{ ...cut, kind: 'silent-host' as const }],
+    ])
+      expect(spoilt([holed], { ...changes, wiped, faults })).toEqual(['(gap)', 'unnamed-gap']);
+    const early = { A: [], B: [second(50)] };
+    expect(spoilt([holed], { ...changes, wiped: early })).toEqual(['gap', 'unnamed-gap']);
   });
 
   it('may change the answer when it comes, and not later', () => {
@@ -258,6 +294,40 @@ describe('hosts that do not reach each other', () => {
     expect(spoilt([holed('B', ['a gap'])], changes)).toEqual(['gap']);
     expect(spoilt([holed('B', [])], changes)).toEqual(['gap', 'unnamed-gap']);
     expect(spoilt([holed('A', ['a gap'])], { outages: away })).toEqual(['gap']);
+  });
+
+  it('need not name what they failed to scrape while they were cut off; that they were away they know', () => {
+    const cut: PlayedFault = {
+      ...parted,
+      kind: 'cut-link',
+      processes: [],
+      fromMs: second(60),
+      endedMs: second(80),
+      recoveredMs: second(80),
+    };
+    const changes = {
+      scrapes: { A: scrapes.A.filter((at) => !within(at, 60, 80)), B: scrapes.B },
+      stored: {},
+    };
+    const { points } = answer({
+      what: TIME,
+      at: 100,
+      values: (at) => (within(at, 61, 80.5) ? null : newestOfA(at)),
+    });
+    const unnamed = (faults: readonly PlayedFault[], by: 'A' | 'B' = 'A'): string[] =>
+      spoilt([{ ...holed(by, []), points }], { ...changes, faults });
+    expect(unnamed([parted, cut])).toEqual(['(gap)', '(unnamed-gap)']);
+    expect(unnamed([parted])).toEqual(['(gap)', 'unnamed-gap']);
+    expect(unnamed([parted, cut], 'B')).toEqual(['gap', 'unnamed-gap']);
+    expect(unnamed([cut])).toEqual(['gap', 'unnamed-gap']);
+    const shorter = { ...cut, endedMs: second(70), recoveredMs: second(70) };
+    expect(unnamed([parted, shorter])).toEqual(['(gap)', 'unnamed-gap']);
+    const ofOther = { ...cut, host: 'B' as const };
+    expect(unnamed([parted, ofOther])).toEqual(['(gap)', 'unnamed-gap']);
+    expect(spoilt([holed('A', [])], { faults: [parted], outages: away })).toEqual([
+      '(gap)',
+      'unnamed-gap',
+    ]);
   });
 
   it('may both tell of an alarm, until they have met again', () => {
@@ -366,6 +436,26 @@ describe('the judge of notifications', () => {
     expect(found(soundRecord({ notifications, faults: [stopped] }))).toEqual(['(untrue)']);
     const ofOther = { ...stopped, processes: ['A/alertmanager'] };
     expect(found(soundRecord({ notifications, faults: [ofOther] }))).toEqual(['untrue']);
+  });
+
+  it('explains such a message by a server whose disk was full when the alarm ended, and as long as old samples are seen', () => {
+    const late: Notification = { ...firing, from: 'B', atMs: second(57) };
+    const whileFull = (from: number, to: number): string[] => {
+      const full: PlayedFault = {
+        kind: 'full-disk',
+        host: 'A',
+        processes: ['A/server', 'A/alertmanager'],
+        fromMs: second(from),
+        endedMs: second(to),
+        recoveredMs: second(to),
+      };
+      return found(soundRecord({ notifications: [firing, resolved, late], faults: [full] }));
+    };
+    expect(whileFull(48, 58)).toEqual(['(untrue)']);
+    expect(whileFull(48, 53)).toEqual(['untrue']);
+    expect(whileFull(43, 58)).toEqual(['untrue']);
+    expect(whileFull(52, 58)).toEqual(['untrue']);
+    expect(whileFull(40, 49)).toEqual(['untrue']);
   });
 
   it('finds what was told twice', () => {

@@ -21,7 +21,7 @@ export type ChaosRecord = {
   readonly lacking: Readonly<Record<HostName, readonly Lacking[]>>;
   readonly answers: readonly Answer[];
   readonly notifications: readonly Notification[];
-  /** At the end, of each server: time and value of the first target's time counter. */
+  /** Of each server, before each loss of its disk and at the end, one after the other: time and value of the first target's time counter. */
   readonly samples: Readonly<Record<HostName, readonly Point[]>>;
   /** At the end, of each long-term store: times of the same counter, of any replica. Null when it did not answer. */
   readonly stored: Readonly<Record<string, readonly number[] | null>>;

@@ -1,5 +1,5 @@
 import { HOSTS, type HostName } from '@pollux/roles/up';
-import type { Answer, ChaosRecord, Span, ValueQuestion } from './record.ts';
+import type { Answer, ChaosRecord, Point, Span, ValueQuestion } from './record.ts';
 import { COMMIT_MS, FRESH_MS, NEIGHBOURS_MS, SCRAPE_MS } from './times.ts';
 
 /** A server that is back has been noticed by then. */
@@ -17,6 +17,8 @@ export type Sample = { readonly timeMs: number; readonly servedMs: number };
 export class Truth {
   readonly record: ChaosRecord;
   readonly #samples: Readonly<Record<HostName, readonly Sample[]>>;
+  /** And those that it kept though it need not have: it scrapes before it says that it is ready. */
+  readonly #kept: Readonly<Record<HostName, readonly Sample[]>>;
   /** With what it has from its twin, behind each loss of its disk. */
   readonly #filled: Readonly<Record<HostName, readonly (readonly Sample[])[]>>;
   /** What each scrape was given, in ms. */
@@ -26,6 +28,7 @@ export class Truth {
   constructor(record: ChaosRecord) {
     this.record = record;
     this.#samples = { A: this.#samplesOf('A'), B: this.#samplesOf('B') };
+    this.#kept = { A: this.#keptOf('A'), B: this.#keptOf('B') };
     this.#filled = { A: this.#filledOf('A'), B: this.#filledOf('B') };
     this.#served = new Set(HOSTS.flatMap((host) => record.scrapes[host]));
     const delays = HOSTS.flatMap((host) => this.#samples[host].map(delayOf));
@@ -84,35 +87,24 @@ export class Truth {
 
   /** True when any server scraped what a step shows, whether it could be asked for it or not. */
   wasScraped(what: ValueQuestion, stepMs: number): boolean {
-    const toMs = stepMs - what.offsetMs;
-    if (toMs - what.windowMs < this.record.fromMs) return false;
-    return HOSTS.some((host) => {
-      if (what.windowMs > 0) return covers(this.#samples[host], toMs - what.windowMs, toMs);
-      const newestMs = this.newest(host, toMs - COMMIT_MS);
-      return newestMs !== null && newestMs > toMs - FRESH_MS;
-    });
+    if (stepMs - what.offsetMs - what.windowMs < this.record.fromMs) return false;
+    return HOSTS.some((host) => this.#hasScraped(host, what, stepMs));
   }
 
   /**
-   * True when what a step shows was scraped only by a server that has lost its disk since, while another one was cut off from the target: that
-   * one failed to scrape it, as if the target had been down, and nobody who is left knows better.
+   * True when nobody who could be asked knows that what a step shows was scraped at all: who scraped it has lost its disk since, or is not
+   * reached by the entry that answers; and all scrapes that the others lack failed while they were cut off from the target, as if that had
+   * been down. What a server lacks since it was away itself it knows, and who is away now has told what it had.
    */
-  isOnLostDisk(what: ValueQuestion, stepMs: number, askedMs: number): boolean {
+  isUnknowable(answer: Answer, what: ValueQuestion, stepMs: number): boolean {
     const toMs = stepMs - what.offsetMs;
     const span = { fromMs: toMs - Math.max(what.windowMs, FRESH_MS), toMs };
-    const losers = HOSTS.filter((host) => this.#hadSince(host, askedMs) > span.fromMs);
-    const others = HOSTS.filter((host) => !losers.includes(host));
+    const isCutOff = this.isOfCutOff(answer);
+    const isGone = (host: HostName): boolean =>
+      this.#hadSince(host, answer.askedMs) > span.fromMs || (isCutOff && host !== answer.by);
     return (
-      losers.length > 0 &&
-      others.every((host) =>
-        this.record.faults.some(
-          (fault) =>
-            (fault.kind === 'cut-link' || fault.kind === 'cut-host') &&
-            fault.host === host &&
-            fault.fromMs <= span.toMs &&
-            fault.recoveredMs + SCRAPE_MS >= span.fromMs,
-        ),
-      )
+      HOSTS.some((host) => isGone(host) && this.#hasScraped(host, what, stepMs)) &&
+      HOSTS.every((host) => isGone(host) || this.#lacksByCut(host, span))
     );
   }
 
@@ -124,7 +116,7 @@ export class Truth {
 
   /** The error that delays of scrapes may make in a rate over a window. */
   slopeBound(fromMs: number, toMs: number): number {
-    const delays = HOSTS.flatMap((host) => this.#between(host, fromMs, toMs).map(delayOf));
+    const delays = HOSTS.flatMap((host) => between(this.#kept[host], fromMs, toMs).map(delayOf));
     const spreadMs = delays.length > 1 ? spreadOf(delays) : this.#spreadMs;
     return spreadMs / Math.max(SCRAPE_MS, toMs - fromMs - 2 * SCRAPE_MS) + 0.001;
   }
@@ -166,8 +158,35 @@ export class Truth {
     );
   }
 
-  #between(host: HostName, fromMs: number, toMs: number): readonly Sample[] {
-    return between(this.#samples[host], fromMs, toMs);
+  #hasScraped(host: HostName, what: ValueQuestion, stepMs: number): boolean {
+    const toMs = stepMs - what.offsetMs;
+    if (what.windowMs > 0) return covers(this.#samples[host], toMs - what.windowMs, toMs);
+    const newestMs = this.newest(host, toMs - COMMIT_MS);
+    return newestMs !== null && newestMs > toMs - FRESH_MS;
+  }
+
+  /** True when a host has holes within a time, and each lies within a fault that cut it off from its targets. */
+  #lacksByCut(host: HostName, { fromMs, toMs }: Span): boolean {
+    const cuts = this.record.faults.filter(
+      (fault) => fault.host === host && (fault.kind === 'cut-link' || fault.kind === 'cut-host'),
+    );
+    const samples = this.#samples[host];
+    const holes = samples.flatMap((sample, i): Span[] => {
+      const next = samples[i + 1]?.timeMs ?? Number.POSITIVE_INFINITY;
+      const isHole = next - sample.timeMs > NEIGHBOURS_MS;
+      return isHole && sample.timeMs < toMs && next > fromMs
+        ? [{ fromMs: sample.timeMs, toMs: next }]
+        : [];
+    });
+    return (
+      holes.length > 0 &&
+      holes.every((hole) =>
+        cuts.some(
+          (cut) =>
+            hole.fromMs > cut.fromMs - NEIGHBOURS_MS && hole.toMs < cut.recoveredMs + NEIGHBOURS_MS,
+        ),
+      )
+    );
   }
 
   /** True when a server had said before the question that it lacks nothing of a time any more. */
@@ -187,21 +206,30 @@ export class Truth {
   }
 
   /**
-   * What a server has when its gaps are filled: own scrapes and, in the end, its twin's; first before any loss of its disk, then behind
-   * each, when all from before is the twin's.
+   * What a server has when its gaps are filled: own scrapes and its twin's; first before any loss of its disk, then behind each, when
+   * all from before is the twin's. What it was given after a loss it need not have had before it.
    */
   #filledOf(host: HostName): readonly (readonly Sample[])[] {
     const { record } = this;
     const own = new Set(record.scrapes[host]);
     const others = new Set(HOSTS.flatMap((other) => (other === host ? [] : record.scrapes[other])));
-    const twins = record.samples[host]
-      .map(([timeMs, value]): Sample => ({ timeMs, servedMs: Math.round(value * 1_000) }))
-      // Stale markers have no such value.
-      .filter(({ servedMs }) => others.has(servedMs) && !own.has(servedMs));
-    return [Number.NEGATIVE_INFINITY, ...record.wiped[host]].map((wipedMs) =>
-      [...this.#samples[host].filter(({ timeMs }) => timeMs > wipedMs), ...twins].sort(
-        (a, b) => a.timeMs - b.timeMs,
-      ),
+    const disks = disksOf(record.samples[host]);
+    return [Number.NEGATIVE_INFINITY, ...record.wiped[host]].map((wipedMs, index) =>
+      [
+        ...this.#samples[host].filter(({ timeMs }) => timeMs > wipedMs),
+        ...(disks[index] ?? disks.at(-1) ?? [])
+          .map(sampleOf)
+          // Stale markers have no such value.
+          .filter(({ servedMs }) => others.has(servedMs) && !own.has(servedMs)),
+      ].sort((a, b) => a.timeMs - b.timeMs),
+    );
+  }
+
+  #keptOf(host: HostName): readonly Sample[] {
+    const own = new Set(this.record.scrapes[host]);
+    const kept = this.record.samples[host].map(sampleOf);
+    return [...this.#samples[host], ...kept.filter(({ servedMs }) => own.has(servedMs))].sort(
+      (a, b) => a.timeMs - b.timeMs,
     );
   }
 
@@ -222,6 +250,22 @@ export class Truth {
       .map((servedMs) => ({ servedMs, timeMs: times.get(servedMs) ?? servedMs }))
       .sort((a, b) => a.timeMs - b.timeMs);
   }
+}
+
+function sampleOf([timeMs, value]: Point): Sample {
+  return { timeMs, servedMs: Math.round(value * 1_000) };
+}
+
+/** The points of each disk that a host has had: their times begin anew with the next one. */
+function disksOf(points: readonly Point[]): readonly (readonly Point[])[] {
+  const disks: Point[][] = [];
+  let beforeMs = Number.POSITIVE_INFINITY;
+  for (const point of points) {
+    if (point[0] < beforeMs) disks.push([]);
+    disks.at(-1)?.push(point);
+    beforeMs = point[0];
+  }
+  return disks;
 }
 
 /** A window without a hole, or a sample that no missed scrape lies behind. */

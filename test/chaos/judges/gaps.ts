@@ -27,9 +27,7 @@ export function judgeGaps(truth: Truth): Finding[] {
       text: `${question}: ${missing.length} steps from ${new Date(first).toISOString()}, of which ${able.length} a server had that could be asked`,
     };
     const isUnknowable =
-      able.length === 0 &&
-      (truth.isOfCutOff(answer) ||
-        missing.every((stepMs) => truth.isOnLostDisk(what, stepMs, askedMs)));
+      able.length === 0 && missing.every((stepMs) => truth.isUnknowable(answer, what, stepMs));
     const isNamed = warnings.length > 0;
     return [
       { ...gap, kind: 'gap', isAllowed: able.length === 0 },

@@ -5,6 +5,8 @@ import {
   FOR_MS,
   GROUP_INTERVAL_MS,
   GROUP_WAIT_MS,
+  LOOKBACK_MS,
+  NEIGHBOURS_MS,
   PEER_TIMEOUT_MS,
   SCRAPE_MS,
   SLACK_MS,
@@ -67,7 +69,7 @@ function judgeAlarm(truth: Truth, alarm: Alarm): Finding[] {
   );
   return [
     ...untrue.map((one) => {
-      const why = excuseOfUntrue(truth, one);
+      const why = excuseOfUntrue(truth, alarm, one);
       return finding(
         'untrue',
         one.atMs,
@@ -78,7 +80,7 @@ function judgeAlarm(truth: Truth, alarm: Alarm): Finding[] {
     ...once(truth, all, firing ?? [], `firing of alarm ${alarm.id}`, alarm.riseMs + FIRING_MS),
     // Nothing is left to be told when the end was told too early, and the alarm was not told again before it came.
     ...(resolved?.length === 0 && early !== undefined && early === all.at(-1)
-      ? ofEnd.map((one) => ({ ...one, isAllowed: excuseOfUntrue(truth, early) !== null }))
+      ? ofEnd.map((one) => ({ ...one, isAllowed: excuseOfUntrue(truth, alarm, early) !== null }))
       : ofEnd),
   ];
 }
@@ -86,9 +88,23 @@ function judgeAlarm(truth: Truth, alarm: Alarm): Finding[] {
 /**
  * A server whose targets cannot be reached no longer has the series that its rules look at, and says that their alerts have ended, as
  * Prometheus does. The other says that they go on; the last word before the group's turn is told. A member that was stopped while
- * another told the end knows of neither when it goes on.
+ * another told the end knows of neither when it goes on. Rules of a server whose disk is full look at the last sample that it could
+ * store, for the lookback at most, and it says that an alarm goes on that has ended since.
  */
-function excuseOfUntrue(truth: Truth, { status, atMs, from }: Notification): string | null {
+function excuseOfUntrue(
+  truth: Truth,
+  { fallMs }: Alarm,
+  { status, atMs, from }: Notification,
+): string | null {
+  const full = truth.record.faults.find(
+    ({ kind, fromMs, recoveredMs }) =>
+      status === 'firing' &&
+      kind === 'full-disk' &&
+      fallMs >= fromMs - NEIGHBOURS_MS &&
+      fallMs <= recoveredMs &&
+      atMs <= Math.min(fromMs + LOOKBACK_MS, recoveredMs) + SCRAPE_MS + 2 * EVALUATION_MS,
+  );
+  if (full !== undefined) return `server ${full.host}, whose disk was full, said so`;
   const fault = truth.record.faults.find(({ kind, processes, fromMs, endedMs }) => {
     const isBehind = fromMs <= atMs && endedMs + RESOLVED_MS >= atMs;
     if (status === 'resolved') return (kind === 'cut-link' || kind === 'cut-host') && isBehind;
