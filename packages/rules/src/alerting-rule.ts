@@ -26,8 +26,8 @@ export class AlertingRule {
   readonly #labelTemplates: AlertTemplates;
   readonly #annotationTemplates: AlertTemplates;
   /**
-   * Series are written only once the `for` state of the run before was looked for; else the first evaluations would
-   * overwrite in storage what is to be restored.
+   * Series are written only once the `for` state of the run before was looked for, or need not be; else the first
+   * evaluations would overwrite in storage what is to be restored.
    */
   #isRestored = false;
 

@@ -108,14 +108,19 @@ describe('an alerting rule', () => {
     world.answers.set('up == 0', (atMs) =>
       atMs < START_MS + 55_000 ? [[{ instance: 'a' }, 0]] : [],
     );
-    // The first two evaluations of a fresh server write nothing: the state before is to be restored first.
     await world.load(ALERT);
     world.manager.start();
     await world.clock.advance(100_000);
     const t0 = world.evaluations[0]!.atMs;
     const pending = { __name__: 'ALERTS', ...DOWN, alertstate: 'pending' };
     const firing = { __name__: 'ALERTS', ...DOWN, alertstate: 'firing' };
-    expect(world.storage.samples(pending)).toEqual([`${t0 + 20_000}: 1`, `${t0 + 30_000}: stale`]);
+    // From the first evaluation on: a `for` of 30 s is not restored.
+    expect(world.storage.samples(pending)).toEqual([
+      `${t0}: 1`,
+      `${t0 + 10_000}: 1`,
+      `${t0 + 20_000}: 1`,
+      `${t0 + 30_000}: stale`,
+    ]);
     expect(world.storage.samples(firing)).toEqual([
       `${t0 + 30_000}: 1`,
       `${t0 + 40_000}: 1`,
@@ -123,6 +128,8 @@ describe('an alerting rule', () => {
     ]);
     const since = Math.floor(t0 / 1000);
     expect(world.storage.samples({ __name__: 'ALERTS_FOR_STATE', ...DOWN })).toEqual([
+      `${t0}: ${since}`,
+      `${t0 + 10_000}: ${since}`,
       `${t0 + 20_000}: ${since}`,
       `${t0 + 30_000}: ${since}`,
       `${t0 + 40_000}: ${since}`,
@@ -328,7 +335,9 @@ groups:
   it('covers nothing while the state of alerts is not restored, since no ALERTS are written then', async () => {
     const world = new World();
     world.answers.set('up == 0', () => [[{ instance: 'a' }, 0]]);
-    await world.load('groups: [{name: g, interval: 10s, rules: [{alert: Down, expr: up == 0}]}]');
+    await world.load(
+      'groups: [{name: g, interval: 10s, rules: [{alert: Down, expr: up == 0, for: 10m}]}]',
+    );
     world.manager.start();
     await world.clock.advance(45_000);
     const evaluated = world.evaluations.map(({ atMs }) => atMs);
@@ -336,6 +345,21 @@ groups:
     expect(evaluated.length).toBeGreaterThanOrEqual(4);
     expect(covered).toHaveLength(evaluated.length - 2);
     expect(covered[0]).toContain(` ${evaluated[2]} `);
+  });
+
+  it('covers its first evaluation when no alert waits for so long that it is restored', async () => {
+    const world = new World();
+    world.answers.set('up == 0', () => [[{ instance: 'a' }, 0]]);
+    await world.load(
+      'groups: [{name: g, interval: 10s, rules: [{alert: Down, expr: up == 0, for: 599s}, {record: r, expr: up == 0}]}]',
+    );
+    world.manager.start();
+    await world.clock.advance(12_000);
+    const firstMs = world.evaluations[0]!.atMs;
+    expect(firstMs).toBeLessThanOrEqual(START_MS + 10_000);
+    expect(world.coverage[1]).toContain(`done group//rules.yml;g ${firstMs} `);
+    const alerts = { __name__: 'ALERTS', alertname: 'Down', instance: 'a', alertstate: 'pending' };
+    expect(world.storage.samples(alerts)).toContain(`${firstMs}: 1`);
   });
 
   it('reports what it covers after the samples are visible', async () => {

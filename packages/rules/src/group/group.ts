@@ -74,7 +74,9 @@ export class Group {
     this.#schedule = new Schedule(spec.file, spec.name, timing.intervalMs);
     this.#writer = new SeriesWriter(around.appendable, spec.rules.length);
     this.#needsRestore = needsRestore;
-    if (!needsRestore) for (const rule of this.#alertingRules()) rule.markRestored();
+    // A rule with a short `for` is not restored: nothing is there that its first evaluations could overwrite.
+    for (const rule of this.#alertingRules())
+      if (!needsRestore || rule.spec.forMs < around.gracePeriodMs) rule.markRestored();
   }
 
   /** Equal texts mean that the running group can stay as it is. */
@@ -210,9 +212,7 @@ export class Group {
     metrics.groupLastEvaluation.with(this.key).set(this.#lastEvaluationMs / 1000);
     metrics.groupLastSamples.with(this.key).set(taken);
     // Until the `for` state is restored no ALERTS are written: such an evaluation covers nothing.
-    const isWhole =
-      !this.#needsRestore || this.spec.rules.every((rule) => rule.kind !== 'alerting');
-    if (!isWhole) return;
+    if (this.#alertingRules().some((rule) => !rule.isRestored)) return;
     // Coverage speaks of sample times, which lie before the schedule by the query offset.
     coverage.record(this.coverageKey, queryAtMs, isDone ? 'done' : 'failed');
   }

@@ -20,13 +20,13 @@ const BUDGET_BYTES = 256 * 1024 * 1024;
 
 /**
  * Gives the alerts of one rule back the time they had been active before the process stopped, from ALERTS_FOR_STATE.
- * Must run after evaluations have made the rule's alerts anew. Rules whose `for` is below the grace period would not gain.
+ * Must run after evaluations have made the rule's alerts anew. Not for rules whose `for` is below the grace period: they would not gain.
  * Whatever happens, the rule counts as restored afterwards and writes its series.
  */
 export async function restoreForState(rule: AlertingRule, options: RestoreOptions): Promise<void> {
   if (rule.isRestored) return;
   try {
-    if (rule.spec.forMs >= options.gracePeriodMs && rule.active().length > 0) {
+    if (rule.active().length > 0) {
       const states = await newestStates(rule.spec.name, options);
       for (const alert of rule.active()) {
         const state = states.get(alert.labels.key());
