@@ -52,6 +52,8 @@ export class Group {
   #running: Promise<void> = Promise.resolve();
   #needsRestore: boolean;
   #isHeir = false;
+  /** The first evaluation of a server that starts may come before its targets were scraped: it does not cover alerts. */
+  #isFirst: boolean;
   #evaluationSeconds = 0;
   #lastEvaluationMs: number | null = null;
 
@@ -74,6 +76,7 @@ export class Group {
     this.#schedule = new Schedule(spec.file, spec.name, timing.intervalMs);
     this.#writer = new SeriesWriter(around.appendable, spec.rules.length);
     this.#needsRestore = needsRestore;
+    this.#isFirst = needsRestore;
     // A rule with a short `for` is not restored: nothing is there that its first evaluations could overwrite.
     for (const rule of this.#alertingRules())
       if (!needsRestore || rule.spec.forMs < around.gracePeriodMs) rule.markRestored();
@@ -92,6 +95,7 @@ export class Group {
     this.#evaluationSeconds = old.#evaluationSeconds;
     this.#lastEvaluationMs = old.#lastEvaluationMs;
     this.#needsRestore = old.#needsRestore;
+    this.#isFirst = old.#isFirst;
     this.#writer.inheritOrphans(old.#writer);
     const unclaimed = new Map<string, number[]>();
     for (const [index, rule] of this.#rules.entries()) {
@@ -212,7 +216,9 @@ export class Group {
     metrics.groupLastEvaluation.with(this.key).set(this.#lastEvaluationMs / 1000);
     metrics.groupLastSamples.with(this.key).set(taken);
     // Until the `for` state is restored no ALERTS are written: such an evaluation covers nothing.
-    if (this.#alertingRules().some((rule) => !rule.isRestored)) return;
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
+    if (this.#alertingRules().some((rule) => isFirst || !rule.isRestored)) return;
     // Coverage speaks of sample times, which lie before the schedule by the query offset.
     coverage.record(this.coverageKey, queryAtMs, isDone ? 'done' : 'failed');
   }
