@@ -125,6 +125,7 @@ describe.each(['http', 'grpc'] as const)('traces of an alertmanager over %s', (t
     expect(stages.map(({ name }) => name).sort()).toEqual([
       'HTTP POST',
       'dispatch.AggregationGroup.flush',
+      'inhibit.Inhibitor.Mutes',
       'notify.DedupStage.Exec',
       'notify.Integration.Notify',
       'notify.MuteStage.Exec',
@@ -135,11 +136,28 @@ describe.each(['http', 'grpc'] as const)('traces of an alertmanager over %s', (t
       'notify.TimeActiveStage.Exec',
       'notify.TimeMuteStage.Exec',
       'notify.WaitStage.Exec',
+      'silence.Silencer.Mutes',
     ]);
+    expect(parentOf(await spanNamed('silence.Silencer.Mutes'))).toBe('notify.MuteStage.Exec');
     const post = await spanNamed('POST /api/v2/alerts');
     expect(post).toMatchObject({ traceId: TRACE, parentId: PARENT, kind: 2 });
     expect(parentOf(await spanNamed('api.postAlertsHandler'))).toBe('POST /api/v2/alerts');
     expect(await spanNamed('provider.mem.Put')).toMatchObject({ traceId: TRACE, kind: 4 });
+    const route = await spanNamed('dispatch.Dispatcher.routeAlert');
+    expect(route).toMatchObject({
+      traceId: TRACE,
+      attributes: { 'alerting.alert.name': 'Traced' },
+    });
+    expect(parentOf(route)).toBe('provider.mem.Put');
+    const group = await spanNamed('dispatch.Dispatcher.groupAlert');
+    expect(group.attributes['alerting.route.receiver.name']).toBe('hook');
+    expect(parentOf(group)).toBe(route.name);
+    const insert = await spanNamed('dispatch.AggregationGroup.insert');
+    expect(insert.attributes).toMatchObject({
+      'alerting.alert.fingerprint': route.attributes['alerting.alert.fingerprint'],
+      'alerting.aggregation_group.key': '{}:{alertname="Traced"}',
+    });
+    expect(parentOf(insert)).toBe(group.name);
     expect(await spanNamed('api.postSilencesHandler')).toMatchObject({ status: 2 });
     expect(collector.headers[0]).toMatchObject({
       'x-tenant': 'blue',

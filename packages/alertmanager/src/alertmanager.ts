@@ -451,6 +451,7 @@ export class Alertmanager {
       onNewGroup: (waitMs) => this.#firstRequest.isIn(waitMs),
       processingSeconds: this.#alertMetrics.processingSeconds,
       observer: this.#eventRecorder,
+      tracing: this.#tracing,
       log,
     });
     this.#stopFeeding();

@@ -1,6 +1,6 @@
 import { CanceledError, type Clock, StopSource, type Timer, withTimeout } from '@pollux/base';
-import type { Labels } from '@pollux/model';
-import type { Log, Summary } from '@pollux/telemetry';
+import { ALERT_NAME, type Labels } from '@pollux/model';
+import type { Log, Summary, Tracing } from '@pollux/telemetry';
 import type { Alert, AlertIdentity, Placement } from '../alert/alert.ts';
 import type { AlertListener, AlertProvider } from '../alert/alert-provider.ts';
 import type { GroupMemory } from '../durable/group-memory.ts';
@@ -28,6 +28,7 @@ export type DispatcherOptions = {
   /** How long it takes to put an alert into its groups. */
   readonly processingSeconds: Summary;
   readonly observer: GroupObserver | null;
+  readonly tracing: Pick<Tracing, 'along' | 'isWithin'>;
   readonly log: Log;
 };
 
@@ -41,6 +42,7 @@ export class Dispatcher implements AlertListener {
   readonly #draining: Map<string, Promise<void>>;
   #unsubscribe: () => void = () => {};
   #maintenance: Timer | null = null;
+  #isStarting = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -50,18 +52,55 @@ export class Dispatcher implements AlertListener {
 
   /** Groups all alerts that are known, then each that arrives. */
   start(): void {
+    this.#isStarting = true;
     this.#unsubscribe = this.#options.provider.subscribe(this);
+    this.#isStarting = false;
     this.#scheduleMaintenance();
   }
 
   onAlert(alert: Alert): void {
-    const { clock, observer, processingSeconds } = this.#options;
+    const { clock, processingSeconds, tracing } = this.#options;
     const startMs = clock.monotonic();
-    for (const group of this.#place(alert.identity).groups) {
-      group.insert(alert);
-      observer?.onGrouped(group, alert);
+    // Of a trace that somebody began for a request; all alerts at once, as a reload routes them, would push out the others.
+    if (tracing.isWithin && !this.#isStarting) this.#routeTraced(alert);
+    else {
+      for (const group of this.#place(alert.identity).groups) this.#insert(group, alert);
     }
     processingSeconds.observe((clock.monotonic() - startMs) / 1_000);
+  }
+
+  #routeTraced(alert: Alert): void {
+    const { tracing } = this.#options;
+    const attributes = alertAttributes(alert.identity);
+    const route = { name: 'dispatch.Dispatcher.routeAlert', attributes };
+    tracing.along(
+      () => route,
+      (span) => {
+        for (const group of this.#place(alert.identity).groups) {
+          const to = { 'alerting.route.receiver.name': group.route.settings.receiver };
+          span.event('dispatching alert to route', to);
+          const name = 'dispatch.Dispatcher.groupAlert';
+          tracing.along(
+            () => ({ name, attributes: { ...attributes, ...to } }),
+            () => this.#insertTraced(group, alert),
+          );
+        }
+      },
+    );
+  }
+
+  #insertTraced(group: AggregationGroup, alert: Alert): void {
+    const key = { 'alerting.aggregation_group.key': group.key };
+    const attributes = { ...alertAttributes(alert.identity), ...key };
+    this.#options.tracing.along(
+      () => ({ name: 'dispatch.AggregationGroup.insert', attributes }),
+      () => this.#insert(group, alert),
+    );
+  }
+
+  #insert(group: AggregationGroup, alert: Alert): void {
+    group.insert(alert);
+    this.#options.observer?.onGrouped(group, alert);
   }
 
   onRemoved(): void {
@@ -208,6 +247,13 @@ class Groups implements Placement {
   get areAlive(): boolean {
     return this.groups.every(({ isStopped }) => !isStopped);
   }
+}
+
+function alertAttributes({ labels, fingerprint }: AlertIdentity) {
+  return {
+    'alerting.alert.name': labels.get(ALERT_NAME),
+    'alerting.alert.fingerprint': fingerprint,
+  };
 }
 
 function isOf(dispatcher: Dispatcher, placement: Placement | null): placement is Groups {

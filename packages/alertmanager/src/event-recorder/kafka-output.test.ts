@@ -97,7 +97,8 @@ function valuesOf({ records }: KafkaBroker): string[] {
 
 const jsonOf = (events: readonly EventLine[]): string[] => events.map(({ json }) => json);
 
-describe('events to Kafka', () => {
+/** Threads load their sources and a library; on a busy machine that takes long. */
+describe('events to Kafka', { timeout: 60_000 }, () => {
   it('come to their topic in order, in one partition, by the key of the instance', async () => {
     const kafka = await broker();
     const { output, logged } = new World(kafka.port);

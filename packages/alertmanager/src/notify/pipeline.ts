@@ -173,14 +173,14 @@ export function sharedStages(options: PipelineOptions): readonly Stage[] {
   const traced = (name: string, stage: Stage, reason: string): Stage =>
     tracedStage(tracing, name, stage, keptBack(reason));
   return [
-    traced('MuteStage', inhibitStage(inhibitor, metrics, events), 'inhibition'),
+    traced('MuteStage', inhibitStage(inhibitor, metrics, events, tracing), 'inhibition'),
     traced(
       'TimeActiveStage',
       activeTimeStage(timeIntervals, metrics, events),
       'active_time_interval',
     ),
     traced('TimeMuteStage', muteTimeStage(timeIntervals, metrics, events), 'mute_time_interval'),
-    traced('MuteStage', silenceStage(silences, metrics, events), 'silence'),
+    traced('MuteStage', silenceStage(silences, metrics, events, tracing), 'silence'),
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { SpanAttributes, Tracing } from '@pollux/telemetry';
+import type { Alert } from '../alert/alert.ts';
 import { DeliveryError } from '../errors.ts';
 import type { Batch, Stage } from './batch.ts';
 import type { Integration } from './integration.ts';
@@ -24,6 +25,24 @@ export function tracedStage(tracing: Tracing, name: string, stage: Stage, after?
           },
         )
       : stage(batch);
+}
+
+/** A look at one alert as a span under the original's name, which tells as an event what came of it. */
+export function tracedLook<T>(
+  tracing: Tracing,
+  { name, alert }: { readonly name: string; readonly alert: Alert },
+  look: () => T,
+  outcome: (found: T) => string,
+): T {
+  const attributes = { 'alerting.alert.fingerprint': alert.identity.fingerprint };
+  return tracing.along(
+    () => ({ name, attributes }),
+    (span) => {
+      const found = look();
+      span.event(outcome(found));
+      return found;
+    },
+  );
 }
 
 /** For a stage that keeps alerts back. */

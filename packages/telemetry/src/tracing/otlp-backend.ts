@@ -84,20 +84,38 @@ export class OtlpBackend implements TraceBackend {
   }
 
   async within<T>(start: SpanStart, work: (span: Span) => Promise<T>): Promise<T> {
-    const { name, kind = 'internal', attributes = {}, from, isRoot = false } = start;
-    const here = isRoot ? undefined : this.#current.getStore();
-    const around = here ?? incoming(from);
-    const own = { kind: KINDS[kind], attributes: otelAttributes(attributes) };
-    const span = this.#tracer.startSpan(name, own, around);
+    const { span, context } = this.#begin(start);
     const shown = new StartedSpan(span);
     try {
-      return await this.#current.run(trace.setSpan(around, span), () => work(shown));
+      return await this.#current.run(context, () => work(shown));
     } catch (error) {
       shown.fail(errorText(error));
       throw error;
     } finally {
       span.end();
     }
+  }
+
+  along<T>(start: SpanStart, work: (span: Span) => T): T {
+    const { span, context } = this.#begin(start);
+    const shown = new StartedSpan(span);
+    try {
+      return this.#current.run(context, () => work(shown));
+    } catch (error) {
+      shown.fail(errorText(error));
+      throw error;
+    } finally {
+      span.end();
+    }
+  }
+
+  #begin(start: SpanStart): { readonly span: OtelSpan; readonly context: Context } {
+    const { name, kind = 'internal', attributes = {}, from, isRoot = false } = start;
+    const here = isRoot ? undefined : this.#current.getStore();
+    const around = here ?? incoming(from);
+    const own = { kind: KINDS[kind], attributes: otelAttributes(attributes) };
+    const span = this.#tracer.startSpan(name, own, around);
+    return { span, context: trace.setSpan(around, span) };
   }
 
   headers(): Readonly<Record<string, string>> {

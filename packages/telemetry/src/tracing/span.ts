@@ -40,6 +40,8 @@ export type TracingSettings = {
 /** Makes spans, and sends them on its own. */
 export interface TraceBackend {
   within<T>(start: SpanStart, work: (span: Span) => Promise<T>): Promise<T>;
+  /** As `within`, of work that is done at once. */
+  along<T>(start: SpanStart, work: (span: Span) => T): T;
   /** Whether something is traced now. */
   readonly isWithin: boolean;
   /** The headers that make another program's spans part of the current trace; none outside of one. */

@@ -51,6 +51,11 @@ export class Tracing {
     return this.#backend === null ? work(NO_SPAN) : this.#backend.within(start(), work);
   }
 
+  /** As {@link within}, of work that is done at once. */
+  along<T>(start: () => SpanStart, work: (span: Span) => T): T {
+    return this.#backend === null ? work(NO_SPAN) : this.#backend.along(start(), work);
+  }
+
   /** What makes another program's spans part of the current trace. */
   headers(): Readonly<Record<string, string>> {
     return this.#backend?.headers() ?? {};
