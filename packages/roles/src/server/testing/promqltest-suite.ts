@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { VirtualClock } from '@pollux/base';
+import { type Files, VirtualClock } from '@pollux/base';
 import { runScript, scriptEngine } from '@pollux/promql/script';
 import { Log } from '@pollux/telemetry';
 import { describe, expect, it } from 'vitest';
@@ -14,17 +14,17 @@ const FOLDER = path.join(
 );
 
 /** Runs upstream's scripts over real databases: what a series in memory makes up, as hints of resets, comes from chunks here. */
-export function promqltestOverDatabases(kernels: string): void {
+export function promqltestOverDatabases(kernels: string, files: Files): void {
   const isPresent = fs.existsSync(FOLDER);
   const reason = isPresent ? '' : ' (skipped: set POLLUX_CONFORMANCE to the conformance folder)';
   describe.skipIf(!isPresent)(`promqltest over a database, ${kernels}${reason}`, () => {
-    const files = (isPresent ? fs.readdirSync(FOLDER) : []).filter((name) =>
+    const scripts = (isPresent ? fs.readdirSync(FOLDER) : []).filter((name) =>
       name.endsWith('.test'),
     );
     for (const inBlocks of [false, true]) {
-      it.each(files)(`%s passes ${inBlocks ? 'from blocks' : 'from the head'}`, async (file) => {
+      it.each(scripts)(`%s passes ${inBlocks ? 'from blocks' : 'from the head'}`, async (file) => {
         const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-promqltest-'));
-        const database = new ScriptDatabase(directory, { inBlocks });
+        const database = new ScriptDatabase(directory, { inBlocks, files });
         try {
           const text = fs.readFileSync(path.join(FOLDER, file), 'utf8');
           const features = { typeAndUnitLabels: file === 'type_and_unit.test' };

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { assert, SeededRandom, VirtualClock } from '@pollux/base';
+import { assert, type Files, SeededRandom, VirtualClock } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { type Labels, type Matcher, setStaleAt, wordsOf } from '@pollux/model';
 import type { MemorySample } from '@pollux/promql/script';
@@ -26,14 +26,19 @@ const SLAB_BYTES = 256 * 1024;
 export class ScriptDatabase implements Queryable {
   readonly #directory: string;
   readonly #inBlocks: boolean;
+  readonly #files: Files;
   #rows: Row[] = [];
   #db: Tsdb | null = null;
   #opened = 0;
   #opening: Promise<Tsdb> | null = null;
 
-  constructor(directory: string, { inBlocks }: { readonly inBlocks: boolean }) {
+  constructor(
+    directory: string,
+    { inBlocks, files }: { readonly inBlocks: boolean; readonly files: Files },
+  ) {
     this.#directory = directory;
     this.#inBlocks = inBlocks;
+    this.#files = files;
   }
 
   add(labels: Labels, sample: MemorySample): void {
@@ -92,7 +97,7 @@ export class ScriptDatabase implements Queryable {
   async #open(): Promise<Tsdb> {
     await this.close();
     const directory = path.join(this.#directory, String(this.#opened++));
-    let db = await openIn(directory, this.#opened);
+    let db = await this.#openIn(directory);
     const rows = lastOfEach(this.#rows).sort((a, b) => a.timestampMs - b.timestampMs);
     for (let from = 0; from < rows.length; ) {
       const { timestampMs } = rows[from]!;
@@ -104,27 +109,32 @@ export class ScriptDatabase implements Queryable {
     if (this.#inBlocks && rows.length > 0) {
       const name = await db.snapshot(false);
       await db.close();
-      db = await openIn(path.join(directory, 'snapshots', name), this.#opened);
+      db = await this.#openIn(path.join(directory, 'snapshots', name));
     }
     this.#db = db;
     return db;
   }
-}
 
-function openIn(directory: string, seed: number): Promise<Tsdb> {
-  return Tsdb.open({
-    directory,
-    env: { ...nodeEnv(), clock: new VirtualClock(), random: new SeededRandom(seed) },
-    log: Log.silent(),
-    registry: new Registry(),
-    options: {
-      fsync: 'none',
-      retentionMs: 0,
-      snapshotIntervalMs: 0,
-      slabBytes: SLAB_BYTES,
-      startTimestamps: true,
-    },
-  });
+  #openIn(directory: string): Promise<Tsdb> {
+    return Tsdb.open({
+      directory,
+      env: {
+        ...nodeEnv(),
+        clock: new VirtualClock(),
+        random: new SeededRandom(this.#opened),
+        files: this.#files,
+      },
+      log: Log.silent(),
+      registry: new Registry(),
+      options: {
+        fsync: 'none',
+        retentionMs: 0,
+        snapshotIntervalMs: 0,
+        slabBytes: SLAB_BYTES,
+        startTimestamps: true,
+      },
+    });
+  }
 }
 
 /** The last write of a series and time wins, as in the storage of a script in memory. */
