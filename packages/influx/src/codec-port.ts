@@ -2,10 +2,7 @@ import type { Matcher } from '@pollux/model';
 import type { SampleColumns, SeriesColumns } from '@pollux/storage';
 
 /** A remote-write body as columns, lent. */
-export type PrometheusWrite = SampleColumns & {
-  /** Native histograms in the body, which this store does not keep. */
-  readonly histogramCount: number;
-};
+export type PrometheusWrite = SampleColumns;
 
 export type PrometheusQuery = {
   readonly startMs: number;

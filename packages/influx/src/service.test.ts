@@ -1,6 +1,6 @@
 import { VirtualClock } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
-import { Labels, Matcher, wordsOf } from '@pollux/model';
+import { type FloatHistogram, Labels, Matcher, wordsOf } from '@pollux/model';
 import {
   decodeReadResponse,
   encodeLabels,
@@ -9,6 +9,7 @@ import {
   snappyEncode,
   TimeSeriesEncoder,
 } from '@pollux/remote';
+import { MemoryBudget, NO_HINTS } from '@pollux/storage';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestStore } from '../test/harness.ts';
 
@@ -112,6 +113,87 @@ describe('the store for Prometheus', () => {
     expect(await store.query('SELECT count(value) FROM up', { db: 'prometheus' })).not.toContain(
       '"error"',
     );
+  });
+
+  it('keeps native histograms beside floats, of each replica, and shows them to InfluxQL as text', async () => {
+    const histogram = (unit: number, more: Partial<FloatHistogram> = {}): FloatHistogram => ({
+      counterResetHint: 'gauge',
+      schema: 2,
+      zeroThreshold: 0.001,
+      zeroCount: unit,
+      count: 7 * unit,
+      sum: -3.5 * unit,
+      positiveSpans: [
+        { offset: -2, length: 1 },
+        { offset: 3, length: 2 },
+      ],
+      negativeSpans: [{ offset: 1, length: 1 }],
+      positiveBuckets: Float64Array.of(unit, 2 * unit, unit),
+      negativeBuckets: Float64Array.of(2 * unit),
+      customValues: null,
+      isInteger: unit % 1 === 0,
+      isStale: false,
+      ...more,
+    });
+    const custom = histogram(0.25, {
+      schema: -53,
+      sum: Number.POSITIVE_INFINITY,
+      customValues: Float64Array.of(0.5, 1, 2),
+    });
+    const given = [
+      { timestampMs: 1000, histogram: histogram(1) },
+      { timestampMs: 3000, histogram: histogram(0.25) },
+      { timestampMs: 4000, histogram: histogram(0, { isStale: true, sum: Number.NaN }) },
+      { timestampMs: 5000, histogram: custom },
+    ];
+    const fields = encodeLabels(Labels.from({ __name__: 'h', prometheus_replica: 'A' }));
+    const encoder = new TimeSeriesEncoder();
+    const float = { timestampsMs: Float64Array.of(2000), words: wordsOf(Float64Array.of(9)) };
+    encoder.run(fields, float, 0, 1);
+    for (const { timestampMs, histogram: one } of given)
+      encoder.histogram(fields, timestampMs, one);
+    const other = encodeLabels(Labels.from({ __name__: 'h', prometheus_replica: 'B' }));
+    encoder.histogram(other, 1500, histogram(2));
+    const body = snappyEncode(encoder.bytes());
+    const written = await store.request('POST', '/api/v1/prom/write?db=prometheus', { body });
+    expect(written.status, written.text).toBe(204);
+
+    const readAll = async (from: TestStore, name: string) => {
+      const queryable = from.service.queryable('prometheus');
+      const matchers = [Matcher.metric('h'), replica(name)];
+      const request = {
+        range: { minMs: 0, maxMs: 9_000 },
+        matchers,
+        hints: NO_HINTS,
+        sorted: true,
+      };
+      const { signal } = new AbortController();
+      const budget = new MemoryBudget(1e6, 'test');
+      const [columns] = (await queryable.select(request, { signal, budget }).next()) ?? [];
+      const { count = 0, timestampsMs, values, histograms } = columns!;
+      return Array.from({ length: count }, (_, i) => ({
+        timestampMs: timestampsMs[i],
+        histogram: histograms?.[i] ?? values[i],
+      }));
+    };
+    const expected = [given[0], { timestampMs: 2000, histogram: 9 }, ...given.slice(1)];
+    expect(await readAll(store, 'A')).toEqual(expected);
+    await store.store.flush();
+    const again = await new TestStore(store.directory).open();
+    expect(await readAll(again, 'A')).toEqual(expected);
+    const [fromB] = await readAll(again, 'B');
+    expect(fromB).toEqual({ timestampMs: 1500, histogram: histogram(2) });
+    await again.close();
+    const text = await store.query('SELECT native_histogram FROM h WHERE time = 3000ms', {
+      db: 'prometheus',
+    });
+    expect(text).toContain(String.raw`\"schema\":2,\"count\":1.75`);
+  });
+
+  it('leaves out what another writer put into the field of histograms', async () => {
+    for (const text of ['no JSON', '{}', 'null', '[1]', String.raw`{\"schema\":1}`, '7'])
+      await store.write('prometheus', `h native_histogram="${text}" ${text.length}`);
+    expect(await read(store, [Matcher.metric('h')])).toEqual([]);
   });
 
   it('answers malformed bodies with 400 and goes on', async () => {

@@ -102,10 +102,6 @@ export class InfluxService {
           'Write requests that were refused in whole or part.',
         ),
         points: registry.counter('influxdb_points_written_total', 'Points stored.'),
-        histogramsDropped: registry.counter(
-          'influxdb_histograms_dropped_total',
-          'Native histograms in remote-write requests, which this store does not keep.',
-        ),
         queries: registry.counter('influxdb_queries_total', 'Query requests.'),
         queryErrors: registry.counter('influxdb_query_errors_total', 'Statements that failed.'),
       },

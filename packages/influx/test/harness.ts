@@ -34,7 +34,6 @@ export function codecOf(random: Random, reading: WriteReaderOptions = {}): Prome
         return use({
           ...request,
           numbers: request.seriesRefs,
-          histogramCount: request.histograms.length,
           spansOf: (i, spans) => readLabelSpans(labelData, labelStarts[i]!, labelEnds[i]!, spans),
           labelsOf: (i) => decodeLabels(labelData, labelStarts[i]!, labelEnds[i]!).labels,
         });

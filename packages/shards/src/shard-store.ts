@@ -17,6 +17,7 @@ import { CommitQueue, type WaitingWrite } from './commit-queue.ts';
 import { ShardClosedError, ShardLimitError } from './errors.ts';
 import { GroupSlots, type Slot } from './group-slots.ts';
 import { PointsWrite } from './points-write.ts';
+import { type HistogramPoints, histogramPoints } from './samples/histogram-points.ts';
 import { MAX_SPANNED_LABELS } from './samples/sample-index.ts';
 import {
   type SampleBatch,
@@ -154,7 +155,27 @@ export class ShardStore {
   ): Promise<PlacedSamples> {
     this.#admit();
     const batch = await new SamplePlacer(this.#placing, writeTarget, samples, rules).place();
-    return { commit: () => this.#commitSamples(batch) };
+    if (samples.histograms.length === 0) return { commit: () => this.#commitSamples(batch) };
+    const histograms = histogramPoints(samples, rules);
+    const target = writeTarget();
+    return { commit: () => this.#commitBoth(batch, histograms, target) };
+  }
+
+  /** Floats, then histograms: two commits, of which a sender who hears of a failure sends both again. */
+  async #commitBoth(
+    batch: SampleBatch,
+    { points, refusedSamples, reservedMeasurement }: HistogramPoints,
+    target: WriteTarget,
+  ): Promise<SampleOutcome> {
+    const floats = await this.#commitSamples(batch);
+    const histograms = await this.write(target, points);
+    return {
+      conflictPoints: floats.conflictPoints + histograms.conflictPoints,
+      firstConflict: floats.firstConflict ?? histograms.firstConflict,
+      expiredPoints: floats.expiredPoints + histograms.expiredPoints,
+      refusedSamples: floats.refusedSamples + refusedSamples,
+      reservedMeasurement: floats.reservedMeasurement ?? reservedMeasurement,
+    };
   }
 
   /** As {@link write}. Rejects with ShardClosedError when a group was dropped since. */

@@ -70,13 +70,12 @@ export async function startPair(
   }
 }
 
-/** As {@link startPair}, ours being a store, which keeps no native histograms: both go without. */
+/** As {@link startPair}, ours being a store. */
 export async function startStorePair(
-  all: readonly DataSeries[],
+  data: readonly DataSeries[],
   peer: Peer,
   features: readonly string[],
 ): Promise<Pair> {
-  const data = all.filter(({ samples }) => samples.every(({ value }) => typeof value !== 'object'));
   const scratch = new Scratch();
   const close: (() => Promise<void>)[] = [async () => scratch.remove()];
   const end = async (): Promise<void> => {

@@ -13,7 +13,6 @@ export type HttpMetrics = {
   readonly writeRequests: Counter;
   readonly writeErrors: Counter;
   readonly points: Counter;
-  readonly histogramsDropped: Counter;
   readonly queries: Counter;
   readonly queryErrors: Counter;
 };

@@ -41,7 +41,6 @@ export async function servePrometheusWrite(
     const outcome = await context.writer.commit(write.placed);
     const { refusedSamples, reservedMeasurement } = outcome;
     context.metrics.points.inc(write.sampleCount - refusedSamples);
-    context.metrics.histogramsDropped.inc(write.histogramCount);
     if (refusedSamples > 0)
       throw new PartialWriteError(refusalReason(reservedMeasurement), refusedSamples);
     return noContent();
@@ -70,7 +69,6 @@ export function openPrometheusRead(
 type PlacedWrite = {
   readonly placed: PlacedSamples;
   readonly sampleCount: number;
-  readonly histogramCount: number;
 };
 
 /** Decodes a body and finds out where its samples go; the answer instead when it cannot be read. */
@@ -87,8 +85,7 @@ async function placeBody(
     const write = await context.codec.decodeWrite(body, async (columns) => {
       isDecoded = true;
       const placed = await context.writer.place(to.database, to.retentionPolicy, columns);
-      const { sampleCount, histogramCount } = columns;
-      return { placed, sampleCount, histogramCount };
+      return { placed, sampleCount: columns.sampleCount + columns.histograms.length };
     });
     return { write, refusal: null };
   } catch (error) {

@@ -44,6 +44,6 @@ function writeOf(request: NumberedRequest): PrometheusWrite {
     sampleSeries: request.sampleSeries,
     timestampsMs: request.timestampsMs,
     values: request.values,
-    histogramCount: request.histograms.length,
+    histograms: request.histograms,
   };
 }

@@ -1,15 +1,7 @@
 import { CanceledError, Slices, type StopSignal } from '@pollux/base';
-import {
-  compareText,
-  type Labels,
-  type Matcher,
-  METRIC_NAME,
-  matchesAll,
-  wordsOf,
-} from '@pollux/model';
+import { compareText, type Labels, type Matcher, METRIC_NAME, matchesAll } from '@pollux/model';
 import {
   type Annotation,
-  type ColumnData,
   chooseCopy,
   DEFAULT_COPY_CHOICE,
   type NamesAnswer,
@@ -25,10 +17,10 @@ import {
 } from '@pollux/storage';
 import type { ShardStore } from '../shard-store.ts';
 import type { StoreView, ViewSeries } from '../store-view.ts';
-import { labelsOf, NAMELESS, VALUE_FIELD } from './prometheus-mapping.ts';
+import { bytesOf, columnsOfCopy } from './prometheus-columns.ts';
+import { HISTOGRAM_FIELD, labelsOf, NAMELESS, VALUE_FIELD } from './prometheus-mapping.ts';
 
 const BATCH_SERIES = 64;
-const BYTES_PER_SAMPLE = 16;
 
 /** Which part of the store is shown. */
 export type ShardQueryableOptions = {
@@ -40,8 +32,8 @@ export type ShardQueryableOptions = {
 };
 
 /**
- * Prometheus' view of one (database, retention policy): float fields named `value`, a series per measurement and tags, one
- * replica's copy each. An equality matcher on a replica label is a preference for that copy, not a filter.
+ * Prometheus' view of one (database, retention policy): float fields named `value` and native histograms, a series per
+ * measurement and tags, one replica's copy each. An equality matcher on a replica label is a preference for that copy, not a filter.
  */
 export class ShardQueryable implements Queryable {
   readonly #options: ShardQueryableOptions;
@@ -172,18 +164,23 @@ class ShardSource implements SeriesSource {
 
   #read(view: StoreView, series: ViewSeries): SeriesColumns | null {
     const labels = labelsOf(series.measurement, series.tags);
+    const texts = view.read(series, HISTOGRAM_FIELD, 'string');
     const copies: SeriesColumns[] = [];
     for (const { replica, data } of view.read(series, VALUE_FIELD, 'float')) {
-      const { count, timesMs, cells } = wholeMilliseconds(data);
-      const columns = { labels, count, timestampsMs: timesMs, values: cells, replica };
-      copies.push({ ...columns, histograms: null, startTimestampsMs: null });
+      const at = texts.findIndex((copy) => copy.replica === replica);
+      const [text = null] = at < 0 ? [] : texts.splice(at, 1);
+      copies.push(columnsOfCopy({ labels, replica }, data, text?.data ?? null));
+    }
+    for (const { replica, data } of texts) {
+      const columns = columnsOfCopy({ labels, replica }, null, data);
+      if (columns.count > 0) copies.push(columns);
     }
     if (copies.length === 0) return null;
     const chosen = chooseCopy(copies, {
       ...DEFAULT_COPY_CHOICE,
       preferredReplica: this.#preferred,
     });
-    const bytes = chosen.count * BYTES_PER_SAMPLE;
+    const bytes = bytesOf(chosen);
     this.#takenBytes += bytes;
     this.#context.budget.take(bytes);
     return chosen;
@@ -218,7 +215,11 @@ function seriesOf(view: StoreView, measurement: string, filters: readonly Matche
   const matches = (tags: Labels): boolean => matchesAll(onName, labelsOf(measurement, tags));
   return view
     .series(measurement, matches, conditions)
-    .filter((series) => view.hasField(series, VALUE_FIELD, 'float'));
+    .filter(
+      (series) =>
+        view.hasField(series, VALUE_FIELD, 'float') ||
+        view.hasField(series, HISTOGRAM_FIELD, 'string'),
+    );
 }
 
 function tagConditionOf(matcher: Matcher): TagCondition {
@@ -231,24 +232,6 @@ function tagConditionOf(matcher: Matcher): TagCondition {
 
 function sortByLabels(series: ViewSeries[]): void {
   series.sort((a, b) => labelsOf(a.measurement, a.tags).compare(labelsOf(b.measurement, b.tags)));
-}
-
-/** Prometheus' times are milliseconds: of several values in one, the last is shown. */
-function wholeMilliseconds(data: ColumnData): ColumnData {
-  const { nanos, count, timesMs } = data;
-  if (nanos === null) return data;
-  const kept: number[] = [];
-  for (let i = 0; i < count; i++)
-    if (i + 1 === count || timesMs[i + 1] !== timesMs[i]) kept.push(i);
-  const cells = new Float64Array(kept.length);
-  const source = wordsOf(data.cells);
-  const target = wordsOf(cells);
-  for (const [at, row] of kept.entries()) {
-    target[at * 2] = source[row * 2]!;
-    target[at * 2 + 1] = source[row * 2 + 1]!;
-  }
-  const times = Float64Array.from(kept, (row) => timesMs[row]!);
-  return { ...data, count: kept.length, timesMs: times, nanos: null, cells };
 }
 
 function nanoRange(range: TimeRange): NanoRange {

@@ -51,6 +51,7 @@ function samplesOf(
     sampleSeries: Uint32Array.from(sets, (_, i) => i),
     timestampsMs: new Float64Array(sets.length).fill(ms),
     values: new Float64Array(sets.length).fill(1),
+    histograms: [],
   };
 }
 

@@ -234,6 +234,7 @@ function samplesOf(rows: readonly Row[]): SampleColumns {
     sampleSeries: Uint32Array.from(rows, (_, i) => i),
     timestampsMs: Float64Array.from(rows, ({ timeMs }) => timeMs),
     values: Float64Array.from(rows, ({ value }) => value),
+    histograms: [],
   };
 }
 

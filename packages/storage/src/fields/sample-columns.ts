@@ -1,4 +1,4 @@
-import type { Labels } from '@pollux/model';
+import type { FloatHistogram, Labels } from '@pollux/model';
 import type { WriteOutcome } from './point-columns.ts';
 
 /**
@@ -23,6 +23,12 @@ export type SampleColumns = {
   readonly sampleSeries: Uint32Array;
   readonly timestampsMs: Float64Array;
   readonly values: Float64Array;
+  /** Native histograms, beside the samples. */
+  readonly histograms: readonly {
+    readonly series: number;
+    readonly timestampMs: number;
+    readonly histogram: FloatHistogram;
+  }[];
 };
 
 /** How labels become series. Always the same object for the same store: what was learnt under another one is forgotten. */
