@@ -118,5 +118,21 @@ rule_files: [rules.yml]
       expect(ours, page).toEqual(theirs);
       expect(JSON.stringify(theirs.data).length, page).toBeGreaterThan(4);
     }
+
+    // A writes and reads, B reads only; both have an empty disk.
+    const wanted = await ask(`${server.url}/api/v1/query?query=made:1[5s]&time=${atS}`);
+    for (const name of ['A', 'B']) {
+      const config = `
+global: {external_labels: {prometheus_replica: ${name}}}
+remote_read: [{url: '${store}/api/v1/prom/read?db=prometheus', read_recent: true}]
+`;
+      const reader = await startPrometheus([
+        `--config.file=${scratch.file(`reader-${name}.yml`, config)}`,
+        `--storage.tsdb.path=${scratch.at(`reader-${name}`)}`,
+      ]);
+      close.push(() => reader.stop());
+      const got = await ask(`${reader.url}/api/v1/query?query=made:1[5s]&time=${atS}`);
+      expect(got, name).toEqual(wanted);
+    }
   });
 });

@@ -1,5 +1,5 @@
 import type { Matcher } from '@pollux/model';
-import type { SampleColumns, SeriesColumns } from '@pollux/storage';
+import type { SampleColumns, SelectHints, SeriesColumns } from '@pollux/storage';
 
 /** A remote-write body as columns, lent. */
 export type PrometheusWrite = SampleColumns;
@@ -8,6 +8,13 @@ export type PrometheusQuery = {
   readonly startMs: number;
   readonly endMs: number;
   readonly matchers: readonly Matcher[];
+  readonly hints: SelectHints;
+};
+
+export type PrometheusRead = {
+  readonly queries: readonly PrometheusQuery[];
+  /** The client would rather have frames of chunks than samples. */
+  readonly prefersChunks: boolean;
 };
 
 /**
@@ -20,7 +27,11 @@ export interface PrometheusCodec {
    * each other.
    */
   decodeWrite<T>(body: Uint8Array, use: (write: PrometheusWrite) => Promise<T>): Promise<T>;
-  decodeRead(body: Uint8Array): Promise<readonly PrometheusQuery[]>;
+  decodeRead(body: Uint8Array): Promise<PrometheusRead>;
   /** A compressed ReadResponse, one result per query. */
   encodeRead(results: readonly (readonly SeriesColumns[])[]): Promise<Uint8Array>;
+  /** Frames of chunks that answer the only query of a request, each when it is full. */
+  encodeChunks(batches: AsyncIterable<readonly SeriesColumns[]>): AsyncGenerator<Uint8Array, void>;
+  /** Of {@link encodeChunks}. */
+  readonly chunkedContentType: string;
 }

@@ -2,6 +2,7 @@ import { VirtualClock } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { type FloatHistogram, Labels, Matcher, wordsOf } from '@pollux/model';
 import {
+  ChunkedResponseReader,
   decodeReadResponse,
   encodeLabels,
   encodeReadRequest,
@@ -17,13 +18,15 @@ type Wire = {
   readonly labels: Record<string, string>;
   readonly times: readonly number[];
   readonly value: number;
+  /** From a sample to the next. */
+  readonly step?: number;
 };
 
 function writeBody(series: readonly Wire[]): Uint8Array {
   const encoder = new TimeSeriesEncoder();
-  for (const { labels, times, value } of series) {
+  for (const { labels, times, value, step = 0 } of series) {
     const timestampsMs = Float64Array.from(times);
-    const words = wordsOf(Float64Array.from(times, () => value));
+    const words = wordsOf(Float64Array.from(times, (_, i) => value + i * step));
     encoder.run(encodeLabels(Labels.from(labels)), { timestampsMs, words }, 0, times.length);
   }
   return snappyEncode(encoder.bytes());
@@ -188,6 +191,46 @@ describe('the store for Prometheus', () => {
       db: 'prometheus',
     });
     expect(text).toContain(String.raw`\"schema\":2,\"count\":1.75`);
+  });
+
+  it('answers in frames of chunks where the reader prefers them, and closes what a reader left', async () => {
+    const times = Array.from({ length: 1_000 }, (_, i) => i * 1_000);
+    const series = Array.from({ length: 200 }, (_, i) => ({
+      labels: { __name__: 'up', i: String(i).padStart(3, '0') },
+      times,
+      value: 1 / (i + 1),
+      step: 0.123_456_7,
+    }));
+    expect((await send(series)).status).toBe(204);
+    const ask = (signal?: AbortSignal) =>
+      store.response('POST', '/api/v1/prom/read?db=prometheus', {
+        signal: signal ?? new AbortController().signal,
+        body: snappyEncode(
+          encodeReadRequest({
+            queries: [{ startMs: 0, endMs: 1_000_000, matchers: [up], hints: null }],
+            accepted: ['streamed-xor-chunks', 'samples'],
+          }),
+        ),
+      });
+    const answer = await ask();
+    expect(answer.headers?.['content-type']).toContain('application/x-streamed-protobuf');
+    const reader = new ChunkedResponseReader();
+    for await (const piece of answer.body as AsyncIterable<Uint8Array>) reader.push(piece);
+    reader.end();
+    const all = { minMs: 0, maxMs: 1_000_000 };
+    const got = reader.take().map((one) => one.columns(all));
+    const wanted = await read(store, [up]);
+    expect(got.map(({ labels }) => labels.toString())).toEqual(wanted.map(({ labels }) => labels));
+    expect(got.map(({ count, values }) => [...values.subarray(0, count)])).toEqual(
+      wanted.map(({ values }) => values),
+    );
+
+    const leaving = new AbortController();
+    const left = await ask(leaving.signal);
+    leaving.abort();
+    await expect(async () => {
+      for await (const _ of left.body as AsyncIterable<Uint8Array>);
+    }).rejects.toThrow();
   });
 
   it('leaves out what another writer put into the field of histograms', async () => {

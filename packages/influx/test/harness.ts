@@ -5,6 +5,8 @@ import { type Env, EVERYONE, type HttpHandler, type HttpResponse, type Random } 
 import { nodeEnv } from '@pollux/base/node';
 import { Router } from '@pollux/http';
 import {
+  CHUNKED_CONTENT_TYPE,
+  ChunkFrameWriter,
   decodeLabels,
   decodeReadRequest,
   encodeReadResponse,
@@ -16,6 +18,7 @@ import {
   type WriteReaderOptions,
 } from '@pollux/remote';
 import { ShardQueryable, ShardStore } from '@pollux/shards';
+import { NO_HINTS } from '@pollux/storage';
 import { Log, Registry } from '@pollux/telemetry';
 import {
   decodeInfluxConfig,
@@ -39,7 +42,11 @@ export function codecOf(random: Random, reading: WriteReaderOptions = {}): Prome
         });
       }),
     async decodeRead(body) {
-      return decodeReadRequest(await snappyDecode(body)).queries;
+      const { queries, accepted } = decodeReadRequest(await snappyDecode(body));
+      return {
+        queries: queries.map((query) => ({ ...query, hints: query.hints ?? NO_HINTS })),
+        prefersChunks: accepted[0] === 'streamed-xor-chunks',
+      };
     },
     async encodeRead(results) {
       const encoded = results.map((series) => {
@@ -49,6 +56,15 @@ export function codecOf(random: Random, reading: WriteReaderOptions = {}): Prome
       });
       return snappyEncode(encodeReadResponse(encoded));
     },
+    async *encodeChunks(batches) {
+      const writer = new ChunkFrameWriter(0);
+      for await (const batch of batches) {
+        for (const columns of batch) writer.add(columns);
+        yield* writer.takeFull();
+      }
+      yield* writer.finish();
+    },
+    chunkedContentType: `${CHUNKED_CONTENT_TYPE}; proto=prometheus.ChunkedReadResponse`,
   };
 }
 
@@ -57,6 +73,12 @@ export type Answer = {
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: Uint8Array;
   readonly text: string;
+};
+
+type Asked = {
+  readonly body?: Uint8Array | string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
 };
 
 /** A whole store in a temporary directory, asked through its HTTP handler without a port. */
@@ -119,21 +141,19 @@ export class TestStore {
     return this.#store;
   }
 
-  async request(
-    method: string,
-    target: string,
-    options: {
-      readonly body?: Uint8Array | string;
-      readonly headers?: Readonly<Record<string, string>>;
-    } = {},
-  ): Promise<Answer> {
+  async request(method: string, target: string, options: Asked = {}): Promise<Answer> {
+    return answerOf(await this.response(method, target, options));
+  }
+
+  /** As {@link request}, its body as it comes. */
+  async response(method: string, target: string, options: Asked = {}): Promise<HttpResponse> {
     const given = options.body ?? '';
     const body = typeof given === 'string' ? Buffer.from(given) : given;
     const headers = Object.fromEntries(
       Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
     );
     if (this.#router === null) throw new Error('the store is not open');
-    const response = await this.#router.handler({
+    return this.#router.handler({
       method,
       target,
       headers,
@@ -142,10 +162,9 @@ export class TestStore {
       stream: async function* () {
         yield body;
       },
-      signal: new AbortController().signal,
+      signal: options.signal ?? new AbortController().signal,
       principal: EVERYONE,
     });
-    return answerOf(response);
   }
 
   /** POST /query; the body's text without its last newline. */

@@ -1,13 +1,20 @@
-import { type HttpResponse, OperatingError, withTimeout } from '@pollux/base';
+import {
+  errorText,
+  type HttpResponse,
+  OperatingError,
+  Slices,
+  stopAfter,
+  TimeoutError,
+} from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import {
   MemoryBudget,
-  NO_HINTS,
   type PlacedSamples,
   type Queryable,
   type SeriesColumns,
+  type SeriesSource,
 } from '@pollux/storage';
-import type { PrometheusQuery } from '../codec-port.ts';
+import type { PrometheusQuery, PrometheusRead } from '../codec-port.ts';
 import { MetaError } from '../meta/errors.ts';
 import { PartialWriteError } from '../write/errors.ts';
 import { failure, noContent } from './answers.ts';
@@ -108,18 +115,16 @@ export async function servePrometheusRead(
   exchange: Exchange,
 ): Promise<HttpResponse> {
   const databaseName = exchange.query.get('db') ?? '';
-  let queries: readonly PrometheusQuery[];
+  let read: PrometheusRead;
   try {
-    queries = await context.codec.decodeRead(
-      await readBody(exchange.request, context.maxBodyBytes),
-    );
+    read = await context.codec.decodeRead(await readBody(exchange.request, context.maxBodyBytes));
   } catch (error) {
     if (OperatingError.is(error))
       return failure(error.code === 'HTTP.BODY_TOO_LARGE' ? 413 : 400, error.message);
     throw error;
   }
-  const [query] = queries;
-  if (queries.length !== 1) {
+  const [query] = read.queries;
+  if (read.queries.length !== 1) {
     return failure(400, 'Prometheus read endpoint currently only supports one query at a time');
   }
   if (query === undefined || query.matchers.length === 0) return failure(400, 'expected matcher');
@@ -129,16 +134,11 @@ export async function servePrometheusRead(
   if (refusal !== null) return refusal;
   try {
     const policy = context.meta.requirePolicy(database, exchange.query.get('rp') ?? '');
-    const series = await readSeries(context, exchange, {
-      database: databaseName,
-      policy: policy.name,
+    const reading = new Reading(context, exchange, {
+      queryable: context.queryableOf(databaseName, policy.name),
       query,
     });
-    return {
-      status: 200,
-      headers: { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' },
-      body: await context.codec.encodeRead([series]),
-    };
+    return await (read.prefersChunks ? reading.inChunks() : reading.inSamples());
   } catch (error) {
     if (error instanceof MetaError) return failure(400, 'invalid retention policy');
     if (OperatingError.is(error))
@@ -147,39 +147,91 @@ export async function servePrometheusRead(
   }
 }
 
-async function readSeries(
-  context: HttpContext,
-  exchange: Exchange,
-  wanted: { readonly database: string; readonly policy: string; readonly query: PrometheusQuery },
-): Promise<SeriesColumns[]> {
-  const { query } = wanted;
-  // influxd takes zero and below for open ends, which misreads ranges before 1970; ours are taken as they are.
-  const range = { minMs: query.startMs, maxMs: query.endMs };
-  const queryable = context.queryableOf(wanted.database, wanted.policy);
-  return withTimeout(
-    context.clock,
-    READ_TIMEOUT_MS,
-    'remote read',
-    async (signal) => {
-      const budget = new MemoryBudget(READ_BUDGET_BYTES, 'prom-read.max-memory');
-      const request = { range, matchers: query.matchers, hints: NO_HINTS, sorted: true };
-      const source = queryable.select(request, { signal, budget });
-      const series: SeriesColumns[] = [];
-      let bytes = 0;
-      try {
-        for (let batch = await source.next(); batch !== null; batch = await source.next()) {
-          for (const columns of batch) {
-            series.push(columns);
-            bytes += columns.count * 16;
-          }
-          budget.take(bytes);
-          budget.give(bytes);
-        }
-      } finally {
-        source.close();
+/** The answer to one query. */
+class Reading {
+  readonly #context: HttpContext;
+  readonly #limit: ReturnType<typeof stopAfter>;
+  readonly #source: SeriesSource;
+  readonly #budget = new MemoryBudget(READ_BUDGET_BYTES, 'prom-read.max-memory');
+
+  constructor(
+    context: HttpContext,
+    exchange: Exchange,
+    { queryable, query }: { readonly queryable: Queryable; readonly query: PrometheusQuery },
+  ) {
+    const late = (): Error =>
+      new TimeoutError(`remote read took longer than ${READ_TIMEOUT_MS} ms`);
+    this.#context = context;
+    this.#limit = stopAfter(context.clock, READ_TIMEOUT_MS, late, exchange.signal);
+    // influxd takes zero and below for open ends, which misreads ranges before 1970; ours are taken as they are.
+    const range = { minMs: query.startMs, maxMs: query.endMs };
+    const { matchers, hints } = query;
+    const { signal } = this.#limit;
+    this.#source = queryable.select(
+      { range, matchers, hints, sorted: true },
+      { signal, budget: this.#budget },
+    );
+    // Nobody may ever ask for the rest of an answer.
+    signal.addEventListener('abort', () => this.#source.close(), { once: true });
+  }
+
+  async inSamples(): Promise<HttpResponse> {
+    const series: SeriesColumns[] = [];
+    let bytes = 0;
+    for await (const batch of this.#batches()) {
+      for (const columns of batch) {
+        series.push(columns);
+        bytes += columns.count * 16;
       }
-      return series;
-    },
-    exchange.signal,
-  );
+      this.#budget.take(bytes);
+      this.#budget.give(bytes);
+    }
+    return {
+      status: 200,
+      headers: { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' },
+      body: await this.#context.codec.encodeRead([series]),
+    };
+  }
+
+  /** Holds a batch and a frame, however long the answer is. */
+  async inChunks(): Promise<HttpResponse> {
+    const { codec } = this.#context;
+    const frames = codec.encodeChunks(this.#batches());
+    // What is wrong shows before the first frame, while it can still be told.
+    const first = await frames.next();
+    return {
+      status: 200,
+      headers: { 'content-type': codec.chunkedContentType },
+      body: first.done === true ? new Uint8Array() : this.#going(first.value, frames),
+    };
+  }
+
+  /** What goes wrong from now on cuts the answer off. */
+  async *#going(first: Uint8Array, frames: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield first;
+      yield* frames;
+    } catch (error) {
+      this.#context.log.error('remote read failed', { err: errorText(error) });
+      throw error;
+    }
+  }
+
+  /** Lets others run between batches. */
+  async *#batches(): AsyncGenerator<readonly SeriesColumns[], void> {
+    const slices = new Slices(this.#context.clock, this.#limit.signal);
+    try {
+      for (
+        let batch = await this.#source.next();
+        batch !== null;
+        batch = await this.#source.next()
+      ) {
+        yield batch;
+        if (slices.isOver) await slices.pause();
+      }
+    } finally {
+      this.#source.close();
+      this.#limit.release();
+    }
+  }
 }

@@ -1,6 +1,8 @@
 import type { Random } from '@pollux/base';
 import type { PrometheusCodec, PrometheusWrite } from '@pollux/influx';
 import {
+  CHUNKED_CONTENT_TYPE,
+  ChunkFrameWriter,
   decodeLabels,
   decodeReadRequest,
   encodeReadResponse,
@@ -11,13 +13,20 @@ import {
   snappyEncode,
   WriteReader,
 } from '@pollux/remote';
+import { NO_HINTS } from '@pollux/storage';
 
 /** Gives the influx room Prometheus' wire in the form that it declares. */
 export function prometheusCodec(random: Random): PrometheusCodec {
   const reader = new WriteReader(random);
   return {
     decodeWrite: (body, use) => reader.read(body, (request) => use(writeOf(request))),
-    decodeRead: async (body) => decodeReadRequest(await snappyDecode(body)).queries,
+    decodeRead: async (body) => {
+      const { queries, accepted } = decodeReadRequest(await snappyDecode(body));
+      return {
+        queries: queries.map((query) => ({ ...query, hints: query.hints ?? NO_HINTS })),
+        prefersChunks: accepted[0] === 'streamed-xor-chunks',
+      };
+    },
     encodeRead: async (results) => {
       const encoded = results.map((series) => {
         const encoder = new QueryResultEncoder();
@@ -26,6 +35,15 @@ export function prometheusCodec(random: Random): PrometheusCodec {
       });
       return snappyEncode(encodeReadResponse(encoded));
     },
+    async *encodeChunks(batches) {
+      const writer = new ChunkFrameWriter(0);
+      for await (const batch of batches) {
+        for (const columns of batch) writer.add(columns);
+        yield* writer.takeFull();
+      }
+      yield* writer.finish();
+    },
+    chunkedContentType: `${CHUNKED_CONTENT_TYPE}; proto=prometheus.ChunkedReadResponse`,
   };
 }
 
