@@ -98,6 +98,7 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
       lock: lockDirectory,
       variables: process.env,
       hostname: hostname(),
+      processId: process.pid,
       print: (text) => process.stdout.write(text),
     },
     values,

@@ -90,6 +90,16 @@ const continuousFields = {
 };
 const continuous = object(continuousFields);
 
+const subscriberFields = {
+  enabled: optional(boolean, true),
+  'http-timeout': optional(duration, 30_000),
+  'insecure-skip-verify': optional(boolean, false),
+  'ca-certs': optional(string, ''),
+  'write-concurrency': optional(nonNegativeInteger, 40),
+  'write-buffer-size': optional(nonNegativeInteger, 1_000),
+};
+const subscriber = object(subscriberFields);
+
 const httpFields = {
   enabled: optional(boolean, true),
   'bind-address': optional(string, ':8086'),
@@ -138,7 +148,6 @@ const others = {
   'shard-precreation': optional(raw, NOTHING),
   monitor: optional(raw, NOTHING),
   logging: optional(raw, NOTHING),
-  subscriber: optional(raw, NOTHING),
   graphite: optional(raw, NOTHING),
   collectd: optional(raw, NOTHING),
   opentsdb: optional(raw, NOTHING),
@@ -155,6 +164,7 @@ const root = object({
   coordinator: optional(coordinator, defaultsOf(coordinator)),
   retention: optional(retention, defaultsOf(retention)),
   http: optional(http, defaultsOf(http)),
+  subscriber: optional(subscriber, defaultsOf(subscriber)),
   continuous_queries: optional(continuous, defaultsOf(continuous)),
   ha: optional(ha, defaultsOf(ha)),
   ...others,
@@ -168,6 +178,7 @@ const SECTIONS: Readonly<Record<string, Fields>> = {
   coordinator: coordinatorFields,
   retention: retentionFields,
   http: httpFields,
+  subscriber: subscriberFields,
   continuous_queries: continuousFields,
   ha: haFields,
 };

@@ -3,11 +3,13 @@ import type { ContinuousQueries } from './continuous-queries.ts';
 import type { HttpContext } from './http/context.ts';
 import { formatGoDuration } from './influxql/duration.ts';
 import type { Diagnostic, Statistic } from './query/statistics.ts';
+import type { Subscriptions } from './write/subscriptions.ts';
 
 /** What SHOW STATS and /debug/vars show; the whole of what the store counts is at /metrics. */
 export function statisticsOf(
   { metrics, running, meta }: HttpContext,
   continuous: ContinuousQueries,
+  subscriptions: Subscriptions,
   bind: string,
 ): Statistic[] {
   return [
@@ -31,6 +33,7 @@ export function statisticsOf(
         writeOk: metrics.writeRequests.value - metrics.writeErrors.value,
       },
     },
+    { name: 'subscriber', tags: {}, values: { ...subscriptions.counts } },
     { name: 'cq', tags: {}, values: { ...continuous.counts } },
     { name: 'meta', tags: {}, values: { databases: meta.databases().length } },
     {

@@ -9,12 +9,14 @@ import type { OpenQueryable, StoreEngine } from './engine-port.ts';
 import { Access } from './http/access.ts';
 import type { HttpContext } from './http/context.ts';
 import { openPrometheusRead } from './http/prometheus-routes.ts';
+import { parseQuery } from './influxql/parser/parse.ts';
 import { diagnosticsOf, statisticsOf } from './introspection.ts';
 import { MetaStore } from './meta/meta-store.ts';
 import { QueryExecutor } from './query/executor.ts';
 import { RunningQueries } from './query/running-queries.ts';
 import type { Statistic } from './query/statistics.ts';
 import { PointWriter } from './write/point-writer.ts';
+import { Subscriptions } from './write/subscriptions.ts';
 
 /** A shorter one would only hold the processor. */
 const LEAST_RUN_INTERVAL_MS = 100;
@@ -54,14 +56,32 @@ export class InfluxService {
       autocreatePolicy: config.meta['retention-autocreate'],
     });
     const replicaLabels = config.ha['replica-labels'];
-    this.#writer = new PointWriter({ meta: this.meta, engine, clock: env.clock, replicaLabels });
+    const { subscriber } = config;
+    const subscriptions = new Subscriptions({
+      net: env.net,
+      log: options.log,
+      registry,
+      meta: this.meta,
+      isEnabled: subscriber.enabled,
+      httpTimeoutMs: subscriber['http-timeout'],
+      skipsVerification: subscriber['insecure-skip-verify'],
+      maxWaiting: subscriber['write-buffer-size'],
+    });
+    this.#closer.defer('subscriptions', () => subscriptions.close());
+    this.#writer = new PointWriter({
+      meta: this.meta,
+      engine,
+      clock: env.clock,
+      replicaLabels,
+      subscriptions,
+    });
     const running = new RunningQueries(
       env.clock,
       config.coordinator['max-concurrent-queries'],
       config.coordinator['query-timeout'],
     );
     const statistics = (): Statistic[] =>
-      statisticsOf(this.context, this.#continuous, config.http['bind-address']);
+      statisticsOf(this.context, this.#continuous, subscriptions, config.http['bind-address']);
     const executor = new QueryExecutor({
       clock: env.clock,
       random: env.random,
@@ -170,6 +190,18 @@ export class InfluxService {
     place: { readonly database: string; readonly retentionPolicy: string },
   ): Queryable | HttpResponse {
     return openPrometheusRead(this.context, exchange, place);
+  }
+
+  /** Runs the statements of a text as an administrator would by POST, up to the first that fails: throws it. */
+  async run(text: string): Promise<void> {
+    for (const statement of parseQuery(text, new Map())) {
+      await this.context.executor.execute(statement, {
+        database: '',
+        retentionPolicy: '',
+        signal: this.#stop.signal,
+        user: null,
+      });
+    }
   }
 
   /** Drops the shard groups whose end is older than their policy's duration; returns how many. */

@@ -58,17 +58,19 @@ function notAllowed(allow: string): HttpResponse {
 
 /** The answer of a browser's question; without an Origin there is nothing to allow. */
 function preflight(exchange: Exchange): HttpResponse {
+  return { status: 200, headers: crossOrigin(exchange) };
+}
+
+/** Of every answer to a page from elsewhere. */
+function crossOrigin(exchange: Exchange): Record<string, string> {
   const { origin } = exchange.request.headers;
-  if (origin === undefined) return { status: 200 };
+  if (origin === undefined) return {};
   return {
-    status: 200,
-    headers: {
-      'access-control-allow-origin': origin,
-      'access-control-allow-methods': 'DELETE, GET, OPTIONS, POST, PUT',
-      'access-control-allow-headers':
-        'Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token, X-HTTP-Method-Override',
-      'access-control-expose-headers': 'Date, X-InfluxDB-Version, X-InfluxDB-Build',
-    },
+    'access-control-allow-origin': origin,
+    'access-control-allow-methods': 'DELETE, GET, OPTIONS, POST, PUT',
+    'access-control-allow-headers':
+      'Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token, X-HTTP-Method-Override',
+    'access-control-expose-headers': 'Date, X-InfluxDB-Version, X-InfluxDB-Build',
   };
 }
 
@@ -92,6 +94,7 @@ function withHeaders(
       ...answer,
       headers: {
         ...headers,
+        ...crossOrigin(exchange),
         'x-influxdb-version': version,
         'x-influxdb-build': 'OSS',
         'request-id': id,

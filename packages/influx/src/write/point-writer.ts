@@ -11,12 +11,14 @@ import type {
 import type { StoreEngine } from '../engine-port.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
 import { PartialWriteError } from './errors.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 export type PointWriterOptions = {
   readonly meta: MetaStore;
   readonly engine: StoreEngine;
   readonly clock: Clock;
   readonly replicaLabels: readonly string[];
+  readonly subscriptions: Subscriptions;
 };
 
 /** Sends batches to the engine under the rules of the retention policy they go to. */
@@ -25,11 +27,13 @@ export class PointWriter {
   readonly #engine: StoreEngine;
   readonly #clock: Clock;
   readonly #sampleRules: SampleRules;
+  readonly #subscriptions: Subscriptions;
 
   constructor(options: PointWriterOptions) {
     this.#meta = options.meta;
     this.#engine = options.engine;
     this.#clock = options.clock;
+    this.#subscriptions = options.subscriptions;
     this.#sampleRules = { replicaLabels: options.replicaLabels, reservedTag: 'time' };
   }
 
@@ -48,7 +52,10 @@ export class PointWriter {
   /** Resolves when everything that can be stored is synced; PartialWriteError tells what was dropped. */
   async write(database: string, retentionPolicy: string, batch: PointColumns): Promise<void> {
     if (batch.count === 0) return;
-    checkComplete(await this.#engine.write(this.target(database, retentionPolicy), batch));
+    const target = this.target(database, retentionPolicy);
+    const outcome = await this.#engine.write(target, batch);
+    this.#subscriptions.publish(database, target.retentionPolicy, batch);
+    checkComplete(outcome);
   }
 
   /** Finds out where samples of Prometheus go; they are lent until this resolves. Nothing is stored before {@link commit}. */

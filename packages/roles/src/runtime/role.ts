@@ -11,6 +11,8 @@ export type RoleContext = {
   /** Environment variables, for the peers' own (`INFLUXDB_*`). */
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly hostname: string;
+  /** Absent where a role is no process of its own. */
+  readonly processId?: number;
   /** Writes to standard output, for roles that are asked to; absent where there is none. */
   readonly print?: (text: string) => void;
 };

@@ -20,13 +20,14 @@ import {
 } from '../runtime/role.ts';
 import { listen, observedRouter, registerHealth, registerMetrics } from '../runtime/web.ts';
 import { prometheusCodec } from './codec-binding.ts';
+import { makeFirstThings } from './first-start.ts';
 import { PROMETHEUS_API_FLAGS, registerPrometheusApi } from './prometheus-api.ts';
 
 const FLAGS = {
   config: {
     kind: 'string',
     fallback: '',
-    help: "Path to influxdb.conf; upstream's defaults when empty.",
+    help: "Path to influxdb.conf, over INFLUXDB_CONFIG_PATH; upstream's defaults when empty.",
   },
   'http.bind-address': {
     kind: 'string',
@@ -39,6 +40,11 @@ const FLAGS = {
     help: 'Directory for meta, data and wal; over the file and the environment.',
   },
   'auth.enabled': { kind: 'boolean', fallback: false, help: 'Ask for users and passwords.' },
+  pidfile: {
+    kind: 'string',
+    fallback: '',
+    help: 'File to write the process id to.',
+  },
   engine: {
     kind: 'choice',
     choices: ['embedded'],
@@ -63,7 +69,7 @@ async function startStore(
   flags: FlagValues<typeof FLAGS>,
   given: ReadonlySet<string>,
 ): Promise<RunningRole> {
-  const { env, log, registry, variables } = context;
+  const { env, log, registry } = context;
   const startedMs = env.clock.now();
   const closer = new Closer(env.clock);
   const config = readConfig(context, flags, given);
@@ -79,6 +85,7 @@ async function startStore(
     walDirectory,
   });
   closer.defer('engine', () => engine.close());
+  const isFirst = !env.files.exists(join(config.meta.dir, 'meta.json'));
   const service = new InfluxService({
     env,
     log,
@@ -90,10 +97,7 @@ async function startStore(
     codec: prometheusCodec(env.random),
   });
   closer.defer('service', () => service.close());
-  // The variable of InfluxDB's own container image: the database that must be there from the first write on.
-  const database = variables.INFLUXDB_DB ?? '';
-  if (database !== '' && service.meta.database(database) === null)
-    service.meta.createDatabase(database);
+  if (isFirst) await makeFirstThings(context, service, config.http['auth-enabled']);
 
   let isReady = false;
   const router = observedRouter({ env, log, registry, namespace: 'influxdb', prefix: '/' });
@@ -107,6 +111,8 @@ async function startStore(
   engine.start();
   service.start();
   isReady = true;
+  if (flags.pidfile !== '' && context.processId !== undefined)
+    env.files.replaceFile(resolve(flags.pidfile), `${context.processId}`);
   return {
     address: listener.address,
     reload: async () => {
@@ -131,8 +137,9 @@ function readConfig(
   flags: FlagValues<typeof FLAGS>,
   given: ReadonlySet<string>,
 ): InfluxConfig {
-  const text = flags.config === '' ? '' : readTextFile(env.files, flags.config);
-  const { config, warnings } = decodeInfluxConfig(text, flags.config, variables);
+  const file = flags.config === '' ? (variables.INFLUXDB_CONFIG_PATH ?? '') : flags.config;
+  const text = file === '' ? '' : readTextFile(env.files, file);
+  const { config, warnings } = decodeInfluxConfig(text, file, variables);
   for (const warning of warnings) log.warn('configuration', { warning });
   const directory = flags['data.dir'];
   return {
