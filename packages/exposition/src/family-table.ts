@@ -45,6 +45,12 @@ export class FamilyTable {
     if (family !== null && family !== undefined) family.type = type;
   }
 
+  /** Null for a family that nobody told of. */
+  typeOf(name: string): MetricType | null {
+    const index = this.#indices.get(name);
+    return index === undefined ? null : this.#families[index]!.type;
+  }
+
   setHelp(name: string, help: string): number {
     const index = this.#index(name);
     if (index >= 0) this.#families[index]!.help = help;

@@ -36,6 +36,14 @@ export class SampleColumns {
     this.timestamps = timestamps;
   }
 
+  /** Copies an element, without its start, over another. */
+  move(from: number, to: number): void {
+    this.seriesIds[to] = this.seriesIds[from]!;
+    this.valueWords[to * 2] = this.valueWords[from * 2]!;
+    this.valueWords[to * 2 + 1] = this.valueWords[from * 2 + 1]!;
+    this.timestamps[to] = this.timestamps[from]!;
+  }
+
   /** Of an element that there is room for. */
   setStart(index: number, startMs: number): void {
     if (this.startTimestamps === null) {

@@ -3,6 +3,7 @@ import { FamilyTable } from './family-table.ts';
 import { scanFloat } from './float.ts';
 import { LINE, LineLayout, typeLine, typeOfLine } from './line-layout.ts';
 import { LineParser } from './line-parser.ts';
+import { type GroupOptions, MetricGroups } from './metric-groups.ts';
 import type { TextFormat } from './protocol.ts';
 import { SampleColumns } from './sample-columns.ts';
 import type { NewSeries, ScrapeParser, SeriesExemplar, SeriesHistogram } from './scrape-parser.ts';
@@ -31,21 +32,31 @@ export class ScrapeTemplate implements ScrapeParser {
   /** Series that the last `parse` met for the first time. */
   newSeries: NewSeries[] = [];
   exemplars: SeriesExemplar[] = [];
-  /** Text has none of its own. */
-  readonly histograms: readonly SeriesHistogram[] = [];
+  /** Text has none of its own, but classic ones may be taken for such. */
+  histograms: readonly SeriesHistogram[] = [];
   readonly #parser: LineParser;
   readonly #ids = new Map<string, number>();
   readonly #keys: (string | null)[] = [];
   readonly #free: number[] = [];
   readonly #families = new FamilyTable();
+  readonly #groups: MetricGroups | null;
   #last = new LineLayout();
   #next = new LineLayout();
   /** Lines of the last scrape that the template recognised, of all lines; for tests and benchmarks. */
   recognisedLines = 0;
   lines = 0;
 
-  constructor(format: TextFormat) {
+  constructor(format: TextFormat, options?: GroupOptions) {
     this.#parser = new LineParser(format);
+    // Only OpenMetrics gives `_created` a meaning.
+    const startTimes = options?.startTimes === true && format === 'openmetrics';
+    this.#groups =
+      options?.toCustomBuckets === true || startTimes
+        ? new MetricGroups({ ...options!, startTimes }, this.#families, {
+            adopt: (labels) => this.#adopt(`\n${labels.key()}`),
+            forget: (id) => this.#forget(id),
+          })
+        : null;
   }
 
   get format(): TextFormat {
@@ -74,6 +85,15 @@ export class ScrapeTemplate implements ScrapeParser {
     this.#ids.delete(key);
     this.#keys[id] = null;
     this.#free.push(id);
+    this.#groups?.forget(id);
+  }
+
+  /** `key` is the series as written; one that no line spells has a newline in front, as no line has. */
+  #adopt(key: string): number {
+    const id = this.#free.pop() ?? this.#keys.length;
+    this.#keys[id] = key;
+    this.#ids.set(key, id);
+    return id;
   }
 
   /**
@@ -84,6 +104,7 @@ export class ScrapeTemplate implements ScrapeParser {
     this.columns.count = 0;
     this.newSeries = [];
     this.exemplars = [];
+    this.histograms = [];
     this.recognisedLines = 0;
     this.lines = 0;
     this.#families.begin();
@@ -100,6 +121,8 @@ export class ScrapeTemplate implements ScrapeParser {
     this.#last = this.#next;
     this.#next = spare;
     this.#next.begin(new Uint8Array(0));
+    if (this.#groups !== null)
+      this.histograms = this.#groups.gather(this.columns, this.newSeries, this.exemplars);
     this.#families.end();
   }
 
@@ -220,9 +243,7 @@ export class ScrapeTemplate implements ScrapeParser {
     let id = this.#ids.get(key);
     if (id === undefined) {
       const labels = parser.labels();
-      id = this.#free.pop() ?? this.#keys.length;
-      this.#keys[id] = key;
-      this.#ids.set(key, id);
+      id = this.#adopt(key);
       this.newSeries.push({ id, labels });
     }
     if (parser.hasExemplar) this.exemplars.push({ id, exemplar: parser.exemplar() });

@@ -24,6 +24,14 @@ export type AppendCounts = {
   limited: number;
 };
 
+/** A series that counts from a time on: it was zero then. */
+type BatchStart = {
+  readonly series: number;
+  readonly startMs: number;
+  /** Null for a series of floats. */
+  readonly histogram: FloatHistogram | null;
+};
+
 type BatchHistogram = {
   readonly series: number;
   readonly timestampMs: number;
@@ -45,10 +53,12 @@ export class AppendBatch {
   #words: Uint32Array = new Uint32Array(0);
   #outcomes = new Uint8Array(0);
   #histograms: BatchHistogram[] = [];
+  #starts: BatchStart[] = [];
 
   clear(): void {
     this.count = 0;
     this.#histograms = [];
+    this.#starts = [];
     this.#stale = { from: 0, to: 0 };
   }
 
@@ -69,6 +79,11 @@ export class AppendBatch {
     this.#histograms.push({ series, timestampMs, histogram });
   }
 
+  /** A zero at `startMs`, before the sample that the batch has of the series; left out where the engine has newer ones. */
+  addStart(series: number, startMs: number, histogram: FloatHistogram | null): void {
+    this.#starts.push({ series, startMs, histogram });
+  }
+
   /** All stale markers of a batch are added in a row. */
   addStale(series: number, timestampMs: number): void {
     const at = this.#add(series, timestampMs);
@@ -87,6 +102,7 @@ export class AppendBatch {
     while (own > 0 && this.#series[own - 1]! < 0) own--;
     for (let i = own; i < count; i++) this.#refs[i] = refOf(this.#series[i]!, appender, table);
     for (let i = 0; i < own; i++) this.#refs[i] = refOf(this.#series[i]!, appender, table);
+    if (this.#starts.length > 0) stageStarts(this.#starts, appender, table);
     this.#append(appender, count);
     const counts: AppendCounts = { duplicates: 0, outOfOrder: 0, outOfBounds: 0, limited: 0 };
     const unknown = this.#tally(count, counts);
@@ -204,6 +220,44 @@ function stageHistogram(
     outcome = stage();
   }
   countOutcome(outcome, counts);
+}
+
+/**
+ * What becomes of them is not counted: a series that has gone on under the eyes of this or another process has samples behind
+ * its start, and that is the usual case.
+ */
+function stageStarts(starts: readonly BatchStart[], appender: Appender, table: RefTable): void {
+  const count = starts.length;
+  const refs = new Uint32Array(count);
+  const timestamps = new Float64Array(count);
+  let floats = 0;
+  appender.refusesOutOfOrder = true;
+  for (const { series, startMs, histogram } of starts) {
+    const ref = refOf(series, appender, table);
+    if (ref === 0) continue;
+    if (histogram === null) {
+      refs[floats] = ref;
+      timestamps[floats++] = startMs;
+    } else appender.appendHistogram(ref, startMs, zeroOf(histogram), 0);
+  }
+  const outcomes = new Uint8Array(floats);
+  appender.appendFloats(refs, timestamps, new Float64Array(count), null, floats, outcomes);
+  appender.refusesOutOfOrder = false;
+}
+
+/** No observations, in the layout of the histogram that follows, so that both fit one chunk. */
+function zeroOf(histogram: FloatHistogram): FloatHistogram {
+  return {
+    ...histogram,
+    counterResetHint: 'reset',
+    zeroCount: 0,
+    count: 0,
+    sum: 0,
+    positiveSpans: [],
+    negativeSpans: [],
+    positiveBuckets: new Float64Array(0),
+    negativeBuckets: new Float64Array(0),
+  };
 }
 
 function countOutcome(outcome: number, counts: AppendCounts): void {

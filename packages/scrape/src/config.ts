@@ -173,8 +173,13 @@ export const DEFAULT_GLOBAL_SCRAPE: GlobalScrape = {
 };
 
 /** Completes what {@link globalScrapeFields} decoded; `node` is the `global` section, for places. */
-export function globalScrape(written: WrittenShared, node: ConfigNode, path: string): GlobalScrape {
-  return complete(written, DEFAULT_GLOBAL_SCRAPE, node, path);
+export function globalScrape(
+  written: WrittenShared,
+  node: ConfigNode,
+  path: string,
+  base = DEFAULT_GLOBAL_SCRAPE,
+): GlobalScrape {
+  return complete(written, base, node, path);
 }
 
 /** The whole `scrape_configs` list. Job names must be unique. */

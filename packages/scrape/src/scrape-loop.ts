@@ -21,6 +21,8 @@ export type LoopDeps = {
   /** Tells replicas apart: their loops run at different phases. */
   readonly seed: bigint;
   readonly userAgent: string;
+  /** Whether series get a zero at the time from which they count. */
+  readonly readsStartTimes: boolean;
   /** By the job's HTTP client settings; targets of one job share its tokens. */
   readonly http: HttpConfigClient;
 };
@@ -63,7 +65,7 @@ export class ScrapeLoop {
     this.target = target;
     this.#deps = deps;
     this.#client = new ScrapeClient({ ...deps, config });
-    this.#series = new TargetSeries(target, config);
+    this.#series = new TargetSeries(target, config, deps.readsStartTimes);
     const hash = fnv1a64(hashableBytes(target.labels.with('__url__', target.url)));
     this.#phaseMs = gridPhase(hash ^ deps.seed, target.intervalMs);
     // Targets of one job may share an address and differ in labels.
@@ -288,7 +290,9 @@ export class ScrapeLoop {
     try {
       const counts = this.#batch.stage(appender, this.#series);
       this.#series.stageRetired(appender, timestampMs);
-      if (isGood) this.#series.stageExemplars(appender);
+      const refusal = isGood ? this.#series.stageExemplars(appender) : null;
+      if (refusal !== null)
+        this.#deps.log.debug('exemplar refused', { target: this.target.url, err: refusal.message });
       metrics.refusals.duplicateTimestamp.inc(counts.duplicates);
       metrics.refusals.outOfOrder.inc(counts.outOfOrder);
       metrics.refusals.outOfBounds.inc(counts.outOfBounds);

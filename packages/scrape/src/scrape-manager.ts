@@ -23,6 +23,11 @@ export type ScrapeManagerOptions = {
   readonly version: string;
   /** The environment's, for proxies. */
   readonly variables: Variables;
+  /**
+   * Whether series get a zero at the time from which they count, as targets tell it; `_created` of OpenMetrics is then no
+   * series. Default false.
+   */
+  readonly readsStartTimes?: boolean;
   /** Shortest time between two changes of the targets; default 5 s. */
   readonly discoveryThrottleMs?: number;
   /** How a scrape URL reads from outside (localhost replaced by this host's name). Default: as it is. */
@@ -175,6 +180,7 @@ export class ScrapeManager {
       coverage,
       metrics: this.#metrics,
       seed,
+      readsStartTimes: this.#options.readsStartTimes === true,
       userAgent: `Prometheus/${version}`,
       http: new HttpConfigClient({ ...env, config: client, resolvePath, variables }),
     };

@@ -13,6 +13,8 @@ export class SeriesCache {
   #flags = new Uint8Array(0);
   #lastSeen = new Uint32Array(0);
   readonly #labels: (Labels | null)[] = [];
+  /** When each series began to count, as it was told last; made once one is told. */
+  #starts: Float64Array | null = null;
   #limit = 0;
 
   /** `labels` null: metric relabelling drops the series. */
@@ -21,6 +23,7 @@ export class SeriesCache {
     this.#flags[id] = labels === null ? KNOWN | DROPPED : KNOWN;
     this.#refs[id] = 0;
     this.#lastSeen[id] = 0;
+    if (this.#starts !== null) this.#starts[id] = 0;
     this.#labels[id] = labels;
   }
 
@@ -45,6 +48,14 @@ export class SeriesCache {
 
   setRef(id: number, ref: number): void {
     this.#refs[id] = ref;
+  }
+
+  /** Keeps when the series began to count; true when that is news. */
+  renewStart(id: number, startMs: number): boolean {
+    this.#starts ??= new Float64Array(this.#refs.length);
+    if (this.#starts[id] === startMs) return false;
+    this.#starts[id] = startMs;
+    return true;
   }
 
   /** Marks the series as present in scrape number `scrape` (from 1 on). */
@@ -76,6 +87,11 @@ export class SeriesCache {
     refs.set(this.#refs);
     flags.set(this.#flags);
     lastSeen.set(this.#lastSeen);
+    if (this.#starts !== null) {
+      const starts = new Float64Array(capacity);
+      starts.set(this.#starts);
+      this.#starts = starts;
+    }
     this.#refs = refs;
     this.#flags = flags;
     this.#lastSeen = lastSeen;

@@ -1,3 +1,4 @@
+import { InputError } from '@pollux/base';
 import {
   type ExpositionFormat,
   ProtobufTemplate,
@@ -45,6 +46,7 @@ export type Collected = { readonly scraped: number; readonly kept: number; reado
 export class TargetSeries implements RefTable {
   readonly #target: Target;
   readonly #config: ScrapeConfig;
+  readonly #readsStartTimes: boolean;
   #template: ScrapeParser | null = null;
   #cache = new SeriesCache();
   /** Live series of a template that was given up because the target changed its format. */
@@ -57,8 +59,9 @@ export class TargetSeries implements RefTable {
   /** Samples of the last parse that relabelling left. */
   lastKept = 0;
 
-  constructor(target: Target, config: ScrapeConfig) {
+  constructor(target: Target, config: ScrapeConfig, readsStartTimes: boolean) {
     this.#target = target;
+    this.#readsStartTimes = readsStartTimes;
     this.#config = config;
     const names = config.extraScrapeMetrics
       ? [...REPORT_NAMES, ...EXTRA_REPORT_NAMES]
@@ -135,6 +138,7 @@ export class TargetSeries implements RefTable {
   addSamples(batch: AppendBatch, timestampMs: number): void {
     const { columns, histograms } = this.#template!;
     const { honorTimestamps, trackTimestampsStaleness } = this.#config;
+    const starts = this.#readsStartTimes ? columns.startTimestamps : null;
     const scrape = ++this.#scrape;
     for (let i = 0; i < columns.count; i++) {
       const id = columns.seriesIds[i]!;
@@ -142,16 +146,33 @@ export class TargetSeries implements RefTable {
       if (this.#cache.isDropped(id)) continue;
       const own = columns.timestamps[i]!;
       const hasOwn = honorTimestamps && !Number.isNaN(own);
-      batch.addBits(id, hasOwn ? own : timestampMs, columns.valueWords, i);
+      const at = hasOwn ? own : timestampMs;
+      if (starts !== null) this.#addStart(batch, id, at, starts[i]!, null);
+      batch.addBits(id, at, columns.valueWords, i);
       this.#cache.setLive(id, !hasOwn || trackTimestampsStaleness);
     }
-    for (const [i, { id, timestampMs: own }] of histograms.entries()) {
+    for (const [i, { id, timestampMs: own, startTimestampMs }] of histograms.entries()) {
       this.#cache.see(id, scrape);
       if (this.#cache.isDropped(id)) continue;
       const hasOwn = honorTimestamps && !Number.isNaN(own);
-      batch.addHistogram(id, hasOwn ? own : timestampMs, this.#histograms[i]!);
+      const at = hasOwn ? own : timestampMs;
+      const histogram = this.#histograms[i]!;
+      if (this.#readsStartTimes) this.#addStart(batch, id, at, startTimestampMs, histogram);
+      batch.addHistogram(id, at, histogram);
       this.#cache.setLive(id, !hasOwn || trackTimestampsStaleness);
     }
+  }
+
+  /** Where a series begins to count anew, it was zero: told once, so that a first increase is not lost. */
+  #addStart(
+    batch: AppendBatch,
+    id: number,
+    timestampMs: number,
+    startMs: number,
+    histogram: FloatHistogram | null,
+  ): void {
+    if (startMs === 0 || startMs >= timestampMs || timestampMs - startMs > MAX_START_AGE_MS) return;
+    if (this.#cache.renewStart(id, startMs)) batch.addStart(id, startMs, histogram);
   }
 
   /**
@@ -184,12 +205,21 @@ export class TargetSeries implements RefTable {
     this.#retired = null;
   }
 
-  /** Stages the exemplars of the last parse, behind their samples. */
-  stageExemplars(appender: Appender): void {
+  /** Stages the exemplars of the last parse, behind their samples. What the engine refuses is left out; gives the first reason. */
+  stageExemplars(appender: Appender): InputError | null {
+    let refusal: InputError | null = null;
     for (const { id, exemplar } of this.#template?.exemplars ?? []) {
       const ref = this.#cache.ref(id);
-      if (ref !== 0) appender.appendExemplar(ref, exemplar);
+      if (ref === 0) continue;
+      try {
+        appender.appendExemplar(ref, exemplar);
+      } catch (error) {
+        // An exemplar with too long labels is no reason to lose the samples.
+        if (!(error instanceof InputError)) throw error;
+        refusal ??= error;
+      }
     }
+    return refusal;
   }
 
   /** After a good scrape: what it did not bring is forgotten, so that memory follows what the target exposes. */
@@ -228,7 +258,10 @@ export class TargetSeries implements RefTable {
     this.#template =
       format === 'protobuf'
         ? new ProtobufTemplate(this.#target.histograms)
-        : new ScrapeTemplate(format);
+        : new ScrapeTemplate(format, {
+            ...this.#target.histograms,
+            startTimes: this.#readsStartTimes,
+          });
     this.#cache = new SeriesCache();
   }
 
@@ -284,6 +317,9 @@ function refuseBuckets(): never {
 /** Exponential buckets: the coarsest, and the finest that the format keeps free for them. */
 const MIN_SCHEMA = -4;
 const FINEST_SCHEMA = 52;
+
+/** As far back as a head of two hours takes samples; an empty one would take any, and reach back as far. */
+const MAX_START_AGE_MS = 3_600_000;
 
 /** No scrape has this number: every series counts as unseen. */
 const NO_SCRAPE = 0;

@@ -11,6 +11,9 @@ const ENGINE_FEATURES: ReadonlyMap<string, keyof EngineFeatures> = new Map([
   ['use-start-timestamps', 'useStartTimestamps'],
 ]);
 
+/** Those that change how targets are scraped. */
+const START_TIMES = 'created-timestamp-zero-ingestion';
+
 /** On in every 3.14 and here; old unit files still name them. */
 const ALWAYS_ON: ReadonlySet<string> = new Set([
   'exemplar-storage',
@@ -19,13 +22,18 @@ const ALWAYS_ON: ReadonlySet<string> = new Set([
   'promql-duration-expr',
 ]);
 
+/** Whether start timestamps of scrapes are taken, and protobuf, which has them for all types, is asked for first. */
+export function readsStartTimes(lists: readonly string[]): boolean {
+  return lists.some((list) => list.split(',').includes(START_TIMES));
+}
+
 /** What `--enable-feature=a,b` switches on. An unknown name is told and left alone, as Prometheus does. */
 export function engineFeatures(lists: readonly string[], log: Log): EngineFeatures {
   const features: { -readonly [K in keyof EngineFeatures]: boolean } = {};
   for (const name of lists.flatMap((list) => list.split(','))) {
     const feature = ENGINE_FEATURES.get(name);
     if (feature !== undefined) features[feature] = true;
-    else if (name !== '' && !ALWAYS_ON.has(name))
+    else if (name !== '' && name !== START_TIMES && !ALWAYS_ON.has(name))
       log.warn('unknown option for --enable-feature', { option: name });
   }
   return features;

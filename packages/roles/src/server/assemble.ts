@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { type ApiOptions, type Readiness, registerApi } from '@pollux/api';
 import { Closer, type Env } from '@pollux/base';
+import { PROTOBUF_FIRST_SCRAPE_PROTOCOLS } from '@pollux/exposition';
 import type { Router } from '@pollux/http';
 import { fnv1a64, formatDuration } from '@pollux/model';
 import { Engine, ParsedQueries } from '@pollux/promql';
@@ -12,7 +13,7 @@ import { Tracing, tracedHandler, tracedNet } from '@pollux/telemetry';
 import { Tsdb } from '@pollux/tsdb';
 import type { FlagValues } from '../flags/flags.ts';
 import { registerConsole } from '../runtime/console.ts';
-import { engineFeatures } from '../runtime/engine-features.ts';
+import { engineFeatures, readsStartTimes } from '../runtime/engine-features.ts';
 import { externalUrlOf, listenAddressesOf, routePrefixOf } from '../runtime/external-url.ts';
 import { Loaded } from '../runtime/loaded.ts';
 import { openQueryWorkers, SMALL_QUERY_POINTS } from '../runtime/query-workers.ts';
@@ -53,8 +54,15 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   const startedMs = env.clock.now();
   const file = flags['config.file'];
   const replicaLabels = flags['ha.replica-labels'].split(',').filter((name) => name !== '');
+  const readsStarts = readsStartTimes(flags['enable-feature']);
   const load = (): ServerConfig =>
-    loadServerConfig({ files: env.files, file, variables: context.variables, replicaLabels });
+    loadServerConfig({
+      files: env.files,
+      file,
+      variables: context.variables,
+      replicaLabels,
+      ...(readsStarts ? { scrapeProtocols: PROTOBUF_FIRST_SCRAPE_PROTOCOLS } : {}),
+    });
   const first = load();
   const resolvePath = resolverOf(file);
   const addresses = listenAddressesOf(flags['web.listen-address']);
@@ -168,6 +176,7 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
     version: PROMETHEUS_VERSION,
     variables: context.variables,
     discoveryThrottleMs: flags['scrape.discovery-reload-interval'],
+    readsStartTimes: readsStarts,
   });
   closer.defer('scrapes', () => scrape.close());
   const writer = new RemoteWriter({

@@ -21,6 +21,7 @@ import {
   strictContext,
   string,
 } from '@pollux/config';
+import type { ScrapeProtocol } from '@pollux/exposition';
 import { checkTracing, tracingFields, tracingSettings } from '@pollux/http';
 import { isLegacyLabelName, Labels, parseDuration } from '@pollux/model';
 import {
@@ -160,6 +161,8 @@ export type LoadOptions = {
   readonly replicaLabels: readonly string[];
   /** False leaves the rule files alone, for a look at the syntax only; the identity is then of no use. Default true. */
   readonly readsRules?: boolean;
+  /** What is asked for where the file does not say. Default: as it follows from the other settings. */
+  readonly scrapeProtocols?: readonly ScrapeProtocol[];
 };
 
 /** Reads and checks prometheus.yml and all it names. Throws ConfigError at `file:line:column`. */
@@ -170,8 +173,9 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
   const section = rootSection(root, '', context);
   const globalNode = section.global;
   const global = globalSection(globalNode, 'global', context);
+  const defaults = { ...DEFAULT_GLOBAL_SCRAPE, protocols: options.scrapeProtocols ?? null };
   const scrape =
-    globalNode.kind === 'null' ? DEFAULT_GLOBAL_SCRAPE : globalScrape(global, globalNode, 'global');
+    globalNode.kind === 'null' ? defaults : globalScrape(global, globalNode, 'global', defaults);
   const resolve = (name: string): string => (isAbsolute(name) ? name : join(dirname(file), name));
   const ruleFiles = section.rule_files.map(resolve);
   const jobs = [

@@ -100,7 +100,11 @@ export class FakeDatabase implements Appendable {
         histograms.push({ labels, timestampMs, histogram });
         return APPEND_OUTCOME.ok;
       },
-      appendExemplar: (_ref, exemplar) => this.exemplars.push(exemplar),
+      appendExemplar: (_ref, exemplar) => {
+        if (exemplar.labels.toString().length > 128)
+          throw new InputError('TEST.EXEMPLAR', '', 'exemplar too long');
+        this.exemplars.push(exemplar);
+      },
       setMetadata: () => {},
       commit: async () => {
         this.commits++;

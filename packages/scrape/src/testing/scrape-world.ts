@@ -25,7 +25,7 @@ export const ONE_JOB = `
 export const URL_1 = 'http://t:1/metrics';
 export const T = 'instance="t:1", job="j"';
 
-export type WorldOptions = { seed?: bigint; version?: string };
+export type WorldOptions = { seed?: bigint; version?: string; readsStartTimes?: boolean };
 
 /** A manager in a virtual world: what each URL answers is told by the test. */
 export class World {
@@ -64,6 +64,7 @@ export class World {
       coverage,
       version: options.version ?? '3.4.0',
       variables: {},
+      readsStartTimes: options.readsStartTimes === true,
     });
   }
 
