@@ -44,12 +44,21 @@ const WAITING = [
   'test/system/gateway-long-term.test.ts',
   'test/system/receivers-in-trouble.test.ts',
   'test/system/server-tracing.test.ts',
+  'test/system/two-gateways.test.ts',
 ];
 
-/** Suites on virtual time share the machine; behind them those that wait, and last those of processes and real peers that have it for themselves on two cores. */
+/** Suites that ask one program after the other: they keep one of two cores busy, and hold no answer to a time. */
+const ONE_AFTER_ANOTHER = [
+  'test/peers/amtool-commands.test.ts',
+  'test/peers/cli-against-originals.test.ts',
+];
+
+const TWO_AT_A_TIME = [...WAITING, ...ONE_AFTER_ANOTHER];
+
+/** Suites on virtual time share the machine; behind them those that run two at a time, and last those of processes and real peers that have it for themselves. */
 const unitWorkers = { maxWorkers: Math.max(2, availableParallelism() - 1) };
 const behindUnits = { sequence: { groupOrder: 1 } };
-const behindWaiting = { sequence: { groupOrder: 2 } };
+const behindTwoAtATime = { sequence: { groupOrder: 2 } };
 const processTimeouts = { testTimeout: 120_000, hookTimeout: 120_000 };
 
 export default defineConfig({
@@ -97,21 +106,21 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'waiting',
+          name: 'two-at-a-time',
           ...behindUnits,
           ...processTimeouts,
           maxWorkers: 2,
-          include: WAITING,
+          include: TWO_AT_A_TIME,
         },
       },
       {
         extends: true,
         test: {
           name: 'system',
-          ...behindWaiting,
+          ...behindTwoAtATime,
           ...processTimeouts,
           include: ['test/**/*.test.ts'],
-          exclude: WAITING,
+          exclude: TWO_AT_A_TIME,
         },
       },
     ],
