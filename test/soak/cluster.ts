@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { SeededRandom } from '@pollux/base';
 import { Hook, hookConfig } from '../cluster/hook.ts';
@@ -36,6 +37,8 @@ if (values.help) {
 
 const GROUP_WAIT_MS = 1_000;
 const PEER_TIMEOUT_MS = 15_000;
+/** How often this process looks whether it is late itself, ms. */
+const LOOK_MS = 5;
 /** A member that does not answer in 5 s gets an alert again, so often. */
 const MAX_POSTS = 10;
 const rate = Number(values.rate);
@@ -53,12 +56,16 @@ let repeated = 0;
 try {
   await agree(members.length);
   const stop = new AbortController();
+  // It posts, takes and looks at the clock: what held it up is in every figure of the judge.
+  const own = monitorEventLoopDelay({ resolution: LOOK_MS });
+  own.enable();
   const streaming = stream(stop.signal);
   const watching = watchQueues(stop.signal);
   if (kills === 0) await pause(Number(values.seconds) * 1_000);
   for (let round = 1; round <= kills; round++) await killTheFirst(round);
   stop.abort();
   await Promise.all([streaming, watching]);
+  own.disable();
   // Whoever thinks it is last in order has had its turn then.
   await pause(GROUP_WAIT_MS + (members.length - 1) * PEER_TIMEOUT_MS + 3_000);
   const evidence = members.flatMap((member, index) =>
@@ -78,6 +85,8 @@ try {
     `${repeated} posts were not answered in time and repeated; ${untaken} alerts no member took`,
   );
   console.log(`most messages queued for gossip on one member: ${mostQueued}`);
+  const ownLateMs = [own.percentile(99), own.max].map((ns) => Math.round(ns / 1e6 - LOOK_MS));
+  console.log(`this process itself was late by p99 ${ownLateMs[0]}, most ${ownLateMs[1]} ms`);
   process.exitCode = verdict.isKept ? 0 : 1;
 } finally {
   await Promise.all(members.map((member) => member.stop()));
