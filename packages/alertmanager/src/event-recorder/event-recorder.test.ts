@@ -47,7 +47,8 @@ function kindsOf(events: readonly Event[]): string[] {
 
 const LABELS = { alertname: 'One', team: 'b' };
 
-describe('the event recorder', () => {
+/** Kafka's thread loads its sources and a library; on a busy machine that takes long. */
+describe('the event recorder', { timeout: 60_000 }, () => {
   it('tells what happens, in the words that 0.34 was seen to write', async () => {
     const node = start('stdout_outputs: [{}]');
     await node.fire({ labels: LABELS, annotations: { s: 'x' } });
