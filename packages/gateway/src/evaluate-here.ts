@@ -1,5 +1,11 @@
 import { API_ERROR_STATUS } from '@pollux/api-types';
-import { type Env, type HttpClientResponse, OperatingError } from '@pollux/base';
+import {
+  type Env,
+  type HttpClientResponse,
+  type Net,
+  OperatingError,
+  type StopSignal,
+} from '@pollux/base';
 import type { Exchange } from '@pollux/http';
 import { type EncodedAnswer, type Engine, QueryError, statsJson } from '@pollux/promql';
 import {
@@ -60,21 +66,28 @@ export async function evaluateHere(
   }
 }
 
-/** What a member covers now that it was read; null of one that keeps no report. Rejects with {@link MemberReadError}. */
+/**
+ * What a member covers now that it was read; null of one that keeps no report. Rejects with {@link MemberReadError}, as soon as the
+ * member is found to be down: it may fall silent between its samples and this.
+ */
 export async function coverageOnceRead(
   member: Upstream,
   { selectors }: QueryParams,
-  { env, requestTimeoutMs }: { readonly env: Env; readonly requestTimeoutMs: number },
+  how: { readonly env: Env; readonly requestTimeoutMs: number; readonly signal: StopSignal },
 ): Promise<CoverageSummary | null> {
   // What is told from samples has no newer state to ask for.
   if (member.plain !== null || member.coverage === null) return null;
+  const { env, requestTimeoutMs, signal } = how;
+  const net: Pick<Net, 'request'> = {
+    request: (request) => member.send(env.net, request, signal),
+  };
   try {
-    const report = await pollCoverage(member, env, requestTimeoutMs);
+    const report = await pollCoverage(member, net, requestTimeoutMs);
     if (report === null) return null;
     const subjects = report.subjects.filter(({ subject }) => mayMatchAny(subject, selectors));
     return summaryOf({ ...report, subjects });
   } catch (error) {
-    if (!OperatingError.is(error)) throw error;
+    if (signal.aborted || !OperatingError.is(error)) throw error;
     throw new MemberReadError(member, 'no coverage report', { cause: error });
   }
 }

@@ -2,6 +2,7 @@ import {
   type Env,
   errorText,
   type HttpPool,
+  type Net,
   OperatingError,
   type StopSignal,
   sleep,
@@ -114,7 +115,7 @@ async function check(
     });
     if (status >= 300) return { why: `${path} answered ${status}`, isSilence: false };
     if (kind === 'server' && (!upstream.isUp || round % COVERAGE_EVERY === 0)) {
-      const report = await pollCoverage(upstream, env, timeoutMs);
+      const report = await pollCoverage(upstream, env.net, timeoutMs);
       if (report !== null) upstream.plain = null;
       upstream.setCoverage(report ?? upstream.plain?.report() ?? null);
     }
@@ -129,10 +130,10 @@ async function check(
 /** Null of a member that keeps no report. */
 export async function pollCoverage(
   upstream: Upstream,
-  env: Env,
+  net: Pick<Net, 'request'>,
   timeoutMs: number,
 ): Promise<CoverageReport | null> {
-  const { status, body } = await env.net.request({
+  const { status, body } = await net.request({
     method: 'GET',
     url: `${upstream.url}/api/v1/pollux/coverage`,
     headers: { 'accept-encoding': 'gzip' },

@@ -252,7 +252,9 @@ export class ShardedQueries {
     const [failure] = failures;
     if (failure !== undefined) throw failure;
     const summaries = await Promise.all(
-      members.map((one) => coverageOnceRead(one, params, this.#options)),
+      members.map((one) =>
+        coverageOnceRead(one, params, { ...this.#options, signal: exchange.signal }),
+      ),
     );
     return { piece, response, members, summaries };
   }

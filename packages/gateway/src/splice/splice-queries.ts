@@ -90,7 +90,9 @@ export class SpliceQueries {
     }
     const response = await this.#read(request, splice, settings);
     const summaries = await Promise.all(
-      members.map((member) => coverageOnceRead(member, params, { env, requestTimeoutMs })),
+      members.map((member) =>
+        coverageOnceRead(member, params, { env, requestTimeoutMs, signal: exchange.signal }),
+      ),
     );
     return { members, response, summaries };
   }
