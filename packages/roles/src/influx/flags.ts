@@ -18,6 +18,12 @@ export type InfluxFlags = {
   readonly consistency: string;
   readonly isPretty: boolean;
   readonly node: string;
+  readonly isImport: boolean;
+  /** Of the file to import. */
+  readonly path: string;
+  readonly isCompressed: boolean;
+  /** 0 = no limit. */
+  readonly pointsPerSecond: number;
 };
 
 /** Wrong arguments: the usage is shown and the exit status is 2. */
@@ -41,10 +47,21 @@ const TEXTS: Readonly<Record<string, string>> = {
   consistency: 'all',
   type: 'influxql',
   node: '',
+  path: '',
+  pps: '0',
 };
-const SWITCHES = new Set(['ssl', 'unsafeSsl', 'pretty', 'version', 'help', 'h']);
+const SWITCHES = new Set([
+  'ssl',
+  'unsafeSsl',
+  'pretty',
+  'import',
+  'compressed',
+  'version',
+  'help',
+  'h',
+]);
 /** Known to the original and refused here by name, rather than ignored. */
-const UNSERVED = new Set(['import', 'path', 'compressed', 'pps', 'socket']);
+const UNSERVED = new Set(['socket']);
 
 export type FlagReading =
   | { readonly kind: 'version' }
@@ -91,6 +108,10 @@ function flagsOf(
     throw new InfluxFlagError(
       `invalid value ${JSON.stringify(text('port'))} for flag -port: parse error`,
     );
+  if (!/^\d+$/.test(text('pps')))
+    throw new InfluxFlagError(
+      `invalid value ${JSON.stringify(text('pps'))} for flag -pps: parse error`,
+    );
   if (text('type') !== 'influxql') {
     throw new InfluxFlagError(`-type ${text('type')} is not supported; supported: influxql`);
   }
@@ -110,5 +131,9 @@ function flagsOf(
     consistency: text('consistency'),
     isPretty: text('pretty') === 'true',
     node: text('node'),
+    isImport: text('import') === 'true',
+    path: text('path'),
+    isCompressed: text('compressed') === 'true',
+    pointsPerSecond: Number(text('pps')),
   };
 }

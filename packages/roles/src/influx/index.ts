@@ -4,6 +4,7 @@ import { INFLUXDB_VERSION } from '../runtime/role.ts';
 import { ping, serverUrl } from './client.ts';
 import { InfluxFlagError, type InfluxFlags, readInfluxFlags } from './flags.ts';
 import { readHistory, writeHistory } from './history.ts';
+import { importFile } from './import.ts';
 import { Shell } from './shell.ts';
 import { PROGRAM_USAGE } from './texts.ts';
 
@@ -43,6 +44,7 @@ async function runShell(context: CommandContext, flags: InfluxFlags): Promise<nu
     );
     return 1;
   }
+  if (flags.isImport) return exitStatus(context, await importFile(context, flags, flags));
   if (flags.execute !== '') return runLines(context, flags);
   if (context.stdin.isTerminal) return talk(context, flags, version);
   const statements = new TextDecoder().decode(await context.stdin.bytes(MAX_STDIN_BYTES));

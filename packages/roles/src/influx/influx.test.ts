@@ -236,8 +236,8 @@ describe('pollux influx', () => {
       expect({ status, stderr }).toEqual({ status: 2, stderr: message });
       expect(stdout).toMatch(/^Usage of influx:/);
     }
-    expect((await influx(['-import'])).stderr).toContain(
-      '-import is not supported yet; supported: -host',
+    expect((await influx(['-socket'])).stderr).toContain(
+      '-socket is not supported yet; supported: -host',
     );
   });
 });

@@ -65,6 +65,14 @@ export const PROGRAM_USAGE = `Usage of influx:
         Do not verify the certificate of an https server.
   -execute 'command'
        Execute command and quit.
+  -import
+       Import a file of statements and points, then exit.
+  -path
+       Path of the file to import.
+  -pps
+       How many points per second the import will allow. 0, the default, does not throttle.
+  -compressed
+       The file to import is gzipped.
   -format 'json|csv|column'
        Format specifies the format of the server responses:  json, csv, or column.
   -precision 'rfc3339|h|m|s|ms|u|ns'
