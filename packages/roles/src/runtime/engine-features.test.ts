@@ -1,6 +1,6 @@
 import { Log } from '@pollux/telemetry';
 import { describe, expect, it } from 'vitest';
-import { engineFeatures, readsStartTimes } from './engine-features.ts';
+import { engineFeatures, hasFeature, START_TIMES } from './engine-features.ts';
 
 describe('--enable-feature', () => {
   it('takes lists and repeated flags, and goes on at names it does not know', () => {
@@ -10,7 +10,9 @@ describe('--enable-feature', () => {
       delayedNameRemoval: true,
     });
     expect(engineFeatures([], Log.silent())).toEqual({});
-    expect(readsStartTimes(['native-histograms,created-timestamp-zero-ingestion'])).toBe(true);
-    expect(readsStartTimes(['native-histograms', ''])).toBe(false);
+    expect(hasFeature(['native-histograms,created-timestamp-zero-ingestion'], START_TIMES)).toBe(
+      true,
+    );
+    expect(hasFeature(['native-histograms', ''], START_TIMES)).toBe(false);
   });
 });

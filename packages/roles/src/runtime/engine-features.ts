@@ -11,8 +11,8 @@ const ENGINE_FEATURES: ReadonlyMap<string, keyof EngineFeatures> = new Map([
   ['use-start-timestamps', 'useStartTimestamps'],
 ]);
 
-/** Those that change how targets are scraped. */
-const START_TIMES = 'created-timestamp-zero-ingestion';
+/** Start timestamps of scrapes are taken, and protobuf, which has them for all types, is asked for first. */
+export const START_TIMES = 'created-timestamp-zero-ingestion';
 
 /** On in every 3.14 and here; old unit files still name them. */
 const ALWAYS_ON: ReadonlySet<string> = new Set([
@@ -22,9 +22,9 @@ const ALWAYS_ON: ReadonlySet<string> = new Set([
   'promql-duration-expr',
 ]);
 
-/** Whether start timestamps of scrapes are taken, and protobuf, which has them for all types, is asked for first. */
-export function readsStartTimes(lists: readonly string[]): boolean {
-  return lists.some((list) => list.split(',').includes(START_TIMES));
+/** Whether `--enable-feature=a,b` names the feature. */
+export function hasFeature(lists: readonly string[], name: string): boolean {
+  return lists.some((list) => list.split(',').includes(name));
 }
 
 /** What `--enable-feature=a,b` switches on. An unknown name is told and left alone, as Prometheus does. */

@@ -13,7 +13,7 @@ import { Tracing, tracedHandler, tracedNet } from '@pollux/telemetry';
 import { Tsdb } from '@pollux/tsdb';
 import type { FlagValues } from '../flags/flags.ts';
 import { registerConsole } from '../runtime/console.ts';
-import { engineFeatures, readsStartTimes } from '../runtime/engine-features.ts';
+import { engineFeatures, hasFeature, START_TIMES } from '../runtime/engine-features.ts';
 import { externalUrlOf, listenAddressesOf, routePrefixOf } from '../runtime/external-url.ts';
 import { Loaded } from '../runtime/loaded.ts';
 import { openQueryWorkers, SMALL_QUERY_POINTS } from '../runtime/query-workers.ts';
@@ -54,13 +54,14 @@ export async function startServer(context: RoleContext, flags: ServerFlags): Pro
   const startedMs = env.clock.now();
   const file = flags['config.file'];
   const replicaLabels = flags['ha.replica-labels'].split(',').filter((name) => name !== '');
-  const readsStarts = readsStartTimes(flags['enable-feature']);
+  const readsStarts = hasFeature(flags['enable-feature'], START_TIMES);
   const load = (): ServerConfig =>
     loadServerConfig({
       files: env.files,
       file,
       variables: context.variables,
       replicaLabels,
+      keepsExemplars: hasFeature(flags['enable-feature'], 'exemplar-storage'),
       ...(readsStarts ? { scrapeProtocols: PROTOBUF_FIRST_SCRAPE_PROTOCOLS } : {}),
     });
   const first = load();

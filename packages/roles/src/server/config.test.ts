@@ -60,11 +60,11 @@ describe('limits on series', () => {
 });
 
 describe('the number of exemplars kept', () => {
-  function maxExemplars(yaml: string): number {
+  function maxExemplars(yaml: string, keepsExemplars = false): number {
     const file = join(mkdtempSync(join(tmpdir(), 'server-config-')), 'prometheus.yml');
     writeFileSync(file, yaml);
     const options = { files: new NodeFiles(), variables: {}, replicaLabels: [], file };
-    return loadServerConfig(options).maxExemplars;
+    return loadServerConfig({ ...options, keepsExemplars }).maxExemplars;
   }
 
   it.each([
@@ -75,6 +75,12 @@ describe('the number of exemplars kept', () => {
     ['storage: {exemplars: {max_exemplars: -1}}', 0],
   ])('by "%s" is %i', (yaml, expected) => {
     expect(maxExemplars(yaml)).toBe(expected);
+  });
+
+  it('is the default where only a feature flag asks for them', () => {
+    expect(maxExemplars('', true)).toBe(100_000);
+    expect(maxExemplars('storage: {tsdb: {out_of_order_time_window: 1m}}', true)).toBe(100_000);
+    expect(maxExemplars('storage: {exemplars: {max_exemplars: 7}}', true)).toBe(7);
   });
 
   it('beyond all memory is refused', () => {

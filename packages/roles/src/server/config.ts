@@ -76,7 +76,7 @@ export type ServerConfig = {
   /** How far behind the newest sample of the database a sample may be; 0 = out-of-order samples are refused. */
   readonly outOfOrderWindowMs: number;
   readonly seriesLimits: SeriesLimits;
-  /** Exemplars kept in memory over all series; 0 = none, which is so where `storage.exemplars` is not given. */
+  /** Exemplars kept in memory over all series; 0 = none. */
   readonly maxExemplars: number;
   /** Null for no traces. */
   readonly tracing: TracingSettings | null;
@@ -106,6 +106,8 @@ const NO_LIMITS = { total: 0, per_job: 0, per_target: 0, new_per_job_per_hour: 0
 
 /** They take some hundred bytes each. */
 const MAX_EXEMPLARS = 10_000_000;
+const DEFAULT_EXEMPLARS = 100_000;
+/** The section is not given: then a feature flag decides. */
 const NO_EXEMPLARS = { max_exemplars: 0 };
 
 const NO_STORAGE = {
@@ -120,7 +122,10 @@ const NO_STORAGE = {
 };
 
 const storageSection = object({
-  exemplars: optional(object({ max_exemplars: optional(integer, 100_000) }), NO_EXEMPLARS),
+  exemplars: optional(
+    object({ max_exemplars: optional(integer, DEFAULT_EXEMPLARS) }),
+    NO_EXEMPLARS,
+  ),
   tsdb: optional(
     object({
       out_of_order_time_window: optional(duration, 0),
@@ -161,9 +166,16 @@ export type LoadOptions = {
   readonly replicaLabels: readonly string[];
   /** False leaves the rule files alone, for a look at the syntax only; the identity is then of no use. Default true. */
   readonly readsRules?: boolean;
+  /** Whether exemplars are kept where the file does not say how many. Default false. */
+  readonly keepsExemplars?: boolean;
   /** What is asked for where the file does not say. Default: as it follows from the other settings. */
   readonly scrapeProtocols?: readonly ScrapeProtocol[];
 };
+
+function maxExemplars(written: typeof NO_EXEMPLARS, { keepsExemplars }: LoadOptions): number {
+  if (written === NO_EXEMPLARS) return keepsExemplars === true ? DEFAULT_EXEMPLARS : 0;
+  return Math.max(0, written.max_exemplars);
+}
 
 /** Reads and checks prometheus.yml and all it names. Throws ConfigError at `file:line:column`. */
 export function loadServerConfig(options: LoadOptions): ServerConfig {
@@ -206,7 +218,7 @@ export function loadServerConfig(options: LoadOptions): ServerConfig {
     outOfOrderWindowMs: section.storage.tsdb.out_of_order_time_window,
     seriesLimits: limitsOf(section.storage.tsdb.series_limits),
     // A negative number means none, as with Prometheus.
-    maxExemplars: Math.max(0, section.storage.exemplars.max_exemplars),
+    maxExemplars: maxExemplars(section.storage.exemplars, options),
     tracing:
       section.tracing === null
         ? null
