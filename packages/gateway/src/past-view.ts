@@ -26,6 +26,8 @@ export type Lack = {
 /** What the plan knows of one replica: when it may not answer alone for the selectors of a query. */
 export type ReplicaView = Lack & {
   readonly name: string;
+  /** Where its samples begin; of one of which nothing is known, at no time. */
+  readonly sinceMs: number;
   /** Times of which it lacks, or yields, what another has. */
   readonly avoidable: IntervalSet;
 };
@@ -103,10 +105,11 @@ export function viewPast(
   }));
   const kinds = [common, ...subjects.map(({ lacks }) => lacks)];
   const shared = kinds.map(sharedGaps);
-  const views = replicas.map(({ name }, index): ReplicaView => {
+  const views = replicas.map(({ name, report }, index): ReplicaView => {
     const own = kinds.map((lacks) => lacks[index]!);
     return {
       name,
+      sinceMs: report?.sinceMs ?? Number.NEGATIVE_INFINITY,
       gaps: intervalSet(own.flatMap(({ gaps }) => gaps)),
       yields: intervalSet(own.flatMap(({ yields }) => yields)),
       coarse: common[index]!.coarse,

@@ -17,7 +17,7 @@ import { covers, planQuery, spansBetween } from './plan.ts';
 const WINDOW = { moving: [{ beforeMs: 10, afterMs: 0 }], fixed: [] };
 const UP = [[Matcher.metric('up')]];
 
-type Plain = Omit<ReplicaView, 'avoidable'>;
+type Plain = Omit<ReplicaView, 'avoidable' | 'sinceMs'>;
 
 function view(name: string, gaps: readonly (readonly [number, number])[] = []): Plain {
   return {
@@ -36,6 +36,7 @@ function pastOf(views: readonly Plain[]): Pick<PastView, 'replicas' | 'nobody'> 
     nobody,
     replicas: views.map((one) => ({
       ...one,
+      sinceMs: 0,
       avoidable: union(subtract(one.gaps, nobody), one.yields),
     })),
   };

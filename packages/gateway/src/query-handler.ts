@@ -14,8 +14,6 @@ import {
   decodeHeader,
   type IntervalSet,
   overlaps,
-  subtract,
-  union,
 } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
 import { Coalescer } from './coalescer.ts';
@@ -29,6 +27,7 @@ import { type QueryParams, readQueryParams } from './query-params.ts';
 import { MemberReadError } from './splice/member-read-error.ts';
 import type { SpliceQueries } from './splice/splice-queries.ts';
 import { type Answer, parseAnswer, stitchPieces, withoutLabels, withWarnings } from './stitch.ts';
+import { learnGaps } from './told-gaps.ts';
 import { candidates, LAST_RESORT_MS, preferredOf, type Upstream } from './upstream.ts';
 
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
@@ -74,7 +73,7 @@ class NoUpstreamError extends OperatingError {
 
 /**
  * Answers `/api/v1/query` and `/api/v1/query_range` as one server that never was down: plans by coverage, asks the
- * replicas, checks each reply against what it says it covers, and plans once more when one was short.
+ * replicas, checks each reply against what it says it covers, and plans again when one was short.
  */
 export class QueryHandler {
   readonly #options: QueryHandlerOptions;
@@ -118,11 +117,11 @@ export class QueryHandler {
     const { upstreams, stores, metrics } = this.#options;
     const found: (IntervalSet | undefined)[] = [];
     let lastError: unknown = null;
-    let isReplanned = false;
+    let replanCount = 0;
     let canSplice = true;
     const lost = new Set<Upstream>();
-    // Each round loses a member, is cut short once for each, or learns a gap: so it ends within this bound.
-    for (let round = 0; round <= 2 * upstreams.length + stores.length; round++) {
+    // Each round loses a member, is cut short once for each, or learns what one lacks: so it ends within this bound.
+    for (let round = 0; round <= 3 * upstreams.length + stores.length; round++) {
       const servers = candidates(upstreams.filter((upstream) => !lost.has(upstream)));
       if (servers.length === 0) break;
       const live = [...servers, ...stores];
@@ -154,8 +153,10 @@ export class QueryHandler {
         continue;
       }
       const good = replies.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value] : []));
-      if (params !== null && !isReplanned && this.#learnGaps(good, params, { live, past, found })) {
-        isReplanned = true;
+      // All servers may have dropped the same samples since their reports.
+      const mayReplan = params !== null && replanCount < upstreams.length;
+      if (mayReplan && this.#learnGaps(good, params, { live, past, found })) {
+        replanCount++;
         metrics.replans.inc();
         continue;
       }
@@ -271,12 +272,11 @@ export class QueryHandler {
     let isShort = false;
     for (const { piece, members, summaries } of replies) {
       for (const [at, upstream] of members.entries()) {
-        const known = past.replicas[live.indexOf(upstream)]?.gaps ?? [];
-        const news = subtract(summaries[at]?.gaps ?? [], known);
-        if (news.length === 0) continue;
         const index = upstreams.indexOf(upstream);
-        found[index] = union(found[index] ?? [], news);
-        isShort ||= touches(news, piece, params);
+        const planned = past.replicas[live.indexOf(upstream)];
+        const told = learnGaps(upstream, summaries[at] ?? null, planned, found[index] ?? []);
+        found[index] = told.found;
+        isShort ||= touches(told.news, piece, params);
       }
     }
     return isShort;

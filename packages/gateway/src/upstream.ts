@@ -143,6 +143,15 @@ export class Upstream {
     this.#coverage = report;
   }
 
+  /** An answer has told that samples from before are gone since the last report. Where it has no down-sampled data, nothing is left there. */
+  dropBefore(sinceMs: number): void {
+    const report = this.#coverage;
+    if (report === null || report.sinceMs >= sinceMs) return;
+    const hasBuckets = report.bucketsSinceMs < report.sinceMs;
+    const bucketsSinceMs = hasBuckets ? report.bucketsSinceMs : sinceMs;
+    this.#coverage = { ...report, sinceMs, bucketsSinceMs };
+  }
+
   setDetails(details: unknown): void {
     this.#details = details;
   }

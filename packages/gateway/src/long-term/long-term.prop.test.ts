@@ -67,6 +67,28 @@ describe('what no server has any more', () => {
     expect(reads).toBeGreaterThan(8 * QUERIES_A_WORLD * 0.3);
   }, 120_000);
 
+  it('is answered from the store also when both servers have dropped it since their last reports', async () => {
+    const times = (startMs: number, endMs: number): Times => ({ startMs, endMs, stepMs: 15_000 });
+    for (let seed = 1; seed <= 4; seed++) {
+      await withPair(seed, async (pair) => {
+        const nowMs = START_MS + WORLD_MS;
+        const window = times(nowMs - 900_000, nowMs - 300_000);
+        // Copies differ by one sample of eight at most.
+        const query = 'count_over_time(up[2m]) > 6';
+        const truth = await pair.ask(query, window);
+        const { reads } = pair.store;
+        for (const replica of pair.replicas) replica.dropBefore(nowMs - 600_000);
+        const told = await pair.ask(query, window);
+        expect(pair.store.reads).toBeGreaterThan(reads);
+        expect(told.warnings).toEqual([]);
+        const seen = ({ points }: typeof told): unknown =>
+          [...points].map(([at, series]) => [at, [...series.keys()].sort()]);
+        expect(seen(told)).toEqual(seen(truth));
+        expect(told.points.size).toBe(41);
+      });
+    }
+  });
+
   it('is among the labels and series, and missing with a warning while the store does not answer', async () => {
     await withPair(2, async (pair) => {
       const old = { start: START_MS - 300_000, end: START_MS + 500_000 };

@@ -15,8 +15,6 @@ import {
   intervalSet,
   overlaps,
   type Queryable,
-  subtract,
-  union,
 } from '@pollux/storage';
 import { coverageOnceRead, evaluateHere } from '../evaluate-here.ts';
 import { forwardedHeaders } from '../forwarded-headers.ts';
@@ -35,6 +33,7 @@ import { Splice } from '../splice/segments.ts';
 import type { EngineDefaults } from '../splice/splice-queries.ts';
 import { SplicedSeries } from '../splice/spliced-series.ts';
 import { parseAnswer, stitchPieces, withWarnings } from '../stitch.ts';
+import { learnGaps } from '../told-gaps.ts';
 import { preferredOf, type Upstream } from '../upstream.ts';
 import { liveOf, lostShardWarning, type Shard } from './shard.ts';
 import { cutByAll, type ShardedPiece } from './shard-plan.ts';
@@ -137,10 +136,10 @@ export class ShardedQueries {
     const lost = new Map<Upstream, string>();
     const found = new Map<Upstream, IntervalSet>();
     let isSorting = false;
-    let isReplanned = false;
+    let replanCount = 0;
     const members = shards.reduce((count, { upstreams }) => count + upstreams.length, 0);
-    // Each round but the last loses a member, learns gaps, or that series must be sorted.
-    for (let round = 0; round <= members + 2; round++) {
+    // Each round but the last loses a member, learns what one lacks, or that series must be sorted.
+    for (let round = 0; round <= 2 * members + 1; round++) {
       const parts = shards.flatMap((shard) => this.#partOf(shard, params, { lost, found }) ?? []);
       if (parts.length === 0) throw new NoShardError(shards, lost);
       const plans = parts.map(({ plan }) => plan);
@@ -162,8 +161,8 @@ export class ShardedQueries {
         continue;
       }
       const good = replies.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value] : []));
-      if (!isReplanned && learn(good, parts, { params, found })) {
-        isReplanned = true;
+      if (replanCount < members && learn(good, parts, { params, found })) {
+        replanCount++;
         metrics.replans.inc();
         continue;
       }
@@ -357,11 +356,10 @@ function learn(
   for (const { members, summaries } of replies) {
     for (const [index, member] of members.entries()) {
       const part = parts.find(({ live }) => live.includes(member));
-      const known = part?.past.replicas[part.live.indexOf(member)]?.gaps ?? [];
-      const news = subtract(summaries[index]?.gaps ?? [], known);
-      if (news.length === 0) continue;
-      found.set(member, union(found.get(member) ?? [], news));
-      isNew ||= spans.some(({ minMs, maxMs }) => overlaps(news, minMs, maxMs + 1));
+      const planned = part?.past.replicas[part.live.indexOf(member)];
+      const told = learnGaps(member, summaries[index] ?? null, planned, found.get(member) ?? []);
+      found.set(member, told.found);
+      isNew ||= spans.some(({ minMs, maxMs }) => overlaps(told.news, minMs, maxMs + 1));
     }
   }
   return isNew;

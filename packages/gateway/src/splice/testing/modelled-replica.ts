@@ -12,9 +12,11 @@ import {
   NO_HINTS,
   overlaps,
   planHealing,
+  type Queryable,
   SubjectHistory,
   type SubjectReport,
   subtract,
+  type TimeRange,
   union,
 } from '@pollux/storage';
 
@@ -50,7 +52,8 @@ export class ModelledReplica {
   readonly name: string;
   /** H_i of invariant I3. */
   readonly whole = new MemorySeries(64);
-  readonly held = new MemorySeries(64);
+  readonly #kept = new MemorySeries(64);
+  #droppedBeforeMs = Number.NEGATIVE_INFINITY;
   readonly schedules = new Map<string, readonly Schedule[]>();
   readonly faults: Faults;
   #healed: readonly HealingPlan[] = [];
@@ -107,7 +110,7 @@ export class ModelledReplica {
             if (!overlaps(healed, timestampMs, timestampMs + 1)) continue;
             const isStale = isStaleAt(words, i);
             const histogram = histograms?.[i] ?? null;
-            this.held.add(labels, { timestampMs, value: values[i]!, isStale, histogram });
+            this.#kept.add(labels, { timestampMs, value: values[i]!, isStale, histogram });
           }
         }
       }
@@ -134,6 +137,28 @@ export class ModelledReplica {
     };
   }
 
+  /** What it has of all that it saw. */
+  get held(): Queryable {
+    const [kept, fromMs] = [this.#kept, this.#droppedBeforeMs];
+    if (fromMs === Number.NEGATIVE_INFINITY) return kept;
+    const left = ({ minMs, maxMs }: TimeRange): TimeRange => ({
+      minMs: Math.max(minMs, fromMs),
+      maxMs,
+    });
+    return {
+      labelNames: (range, matchers, limit) => kept.labelNames(left(range), matchers, limit),
+      labelValues: (name, range, matchers, limit) =>
+        kept.labelValues(name, left(range), matchers, limit),
+      select: (request, context) =>
+        kept.select({ ...request, range: left(request.range) }, context),
+    };
+  }
+
+  /** Its retention passes by. */
+  dropBefore(timeMs: number): void {
+    this.#droppedBeforeMs = timeMs;
+  }
+
   report(nowMs: number): CoverageReport {
     const healed = this.#healed;
     const common = intervalSet(healed.flatMap((plan) => [...plan.common, ...plan.seams]));
@@ -154,7 +179,7 @@ export class ModelledReplica {
     });
     // What lies before the first moment of the world is not there any more.
     const before = this.faults.down.find(({ startMs }) => startMs < START_MS);
-    const sinceMs = before?.endMs ?? START_MS;
+    const sinceMs = Math.max(this.#droppedBeforeMs, before?.endMs ?? START_MS);
     return {
       configIdentity: 'x',
       nowMs,
@@ -195,7 +220,7 @@ export class ModelledReplica {
     for (let timeMs = START_MS + phaseMs; timeMs < END_MS; timeMs += INTERVAL_MS) {
       const isMissed = meets(down, timeMs) || meets(missed.get(instance), timeMs);
       const isBroken = meets(broken.get(instance), timeMs) || meets(target.dead, timeMs - skewMs);
-      const stores = isMissed ? [this.whole] : [this.whole, this.held];
+      const stores = isMissed ? [this.whole] : [this.whole, this.#kept];
       for (const store of stores) addScrape(store, target, timeMs, { isBroken, wasUp, skewMs });
       wasUp = !isBroken;
       schedules.push({ timeMs, outcome: isMissed ? 'missed' : isBroken ? 'failed' : 'done' });
