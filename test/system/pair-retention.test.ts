@@ -106,9 +106,7 @@ it('what the servers have forgotten is answered by the one address', async () =>
   const { data, warnings } = answer as Told;
   expect(warnings).toBeUndefined();
   expect(data.result).toHaveLength(2);
-  const ofFirst = data.result.find(
-    ({ metric }) => metric.instance === addressOf(layout, 'store'),
-  );
+  const ofFirst = data.result.find(({ metric }) => metric.instance === addressOf(layout, 'store'));
   // Those of one replica, whichever.
   expect(counts).toContain(Number(ofFirst?.value[1]));
 }, 300_000);
