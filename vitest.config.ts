@@ -21,8 +21,10 @@ const LEFT_TO_THREADS = [
   'packages/tsdb/src/retention/*.test.ts',
 ];
 
-/** What these change is their whole process's: a module in place of another, flags of the engine. */
+/** What these change or look at is their whole process's: a module in place of another, a library that may be made ready once, flags and heap of the engine. */
 const WHOLE_PROCESS = [
+  'apps/pollux/src/small-heap.test.ts',
+  'packages/alertmanager/src/event-recorder/kafka-output.test.ts',
   'packages/base/src/node/collector.test.ts',
   'packages/roles/src/server/promqltest-reference.test.ts',
 ];
