@@ -16,8 +16,7 @@ import { Log, type LogFormat, type LogLevel, Registry } from '@pollux/telemetry'
 import { commandContext } from './command-context.ts';
 import { COMMANDS } from './commands.ts';
 import { setEngineFlags } from './engine-flags.ts';
-import { optimiseEarlyWhenBusy } from './optimisation.ts';
-import { ALIASES, BUSY_YOUNG_MIB, EARLY_WHEN_BUSY, ENGINE_FLAGS, ROLES } from './roles.ts';
+import { ALIASES, BUSY_YOUNG_MIB, ENGINE_FLAGS, ROLES } from './roles.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { growYoungGenerationWhenBusy } from './young-generation.ts';
 
@@ -115,7 +114,6 @@ async function runRole(role: RoleModule, args: readonly string[]): Promise<void>
   keepHeapSmall();
   const busyYoungMib = BUSY_YOUNG_MIB[role.name];
   if (busyYoungMib !== undefined) growYoungGenerationWhenBusy(busyYoungMib);
-  if (EARLY_WHEN_BUSY.has(role.name)) optimiseEarlyWhenBusy();
   void running.warmUp?.(ownProcess());
   await asked;
   const cut = setTimeout(() => {
