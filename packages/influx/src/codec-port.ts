@@ -1,8 +1,8 @@
 import type { Matcher } from '@pollux/model';
-import type { SampleColumns, SelectHints, SeriesColumns } from '@pollux/storage';
+import type { MetricMetadata, SampleColumns, SelectHints, SeriesColumns } from '@pollux/storage';
 
 /** A remote-write body as columns, lent. */
-export type PrometheusWrite = SampleColumns;
+export type PrometheusWrite = SampleColumns & { readonly metadata: readonly MetricMetadata[] };
 
 export type PrometheusQuery = {
   readonly startMs: number;

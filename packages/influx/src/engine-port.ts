@@ -1,8 +1,10 @@
-import type { Labels } from '@pollux/model';
+import type { Labels, Metadata } from '@pollux/model';
 import type {
   ColumnData,
+  ExemplarQueryable,
   FieldKind,
   GroupIdentity,
+  MetricMetadata,
   NanoRange,
   PlacedSamples,
   PointColumns,
@@ -61,6 +63,16 @@ export interface StoreEngine {
     samples: SampleColumns,
     rules: SampleRules,
   ): Promise<PlacedSamples>;
+  /** Resolves when durable. */
+  writeMetadata(
+    database: string,
+    retentionPolicy: string,
+    rows: readonly MetricMetadata[],
+  ): Promise<void>;
+  metadata(
+    database: string,
+    retentionPolicy: string,
+  ): Iterable<readonly [name: string, metadata: Metadata]>;
   /** Opens what a view will need without holding the thread. */
   prepare(database: string, retentionPolicy: string, range: NanoRange): Promise<void>;
   view(database: string, retentionPolicy: string, range: NanoRange): View;
@@ -76,9 +88,15 @@ export interface StoreEngine {
   expire(database: string, retentionPolicy: string, beforeMs: number): Promise<number>;
 }
 
-/** Prometheus' view of one retention policy. */
+/** Prometheus' samples and exemplars of one retention policy. */
 export type OpenQueryable = (options: {
   readonly database: string;
   readonly retentionPolicy: string;
   readonly replicaLabels: readonly string[];
-}) => Queryable;
+}) => Queryable & ExemplarQueryable;
+
+/** Prometheus' view of one retention policy. */
+export type PrometheusView = {
+  readonly queryable: Queryable & ExemplarQueryable;
+  readonly metadata: () => Iterable<readonly [name: string, metadata: Metadata]>;
+};

@@ -162,7 +162,7 @@ describe('the store for Prometheus', () => {
     expect(written.status, written.text).toBe(204);
 
     const readAll = async (from: TestStore, name: string) => {
-      const queryable = from.service.queryable('prometheus');
+      const queryable = from.service.view('prometheus').queryable;
       const matchers = [Matcher.metric('h'), replica(name)];
       const request = {
         range: { minMs: 0, maxMs: 9_000 },

@@ -1,11 +1,10 @@
 import { CanceledError, Closer, type Env, errorText, type HttpResponse, sleep } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
-import type { Queryable } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { PrometheusCodec } from './codec-port.ts';
 import type { InfluxConfig } from './config.ts';
 import { ContinuousQueries } from './continuous-queries.ts';
-import type { OpenQueryable, StoreEngine } from './engine-port.ts';
+import type { OpenQueryable, PrometheusView, StoreEngine } from './engine-port.ts';
 import { Access } from './http/access.ts';
 import type { HttpContext } from './http/context.ts';
 import { openPrometheusRead } from './http/prometheus-routes.ts';
@@ -41,7 +40,7 @@ export class InfluxService {
   readonly #options: InfluxOptions;
   readonly #closer: Closer;
   readonly #stop = new AbortController();
-  readonly #queryables = new Map<string, Queryable>();
+  readonly #views = new Map<string, PrometheusView>();
   readonly #writer: PointWriter;
   readonly #continuous: ContinuousQueries;
   #retention: Promise<void> | null = null;
@@ -130,7 +129,7 @@ export class InfluxService {
       maxRowLimit: config.http['max-row-limit'],
       replicaLabels,
       version: options.version,
-      queryableOf: (database, retentionPolicy) => this.queryable(database, retentionPolicy),
+      viewOf: (database, retentionPolicy) => this.view(database, retentionPolicy),
     };
     this.#continuous = new ContinuousQueries({
       clock: env.clock,
@@ -169,26 +168,27 @@ export class InfluxService {
   /**
    * Prometheus' view of a database. An empty policy is the default one. The same names give the same object. Throws `database not found` and `retention policy not found`.
    */
-  queryable(database: string, retentionPolicy = ''): Queryable {
+  view(database: string, retentionPolicy = ''): PrometheusView {
     const policy = this.meta.requirePolicy(this.meta.requireDatabase(database), retentionPolicy);
     const key = `${database}\ud800${policy.name}`;
-    let queryable = this.#queryables.get(key);
-    if (queryable === undefined) {
-      queryable = this.#options.openQueryable({
-        database,
-        retentionPolicy: policy.name,
-        replicaLabels: this.context.replicaLabels,
-      });
-      this.#queryables.set(key, queryable);
+    let view = this.#views.get(key);
+    if (view === undefined) {
+      const { engine, openQueryable } = this.#options;
+      const { replicaLabels } = this.context;
+      view = {
+        queryable: openQueryable({ database, retentionPolicy: policy.name, replicaLabels }),
+        metadata: () => engine.metadata(database, policy.name),
+      };
+      this.#views.set(key, view);
     }
-    return queryable;
+    return view;
   }
 
-  /** As {@link queryable}, for who asks by HTTP: the refusal instead where the request may not read, or names what is not there. */
+  /** As {@link view}, for who asks by HTTP: the refusal instead where the request may not read, or names what is not there. */
   openRead(
     exchange: Exchange,
     place: { readonly database: string; readonly retentionPolicy: string },
-  ): Queryable | HttpResponse {
+  ): PrometheusView | HttpResponse {
     return openPrometheusRead(this.context, exchange, place);
   }
 

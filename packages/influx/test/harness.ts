@@ -39,6 +39,7 @@ export function codecOf(random: Random, reading: WriteReaderOptions = {}): Prome
           numbers: request.seriesRefs,
           spansOf: (i, spans) => readLabelSpans(labelData, labelStarts[i]!, labelEnds[i]!, spans),
           labelsOf: (i) => decodeLabels(labelData, labelStarts[i]!, labelEnds[i]!).labels,
+          metadata: request.metadata.map(({ family: name, ...rest }) => ({ name, ...rest })),
         });
       }),
     async decodeRead(body) {

@@ -1,4 +1,5 @@
-export { ShardQueryable, type ShardQueryableOptions } from './engine/shard-queryable.ts';
+export { ShardQueryable } from './engine/shard-queryable.ts';
+export type { ShardQueryableOptions } from './engine/shown-part.ts';
 export {
   ShardClosedError,
   ShardCorruptionError,

@@ -1,8 +1,9 @@
 import { ByteCache, type Clock, type Env, errorText, sleep } from '@pollux/base';
 import { createHashKey } from '@pollux/index';
-import type { Labels } from '@pollux/model';
+import type { Labels, Metadata } from '@pollux/model';
 import type {
   GroupIdentity,
+  MetricMetadata,
   NanoRange,
   PlacedSamples,
   PointColumns,
@@ -16,8 +17,9 @@ import type { Log, Registry } from '@pollux/telemetry';
 import { CommitQueue, type WaitingWrite } from './commit-queue.ts';
 import { ShardClosedError, ShardLimitError } from './errors.ts';
 import { GroupSlots, type Slot } from './group-slots.ts';
+import { MetadataBook } from './metadata/metadata-book.ts';
 import { PointsWrite } from './points-write.ts';
-import { type HistogramPoints, histogramPoints } from './samples/histogram-points.ts';
+import { JointWrite } from './samples/joint-write.ts';
 import { MAX_SPANNED_LABELS } from './samples/sample-index.ts';
 import {
   type SampleBatch,
@@ -26,6 +28,7 @@ import {
 } from './samples/sample-placer.ts';
 import { SampleRowsPool } from './samples/sample-rows.ts';
 import { SampleWrite } from './samples/sample-write.ts';
+import { type TextPoints, textPoints } from './samples/text-points.ts';
 import type { ShardGroup } from './shard-group.ts';
 import { StoreMetrics } from './store-metrics.ts';
 import { StoreView } from './store-view.ts';
@@ -62,6 +65,7 @@ export class ShardStore {
   readonly #metrics: StoreMetrics;
   readonly #commits: CommitQueue;
   readonly #slots: GroupSlots;
+  readonly #metadata: MetadataBook;
   readonly #groupFor = (target: WriteTarget, ms: number): ShardGroup =>
     this.#slots.groupFor(target, ms);
   /** For samples between their placing and their commit. */
@@ -105,8 +109,13 @@ export class ShardStore {
       pageCache: cache,
       index: () => this.#indexSize(),
       groups: () => this.groups().length,
+      metadataEntries: () => this.#metadata.count,
       watermarks: () => this.watermarks(),
     });
+    this.#metadata = new MetadataBook(
+      { env: this.#env, log: options.log, refused: this.#metrics.refusedMetadata },
+      options.directory,
+    );
     this.#commits = new CommitQueue(this.#env.clock, this.#metrics);
     this.#placing = {
       clock: this.#env.clock,
@@ -155,38 +164,54 @@ export class ShardStore {
   ): Promise<PlacedSamples> {
     this.#admit();
     const batch = await new SamplePlacer(this.#placing, writeTarget, samples, rules).place();
-    if (samples.histograms.length === 0) return { commit: () => this.#commitSamples(batch) };
-    const histograms = histogramPoints(samples, rules);
+    if (samples.histograms.length + samples.exemplars.length === 0)
+      return { commit: () => this.#commitSamples(batch, null) };
     const target = writeTarget();
-    return { commit: () => this.#commitBoth(batch, histograms, target) };
+    const texts = textPoints(samples, rules, target.oldestMs);
+    this.#metrics.refusedExemplars.inc(texts.refusedExemplars);
+    return { commit: () => this.#commitSamples(batch, { ...texts, target }) };
   }
 
-  /** Floats, then histograms: two commits, of which a sender who hears of a failure sends both again. */
-  async #commitBoth(
+  /** As {@link write}, floats and texts together. Rejects with ShardClosedError when a group was dropped since. */
+  async #commitSamples(
     batch: SampleBatch,
-    { points, refusedSamples, reservedMeasurement }: HistogramPoints,
-    target: WriteTarget,
+    texts: (TextPoints & { readonly target: WriteTarget }) | null,
   ): Promise<SampleOutcome> {
-    const floats = await this.#commitSamples(batch);
-    const histograms = await this.write(target, points);
-    return {
-      conflictPoints: floats.conflictPoints + histograms.conflictPoints,
-      firstConflict: floats.firstConflict ?? histograms.firstConflict,
-      expiredPoints: floats.expiredPoints + histograms.expiredPoints,
-      refusedSamples: floats.refusedSamples + refusedSamples,
-      reservedMeasurement: floats.reservedMeasurement ?? reservedMeasurement,
-    };
-  }
-
-  /** As {@link write}. Rejects with ShardClosedError when a group was dropped since. */
-  async #commitSamples(batch: SampleBatch): Promise<SampleOutcome> {
-    const write = new SampleWrite(batch, (group) => this.#slots.noteWrite(group));
+    const floats = new SampleWrite(batch, (group) => this.#slots.noteWrite(group));
+    const points =
+      texts === null ? null : new PointsWrite(texts.target, texts.points, this.#groupFor);
+    const write = points === null ? floats : new JointWrite([floats, points]);
     try {
-      if (batch.count > 0) await this.#commit(write);
+      if (write.rowCount > 0) await this.#commit(write);
     } finally {
       for (const { rows } of batch.parts) this.#pool.give(rows);
     }
-    return write.outcome;
+    if (points === null || texts === null) return floats.outcome;
+    const [one, other] = [floats.outcome, points.outcome];
+    return {
+      conflictPoints: one.conflictPoints + other.conflictPoints,
+      firstConflict: one.firstConflict ?? other.firstConflict,
+      expiredPoints: one.expiredPoints + other.expiredPoints,
+      refusedSamples: one.refusedSamples + texts.refusedSamples,
+      reservedMeasurement: one.reservedMeasurement ?? texts.reservedMeasurement,
+    };
+  }
+
+  /** Resolves when durable; what is too much is left out and counted. Throws ShardWriteError. */
+  writeMetadata(
+    database: string,
+    retentionPolicy: string,
+    rows: readonly MetricMetadata[],
+  ): Promise<void> {
+    if (this.#stop.signal.aborted) return Promise.reject(new ShardClosedError('the store'));
+    return this.#metadata.write(database, retentionPolicy, rows);
+  }
+
+  metadata(
+    database: string,
+    retentionPolicy: string,
+  ): Iterable<readonly [name: string, metadata: Metadata]> {
+    return this.#metadata.entries(database, retentionPolicy);
   }
 
   /** Throws when the store takes no writes now. */
@@ -250,10 +275,12 @@ export class ShardStore {
   }
 
   async dropDatabase(database: string): Promise<void> {
+    await this.#metadata.dropDatabase(database);
     await this.#drop((identity) => identity.database === database);
   }
 
   async dropRetentionPolicy(database: string, retentionPolicy: string): Promise<void> {
+    await this.#metadata.dropRetentionPolicy(database, retentionPolicy);
     await this.#drop(
       (identity) => identity.database === database && identity.retentionPolicy === retentionPolicy,
     );
@@ -263,8 +290,9 @@ export class ShardStore {
     await this.#drop((identity) => identity.id === id);
   }
 
-  /** Unlinks the groups that end at or before `beforeMs`; returns how many. */
+  /** Unlinks the groups that end at or before `beforeMs`, and forgets metadata last seen before; returns how many groups. */
   async expire(database: string, retentionPolicy: string, beforeMs: number): Promise<number> {
+    this.#metadata.expire(database, retentionPolicy, beforeMs);
     return this.#drop(
       (identity) =>
         identity.database === database &&

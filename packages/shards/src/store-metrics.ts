@@ -6,6 +6,7 @@ type Sources = {
   readonly pageCache: ByteCache;
   readonly index: () => { readonly bytes: number; readonly series: number };
   readonly groups: () => number;
+  readonly metadataEntries: () => number;
   readonly watermarks: () => readonly {
     readonly database: string;
     readonly retentionPolicy: string;
@@ -21,6 +22,8 @@ export class StoreMetrics {
   readonly failures: Counter;
   readonly refused: Counter;
   readonly flushFailures: Counter;
+  readonly refusedExemplars: Counter;
+  readonly refusedMetadata: Counter;
   readonly commitSeconds: Histogram;
 
   constructor(registry: Registry, sources: Sources) {
@@ -37,6 +40,14 @@ export class StoreMetrics {
     this.flushFailures = registry.counter(
       'pollux_store_flush_failures_total',
       'Memtables that could not be written to a file.',
+    );
+    this.refusedExemplars = registry.counter(
+      'pollux_store_exemplars_refused_total',
+      'Exemplars left out: labels over 128 characters, a time that is not kept, or a series that is refused.',
+    );
+    this.refusedMetadata = registry.counter(
+      'pollux_store_metadata_refused_total',
+      'Metadata of metrics left out: it is too long, or there is too much of it.',
     );
     this.commitSeconds = registry.histogram(
       'pollux_store_commit_duration_seconds',
@@ -74,6 +85,11 @@ export class StoreMetrics {
         ],
       },
     ]);
+    registry.gaugeFrom(
+      'pollux_store_metadata_entries',
+      'Metadata of metrics in memory, of the retention policies it was written to or asked about.',
+      sources.metadataEntries,
+    );
     registry.gaugeFrom('pollux_store_shard_groups', 'Shard groups on disk.', sources.groups);
     registry.collect(() => [
       {

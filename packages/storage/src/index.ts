@@ -67,6 +67,7 @@ export { withRemotes } from './fanout/with-remotes.ts';
 export { ALL_TIME, type ColumnData, MAX_TIME_MS, type NanoRange } from './fields/field-column.ts';
 export type { FieldKind } from './fields/field-kind.ts';
 export type { GroupIdentity } from './fields/group-identity.ts';
+export type { MetricMetadata } from './fields/metric-metadata.ts';
 export type {
   FieldConflict,
   PointColumns,

@@ -1,7 +1,7 @@
 import type { Clock } from '@pollux/base';
-import type { Queryable } from '@pollux/storage';
 import type { Counter, Log } from '@pollux/telemetry';
 import type { PrometheusCodec } from '../codec-port.ts';
+import type { PrometheusView } from '../engine-port.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
 import type { QueryExecutor } from '../query/executor.ts';
 import type { RunningQueries } from '../query/running-queries.ts';
@@ -38,5 +38,5 @@ export type HttpContext = {
   readonly version: string;
   /** Of every answer, from `[http.headers]`. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly queryableOf: (database: string, retentionPolicy: string) => Queryable;
+  readonly viewOf: (database: string, retentionPolicy: string) => PrometheusView;
 };

@@ -9,12 +9,14 @@ import {
 import type { Exchange } from '@pollux/http';
 import {
   MemoryBudget,
+  type MetricMetadata,
   type PlacedSamples,
   type Queryable,
   type SeriesColumns,
   type SeriesSource,
 } from '@pollux/storage';
 import type { PrometheusQuery, PrometheusRead } from '../codec-port.ts';
+import type { PrometheusView } from '../engine-port.ts';
 import { MetaError } from '../meta/errors.ts';
 import { PartialWriteError } from '../write/errors.ts';
 import { failure, noContent } from './answers.ts';
@@ -46,6 +48,8 @@ export async function servePrometheusWrite(
       return unreadable;
     }
     const outcome = await context.writer.commit(write.placed);
+    if (write.metadata.length > 0)
+      await context.writer.writeMetadata(place.database, place.retentionPolicy, write.metadata);
     const { refusedSamples, reservedMeasurement } = outcome;
     context.metrics.points.inc(write.sampleCount - refusedSamples);
     if (refusedSamples > 0)
@@ -62,11 +66,11 @@ export function openPrometheusRead(
   context: HttpContext,
   exchange: Exchange,
   place: { readonly database: string; readonly retentionPolicy: string },
-): Queryable | HttpResponse {
+): PrometheusView | HttpResponse {
   const refusal = context.access.refuseRead(exchange, place.database);
   if (refusal !== null) return refusal;
   try {
-    return context.queryableOf(place.database, place.retentionPolicy);
+    return context.viewOf(place.database, place.retentionPolicy);
   } catch (error) {
     if (error instanceof MetaError) return failure(404, error.message);
     throw error;
@@ -76,6 +80,7 @@ export function openPrometheusRead(
 type PlacedWrite = {
   readonly placed: PlacedSamples;
   readonly sampleCount: number;
+  readonly metadata: readonly MetricMetadata[];
 };
 
 /** Decodes a body and finds out where its samples go; the answer instead when it cannot be read. */
@@ -92,7 +97,8 @@ async function placeBody(
     const write = await context.codec.decodeWrite(body, async (columns) => {
       isDecoded = true;
       const placed = await context.writer.place(to.database, to.retentionPolicy, columns);
-      return { placed, sampleCount: columns.sampleCount + columns.histograms.length };
+      const { sampleCount, histograms, metadata } = columns;
+      return { placed, sampleCount: sampleCount + histograms.length, metadata };
     });
     return { write, refusal: null };
   } catch (error) {
@@ -135,7 +141,7 @@ export async function servePrometheusRead(
   try {
     const policy = context.meta.requirePolicy(database, exchange.query.get('rp') ?? '');
     const reading = new Reading(context, exchange, {
-      queryable: context.queryableOf(databaseName, policy.name),
+      queryable: context.viewOf(databaseName, policy.name).queryable,
       query,
     });
     return await (read.prefersChunks ? reading.inChunks() : reading.inSamples());

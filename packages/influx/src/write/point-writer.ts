@@ -1,5 +1,6 @@
 import type { Clock } from '@pollux/base';
 import type {
+  MetricMetadata,
   PlacedSamples,
   PointColumns,
   SampleColumns,
@@ -69,6 +70,16 @@ export class PointWriter {
     const outcome = await placed.commit();
     checkComplete(outcome);
     return outcome;
+  }
+
+  /** Resolves when durable. */
+  async writeMetadata(
+    database: string,
+    retentionPolicy: string,
+    rows: readonly MetricMetadata[],
+  ): Promise<void> {
+    const policy = this.target(database, retentionPolicy).retentionPolicy;
+    await this.#engine.writeMetadata(database, policy, rows);
   }
 }
 

@@ -63,5 +63,7 @@ function writeOf(request: NumberedRequest): PrometheusWrite {
     timestampsMs: request.timestampsMs,
     values: request.values,
     histograms: request.histograms,
+    exemplars: request.exemplars,
+    metadata: request.metadata.map(({ family: name, ...rest }) => ({ name, ...rest })),
   };
 }

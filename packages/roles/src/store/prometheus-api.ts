@@ -80,8 +80,9 @@ export function registerPrometheusApi(
         retentionPolicy: form.get('rp') ?? '',
       });
       if ('status' in opened) return opened;
-      const query = new EngineQueryPort(engine, opened);
-      return { query, queryable: opened, exemplars: null, metadata: null };
+      const { queryable, metadata } = opened;
+      const query = new EngineQueryPort(engine, queryable);
+      return { query, queryable, exemplars: queryable, metadata: { metadata } };
     },
   });
 }

@@ -4,6 +4,8 @@ import { type Labels, METRIC_NAME } from '@pollux/model';
 export const VALUE_FIELD = 'value';
 /** Of ours: native histograms, as JSON. */
 export const HISTOGRAM_FIELD = 'native_histogram';
+/** Of ours: exemplars, as JSON. */
+export const EXEMPLAR_FIELD = 'exemplar';
 export const NAMELESS = 'prom_metric_not_specified';
 
 /** The measurement of a label set; every label, the name included, stays a tag, as InfluxDB 1.8 does it. */

@@ -1,41 +1,34 @@
 import { CanceledError, Slices, type StopSignal } from '@pollux/base';
-import { compareText, type Labels, type Matcher, METRIC_NAME, matchesAll } from '@pollux/model';
+import { compareText, type Labels, type Matcher } from '@pollux/model';
 import {
   type Annotation,
   chooseCopy,
   DEFAULT_COPY_CHOICE,
+  type ExemplarQueryable,
+  type ExemplarSeries,
   type NamesAnswer,
-  type NanoRange,
   type Queryable,
   type ReadContext,
   type SelectRequest,
   type SeriesColumns,
   type SeriesSource,
   splitReplica,
-  type TagCondition,
   type TimeRange,
 } from '@pollux/storage';
-import type { ShardStore } from '../shard-store.ts';
 import type { StoreView, ViewSeries } from '../store-view.ts';
 import { bytesOf, columnsOfCopy } from './prometheus-columns.ts';
-import { HISTOGRAM_FIELD, labelsOf, NAMELESS, VALUE_FIELD } from './prometheus-mapping.ts';
+import { HISTOGRAM_FIELD, labelsOf, VALUE_FIELD } from './prometheus-mapping.ts';
+import { selectExemplars } from './select-exemplars.ts';
+import { measurementsOf, nanoRange, seriesOf, sortByLabels } from './select-series.ts';
+import type { ShardQueryableOptions } from './shown-part.ts';
 
 const BATCH_SERIES = 64;
-
-/** Which part of the store is shown. */
-export type ShardQueryableOptions = {
-  readonly store: ShardStore;
-  readonly database: string;
-  readonly retentionPolicy: string;
-  /** Labels that were split off as the replica, as `ha.replica-labels` names them. */
-  readonly replicaLabels: readonly string[];
-};
 
 /**
  * Prometheus' view of one (database, retention policy): float fields named `value` and native histograms, a series per
  * measurement and tags, one replica's copy each. An equality matcher on a replica label is a preference for that copy, not a filter.
  */
-export class ShardQueryable implements Queryable {
+export class ShardQueryable implements Queryable, ExemplarQueryable {
   readonly #options: ShardQueryableOptions;
 
   constructor(options: ShardQueryableOptions) {
@@ -73,6 +66,14 @@ export class ShardQueryable implements Queryable {
     return answer(values, limit);
   }
 
+  selectExemplars(
+    range: TimeRange,
+    matcherSets: readonly (readonly Matcher[])[],
+    context: ReadContext,
+  ): Promise<readonly ExemplarSeries[]> {
+    return selectExemplars(this.#options, { range, matcherSets }, context);
+  }
+
   async #eachLabels(
     range: TimeRange,
     matchers: readonly Matcher[],
@@ -86,7 +87,7 @@ export class ShardQueryable implements Queryable {
       const { matchers: filters } = splitReplica(matchers, replicaLabels);
       const slices = new Slices(store.clock, context.signal);
       for (const measurement of measurementsOf(view, filters)) {
-        for (const series of seriesOf(view, measurement, filters)) {
+        for (const series of seriesOf(view, measurement, filters, hasSamples(view))) {
           visit(labelsOf(series.measurement, series.tags));
           if (slices.isOver) await slices.pause();
         }
@@ -133,7 +134,8 @@ class ShardSource implements SeriesSource {
     try {
       const slices = new Slices(store.clock, this.#context.signal);
       for (const measurement of measurementsOf(view, this.#filters)) {
-        for (const series of seriesOf(view, measurement, this.#filters)) this.#series.push(series);
+        for (const series of seriesOf(view, measurement, this.#filters, hasSamples(view)))
+          this.#series.push(series);
         if (slices.isOver) await slices.pause();
       }
       if (this.#isClosed) throw new CanceledError('the read was given up');
@@ -195,47 +197,9 @@ class ShardSource implements SeriesSource {
   }
 }
 
-/** Measurements that may hold series of these matchers. */
-function measurementsOf(view: StoreView, filters: readonly Matcher[]): readonly string[] {
-  const onName = filters.filter((matcher) => matcher.name === METRIC_NAME);
-  // The usual selector: the names of all measurements need not be put in order for it.
-  const exact = onName.find(({ operator, value }) => operator === '=' && value !== '');
-  const names = exact === undefined ? view.measurements() : [exact.value];
-  // A measurement without a stored name is shown under its own, so both decide alike.
-  return names.filter(
-    (name) =>
-      view.hasMeasurement(name) &&
-      (name === NAMELESS || onName.every((matcher) => matcher.matches(name))),
-  );
-}
-
-function seriesOf(view: StoreView, measurement: string, filters: readonly Matcher[]): ViewSeries[] {
-  const onName = filters.filter((matcher) => matcher.name === METRIC_NAME);
-  const conditions = filters.filter((matcher) => matcher.name !== METRIC_NAME).map(tagConditionOf);
-  const matches = (tags: Labels): boolean => matchesAll(onName, labelsOf(measurement, tags));
-  return view
-    .series(measurement, matches, conditions)
-    .filter(
-      (series) =>
-        view.hasField(series, VALUE_FIELD, 'float') ||
-        view.hasField(series, HISTOGRAM_FIELD, 'string'),
-    );
-}
-
-function tagConditionOf(matcher: Matcher): TagCondition {
-  return {
-    tag: matcher.name,
-    equals: matcher.operator === '=' ? matcher.value : null,
-    matches: (value) => matcher.matches(value),
-  };
-}
-
-function sortByLabels(series: ViewSeries[]): void {
-  series.sort((a, b) => labelsOf(a.measurement, a.tags).compare(labelsOf(b.measurement, b.tags)));
-}
-
-function nanoRange(range: TimeRange): NanoRange {
-  return { minMs: range.minMs, minNanos: 0, maxMs: range.maxMs, maxNanos: 0 };
+function hasSamples(view: StoreView): (series: ViewSeries) => boolean {
+  return (series) =>
+    view.hasField(series, VALUE_FIELD, 'float') || view.hasField(series, HISTOGRAM_FIELD, 'string');
 }
 
 function answer(values: ReadonlySet<string>, limit: number): NamesAnswer {

@@ -1,4 +1,5 @@
 import type { CounterResetHint, FloatHistogram, Span } from '@pollux/model';
+import { type NumberText, numberText } from './number-text.ts';
 
 /** What is as here is left out of the text. */
 const NOTHING = {
@@ -16,8 +17,6 @@ const NOTHING = {
 };
 
 type SpanText = readonly [offset: number, length: number];
-/** JSON has no name for these. */
-type NumberText = number | 'NaN' | 'Infinity' | '-Infinity' | '-0';
 type HistogramText = { schema: number; count: NumberText } & {
   -readonly [K in keyof typeof NOTHING]?: K extends 'zeroThreshold' | 'zeroCount' | 'sum'
     ? NumberText
@@ -80,11 +79,6 @@ export function histogramOfText(json: string): FloatHistogram | null {
     // No JSON, or of another shape.
     return null;
   }
-}
-
-function numberText(value: number): NumberText {
-  if (Number.isFinite(value)) return Object.is(value, -0) ? '-0' : value;
-  return String(value) as NumberText;
 }
 
 function spanText({ offset, length }: Span): SpanText {

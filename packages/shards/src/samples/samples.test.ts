@@ -1,7 +1,9 @@
-import { Labels } from '@pollux/model';
-import { ALL_TIME, type SampleColumns, type SampleRules } from '@pollux/storage';
+import { NodeFiles, nodeEnv } from '@pollux/base/node';
+import { type Exemplar, type FloatHistogram, Labels, Matcher } from '@pollux/model';
+import { ALL_TIME, MemoryBudget, type SampleColumns, type SampleRules } from '@pollux/storage';
+import { Registry } from '@pollux/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ShardClosedError, type ShardStore } from '../index.ts';
+import { ShardClosedError, ShardQueryable, type ShardStore } from '../index.ts';
 import { StoreDirectory } from '../testing/store-directory.ts';
 
 const DAY = 86_400_000;
@@ -52,6 +54,7 @@ function samplesOf(
     timestampsMs: new Float64Array(sets.length).fill(ms),
     values: new Float64Array(sets.length).fill(1),
     histograms: [],
+    exemplars: [],
   };
 }
 
@@ -149,5 +152,148 @@ describe('samples by the numbers of their series', () => {
     await (await store.placeSamples(() => TARGET, samples, rules)).commit();
     expect(store.watermarks().map(({ replica }) => replica)).toEqual(['z\u001fA', '\u001fA']);
     expect(dump()).toHaveLength(2);
+  });
+
+  /** A request of a float, a histogram and exemplars, of one series and of two shard groups. */
+  function mixedOf(ms: number, exemplars: readonly Partial<Exemplar>[]): SampleColumns {
+    const floats = samplesOf([{ __name__: 'm', number: '1', replica: 'A' }], ms);
+    const histogram: FloatHistogram = {
+      counterResetHint: 'unknown',
+      schema: 0,
+      zeroThreshold: 0,
+      zeroCount: 0,
+      count: 3,
+      sum: 1.5,
+      positiveSpans: [{ offset: 0, length: 1 }],
+      negativeSpans: [],
+      positiveBuckets: Float64Array.of(3),
+      negativeBuckets: new Float64Array(0),
+      customValues: null,
+      isInteger: true,
+      isStale: false,
+    };
+    return {
+      ...floats,
+      histograms: [{ series: 0, timestampMs: ms + DAY, histogram }],
+      exemplars: exemplars.map((exemplar) => ({
+        series: 0,
+        exemplar: {
+          labels: Labels.from({ trace_id: 't' }),
+          value: 0.5,
+          timestampMs: ms,
+          ...exemplar,
+        },
+      })),
+    };
+  }
+
+  /** `ms:value` of floats, `ms:[count]` of histograms, and exemplars with their labels. */
+  async function shown(of: ShardStore): Promise<string[]> {
+    const queryable = new ShardQueryable({
+      store: of,
+      database: 'db',
+      retentionPolicy: 'rp',
+      replicaLabels: ['replica'],
+    });
+    const range = { minMs: 0, maxMs: 100 * DAY };
+    const context = {
+      signal: new AbortController().signal,
+      budget: MemoryBudget.unlimited(),
+    };
+    const matchers = [Matcher.metric('m')];
+    const hints = { startMs: 0, endMs: 0, stepMs: 0, rangeMs: 0, func: '', grouping: [] };
+    const request = { range, matchers, hints: { ...hints, by: false, limit: 0 }, sorted: true };
+    const source = queryable.select(request, context);
+    const lines: string[] = [];
+    for (let batch = await source.next(); batch !== null; batch = await source.next()) {
+      for (const { count, timestampsMs, values, histograms } of batch) {
+        for (let i = 0; i < count; i++) {
+          const histogram = histograms?.[i] ?? null;
+          const value = histogram === null ? values[i] : `[${histogram.count}]`;
+          lines.push(`${timestampsMs[i]}:${value}`);
+        }
+      }
+    }
+    for (const { exemplars } of await queryable.selectExemplars(range, [matchers], context)) {
+      for (const { labels, value, timestampMs } of exemplars)
+        lines.push(`${timestampMs}:${value} ${labels}`);
+    }
+    return lines;
+  }
+
+  it('are seen and kept together with the histograms and exemplars of their request, or not at all', async () => {
+    let writesLeft = 0;
+    class FailingFiles extends NodeFiles {
+      override open(...[path, mode]: Parameters<NodeFiles['open']>): ReturnType<NodeFiles['open']> {
+        const file = super.open(path, mode);
+        const write = file.write.bind(file);
+        file.write = (...given) => {
+          if (path.endsWith('.wal') && writesLeft-- === 0) throw new Error('the disk is full');
+          write(...given);
+        };
+        return file;
+      }
+    }
+    const registry = new Registry();
+    const failing = await directory.open({
+      env: { ...nodeEnv(), files: new FailingFiles() },
+      registry,
+      directory: `${directory.path}/failing`,
+    });
+    const request = mixedOf(DAY, [{}]);
+    let failures = 0;
+    for (; ; failures++) {
+      writesLeft = failures;
+      const placed = await failing.placeSamples(() => TARGET, request, RULES);
+      if (
+        await placed.commit().then(
+          () => true,
+          () => false,
+        )
+      )
+        break;
+      expect(await shown(failing), `after a failure of write ${failures}`).toEqual([]);
+    }
+    expect(failures).toBeGreaterThan(1);
+    const expected = [`${DAY}:1`, `${2 * DAY}:[3]`, `${DAY}:0.5 {trace_id="t"}`];
+    expect(await shown(failing)).toEqual(expected);
+    const batches = registry.gather().find(({ name }) => name === 'pollux_store_batches_total');
+    expect(batches?.samples[0]?.value).toBe(1);
+    await failing.close();
+    expect(await shown(await directory.open({ directory: `${directory.path}/failing` }))).toEqual(
+      expected,
+    );
+  });
+
+  it('have exemplars of any value, of all replicas, each once; those that cannot be kept harm nothing', async () => {
+    const target = { ...TARGET, oldestMs: DAY };
+    const write = async (exemplars: readonly Partial<Exemplar>[], replica: string) => {
+      const { labelsOf, ...request } = mixedOf(DAY, exemplars);
+      const samples = {
+        ...request,
+        histograms: [],
+        numbers: Uint32Array.of(replica === 'A' ? 1 : 2),
+        labelsOf: (series: number) => labelsOf(series).with('replica', replica),
+      };
+      return (await store.placeSamples(() => target, samples, RULES)).commit();
+    };
+    const values = [Number.NaN, Number.NEGATIVE_INFINITY, -0];
+    const outcome = await write(
+      [
+        ...values.map((value, i) => ({ value, timestampMs: DAY + i })),
+        { timestampMs: DAY - 1 },
+        { timestampMs: 1e16 },
+        { labels: Labels.from({ a: 'x'.repeat(128) }), timestampMs: DAY + 9 },
+      ],
+      'A',
+    );
+    expect(outcome).toMatchObject({ expiredPoints: 0, refusedSamples: 0, conflictPoints: 0 });
+    await write([{ value: 7 }, { timestampMs: DAY + 1, value: Number.NEGATIVE_INFINITY }], 'B');
+    const lines = (await shown(store)).filter((line) => line.includes('trace_id'));
+    expect(lines).toEqual(
+      [`${DAY}:NaN`, `${DAY}:7`, `${DAY + 1}:-Infinity`, `${DAY + 2}:0`].map(
+        (line) => `${line} {trace_id="t"}`,
+      ),
+    );
   });
 });

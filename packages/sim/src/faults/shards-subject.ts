@@ -75,6 +75,8 @@ function script(): Step<ShardStore>[] {
         write(store, world, { target: OTHER, hour: 0, fromMs: 0, series: few }),
       ]);
     }),
+    describe(TARGET, 'one'),
+    describe(OTHER, 'one'),
     flush,
     append(0, 15_000, few),
     step('flush while writing', async (store, world) => {
@@ -96,6 +98,7 @@ function script(): Step<ShardStore>[] {
     append(0, 70_000, many),
     flush,
     { name: 'restart', run: 'restart' },
+    describe(TARGET, 'two'),
     append(1, 50_000, many),
     remove(1, 2, 0, 60_000),
     step('expire', async (store, { ledger }) => {
@@ -108,7 +111,7 @@ function script(): Step<ShardStore>[] {
     }),
     append(2, 20_000, many),
     step('drop', async (store, { ledger }) => {
-      const covers = (series: string): boolean => series.startsWith('doomed ');
+      const covers = (series: string): boolean => /^(metadata )?doomed /.test(series);
       ledger.offerDeletion(covers);
       await store.dropDatabase('doomed');
       ledger.acknowledgeDeletion(covers, true);
@@ -145,6 +148,21 @@ function remove(hour: number, index: number, fromMs: number, toMs: number): Step
     });
     ledger.acknowledgeDeletion(covers, true);
   });
+}
+
+/** Metadata counts as a series for each text, with one sample. */
+function describe({ database, retentionPolicy }: WriteTarget, help: string): Step<ShardStore> {
+  return step(`describe ${database} ${help}`, async (store, { ledger }) => {
+    const rows = ['m', 'n'].map((name) => ({ name, type: 'gauge' as const, help, unit: '' }));
+    const offers = rows.map(({ name }) => described(database, name, help));
+    ledger.offer(offers);
+    await store.writeMetadata(database, retentionPolicy, rows);
+    ledger.acknowledge(offers, true);
+  });
+}
+
+function described(database: string, name: string, help: string): Offer {
+  return { series: `metadata ${database} ${name} ${help}`, timeMs: 0, value: help };
 }
 
 type Batch = {
@@ -235,6 +253,7 @@ function samplesOf(rows: readonly Row[]): SampleColumns {
     timestampsMs: Float64Array.from(rows, ({ timeMs }) => timeMs),
     values: Float64Array.from(rows, ({ value }) => value),
     histograms: [],
+    exemplars: [],
   };
 }
 
@@ -242,6 +261,10 @@ function samplesOf(rows: readonly Row[]): SampleColumns {
 export function contentsOf(store: ShardStore): Contents {
   const contents = new Map<string, SampleAt[]>();
   for (const { database } of [TARGET, OTHER]) {
+    for (const [name, { help }] of store.metadata(database, 'rp')) {
+      const { series, ...sample } = described(database, name, help);
+      contents.set(series, [...(contents.get(series) ?? []), sample]);
+    }
     const view = store.view(database, 'rp', ALL_TIME);
     try {
       for (const measurement of view.measurements()) {

@@ -1,4 +1,4 @@
-import type { FloatHistogram, Labels } from '@pollux/model';
+import type { Exemplar, FloatHistogram, Labels } from '@pollux/model';
 import type { WriteOutcome } from './point-columns.ts';
 
 /**
@@ -29,6 +29,7 @@ export type SampleColumns = {
     readonly timestampMs: number;
     readonly histogram: FloatHistogram;
   }[];
+  readonly exemplars: readonly { readonly series: number; readonly exemplar: Exemplar }[];
 };
 
 /** How labels become series. Always the same object for the same store: what was learnt under another one is forgotten. */
@@ -41,7 +42,7 @@ export type SampleRules = {
 
 /** What became of samples: those not counted here are stored and synced. A sample is a point of its own. */
 export type SampleOutcome = WriteOutcome & {
-  /** Samples of series with the reserved tag, and of times that no shard group can have. */
+  /** Samples of series with the reserved tag, and of times that no shard group can have. Exemplars do not count. */
   readonly refusedSamples: number;
   /** Of the first sample of a series with the reserved tag; null when there is none. */
   readonly reservedMeasurement: string | null;
