@@ -9,6 +9,7 @@ import {
   parseYaml,
   redactedYaml,
   required,
+  shownAddress,
   strictContext,
   string,
 } from './index.ts';
@@ -76,5 +77,13 @@ describe('showing a configuration', () => {
     expect(shown).not.toContain('hunter2');
     expect(shown).toContain('plain: seen');
     expect(shown).toContain('db=x&u=prom&p=<secret>');
+  });
+
+  it('hides passwords of an address, and leaves the rest as it was written', () => {
+    expect(shownAddress('http://u:hunter2@h:8086/w?db=p&p=hunter2&u=prom#p=x')).toBe(
+      'http://u:xxxxx@h:8086/w?db=p&p=xxxxx&u=prom#p=x',
+    );
+    expect(shownAddress('h:80/?access_token=hunter2;q=1')).toBe('h:80/?access_token=xxxxx;q=1');
+    expect(shownAddress('http://h/p=1?up=2&top=3')).toBe('http://h/p=1?up=2&top=3');
   });
 });

@@ -33,7 +33,7 @@ export {
   placeText,
   refuse,
 } from './node.ts';
-export { plainValue, redactedYaml } from './redact.ts';
+export { plainValue, redactedYaml, shownAddress } from './redact.ts';
 export { isSameConfig } from './same-config.ts';
 export { parseToml } from './toml.ts';
 export { parseYaml } from './yaml.ts';

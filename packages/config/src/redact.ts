@@ -42,6 +42,16 @@ function plain(node: ConfigNode, show: (text: string) => string, hides = true): 
   }
 }
 
+/**
+ * An address as logs, labels and errors may show it: Go's `xxxxx` for the password of `http://user:pass@host`, and for `?p=pass` and
+ * its like, which Prometheus shows. The rest stays as it was written.
+ */
+export function shownAddress(url: string): string {
+  return url
+    .replace(/([a-z][\w+.-]*:\/\/[^\s:@/?#]*):[^\s/?#]*@/gi, '$1:xxxxx@')
+    .replace(SECRET_PARAMETER, '$1xxxxx');
+}
+
 /** `http://user:pass@host` and `?p=pass&u=…` as InfluxDB's URLs carry them. */
 function withoutUserPassword(text: string): string {
   return text

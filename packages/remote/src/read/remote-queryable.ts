@@ -7,6 +7,7 @@ import {
   OperatingError,
   StopSource,
 } from '@pollux/base';
+import { shownAddress } from '@pollux/config';
 import { HttpConfigClient, type Variables } from '@pollux/http';
 import { compareText, type Labels, Matcher } from '@pollux/model';
 import {
@@ -26,7 +27,6 @@ import { MAX_DECODED_BYTES, snappyDecode, snappyEncode } from '../codec/snappy.t
 import { encodeReadRequest } from '../codec/v1/read-request.ts';
 import { decodeReadResponse } from '../codec/v1/read-response.ts';
 import { RemoteReadError } from '../errors.ts';
-import { withoutSecrets } from '../write/metrics.ts';
 import type { RemoteReadConfig } from './config.ts';
 import { type Silence, unlessSilent } from './silence.ts';
 
@@ -66,7 +66,7 @@ export class RemoteQueryable implements Queryable {
     this.#options = options;
     const { env, registry, config, resolvePath, variables } = options;
     this.#http = new HttpConfigClient({ ...env, config: config.client, resolvePath, variables });
-    const at = [config.name, withoutSecrets(config.url)] as const;
+    const at = [config.name, shownAddress(config.url)] as const;
     this.#inFlight = registry
       .gauges(
         'prometheus_remote_storage_remote_read_queries',
@@ -242,7 +242,7 @@ export class RemoteQueryable implements Queryable {
           'The total number of remote read queries.',
           ['remote_name', 'url', 'response_type', 'code'],
         )
-        .with(config.name, withoutSecrets(config.url), 'sampled', code)
+        .with(config.name, shownAddress(config.url), 'sampled', code)
         .inc();
     }
   }
@@ -260,7 +260,7 @@ export class RemoteQueryable implements Queryable {
     const reason = new TextDecoder().decode(response.body).trim().slice(0, 256);
     throw new RemoteReadError(
       response.status,
-      `remote read ${config.name}: server ${withoutSecrets(config.url)} returned HTTP status ${response.status}: ${reason}`,
+      `remote read ${config.name}: server ${shownAddress(config.url)} returned HTTP status ${response.status}: ${reason}`,
     );
   }
 }

@@ -17,6 +17,7 @@ import {
   record,
   refuse,
   required,
+  shownAddress,
   strictContext,
   string,
 } from '@pollux/config';
@@ -201,7 +202,11 @@ export const unsupportedFields = UNSUPPORTED_AUTH;
 
 export function checkUrl(node: ConfigNode, path: string, url: string): void {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    refuse(entryOf(node, 'url') ?? node, `${path}.url`, `"${url}" is no http or https URL`);
+    refuse(
+      entryOf(node, 'url') ?? node,
+      `${path}.url`,
+      `"${shownAddress(url)}" is no http or https URL`,
+    );
   }
 }
 

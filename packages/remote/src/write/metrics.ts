@@ -1,3 +1,4 @@
+import { shownAddress } from '@pollux/config';
 import type { Counter, Family, Gauge, Histogram, Registry } from '@pollux/telemetry';
 
 const LABELS = ['remote_name', 'url'] as const;
@@ -93,7 +94,7 @@ export class RemoteWriteMetrics {
 
   /** The children of one destination; all exist from the start, so that rates begin at zero. */
   of(remoteName: string, url: string): DestinationMetrics {
-    const shown = withoutSecrets(url);
+    const shown = shownAddress(url);
     const at = <M>(family: Family<M> | undefined): M => {
       if (family === undefined) throw new RangeError('BUG: unknown remote storage metric');
       return family.with(remoteName, shown);
@@ -140,7 +141,7 @@ export class RemoteWriteMetrics {
 
   /** Forgets a destination that is no longer configured. */
   remove(remoteName: string, url: string): void {
-    const shown = withoutSecrets(url);
+    const shown = shownAddress(url);
     for (const family of Object.values(this.#counters)) family.remove(remoteName, shown);
     for (const family of Object.values(this.#gauges)) family.remove(remoteName, shown);
     this.#duration.remove(remoteName, shown);
@@ -231,13 +232,4 @@ const GAUGES: Readonly<Record<string, string>> = {
 
 function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-/** A URL may carry a password; metrics and logs must not. */
-export function withoutSecrets(url: string): string {
-  if (!URL.canParse(url)) return url;
-  const parsed = new URL(url);
-  if (parsed.password === '') return url;
-  parsed.password = 'xxxxx';
-  return parsed.toString();
 }

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type Env, errorText } from '@pollux/base';
-import { Secret } from '@pollux/config';
+import { Secret, shownAddress } from '@pollux/config';
 import type { Variables } from '@pollux/http';
 import { Labels } from '@pollux/model';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { RemoteWriteConfig } from './config.ts';
 import { Destination, type Surroundings } from './destination.ts';
 import type { MetadataSource } from './metadata-sender.ts';
-import { RemoteWriteMetrics, withoutSecrets } from './metrics.ts';
+import { RemoteWriteMetrics } from './metrics.ts';
 import { comparePositions, type WalPort, type WalPosition } from './wal-port.ts';
 
 const DEFAULT_MAX_PINNED_BYTES = 10 * 1024 ** 3;
@@ -98,7 +98,7 @@ export class RemoteWriter {
   status(): readonly DestinationStatus[] {
     return [...this.#destinations.values()].map(({ destination }) => ({
       name: destination.config.name,
-      url: withoutSecrets(destination.config.url),
+      url: shownAddress(destination.config.url),
       cursor: destination.cursor,
       pendingCount: destination.pendingCount,
       shardCount: destination.shardCount,
