@@ -143,6 +143,13 @@ const haFields = {
 };
 const ha = object(haFields);
 
+/** Pages about what the store holds, where InfluxDB before 1.3 had its own. */
+const adminFields = {
+  enabled: optional(boolean, false),
+  'bind-address': optional(string, ':8083'),
+};
+const admin = object(adminFields);
+
 /** Sections of upstream whose services this program does not have; read so that a file of influxd's needs no change. */
 const others = {
   'shard-precreation': optional(raw, NOTHING),
@@ -153,7 +160,6 @@ const others = {
   opentsdb: optional(raw, NOTHING),
   udp: optional(raw, NOTHING),
   tls: optional(raw, NOTHING),
-  admin: optional(raw, NOTHING),
 };
 
 const root = object({
@@ -166,6 +172,7 @@ const root = object({
   http: optional(http, defaultsOf(http)),
   subscriber: optional(subscriber, defaultsOf(subscriber)),
   continuous_queries: optional(continuous, defaultsOf(continuous)),
+  admin: optional(admin, defaultsOf(admin)),
   ha: optional(ha, defaultsOf(ha)),
   ...others,
 });
@@ -180,6 +187,7 @@ const SECTIONS: Readonly<Record<string, Fields>> = {
   http: httpFields,
   subscriber: subscriberFields,
   continuous_queries: continuousFields,
+  admin: adminFields,
   ha: haFields,
 };
 

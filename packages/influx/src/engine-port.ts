@@ -77,6 +77,8 @@ export interface StoreEngine {
   prepare(database: string, retentionPolicy: string, range: NanoRange): Promise<void>;
   view(database: string, retentionPolicy: string, range: NanoRange): View;
   groups(): GroupIdentity[];
+  /** Bytes on disk of each group, by its id. */
+  groupBytes(): ReadonlyMap<number, number>;
   deleteRows(
     database: string,
     matches: (measurement: string, tags: Labels) => boolean,

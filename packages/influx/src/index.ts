@@ -6,5 +6,6 @@ export { type ParsedLines, parseLines } from './line-protocol/parse.ts';
 export { type Precision, UNIT_NANOS } from './line-protocol/precision.ts';
 export { lineEnd } from './line-protocol/scan.ts';
 export { MetaError } from './meta/errors.ts';
+export { registerStoragePages } from './pages/storage-pages.ts';
 export { type InfluxOptions, InfluxService } from './service.ts';
 export { PartialWriteError } from './write/errors.ts';

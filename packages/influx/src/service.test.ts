@@ -315,6 +315,31 @@ describe('the hand-made set-up', () => {
   });
 });
 
+describe('a shorter shard group duration', () => {
+  it('is that of later groups only, which do not overlap those that are there', async () => {
+    const clock = new VirtualClock(Date.UTC(2024, 1, 15));
+    const store = await new TestStore().open({}, { ...nodeEnv(), clock });
+    await store.query('create database prometheus');
+    const write = (ms: number): Promise<unknown> =>
+      store.write('prometheus', `m v=1 ${ms}`, { precision: 'ms' });
+    await write(Date.UTC(2024, 1, 14));
+    await store.query('ALTER RETENTION POLICY autogen ON prometheus SHARD DURATION 1d');
+    await write(Date.UTC(2024, 1, 16));
+    await write(Date.UTC(2024, 1, 19, 5));
+    const spans = store.store
+      .groups()
+      .map(({ startMs, endMs }) => [
+        new Date(startMs).toISOString(),
+        (endMs - startMs) / 3_600_000,
+      ]);
+    expect(spans).toEqual([
+      ['2024-02-12T00:00:00.000Z', 7 * 24],
+      ['2024-02-19T00:00:00.000Z', 24],
+    ]);
+    await store.close();
+  });
+});
+
 describe('bad input', () => {
   it('never ends in anything but an answer that says what is wrong', async () => {
     const store = await new TestStore().open({ INFLUXDB_HTTP_MAX_BODY_SIZE: '100' });

@@ -1,4 +1,4 @@
-import { ByteCache, type Clock, type Env, errorText, sleep } from '@pollux/base';
+import { ByteCache, type Clock, type Env, errorText, type Files, sleep } from '@pollux/base';
 import { createHashKey } from '@pollux/index';
 import type { Labels, Metadata } from '@pollux/model';
 import type {
@@ -325,6 +325,21 @@ export class ShardStore {
     return bytes;
   }
 
+  /** Bytes on disk of each group, by its id. Files of groups that are closed are asked for their size. */
+  groupBytes(): ReadonlyMap<number, number> {
+    const bytes = new Map<number, number>();
+    for (const { slots } of this.#slots.policies()) {
+      for (const { identity, directory, walDirectory, group } of slots) {
+        const isApart = !walDirectory.startsWith(`${directory}/`);
+        const closed = (): number =>
+          treeBytes(this.#env.files, directory) +
+          (isApart ? treeBytes(this.#env.files, walDirectory) : 0);
+        bytes.set(identity.id, group?.diskBytes ?? closed());
+      }
+    }
+    return bytes;
+  }
+
   /** Writes all memtables to files. */
   async flush(): Promise<void> {
     for (const slot of this.#slots.open()) await this.#flushSlot(slot);
@@ -445,4 +460,14 @@ export class ShardStore {
       }
     }
   }
+}
+
+function treeBytes(files: Files, directory: string): number {
+  let bytes = 0;
+  for (const name of files.list(directory)) {
+    const path = `${directory}/${name}`;
+    const stat = files.stat(path);
+    bytes += stat.isDirectory ? treeBytes(files, path) : stat.size;
+  }
+  return bytes;
 }

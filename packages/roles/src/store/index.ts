@@ -1,12 +1,13 @@
 import { join, resolve } from 'node:path';
 import type { StoreStatus } from '@pollux/api-types/pair';
 import { Closer, InputError } from '@pollux/base';
-import { json, parseAddress } from '@pollux/http';
+import { formatAddress, json, parseAddress, Router } from '@pollux/http';
 import {
   decodeInfluxConfig,
   type InfluxConfig,
   InfluxService,
   registerInflux,
+  registerStoragePages,
 } from '@pollux/influx';
 import { ShardQueryable, ShardStore } from '@pollux/shards';
 import { type FlagValues, LOG_FLAGS } from '../flags/flags.ts';
@@ -108,6 +109,13 @@ async function startStore(
   router.get('/api/v1/pollux/status', async () => json(200, statusOf(engine, startedMs)));
   const listener = await listen(env, at, router, config.http['max-connection-limit'] || 4_096);
   closer.defer('listener', () => listener.close());
+  if (config.admin.enabled) {
+    const pages = new Router({ monotonic: () => env.clock.monotonic() });
+    registerStoragePages(pages, service, engine);
+    const shown = await listen(env, parseAddress(config.admin['bind-address']), pages, 64);
+    closer.defer('pages', () => shown.close());
+    log.info('pages about the storage', { address: `http://${formatAddress(shown.address)}` });
+  }
   engine.start();
   service.start();
   isReady = true;
