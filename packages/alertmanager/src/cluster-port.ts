@@ -50,8 +50,8 @@ export interface ClusterPort {
   /** Calls back after each change of {@link peers}, until the returned function is called. */
   onMembership(listener: () => void): () => void;
   /**
-   * Resolves when the others have been asked for what a member told them before it was lost; at once when none was lost
-   * lately. Bounded by a second. Rejects when `signal` aborts.
+   * Resolves when the others have been asked for what a member told them before it was lost, and those before this one for what
+   * they told since; at once when none was lost lately. Bounded by a second. Rejects when `signal` aborts.
    */
   caughtUp(signal: StopSignal): Promise<void>;
   status(): 'ready' | 'settling' | 'disabled';

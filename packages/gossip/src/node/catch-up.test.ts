@@ -50,4 +50,33 @@ describe('catching up after a loss', () => {
     abort.abort(new Error('stopped'));
     await expect(waiting).rejects.toThrow('stopped');
   });
+
+  test('asks those that act before this member again, for a minute behind a loss and no more often than once a second', async () => {
+    const clock = new VirtualClock(0);
+    const asked: string[] = [];
+    const catchUp = new CatchUp({ clock, random: new SeededRandom(1) }, async ({ host }) => {
+      asked.push(host);
+      return true;
+    });
+    const renewed = async (isOneSilent: boolean, before = members(2)): Promise<number> => {
+      const { length } = asked;
+      catchUp.renew(before, isOneSilent);
+      await catchUp.done(signal);
+      return asked.length - length;
+    };
+    expect(await renewed(false)).toBe(0);
+    catchUp.begin(members(2));
+    await clock.advance(999);
+    expect(await renewed(false)).toBe(0);
+    await clock.advance(1);
+    expect(await renewed(false)).toBe(2);
+    expect(await renewed(false)).toBe(0);
+    await clock.advance(58_000);
+    expect(await renewed(false, [])).toBe(0);
+    expect(await renewed(false, members(1))).toBe(1);
+    await clock.advance(2_000);
+    expect(await renewed(false)).toBe(0);
+    // One that does not answer takes news of the others like a lost one.
+    expect(await renewed(true)).toBe(2);
+  });
 });

@@ -256,10 +256,14 @@ export class GossipNode {
   }
 
   /**
-   * Resolves when the others have been asked for what a member told them before it was lost; at once when none was lost
-   * lately, and after a second at the latest. Rejects when `signal` aborts.
+   * Resolves when the others have been asked for what a member told them before it was lost, and those before this one for what they told
+   * since; at once when none was lost lately, and after a second at the latest. Rejects when `signal` aborts.
    */
   caughtUp(signal: StopSignal): Promise<void> {
+    const present = this.#present();
+    const before = present.slice(0, this.position()).filter(({ state }) => state === 'alive');
+    const isOneSilent = present.some(({ state }) => state === 'suspect');
+    this.#catchUp.renew(before.map(socketAddress), isOneSilent);
     return this.#catchUp.done(signal);
   }
 

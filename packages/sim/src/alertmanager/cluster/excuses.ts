@@ -195,17 +195,20 @@ function excuseOfUnknown(cluster: ClusterWorld, { attempt, acceptedMs }: Accepte
   return acceptedMs - sentMs >= cluster.plan.slowAnswerMs ? 'unheard' : null;
 }
 
+/** A member that has heard of a loss asks the survivors before it sends, for so long at most. */
+const CATCH_UP_MS = 1_000;
+
 /** Whether the time of the flush was over, which tried in vain from its turn on, while the receiver took what it sent last. */
 function wasCutShort({ attempts, plan }: ClusterWorld, attempt: Attempt): boolean {
   const flushMs = Math.max(plan.groupIntervalMs, MIN_FLUSH_MS);
-  const beganMs = (attempt.endedMs ?? Infinity) - flushMs + 1;
+  const triedMs = (attempt.endedMs ?? Infinity) - flushMs + CATCH_UP_MS + 1;
   return attempts.all.some(
     (one) =>
       one.member === attempt.member &&
       one.group === attempt.group &&
       one.receiver === attempt.receiver &&
       !one.isTaken &&
-      one.sentMs <= beganMs,
+      one.sentMs <= triedMs,
   );
 }
 
