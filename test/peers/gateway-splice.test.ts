@@ -88,64 +88,115 @@ const PAIRS: readonly (readonly [string, readonly [Kind, Kind]])[] = [
   ['two servers of ours', ['ours', 'ours']],
 ];
 
-describe.skipIf(!hasPrometheus).each(PAIRS)(
-  `%s with gaps behind the gateway${NO_PROMETHEUS}`,
-  (_, kinds) => {
-    const scratch = new Scratch();
-    const members: Restarted[] = [];
-    const closers: (() => Promise<void>)[] = [];
-    let gateway = '';
-    let fromMs = 0;
+/** Two servers behind a gateway, each of which was away for some seconds. */
+class GappedPair {
+  readonly #kinds: readonly Kind[];
+  readonly #scratch = new Scratch();
+  readonly members: Restarted[] = [];
+  readonly #closers: (() => Promise<void>)[] = [];
+  gateway = '';
+  fromMs = 0;
 
-    beforeAll(async () => {
-      const beganMs = Date.now();
-      // Grows by 100 a second, so that the samples of either are telling.
-      const target = http.createServer((_request, response) => {
-        response.setHeader('content-type', 'text/plain; version=0.0.4');
-        response.end(`asked_total ${Math.floor((Date.now() - beganMs) / 10)}\n`);
-      });
-      await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
-      closers.push(async () => void target.close());
-      const { port } = target.address() as AddressInfo;
-      for (const [index, name] of ['a', 'b'].entries()) {
-        const config = scratch.file(
-          `${name}.yml`,
-          `global: {scrape_interval: 500ms, external_labels: {prometheus_replica: ${name}, site: x}}
+  constructor(kinds: readonly Kind[]) {
+    this.#kinds = kinds;
+  }
+
+  async open(): Promise<void> {
+    const beganMs = Date.now();
+    // Grows by 100 a second, so that the samples of either are telling.
+    const target = http.createServer((_request, response) => {
+      response.setHeader('content-type', 'text/plain; version=0.0.4');
+      response.end(`asked_total ${Math.floor((Date.now() - beganMs) / 10)}\n`);
+    });
+    await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
+    this.#closers.push(async () => void target.close());
+    const { port } = target.address() as AddressInfo;
+    for (const [index, name] of ['a', 'b'].entries()) {
+      const config = this.#scratch.file(
+        `${name}.yml`,
+        `global: {scrape_interval: 500ms, external_labels: {prometheus_replica: ${name}, site: x}}
 scrape_configs:
   - job_name: x
     static_configs: [{targets: ['127.0.0.1:${port}']}]
 `,
-        );
-        const path = `--storage.tsdb.path=${scratch.at(`data-${name}`)}`;
-        const member = new Restarted(kinds[index]!, [`--config.file=${config}`, path]);
-        await member.open();
-        members.push(member);
-      }
-      gateway = await startGateway();
-      await scraped(5_000);
-      fromMs = Date.now() - 3_000;
-      for (const member of members) {
-        await member.kill();
-        await scraped(4_000, members.indexOf(member));
-        await member.start();
-        await scraped(4_000);
-      }
-    }, 120_000);
-    afterAll(async () => {
-      for (const close of closers.reverse()) await close();
-      await Promise.all(members.map((member) => member.close()));
-      scratch.remove();
-    });
+      );
+      const path = `--storage.tsdb.path=${this.#scratch.at(`data-${name}`)}`;
+      const member = new Restarted(this.#kinds[index]!, [`--config.file=${config}`, path]);
+      await member.open();
+      this.members.push(member);
+    }
+    this.gateway = await this.#startGateway();
+    await this.#scraped(5_000);
+    this.fromMs = Date.now() - 3_000;
+    for (const member of this.members) {
+      await member.kill();
+      await this.#scraped(4_000, this.members.indexOf(member));
+      await member.start();
+      await this.#scraped(4_000);
+    }
+  }
 
+  async close(): Promise<void> {
+    for (const close of this.#closers.reverse()) await close();
+    await Promise.all(this.members.map((member) => member.close()));
+    this.#scratch.remove();
+  }
+
+  /** Until each member, but the one that is down, has scraped twice a second for so long. */
+  async #scraped(ms: number, down = -1): Promise<void> {
+    const sinceMs = Date.now();
+    await eventually('scrapes', 60_000, async () => {
+      if (Date.now() - sinceMs < ms) return null;
+      const there = this.members.filter((_, i) => i !== down);
+      const counts = await Promise.all(
+        there.map(({ url }) => ask(url, `count_over_time(asked_total[${Math.ceil(ms / 1_000)}s])`)),
+      );
+      return counts.every(({ value }) => value >= ms / 500 - 2) ? true : null;
+    });
+  }
+
+  async #startGateway(): Promise<string> {
+    const env = nodeEnv();
+    const listed = this.members.map(({ url }, i) => `{name: m${i}, url: '${url}'}`).join(', ');
+    const config = parseGatewayConfig(
+      `{groups: [{name: s, kind: server, members: [${listed}]}], seam_guard: 1s}`,
+      'gateway.yml',
+    );
+    const registry = new Registry();
+    const made = new Gateway({ env, log: Log.silent(), registry, config, federate });
+    const router = new Router({ monotonic: () => env.clock.monotonic() });
+    made.registerRoutes(router);
+    const at = { host: '127.0.0.1', port: 0 };
+    const listener = await env.net.serveHttp(
+      { at, maxConnections: 50, readTimeoutMs: 10_000 },
+      made.handlerOver(router.handler),
+    );
+    made.start();
+    this.#closers.push(async () => {
+      await listener.close(0);
+      await made.close();
+    });
+    await eventually('ready gateway', 10_000, async () => (made.isReady ? true : null));
+    return `http://127.0.0.1:${listener.address.port}`;
+  }
+}
+
+describe.skipIf(!hasPrometheus)(`behind the gateway${NO_PROMETHEUS}`, () => {
+  const pairs = PAIRS.map(([title, kinds]) => [title, new GappedPair(kinds)] as const);
+  // All at once: they wait for scrapes.
+  beforeAll(() => Promise.all(pairs.map(([, pair]) => pair.open())));
+  afterAll(() => Promise.all(pairs.map(([, pair]) => pair.close())));
+
+  describe.each(pairs)('%s with gaps', (_, pair) => {
     it('are answered as one that had none, of which either was not there', async () => {
-      const rangeS = Math.floor((Date.now() - fromMs) / 1_000);
+      const rangeS = Math.floor((Date.now() - pair.fromMs) / 1_000);
       const count = `count_over_time(asked_total[${rangeS}s])`;
       // Each knows of its own gap by its next reading of its own samples.
       const spliced = await eventually('splice', 30_000, async () => {
-        const found = await ask(gateway, count);
+        const found = await ask(pair.gateway, count);
         return found.replicas.includes(', ') ? found : null;
       });
-      const alone = await Promise.all(members.map(({ url }) => ask(url, count)));
+      const alone = await Promise.all(pair.members.map(({ url }) => ask(url, count)));
       for (const { value } of alone) expect(value).toBeLessThan((rangeS - 3) * 2);
       // At each of two seams a second and one interval may be without a sample; the newest scrape may be under way.
       expect(spliced.value).toBeGreaterThanOrEqual((rangeS - 4) * 2 - 2);
@@ -164,8 +215,8 @@ scrape_configs:
         0,
       ],
     ])('show %s', async (_what, query, expected, tolerance) => {
-      const rangeS = Math.floor((Date.now() - fromMs) / 1_000);
-      const { value, replicas, warnings } = await ask(gateway, query(`[${rangeS}s]`));
+      const rangeS = Math.floor((Date.now() - pair.fromMs) / 1_000);
+      const { value, replicas, warnings } = await ask(pair.gateway, query(`[${rangeS}s]`));
       expect(replicas).toContain(', ');
       expect(Math.abs(value - expected)).toBeLessThanOrEqual(tolerance);
       expect(warnings).toEqual([]);
@@ -176,11 +227,11 @@ scrape_configs:
       ['in chunks', ['streamed-xor-chunks', 'samples'] as const],
     ])('are read remotely as one, %s', async (_, accepted) => {
       const endMs = Math.floor(Date.now() / 1_000) * 1_000;
-      const rangeS = Math.floor((endMs - fromMs) / 1_000);
+      const rangeS = Math.floor((endMs - pair.fromMs) / 1_000);
       const query = { startMs: endMs - rangeS * 1_000 + 1, endMs, hints: null };
       const matchers = [Matcher.metric('asked_total'), new Matcher('prometheus_replica', '=', 'b')];
       const request = encodeReadRequest({ queries: [{ ...query, matchers }], accepted });
-      const response = await fetch(`${gateway}/api/v1/read`, {
+      const response = await fetch(`${pair.gateway}/api/v1/read`, {
         method: 'POST',
         body: new Uint8Array(snappyEncode(request)),
       });
@@ -193,54 +244,14 @@ scrape_configs:
     });
 
     it('are federated as one', async () => {
-      const answer = await fetch(`${gateway}/federate?match[]=asked_total`);
+      const answer = await fetch(`${pair.gateway}/federate?match[]=asked_total`);
       const lines = (await answer.text()).split('\n').filter((line) => line.startsWith('asked_'));
       expect(lines).toHaveLength(1);
       expect(lines[0]).toContain('site="x"');
       expect(lines[0]).not.toContain('prometheus_replica');
     });
-
-    /** Until each member, but the one that is down, has scraped twice a second for so long. */
-    async function scraped(ms: number, down = -1): Promise<void> {
-      const sinceMs = Date.now();
-      await eventually('scrapes', 60_000, async () => {
-        if (Date.now() - sinceMs < ms) return null;
-        const there = members.filter((_, i) => i !== down);
-        const counts = await Promise.all(
-          there.map(({ url }) =>
-            ask(url, `count_over_time(asked_total[${Math.ceil(ms / 1_000)}s])`),
-          ),
-        );
-        return counts.every(({ value }) => value >= ms / 500 - 2) ? true : null;
-      });
-    }
-
-    async function startGateway(): Promise<string> {
-      const env = nodeEnv();
-      const listed = members.map(({ url }, i) => `{name: m${i}, url: '${url}'}`).join(', ');
-      const config = parseGatewayConfig(
-        `{groups: [{name: s, kind: server, members: [${listed}]}], seam_guard: 1s}`,
-        'gateway.yml',
-      );
-      const registry = new Registry();
-      const made = new Gateway({ env, log: Log.silent(), registry, config, federate });
-      const router = new Router({ monotonic: () => env.clock.monotonic() });
-      made.registerRoutes(router);
-      const at = { host: '127.0.0.1', port: 0 };
-      const listener = await env.net.serveHttp(
-        { at, maxConnections: 50, readTimeoutMs: 10_000 },
-        made.handlerOver(router.handler),
-      );
-      made.start();
-      closers.push(async () => {
-        await listener.close(0);
-        await made.close();
-      });
-      await eventually('ready gateway', 10_000, async () => (made.isReady ? true : null));
-      return `http://127.0.0.1:${listener.address.port}`;
-    }
-  },
-);
+  });
+});
 
 type ReadSeries = { readonly names: readonly string[]; readonly count: number };
 
