@@ -19,20 +19,16 @@ function offsetText(offsetMs: number): string {
   return `${offsetMs < 0 ? '-' : '+'}${hours}:${String(minutes % 60).padStart(2, '0')}`;
 }
 
+/** Making a format takes 0.7 ms, using it 11 µs. Names are those that queries give, in any case of letters, so only so many are kept. */
+const MAX_FORMATS = 64;
+const formats = new Map<string, Intl.DateTimeFormat>();
+
 /** Local time minus UTC in the zone at that instant. */
 export function zoneOffsetMs(ms: number, timeZone: string): number {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  });
   const at = new Map<string, number>(
-    format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]),
+    formatOf(timeZone)
+      .formatToParts(ms)
+      .map(({ type, value }) => [type, Number(value)]),
   );
   const part = (type: string): number => at.get(type) ?? 0;
   const local = Date.UTC(
@@ -44,4 +40,22 @@ export function zoneOffsetMs(ms: number, timeZone: string): number {
     part('second'),
   );
   return local - Math.floor(ms / 1000) * 1000;
+}
+
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known !== undefined) return known;
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  });
+  if (formats.size >= MAX_FORMATS) formats.clear();
+  formats.set(timeZone, format);
+  return format;
 }

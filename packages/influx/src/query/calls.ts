@@ -1,13 +1,12 @@
 import type { Random } from '@pollux/base';
 import type { Expression, Fill } from '../influxql/ast.ts';
 import { QueryError } from '../influxql/errors.ts';
+import type { Call } from './call-rows.ts';
 import { FUNCTIONS, isLess, type Point, type Reducer } from './functions.ts';
 import type { Group } from './group.ts';
 import type { Cell } from './result.ts';
 import { TRANSFORMS, windowsBefore } from './transforms.ts';
 import type { Windows } from './windows.ts';
-
-type Call = Expression & { readonly kind: 'call' };
 
 export type CallScope = {
   readonly windows: Windows | null;
@@ -22,19 +21,13 @@ export type CallScope = {
 
 /** A call's values in order of time for one group; values may be null where fill(null) put them. */
 export function evaluateCall(call: Call, group: Group, scope: CallScope): readonly Point[] {
-  const transform = TRANSFORMS[call.name];
   const [first, ...rest] = call.args;
-  if (transform !== undefined) {
+  if (TRANSFORMS[call.name] !== undefined) {
     const interval = scope.windows?.interval ?? 0n;
     // Values from before the range lead to the first window's, and are not shown themselves.
     const min = scope.min === null ? null : scope.min - interval * windowsBefore(call.name, rest);
     const input = first === undefined ? [] : inputOf(first, group, { ...scope, min });
-    const points = input.filter((point) => point.value !== null);
-    const shown = TYPE_NAMES[call.name] ?? call.name.replaceAll('_', ' ');
-    checkType(shown, 'number', call.name === 'elapsed' ? [] : points);
-    const from =
-      scope.min === null || scope.windows === null ? scope.min : scope.windows.start(scope.min);
-    return transform(points, rest, interval).filter(({ time }) => from === null || time >= from);
+    return transformed(call, input, scope);
   }
   const points =
     first === undefined ? [] : inputOf(first, group, { ...scope, fill: { kind: 'none' } });
@@ -57,6 +50,21 @@ export function evaluateCall(call: Call, group: Group, scope: CallScope): readon
     keepTimes,
     call,
   });
+}
+
+/** Of a function over sequences, what it makes of its input; values before the range are not shown. */
+export function transformed(
+  call: Call,
+  input: readonly Point[],
+  { min, windows }: CallScope,
+): readonly Point[] {
+  const points = input.filter((point) => point.value !== null);
+  const shown = TYPE_NAMES[call.name] ?? call.name.replaceAll('_', ' ');
+  checkType(shown, 'number', call.name === 'elapsed' ? [] : points);
+  const from = min === null || windows === null ? min : windows.start(min);
+  return TRANSFORMS[call.name]!(points, call.args.slice(1), windows?.interval ?? 0n).filter(
+    ({ time }) => from === null || time >= from,
+  );
 }
 
 function inputOf(expression: Expression, group: Group, scope: CallScope): readonly Point[] {
@@ -146,6 +154,12 @@ function topReducer(call: Call, group: Group): Reducer {
   };
 }
 
+/** Throws QueryError when there are more windows than `max-select-buckets` allows; 0 = no limit. */
+export function checkBuckets(buckets: number, most: number): void {
+  if (most > 0 && buckets > most)
+    throw new QueryError(`max-select-buckets limit exceeded: (${buckets}/${most})`);
+}
+
 type WindowScope = CallScope & { readonly windows: Windows; readonly call: Call };
 
 function windowed(
@@ -191,7 +205,8 @@ function windowed(
   return isFilled ? filled(out, fill, scope.call.name) : out;
 }
 
-function filled(points: readonly Point[], fill: Fill, name: string): readonly Point[] {
+/** Puts values into windows that have none. `name` is the function whose values they are. */
+export function filled(points: readonly Point[], fill: Fill, name: string): readonly Point[] {
   let before: Cell = null;
   return points.map((point, index) => {
     if (point.value !== null) {

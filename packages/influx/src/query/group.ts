@@ -1,4 +1,4 @@
-import { compareText } from '@pollux/model';
+import { compareText, type Labels } from '@pollux/model';
 import type { Point, RowRef } from './functions.ts';
 import type { Cell } from './result.ts';
 import type { Table } from './table.ts';
@@ -96,22 +96,39 @@ function castTo(cell: Cell, cast: string | null): Cell {
   return typeof cell === cast ? cell : null;
 }
 
-/** Splits tables by name and the values of `dimensions`; groups come sorted by name, then values. */
 export function groupTables(
   tables: readonly Table[],
   dimensions: readonly string[],
   passes: (table: Table, row: number) => boolean,
 ): Group[] {
-  const groups = new Map<string, Group>();
-  for (const table of tables) {
-    const tags = dimensions.map((name) => [name, table.tags.get(name)] as const);
-    const key = [table.name, ...tags.map(([, value]) => value)].join('\ud800');
-    let group = groups.get(key);
-    if (group === undefined) {
-      group = new Group(table.name, tags, passes);
-      groups.set(key, group);
+  return groupByTags(tables, dimensions).map(({ name, tags, members }) => {
+    const group = new Group(name, tags, passes);
+    for (const table of members) group.add(table);
+    return group;
+  });
+}
+
+export type Grouped<T> = {
+  readonly name: string;
+  readonly tags: readonly (readonly [string, string])[];
+  readonly members: readonly T[];
+};
+
+/** Splits by name and the values of `dimensions`; groups come sorted by name, then values. */
+export function groupByTags<T extends { readonly name: string; readonly tags: Labels }>(
+  all: readonly T[],
+  dimensions: readonly string[],
+): Grouped<T>[] {
+  const groups = new Map<string, Grouped<T> & { readonly members: T[] }>();
+  for (const one of all) {
+    const values = dimensions.map((name) => one.tags.get(name));
+    const key = [one.name, ...values].join('\ud800');
+    const known = groups.get(key);
+    if (known !== undefined) known.members.push(one);
+    else {
+      const tags = dimensions.map((name, index) => [name, values[index]!] as const);
+      groups.set(key, { name: one.name, tags, members: [one] });
     }
-    group.add(table);
   }
   return [...groups.values()].sort((a, b) => {
     const byName = compareText(a.name, b.name);

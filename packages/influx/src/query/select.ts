@@ -11,17 +11,22 @@ import {
 } from '../influxql/ast.ts';
 import { QueryError } from '../influxql/errors.ts';
 import { printExpression } from '../influxql/print.ts';
+import { joinSeries, joinStreams, topCalls } from './call-rows.ts';
 import { type CallScope, evaluateCall } from './calls.ts';
+import { ColumnEvaluation } from './columns/column-evaluation.ts';
+import { planColumns } from './columns/column-plan.ts';
+import { seriesOf } from './columns/column-reader.ts';
 import { compileSelect, isTimeReference, type Shape } from './compile.ts';
 import { expandFields, nameFields, type OutputField } from './fields.ts';
 import type { Point } from './functions.ts';
-import { cellOf, type Group, groupTables } from './group.ts';
-import { mathArity } from './math.ts';
+import { cellOf, type Group, groupByTags, groupTables } from './group.ts';
+import { Pace } from './pace.ts';
 import type { Cell, ResultSeries } from './result.ts';
 import {
   loadTables,
   measurementsOf,
   openView,
+  type ReadPart,
   type Schema,
   schemaOf,
   type Table,
@@ -106,13 +111,12 @@ async function runNested(
       ({ expression }) => !isTimeReference(expression),
     );
     if (fields.length === 0) return [];
-    const tables = [...inner, ...(await readTables(scope, opened, compiled, fields))];
-    if (scope.maxSeries > 0 && tables.length > scope.maxSeries) {
-      throw new QueryError(
-        `max-select-series limit exceeded: (${tables.length}/${scope.maxSeries})`,
-      );
-    }
-    return answer(scope, compiled, fields, { tables, dimensions });
+    const outputs = nameFields(withTopArguments(fields, statement));
+    const parts = partsOf(scope, opened, compiled, fields);
+    const groups =
+      (inner.length === 0 ? overColumns(scope, compiled, outputs, { parts, dimensions }) : null) ??
+      overRows(scope, compiled, outputs, { inner, parts, dimensions });
+    return await answer(statement, outputs, groups);
   } finally {
     for (const { view } of opened) view.release();
   }
@@ -263,12 +267,13 @@ function dimensionsOf(
   return [...names].sort(compareText);
 }
 
-async function readTables(
+/** What is read of the measurements: the fields that the statement names, of the series that its conditions on tags leave. */
+function partsOf(
   scope: SelectScope,
   opened: readonly Opened[],
   compiled: Compiled,
   fields: readonly Field[],
-): Promise<Table[]> {
+): Part[] {
   const wanted = new Set<string>();
   const note = (node: Expression): void => {
     if (node.kind === 'reference' && node.cast !== 'tag') wanted.add(node.name);
@@ -276,7 +281,7 @@ async function readTables(
   };
   for (const { expression } of fields) walk(expression, note);
   if (compiled.condition !== null) walk(compiled.condition, note);
-  const tables: Table[] = [];
+  const parts: Part[] = [];
   const seen = new Set<string>();
   for (const { view, measurements } of opened) {
     for (const measurement of measurements) {
@@ -291,12 +296,13 @@ async function readTables(
         (name) => schema.fields.has(name),
         scope.patterns,
       );
-      const part = { measurement, fields: needed, matches, conditions };
-      for (const table of await loadTables(scope, view, part)) tables.push(table);
+      parts.push({ view, measurement, fields: needed, matches, conditions, schema });
     }
   }
-  return tables;
+  return parts;
 }
+
+type Part = ReadPart & { readonly schema: Schema };
 
 /** Whether a series can pass by its tags alone; conditions on fields are left for the rows. */
 function tagFilter(
@@ -331,27 +337,86 @@ function tagFilter(
   return (tags) => isPossible(condition, tags);
 }
 
-function answer(
+/** A series of the answer before its rows are cut to those asked for. */
+type AnswerGroup = {
+  readonly name: string;
+  readonly tags: readonly (readonly [string, string])[];
+  readonly rows: Cell[][];
+};
+
+/** Evaluates the calls of a statement window by window over columns; null for what only {@link overRows} can do. */
+function overColumns(
   scope: SelectScope,
   compiled: Compiled,
-  fields: readonly Field[],
-  input: { readonly tables: readonly Table[]; readonly dimensions: readonly string[] },
-): ResultSeries<Cell>[] {
+  outputs: readonly OutputField[],
+  input: { readonly parts: readonly Part[]; readonly dimensions: readonly string[] },
+): AsyncGenerator<AnswerGroup> | null {
+  const { shape, condition, statement } = compiled;
+  if (!shape.hasCalls) return null;
+  const schemas = input.parts.map(({ schema }) => schema);
+  const plan = planColumns(outputs, condition, schemas, callScopeOf(scope, compiled));
+  const evaluation = plan === null ? null : ColumnEvaluation.create(plan);
+  if (plan === null || evaluation === null) return null;
+  const all = seriesOf(input.parts);
+  // How many of them have samples is only counted by the general way.
+  if (scope.maxSeries > 0 && all.length > scope.maxSeries) return null;
+  const groups = groupByTags(all, input.dimensions);
+  if (!statement.ascending) groups.reverse();
+  return (async function* () {
+    const pace = new Pace(scope);
+    for (const { name, tags, members } of groups) {
+      const streams = await evaluation.streams(members, pace);
+      yield { name, tags, rows: joinSeries(scope.patterns, outputs, streams, plan.streamOf) };
+    }
+  })();
+}
+
+/** Evaluates any statement, over rows. */
+async function* overRows(
+  scope: SelectScope,
+  compiled: Compiled,
+  outputs: readonly OutputField[],
+  input: {
+    readonly inner: readonly Table[];
+    readonly parts: readonly Part[];
+    readonly dimensions: readonly string[];
+  },
+): AsyncGenerator<AnswerGroup> {
   const { statement, condition } = compiled;
+  const tables = [...input.inner];
+  for (const part of input.parts) {
+    for (const table of await loadTables(scope, part)) tables.push(table);
+  }
+  if (scope.maxSeries > 0 && tables.length > scope.maxSeries) {
+    throw new QueryError(`max-select-series limit exceeded: (${tables.length}/${scope.maxSeries})`);
+  }
   const passes = (table: Table, row: number): boolean => {
     if (condition === null) return true;
     const found = evaluate(condition, (node) => conditionCell(table, row, node), scope.patterns);
     return found === true;
   };
-  const groups = groupTables(input.tables, input.dimensions, passes);
-  const outputs = nameFields(withTopArguments(fields, statement));
+  const groups = groupTables(tables, input.dimensions, passes);
   if (!statement.ascending) groups.reverse();
-  const series: ResultSeries<Cell>[] = [];
-  let total = 0;
+  const callScope = callScopeOf(scope, compiled);
+  const pace = new Pace(scope);
   for (const group of groups) {
+    if (pace.isOver) await pace.pause();
     const rows = compiled.shape.hasCalls
-      ? callRows(scope, compiled, outputs, group)
+      ? callRows(scope, callScope, outputs, group)
       : rawRows(scope, outputs, group);
+    yield { name: group.name, tags: group.tags, rows };
+  }
+}
+
+async function answer(
+  statement: SelectStatement,
+  outputs: readonly OutputField[],
+  groups: AsyncIterable<AnswerGroup>,
+): Promise<ResultSeries<Cell>[]> {
+  const series: ResultSeries<Cell>[] = [];
+  const columns = [timeName(statement), ...outputs.map(({ name }) => name)];
+  let total = 0;
+  for await (const { name, tags, rows } of groups) {
     if (!statement.ascending) rows.reverse();
     const end = statement.limit > 0 ? statement.offset + statement.limit : undefined;
     const kept = rows.slice(statement.offset, end);
@@ -363,14 +428,7 @@ function answer(
         'rows',
         `the answer has more than ${MAX_ROWS} rows; narrow the time range`,
       );
-    const columns = [timeName(statement), ...outputs.map(({ name }) => name)];
-    series.push({
-      name: group.name,
-      tags: group.tags.length > 0 ? group.tags : null,
-      columns,
-      rows: kept,
-      hasTime: true,
-    });
+    series.push({ name, tags: tags.length > 0 ? tags : null, columns, rows: kept, hasTime: true });
   }
   const last = statement.slimit > 0 ? statement.soffset + statement.slimit : undefined;
   return series.slice(statement.soffset, last);
@@ -428,18 +486,13 @@ function rawRows(scope: SelectScope, outputs: readonly OutputField[], group: Gro
   return rows;
 }
 
-function callRows(
-  scope: SelectScope,
-  compiled: Compiled,
-  outputs: readonly OutputField[],
-  group: Group,
-): Cell[][] {
+function callScopeOf(scope: SelectScope, compiled: Compiled): CallScope {
   const { shape, statement, bounds } = compiled;
   const windows =
     shape.intervalNanos > 0n
       ? new Windows(shape.intervalNanos, shape.offsetNanos, compiled.timeZone)
       : null;
-  const callScope: CallScope = {
+  return {
     windows,
     fill: statement.fill,
     min: bounds.min,
@@ -448,6 +501,14 @@ function callRows(
     maxBuckets: scope.maxBuckets,
     random: scope.random,
   };
+}
+
+function callRows(
+  { patterns }: SelectScope,
+  callScope: CallScope,
+  outputs: readonly OutputField[],
+  group: Group,
+): Cell[][] {
   const streams = new Map<string, readonly Point[]>();
   for (const { expression } of outputs) {
     for (const call of topCalls(expression)) {
@@ -455,78 +516,5 @@ function callRows(
       if (!streams.has(key)) streams.set(key, evaluateCall(call, group, callScope));
     }
   }
-  return joinStreams(scope, outputs, group, streams);
-}
-
-type Call = Expression & { readonly kind: 'call' };
-
-/** The outermost calls that are no math functions; `DISTINCT x` is one. */
-function topCalls(expression: Expression): Call[] {
-  switch (expression.kind) {
-    case 'call':
-      return mathArity(expression.name) > 0 ? expression.args.flatMap(topCalls) : [expression];
-    case 'paren':
-      return topCalls(expression.inner);
-    case 'binary':
-      return [...topCalls(expression.left), ...topCalls(expression.right)];
-    case 'distinct':
-      return [distinctCall(expression.name)];
-    default:
-      return [];
-  }
-}
-
-function distinctCall(name: string): Call {
-  return { kind: 'call', name: 'distinct', args: [{ kind: 'reference', name, cast: null }] };
-}
-
-/** Rows by time over all streams; several points of one time (distinct, top) make several rows. */
-function joinStreams(
-  scope: SelectScope,
-  outputs: readonly OutputField[],
-  group: Group,
-  streams: ReadonlyMap<string, readonly Point[]>,
-): Cell[][] {
-  const byTime = new Map<bigint, Map<string, Point>[]>();
-  for (const [key, points] of streams) {
-    const used = new Map<bigint, number>();
-    for (const point of points) {
-      const index = used.get(point.time) ?? 0;
-      used.set(point.time, index + 1);
-      const rows = byTime.get(point.time) ?? [];
-      byTime.set(point.time, rows);
-      const row = rows[index] ?? new Map<string, Point>();
-      rows[index] = row;
-      row.set(key, point);
-    }
-  }
-  const times = [...byTime.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-  const out: Cell[][] = [];
-  for (const time of times) {
-    for (const found of byTime.get(time) ?? []) {
-      const row: Cell[] = [time];
-      for (const { expression } of outputs) row.push(outputCell(scope, expression, group, found));
-      out.push(row);
-    }
-  }
-  return out;
-}
-
-function outputCell(
-  scope: SelectScope,
-  expression: Expression,
-  group: Group,
-  found: ReadonlyMap<string, Point>,
-): Cell {
-  if (expression.kind === 'distinct')
-    return found.get(printExpression(distinctCall(expression.name)))?.value ?? null;
-  return evaluate(
-    expression,
-    (node) => {
-      if (node.kind === 'call') return found.get(printExpression(node))?.value ?? null;
-      const [point] = found.values();
-      return point?.row == null ? null : group.cell(point.row, node.name, node.cast);
-    },
-    scope.patterns,
-  );
+  return joinStreams(patterns, outputs, group, streams);
 }

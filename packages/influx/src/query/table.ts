@@ -1,10 +1,11 @@
-import { CanceledError, type Clock, OperatingError, type StopSignal, sleep } from '@pollux/base';
+import type { Clock, StopSignal } from '@pollux/base';
 import { compareText, type Labels } from '@pollux/model';
 import type { ColumnData, FieldKind, NanoRange, TagCondition } from '@pollux/storage';
 import type { StoreEngine, View, ViewSeries } from '../engine-port.ts';
 import type { Measurement } from '../influxql/ast.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
 import { oneCopy } from './one-copy.ts';
+import { Pace } from './pace.ts';
 import type { Cell } from './result.ts';
 import { MAX_NANOS, MIN_NANOS, type TimeBounds } from './time-bounds.ts';
 import type { PatternCache } from './values.ts';
@@ -28,7 +29,6 @@ export type Schema = {
 
 /** Types in the order in which one is chosen when shard groups differ. */
 const PRIORITY: readonly FieldKind[] = ['float', 'integer', 'unsigned', 'string', 'boolean'];
-const SERIES_PER_TURN = 64;
 
 export function nanoRange(bounds: TimeBounds): NanoRange {
   const [minMs, minNanos] = splitNanos(bounds.min ?? MIN_NANOS);
@@ -40,11 +40,6 @@ export function splitNanos(nanos: bigint): readonly [ms: number, rest: number] {
   let rest = nanos % 1_000_000n;
   if (rest < 0n) rest += 1_000_000n;
   return [Number((nanos - rest) / 1_000_000n), Number(rest)];
-}
-
-/** What the user is told: the limit that stopped the query, or that somebody did. */
-function stopReason({ reason }: StopSignal): OperatingError {
-  return OperatingError.is(reason) ? reason : new CanceledError('query interrupted');
 }
 
 export type TableScope = {
@@ -98,23 +93,28 @@ export function schemaOf(view: View, measurement: string): Schema {
   return { fields, tags: new Set(view.tagNames(measurement)) };
 }
 
+/** What is to be read of one measurement. */
+export type ReadPart = {
+  readonly view: View;
+  readonly measurement: string;
+  /** Fields with the type that they are read as. */
+  readonly fields: ReadonlyMap<string, FieldKind>;
+  readonly matches: (tags: Labels) => boolean;
+  /** Conditions that an index answers. */
+  readonly conditions: readonly TagCondition[];
+};
+
 /** Reads the fields of a measurement's series whose tags pass, one table per series with any row. */
 export async function loadTables(
-  scope: TableScope,
-  view: View,
-  wanted: {
-    readonly measurement: string;
-    readonly fields: ReadonlyMap<string, FieldKind>;
-    readonly matches: (tags: Labels) => boolean;
-    readonly conditions: readonly TagCondition[];
-  },
+  scope: Pick<TableScope, 'clock' | 'signal'>,
+  { view, fields, measurement, matches, conditions }: ReadPart,
 ): Promise<Table[]> {
   const tables: Table[] = [];
-  const names = [...wanted.fields].sort(([a], [b]) => compareText(a, b));
-  const { measurement, matches, conditions } = wanted;
-  for (const [index, series] of view.series(measurement, matches, conditions).entries()) {
-    if (index % SERIES_PER_TURN === SERIES_PER_TURN - 1) await sleep(scope.clock, 0);
-    if (scope.signal.aborted) throw stopReason(scope.signal);
+  const names = [...fields].sort(([a], [b]) => compareText(a, b));
+  const pace = new Pace(scope);
+  for (const series of view.series(measurement, matches, conditions)) {
+    pace.check();
+    if (pace.isOver) await pace.pause();
     const columns: [string, ColumnData][] = [];
     for (const [name, kind] of names) {
       const chosen = oneCopy(view.read(series, name, kind));

@@ -4,12 +4,12 @@ import { zoneOffsetMs } from '../http/time-text.ts';
 export class Windows {
   readonly interval: bigint;
   readonly #offset: bigint;
-  readonly #timeZone: string | null;
+  readonly timeZone: string | null;
 
   constructor(interval: bigint, offset: bigint, timeZone: string | null) {
     this.interval = interval;
     this.#offset = offset;
-    this.#timeZone = timeZone;
+    this.timeZone = timeZone;
   }
 
   /** Start of the window that holds `time`. */
@@ -36,7 +36,7 @@ export class Windows {
   }
 
   #zone(time: bigint): bigint {
-    if (this.#timeZone === null) return 0n;
-    return BigInt(zoneOffsetMs(Number(time / 1_000_000n), this.#timeZone)) * 1_000_000n;
+    if (this.timeZone === null) return 0n;
+    return BigInt(zoneOffsetMs(Number(time / 1_000_000n), this.timeZone)) * 1_000_000n;
   }
 }
