@@ -16,6 +16,7 @@ const compiler = path.join(root, 'node_modules', 'typescript-native', 'bin', 'ts
 const CHECKS = [
   ['promises and exhaustiveness', bin('eslint'), ['--max-warnings=0', 'packages', 'apps']],
   ['references follow the manifests', process.execPath, ['tools/references.mjs', '--check']],
+  ['generated pages are current', process.execPath, ['tools/compatibility.mjs', '--check']],
   ['types of tests and tools', process.execPath, [compiler, '-p', 'tsconfig.check.json']],
   ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.']],
   [
