@@ -325,6 +325,29 @@ describe('the HTTP client', () => {
     await expect(running).rejects.toMatchObject({ code: 'BASE.CANCELED' });
   });
 
+  it('bounds it also while no connection comes about', async () => {
+    const sockets: net.Socket[] = [];
+    // Until its handshake is answered, a connection is one that is still being made.
+    const silent = net.createServer((socket) => sockets.push(socket.on('error', () => {})));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as net.AddressInfo;
+    const url = `https://127.0.0.1:${port}/`;
+    const began = performance.now();
+    const request = { method: 'GET', url, timeoutMs: 80 };
+    await expect(client.request(request)).rejects.toMatchObject({ code: 'BASE.TIMEOUT' });
+    const abort = new AbortController();
+    const running = client.request({ ...request, timeoutMs: 60_000, signal: abort.signal });
+    setTimeout(() => abort.abort(), 20);
+    await expect(running).rejects.toMatchObject({ code: 'BASE.CANCELED' });
+    const gone = client.request({ ...request, timeoutMs: 60_000, signal: abort.signal });
+    await expect(gone).rejects.toMatchObject({ code: 'BASE.CANCELED' });
+    // undici gives a connection up after ten seconds.
+    expect(performance.now() - began).toBeLessThan(5_000);
+    await client.close();
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => silent.close(resolve));
+  });
+
   it('sends user and password of the address as Basic authentication, unless the request has its own', async () => {
     const at = await peer((request, response) =>
       response.end(request.headers.authorization ?? 'none'),

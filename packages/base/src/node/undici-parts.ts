@@ -12,12 +12,31 @@ export { default as Agent } from 'undici/lib/dispatcher/agent.js';
 export { default as Client } from 'undici/lib/dispatcher/client.js';
 export { default as Pool } from 'undici/lib/dispatcher/pool.js';
 
-/** One exchange through an agent. Rejects when it fails, for whatever reason. */
+/**
+ * One exchange through an agent. Rejects when it fails, for whatever reason, and as soon as the signal aborts: undici looks at that only
+ * once it has a connection, and one to a host that drops packets is given up after ten seconds. Until then such a request waits unsent.
+ */
 export function send(
   agent: Dispatcher,
-  options: Dispatcher.RequestOptions,
+  options: Dispatcher.RequestOptions & { readonly signal: AbortSignal },
 ): Promise<Dispatcher.ResponseData> {
-  return request.call(agent, options);
+  const { signal } = options;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const leave = (): void => signal.removeEventListener('abort', onAbort);
+    request.call(agent, options).then(
+      (response) => {
+        leave();
+        resolve(response);
+      },
+      (error: unknown) => {
+        leave();
+        reject(error);
+      },
+    );
+  });
 }
 
 /** Proxies are rare: the first one loads all of undici, of which it needs more than the parts above. */
