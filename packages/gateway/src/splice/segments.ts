@@ -1,6 +1,13 @@
 import type { Labels } from '@pollux/model';
 import type { Span } from '@pollux/promql/parser';
-import { overlaps, SubjectIndex, union } from '@pollux/storage';
+import {
+  type IntervalSet,
+  intersect,
+  overlaps,
+  SubjectIndex,
+  subtract,
+  union,
+} from '@pollux/storage';
 import type { Lack, PastView } from '../past-view.ts';
 
 /** Samples of [startMs, endMs) come from one replica. */
@@ -78,8 +85,9 @@ export function segmentsOf(lacks: readonly Lack[], options: SegmentOptions): rea
 }
 
 /**
- * Servers stop and begin to cover a target at their own scrapes. For the moments between, a store goes on, whose samples are followed
- * by, or follow, those of the same server: another one would make two seams. Null where this is not so.
+ * Servers stop and begin to cover a target at their own scrapes. For the moments between, beside a time that none of them has, a store goes
+ * on, whose samples are followed by, or follow, those of the same server: another one would make two seams. Null where this is not so: a
+ * store does not stand in for a server that was away, or failed to scrape, while another one was there.
  */
 function storeAtJoint(
   { lacks, grades, cuts }: Stretches,
@@ -88,20 +96,21 @@ function storeAtJoint(
   storedCopy = -1,
 ): number | null {
   const own = grades[storedCopy];
-  const isOther = current >= 0 && current !== storedCopy && lacks[current]!.isStored !== true;
-  if (own === undefined || isOther || own[from] === HAS.well) return null;
-  const isStored = (replica: number): boolean => lacks[replica]!.isStored === true;
-  const stores = [...grades.keys()].filter(isStored);
-  const store = stores.find((replica) => grades[replica]![from] === HAS.stored) ?? -1;
-  const given = grades[store];
-  if (given === undefined) return null;
+  const isStored = (replica: number): boolean => lacks[replica]?.isStored === true;
+  const isAfterStore = isStored(current);
+  const isOther = current >= 0 && current !== storedCopy && !isAfterStore;
+  if (own === undefined || isOther || own[from]! <= HAS.stored) return null;
+  const stores = [current, ...grades.keys()].filter(isStored);
+  const store = stores.find((replica) => grades[replica]![from] === HAS.stored);
+  if (store === undefined) return null;
   const servers = grades.filter((_, replica) => !isStored(replica));
   for (let i = from; i < own.length; i++) {
-    if (own[i] === HAS.well) return store;
-    if (given[i] !== HAS.stored || cuts[i + 1]! - cuts[from]! > MAX_JOINT_MS) return null;
+    if (isAfterStore && own[i] === HAS.well) return store;
+    const isTooLong = cuts[i + 1]! - cuts[from]! > MAX_JOINT_MS;
+    if (own[i]! <= HAS.stored || grades[store]![i] !== HAS.stored || isTooLong) return null;
     if (servers.every((grade) => grade[i]! > HAS.stored)) return store;
   }
-  return store;
+  return isAfterStore ? store : null;
 }
 
 /** True of a store and the server whose samples it gives, or of two stores. */
@@ -180,14 +189,10 @@ export class Splice {
     return this.#segmentsOf(this.#subjects.placesOf(labels));
   }
 
-  /**
-   * For each replica the times from which it may be asked for samples; null for none. All of the span where a series may
-   * belong to several subjects at once, whose segments together are not known beforehand.
-   */
+  /** For each replica the times from which it may be asked for samples; null for none. */
   spansToRead(): readonly (Span | null)[] {
-    const { span } = this.#options;
     const { common, subjects } = this.#past;
-    if (this.#subjects.isMixed) return common.map(() => span);
+    if (this.#subjects.isMixed) return this.#spansOfMixed();
     const { everywhere } = this.#subjects;
     const kinds = subjects.map((_, index) => this.#segmentsOf([...everywhere, index]));
     for (const same of this.#subjects.alike())
@@ -199,6 +204,30 @@ export class Splice {
       return {
         minMs: Math.min(...own.map(({ startMs }) => startMs)),
         maxMs: Math.max(...own.map(({ endMs }) => endMs)) - 1,
+      };
+    });
+  }
+
+  /**
+   * A series may belong to several subjects at once, whose segments together are not known beforehand: all of the span, but nothing of who
+   * covers none of it, which would only be waited for, and of stores what each server lacks of some series, with the joints.
+   */
+  #spansOfMixed(): readonly (Span | null)[] {
+    const { span } = this.#options;
+    const { common, replicas } = this.#past;
+    const whole: IntervalSet = [{ startMs: span.minMs, endMs: span.maxMs + 1 }];
+    const lacking = replicas
+      .filter(({ isStored }) => isStored !== true)
+      .reduce((set, { gaps, coarse }) => intersect(set, union(gaps, coarse)), whole);
+    const [first] = lacking;
+    const last = lacking.at(-1);
+    return common.map(({ gaps, isStored }) => {
+      if (subtract(whole, gaps).length === 0) return null;
+      if (isStored !== true) return span;
+      if (first === undefined || last === undefined) return null;
+      return {
+        minMs: Math.max(span.minMs, first.startMs - MAX_JOINT_MS),
+        maxMs: Math.min(span.maxMs, last.endMs - 1 + MAX_JOINT_MS),
       };
     });
   }
