@@ -92,7 +92,7 @@ function followPlain(
 function followStored(upstream: Upstream, signal: StopSignal): void {
   if (!upstream.isUp) upstream.plain?.seenDown();
   else upstream.plain?.keepUp(signal);
-  upstream.setCoverage(upstream.isUp ? (upstream.plain?.report() ?? null) : null);
+  upstream.setCoverage(upstream.plain?.report() ?? null);
 }
 
 type Fault = { readonly why: string; readonly isSilence: boolean };

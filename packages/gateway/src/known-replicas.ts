@@ -22,20 +22,22 @@ export function knownReplicas(
       found: found(server),
     })),
     ...stores.map((store) => {
+      const known = store.coverage;
       const isThere = store.isUp && !lost.has(store);
-      const report = (isThere ? store.coverage : null) ?? nothingCovered(nowMs);
+      const report = isThere && known !== null ? known : nothingCovered(nowMs, known);
       return { name: store.name, report, isStored: true };
     }),
   ];
 }
 
-/** So that what a store would have is known to be lacking. */
-function nothingCovered(nowMs: number): CoverageReport {
+/** So that what a store would have is known to be lacking; where its samples begin, as last seen, nobody lacks what lies before. */
+function nothingCovered(nowMs: number, known: CoverageReport | null): CoverageReport {
+  const { sinceMs = 0, bucketsSinceMs = 0 } = known ?? {};
   return {
     configIdentity: '',
     nowMs,
-    sinceMs: 0,
-    bucketsSinceMs: 0,
+    sinceMs,
+    bucketsSinceMs,
     serverGaps: [{ startMs: 0, endMs: Number.MAX_SAFE_INTEGER }],
     subjects: [],
   };

@@ -128,6 +128,23 @@ describe('what no server has any more', () => {
     });
   });
 
+  it('is named when the store is down, but not what lies before all that it has', async () => {
+    await withPair(1, async (pair) => {
+      const atMs = START_MS + 500_000;
+      const at = (timeMs: number): Times => ({ startMs: timeMs, endMs: timeMs, stepMs: 0 });
+      const before = await pair.ask('up', at(START_MS - 7_200_000));
+      expect(before).toMatchObject({ warnings: [] });
+      pair.store.isDown = true;
+      await pair.clock.advance(2_000);
+      const { reads } = pair.store;
+      const { points, warnings } = await pair.ask('up', at(atMs));
+      expect(points.get(atMs)?.size ?? 0).toBe(0);
+      expect(warnings.join()).toContain('no replica covers');
+      expect(await pair.ask('up', at(START_MS - 7_200_000))).toEqual(before);
+      expect(pair.store.reads).toBe(reads);
+    });
+  });
+
   it('is named when the store does not answer', async () => {
     await withPair(1, async (pair) => {
       const atMs = START_MS + 500_000;

@@ -13,8 +13,8 @@ import { forwardedHeaders } from '../forwarded-headers.ts';
 import { knownReplicas } from '../known-replicas.ts';
 import { viewPast } from '../past-view.ts';
 import { MemberReader } from '../splice/member-reader.ts';
-import { fetchMemberSettings } from '../splice/member-settings.ts';
-import { candidates, type Upstream } from '../upstream.ts';
+import { settingsOfAny } from '../splice/member-settings.ts';
+import type { Upstream } from '../upstream.ts';
 
 /** Of one answer; a warning says when there are more. */
 const MAX_SERIES = 100_000;
@@ -113,12 +113,9 @@ export class StoredNames {
     const { env, poolOf, storePath, requestTimeoutMs, replicaLabels, maxMemoryBytes } =
       this.#options;
     const { signal } = exchange;
-    const [server] = candidates(servers);
-    if (server === undefined)
-      throw new OperatingError('GATEWAY.NO_SERVER', 'no server tells its external labels');
     const timeoutMs = requestTimeoutMs;
     // They say which of the store's series are the servers'.
-    const settings = await fetchMemberSettings(server, {
+    const settings = await settingsOfAny(servers, {
       net: env.net,
       headers: forwardedHeaders(exchange),
       timeoutMs,

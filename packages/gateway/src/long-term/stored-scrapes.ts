@@ -1,7 +1,7 @@
-import { type Env, type HttpPool, OperatingError } from '@pollux/base';
+import type { Env, HttpPool } from '@pollux/base';
 import type { ScrapesSource } from '../plain/read-plain-past.ts';
 import { MemberReader } from '../splice/member-reader.ts';
-import { fetchMemberSettings } from '../splice/member-settings.ts';
+import { settingsOfAny } from '../splice/member-settings.ts';
 import { candidates, type Upstream } from '../upstream.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -17,17 +17,13 @@ export function storedScrapes(options: {
 }): ScrapesSource {
   const { env, pool, store, storePath, servers } = options;
   return {
-    isBegunByScrapes: true,
+    isStore: true,
     // Their configuration says which of the store's series are theirs.
     isReady: () => candidates(servers).length > 0,
     lowestMs: async () => Number.NEGATIVE_INFINITY,
     open: async (signal) => {
-      const [server] = candidates(servers);
-      if (server === undefined) {
-        throw new OperatingError('GATEWAY.NO_SERVER', 'no server tells its external labels');
-      }
       const how = { net: env.net, headers: {}, timeoutMs: TIMEOUT_MS, signal };
-      const settings = await fetchMemberSettings(server, how);
+      const settings = await settingsOfAny(servers, how);
       return new MemberReader({
         pool,
         upstream: store,

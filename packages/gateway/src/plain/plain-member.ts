@@ -53,8 +53,9 @@ export class PlainMember implements CoverageFollower {
     if (!this.#isKnown || this.#lowestMs === null) return null;
     // Who does not tell where its samples begin is taken to have them from the beginning, or else from the first that is found.
     const lowestMs = Math.max(0, this.#lowestMs);
-    const beginsMs = this.#source.isBegunByScrapes ? this.#past.beginsMs : null;
-    return this.#past.report(this.#env.clock.now(), beginsMs ?? lowestMs);
+    const { isStore } = this.#source;
+    const beginsMs = isStore ? this.#past.beginsMs : null;
+    return this.#past.report(this.#env.clock.now(), beginsMs ?? lowestMs, isStore);
   }
 
   /** Begins a reading when one is due; nobody waits for it. */

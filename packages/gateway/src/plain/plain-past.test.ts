@@ -84,6 +84,8 @@ describe('the past of a plain Prometheus', () => {
     const past = new PlainPast(0);
     past.add([up('a', every10s(5_000, 105_000))], { minMs: 0, maxMs: 110_000 });
     expect(past.report(125_000, 5_000).serverGaps).toEqual([]);
+    const late = past.report(125_000, 5_000, true).serverGaps;
+    expect(late).toEqual([{ startMs: 115_000, endMs: Number.MAX_SAFE_INTEGER }]);
     expect(past.report(145_000, 5_000).serverGaps).toEqual([{ startMs: 115_000, endMs: 145_001 }]);
     past.seenDown(112_000);
     expect(past.report(125_000, 5_000).serverGaps).toEqual([{ startMs: 115_000, endMs: 125_001 }]);

@@ -75,8 +75,8 @@ export class PlainPast {
     this.#readToMs = Math.max(this.#readToMs, range.maxMs);
   }
 
-  /** Of samples since `lowestMs`. */
-  report(nowMs: number, lowestMs: number): CoverageReport {
+  /** Of samples since `lowestMs`. Where these come late (`isBehind`), there are none behind the last that were read. */
+  report(nowMs: number, lowestMs: number, isBehind = false): CoverageReport {
     const subjects: SubjectReport[] = [];
     for (const target of this.#targets.values()) {
       const { labels, gaps, failures } = target;
@@ -94,20 +94,21 @@ export class PlainPast {
       nowMs,
       sinceMs: lowestMs,
       bucketsSinceMs: lowestMs,
-      serverGaps: this.#serverGaps(nowMs, lowestMs),
+      serverGaps: this.#serverGaps(nowMs, lowestMs, isBehind),
       subjects,
     };
   }
 
-  #serverGaps(nowMs: number, lowestMs: number): IntervalSet {
+  #serverGaps(nowMs: number, lowestMs: number, isBehind: boolean): IntervalSet {
     const newestEndMs = this.#alive.at(-1)?.endMs ?? this.#startMs;
     const isDue = nowMs > newestEndMs + this.#longestMs + PATIENCE_MS;
-    const isOpen = isDue || this.#seenDownMs >= newestEndMs - this.#longestMs;
+    const isOpen = isBehind || isDue || this.#seenDownMs >= newestEndMs - this.#longestMs;
     const beganMs = this.beginsMs === lowestMs ? lowestMs + this.#longestMs : lowestMs;
-    const known = { startMs: Math.max(this.#startMs, beganMs), endMs: nowMs + 1 };
+    const endMs = isBehind ? Number.MAX_SAFE_INTEGER : nowMs + 1;
+    const known = { startMs: Math.max(this.#startMs, beganMs), endMs };
     const alive = isOpen
       ? this.#alive
-      : intervalSet([...this.#alive, { startMs: newestEndMs - 1, endMs: nowMs + 1 }]);
+      : intervalSet([...this.#alive, { startMs: newestEndMs - 1, endMs }]);
     return subtract(intervalSet([known]), alive);
   }
 

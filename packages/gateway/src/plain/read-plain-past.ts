@@ -20,8 +20,8 @@ const LOWEST = /^prometheus_tsdb_lowest_timestamp (\S+)$/m;
 export type ScrapesSource = {
   /** Where the samples begin: −Infinity of who does not tell, null while there are none. */
   lowestMs(signal: StopSignal): Promise<number | null>;
-  /** Where scrapes begin within what is looked at, nothing lies before. */
-  readonly isBegunByScrapes: boolean;
+  /** Where scrapes begin within what is looked at, nothing lies before; and what servers have scraped last has not come yet. */
+  readonly isStore: boolean;
   /** False while it cannot be read yet. */
   isReady(): boolean;
   open(signal: StopSignal): Promise<MemberReader>;
@@ -30,7 +30,7 @@ export type ScrapesSource = {
 /** A server's own samples. */
 export function ownScrapes(env: Env, pool: HttpPool, upstream: Upstream): ScrapesSource {
   return {
-    isBegunByScrapes: false,
+    isStore: false,
     isReady: () => true,
     lowestMs: (signal) => readLowestMs(env, upstream, signal),
     open: async (signal) => {

@@ -1,7 +1,7 @@
 import { errorText, type Net, OperatingError, type StopSignal } from '@pollux/base';
 import { type ConfigNode, entryOf, parseYaml } from '@pollux/config';
 import { Labels, parseDuration } from '@pollux/model';
-import { LAST_RESORT_MS, type Upstream } from '../upstream.ts';
+import { candidates, LAST_RESORT_MS, type Upstream } from '../upstream.ts';
 import { MemberReadError } from './member-read-error.ts';
 
 /** What of a member's configuration an answer from its raw samples depends on. */
@@ -45,6 +45,26 @@ export async function fetchMemberSettings(
     const isUnable = error.code === 'GATEWAY.BAD_SETTINGS';
     throw new MemberReadError(upstream, 'no settings', { isUnable, cause: error });
   }
+}
+
+/** Of the first server that shows them: what they are needed for, all have alike. Rejects as the last one does. */
+export async function settingsOfAny(
+  servers: readonly Upstream[],
+  how: Parameters<typeof fetchMemberSettings>[1],
+): Promise<MemberSettings> {
+  let last: unknown = new OperatingError(
+    'GATEWAY.NO_SERVER',
+    'no server tells its external labels',
+  );
+  for (const server of candidates(servers)) {
+    try {
+      return await fetchMemberSettings(server, how);
+    } catch (error) {
+      if (!(error instanceof MemberReadError)) throw error;
+      last = error;
+    }
+  }
+  throw last;
 }
 
 /** From the answer of `/api/v1/status/config`. */

@@ -84,7 +84,7 @@ export class ModelledPair {
   readonly #hidesSeams: boolean;
   /** Which of the two has filled its gaps from the other, if any. */
   readonly #healed: number;
-  readonly store = { isBroken: false, reads: 0 };
+  readonly store = { isBroken: false, isDown: false, reads: 0 };
 
   constructor(
     random: Random,
@@ -279,8 +279,8 @@ seam_guard: ${how.guardMs}ms
   }
 
   async #answerAsStore(pathname: string, body: Uint8Array): Promise<HttpClientResponse> {
-    if (pathname === '/ping') return answered('');
-    if (pathname !== '/api/v1/prom/read' || this.store.isBroken)
+    if (pathname === '/ping' && !this.store.isDown) return answered('');
+    if (pathname !== '/api/v1/prom/read' || this.store.isBroken || this.store.isDown)
       return { status: 500, headers: {}, body: new Uint8Array() };
     this.store.reads++;
     return readStored(this.replicas, body);
