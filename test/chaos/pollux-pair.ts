@@ -68,6 +68,7 @@ function commandsOf(site: Site, host: HostName, gateway: string): Command[] {
   - {name: stores, kind: store, members: [${members('store')}]}
 lookback_delta: ${LOOKBACK_MS}ms
 seam_guard: ${GUARD_MS}ms
+long_term: {}
 `,
   );
   const storeFile = configFile(site, host, 'influxdb.conf', '[http]\n  auth-enabled = false\n');
