@@ -34,16 +34,21 @@ const WHOLE_PROCESS = [
  * than a third of it: two of them at once disturb neither, and take half as long.
  */
 const WAITING = [
+  'test/peers/adapter-real-peers.test.ts',
   'test/peers/gossip-tls.test.ts',
   'test/peers/gossip-real-alertmanager.test.ts',
   'test/peers/mixed-cluster.test.ts',
   'test/peers/gateway-splice.test.ts',
   'test/peers/gateway-balancing-nginx.test.ts',
+  'test/peers/gateway-shards.test.ts',
   'test/peers/gateway-victoria-metrics.test.ts',
   'test/peers/pair-behind-nginx.test.ts',
+  'test/peers/protobuf-scrapes-real-prometheus.test.ts',
   'test/peers/rolling-replacement.test.ts',
+  'test/peers/store-prometheus-api.test.ts',
   'test/system/alertmanager-tracing.test.ts',
   'test/system/gateway-long-term.test.ts',
+  'test/system/healing.test.ts',
   'test/system/receivers-in-trouble.test.ts',
   'test/system/server-tracing.test.ts',
   'test/system/two-gateways.test.ts',
