@@ -14,6 +14,7 @@ import {
   LimitError,
   type Listener,
   type Net,
+  OperatingError,
   PoolOverRequests,
   type StopSignal,
   type TcpConnection,
@@ -32,8 +33,8 @@ type Bound<T> = { readonly at: Address; readonly serve: T };
 class SimSystemError extends Error {
   readonly code: string;
 
-  constructor(code: string, message: string) {
-    super(`${code}: ${message}`);
+  constructor(code: string, where = '') {
+    super(where === '' ? code : `${code}: ${where}`);
     this.code = code;
   }
 }
@@ -109,7 +110,7 @@ export class SimNet implements Net {
     const where = `connect ${to.host}:${to.port}`;
     const target = await this.#reach(to.host, where, options);
     const accept = target?.listener(to.port);
-    if (target === undefined || accept === undefined) throw refused(where);
+    if (target === undefined || accept === undefined) throw unreachable('ECONNREFUSED', where);
     const client = { host: this.ip, port: this.#freePort() };
     const [near, far] = SimConnection.pair(this.#network, client, {
       host: target.ip,
@@ -147,13 +148,13 @@ export class SimNet implements Net {
       const options = { timeoutMs: request.timeoutMs, signal: limit.signal };
       const target = await this.#reach(host, where, options);
       const handler = target?.handler(port);
-      if (target === undefined || handler === undefined) throw refused(where);
+      if (target === undefined || handler === undefined) throw unreachable('ECONNREFUSED', where);
       const asked = httpRequest(request, url, { host: this.ip, port: 0 }, limit.signal);
       const answer = await withSignal(
         limit.signal,
         collect(await withSignal(limit.signal, handler(asked))),
       );
-      if (target.isDown) throw new SimSystemError('ECONNRESET', where);
+      if (target.isDown) throw unreachable('ECONNRESET', where);
       await this.#travel(target.ip, this.ip, limit.signal);
       const maxBytes = request.maxBodyBytes ?? MAX_BODY_BYTES;
       if (answer.body.length > maxBytes) {
@@ -225,8 +226,8 @@ export class SimNet implements Net {
     options: { readonly timeoutMs: number; readonly signal?: StopSignal },
   ): Promise<SimNet | undefined> {
     const ip = this.#network.resolve(host);
-    if (ip === undefined) throw new SimSystemError('ENOTFOUND', where);
-    if (this.#isDown) throw new SimSystemError('ENETDOWN', where);
+    if (ip === undefined) throw unreachable('ENOTFOUND', where);
+    if (this.#isDown) throw unreachable('ENETDOWN', where);
     const limit = deadline(
       this.#network.clock,
       options.timeoutMs,
@@ -350,8 +351,9 @@ async function collect(response: HttpResponse): Promise<HttpClientResponse> {
   return { status, headers, body: whole };
 }
 
-function refused(where: string): SimSystemError {
-  return new SimSystemError('ECONNREFUSED', where);
+/** As the machine's own network reports what its sockets say. */
+function unreachable(code: string, where: string): OperatingError {
+  return new OperatingError('BASE.CONNECTION', where, { cause: new SimSystemError(code) });
 }
 
 /** The result of `work`, or the signal's reason as soon as it aborts. */
