@@ -138,6 +138,8 @@ const http = object(httpFields);
 /** Settings that influxdb.conf does not have; `[ha]` is ours. */
 const haFields = {
   'replica-labels': optional(list(string), ['prometheus_replica']),
+  /** Copies of replicas that nobody needs are given up so long after a window at the latest; 0 keeps all. */
+  settle: optional(duration, 2 * 3_600_000),
   /** Takes `5u` in line protocol, which released builds of InfluxDB 1.x refuse. */
   'unsigned-integers': optional(boolean, false),
 };

@@ -12,8 +12,36 @@ import type { SeriesRef } from './series-names.ts';
  * inflated once and then left; as much as a few pages is for columns that have come to stand in another order.
  */
 const REWRITE_PAGE_BYTES = 256 * 1024;
+const DATA_FILE = /^(\d{8})\.data$/;
 /** What an interrupted write leaves. */
 const UNFINISHED = /\.tmp(-|$)/;
+
+/** Gives what some files hold of a column. */
+export type ColumnReader = (column: ColumnRef, space: ColumnSpace) => ColumnData | null;
+
+/** Names the data files of which {@link GroupFiles.markSettled} was told. */
+const SETTLED = 'settled';
+
+/** Whether the files of a group that is not open are those that it had when it was settled last. */
+export function isSettledDirectory(env: Env, directory: string): boolean {
+  const path = `${directory}/${SETTLED}`;
+  if (!env.files.exists(path)) return false;
+  const ids = env.files
+    .list(directory)
+    .map((name) => DATA_FILE.exec(name)?.[1])
+    .filter((id) => id !== undefined);
+  return new TextDecoder().decode(env.files.readFile(path)) === settledText(ids.map(Number));
+}
+
+/** Before a group is written to again. */
+export function removeSettledMark(env: Env, directory: string): void {
+  const path = `${directory}/${SETTLED}`;
+  if (env.files.exists(path)) env.files.remove(path);
+}
+
+function settledText(files: readonly number[]): string {
+  return `${[...files].sort((a, b) => a - b).join(' ')}\n`;
+}
 
 export type FilesPlace = {
   readonly env: Env;
@@ -67,7 +95,7 @@ export class GroupFiles {
     const newestOf = new Map<number, ReadonlyMap<string, number>>();
     for (const name of env.files.list(directory)) {
       if (UNFINISHED.test(name)) env.files.remove(`${directory}/${name}`);
-      const match = /^(\d{8})\.data$/.exec(name);
+      const match = DATA_FILE.exec(name);
       if (match === null) continue;
       const path = `${directory}/${name}`;
       const { file, index } = yield* DataFile.open(env, path, Number(match[1]), this.#place);
@@ -130,26 +158,33 @@ export class GroupFiles {
     this.#files.push(file);
   }
 
-  /** Puts one file in the place of the given ones, with what `change` makes of their columns. */
-  async rewrite(
-    inputs: readonly DataFile[],
-    change: (column: ColumnRef, data: ColumnData, space: ColumnSpace) => ColumnData,
-  ): Promise<void> {
+  /** Reads the files for a pass over all columns in their order. */
+  reader(inputs: readonly DataFile[]): ColumnReader {
     const { catalogue } = this.#place;
     const everything = { minMs: -Infinity, minNanos: 0, maxMs: Infinity, maxNanos: 999_999 };
     // Not the readers' cache, which would fill with pages of files that are about to go.
     const cache = new ByteCache(inputs.length * REWRITE_PAGE_BYTES);
     const sources = inputs.map((input) => ({ input, pages: { cache, file: cache.addFile() } }));
+    return (column, space) => {
+      const parts: ColumnData[] = [];
+      for (const { input, pages } of sources) {
+        const part = input.read(column, catalogue, everything, { space, pages });
+        if (part !== null) parts.push(part);
+      }
+      return parts.length === 0 ? null : mergeColumns(catalogue.kindOf(column), parts, space);
+    };
+  }
+
+  /** Puts one file in the place of the given ones, with what `change` makes of their columns. */
+  async rewrite(
+    inputs: readonly DataFile[],
+    change: (column: ColumnRef, data: ColumnData, space: ColumnSpace) => ColumnData,
+    read = this.reader(inputs),
+  ): Promise<void> {
     const file = await this.write(
       (column, space) => {
-        const parts: ColumnData[] = [];
-        for (const { input, pages } of sources) {
-          const part = input.read(column, catalogue, everything, { space, pages });
-          if (part !== null) parts.push(part);
-        }
-        return parts.length === 0
-          ? null
-          : change(column, mergeColumns(catalogue.kindOf(column), parts, space), space);
+        const data = read(column, space);
+        return data === null ? null : change(column, data, space);
       },
       {
         walThrough: Math.max(...inputs.map((input) => input.walThrough)),
@@ -170,6 +205,12 @@ export class GroupFiles {
       }
     }
     return -1;
+  }
+
+  /** Notes on disk that there is nothing to give up in the files as they are now. */
+  markSettled(): void {
+    const { env, directory } = this.#place;
+    env.files.replaceFile(`${directory}/${SETTLED}`, settledText(this.#files.map(({ id }) => id)));
   }
 
   /** Lets go of files whose content others have taken over. */

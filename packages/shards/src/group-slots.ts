@@ -10,7 +10,9 @@ import {
 import type { HashKey } from '@pollux/index';
 import type { GroupIdentity, WriteTarget } from '@pollux/storage';
 import type { Log } from '@pollux/telemetry';
+import { removeSettledMark } from './group-files.ts';
 import { directoryName, readIdentity, writeIdentity } from './group-identity.ts';
+import { WindowArrivals } from './settle/window-arrivals.ts';
 import { ShardGroup } from './shard-group.ts';
 
 /** A shard group that there is on disk, and the group itself while it is open. */
@@ -25,6 +27,11 @@ export type Slot = {
   lastUseMs: number;
   /** What {@link ShardGroup.newestMs} was when the group was closed for want of use. */
   newestMs: ReadonlyMap<string, number>;
+  readonly arrivals: WindowArrivals;
+  /** Whether copies that nobody needs were given up since the last write; null when nobody has looked since the start. */
+  isSettled: boolean | null;
+  /** Not before this time of the monotonic clock, after a failure. */
+  settleAgainMs: number;
 };
 
 export type SlotsPlace = {
@@ -35,6 +42,10 @@ export type SlotsPlace = {
   readonly directory: string;
   /** Null puts logs beside the data. */
   readonly walDirectory: string | null;
+  /** As in the store's options. */
+  readonly settleAfterMs: number;
+  /** Told of rows that were given up. */
+  readonly noteSettled: (rows: number) => void;
 };
 
 /** Go's year 1 in ms since 1970: where the spans of shard groups count from, so that weeks begin on Mondays. */
@@ -133,6 +144,9 @@ export class GroupSlots {
       firstWriteMs: null,
       lastUseMs: 0,
       newestMs: new Map(),
+      arrivals: new WindowArrivals(this.#place.env.clock),
+      isSettled: null,
+      settleAgainMs: 0,
     };
     const { database, retentionPolicy } = identity;
     let policies = this.#slots.get(database);
@@ -167,6 +181,9 @@ export class GroupSlots {
       hashKey: this.#place.hashKey,
       directory: slot.directory,
       walDirectory: slot.walDirectory,
+      arrivals: slot.arrivals,
+      settleAfterMs: this.#place.settleAfterMs,
+      noteSettled: this.#place.noteSettled,
     });
   }
 
@@ -200,9 +217,17 @@ export class GroupSlots {
     const { database, retentionPolicy } = group.identity;
     const slot = this.of(database, retentionPolicy).find((one) => one.group === group);
     if (slot === undefined) return false;
+    this.#noteUnsettled(slot);
     // It may have been flushed since.
     slot.firstWriteMs ??= this.#place.env.clock.now();
     return true;
+  }
+
+  /** Also on disk, for what is written may be in the log only when the next start looks. */
+  #noteUnsettled(slot: Slot): void {
+    if (slot.isSettled === false) return;
+    removeSettledMark(this.#place.env, slot.directory);
+    slot.isSettled = false;
   }
 
   /** The group that a time falls into, created when there is none yet. */
@@ -214,6 +239,7 @@ export class GroupSlots {
     }
     found ??= this.#createSlot(target, ms, slots);
     found.firstWriteMs ??= this.#place.env.clock.now();
+    this.#noteUnsettled(found);
     return this.groupOf(found);
   }
 

@@ -13,14 +13,17 @@ import type { Log } from '@pollux/telemetry';
 import { BatchClasses, Conflicts, NO_COLUMN } from './batch-staging.ts';
 import { Catalogue, type ColumnRef } from './catalogue.ts';
 import { cutRange, emptyColumn, mergeColumns, sliceRange } from './column-data.ts';
+import type { ColumnSpace } from './column-space.ts';
 import type { DataFile } from './file/data-file.ts';
-import { GroupFiles } from './group-files.ts';
+import { type ColumnReader, GroupFiles } from './group-files.ts';
 import { GroupReplay } from './group-replay.ts';
 import { Memtable } from './memtable.ts';
 import { filesToMerge } from './merge-policy.ts';
 import { SampleIndex } from './samples/sample-index.ts';
 import type { SampleRows } from './samples/sample-rows.ts';
 import type { SeriesRef } from './series-names.ts';
+import { Settling } from './settle/settling.ts';
+import { WINDOW_MS, type WindowArrivals, windowOf } from './settle/window-arrivals.ts';
 import { type ColumnNames, listSegments, type StagedRows, WriteAheadLog } from './wal/wal.ts';
 
 /** Columns looked at between two looks at the clock. */
@@ -34,6 +37,11 @@ export type GroupPlace = {
   readonly hashKey: HashKey;
   readonly directory: string;
   readonly walDirectory: string;
+  readonly arrivals: WindowArrivals;
+  /** As `settleAfterMs` of the store's options. */
+  readonly settleAfterMs: number;
+  /** Told of rows that were given up since another replica's copy covers their window. */
+  readonly noteSettled: (rows: number) => void;
 };
 
 export type StagedBatch = StagedRows & {
@@ -251,11 +259,15 @@ export class ShardGroup {
     const scratchWords = wordsOf(scratch);
     let replica = '';
     let newestMs = Number.NEGATIVE_INFINITY;
+    let oldestMs = Number.POSITIVE_INFINITY;
+    let lastMs = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < staged.count; i++) {
       const row = staged.rows[i]!;
       const column = staged.columns[i]!;
       const ms = batch.timesMs[row]!;
       const nanos = batch.nanos === null ? 0 : batch.nanos[row]!;
+      if (ms < oldestMs) oldestMs = ms;
+      if (ms > lastMs) lastMs = ms;
       if (batch.fields[batch.fieldOf[row]!]!.kind === 'string') {
         scratch[0] = this.#active.addText(batch.texts[batch.cells[row]!]!);
         this.#active.append(column, ms, nanos, scratchWords[0]!, scratchWords[1]!);
@@ -271,6 +283,7 @@ export class ShardGroup {
       } else if (ms > newestMs) newestMs = ms;
     }
     if (newestMs > Number.NEGATIVE_INFINITY) this.#sawTime(replica, newestMs);
+    if (staged.count > 0) this.#place.arrivals.note(oldestMs, lastMs);
   }
 
   /** As {@link apply}, of the samples `[from, to)`. */
@@ -278,9 +291,13 @@ export class ShardGroup {
     const { columns, timesMs, words } = rows;
     let replica = -1;
     let newestMs = Number.NEGATIVE_INFINITY;
+    let oldestMs = Number.POSITIVE_INFINITY;
+    let lastMs = Number.NEGATIVE_INFINITY;
     for (let row = from; row < to; row++) {
       const column = columns[row]!;
       const ms = timesMs[row]!;
+      if (ms < oldestMs) oldestMs = ms;
+      if (ms > lastMs) lastMs = ms;
       this.#active.append(column, ms, 0, words[row * 2]!, words[row * 2 + 1]!);
       this.catalogue.setHasData(column, true);
       const written = this.catalogue.replicaSymbolOf(column);
@@ -291,6 +308,7 @@ export class ShardGroup {
       } else if (ms > newestMs) newestMs = ms;
     }
     if (replica >= 0) this.#sawTime(this.catalogue.names.text(replica), newestMs);
+    if (to > from) this.#place.arrivals.note(oldestMs, lastMs);
   }
 
   /** Makes what was applied visible. */
@@ -342,13 +360,101 @@ export class ShardGroup {
     await this.#wal.remove(frozen.walThrough);
   }
 
-  /** Merges the newest files of like size when there are many. */
+  /** Merges the newest files of like size when there are many; of windows that only they hold, copies are given up. */
   merge(): Promise<void> {
     return this.#exclusively(async () => {
       const { list } = this.#files;
       const count = filesToMerge(list.map((file) => file.sizeBytes));
-      if (count > 0) await this.#files.rewrite(list.slice(-count), (_column, data) => data);
+      if (count === 0) return;
+      const inputs = list.slice(-count);
+      const read = this.#files.reader(inputs);
+      const settling = this.#settlingOf(inputs, read);
+      if (settling === null) await this.#files.rewrite(inputs, (_column, data) => data, read);
+      else await this.#rewriteSettled(inputs, settling, read);
     });
+  }
+
+  /** Gives up copies in windows of the whole group; returns false when there were none to give up. */
+  async settle(between: (job: () => void) => Promise<void>): Promise<boolean> {
+    let isRewritten = false;
+    await this.#exclusively(async () => {
+      await this.#flushAll(between);
+      const inputs = [...this.#files.list];
+      const read = this.#files.reader(inputs);
+      const settling = this.#settlingOf(inputs, read);
+      if (settling !== null && (await this.#hasWork(settling))) {
+        await this.#rewriteSettled(inputs, settling, read);
+        isRewritten = true;
+      }
+      this.#files.markSettled();
+    });
+    return isRewritten;
+  }
+
+  /** Null when the files have no window of which there can be a copy too many. */
+  #settlingOf(inputs: readonly DataFile[], read: ColumnReader): Settling | null {
+    const { env, arrivals, settleAfterMs } = this.#place;
+    const replicas = [...this.newestMs.keys()].filter((replica) => replica !== '');
+    if (settleAfterMs === 0 || replicas.length < 2) return null;
+    const others = this.#files.list.filter((file) => !inputs.includes(file));
+    const behindMs = Math.max(-Infinity, ...others.map(({ index }) => index.newestMs));
+    const oldestMs = Math.min(...inputs.map(({ index }) => index.oldestMs));
+    const firstWindow = Math.max(windowOf(oldestMs), windowOf(behindMs) + 1);
+    const newestMs = Math.max(...this.newestMs.values());
+    const isPassed = (firstWindow + 1) * WINDOW_MS <= newestMs;
+    if (!isPassed && this.identity.endMs > env.clock.now()) return null;
+    const withMemory = (column: ColumnRef, space: ColumnSpace): ColumnData | null => {
+      const kind = this.catalogue.kindOf(column);
+      const parts = [
+        read(column, space),
+        this.#frozen?.memtable.read(column, kind, this.#frozen.memtable.rows, space) ?? null,
+        this.#active.read(column, kind, this.#active.rows, space),
+      ].filter((part) => part !== null);
+      return parts.length === 0 ? null : mergeColumns(kind, parts, space);
+    };
+    return new Settling({
+      clock: env.clock,
+      catalogue: this.catalogue,
+      arrivals,
+      span: this.identity,
+      afterMs: settleAfterMs,
+      behindMs,
+      read: withMemory,
+    });
+  }
+
+  async #hasWork(settling: Settling): Promise<boolean> {
+    const slices = new Slices(this.#place.env.clock);
+    for (const measurement of this.catalogue.measurements()) {
+      for (const series of this.catalogue.select(measurement)) {
+        if (slices.isOver) await slices.pause();
+        if (settling.hasWork(series)) return true;
+      }
+    }
+    return false;
+  }
+
+  async #rewriteSettled(
+    inputs: readonly DataFile[],
+    settling: Settling,
+    read: ColumnReader,
+  ): Promise<void> {
+    await this.#files.rewrite(
+      inputs,
+      (column, data, space) => settling.keep(column, data, space),
+      read,
+    );
+    this.#place.noteSettled(settling.rows);
+    if (settling.rows > 0) await inSlices(this.#refreshData(), new Slices(this.#place.env.clock));
+  }
+
+  /** Everything written so far goes to files. */
+  async #flushAll(between: (job: () => void) => Promise<void>): Promise<void> {
+    await this.#flushFrozen();
+    await between(() => {
+      this.freeze();
+    });
+    await this.#flushFrozen();
   }
 
   /**
@@ -364,11 +470,7 @@ export class ShardGroup {
       const slices = new Slices(this.#place.env.clock);
       const targets = await this.#seriesThat(matches, slices);
       if (targets.size === 0) return;
-      await this.#flushFrozen();
-      await between(() => {
-        this.freeze();
-      });
-      await this.#flushFrozen();
+      await this.#flushAll(between);
       const oldest = await this.#files.oldestWith(targets, slices);
       if (oldest < 0) return;
       // Files must stay in the order of their writing, so all from the oldest one concerned are rewritten as one.

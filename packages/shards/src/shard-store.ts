@@ -16,6 +16,7 @@ import type {
 import type { Log, Registry } from '@pollux/telemetry';
 import { CommitQueue, type WaitingWrite } from './commit-queue.ts';
 import { ShardClosedError, ShardLimitError } from './errors.ts';
+import { isSettledDirectory } from './group-files.ts';
 import { GroupSlots, type Slot } from './group-slots.ts';
 import { MetadataBook } from './metadata/metadata-book.ts';
 import { PointsWrite } from './points-write.ts';
@@ -47,11 +48,17 @@ export type ShardStoreOptions = {
   readonly pageCacheBytes?: number;
   /** A memtable that old is flushed though it is small. */
   readonly flushAfterMs?: number;
+  /**
+   * When a window ended so long ago, and nothing was written to it for so long, copies of its replicas are given up that nobody
+   * needs though not every replica has written behind it. 0 keeps all for ever.
+   */
+  readonly settleAfterMs?: number;
 };
 
 const MAINTENANCE_MS = 1_000;
 /** A group that nobody used for so long is closed. */
 const UNUSED_MS = 10 * 60_000;
+const SETTLE_AGAIN_MS = 10 * 60_000;
 /** Memtables may grow to this many times their limit while flushes run; then writes are refused. */
 const MEMORY_OVERDRAFT = 4;
 
@@ -95,6 +102,7 @@ export class ShardStore {
       memtableBytes: 128 * 1024 * 1024,
       pageCacheBytes: 64 * 1024 * 1024,
       flushAfterMs: 60_000,
+      settleAfterMs: 2 * 3_600_000,
       ...options,
     };
     this.#env = options.env;
@@ -103,6 +111,7 @@ export class ShardStore {
       ...this.#options,
       cache,
       hashKey: createHashKey(this.#env.random),
+      noteSettled: (rows) => this.#metrics.settled.inc(rows),
     });
     this.#metrics = new StoreMetrics(options.registry, {
       memtableBytes: () => this.#memtableBytes(),
@@ -444,6 +453,56 @@ export class ShardStore {
     await (closed as ShardGroup | null)?.close();
   }
 
+  /**
+   * Gives up the copies that nobody needs in the groups that were over `settleAfterMs` ago, when the last write to them is as long
+   * ago. While a group is written to, merges of its files do so.
+   */
+  async settle(): Promise<void> {
+    for (const slot of [...this.#dueToSettle()]) await this.#settleSlot(slot);
+  }
+
+  *#dueToSettle(): Generator<Slot> {
+    const { settleAfterMs } = this.#options;
+    if (settleAfterMs === 0) return;
+    const limitMs = this.#env.clock.now() - settleAfterMs;
+    for (const { slots } of this.#slots.policies()) {
+      for (const slot of slots) {
+        if (slot.isSettled === true || slot.identity.endMs > limitMs) continue;
+        if (this.#env.clock.monotonic() < slot.settleAgainMs) continue;
+        if (slot.arrivals.areQuiet(settleAfterMs)) yield slot;
+      }
+    }
+  }
+
+  async #settleSlot(slot: Slot): Promise<void> {
+    const startMs = this.#env.clock.monotonic();
+    try {
+      if (slot.isSettled === null && isSettledDirectory(this.#env, slot.directory)) {
+        slot.isSettled = true;
+        return;
+      }
+      const wasOpen = slot.group !== null;
+      await this.#slots.openInSlices(slot);
+      if (slot.group === null) return;
+      slot.isSettled = true;
+      const isRewritten = await slot.group.settle((job) => this.#commits.between(job));
+      if (!wasOpen) slot.lastUseMs = Number.NEGATIVE_INFINITY;
+      if (!isRewritten) return;
+      this.#options.log.info('gave up copies that other replicas cover', {
+        group: slot.identity.id,
+        duration_ms: Math.round(this.#env.clock.monotonic() - startMs),
+      });
+    } catch (error) {
+      slot.isSettled = false;
+      slot.settleAgainMs = this.#env.clock.monotonic() + SETTLE_AGAIN_MS;
+      this.#metrics.settleFailures.inc();
+      this.#options.log.error('cannot give up copies of a shard group; all stay', {
+        group: slot.identity.id,
+        error: errorText(error),
+      });
+    }
+  }
+
   async #maintain(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
@@ -458,6 +517,9 @@ export class ShardStore {
         if (isOld || slot.group?.isFlushing === true) await this.#flushInBackground(slot);
         else await this.#closeUnused(slot);
       }
+      // One a round: others wait for their flush.
+      const [due] = this.#dueToSettle();
+      if (due !== undefined) await this.#settleSlot(due);
     }
   }
 }

@@ -24,6 +24,8 @@ export class StoreMetrics {
   readonly flushFailures: Counter;
   readonly refusedExemplars: Counter;
   readonly refusedMetadata: Counter;
+  readonly settled: Counter;
+  readonly settleFailures: Counter;
   readonly commitSeconds: Histogram;
 
   constructor(registry: Registry, sources: Sources) {
@@ -48,6 +50,14 @@ export class StoreMetrics {
     this.refusedMetadata = registry.counter(
       'pollux_store_metadata_refused_total',
       'Metadata of metrics left out: it is too long, or there is too much of it.',
+    );
+    this.settled = registry.counter(
+      'pollux_store_settled_values_total',
+      "Field values of replicas given up because another replica's copy covers their window.",
+    );
+    this.settleFailures = registry.counter(
+      'pollux_store_settle_failures_total',
+      'Shard groups whose files could not be written anew without the copies that nobody needs.',
     );
     this.commitSeconds = registry.histogram(
       'pollux_store_commit_duration_seconds',

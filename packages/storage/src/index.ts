@@ -117,6 +117,8 @@ export {
 } from './queryable.ts';
 export type { OpenRawReader, RawReader } from './raw-series.ts';
 export { type CopyChoice, chooseCopy, DEFAULT_COPY_CHOICE } from './replica/choose-copy.ts';
+export { type CopyWindow, coveringCopy } from './replica/covering-copy.ts';
+export type { CopyTimes } from './replica/holes.ts';
 export { replicaOfValues, splitReplica, splitReplicaLabels } from './replica/split-replica.ts';
 export { UnavailableError } from './unavailable-error.ts';
 export { labelsOfUtf8, seriesOfUtf8 } from './utf8-labels.ts';

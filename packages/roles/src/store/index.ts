@@ -52,6 +52,16 @@ const FLAGS = {
     fallback: 'embedded',
     help: 'Where samples are kept.',
   },
+  'ha.replica-labels': {
+    kind: 'list',
+    fallback: [],
+    help: 'Labels that tell replicas apart, with commas: split off on write. Over [ha] of the file, prometheus_replica by default.',
+  },
+  'ha.settle': {
+    kind: 'duration',
+    fallback: '2h',
+    help: 'One copy of several replicas is kept of windows of two hours that all have written, or so long after their end and the last write to them. 0s keeps all. Over [ha] of the file.',
+  },
   ...PROMETHEUS_API_FLAGS,
   ...LOG_FLAGS,
 } as const;
@@ -84,6 +94,7 @@ async function startStore(
     registry,
     directory,
     walDirectory,
+    settleAfterMs: config.ha.settle,
   });
   closer.defer('engine', () => engine.close());
   const isFirst = !env.files.exists(join(config.meta.dir, 'meta.json'));
@@ -156,6 +167,11 @@ function readConfig(
       ...config.http,
       ...(given.has('http.bind-address') ? { 'bind-address': flags['http.bind-address'] } : {}),
       ...(given.has('auth.enabled') ? { 'auth-enabled': flags['auth.enabled'] } : {}),
+    },
+    ha: {
+      ...config.ha,
+      ...(given.has('ha.replica-labels') ? { 'replica-labels': flags['ha.replica-labels'] } : {}),
+      ...(given.has('ha.settle') ? { settle: flags['ha.settle'] } : {}),
     },
     ...(directory === ''
       ? {}

@@ -30,8 +30,21 @@ export class FileIndex {
   readonly #minSeconds = new U32List();
   readonly #maxSeconds = new U32List();
 
+  #oldestMs = Number.POSITIVE_INFINITY;
+  #newestMs = Number.NEGATIVE_INFINITY;
+
   constructor(baseMs: number) {
     this.#baseMs = baseMs;
+  }
+
+  /** Time of the first row; infinite when there is none. */
+  get oldestMs(): number {
+    return this.#oldestMs;
+  }
+
+  /** Time of the last row, in whole milliseconds; −∞ when there is none. */
+  get newestMs(): number {
+    return this.#newestMs;
   }
 
   get columnCount(): number {
@@ -54,6 +67,8 @@ export class FileIndex {
   }
 
   addChunk({ page, offset, length, rows, minMs, maxMs }: ChunkPlace): void {
+    this.#oldestMs = Math.min(this.#oldestMs, minMs);
+    this.#newestMs = Math.max(this.#newestMs, maxMs);
     this.#pages.push(page);
     this.#offsets.push(offset);
     this.#lengths.push(length);

@@ -1,12 +1,8 @@
 import { defined } from '@pollux/base';
-import type { FloatHistogram } from '@pollux/model';
+import { compareText, type FloatHistogram } from '@pollux/model';
 import { afterSeam } from '../after-seam.ts';
 import type { SeriesColumns } from '../queryable.ts';
-
-/** Two scrapes in a row must be missing before another copy is looked at; one late scrape is no hole. */
-const HOLE_INTERVALS = 2.5;
-/** Distances between samples that are looked at to learn the interval. */
-const MAX_DISTANCES = 101;
+import { fillHoles, holeLengthMs, type Piece } from './holes.ts';
 
 export type CopyChoice = {
   /** From {@link splitReplica}; null when the reader does not care. */
@@ -28,8 +24,10 @@ export const DEFAULT_COPY_CHOICE: CopyChoice = { preferredReplica: null, guardMs
  *     result      ──x──x──x────o──o──o──o──o─────x──x──
  *                         └ guard            └ guard
  *
- * 1. The base is the preferred copy if it has a sample, else the copy with most samples; of equals the one that begins
- *    first, then the one whose replica sorts first, so that every store answers alike.
+ * 1. The base is the preferred copy if it has a sample. Else it is the first, as replicas sort, that covers: in whose holes
+ *    no other has samples. So all series of a query come from the same replica while that one is whole, every store answers
+ *    alike, and so does one that has given the others' copies up (`coveringCopy`). If none covers, it is the copy with most
+ *    samples; of equals the one that begins first, then the one whose replica sorts first.
  * 2. A hole is a stretch of the base, also before its first and behind its last sample, longer than 2.5 scrape intervals
  *    (the median distance of the densest copy).
  * 3. Each hole is filled with all samples of the next best copy that lie in it, guard kept; what is still a hole with
@@ -42,80 +40,50 @@ export function chooseCopy(
   copies: readonly SeriesColumns[],
   choice: CopyChoice = DEFAULT_COPY_CHOICE,
 ): SeriesColumns {
-  const [best, ...others] = [...copies].sort(
-    (a, b) => rankOf(b, choice) - rankOf(a, choice) || compareCopies(a, b),
+  const filled = copies.filter(({ count }) => count > 0);
+  const [only = defined(copies[0], 'a copy of the series')] = filled;
+  if (filled.length < 2) return only;
+  const holeMs = holeLengthMs(filled);
+  const preferred = filled.find(({ replica }) => replica === choice.preferredReplica);
+  if (preferred === undefined) {
+    const byName = [...filled].sort(compareReplicas);
+    const covering = byName.find((copy) =>
+      filled.every((other) => other === copy || !hasHoleFor(copy, other, holeMs, choice.guardMs)),
+    );
+    if (covering !== undefined) return covering;
+  }
+  const [base, ...others] = [...filled].sort(
+    (a, b) => Number(b === preferred) - Number(a === preferred) || compareCopies(a, b),
   );
-  const first = defined(best, 'a copy of the series');
-  if (others.length === 0 || others.every(({ count }) => count === 0)) return first;
-  let densest = first;
-  for (const copy of others) if (copy.count > densest.count) densest = copy;
-  const holeMs = HOLE_INTERVALS * medianDistance(densest);
-  let result = first;
-  for (const copy of others) result = fillHoles(result, copy, holeMs, choice.guardMs);
+  let result = defined(base, 'a copy with samples');
+  for (const copy of others) {
+    const pieces = fillHoles(result, copy, { holeMs, endHoleMs: holeMs, guardMs: choice.guardMs });
+    if (pieces !== null) result = join(result, pieces);
+  }
   return result;
 }
 
-function rankOf(copy: SeriesColumns, choice: CopyChoice): number {
-  return copy.count > 0 && copy.replica === choice.preferredReplica ? 1 : 0;
-}
-
-function compareCopies(a: SeriesColumns, b: SeriesColumns): number {
-  if (a.count !== b.count) return b.count - a.count;
-  if (a.count > 0 && a.timestampsMs[0] !== b.timestampsMs[0]) {
-    return a.timestampsMs[0]! - b.timestampsMs[0]!;
-  }
-  return a.replica < b.replica ? -1 : a.replica > b.replica ? 1 : 0;
-}
-
-/** Infinite when the copy has no two samples: nothing then counts as a hole inside it. */
-function medianDistance({ timestampsMs, count }: SeriesColumns): number {
-  if (count < 2) return Number.POSITIVE_INFINITY;
-  const step = Math.max(1, Math.floor((count - 1) / MAX_DISTANCES));
-  const distances: number[] = [];
-  for (let i = 1; i < count; i += step) distances.push(timestampsMs[i]! - timestampsMs[i - 1]!);
-  distances.sort((a, b) => a - b);
-  return distances[distances.length >> 1]!;
-}
-
-/** A run of one column set: elements [start, end). */
-type Piece = { readonly from: SeriesColumns; readonly start: number; readonly end: number };
-
-function fillHoles(
+function hasHoleFor(
   base: SeriesColumns,
   copy: SeriesColumns,
   holeMs: number,
   guardMs: number,
-): SeriesColumns {
-  const pieces: Piece[] = [];
-  let kept = 0;
-  let at = 0;
-  for (let i = 0; i <= base.count; i++) {
-    const afterMs = i === 0 ? Number.NEGATIVE_INFINITY : base.timestampsMs[i - 1]!;
-    const beforeMs = i === base.count ? Number.POSITIVE_INFINITY : base.timestampsMs[i]!;
-    if (beforeMs - afterMs <= holeMs) continue;
-    while (at < copy.count && copy.timestampsMs[at]! <= afterMs + guardMs) at++;
-    const start = at;
-    while (at < copy.count && copy.timestampsMs[at]! < beforeMs - guardMs) at++;
-    if (start === at) continue;
-    // At the open ends the hole is as long as the other copy reaches, not endless.
-    const reachMs =
-      i === 0
-        ? beforeMs - copy.timestampsMs[start]!
-        : i === base.count
-          ? copy.timestampsMs[at - 1]! - afterMs
-          : Number.POSITIVE_INFINITY;
-    if (base.count > 0 && reachMs <= holeMs) continue;
-    if (kept < i) pieces.push({ from: base, start: kept, end: i });
-    pieces.push({ from: copy, start, end: at });
-    kept = i;
-  }
-  if (pieces.length === 0) return base;
-  if (kept < base.count) pieces.push({ from: base, start: kept, end: base.count });
-  return join(base, pieces);
+): boolean {
+  return fillHoles(base, copy, { holeMs, endHoleMs: holeMs, guardMs }) !== null;
+}
+
+function compareReplicas(a: SeriesColumns, b: SeriesColumns): number {
+  return compareText(a.replica, b.replica);
+}
+
+function compareCopies(a: SeriesColumns, b: SeriesColumns): number {
+  if (a.count !== b.count) return b.count - a.count;
+  if (a.timestampsMs[0] !== b.timestampsMs[0]) return a.timestampsMs[0]! - b.timestampsMs[0]!;
+  return compareReplicas(a, b);
 }
 
 /** Values move as 32-bit words: NaN payloads stay. */
-function join(base: SeriesColumns, pieces: readonly Piece[]): SeriesColumns {
+function join(base: SeriesColumns, pieces: readonly Piece<SeriesColumns>[]): SeriesColumns {
   let count = 0;
   for (const { start, end } of pieces) count += end - start;
   const timestampsMs = new Float64Array(count);

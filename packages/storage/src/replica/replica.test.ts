@@ -1,7 +1,13 @@
 import { isStaleAt, Labels, Matcher, setStaleAt, wordsOf } from '@pollux/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseCopy, type SeriesColumns, splitReplica, splitReplicaLabels } from '../index.ts';
+import {
+  chooseCopy,
+  coveringCopy,
+  type SeriesColumns,
+  splitReplica,
+  splitReplicaLabels,
+} from '../index.ts';
 
 const REPLICA = ['prometheus_replica'];
 const guardMs = 1_000;
@@ -80,6 +86,15 @@ describe('choosing one copy of a series', () => {
     expect(chooseCopy([empty, whole], { preferredReplica: 'B', guardMs })).toBe(whole);
   });
 
+  it('gives the first copy that is whole, though another has a sample more, and else the fuller one', () => {
+    const fuller = copy('B', every(0, 610_000), 2);
+    expect(chooseCopy([fuller, whole], { preferredReplica: null, guardMs })).toBe(whole);
+    const holed = copy('A', [...every(0, 100_000), ...every(200_000, 600_000)], 1);
+    expect(chooseCopy([holed, fuller], { preferredReplica: null, guardMs })).toBe(fuller);
+    const late = copy('B', every(100_000, 710_000), 2);
+    expect(chooseCopy([holed, late], { preferredReplica: null, guardMs }).replica).toBe('');
+  });
+
   it('fills a hole in the middle, at the start and at the end, with the guard kept free', () => {
     const holed = copy('A', [...every(100_000, 200_000), ...every(400_000, 500_000)], 1);
     const result = chooseCopy([holed, shifted], { preferredReplica: 'A', guardMs });
@@ -117,6 +132,51 @@ describe('choosing one copy of a series', () => {
     const result = chooseCopy([holed, other], { preferredReplica: 'A', guardMs });
     expect(isStaleAt(wordsOf(result.values), 2)).toBe(true);
     expect(result.count).toBeGreaterThan(4);
+  });
+
+  it('is a whole one also without the copies behind the one that covers, and nothing longer than a hole is lost', () => {
+    const times = fc.uniqueArray(fc.integer({ min: 0, max: 60 }), { maxLength: 61 });
+    const ascending = (steps: readonly number[], phaseMs: number): number[] =>
+      [...steps].sort((x, y) => x - y).map((step) => step * 10_000 + phaseMs);
+    const gaps = fc.record({ a: times, b: times, c: times });
+    fc.assert(
+      fc.property(gaps, ({ a, b, c }) => {
+        const all = every(0, 600_000).map((_, i) => i);
+        // What is drawn is missing, so that most copies are nearly whole.
+        const without = (drawn: readonly number[]): number[] =>
+          all.filter((step) => !drawn.slice(0, 6).includes(step));
+        const copies = [
+          copy('A', ascending(without(a), 0), 1),
+          copy('B', ascending(without(b), 3_000), 2),
+          copy('C', ascending(without(c), 6_000), 3),
+        ];
+        const covering = coveringCopy(copies, null);
+        if (covering < 0) return;
+        const kept = copies.slice(0, covering + 1);
+        const choose = (of: readonly SeriesColumns[]): SeriesColumns =>
+          chooseCopy(of, { preferredReplica: null, guardMs });
+        expect(kept).toContain(choose(copies));
+        expect(kept).toContain(choose(kept));
+        const pair = copies.slice(0, 2);
+        if (coveringCopy(pair, null) === 0) expect(choose(pair)).toBe(choose(pair.slice(0, 1)));
+        const held = kept.flatMap(timesOf);
+        for (const time of copies.slice(covering + 1).flatMap(timesOf)) {
+          expect(Math.min(...held.map((other) => Math.abs(other - time)))).toBeLessThan(25_000);
+        }
+      }),
+    );
+  });
+
+  it('is a whole one for good when it has no hole in the window, whatever comes later', () => {
+    const window = { startMs: 0, endMs: 600_000 };
+    const full = copy('B', every(0, 590_000), 2);
+    const short = copy('A', every(0, 300_000), 1);
+    expect(coveringCopy([short, full], window)).toBe(1);
+    expect(coveringCopy([whole, full], window)).toBe(0);
+    // Both end here: nothing is missing as far as anyone knows, but somebody may have more.
+    const ended = copy('B', every(4_000, 300_000), 2);
+    expect(coveringCopy([short, ended], window)).toBe(-1);
+    expect(coveringCopy([short, ended], null)).toBe(0);
   });
 
   it('never interleaves: any foreign run stands between base samples that are a hole apart', () => {
