@@ -1,12 +1,12 @@
 import { createInterface, type Interface } from 'node:readline';
 import { Writable } from 'node:stream';
-import type { Terminal } from '@pollux/roles';
+import type { CompleteLine, Terminal } from '@pollux/roles';
 
 const MAX_HISTORY_LINES = 1_000;
 
-/** Standard input and output as a line editor with history. */
-export function openTerminal(history: readonly string[]): Terminal {
-  return new NodeTerminal(history);
+/** Standard input and output as a line editor with history, and with completion where the command has one. */
+export function openTerminal(history: readonly string[], complete?: CompleteLine): Terminal {
+  return new NodeTerminal(history, complete);
 }
 
 class NodeTerminal implements Terminal {
@@ -15,7 +15,7 @@ class NodeTerminal implements Terminal {
   readonly #reader: Interface;
   #isClosed = false;
 
-  constructor(history: readonly string[]) {
+  constructor(history: readonly string[], complete: CompleteLine | undefined) {
     this.#lines = history.slice(-MAX_HISTORY_LINES);
     this.#output = new MutedOutput();
     this.#reader = createInterface({
@@ -24,6 +24,15 @@ class NodeTerminal implements Terminal {
       terminal: true,
       history: [...this.#lines].reverse(),
       historySize: MAX_HISTORY_LINES,
+      ...(complete === undefined
+        ? {}
+        : {
+            completer: (line: string, done: (error: null, found: [string[], string]) => void) => {
+              void complete(line).then(({ candidates, typed }) =>
+                done(null, [[...candidates], typed]),
+              );
+            },
+          }),
     });
     this.#reader.once('close', () => {
       this.#isClosed = true;

@@ -1,4 +1,10 @@
-export type { Command, CommandContext, Terminal, TextOutput } from './command/command.ts';
+export type {
+  Command,
+  CommandContext,
+  CompleteLine,
+  Terminal,
+  TextOutput,
+} from './command/command.ts';
 export {
   type Flag,
   FlagError,

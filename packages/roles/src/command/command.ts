@@ -15,6 +15,11 @@ export interface Terminal {
   close(): void;
 }
 
+/** What may stand at the end of the line, and the part of the line that it takes the place of. Never rejects. */
+export type CompleteLine = (
+  line: string,
+) => Promise<{ readonly candidates: readonly string[]; readonly typed: string }>;
+
 /** What a command is given; nothing of the process reaches it otherwise, so tests run it in place. */
 export type CommandContext = {
   readonly env: Env;
@@ -35,8 +40,8 @@ export type CommandContext = {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Login name of the person. */
   readonly userName: string;
-  /** `history` holds the lines of earlier sessions, oldest first. */
-  openTerminal(history: readonly string[]): Terminal;
+  /** `history` holds the lines of earlier sessions, oldest first; `complete` is asked when the person presses the tabulator. */
+  openTerminal(history: readonly string[], complete?: CompleteLine): Terminal;
 };
 
 /** A program that runs, answers and ends, as opposed to a role. */

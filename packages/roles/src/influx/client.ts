@@ -39,10 +39,11 @@ export async function query(
   net: Net,
   connection: Connection,
   parameters: Readonly<Record<string, string>>,
+  timeoutMs = QUERY_TIMEOUT_MS,
 ): Promise<Answer> {
   const body = new URLSearchParams(parameters).toString();
   const request = { method: 'POST', path: '/query', body, isForm: true } as const;
-  const response = await send(net, connection, request, QUERY_TIMEOUT_MS);
+  const response = await send(net, connection, request, timeoutMs);
   const text = bodyText(response);
   if (response.status !== 200 && !text.trimStart().startsWith('{')) {
     throw new OperatingError(

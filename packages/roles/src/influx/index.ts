@@ -1,5 +1,5 @@
 import { OperatingError } from '@pollux/base';
-import type { Command, CommandContext } from '../command/command.ts';
+import type { Command, CommandContext, Terminal } from '../command/command.ts';
 import { INFLUXDB_VERSION } from '../runtime/role.ts';
 import { ping, serverUrl } from './client.ts';
 import { InfluxFlagError, type InfluxFlags, readInfluxFlags } from './flags.ts';
@@ -66,9 +66,11 @@ async function runLines(context: CommandContext, flags: InfluxFlags): Promise<nu
 async function talk(context: CommandContext, flags: InfluxFlags, version: string): Promise<number> {
   const { stdout, stderr, env, variables } = context;
   const home = variables.HOME ?? '';
-  const terminal = context.openTerminal(readHistory(env.files, home));
+  const terminal: Terminal = context.openTerminal(readHistory(env.files, home), (line) =>
+    shell.completion(line),
+  );
+  const shell = new Shell(context, flags, terminal);
   try {
-    const shell = new Shell(context, flags, terminal);
     if (flags.asksPassword) await shell.askPassword();
     stdout.write(
       `Connected to ${serverUrl(flags)} version ${version}\nInfluxDB shell version: ${INFLUXDB_VERSION}\n`,

@@ -3,11 +3,13 @@ import { inColumns } from '../command/columns.ts';
 import type { CommandContext, Terminal } from '../command/command.ts';
 import { errorOf } from './answer.ts';
 import { addressText, type Connection, ping, query, serverUrl, write } from './client.ts';
+import { type Completion, complete } from './complete.ts';
 import type { InfluxFlags } from './flags.ts';
 import { formatAnswer } from './format.ts';
 import { identifiers, readInsert } from './insert.ts';
 import { CLEAR_HELP, NO_DATABASE_NOTE, NO_DATABASE_WARNING, SHELL_HELP } from './texts.ts';
 
+const COMPLETION_MS = 2_000;
 const PRECISIONS = ['rfc3339', 'h', 'm', 's', 'ms', 'u', 'ns'];
 const FORMATS = ['json', 'csv', 'column'];
 const CONSISTENCIES = ['any', 'one', 'quorum', 'all'];
@@ -75,6 +77,25 @@ export class Shell {
       default:
         return this.#set(words, argument) ? DONE : this.execute(line);
     }
+  }
+
+  /** What the tabulator offers. Names that the server does not give in time are left out: who types on is not held up. */
+  completion(line: string): Promise<Completion> {
+    const names = async (statement: string, column: string): Promise<readonly string[]> => {
+      try {
+        const asked = { q: statement, db: this.#database };
+        const answer = await query(this.#context.env.net, this.#connection, asked, COMPLETION_MS);
+        return answer.results.flatMap(({ series }) =>
+          series.flatMap(({ columns, values }) =>
+            values.flatMap((row) => row[columns.indexOf(column)] ?? []).map(String),
+          ),
+        );
+      } catch (error) {
+        if (OperatingError.is(error)) return [];
+        throw error;
+      }
+    };
+    return complete(line, names);
   }
 
   /** Sends statements and prints what comes back. */
