@@ -138,8 +138,11 @@ const http = object(httpFields);
 /** Settings that influxdb.conf does not have; `[ha]` is ours. */
 const haFields = {
   'replica-labels': optional(list(string), ['prometheus_replica']),
-  /** Copies of replicas that nobody needs are given up so long after a window at the latest; 0 keeps all. */
-  settle: optional(duration, 2 * 3_600_000),
+  /**
+   * Copies of replicas that nobody needs are given up so long after a window at the latest; 0 keeps all. By default all are kept: at the
+   * joint with a server the gateway leaves no seam guard out, since the store has that server's own copy.
+   */
+  settle: optional(duration, 0),
   /** Takes `5u` in line protocol, which released builds of InfluxDB 1.x refuse. */
   'unsigned-integers': optional(boolean, false),
 };

@@ -59,7 +59,7 @@ const FLAGS = {
   },
   'ha.settle': {
     kind: 'duration',
-    fallback: '2h',
+    fallback: '0s',
     help: 'One copy of several replicas is kept of windows of two hours that all have written, or so long after their end and the last write to them. 0s keeps all. Over [ha] of the file.',
   },
   ...PROMETHEUS_API_FLAGS,
