@@ -38,6 +38,12 @@ export {
   summaryOf,
   toWire,
 } from './coverage/coverage-wire.ts';
+export {
+  type FailedScrapesPlan,
+  type GoodScrapes,
+  goodScrapesOf,
+  planFailedScrapes,
+} from './coverage/failed-scrapes-plan.ts';
 export type { HealingPlan } from './coverage/healing.ts';
 export { pieceOf, planHealing, spanOf } from './coverage/healing-plan.ts';
 export {

@@ -16,8 +16,8 @@ import { type IntervalSet, intersect, intervalSet } from './interval-set.ts';
 import { RUN_STATES, type RunState, SubjectHistory } from './subject-history.ts';
 
 const MAGIC = 0x50584356;
-const VERSION = 3;
-/** Lacks what came with version 3. */
+const VERSION = 4;
+/** Lacks what came with versions 3 and 4. */
 const READABLE_SINCE = 2;
 const HEADER_BYTES = 5;
 const RECORD_HEADER_BYTES = 8;

@@ -176,6 +176,16 @@ export class CoverageLog implements CoverageRecorder {
     }
   }
 
+  /** Scrapes of a target failed in `times`, and a twin's were good: these samples are missing here. */
+  lack(key: string, times: IntervalSet): void {
+    const history = this.#subjects.get(key);
+    if (history === undefined) return;
+    for (const { startMs, endMs } of subtract(times, history.runs('lacking'))) {
+      history.addRun('lacking', startMs, endMs);
+      this.#journal?.recorded(key, 'lacking', startMs, endMs);
+    }
+  }
+
   get healedRuns(): readonly HealedRun[] {
     return this.#healed;
   }

@@ -21,7 +21,7 @@ export type SubjectHealing = {
   readonly subject: CoverageSubject;
   /** Empty for one that has missed nothing. */
   readonly healed: IntervalSet;
-  /** What of it the twin failed to scrape. */
+  /** What of it the twin failed to scrape, and this server had not yet. */
   readonly failures: IntervalSet;
   readonly seams: IntervalSet;
 };

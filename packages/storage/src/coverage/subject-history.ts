@@ -1,12 +1,13 @@
 import type { CoverageState, CoverageSubject, Interval } from './coverage.ts';
-import { type IntervalSet, intersect, intervalSet, subtract } from './interval-set.ts';
+import { type IntervalSet, intersect, intervalSet, subtract, union } from './interval-set.ts';
 
 /**
  * `healed`: samples of that time are a twin's, all that it has. `seam`: between own samples and a twin's, where there may be
- * none.
+ * none. `lacking`: a scrape failed and a twin's was good, so there are samples, though not here, unless it is healed as well.
  */
-export type RunState = 'done' | 'failed' | 'healed' | 'seam';
-export const RUN_STATES: readonly RunState[] = ['done', 'failed', 'healed', 'seam'];
+export type RunState = 'done' | 'failed' | 'healed' | 'seam' | 'lacking';
+/** In the order of their numbers in files. */
+export const RUN_STATES: readonly RunState[] = ['done', 'failed', 'healed', 'seam', 'lacking'];
 
 /** A span of time in which the subject was scheduled; null while it still is. */
 type Lifetime = { startMs: number; endMs: number | null };
@@ -24,6 +25,7 @@ export class SubjectHistory {
     failed: [],
     healed: [],
     seam: [],
+    lacking: [],
   };
 
   constructor(subject: CoverageSubject, intervalMs: number) {
@@ -103,9 +105,13 @@ export class SubjectHistory {
 
   /**
    * Scheduled times in `window` that neither took place nor are still under way at `nowMs`. A schedule is under way for at
-   * most one interval (a time-out is never longer).
+   * most one interval (a time-out is never longer). And what a twin has scraped while this server failed to.
    */
   gaps(window: Interval, nowMs: number): IntervalSet {
+    return union(this.#missed(window, nowMs), this.lacking(window));
+  }
+
+  #missed(window: Interval, nowMs: number): IntervalSet {
     const scheduled: Interval[] = [];
     for (const { startMs, endMs } of this.#lifetimes)
       scheduled.push({ startMs, endMs: endMs ?? nowMs });
@@ -127,8 +133,16 @@ export class SubjectHistory {
     });
   }
 
-  /** Times in `window` whose scrape failed. */
+  /** Times in `window` whose scrape failed; of those that were healed since it is still true. */
   failures(window: Interval): IntervalSet {
-    return subtract(intersect(this.#runs.failed, [window]), this.#runs.done);
+    const failed = subtract(intersect(this.#runs.failed, [window]), this.#runs.done);
+    return subtract(failed, this.lacking(window));
+  }
+
+  /** Times in `window` whose scrape failed, and whose samples a twin had and this server has not. */
+  lacking(window: Interval): IntervalSet {
+    const { done, lacking, healed, seam } = this.#runs;
+    if (lacking.length === 0) return lacking;
+    return subtract(subtract(subtract(intersect(lacking, [window]), done), healed), seam);
   }
 }
