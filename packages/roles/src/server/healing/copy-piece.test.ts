@@ -5,7 +5,7 @@ import { SeededRandom, VirtualClock } from '@pollux/base';
 import { nodeEnv } from '@pollux/base/node';
 import { Labels, Matcher } from '@pollux/model';
 import { Engine } from '@pollux/promql';
-import { ChunkedResponseReader, ChunkFrameWriter, type ReadSeries } from '@pollux/remote';
+import { ChunkedResponseReader, ChunkFrameWriter } from '@pollux/remote';
 import {
   type HealingPlan,
   isSameHistogram,
@@ -19,6 +19,7 @@ import { DEFAULT_TSDB_OPTIONS, Tsdb } from '@pollux/tsdb';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { HistogramSource } from '../../../../tsdb/src/testing/histograms.ts';
 import { PieceCopy } from './copy-piece.ts';
+import type { Twin } from './twin.ts';
 
 const BLOCK_MS = 7_200_000;
 const START_MS = 1_700_006_400_000;
@@ -83,7 +84,7 @@ async function fill(db: Tsdb): Promise<void> {
 }
 
 /** As a server streams its samples, external labels added. */
-function twinOf(db: Tsdb): { read(range: TimeRange): Promise<readonly ReadSeries[]> } {
+function twinOf(db: Tsdb): Pick<Twin, 'read'> {
   return {
     read: async (range) => {
       const context = { signal: new AbortController().signal, budget: new MemoryBudget(1e9) };

@@ -1,5 +1,5 @@
 import { type Env, Slices, sleep } from '@pollux/base';
-import { type Labels, wordsOf } from '@pollux/model';
+import { type Labels, type Matcher, wordsOf } from '@pollux/model';
 import { type ReadSeries, withoutExternal } from '@pollux/remote';
 import {
   type HealingPlan,
@@ -9,6 +9,7 @@ import {
   intervalSet,
   MemoryBudget,
   NO_HINTS,
+  overlaps,
   type Queryable,
   type SeriesColumns,
   type SeriesSource,
@@ -18,6 +19,7 @@ import {
 } from '@pollux/storage';
 import { HistogramBlocks, SampleSorter, writeRangeAsBlock } from '@pollux/tsdb';
 import { chooseSamples } from './choose-samples.ts';
+import { chooseForFailed, type StaleMarker } from './failed-samples.ts';
 import { ALL_SERIES, type Twin } from './twin.ts';
 
 /** Samples of one answer of the twin, about; they are held in chunks, and decoded series by series. */
@@ -29,6 +31,8 @@ const MIN_READ_MS = 1_000;
 const READ_MEMORY_BYTES = 512 * 1024 * 1024;
 /** Sorting what it holds is one turn of the thread: about 300,000 samples. */
 const SORT_MEMORY_BYTES = 8 * 1024 * 1024;
+/** What is behind it stays: its series have no sample for an interval where they begin to be the twin's. */
+const MAX_MARKERS = 200_000;
 /** Seams around samples of one's own in the middle of a gap; with more the whole piece is one. */
 const MAX_SEAMS = 1_000;
 
@@ -45,6 +49,15 @@ export type CopyOptions = {
   readonly onSamples: (count: number) => void;
   /** Shows a block that was written. */
   readonly adopt: (path: string) => Promise<void>;
+  /** Given where this server was there, and its scrapes of the plan's targets failed. */
+  readonly failed?: {
+    /** Whatever series are not of the plan's targets need not be read. */
+    readonly matchers: readonly Matcher[];
+    /** Of the targets. */
+    readonly longestIntervalMs: number;
+    /** Takes away what failed scrapes have written behind series that go on, before the twin's samples are shown. */
+    readonly removeMarkers: (markers: readonly StaleMarker[]) => Promise<void>;
+  };
 };
 
 /** Copies the samples that a plan of at most one block's time names from the twin into blocks of out-of-order samples. */
@@ -60,6 +73,7 @@ export class PieceCopy {
   #samples = 0;
   #beganMs = 0;
   #seams: IntervalSet = [];
+  readonly #markers: StaleMarker[] = [];
 
   constructor(twin: Pick<Twin, 'read'>, plan: HealingPlan, external: Labels, options: CopyOptions) {
     const { env, directory, blockRangeMs: rangeMs, signal } = options;
@@ -81,6 +95,7 @@ export class PieceCopy {
     this.#beganMs = env.clock.monotonic();
     try {
       if (span !== null) await this.#read(span);
+      await this.#options.failed?.removeMarkers(this.#markers);
       for (const range of await this.#sorter.finish()) {
         const how = { env, directory, chunkRangeMs: blockRangeMs, isOutOfOrder: true, signal };
         const path = await writeRangeAsBlock(this.#sorter, range, how);
@@ -100,7 +115,8 @@ export class PieceCopy {
 
   /** Window after window, each as long as to give about as many samples, and no faster than is allowed. */
   async #read(span: Interval): Promise<void> {
-    let lengthMs = FIRST_READ_MS;
+    // So long that a series which goes on has a sample in it.
+    let lengthMs = Math.max(FIRST_READ_MS, 2 * (this.#options.failed?.longestIntervalMs ?? 0));
     for (let startMs = span.startMs; startMs < span.endMs; ) {
       const window = { startMs, endMs: Math.min(span.endMs, startMs + lengthMs) };
       const count = await this.#copyWindow(window);
@@ -118,7 +134,8 @@ export class PieceCopy {
     const range = { minMs: window.startMs - guardMs, maxMs: window.endMs + guardMs };
     const context = { signal, budget: new MemoryBudget(READ_MEMORY_BYTES, 'healing') };
     const twins = await this.#ofTwin(range);
-    const request = { range, matchers: ALL_SERIES, hints: NO_HINTS, sorted: true };
+    const matchers = this.#matchers;
+    const request = { range, matchers, hints: NO_HINTS, sorted: true };
     const mine = new SortedSeries(own.select(request, context));
     let count = 0;
     try {
@@ -132,6 +149,10 @@ export class PieceCopy {
       mine.close();
     }
     return count;
+  }
+
+  get #matchers(): readonly Matcher[] {
+    return this.#options.failed?.matchers ?? ALL_SERIES;
   }
 
   /** Lets others have their turn, writes down what has gathered, and is no faster than is allowed. */
@@ -149,7 +170,7 @@ export class PieceCopy {
   }
 
   async #ofTwin(range: TimeRange): Promise<readonly ReadSeries[]> {
-    const given = await this.#twin.read(range, this.#options.signal);
+    const given = await this.#twin.read(range, this.#matchers, this.#options.signal);
     const all: ReadSeries[] = [];
     let isSorted = true;
     for (const series of given) {
@@ -167,7 +188,10 @@ export class PieceCopy {
     const places = this.#index.placesOf(labels);
     const cut = intersect(this.#cutOf(places), [window]);
     if (cut.length === 0) return;
-    const { runs, seams } = chooseSamples(columns, own, cut, this.#options.guardMs);
+    const { runs, seams } =
+      this.#options.failed === undefined
+        ? chooseSamples(columns, own, cut, this.#options.guardMs)
+        : { runs: this.#chooseForFailed(columns, own, cut, places), seams: [] };
     const key = runs.length === 0 ? '' : labels.key();
     const valueWords = wordsOf(columns.values);
     for (let i = 0; i < runs.length; i += 2) {
@@ -184,6 +208,22 @@ export class PieceCopy {
       }
     }
     if (seams.length > 0) this.#addSeams(seams);
+  }
+
+  #chooseForFailed(
+    twin: SeriesColumns,
+    own: SeriesColumns | null,
+    cut: IntervalSet,
+    places: readonly number[],
+  ): readonly number[] {
+    const { runs, markersMs } = chooseForFailed(twin, own, cut, this.#options.guardMs);
+    const seams = intervalSet(places.flatMap((place) => this.#plan.subjects[place]!.seams));
+    for (const timeMs of markersMs) {
+      const isInside = overlaps(cut, timeMs, timeMs + 1) || overlaps(seams, timeMs, timeMs + 1);
+      if (isInside && this.#markers.length < MAX_MARKERS)
+        this.#markers.push({ labels: twin.labels, timeMs });
+    }
+    return runs;
   }
 
   #cutOf(places: readonly number[]): IntervalSet {

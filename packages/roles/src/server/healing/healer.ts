@@ -5,6 +5,7 @@ import {
   type CoverageReport,
   type HealingPlan,
   type Interval,
+  type IntervalSet,
   intersect,
   intervalSet,
   pieceOf,
@@ -17,7 +18,8 @@ import {
 import type { Counter, Log, Registry } from '@pollux/telemetry';
 import type { Tsdb } from '@pollux/tsdb';
 import type { ServerCoverage } from '../coverage.ts';
-import { PieceCopy } from './copy-piece.ts';
+import { type CopyOptions, PieceCopy } from './copy-piece.ts';
+import { FailedScrapes } from './failed-scrapes.ts';
 import type { Twin } from './twin.ts';
 
 /** Between two looks for new gaps. */
@@ -51,7 +53,8 @@ export type HealerOptions = {
 type Task = { readonly twin: Twin; readonly report: CoverageReport; readonly plan: HealingPlan };
 
 /**
- * Fills the times in which this server was not there with its twins' samples, the newest block's time first. What was copied is no
+ * Fills the times in which this server was not there, and those in which it failed to scrape a target that a twin has scraped, with
+ * its twins' samples, the newest block's time first. What was copied is no
  * news for anybody else: it goes to blocks, past the log, so nothing is written to remote storage again, and rules are not
  * evaluated for it. Each piece is claimed when it is visible; one that was broken off is copied anew, without the samples
  * that are there already.
@@ -63,7 +66,11 @@ export class Healer {
     readonly samples: Counter;
     readonly seconds: Counter;
     readonly failures: Counter;
+    readonly scrapeSeconds: Counter;
   };
+  readonly #failedScrapes: FailedScrapes;
+  /** Gaps are not looked at before; whoever can fill them now is asked again then. */
+  #gapsAgainMs = Number.NEGATIVE_INFINITY;
   /** Nobody has anything from before this server's own past. */
   #isPastKnown = false;
   #state: HealingStatus['state'] = 'idle';
@@ -86,11 +93,29 @@ export class Healer {
         'pollux_healing_failures_total',
         'Attempts to fill a time that failed; they are repeated.',
       ),
+      scrapeSeconds: registry.counter(
+        'pollux_healing_scrapes_healed_seconds_total',
+        "Time, of all targets together, in which scrapes failed and that was filled with a twin's.",
+      ),
     };
+    this.#failedScrapes = new FailedScrapes({
+      ...options,
+      floorMs: () => Math.max(this.#sinceMs(), this.#pastFloorMs()),
+      reportOf: (twin) => this.#reportOf(twin),
+      copy: (from, plan, failed, claim) => this.#copyScrapes({ ...from, plan }, failed, claim),
+      deleteMarker: ({ timeMs }, matchers) =>
+        options.tsdb.deleteSamples({ minMs: timeMs, maxMs: timeMs }, matchers),
+      signal: this.#stop.signal,
+    });
     registry.gaugeFrom(
       'pollux_healing_missing_seconds',
       'Time in which this server was down and that was not filled, yet or at all.',
       () => totalMs(this.#gaps()) / 1_000,
+    );
+    registry.gaugeFrom(
+      'pollux_healing_scrapes_lacking_seconds',
+      'Time, of all targets together, in which scrapes failed, a twin had the samples, and they are not here.',
+      () => this.#failedScrapes.lackingMs() / 1_000,
     );
     registry.gaugeFrom('pollux_healing_active', '1 while a time is filled.', () =>
       this.#state === 'healing' ? 1 : 0,
@@ -128,7 +153,7 @@ export class Healer {
         if (!OperatingError.is(error) && !(error instanceof Error)) throw error;
         this.#metrics.failures.inc();
         if (this.#lastError !== errorText(error))
-          log.warn('a time in which this server was down cannot be filled now', {
+          log.warn('samples that are missing here cannot be had from a twin now', {
             err: errorText(error),
           });
         this.#lastError = errorText(error);
@@ -139,8 +164,25 @@ export class Healer {
     }
   }
 
-  /** Fills one piece if there is one that can be filled; gives for how long to wait then. */
+  /** Gives for how long to wait. Scrapes that failed have their turn also when a gap cannot be filled. */
   async #round(): Promise<number> {
+    const { twins, env } = this.#options;
+    const failures: unknown[] = [];
+    if (env.clock.now() >= this.#gapsAgainMs) {
+      const delayMs = await this.#fillGap().catch((error: unknown) => {
+        failures.push(error);
+        return IDLE_MS;
+      });
+      if (delayMs === 0) return 0;
+      this.#gapsAgainMs = env.clock.now() + delayMs;
+    }
+    await this.#failedScrapes.round(twins);
+    if (failures.length > 0) throw failures[0];
+    return Math.min(IDLE_MS, Math.max(0, this.#gapsAgainMs - env.clock.now()));
+  }
+
+  /** Fills one piece if there is one that can be filled; gives for how long to wait then. */
+  async #fillGap(): Promise<number> {
     const { log, coverage, env } = this.#options;
     const gaps = this.#gaps();
     const nowMs = env.clock.now();
@@ -195,7 +237,8 @@ export class Healer {
   /** Older blocks are soon deleted. */
   #pastFloorMs(): number {
     const { tsdb, env, blockRangeMs } = this.#options;
-    return env.clock.now() - tsdb.retention.timeMs + blockRangeMs;
+    const { timeMs } = tsdb.retention;
+    return timeMs > 0 ? env.clock.now() - timeMs + blockRangeMs : Number.MIN_SAFE_INTEGER;
   }
 
   /** The newest piece that a twin can fill. */
@@ -258,9 +301,46 @@ export class Healer {
     );
   }
 
+  async #copyScrapes(
+    task: Task,
+    failed: NonNullable<CopyOptions['failed']>,
+    claim: () => void,
+  ): Promise<void> {
+    const { log } = this.#options;
+    const { twin, plan } = task;
+    const span = spanOf(plan);
+    if (span === null) return;
+    this.#state = 'healing';
+    const { samples } = await this.#copy(task, failed);
+    claim();
+    const healed = plan.subjects.filter((one) => one.healed.length > 0);
+    const ms = healed.reduce((sum, one) => sum + totalMs(one.healed), 0);
+    this.#metrics.scrapeSeconds.inc(ms / 1_000);
+    log.info('filled times in which scrapes of targets failed here, and not at a twin', {
+      twin: twin.name,
+      from: new Date(span.startMs).toISOString(),
+      to: new Date(span.endMs).toISOString(),
+      targets: healed.length,
+      target: healed[0]?.subject.key ?? '',
+      samples,
+    });
+  }
+
   /** Gives the number of samples read. */
-  async #heal({ twin, report, plan }: Task): Promise<number> {
-    const { env, tsdb, coverage, directory, blockRangeMs, guardMs } = this.#options;
+  async #heal(task: Task): Promise<number> {
+    const { plan } = task;
+    const { samples, seams } = await this.#copy(task);
+    this.#options.coverage.heal({ ...plan, seams: union(plan.seams, seams) });
+    this.#metrics.seconds.inc(totalMs(plan.common) / 1_000);
+    return samples;
+  }
+
+  /** Gives the number of samples read, and the seams around samples of one's own. */
+  async #copy(
+    { twin, report, plan }: Task,
+    failed?: CopyOptions['failed'],
+  ): Promise<{ readonly samples: number; readonly seams: IntervalSet }> {
+    const { env, tsdb, directory, blockRangeMs, guardMs } = this.#options;
     const { signal } = this.#stop;
     const { freeBytes } = env.files.space(directory);
     if (freeBytes < MIN_FREE_BYTES) {
@@ -281,12 +361,11 @@ export class Healer {
         this.#metrics.samples.inc(count);
       },
       adopt: (path) => tsdb.adoptBlock(path, signal),
+      ...(failed === undefined ? {} : { failed }),
     });
     const seams = await copy.run();
     await this.#checkStillCovered(twin, report, plan);
-    coverage.heal({ ...plan, seams: union(plan.seams, seams) });
-    this.#metrics.seconds.inc(totalMs(plan.common) / 1_000);
-    return samples;
+    return { samples, seams };
   }
 
   /** What the twin has lost while it was read must not be claimed. */

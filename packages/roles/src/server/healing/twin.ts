@@ -63,10 +63,14 @@ export class Twin {
     );
   }
 
-  /** All series with samples about the range, undecoded, in the order and with the external labels that remote read gives them. */
-  async read(range: TimeRange, signal: StopSignal): Promise<readonly ReadSeries[]> {
+  /** Series with samples about the range, undecoded, in the order and with the external labels that remote read gives them. */
+  async read(
+    range: TimeRange,
+    matchers: readonly Matcher[],
+    signal: StopSignal,
+  ): Promise<readonly ReadSeries[]> {
     const { minMs: startMs, maxMs: endMs } = range;
-    const query = { startMs, endMs, matchers: ALL_SERIES, hints: { ...NO_HINTS, startMs, endMs } };
+    const query = { startMs, endMs, matchers, hints: { ...NO_HINTS, startMs, endMs } };
     const request = encodeReadRequest({ queries: [query], accepted: ['streamed-xor-chunks'] });
     const { status, headers, body } = await this.#http.request({
       method: 'POST',
