@@ -1,9 +1,9 @@
 import * as http from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { decodeLabels, decodeWriteRequest, snappyDecode } from '@pollux/remote';
 import { type CoverageWire, type IntervalSet, intervalSet, subtract } from '@pollux/storage';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { eventually, RunningRole, Scratch } from './running-role.ts';
+import { eventually, freePort, RunningRole, Scratch } from './running-role.ts';
 
 const SCRAPE_MS = 1_000;
 const GUARD_MS = 300;
@@ -23,14 +23,6 @@ let store: http.Server;
 const sent = new Set<number>();
 let ports: readonly number[];
 const running = new Set<RunningRole>();
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 function portOf(server: http.Server): number {
   return (server.address() as AddressInfo).port;

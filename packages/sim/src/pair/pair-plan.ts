@@ -44,6 +44,8 @@ export type PairPlan = {
   readonly hasStores: boolean;
   /** Whether servers ask them for what they lack themselves. */
   readonly readsStores: boolean;
+  /** Whether servers fill what they lack from each other. */
+  readonly heals: boolean;
   /** In each round of questions. */
   readonly questions: number;
 };
@@ -108,6 +110,7 @@ export function pairPlanOf(seed: number, size: PairSize = SHORT): PairPlan {
     hasStores,
     // The gateway's answers are held to what servers have themselves.
     readsStores: false,
+    heals: false,
     replicas,
     worldMs: size.worldMs,
     targets,

@@ -300,7 +300,17 @@ export class PairWorld {
       '--rules.alert.for-grace-period=5s',
       // Threads would run beside the world's clock.
       '--query.workers=0',
+      ...(host === hostname ? this.#healing(host) : []),
     ]);
+  }
+
+  #healing(host: string): readonly string[] {
+    if (!this.plan.heals) return [];
+    const twins = this.replicas.filter(({ name }) => name !== host);
+    return [
+      ...twins.map(({ name }) => `--ha.twin=http://${name}:${SERVER_PORT}`),
+      `--ha.twin.clock-difference=${GUARD_MS}ms`,
+    ];
   }
 
   #start<T extends RoleModule['flags']>(
