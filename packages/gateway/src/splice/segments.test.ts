@@ -1,5 +1,6 @@
 import { Labels } from '@pollux/model';
 import { type CoverageReport, type CoverageSubject, intervalSet } from '@pollux/storage';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Lack, viewPast } from '../past-view.ts';
 import { Splice, segmentsOf } from './segments.ts';
@@ -133,4 +134,70 @@ describe('what is read for series of several subjects', () => {
     const lacking = report([[15_050_000, 15_200_000]]);
     expect(read(lacking, [AWAY])).toEqual([ALL, ALL, null]);
   });
+});
+
+describe('segments of any servers and stores', () => {
+  const CELL_MS = 20;
+  const CELLS = 30;
+  /** How a replica has each cell. */
+  const cells = (...states: readonly string[]) =>
+    fc.array(fc.constantFrom(...states), { minLength: CELLS, maxLength: CELLS });
+  const server = cells('well', 'well', 'well', 'well', 'gap', 'gap', 'yield');
+  const store = cells('well', 'well', 'well', 'gap');
+
+  function lackOf(states: readonly string[], isStored: boolean): Lack {
+    const set = (state: string): Times =>
+      states.flatMap((own, i) => (own === state ? [[i * CELL_MS, (i + 1) * CELL_MS]] : []));
+    return lack(set('gap'), { yields: set('yield'), isStored });
+  }
+
+  it('are of who covers, leave out no more than guards, and are of stores only beside what no server has', () => {
+    const worlds = fc.record({
+      servers: fc.array(server, { minLength: 1, maxLength: 3 }),
+      stores: fc.array(store, { minLength: 0, maxLength: 2 }),
+      first: fc.nat(2),
+    });
+    fc.assert(
+      fc.property(worlds, ({ servers, stores, first }) => {
+        const preferred = first % servers.length;
+        const all = [...servers, ...stores];
+        const lacks = all.map((states, i) => lackOf(states, i >= servers.length));
+        const span = { minMs: 0, maxMs: CELLS * CELL_MS - 1 };
+        const guardMs = 5;
+        const segments = segmentsOf(lacks, { span, guardMs, preferred, storedCopy: preferred });
+        let endMs = Number.NEGATIVE_INFINITY;
+        for (const segment of segments) {
+          expect(segment.startMs).toBeGreaterThanOrEqual(endMs);
+          endMs = segment.endMs;
+        }
+        for (let cell = 0; cell < CELLS; cell++) {
+          const [fromMs, toMs] = [cell * CELL_MS, (cell + 1) * CELL_MS];
+          const inIt = segments.filter((one) => one.startMs < toMs && one.endMs > fromMs);
+          // Of what nobody has nothing is read, whosever segment it lies in.
+          if (all.every((states) => states[cell] === 'gap')) continue;
+          for (const { replica } of inIt) expect(all[replica]![cell]).not.toBe('gap');
+          const givenMs = inIt.reduce(
+            (sum, one) => sum + Math.min(toMs, one.endMs) - Math.max(fromMs, one.startMs),
+            0,
+          );
+          expect(givenMs).toBeGreaterThanOrEqual(CELL_MS - guardMs);
+          if (inIt.some(({ replica }) => replica >= servers.length))
+            expect(isBesideNothing(servers, servers[preferred]!, cell)).toBe(true);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  /** No server has the cell, or the store's own lacks it in one piece with a cell that none has. */
+  function isBesideNothing(
+    servers: readonly (readonly string[])[],
+    own: readonly string[],
+    cell: number,
+  ): boolean {
+    const isNobodys = (i: number): boolean => servers.every((states) => states[i] === 'gap');
+    for (const by of [1, -1])
+      for (let i = cell; own[i] === 'gap'; i += by) if (isNobodys(i)) return true;
+    return false;
+  }
 });
