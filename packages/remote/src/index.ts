@@ -1,6 +1,11 @@
 export { MAX_DECODED_BYTES, snappyDecode, snappyEncode } from './codec/snappy.ts';
+export { BucketRows, type BucketWish } from './codec/v1/bucket-rows.ts';
 export { ChunkFrameWriter } from './codec/v1/chunk-frames.ts';
-export { CHUNKED_CONTENT_TYPE, ChunkedResponseReader } from './codec/v1/chunked-response.ts';
+export {
+  CHUNKED_CONTENT_TYPE,
+  ChunkedResponseReader,
+  OWN_LABELS,
+} from './codec/v1/chunked-response.ts';
 export { decodeWriteRequest, type WriteRequestColumns } from './codec/v1/decode-write.ts';
 export { type SampleRows, TimeSeriesEncoder } from './codec/v1/encode-write.ts';
 export type { TimedHistogram } from './codec/v1/histogram.ts';

@@ -11,6 +11,7 @@ import {
   ChunkedResponseReader,
   DecodedSeries,
   decodeReadResponse,
+  OWN_LABELS,
   type ReadSeries,
   snappyDecode,
 } from '@pollux/remote';
@@ -36,6 +37,8 @@ export type LaneOptions = {
   readonly ownLabels: (given: Labels) => Labels;
   /** All series are read before the first is given: their order may be another than they come in, and some may be the same. */
   readonly isSorting: boolean;
+  /** Buckets were asked for, which not every member gives. Not where series are sorted. */
+  readonly hasBuckets?: boolean;
   readonly ask: () => Promise<HttpPoolResponse>;
   readonly onFault: (cause: unknown) => MemberReadError;
 };
@@ -46,6 +49,7 @@ export class MemberLane {
   #batches: AsyncGenerator<readonly ReadSeries[], void> | null = null;
   #heldBytes = 0;
   #last: Labels | null = null;
+  #hasOwnLabels = false;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -78,7 +82,7 @@ export class MemberLane {
     // What was held for a batch is free when the next one is asked for.
     let before = 0;
     for await (const batch of this.#read()) {
-      const own = batch.map((series) => this.#named(series));
+      const own = this.#hasOwnLabels ? batch : batch.map((series) => this.#named(series));
       for (const { labels } of own) {
         if (this.#last !== null && this.#last.compare(labels) >= 0) throw new UnsortedError(member);
         this.#last = labels;
@@ -115,11 +119,13 @@ export class MemberLane {
 
   /** Series as they come. */
   async *#read(): AsyncGenerator<readonly ReadSeries[], void> {
-    const { headers, body } = await this.#options.ask();
+    const { ask, hasBuckets = false } = this.#options;
+    const { headers, body } = await ask();
     const pieces = body instanceof Uint8Array ? [body] : body;
     const type = headers['content-type'];
     if (typeof type === 'string' && type.startsWith(CHUNKED_CONTENT_TYPE)) {
-      const reader = new ChunkedResponseReader();
+      this.#hasOwnLabels = hasBuckets && type.includes(OWN_LABELS);
+      const reader = new ChunkedResponseReader({ hasBuckets });
       for await (const piece of pieces) {
         this.#take(piece.length);
         reader.push(piece);

@@ -9,6 +9,7 @@ import {
 } from '@pollux/base';
 import { type Labels, Matcher } from '@pollux/model';
 import {
+  type BucketWish,
   CHUNKED_CONTENT_TYPE,
   encodeReadRequest,
   snappyEncode,
@@ -49,6 +50,8 @@ export type MemberReaderOptions = {
   readonly onFailure: (error: MemberReadError) => void;
 };
 
+type Asked = SelectRequest & { readonly buckets?: BucketWish | null };
+
 /** Raw samples of one member by remote read, as its own queries see them: without external labels. */
 export class MemberReader {
   readonly #options: MemberReaderOptions;
@@ -59,20 +62,31 @@ export class MemberReader {
     this.#dropped = new Set(options.replicaLabels);
   }
 
-  open(request: SelectRequest, range: TimeRange, context: ReadContext): MemberLane {
-    const { upstream, settings, storePath, isSorting = storePath !== undefined } = this.#options;
+  /** With `wish` series need only be asked for their buckets; whether they come as such is the member's matter. */
+  open(
+    request: SelectRequest,
+    range: TimeRange,
+    context: ReadContext,
+    wish: BucketWish | null = null,
+  ): MemberLane {
+    const { upstream, settings, storePath } = this.#options;
+    const isSorting =
+      (this.#options.isSorting ?? storePath !== undefined) || this.#dropped.size > 0;
+    // Copies of a series are merged sample by sample.
+    const buckets = isSorting ? null : wish;
     return new MemberLane({
       member: upstream.name,
       range,
       context,
-      isSorting: isSorting || this.#dropped.size > 0,
+      isSorting,
+      hasBuckets: buckets !== null,
       ownLabels: (given) => {
         const own = withoutExternal(given, settings.externalLabels);
         return this.#dropped.size === 0 ? own : own.drop(this.#dropped);
       },
       ask: () =>
         storePath === undefined
-          ? this.#askServer(request, range, context)
+          ? this.#askServer({ ...request, buckets }, range, context)
           : this.#askStore(request, range, context),
       onFault: (cause) =>
         cause instanceof ExchangeError || cause instanceof CanceledError
@@ -81,11 +95,7 @@ export class MemberReader {
     });
   }
 
-  #askServer(
-    request: SelectRequest,
-    range: TimeRange,
-    context: ReadContext,
-  ): Promise<HttpPoolResponse> {
+  #askServer(request: Asked, range: TimeRange, context: ReadContext): Promise<HttpPoolResponse> {
     const { externalLabels } = this.#options.settings;
     const matchers = request.matchers.map((matcher) => ownOnly(matcher, externalLabels));
     return this.#ask({ ...request, matchers }, range, context);
@@ -113,7 +123,7 @@ export class MemberReader {
   }
 
   #ask(
-    { matchers, hints }: SelectRequest,
+    { matchers, hints, buckets = null }: Asked,
     { minMs, maxMs }: TimeRange,
     context: ReadContext,
   ): Promise<HttpPoolResponse> {
@@ -122,6 +132,7 @@ export class MemberReader {
       endMs: maxMs,
       matchers,
       hints: { ...hints, startMs: minMs, endMs: maxMs },
+      ...(buckets === null ? {} : { buckets }),
     };
     // Chunks are a tenth of the bytes, and come as the member reads them; but of series without samples there are none.
     const isNamesOnly = hints.func === 'series';

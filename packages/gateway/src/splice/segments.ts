@@ -191,13 +191,9 @@ export class Splice {
 
   /** For each replica the times from which it may be asked for samples; null for none. */
   spansToRead(): readonly (Span | null)[] {
-    const { common, subjects } = this.#past;
-    if (this.#subjects.isMixed) return this.#spansOfMixed();
-    const { everywhere } = this.#subjects;
-    const kinds = subjects.map((_, index) => this.#segmentsOf([...everywhere, index]));
-    for (const same of this.#subjects.alike())
-      kinds.push(this.#segmentsOf([...everywhere, ...same]));
-    const all = [this.#segmentsOf(everywhere), ...kinds].flat();
+    const { common } = this.#past;
+    const all = this.allSegments()?.flat() ?? null;
+    if (all === null) return this.#spansOfMixed();
     return common.map((_, replica) => {
       const own = all.filter((segment) => segment.replica === replica);
       if (own.length === 0) return null;
@@ -206,6 +202,16 @@ export class Splice {
         maxMs: Math.max(...own.map(({ endMs }) => endMs)) - 1,
       };
     });
+  }
+
+  /** The segments of all series that there may be; null where that is not known beforehand. */
+  allSegments(): readonly (readonly Segment[])[] | null {
+    if (this.#subjects.isMixed) return null;
+    const { everywhere } = this.#subjects;
+    const kinds = this.#past.subjects.map((_, index) => this.#segmentsOf([...everywhere, index]));
+    for (const same of this.#subjects.alike())
+      kinds.push(this.#segmentsOf([...everywhere, ...same]));
+    return [this.#segmentsOf(everywhere), ...kinds];
   }
 
   /**

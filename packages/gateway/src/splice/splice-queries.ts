@@ -14,6 +14,7 @@ import type { MemberReadError } from './member-read-error.ts';
 import { MemberReader } from './member-reader.ts';
 import { fetchMemberSettings, type MemberSettings } from './member-settings.ts';
 import { Splice } from './segments.ts';
+import { HistogramsError } from './spliced-buckets.ts';
 import { SplicedSeries } from './spliced-series.ts';
 
 /** What the engine takes from the members' configuration, as it was last seen. */
@@ -88,7 +89,9 @@ export class SpliceQueries {
       if (isStored && isRead[replica] === true && preferredSettings !== undefined)
         settings.set(upstream, preferredSettings);
     }
-    const response = await this.#read(request, splice, settings);
+    // Statistics are of samples.
+    const mayBucket = (request.form.get('stats') ?? '') === '';
+    const response = await this.#read(request, splice, settings, { isSorting: false, mayBucket });
     const summaries = await Promise.all(
       members.map((member) =>
         coverageOnceRead(member, params, { env, requestTimeoutMs, signal: exchange.signal }),
@@ -101,8 +104,9 @@ export class SpliceQueries {
     request: SpliceRequest,
     splice: Splice,
     settings: ReadonlyMap<Upstream, MemberSettings>,
-    isSorting = false,
+    how: { readonly isSorting: boolean; readonly mayBucket: boolean },
   ): Promise<HttpClientResponse> {
+    const { isSorting } = how;
     const { env, poolOf, requestTimeoutMs: timeoutMs, replicaLabels, storePath } = this.#options;
     const failures: MemberReadError[] = [];
     const headers = forwardedHeaders(request.exchange, 'application/x-protobuf');
@@ -122,17 +126,19 @@ export class SpliceQueries {
         onFailure: (error) => failures.push(error),
       });
     });
-    let response: HttpClientResponse;
-    try {
-      response = await evaluateHere(
-        request,
-        new SplicedSeries(env.clock, splice, readers),
-        this.#options,
-      );
-    } catch (error) {
-      if (isSorting || !(error instanceof UnsortedError)) throw error;
-      return this.#read(request, splice, settings, true);
-    }
+    const faults: unknown[] = [];
+    const series = new SplicedSeries(env.clock, splice, readers, {
+      mayBucket: how.mayBucket,
+      onFault: (error) => faults.push(error),
+    });
+    // The query has failed by these, too, and says so in words for who sees no more than an answer.
+    const response = await evaluateHere(request, series, this.#options);
+    const again = {
+      isSorting: isSorting || faults.some((fault) => fault instanceof UnsortedError),
+      mayBucket: how.mayBucket && !faults.some((fault) => fault instanceof HistogramsError),
+    };
+    if (again.isSorting !== isSorting || again.mayBucket !== how.mayBucket)
+      return this.#read(request, splice, settings, again);
     const [failure] = failures;
     if (failure !== undefined) throw failure;
     return response;

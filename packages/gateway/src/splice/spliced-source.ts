@@ -1,6 +1,6 @@
 import type { Slices } from '@pollux/base';
 import type { Labels } from '@pollux/model';
-import type { ReadSeries } from '@pollux/remote';
+import type { BucketWish, ReadSeries } from '@pollux/remote';
 import type {
   Annotation,
   ReadContext,
@@ -11,6 +11,7 @@ import type {
 import { cutToSegments } from './cut-to-segments.ts';
 import type { MemberLane } from './member-lane.ts';
 import type { Segment, Splice } from './segments.ts';
+import { SplicedBuckets } from './spliced-buckets.ts';
 
 const BATCH_SERIES = 256;
 /** A batch that is lent is small enough for its columns to stay in the processor's cache. */
@@ -23,7 +24,7 @@ export type ReplicaLane = { readonly replica: number; readonly lane: MemberLane 
 type OpenLane = ReplicaLane & { batch: readonly ReadSeries[]; at: number };
 
 /** What of a segment is read. */
-type Part = { readonly replica: number; readonly range: TimeRange };
+export type Part = { readonly replica: number; readonly range: TimeRange };
 
 type Columns = {
   readonly timestampsMs: Float64Array;
@@ -43,6 +44,8 @@ export class SplicedSource implements SeriesSource {
   readonly #isLent: boolean;
   readonly #context: ReadContext;
   readonly #slices: Slices;
+  readonly #buckets: SplicedBuckets | null;
+  readonly #onFault: (error: unknown) => void;
   readonly #parts = new Map<readonly Segment[], readonly Part[]>();
   /** By replica, of the series that is put together. */
   readonly #copies: (ReadSeries | null)[];
@@ -57,6 +60,9 @@ export class SplicedSource implements SeriesSource {
     how: {
       readonly range: TimeRange;
       readonly isLent: boolean;
+      /** Series are given in buckets. */
+      readonly wish?: BucketWish | null;
+      readonly onFault: (error: unknown) => void;
       readonly context: ReadContext;
       readonly slices: Slices;
     },
@@ -68,9 +74,21 @@ export class SplicedSource implements SeriesSource {
     this.#isLent = how.isLent;
     this.#context = how.context;
     this.#slices = how.slices;
+    this.#onFault = how.onFault;
+    const { wish = null } = how;
+    this.#buckets = wish === null ? null : new SplicedBuckets(wish, how);
   }
 
   async next(): Promise<readonly SeriesColumns[] | null> {
+    try {
+      return await this.#next();
+    } catch (error) {
+      this.#onFault(error);
+      throw error;
+    }
+  }
+
+  async #next(): Promise<readonly SeriesColumns[] | null> {
     this.#left ??= await refilled(this.#lanes);
     this.#begin();
     const most = this.#isLent ? LENT_SAMPLES : BATCH_SAMPLES;
@@ -90,6 +108,7 @@ export class SplicedSource implements SeriesSource {
 
   close(): void {
     this.#give();
+    this.#buckets?.close();
     for (const { lane } of this.#lanes) lane.close();
   }
 
@@ -113,6 +132,8 @@ export class SplicedSource implements SeriesSource {
 
   #join(labels: Labels): SeriesColumns | null {
     const segments = this.#splice.segmentsFor(labels);
+    if (this.#buckets !== null)
+      return this.#buckets.join(labels, this.#partsOf(segments), this.#copies);
     for (const copy of this.#copies)
       if (copy?.hasHistograms === true) return this.#joinColumns(segments);
     const parts = this.#partsOf(segments);
@@ -158,6 +179,7 @@ export class SplicedSource implements SeriesSource {
 
   /** What was lent is free again; what was given away is the receiver's. */
   #begin(): void {
+    this.#buckets?.begin();
     if (!this.#isLent) {
       this.#give();
       this.#columns = columnsOf(0);

@@ -22,10 +22,10 @@ import {
 import type { Log, Registry } from '@pollux/telemetry';
 import { snappyDecode, snappyEncode } from '../codec/snappy.ts';
 import { ChunkFrameWriter } from '../codec/v1/chunk-frames.ts';
-import { CHUNKED_CONTENT_TYPE } from '../codec/v1/chunked-response.ts';
+import { CHUNKED_CONTENT_TYPE, OWN_LABELS } from '../codec/v1/chunked-response.ts';
 import { decodeReadRequest, type ReadQuery, type ReadRequest } from '../codec/v1/read-request.ts';
 import { encodeReadResponse, QueryResultEncoder } from '../codec/v1/read-response.ts';
-import { withExternal } from './external-labels.ts';
+import { withExternal, withoutExternal } from './external-labels.ts';
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
@@ -90,10 +90,12 @@ export function readHandler(options: ReadHandlerOptions): RouteHandler {
       isStreaming = first.done !== true;
       // Nobody may ever ask for the rest.
       if (isStreaming) exchange.signal.addEventListener('abort', leave, { once: true });
+      const isOwn = reading.request.queries.every(({ buckets }) => buckets !== undefined);
+      const more = isOwn ? `; ${OWN_LABELS}` : '';
       return {
         status: 200,
         headers: {
-          'content-type': `${CHUNKED_CONTENT_TYPE}; proto=prometheus.ChunkedReadResponse`,
+          'content-type': `${CHUNKED_CONTENT_TYPE}; proto=prometheus.ChunkedReadResponse${more}`,
         },
         body: first.done === true ? new Uint8Array() : going(first.value, frames, leave, options),
       };
@@ -164,13 +166,18 @@ async function* framesOf(
   for (const [index, query] of reading.request.queries.entries()) {
     const writer = new ChunkFrameWriter(index);
     const { queryable, context, external } = reading;
-    const stored = queryable.selectChunks?.(selectOf(query, external), context) ?? null;
+    const { buckets } = query;
+    const stored =
+      buckets === undefined
+        ? (queryable.selectChunks?.(selectOf(query, external), context) ?? null)
+        : null;
     if (stored !== null) yield* passedOn(stored, writer, external);
     else {
       for await (const batch of batchesOf(query, reading)) {
         for (const columns of batch) {
           if (slices.isOver) await slices.pause();
-          writer.add(columns);
+          if (buckets === undefined) writer.add(columns);
+          else writer.addBuckets(columns, buckets);
         }
         yield* writer.takeFull();
       }
@@ -218,17 +225,26 @@ async function* going(
   }
 }
 
-/** Series with the external labels, in order; a batch is good until the next. */
+/**
+ * Series with the external labels, in order; a batch is good until the next. Who asks for buckets would take the labels off again, and
+ * is given them as that would leave them.
+ */
 async function* batchesOf(
   query: ReadQuery,
   { queryable, context, external }: Reading,
 ): AsyncGenerator<readonly SeriesColumns[], void> {
   const source = queryable.select(selectOf(query, external), context);
+  const { buckets } = query;
+  const shown = (own: Labels): Labels =>
+    buckets === undefined ? withExternal(own, external) : withoutExternal(own, external);
   try {
     for (let batch = await source.next(); batch !== null; batch = await source.next()) {
       yield external.isEmpty
         ? batch
-        : batch.map((one) => ({ ...one, labels: withExternal(one.labels, external) }));
+        : batch.map((one) => {
+            const labels = shown(one.labels);
+            return labels === one.labels ? one : { ...one, labels };
+          });
     }
   } finally {
     source.close();

@@ -309,14 +309,14 @@ seam_guard: ${how.guardMs}ms
   }
 }
 
-/** Remote read as a server gives it: with the external labels, which a matcher may name. One of the pair knows no chunks. */
+/** Remote read as a server gives it: with the external labels, which a matcher may name. One of the pair knows no chunks, the other gives buckets to who can do with them. */
 async function readHeld(replica: ModelledReplica, body: Uint8Array): Promise<HttpClientResponse> {
   const { queries, accepted } = decodeReadRequest(await snappyDecode(body));
   const isChunked = replica.name === 'a' && accepted[0] === 'streamed-xor-chunks';
   const frames: Uint8Array[] = [];
   const results: Uint8Array[] = [];
   const context = { signal: new AbortController().signal, budget: MemoryBudget.unlimited() };
-  for (const [index, { startMs, endMs, matchers }] of queries.entries()) {
+  for (const [index, { startMs, endMs, matchers, buckets }] of queries.entries()) {
     const own = matchers.map((matcher) =>
       matcher.operator === '=' && matcher.name === 'replica' && matcher.value === replica.name
         ? new Matcher('replica', '=', '')
@@ -329,8 +329,12 @@ async function readHeld(replica: ModelledReplica, body: Uint8Array): Promise<Htt
     );
     const encoder = isChunked ? new ChunkFrameWriter(index) : new QueryResultEncoder();
     for (let batch = await source.next(); batch !== null; batch = await source.next()) {
-      for (const columns of batch)
-        encoder.add({ ...columns, labels: withReplica(columns.labels, replica.name) });
+      for (const columns of batch) {
+        const shown = { ...columns, labels: withReplica(columns.labels, replica.name) };
+        if (buckets !== undefined && encoder instanceof ChunkFrameWriter)
+          encoder.addBuckets(shown, buckets);
+        else encoder.add(shown);
+      }
     }
     if (encoder instanceof ChunkFrameWriter)
       frames.push(...encoder.takeFull(), ...encoder.finish());

@@ -57,8 +57,7 @@ export function fillFromBuckets(
       const isCounter = func === 'rate' || func === 'increase';
       assert(isCounter || func === 'delta', `${func} has a form over buckets`);
       const gains = isCounter ? gainsOf(windows.values, buckets) : null;
-      fillRates({ windows, buckets }, gains, { values, kinds }, base);
-      if (func === 'rate') perSecond(windows, values, kinds, base);
+      fillRates({ windows, buckets }, { gains, isRate: func === 'rate' }, { values, kinds }, base);
     }
   }
 }
@@ -96,10 +95,10 @@ function gainsOf(lastValues: Float64Array, { firstValues, resets }: BucketColumn
   return gains;
 }
 
-/** increase, or with `gains` null delta. */
+/** increase, rate, or with `gains` null delta. */
 function fillRates(
   { windows, buckets }: BucketWindows,
-  gains: Float64Array | null,
+  { gains, isRate }: { readonly gains: Float64Array | null; readonly isRate: boolean },
   { values, kinds }: Target,
   base: number,
 ): void {
@@ -127,18 +126,7 @@ function fillRates(
       samples,
       zeroRatio,
     );
-    values[base + i] = difference * factor;
+    values[base + i] = difference * (isRate ? factor / ((endMs[i]! - startMs[i]!) / 1000) : factor);
     kinds[base + i] = 1;
-  }
-}
-
-function perSecond(
-  { startMs, endMs, count }: WindowSet,
-  values: Float64Array,
-  kinds: Uint8Array,
-  base: number,
-): void {
-  for (let i = 0; i < count; i++) {
-    if (kinds[base + i] === 1) values[base + i]! /= (endMs[i]! - startMs[i]!) / 1000;
   }
 }

@@ -12,6 +12,7 @@ import {
 import { type Labels, wordsOf } from '@pollux/model';
 import { type ChunkSink, type SeriesColumns, sampleOf, type TimeRange } from '@pollux/storage';
 import { int64Size, uintSize, writeBytes, writeInt64Field } from '../proto-writer.ts';
+import { BUCKET_ENCODING, BucketRows, type BucketWish } from './bucket-rows.ts';
 import { writeLabels } from './labels.ts';
 
 /** As Prometheus' `--storage.remote.read-max-bytes-in-frame`; a frame ends with the chunk that makes it longer. */
@@ -29,6 +30,7 @@ export class ChunkFrameWriter implements ChunkSink {
   readonly #series = new ByteWriter(8 * 1024);
   readonly #frame = new ByteWriter(FRAME_BYTES + 64 * 1024);
   #full: Uint8Array[] = [];
+  readonly #rows = new BucketRows();
   /** Label fields of the series under way, which a frame's end makes the beginning of the next one. */
   readonly #labels = new ByteWriter(1024);
 
@@ -41,6 +43,21 @@ export class ChunkFrameWriter implements ChunkSink {
     if (columns.count === 0) return;
     this.begin(columns.labels);
     this.samples(columns);
+    this.end();
+  }
+
+  /** As {@link add}, in buckets where these are much fewer than the samples. */
+  addBuckets(columns: SeriesColumns, wish: BucketWish): void {
+    const rows = this.#rows;
+    rows.clear();
+    if (columns.histograms === null) rows.addSamples(columns, wish);
+    if (rows.count === 0 || !rows.paysFor(columns.count)) {
+      this.add(columns);
+      return;
+    }
+    const times = { minMs: rows.firstTimesMs[0]!, maxMs: rows.lastTimesMs[rows.count - 1]! };
+    this.begin(columns.labels);
+    this.#addChunk(BUCKET_ENCODING, times, rows.bytes());
     this.end();
   }
 

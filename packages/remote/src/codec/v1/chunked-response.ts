@@ -1,11 +1,15 @@
 import { DecodeError, ProtoReader, WIRE } from '@pollux/base';
 import { crc32c, HISTOGRAM_ENCODING } from '@pollux/kernels';
 import type { Labels } from '@pollux/model';
+import { BUCKET_ENCODING } from './bucket-rows.ts';
 import { XOR_ENCODING } from './chunk-frames.ts';
 import { LabelsInTurn } from './labels-in-turn.ts';
 import { ChunkedSeries, type ReadChunk } from './read-series.ts';
 
 export const CHUNKED_CONTENT_TYPE = 'application/x-streamed-protobuf';
+
+/** A parameter of the content type: series have no external labels. */
+export const OWN_LABELS = 'labels=own';
 
 /** Servers end a frame at a megabyte, but for a single chunk. */
 const MAX_FRAME_BYTES = 64 * 1024 * 1024;
@@ -15,6 +19,9 @@ const ENCODINGS: ReadonlySet<number> = new Set([
   XOR_ENCODING,
   ...Object.values(HISTOGRAM_ENCODING),
 ]);
+
+/** Where buckets were asked for. */
+const BUCKETS_TOO: ReadonlySet<number> = new Set([...ENCODINGS, BUCKET_ENCODING]);
 
 /** A chunk's data may be decoded some bytes behind its end sooner than up to it. */
 const PADDING_BYTES = 16;
@@ -33,6 +40,7 @@ type OpenSeries = { readonly labels: Labels; readonly chunks: ReadChunk[] };
  * asked for.
  */
 export class ChunkedResponseReader {
+  readonly #encodings: ReadonlySet<number>;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   /** Of the frame under way with its head; of the head alone while that is not known. */
@@ -42,6 +50,10 @@ export class ChunkedResponseReader {
   readonly #labels = new LabelsInTurn();
   #open: OpenSeries | null = null;
   #complete: ChunkedSeries[] = [];
+
+  constructor({ hasBuckets = false }: { readonly hasBuckets?: boolean } = {}) {
+    this.#encodings = hasBuckets ? BUCKETS_TOO : ENCODINGS;
+  }
 
   /** Throws DecodeError. */
   push(piece: Uint8Array): void {
@@ -134,7 +146,7 @@ export class ChunkedResponseReader {
       } else if (field === 2) {
         reader.expect(tag, WIRE.bytes);
         const outer = reader.enter();
-        chunks.push(readChunk(reader));
+        chunks.push(readChunk(reader, this.#encodings));
         reader.leave(outer);
       } else reader.skip(tag);
     }
@@ -174,7 +186,7 @@ function frameHead(
   throw new DecodeError(`frame of more than ${MAX_FRAME_BYTES} bytes`, at);
 }
 
-function readChunk(reader: ProtoReader): ReadChunk {
+function readChunk(reader: ProtoReader, encodings: ReadonlySet<number>): ReadChunk {
   let encoding = 0;
   let offset = reader.offset;
   let length = 0;
@@ -197,7 +209,7 @@ function readChunk(reader: ProtoReader): ReadChunk {
       reader.leave(outer);
     } else reader.skip(tag);
   }
-  if (!ENCODINGS.has(encoding)) throw new DecodeError(`chunk of encoding ${encoding}`, offset);
+  if (!encodings.has(encoding)) throw new DecodeError(`chunk of encoding ${encoding}`, offset);
   if (length < 2) throw new DecodeError('chunk is too short', offset);
   const isTold = minMs <= maxMs && (minMs !== 0 || maxMs !== 0);
   return {

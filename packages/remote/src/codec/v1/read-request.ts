@@ -1,7 +1,14 @@
 import { ByteWriter, DecodeError, ProtoReader, WIRE } from '@pollux/base';
 import { Matcher, type MatchOperator } from '@pollux/model';
 import type { SelectHints } from '@pollux/storage';
-import { writeInt64Field, writeMessage, writeTextField, writeUintField } from '../proto-writer.ts';
+import {
+  writeInt64,
+  writeInt64Field,
+  writeMessage,
+  writeTextField,
+  writeUintField,
+} from '../proto-writer.ts';
+import type { BucketWish } from './bucket-rows.ts';
 
 export type ResponseType = 'samples' | 'streamed-xor-chunks';
 
@@ -12,6 +19,8 @@ export type ReadQuery = {
   readonly matchers: readonly Matcher[];
   /** Null when the client gave none. */
   readonly hints: SelectHints | null;
+  /** Buckets do in place of samples, in an answer in chunks. Who does not know of it gives samples. */
+  readonly buckets?: BucketWish;
 };
 
 export type ReadRequest = {
@@ -23,7 +32,9 @@ export type ReadRequest = {
 /** In the order of the enum LabelMatcher.Type. */
 const OPERATORS: readonly MatchOperator[] = ['=', '!=', '=~', '!~'];
 const RESPONSE_TYPES: readonly ResponseType[] = ['samples', 'streamed-xor-chunks'];
-/** Most queries, matchers of a query, or grouping labels that are read. */
+/** Query.buckets: far behind the numbers of the protocol's own fields. */
+const BUCKETS_FIELD = 1_000;
+/** Most queries, matchers of a query, grouping labels, or edges of buckets that are read. */
 const MAX_PARTS = 1_000;
 
 export function encodeReadRequest(request: ReadRequest): Uint8Array {
@@ -47,8 +58,12 @@ function writeQuery(out: ByteWriter, query: ReadQuery): void {
       writeTextField(inner, 0x1a, matcher.value);
     });
   }
-  const { hints } = query;
-  if (hints === null) return;
+  const { hints, buckets } = query;
+  if (hints !== null) writeHints(out, hints);
+  if (buckets !== undefined) writeBuckets(out, buckets);
+}
+
+function writeHints(out: ByteWriter, hints: SelectHints): void {
   writeMessage(out, 0x22, (inner) => {
     writeInt64Field(inner, 0x08, hints.stepMs);
     writeTextField(inner, 0x12, hints.func);
@@ -60,6 +75,16 @@ function writeQuery(out: ByteWriter, query: ReadQuery): void {
     }
     if (hints.by) writeUintField(inner, 0x30, 1);
     writeInt64Field(inner, 0x38, hints.rangeMs);
+  });
+}
+
+function writeBuckets(out: ByteWriter, { edgesMs, isCounter }: BucketWish): void {
+  writeMessage(out, BUCKETS_FIELD * 8 + WIRE.bytes, (inner) => {
+    for (const edgeMs of edgesMs) {
+      inner.u8(0x08);
+      writeInt64(inner, edgeMs);
+    }
+    if (isCounter) writeUintField(inner, 0x10, 1);
   });
 }
 
@@ -102,6 +127,7 @@ function readQuery(reader: ProtoReader): ReadQuery {
   let startMs = 0;
   let endMs = 0;
   let hints: SelectHints | null = null;
+  let buckets: BucketWish | null = null;
   const matchers: Matcher[] = [];
   while (!reader.isAtEnd) {
     const tag = reader.tag();
@@ -118,9 +144,30 @@ function readQuery(reader: ProtoReader): ReadQuery {
       else hints = readHints(reader);
       reader.leave(outer);
       bound(matchers.length, reader);
+    } else if (field === BUCKETS_FIELD) {
+      reader.expect(tag, WIRE.bytes);
+      const outer = reader.enter();
+      buckets = readBuckets(reader);
+      reader.leave(outer);
     } else reader.skip(tag);
   }
-  return { startMs, endMs, matchers, hints };
+  return { startMs, endMs, matchers, hints, ...(buckets === null ? {} : { buckets }) };
+}
+
+function readBuckets(reader: ProtoReader): BucketWish {
+  const edgesMs: number[] = [];
+  let isCounter = false;
+  while (!reader.isAtEnd) {
+    const tag = reader.tag();
+    const field = tag >>> 3;
+    if (field === 1 || field === 2) {
+      reader.expect(tag, WIRE.varint);
+      if (field === 2) isCounter = reader.uint() !== 0;
+      else edgesMs.push(reader.int64Clamped());
+      bound(edgesMs.length, reader);
+    } else reader.skip(tag);
+  }
+  return { edgesMs: edgesMs.sort((a, b) => a - b), isCounter };
 }
 
 function readMatcher(reader: ProtoReader): Matcher {

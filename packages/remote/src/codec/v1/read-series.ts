@@ -2,6 +2,7 @@ import { DecodeError } from '@pollux/base';
 import { decodeHistograms, XOR_MALFORMED, xorCount, xorDecodePart } from '@pollux/kernels';
 import type { FloatHistogram, Labels } from '@pollux/model';
 import { columnsWithin, histogramAt, type SeriesColumns, type TimeRange } from '@pollux/storage';
+import { BUCKET_ENCODING, type BucketRows, type BucketWish } from './bucket-rows.ts';
 import { XOR_ENCODING } from './chunk-frames.ts';
 
 /** Columns to be filled; sample i has its bits in words 2i (low) and 2i + 1 (high). */
@@ -20,6 +21,11 @@ export interface ReadSeries {
   readInto(range: TimeRange, into: SampleTarget, at: number): number;
   /** Throws DecodeError. */
   columns(range: TimeRange): SeriesColumns;
+  /**
+   * Adds the buckets of the range, whose ends are edges of the wish; only of a series without histograms. Who was asked for buckets
+   * may give those or samples, and is asked for nothing else. Throws DecodeError.
+   */
+  addBuckets(range: TimeRange, wish: BucketWish, into: BucketRows): void;
   /** The same samples under other labels. */
   named(labels: Labels): ReadSeries;
 }
@@ -56,6 +62,10 @@ export class DecodedSeries implements ReadSeries {
     return columnsWithin(this.#columns, range);
   }
 
+  addBuckets(range: TimeRange, wish: BucketWish, into: BucketRows): void {
+    into.addSamples(columnsWithin(this.#columns, range), wish);
+  }
+
   named(labels: Labels): ReadSeries {
     return new DecodedSeries({ ...this.#columns, labels });
   }
@@ -82,7 +92,9 @@ export class ChunkedSeries implements ReadSeries {
   }
 
   get hasHistograms(): boolean {
-    return this.chunks.some(({ encoding }) => encoding !== XOR_ENCODING);
+    return this.chunks.some(
+      ({ encoding }) => encoding !== XOR_ENCODING && encoding !== BUCKET_ENCODING,
+    );
   }
 
   countAtMost(range: TimeRange): number {
@@ -123,6 +135,17 @@ export class ChunkedSeries implements ReadSeries {
         : columnsWithin(histogramsOf(this.labels, chunk), range),
     );
     return inTurn(this.labels, parts);
+  }
+
+  addBuckets(range: TimeRange, wish: BucketWish, into: BucketRows): void {
+    const [first] = this.chunks;
+    if (first?.encoding !== BUCKET_ENCODING) {
+      into.addSamples(this.#floats(range), wish);
+      return;
+    }
+    // They are of the whole series.
+    if (this.chunks.length > 1) throw new DecodeError('a chunk behind buckets', first.offset);
+    into.addChunk(first.bytes, first.offset, first.length, range);
   }
 
   named(labels: Labels): ReadSeries {
