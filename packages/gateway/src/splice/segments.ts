@@ -6,6 +6,7 @@ import {
   overlaps,
   SubjectIndex,
   subtract,
+  type TimeRange,
   union,
 } from '@pollux/storage';
 import type { Lack, PastView } from '../past-view.ts';
@@ -16,6 +17,9 @@ export type Segment = {
   readonly startMs: number;
   readonly endMs: number;
 };
+
+/** What of a segment is read. */
+export type Part = { readonly replica: number; readonly range: TimeRange };
 
 export type SegmentOptions = {
   /** All sample times that are read. */

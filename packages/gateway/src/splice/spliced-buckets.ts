@@ -2,7 +2,7 @@ import { OperatingError } from '@pollux/base';
 import type { Labels } from '@pollux/model';
 import { BucketRows, type BucketWish, type ReadSeries } from '@pollux/remote';
 import type { ReadContext, SeriesColumns } from '@pollux/storage';
-import type { Part } from './spliced-source.ts';
+import type { Part } from './segments.ts';
 
 /** A series has histograms, which are in no bucket. */
 export class HistogramsError extends OperatingError {

@@ -10,7 +10,7 @@ import type {
 } from '@pollux/storage';
 import { cutToSegments } from './cut-to-segments.ts';
 import type { MemberLane } from './member-lane.ts';
-import type { Segment, Splice } from './segments.ts';
+import type { Part, Segment, Splice } from './segments.ts';
 import { SplicedBuckets } from './spliced-buckets.ts';
 
 const BATCH_SERIES = 256;
@@ -22,9 +22,6 @@ const SAMPLE_BYTES = 16;
 export type ReplicaLane = { readonly replica: number; readonly lane: MemberLane };
 
 type OpenLane = ReplicaLane & { batch: readonly ReadSeries[]; at: number };
-
-/** What of a segment is read. */
-export type Part = { readonly replica: number; readonly range: TimeRange };
 
 type Columns = {
   readonly timestampsMs: Float64Array;
