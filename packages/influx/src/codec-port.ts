@@ -15,6 +15,7 @@ export type PrometheusRead = {
   readonly queries: readonly PrometheusQuery[];
   /** The client would rather have frames of chunks than samples. */
   readonly prefersChunks: boolean;
+  readonly acceptsSamples: boolean;
 };
 
 /**

@@ -6,6 +6,7 @@ import {
   decodeReadResponse,
   encodeLabels,
   encodeReadRequest,
+  type ResponseType,
   snappyDecode,
   snappyEncode,
   TimeSeriesEncoder,
@@ -191,6 +192,31 @@ describe('the store for Prometheus', () => {
       db: 'prometheus',
     });
     expect(text).toContain(String.raw`\"schema\":2,\"count\":1.75`);
+  });
+
+  it('reads no samples for who wants series only, and tells which have some in the range', async () => {
+    const times = Array.from({ length: 3_000 }, (_, i) => i * 1_000);
+    const labels = { __name__: 'up', i: '1' };
+    expect((await send([{ labels, times, value: 1, step: 1 }])).status).toBe(204);
+    const ask = async (startMs: number, endMs: number, accepted: readonly ResponseType[]) => {
+      const hints = { ...NO_HINTS, startMs, endMs, func: 'series' };
+      const query = { startMs, endMs, matchers: [up], hints };
+      const body = snappyEncode(encodeReadRequest({ queries: [query], accepted }));
+      const answer = await store.request('POST', '/api/v1/prom/read?db=prometheus', { body });
+      expect(answer.status).toBe(200);
+      if (answer.headers['content-type']?.includes('streamed') === true) return 'chunks';
+      const [series = []] = decodeReadResponse(await snappyDecode(answer.bytes));
+      return series.map((one) => `${one.labels} ${one.count}`);
+    };
+    const found = ['{__name__="up", i="1"} 0'];
+    for (const isFlushed of [false, true]) {
+      if (isFlushed) await store.store.flush();
+      expect(await ask(0, 1_000, [])).toEqual(found);
+      expect(await ask(2_999_000, 9_000_000, ['streamed-xor-chunks', 'samples'])).toEqual(found);
+      expect(await ask(3_001_000, 9_000_000, ['samples'])).toEqual([]);
+      // A series without samples has no chunk.
+      expect(await ask(0, 1_000, ['streamed-xor-chunks'])).toBe('chunks');
+    }
   });
 
   it('answers in frames of chunks where the reader prefers them, and closes what a reader left', async () => {

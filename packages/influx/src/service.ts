@@ -10,6 +10,7 @@ import type { HttpContext } from './http/context.ts';
 import { openPrometheusRead } from './http/prometheus-routes.ts';
 import { parseQuery } from './influxql/parser/parse.ts';
 import { diagnosticsOf, statisticsOf } from './introspection.ts';
+import { KnownSeries } from './line-protocol/known-series.ts';
 import { MetaStore } from './meta/meta-store.ts';
 import { QueryExecutor } from './query/executor.ts';
 import { RunningQueries } from './query/running-queries.ts';
@@ -126,6 +127,7 @@ export class InfluxService {
       },
       maxBodyBytes: config.http['max-body-size'],
       acceptsUnsigned: config.ha['unsigned-integers'],
+      knownSeries: new KnownSeries(),
       maxRowLimit: config.http['max-row-limit'],
       replicaLabels,
       version: options.version,

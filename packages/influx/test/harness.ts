@@ -47,6 +47,7 @@ export function codecOf(random: Random, reading: WriteReaderOptions = {}): Prome
       return {
         queries: queries.map((query) => ({ ...query, hints: query.hints ?? NO_HINTS })),
         prefersChunks: accepted[0] === 'streamed-xor-chunks',
+        acceptsSamples: accepted.length === 0 || accepted.includes('samples'),
       };
     },
     async encodeRead(results) {

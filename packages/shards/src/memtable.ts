@@ -85,6 +85,17 @@ export class Memtable {
     return this.#texts.push(text) - 1;
   }
 
+  /** Whether the column has one of the first `limit` rows in these milliseconds. */
+  touches(column: number, limit: number, minMs: number, maxMs: number): boolean {
+    if (!this.has(column)) return false;
+    for (let row = this.#heads[column]!; row !== 0; row = this.#previous(row)) {
+      if (row > limit) continue;
+      const ms = this.#slabs[Math.floor((row - 1) / SLAB_ROWS)]!.timesMs[(row - 1) % SLAB_ROWS]!;
+      if (ms >= minMs && ms <= maxMs) return true;
+    }
+    return false;
+  }
+
   /** The column's rows among the first `limit`, sorted, last write winning; null when it has none. */
   read(
     column: number,

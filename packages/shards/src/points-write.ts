@@ -46,7 +46,7 @@ export class PointsWrite implements WaitingWrite {
     let firstConflict: FieldConflict | null = null;
     for (const [group, rows] of byGroup) {
       touched.add(group);
-      const seriesRefs = new Int32Array(batch.series.length).fill(-1);
+      const seriesRefs = group.seriesRefsOf(batch);
       for (let from = 0; from < rows.length; ) {
         const to = endOfPiece(batch, rows, from);
         const staged = group.stage(batch, rows.subarray(from, to), seriesRefs);
@@ -56,6 +56,7 @@ export class PointsWrite implements WaitingWrite {
         from = to;
         if (slices.isOver) await slices.pause();
       }
+      group.noteSeries(batch, seriesRefs);
     }
     this.#outcome = { conflictPoints, firstConflict, expiredPoints };
   }

@@ -1,5 +1,5 @@
 import { type ByteCache, type Env, inSlices, Slices, Turns } from '@pollux/base';
-import type { HashKey } from '@pollux/index';
+import { type HashKey, NumberMap } from '@pollux/index';
 import type { Labels } from '@pollux/model';
 import { wordsOf } from '@pollux/model';
 import type {
@@ -76,6 +76,9 @@ export class ShardGroup {
   readonly samples: SampleIndex;
   readonly #place: GroupPlace;
   readonly #wal: WriteAheadLog;
+  /** Series + 1 by the numbers of points' keys, and whose numbers these are. */
+  readonly #numbered = new NumberMap();
+  #numbering: object | null = null;
   #active = new Memtable();
   #frozen: Frozen | null = null;
   readonly #files: GroupFiles;
@@ -172,6 +175,26 @@ export class ShardGroup {
 
   get diskBytes(): number {
     return this.#wal.sizeBytes + this.#files.bytes;
+  }
+
+  /** The series of a batch that are known by their numbers; −1 for others. */
+  seriesRefsOf({ series, numbers }: PointColumns): Int32Array {
+    const refs = new Int32Array(series.length).fill(-1);
+    if (numbers === undefined || numbers.numbering !== this.#numbering) return refs;
+    for (let i = 0; i < refs.length; i++) refs[i] = this.#numbered.get(numbers.ofSeries[i]!) - 1;
+    return refs;
+  }
+
+  /** Notes what {@link stage} has found out. Series keep their numbers here as long as the group is open, whatever becomes of the write. */
+  noteSeries({ numbers }: PointColumns, refs: Int32Array): void {
+    if (numbers === undefined) return;
+    if (numbers.numbering !== this.#numbering) {
+      this.#numbered.clear();
+      this.#numbering = numbers.numbering;
+    }
+    for (let i = 0; i < refs.length; i++) {
+      if (refs[i] !== -1) this.#numbered.set(numbers.ofSeries[i]!, refs[i]! + 1);
+    }
   }
 
   /**
@@ -329,6 +352,15 @@ export class ShardGroup {
       if (part !== null) parts.push(part);
     }
     return parts.length === 0 ? emptyColumn(kind) : sliceRange(mergeColumns(kind, parts), range);
+  }
+
+  /** Whether {@link read} may give rows: of files by the times of their chunks, which are not read. */
+  touches(column: ColumnRef, range: NanoRange, { files, memtables }: GroupSnapshot): boolean {
+    return (
+      memtables.some(({ memtable, rows }) =>
+        memtable.touches(column, rows, range.minMs, range.maxMs),
+      ) || files.some((file) => file.touches(column, range))
+    );
   }
 
   /** Moves the memtable aside and starts a new one with a new log segment. False when there is nothing to flush. */

@@ -147,6 +147,21 @@ export class StoreView {
     return [...seen.values()].sort((a, b) => compareText(a.name, b.name));
   }
 
+  /** Whether {@link read} may give values of a replica, found without reading any. */
+  touches(series: ViewSeries, field: string): boolean {
+    return series.members.some((member) => {
+      const group = this.#groups[member.group]!;
+      const { catalogue } = group;
+      return catalogue
+        .columnsOf(member.series)
+        .some(
+          (column) =>
+            catalogue.fieldOf(column) === field &&
+            group.touches(column, this.range, this.#snapshots[member.group]!),
+        );
+    });
+  }
+
   /**
    * The field's values as `kind`, one column per replica (sorted by name). Where a group holds the field as integer or
    * unsigned and `kind` is float, they are converted; other types are left out.

@@ -2,6 +2,7 @@ import type { Clock } from '@pollux/base';
 import type { Counter, Log } from '@pollux/telemetry';
 import type { PrometheusCodec } from '../codec-port.ts';
 import type { PrometheusView } from '../engine-port.ts';
+import type { KnownSeries } from '../line-protocol/known-series.ts';
 import type { MetaStore } from '../meta/meta-store.ts';
 import type { QueryExecutor } from '../query/executor.ts';
 import type { RunningQueries } from '../query/running-queries.ts';
@@ -33,6 +34,8 @@ export type HttpContext = {
   readonly metrics: HttpMetrics;
   readonly maxBodyBytes: number;
   readonly acceptsUnsigned: boolean;
+  /** Of the line protocol. */
+  readonly knownSeries: KnownSeries;
   readonly maxRowLimit: number;
   readonly replicaLabels: readonly string[];
   readonly version: string;

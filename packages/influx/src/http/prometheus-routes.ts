@@ -140,11 +140,14 @@ export async function servePrometheusRead(
   if (refusal !== null) return refusal;
   try {
     const policy = context.meta.requirePolicy(database, exchange.query.get('rp') ?? '');
+    // Of series without samples there are no chunks.
+    const isNamesOnly = query.hints.func === 'series' && read.acceptsSamples;
+    const hints = isNamesOnly ? query.hints : { ...query.hints, func: '' };
     const reading = new Reading(context, exchange, {
       queryable: context.viewOf(databaseName, policy.name).queryable,
-      query,
+      query: { ...query, hints },
     });
-    return await (read.prefersChunks ? reading.inChunks() : reading.inSamples());
+    return await (read.prefersChunks && !isNamesOnly ? reading.inChunks() : reading.inSamples());
   } catch (error) {
     if (error instanceof MetaError) return failure(400, 'invalid retention policy');
     if (OperatingError.is(error))

@@ -60,12 +60,10 @@ async function writeLines(
   try {
     const body = await readBody(exchange.request, context.maxBodyBytes);
     context.metrics.writeRequests.inc();
-    const parsed = parseLines(
-      new TextDecoder().decode(body),
-      place.precision,
-      context.clock.now(),
-      context.acceptsUnsigned,
-    );
+    const parsed = parseLines(body, place.precision, context.clock.now(), {
+      acceptsUnsigned: context.acceptsUnsigned,
+      known: context.knownSeries,
+    });
     if (parsed.failures.length > 0 && parsed.pointCount === 0 && parsed.droppedPoints === 0) {
       context.metrics.writeErrors.inc();
       return failure(400, parsed.failures.join('\n'));

@@ -8,7 +8,7 @@ it('writes points of all types as they were read', () => {
     'm\\,\\ n v=1e-7 -5',
     'm u=18446744073709551615u 0',
   ];
-  const { batch, failures } = parseLines(lines.join('\n'), 'ns', 0, true);
+  const { batch, failures } = parseLines(lines.join('\n'), 'ns', 0, { acceptsUnsigned: true });
   expect(failures).toEqual([]);
   expect(formatLines(batch)).toEqual(lines);
 });

@@ -1,11 +1,14 @@
 import { Labels } from '@pollux/model';
 import type { FieldKind, PointColumns, SeriesKey } from '@pollux/storage';
+import { type KnownKey, KnownSeries, ownText } from './known-series.ts';
+import { PointRows } from './point-rows.ts';
 import { type Precision, UNIT_NANOS } from './precision.ts';
 import {
   fieldKeyEnd,
   fieldValueEnd,
   LineError,
   lineEnd,
+  lineEndInBytes,
   scanFields,
   scanKey,
   scanTime,
@@ -14,11 +17,15 @@ import {
   unescapeString,
   unescapeTag,
 } from './scan.ts';
+import { UsualLines } from './usual-lines.ts';
 
 export const MAX_KEY_BYTES = 65_535;
 const MIN_NANOS = -9_223_372_036_854_775_806n;
 const MAX_NANOS = 9_223_372_036_854_775_806n;
 const TIME_NAME = 'time';
+const ZERO = 48;
+const ONE = 49;
+const EIGHT = 56;
 
 /** What a body of line protocol holds. */
 export type ParsedLines = {
@@ -31,24 +38,41 @@ export type ParsedLines = {
   readonly dropReason: string | null;
 };
 
-/**
- * Parses a whole body. `defaultMs` is the time of points without one, cut to the precision. `5u` is a number only where
- * unsigned ones are accepted.
- */
+export type LineReading = {
+  /** Whether `5u` is a number. */
+  readonly acceptsUnsigned?: boolean;
+  /** What is known of earlier bodies. */
+  readonly known?: KnownSeries;
+};
+
+/** Parses a whole body. `defaultMs` is the time of points without one, cut to the precision. */
 export function parseLines(
-  body: string,
+  body: Uint8Array | string,
   precision: Precision,
   defaultMs: number,
-  acceptsUnsigned = false,
+  { acceptsUnsigned = false, known = new KnownSeries() }: LineReading = {},
 ): ParsedLines {
-  const parser = new LineParser(precision, defaultMs, acceptsUnsigned);
-  for (let at = 0; at < body.length; ) {
-    const end = lineEnd(body, at);
-    const start = skipBlanks(body, at);
-    if (start < end && body.charCodeAt(start) !== 35) parser.line(body.slice(start, end));
+  known.makeRoom();
+  const rows = new PointRows(known);
+  const parser = new LineParser(rows, { precision, defaultMs, acceptsUnsigned, known });
+  if (typeof body === 'string') parser.lines(body);
+  else parseBytes(body, new UsualLines(body, { rows, known, precision }), parser);
+  return parser.finish();
+}
+
+function parseBytes(body: Uint8Array, usual: UsualLines, parser: LineParser): void {
+  const isMarked = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  for (let at = isMarked ? 3 : 0; at < body.length; ) {
+    const next = usual.take(at);
+    if (next >= 0) {
+      at = next;
+      continue;
+    }
+    const end = lineEndInBytes(body, at);
+    parser.lines(decoder.decode(body.subarray(at, end)));
     at = end + 1;
   }
-  return parser.finish();
 }
 
 class LineParser {
@@ -56,84 +80,88 @@ class LineParser {
   readonly #defaultMs: number;
   readonly #acceptsUnsigned: boolean;
   readonly #failures: string[] = [];
-  readonly #series: SeriesKey[] = [];
-  /** By the text of the key section, so that repeated series are parsed once. */
-  readonly #seriesByText = new Map<string, number>();
-  readonly #fields: { name: string; kind: FieldKind }[] = [];
-  readonly #fieldsByName = new Map<string, number>();
-  readonly #texts: string[] = [];
-  #capacity = 256;
-  #rows = 0;
-  #points = 0;
+  readonly #known: KnownSeries;
+  readonly #rows: PointRows;
   #dropped = 0;
   #dropReason: string | null = null;
-  #hasNanos = false;
-  #seriesOf = new Uint32Array(this.#capacity);
-  #fieldOf = new Uint32Array(this.#capacity);
-  #pointOf = new Uint32Array(this.#capacity);
-  #timesMs = new Float64Array(this.#capacity);
-  #nanos = new Int32Array(this.#capacity);
-  #cells = new Float64Array(this.#capacity);
-  #integers = new BigInt64Array(this.#cells.buffer);
+  /** Time of the point that is being read. */
+  #ms = 0;
+  #nano = 0;
 
-  constructor(precision: Precision, defaultMs: number, acceptsUnsigned: boolean) {
+  constructor(
+    rows: PointRows,
+    {
+      precision,
+      defaultMs,
+      acceptsUnsigned,
+      known,
+    }: Required<LineReading> & { readonly precision: Precision; readonly defaultMs: number },
+  ) {
+    this.#rows = rows;
     this.#precision = precision;
     this.#acceptsUnsigned = acceptsUnsigned;
+    this.#known = known;
     const unitMs = Number(UNIT_NANOS[precision]) / 1e6;
     this.#defaultMs = unitMs > 1 ? Math.floor(defaultMs / unitMs) * unitMs : defaultMs;
   }
 
-  line(line: string): void {
-    const firstRow = this.#rows;
+  lines(text: string): void {
+    for (let at = 0; at < text.length; ) {
+      const end = lineEnd(text, at);
+      const start = skipBlanks(text, at);
+      if (start < end && text.charCodeAt(start) !== 35) this.#line(text.slice(start, end));
+      at = end + 1;
+    }
+  }
+
+  #line(line: string): void {
+    const firstRow = this.#rows.count;
     try {
       this.#point(line);
     } catch (error) {
       if (!(error instanceof LineError)) throw error;
-      this.#rows = firstRow;
+      this.#rows.count = firstRow;
       this.#failures.push(`unable to parse '${line}': ${error.message}`);
     }
   }
 
   #point(line: string): void {
-    const key = scanKey(line);
-    if (key.end > MAX_KEY_BYTES / 3 && Buffer.byteLength(line.slice(0, key.end)) > MAX_KEY_BYTES) {
-      const size = Buffer.byteLength(line.slice(0, key.end));
-      throw new LineError(`max key length exceeded: ${size} > ${MAX_KEY_BYTES}`);
-    }
-    const keyText = line.slice(0, key.end);
-    let series = this.#seriesByText.get(keyText);
+    // A key without escapes ends at the first blank, and one that is known was found to be sound.
+    let keyEnd = line.indexOf(' ');
+    let known = keyEnd < 0 ? undefined : this.#known.find(line.slice(0, keyEnd));
+    let text = '';
     let parsed: SeriesKey | null = null;
-    if (series === undefined) parsed = seriesOf(line, key.measurementEnd, key.tags);
-    const fieldsStart = skipBlanks(line, key.end);
+    if (known === undefined) {
+      const key = scanKey(line);
+      keyEnd = key.end;
+      if (keyEnd > MAX_KEY_BYTES / 3 && Buffer.byteLength(line.slice(0, keyEnd)) > MAX_KEY_BYTES) {
+        const size = Buffer.byteLength(line.slice(0, keyEnd));
+        throw new LineError(`max key length exceeded: ${size} > ${MAX_KEY_BYTES}`);
+      }
+      text = ownText(line.slice(0, keyEnd));
+      parsed = seriesOf(text, key.measurementEnd, key.tags);
+    }
+    const fieldsStart = skipBlanks(line, keyEnd);
     const fieldsEnd = scanFields(line, fieldsStart, this.#acceptsUnsigned);
     const timeStart = skipBlanks(line, fieldsEnd);
     const timeEnd = scanTime(line, timeStart);
-    const time = this.#time(line.slice(timeStart, timeEnd));
-    if (timeEnd > timeStart && line.slice(timeEnd).replaceAll(' ', '') !== '') {
-      throw new LineError('point is invalid');
+    this.#readTime(line, timeStart, timeEnd);
+    if (timeEnd > timeStart && timeEnd < line.length) {
+      if (line.slice(timeEnd).replaceAll(' ', '') !== '') throw new LineError('point is invalid');
     }
-    if (series === undefined && parsed !== null) {
-      series = this.#series.push(parsed) - 1;
-      this.#seriesByText.set(keyText, series);
-    }
-    this.#addFields(line, fieldsStart, fieldsEnd, series!, time);
+    known ??= this.#known.add(text, parsed!);
+    this.#addFields(line, fieldsStart, fieldsEnd, known);
   }
 
-  #addFields(
-    line: string,
-    start: number,
-    end: number,
-    series: number,
-    time: { readonly ms: number; readonly nanos: number },
-  ): void {
-    const key = this.#series[series]!;
-    if (key.tags.has(TIME_NAME)) {
-      this.#drop(
-        `invalid tag key: input tag "time" on measurement "${key.measurement}" is invalid`,
-      );
+  /** The time of {@link #readTime} is the point's. */
+  #addFields(line: string, start: number, end: number, known: KnownKey): void {
+    const rows = this.#rows;
+    const { measurement } = known.key;
+    if (known.isReserved) {
+      this.#drop(`invalid tag key: input tag "time" on measurement "${measurement}" is invalid`);
       return;
     }
-    const firstRow = this.#rows;
+    const firstRow = rows.count;
     for (let at = start; at < end; ) {
       const equals = fieldKeyEnd(line, at);
       if (equals < 0 || equals >= end - 1) {
@@ -142,24 +170,18 @@ class LineParser {
       const valueEnd = fieldValueEnd(line, equals + 1, end);
       const name = unescapeName(line.slice(at, equals));
       if (name !== TIME_NAME) {
-        this.#reserve();
-        this.#value(name, line.slice(equals + 1, valueEnd));
-        this.#seriesOf[this.#rows] = series;
-        this.#pointOf[this.#rows] = this.#points;
-        this.#timesMs[this.#rows] = time.ms;
-        this.#nanos[this.#rows] = time.nanos;
-        this.#rows++;
+        rows.reserve();
+        rows.push(name, this.#value(line.slice(equals + 1, valueEnd)));
       }
       at = valueEnd + 1;
     }
-    if (this.#rows === firstRow) {
+    if (rows.count === firstRow) {
       this.#drop(
-        `invalid field name: input field "time" on measurement "${key.measurement}" is invalid`,
+        `invalid field name: input field "time" on measurement "${measurement}" is invalid`,
       );
       return;
     }
-    if (time.nanos !== 0) this.#hasNanos = true;
-    this.#points++;
+    rows.endPoint(firstRow, rows.placeOf(known), this.#ms, this.#nano);
   }
 
   #drop(reason: string): void {
@@ -167,49 +189,50 @@ class LineParser {
     this.#dropReason ??= reason;
   }
 
-  /** Fills cell and field of the next row. */
-  #value(name: string, text: string): void {
-    const row = this.#rows;
+  /** Fills the cell of the next row and returns the type. */
+  #value(text: string): FieldKind {
+    const { cells, integers, texts, count } = this.#rows;
     const first = text.charCodeAt(0);
-    let kind: FieldKind;
     if (first === 34) {
-      kind = 'string';
-      this.#cells[row] = this.#texts.push(unescapeString(text.slice(1, -1))) - 1;
-    } else if (text.endsWith('i') && first !== 116 && first !== 102) {
-      kind = 'integer';
-      this.#integers[row] = BigInt(text.slice(0, -1));
-    } else if (text.endsWith('u')) {
-      kind = 'unsigned';
+      cells[count] = texts.push(unescapeString(text.slice(1, -1))) - 1;
+      return 'string';
+    }
+    if (text.endsWith('i') && first !== 116 && first !== 102) {
+      integers[count] = BigInt(text.slice(0, -1));
+      return 'integer';
+    }
+    if (text.endsWith('u')) {
       // The array wraps what is above an int64 to the same 64 bits.
-      this.#integers[row] = BigInt(text.slice(0, -1));
-    } else if (first === 116 || first === 84 || first === 102 || first === 70) {
-      kind = 'boolean';
-      this.#cells[row] = first === 116 || first === 84 ? 1 : 0;
-    } else {
-      kind = 'float';
-      this.#cells[row] = Number(text);
+      integers[count] = BigInt(text.slice(0, -1));
+      return 'unsigned';
     }
-    const key = `${kind}\n${name}`;
-    let field = this.#fieldsByName.get(key);
-    if (field === undefined) {
-      field = this.#fields.push({ name, kind }) - 1;
-      this.#fieldsByName.set(key, field);
+    if (first === 116 || first === 84 || first === 102 || first === 70) {
+      cells[count] = first === 116 || first === 84 ? 1 : 0;
+      return 'boolean';
     }
-    this.#fieldOf[row] = field;
+    cells[count] = Number(text);
+    return 'float';
   }
 
-  #time(text: string): { readonly ms: number; readonly nanos: number } {
-    if (text === '') return { ms: this.#defaultMs, nanos: 0 };
-    if (text === '-') throw new LineError('strconv.ParseInt: parsing "-": invalid syntax');
-    // The common case: nanoseconds of this century, 19 digits, without big integers.
-    if (
-      this.#precision === 'ns' &&
-      text.length === 19 &&
-      text < '9223372036854775806' &&
-      text >= '1'
-    ) {
-      return { ms: Number(text.slice(0, -6)), nanos: Number(text.slice(-6)) };
+  #readTime(line: string, start: number, end: number): void {
+    if (end === start) {
+      this.#ms = this.#defaultMs;
+      this.#nano = 0;
+      return;
     }
+    // The common case: nanoseconds of this century, 19 digits, without big integers.
+    const first = line.charCodeAt(start);
+    if (this.#precision === 'ns' && end - start === 19 && first >= ONE && first <= EIGHT) {
+      let ms = 0;
+      for (let i = start; i < end - 6; i++) ms = ms * 10 + line.charCodeAt(i) - ZERO;
+      let nanos = 0;
+      for (let i = end - 6; i < end; i++) nanos = nanos * 10 + line.charCodeAt(i) - ZERO;
+      this.#ms = ms;
+      this.#nano = nanos;
+      return;
+    }
+    const text = line.slice(start, end);
+    if (text === '-') throw new LineError('strconv.ParseInt: parsing "-": invalid syntax');
     const value = BigInt(text);
     if (value > 9_223_372_036_854_775_807n || value < -9_223_372_036_854_775_808n) {
       throw new LineError(`strconv.ParseInt: parsing "${text}": value out of range`);
@@ -220,42 +243,14 @@ class LineParser {
     }
     let rest = nanos % 1_000_000n;
     if (rest < 0n) rest += 1_000_000n;
-    return { ms: Number((nanos - rest) / 1_000_000n), nanos: Number(rest) };
-  }
-
-  #reserve(): void {
-    if (this.#rows < this.#capacity) return;
-    this.#capacity *= 2;
-    const cells = new Float64Array(this.#capacity);
-    cells.set(this.#cells);
-    this.#cells = cells;
-    this.#integers = new BigInt64Array(cells.buffer);
-    const times = new Float64Array(this.#capacity);
-    times.set(this.#timesMs);
-    this.#timesMs = times;
-    const nanos = new Int32Array(this.#capacity);
-    nanos.set(this.#nanos);
-    this.#nanos = nanos;
-    this.#seriesOf = grown(this.#seriesOf, this.#capacity);
-    this.#fieldOf = grown(this.#fieldOf, this.#capacity);
-    this.#pointOf = grown(this.#pointOf, this.#capacity);
+    this.#ms = Number((nanos - rest) / 1_000_000n);
+    this.#nano = Number(rest);
   }
 
   finish(): ParsedLines {
     return {
-      batch: {
-        count: this.#rows,
-        series: this.#series,
-        fields: this.#fields,
-        seriesOf: this.#seriesOf,
-        fieldOf: this.#fieldOf,
-        timesMs: this.#timesMs,
-        nanos: this.#hasNanos ? this.#nanos : null,
-        cells: this.#cells,
-        texts: this.#texts,
-        pointOf: this.#pointOf,
-      },
-      pointCount: this.#points,
+      batch: this.#rows.batch(),
+      pointCount: this.#rows.points,
       failures: this.#failures,
       droppedPoints: this.#dropped,
       dropReason: this.#dropReason,
@@ -277,10 +272,4 @@ function seriesOf(line: string, measurementEnd: number, tags: readonly number[])
     tags: Labels.from(pairs),
     replica: '',
   };
-}
-
-function grown(data: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(capacity);
-  larger.set(data);
-  return larger;
 }

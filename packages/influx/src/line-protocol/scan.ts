@@ -29,14 +29,27 @@ export function skipBlanks(text: string, from: number): number {
 
 /** End of the line that begins at `from`: the next newline that stands in no quoted field value. */
 export function lineEnd(text: string, from: number): number {
+  return endOfLine(text.length, (i) => text.charCodeAt(i), from);
+}
+
+/** As {@link lineEnd}, of UTF-8: all that matters is ASCII. */
+export function lineEndInBytes(data: Uint8Array, from: number): number {
+  const newline = data.indexOf(NEWLINE, from);
+  const end = newline < 0 ? data.length : newline;
+  const line = data.subarray(from, end);
+  if (!line.includes(QUOTE) && !line.includes(BACKSLASH)) return end;
+  return endOfLine(data.length, (i) => data[i]!, from);
+}
+
+function endOfLine(length: number, at: (i: number) => number, from: number): number {
   let isQuoted = false;
   let inFields = false;
   let equals = 0;
   let commas = 0;
   let i = from;
-  for (; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === BACKSLASH && i + 2 < text.length) {
+  for (; i < length; i++) {
+    const c = at(i);
+    if (c === BACKSLASH && i + 2 < length) {
       i++;
       continue;
     }

@@ -25,6 +25,7 @@ export function prometheusCodec(random: Random): PrometheusCodec {
       return {
         queries: queries.map((query) => ({ ...query, hints: query.hints ?? NO_HINTS })),
         prefersChunks: accepted[0] === 'streamed-xor-chunks',
+        acceptsSamples: accepted.length === 0 || accepted.includes('samples'),
       };
     },
     encodeRead: async (results) => {

@@ -1,13 +1,11 @@
 /**
  * A store beside influxd and VictoriaMetrics in one run, each a process of its own with the same samples by remote write over HTTP:
  * processor time for a million samples, resident memory, `GROUP BY time` over all series, a remote read of all samples.
- * influxd syncs each request as we do (its default). Answers of the same question are compared by length and count. What is not installed is left
+ * Answers of the same question are compared by length and count. What is not installed is left
  * out. Run with `node --conditions=@pollux/source --import tsx` and this file after a build; arguments: series (1,000), hours (24),
  * seconds between samples (30).
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { createServer } from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { Labels, Matcher, wordsOf } from '@pollux/model';
@@ -22,6 +20,17 @@ import {
   snappyEncode,
   TimeSeriesEncoder,
 } from '@pollux/remote';
+import { NO_HINTS } from '@pollux/storage';
+import {
+  DATABASE,
+  type Peer,
+  post,
+  startInfluxd,
+  startStore,
+  startVictoria,
+  stop,
+  usageOf,
+} from './side-by-side/peers.ts';
 
 const [SERIES = 1_000, HOURS = 24, STEP_S = 30] = process.argv.slice(2).map(Number);
 const STEP_MS = STEP_S * 1_000;
@@ -31,17 +40,6 @@ const T1 = T0 + ROUNDS * STEP_MS;
 /** Samples of a series in one request. */
 const PER_REQUEST = 2;
 const CONNECTIONS = 4;
-const ROOT = path.resolve(import.meta.dirname, '..', '..', '..', '..');
-const WHERE = { database: 'prometheus', write: '/api/v1/prom/write?db=prometheus' } as const;
-
-type Peer = {
-  readonly name: string;
-  readonly url: string;
-  readonly write: string;
-  readonly speaksInflux: boolean;
-  readonly child: ChildProcess;
-  readonly directory: string;
-};
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-store-side-'));
 const labels = Array.from({ length: SERIES }, (_, i) =>
@@ -59,7 +57,7 @@ const labels = Array.from({ length: SERIES }, (_, i) =>
 const peers: Peer[] = [];
 try {
   for (const start of [startStore, startInfluxd, startVictoria]) {
-    const peer = await start();
+    const peer = await start(directory);
     if (peer !== null) peers.push(peer);
   }
   for (const peer of peers) await fill(peer);
@@ -70,90 +68,14 @@ try {
   const counts: string[] = [];
   for (const peer of influx) counts.push(await readBack(peer));
   if (new Set(counts).size > 1) say('remote read: answers differ');
+  for (const peer of influx) await readNames(peer);
 } finally {
-  for (const { child } of peers) {
-    child.kill('SIGTERM');
-    await new Promise((resolve) => child.once('exit', resolve));
-  }
+  for (const peer of peers) await stop(peer);
   fs.rmSync(directory, { recursive: true, force: true });
 }
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
-}
-
-async function startStore(): Promise<Peer> {
-  const port = await freePort();
-  const own = path.join(directory, 'store');
-  const args = [
-    path.join(ROOT, 'bin', 'pollux'),
-    'store',
-    `--data.dir=${own}`,
-    `--http.bind-address=127.0.0.1:${port}`,
-  ];
-  return opened('store', port, '/ping', own, spawn(process.execPath, args, { stdio: 'ignore' }));
-}
-
-async function startInfluxd(): Promise<Peer | null> {
-  if (spawnSync('influxd', ['version']).error !== undefined) return null;
-  const port = await freePort();
-  const own = path.join(directory, 'influxd');
-  const config = path.join(directory, 'influxdb.conf');
-  fs.writeFileSync(
-    config,
-    `reporting-disabled = true
-bind-address = "127.0.0.1:0"
-[meta]
-dir = "${own}/meta"
-[data]
-dir = "${own}/data"
-wal-dir = "${own}/wal"
-index-version = "tsi1"
-cache-snapshot-write-cold-duration = "10s"
-[http]
-bind-address = "127.0.0.1:${port}"
-log-enabled = false
-[monitor]
-store-enabled = false
-`,
-  );
-  const child = spawn('influxd', ['-config', config], { stdio: 'ignore' });
-  return opened('influxd', port, '/ping', own, child);
-}
-
-async function startVictoria(): Promise<Peer | null> {
-  if (spawnSync('victoria-metrics', ['-version']).error !== undefined) return null;
-  const port = await freePort();
-  const own = path.join(directory, 'victoria');
-  const args = [`-storageDataPath=${own}`, `-httpListenAddr=127.0.0.1:${port}`];
-  const child = spawn('victoria-metrics', args, { stdio: 'ignore' });
-  return opened('victoria-metrics', port, '/health', own, child);
-}
-
-async function opened(
-  name: string,
-  port: number,
-  health: string,
-  own: string,
-  child: ChildProcess,
-): Promise<Peer> {
-  const url = `http://127.0.0.1:${port}`;
-  const speaksInflux = name !== 'victoria-metrics';
-  const peer = { name, url, child, directory: own, speaksInflux };
-  const endMs = performance.now() + 30_000;
-  for (;;) {
-    try {
-      if ((await fetch(url + health)).ok) break;
-    } catch (error) {
-      // Not there yet.
-      if (performance.now() > endMs) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  if (!speaksInflux) return { ...peer, write: '/api/v1/write' };
-  const q = `CREATE DATABASE ${WHERE.database}`;
-  await fetch(`${url}/query?${new URLSearchParams({ q })}`, { method: 'POST' });
-  return { ...peer, write: WHERE.write };
 }
 
 async function fill(peer: Peer): Promise<void> {
@@ -192,7 +114,7 @@ function sampleAt(series: number, round: number): number {
 
 async function groupBy(peer: Peer): Promise<string> {
   const q = `SELECT mean(value) FROM node_cpu_seconds_total WHERE time >= ${T0}ms AND time < ${T1}ms GROUP BY time(5m), "instance"`;
-  const search = new URLSearchParams({ db: WHERE.database, q, epoch: 'ms' });
+  const search = new URLSearchParams({ db: DATABASE, q, epoch: 'ms' });
   const times: number[] = [];
   const before = usageOf(peer);
   let text = '';
@@ -215,7 +137,7 @@ async function readBack(peer: Peer): Promise<string> {
   const body = snappyEncode(encodeReadRequest({ queries: [query], accepted }));
   const before = usageOf(peer);
   const startMs = performance.now();
-  const answer = await fetch(`${peer.url}/api/v1/prom/read?db=${WHERE.database}`, {
+  const answer = await fetch(`${peer.url}/api/v1/prom/read?db=${DATABASE}`, {
     method: 'POST',
     body: new Uint8Array(body),
   });
@@ -236,6 +158,26 @@ async function readBack(peer: Peer): Promise<string> {
   return String(samples);
 }
 
+/** Which series there are in the last hour, as readers ask for labels. */
+async function readNames(peer: Peer): Promise<void> {
+  const startMs = T1 - 3_600_000;
+  const hints = { ...NO_HINTS, startMs, endMs: T1, func: 'series' };
+  const matchers = [Matcher.metric('node_cpu_seconds_total')];
+  const query = { startMs, endMs: T1, matchers, hints };
+  const body = snappyEncode(encodeReadRequest({ queries: [query], accepted: ['samples'] }));
+  const beginMs = performance.now();
+  const answer = await fetch(`${peer.url}/api/v1/prom/read?db=${DATABASE}`, {
+    method: 'POST',
+    body: new Uint8Array(body),
+  });
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const tookMs = performance.now() - beginMs;
+  const [series = []] = decodeReadResponse(await snappyDecode(bytes));
+  say(
+    `${peer.name}: names of ${series.length} series in ${tookMs.toFixed(0)} ms, ${bytes.length} bytes`,
+  );
+}
+
 async function countOf(answer: Response, body: Uint8Array): Promise<number> {
   const range = { minMs: T0, maxMs: T1 };
   if (!(answer.headers.get('content-type') ?? '').startsWith(CHUNKED_CONTENT_TYPE)) {
@@ -246,36 +188,4 @@ async function countOf(answer: Response, body: Uint8Array): Promise<number> {
   reader.push(body);
   reader.end();
   return reader.take().reduce((sum, series) => sum + series.columns(range).count, 0);
-}
-
-async function post(url: string, body: Uint8Array): Promise<void> {
-  const answer = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-encoding': 'snappy', 'content-type': 'application/x-protobuf' },
-    body: new Uint8Array(body),
-  });
-  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
-  await answer.arrayBuffer();
-}
-
-function usageOf({ child }: Peer): { cpuS: number; rssMb: number; peakMb: number } {
-  const stat = fs.readFileSync(`/proc/${child.pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const status = fs.readFileSync(`/proc/${child.pid}/status`, 'utf8');
-  const kilobytes = (name: string): number =>
-    Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
-  return {
-    cpuS: (Number(fields[11]) + Number(fields[12])) / 100,
-    rssMb: Math.round(kilobytes('VmRSS') / 1024),
-    peakMb: Math.round(kilobytes('VmHWM') / 1024),
-  };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

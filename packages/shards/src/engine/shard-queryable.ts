@@ -98,6 +98,16 @@ export class ShardQueryable implements Queryable, ExemplarQueryable {
   }
 }
 
+/** What is asked for by the hint that only labels are wanted. */
+const WITHOUT_SAMPLES = {
+  count: 0,
+  timestampsMs: new Float64Array(0),
+  values: new Float64Array(0),
+  histograms: null,
+  startTimestampsMs: null,
+  replica: '',
+};
+
 class ShardSource implements SeriesSource {
   readonly warnings: readonly Annotation[] = [];
   readonly #options: ShardQueryableOptions;
@@ -166,6 +176,10 @@ class ShardSource implements SeriesSource {
 
   #read(view: StoreView, series: ViewSeries): SeriesColumns | null {
     const labels = labelsOf(series.measurement, series.tags);
+    if (this.#request.hints.func === 'series') {
+      const isThere = view.touches(series, VALUE_FIELD) || view.touches(series, HISTOGRAM_FIELD);
+      return isThere ? { ...WITHOUT_SAMPLES, labels } : null;
+    }
     const texts = view.read(series, HISTOGRAM_FIELD, 'string');
     const copies: SeriesColumns[] = [];
     for (const { replica, data } of view.read(series, VALUE_FIELD, 'float')) {

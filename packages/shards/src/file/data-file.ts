@@ -106,6 +106,15 @@ export class DataFile {
     return this.index.has(column);
   }
 
+  /** Whether the column has a chunk that touches the range: nothing is read for it. */
+  touches(column: ColumnRef, range: NanoRange): boolean {
+    const [first, end] = this.index.chunksOf(column);
+    for (let chunk = first; chunk < end; chunk++) {
+      if (this.index.touches(chunk, range.minMs, range.maxMs)) return true;
+    }
+    return false;
+  }
+
   /** The column's chunks that touch the range; null when there is none. Rows outside the range may be among them. */
   read(
     column: ColumnRef,

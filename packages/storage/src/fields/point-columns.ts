@@ -27,6 +27,11 @@ export type PointColumns = {
   readonly texts: readonly string[];
   /** Rows of one point stand together and share its number; null when each row is a point of its own. */
   readonly pointOf: Uint32Array | null;
+  /**
+   * Per series a number above 0 that an equal key has again, so that who has seen it need not look for its names. Numbers given
+   * under another object mean other series.
+   */
+  readonly numbers?: { readonly numbering: object; readonly ofSeries: readonly number[] };
 };
 
 export type FieldConflict = {
