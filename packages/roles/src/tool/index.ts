@@ -6,6 +6,7 @@ import { checkMetrics } from './check-metrics.ts';
 import { checkRules } from './check-rules.ts';
 import { checkHealthy, checkReady } from './check-server.ts';
 import { checkWebConfig } from './check-web-config.ts';
+import { INFLUX_COMMANDS } from './influx/index.ts';
 import { promqltest } from './promqltest.ts';
 import { QUERIES } from './query.ts';
 import { testRules } from './test-rules.ts';
@@ -27,6 +28,7 @@ const PROGRAM: Program<CommandContext> = {
     checkReady,
     ...QUERIES,
     ...TSDB_COMMANDS,
+    ...INFLUX_COMMANDS,
     testRules,
     promqltest,
   ],
