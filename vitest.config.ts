@@ -126,6 +126,7 @@ export default defineConfig({
           name: 'system',
           ...behindTwoAtATime,
           ...processTimeouts,
+          maxWorkers: 1,
           include: ['test/**/*.test.ts'],
           exclude: TWO_AT_A_TIME,
         },
