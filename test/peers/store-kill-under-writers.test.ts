@@ -111,7 +111,7 @@ describe('a store that is killed under its writers', () => {
 
   it.skipIf(!hasVmagent)(
     `has every scrape of a vmagent, each once${SKIPPED}`,
-    { timeout: 180_000 },
+    { timeout: 300_000 },
     async () => {
       const store = await KilledStore.start();
       let scrapes = 0;
@@ -159,7 +159,7 @@ scrape_configs: [{job_name: t, static_configs: [{targets: ['127.0.0.1:${port}']}
       const least = scrapes;
       for (const i of ['0', '199']) {
         // Blocks that are sent again may come behind newer ones.
-        await eventually('the scrapes of all this time', 90_000, async () => {
+        await eventually('the scrapes of all this time', 150_000, async () => {
           const rows = await store.values(`SELECT value FROM scrapes WHERE i = '${i}'`);
           const found = rows.map(([, value]) => value);
           if (found.length < least) throw new Error(`of ${least} there are ${found}`);
