@@ -40,6 +40,7 @@ const T1 = T0 + ROUNDS * STEP_MS;
 /** Samples of a series in one request. */
 const PER_REQUEST = 2;
 const CONNECTIONS = 4;
+const MAX_ANSWER_BYTES = 2 ** 30;
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pollux-store-side-'));
 const labels = Array.from({ length: SERIES }, (_, i) =>
@@ -181,7 +182,7 @@ async function readNames(peer: Peer): Promise<void> {
 async function countOf(answer: Response, body: Uint8Array): Promise<number> {
   const range = { minMs: T0, maxMs: T1 };
   if (!(answer.headers.get('content-type') ?? '').startsWith(CHUNKED_CONTENT_TYPE)) {
-    const [series = []] = decodeReadResponse(await snappyDecode(body));
+    const [series = []] = decodeReadResponse(await snappyDecode(body, MAX_ANSWER_BYTES));
     return series.reduce((sum, { count }) => sum + count, 0);
   }
   const reader = new ChunkedResponseReader();
