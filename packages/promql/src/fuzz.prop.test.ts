@@ -110,7 +110,8 @@ describe('queries that nobody would write', () => {
     [
       'a label for each of 10^13 steps',
       'max_over_time(count_values("v", vector(time()))[290y:1ms])',
-      'too_many_samples',
+      // Whichever limit it meets first: making the labels takes about as long as it may.
+      'too_many_samples or timeout',
     ],
     ['no number of series', 'topk(NaN, g)', 'execution'],
     ['more series than an int64 counts', 'limitk(1e300, g)', 'execution'],
@@ -122,7 +123,7 @@ describe('queries that nobody would write', () => {
       (error: unknown) => error,
     );
     expect(failed).toBeInstanceOf(QueryError);
-    expect((failed as QueryError).kind).toBe(kind);
+    expect(kind.split(' or ')).toContain((failed as QueryError).kind);
     expect(performance.now() - startedMs).toBeLessThan(TIMEOUT_MS + MAX_OVERRUN_MS);
   });
 
