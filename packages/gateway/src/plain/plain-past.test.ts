@@ -101,4 +101,34 @@ describe('the past of a plain Prometheus', () => {
     const { serverGaps, subjects } = past.report(2_110_000, 10_000);
     expect([serverGaps, subjects]).toEqual([[], []]);
   });
+
+  it('has no gap any more where samples have come late, and forgets nothing else', () => {
+    const past = new PlainPast(0);
+    const range = (maxMs: number) => ({ minMs: 0, maxMs });
+    const before = [...every10s(5_000, 35_000), [45_000, 0], [55_000, 0], 95_000] as const;
+    past.add([up('a', [...before, 165_000, 175_000])], range(180_000));
+    const gapsOf = () => past.report(180_000, 5_000).subjects.map(({ gaps }) => gaps);
+    expect(gapsOf()).toEqual([
+      [
+        { startMs: 65_000, endMs: 95_000 },
+        { startMs: 105_000, endMs: 165_000 },
+      ],
+    ]);
+    // As much as is read again lies behind the first gap.
+    past.add([up('a', [95_000, ...every10s(125_000, 185_000)])], range(190_000));
+    expect(gapsOf()).toEqual([
+      [
+        { startMs: 65_000, endMs: 95_000 },
+        { startMs: 105_000, endMs: 125_000 },
+      ],
+    ]);
+    const { serverGaps, subjects } = past.report(190_000, 5_000);
+    expect(subjects.map(({ failures }) => failures)).toEqual([
+      [{ startMs: 45_000, endMs: 65_000 }],
+    ]);
+    expect(serverGaps).toEqual([
+      { startMs: 65_000, endMs: 95_000 },
+      { startMs: 105_000, endMs: 125_000 },
+    ]);
+  });
 });

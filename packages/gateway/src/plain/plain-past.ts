@@ -120,6 +120,7 @@ export class PlainPast {
     const words = wordsOf(values);
     learnInterval(target, columns);
     const intervalMs = intervalOf(target);
+    forgetFrom(target, timestampsMs[0] ?? Number.POSITIVE_INFINITY);
     this.#longestMs = Math.max(this.#longestMs, intervalMs);
     const alive: { startMs: number; endMs: number }[] = [];
     const gaps: { startMs: number; endMs: number }[] = [];
@@ -165,6 +166,20 @@ export class PlainPast {
     this.#targets.set(key, target);
     return target;
   }
+}
+
+/**
+ * What was told of the time from a sample on, that sample included, is told again: in a store samples of one server may come later than
+ * younger ones of another.
+ */
+function forgetFrom(target: Target, atMs: number): void {
+  if (atMs > target.lastMs) return;
+  const after = [{ startMs: atMs, endMs: Number.MAX_SAFE_INTEGER }];
+  target.gaps = subtract(target.gaps, after);
+  target.failures = subtract(target.failures, after);
+  // A gap that ends with the sample is kept: none begins with it.
+  target.lastMs = Number.NEGATIVE_INFINITY;
+  target.isEnded = true;
 }
 
 /** From the newest distances, so that another configuration is soon known. */
