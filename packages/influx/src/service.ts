@@ -1,5 +1,6 @@
 import { CanceledError, Closer, type Env, errorText, type HttpResponse, sleep } from '@pollux/base';
 import type { Exchange } from '@pollux/http';
+import type { WriteTarget } from '@pollux/storage';
 import type { Log, Registry } from '@pollux/telemetry';
 import type { PrometheusCodec } from './codec-port.ts';
 import type { InfluxConfig } from './config.ts';
@@ -184,6 +185,11 @@ export class InfluxService {
       this.#views.set(key, view);
     }
     return view;
+  }
+
+  /** Where writes to a policy go now. Throws `database not found` and `retention policy not found`. */
+  writeTarget(database: string, retentionPolicy: string): WriteTarget {
+    return this.#writer.target(database, retentionPolicy);
   }
 
   /** As {@link view}, for who asks by HTTP: the refusal instead where the request may not read, or names what is not there. */

@@ -509,6 +509,7 @@ export class ShardGroup {
       await this.#files.rewrite(this.#files.list.slice(oldest), (column, data, space) =>
         targets.has(this.catalogue.seriesOf(column)) ? cutRange(data, range, space) : data,
       );
+      this.#place.arrivals.noteDeletion();
       await inSlices(this.#refreshData(), slices);
       await between(() => this.catalogue.forgetEmptyFields());
     });

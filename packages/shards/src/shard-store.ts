@@ -16,6 +16,7 @@ import type {
 import type { Log, Registry } from '@pollux/telemetry';
 import { CommitQueue, type WaitingWrite } from './commit-queue.ts';
 import { ShardClosedError, ShardLimitError } from './errors.ts';
+import { Deletions } from './exchange/deletions.ts';
 import { isSettledDirectory } from './group-files.ts';
 import { GroupSlots, type Slot } from './group-slots.ts';
 import { MetadataBook } from './metadata/metadata-book.ts';
@@ -30,6 +31,7 @@ import {
 import { SampleRowsPool } from './samples/sample-rows.ts';
 import { SampleWrite } from './samples/sample-write.ts';
 import { type TextPoints, textPoints } from './samples/text-points.ts';
+import { WINDOW_MS, windowOf } from './settle/window-arrivals.ts';
 import type { ShardGroup } from './shard-group.ts';
 import { StoreMetrics } from './store-metrics.ts';
 import { StoreView } from './store-view.ts';
@@ -72,6 +74,9 @@ export class ShardStore {
   readonly #metrics: StoreMetrics;
   readonly #commits: CommitQueue;
   readonly #slots: GroupSlots;
+  readonly #deletions: Deletions;
+  /** Rows of a twin on their way into the log. */
+  #taking: Promise<unknown> = Promise.resolve();
   readonly #metadata: MetadataBook;
   readonly #groupFor = (target: WriteTarget, ms: number): ShardGroup =>
     this.#slots.groupFor(target, ms);
@@ -106,6 +111,7 @@ export class ShardStore {
       ...options,
     };
     this.#env = options.env;
+    this.#deletions = new Deletions(this.#env, this.#options.directory);
     const cache = new ByteCache(this.#options.pageCacheBytes);
     this.#slots = new GroupSlots({
       ...this.#options,
@@ -143,6 +149,11 @@ export class ShardStore {
 
   get clock(): Clock {
     return this.#env.clock;
+  }
+
+  /** Whether copies that nobody needs are given up. */
+  get isSettling(): boolean {
+    return this.#options.settleAfterMs > 0;
   }
 
   /** Starts flushing and merging in the background. */
@@ -265,12 +276,46 @@ export class ShardStore {
     return all.sort((a, b) => a.id - b.id);
   }
 
+  /**
+   * As {@link write}, of rows of one window that another store has sent; false when they may be older than the last deletion from
+   * the database, and nothing is stored. Of them deletions that come meanwhile find all or none.
+   */
+  async writeCopies(target: WriteTarget, startMs: number, batch: PointColumns): Promise<boolean> {
+    if (!this.#deletions.isBefore(target.database, startMs)) return false;
+    const writing = this.write(target, batch);
+    // Its failure is the caller's.
+    this.#taking = writing.catch(() => {});
+    await writing;
+    return true;
+  }
+
+  /** Whether rows of a window may be taken from another store. */
+  mayTake(database: string, startMs: number): boolean {
+    return this.#deletions.isBefore(database, startMs);
+  }
+
+  /** Another text after each change of what a policy holds in a window, but for copies that were given up. */
+  versionOf(database: string, retentionPolicy: string, startMs: number): string {
+    const window = windowOf(startMs);
+    return this.#slots
+      .of(database, retentionPolicy)
+      .filter(({ identity }) => identity.startMs < startMs + WINDOW_MS && identity.endMs > startMs)
+      .map(({ identity, arrivals }) => `${identity.id}:${arrivals.versionOf(window)}`)
+      .join(' ');
+  }
+
+  async #noteDeletion(database: string): Promise<void> {
+    this.#deletions.note(database);
+    await this.#taking;
+  }
+
   /** Removes rows of matching series in all retention policies of a database. */
   async deleteRows(
     database: string,
     matches: (measurement: string, tags: Labels) => boolean,
     range: NanoRange,
   ): Promise<void> {
+    await this.#noteDeletion(database);
     for (const policy of this.#slots.policies()) {
       if (policy.database !== database) continue;
       for (const slot of policy.slots) {
@@ -284,11 +329,13 @@ export class ShardStore {
   }
 
   async dropDatabase(database: string): Promise<void> {
+    await this.#noteDeletion(database);
     await this.#metadata.dropDatabase(database);
     await this.#drop((identity) => identity.database === database);
   }
 
   async dropRetentionPolicy(database: string, retentionPolicy: string): Promise<void> {
+    await this.#noteDeletion(database);
     await this.#metadata.dropRetentionPolicy(database, retentionPolicy);
     await this.#drop(
       (identity) => identity.database === database && identity.retentionPolicy === retentionPolicy,
@@ -296,6 +343,8 @@ export class ShardStore {
   }
 
   async dropGroup(id: number): Promise<void> {
+    for (const group of this.groups())
+      if (group.id === id) await this.#noteDeletion(group.database);
     await this.#drop((identity) => identity.id === id);
   }
 

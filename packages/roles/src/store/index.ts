@@ -9,7 +9,7 @@ import {
   registerInflux,
   registerStoragePages,
 } from '@pollux/influx';
-import { ShardQueryable, ShardStore } from '@pollux/shards';
+import { CopyExchange, ShardQueryable, ShardStore } from '@pollux/shards';
 import { type FlagValues, LOG_FLAGS } from '../flags/flags.ts';
 import { readTextFile } from '../runtime/read-file.ts';
 import {
@@ -23,6 +23,8 @@ import { listen, observedRouter, registerHealth, registerMetrics } from '../runt
 import { prometheusCodec } from './codec-binding.ts';
 import { makeFirstThings } from './first-start.ts';
 import { PROMETHEUS_API_FLAGS, registerPrometheusApi } from './prometheus-api.ts';
+import { openExchanger, TWIN_FLAGS } from './twin/open-exchanger.ts';
+import { registerTwin } from './twin/routes.ts';
 
 const FLAGS = {
   config: {
@@ -62,6 +64,7 @@ const FLAGS = {
     fallback: '0s',
     help: 'One copy of several replicas is kept of windows of two hours that all have written, or so long after their end and the last write to them. 0s keeps all. Over [ha] of the file.',
   },
+  ...TWIN_FLAGS,
   ...PROMETHEUS_API_FLAGS,
   ...LOG_FLAGS,
 } as const;
@@ -117,6 +120,10 @@ async function startStore(
   registerMetrics(router, registry);
   registerInflux(router, service, env.random);
   registerPrometheusApi(router, { context, flags, service, closer, isReady: () => isReady });
+  const copies = new CopyExchange(engine);
+  registerTwin(router, { clock: env.clock, service, copies });
+  const exchanger = openExchanger(context, flags, { service, store: engine, copies });
+  if (exchanger !== null) closer.defer('twin', () => exchanger.close());
   router.get('/api/v1/pollux/status', async () => json(200, statusOf(engine, startedMs)));
   const listener = await listen(env, at, router, config.http['max-connection-limit'] || 4_096);
   closer.defer('listener', () => listener.close());
@@ -129,6 +136,7 @@ async function startStore(
   }
   engine.start();
   service.start();
+  exchanger?.start();
   isReady = true;
   if (flags.pidfile !== '' && context.processId !== undefined)
     env.files.replaceFile(resolve(flags.pidfile), `${context.processId}`);

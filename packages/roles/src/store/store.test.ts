@@ -158,3 +158,30 @@ it('takes the statements of the hand-made set-up as they are written there', asy
     '"columns":["name","duration","shardGroupDuration","replicaN","default"],"values":[["autogen","720h0m0s","168h0m0s",1,true]]',
   );
 });
+
+it('answers its twin as it answers readers, and says what is wrong with a question', async () => {
+  await start({ INFLUXDB_DB: 'prometheus', INFLUXDB_HTTP_AUTH_ENABLED: 'true' });
+  await ask("CREATE USER root WITH PASSWORD 'secret' WITH ALL PRIVILEGES");
+  await ask("CREATE USER other WITH PASSWORD 'o'", { u: 'root', p: 'secret' });
+  const { port } = running?.address ?? { port: 0 };
+  const get = async (query: string, body?: string): Promise<readonly [number, string]> => {
+    const url = `http://127.0.0.1:${port}/api/v1/pollux/twin?${query}`;
+    const answer = await fetch(url, body === undefined ? {} : { method: 'POST', body });
+    return [answer.status, await answer.text()];
+  };
+  const window = 'db=prometheus&start=1699920000000';
+  expect((await get(window))[0]).toBe(401);
+  expect((await get(`${window}&u=other&p=o`))[0]).toBe(403);
+  const login = '&u=root&p=secret';
+  const [status, sums] = await get(window + login);
+  expect(status).toBe(200);
+  expect(JSON.parse(sums)).toEqual({ sums: new Array(64).fill(0) });
+  expect((await get(`db=nothing&start=0${login}`))[0]).toBe(404);
+  expect((await get(`db=prometheus&start=5${login}`))[0]).toBe(400);
+  expect((await get(`${window}&bucket=64${login}`, '{"held":{}}'))[0]).toBe(400);
+  expect((await get(`${window}&bucket=1${login}`, 'not JSON'))[0]).toBe(400);
+  expect(await get(`${window}&bucket=1${login}`, '{"held":{}}')).toEqual([
+    200,
+    '{"isWhole":true,"copies":[]}',
+  ]);
+});

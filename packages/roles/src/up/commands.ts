@@ -72,6 +72,7 @@ function hostCommands(host: HostName, { layout, pair, extra = {} }: CommandOptio
       `--config=${path.join(config, 'influxdb.conf')}`,
       `--http.bind-address=${addressOf(layout, 'store', host)}`,
       `--data.dir=${path.join(data, 'store')}`,
+      `--ha.twin=http://${addressOf(layout, 'store', peer)}`,
     ]),
     command('alertmanager', [
       `--config.file=${path.join(config, 'alertmanager.yml')}`,

@@ -18,6 +18,10 @@ export class WindowArrivals {
   readonly #lastMs = new Map<number, number>();
   /** Of windows that are not in the map, at the latest. */
   #floorMs: number;
+  #changes = 0;
+  /** Number of the last change of each window, and of all. */
+  readonly #versions = new Map<number, number>();
+  #floorVersion = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,13 +37,29 @@ export class WindowArrivals {
       this.#forget(nowMs);
       return;
     }
-    for (let window = first; window <= last; window++) this.#lastMs.set(window, nowMs);
+    this.#changes++;
+    for (let window = first; window <= last; window++) {
+      this.#lastMs.set(window, nowMs);
+      this.#versions.set(window, this.#changes);
+    }
     if (this.#lastMs.size > MAX_WINDOWS) this.#forget(nowMs);
   }
 
   #forget(nowMs: number): void {
     this.#lastMs.clear();
     this.#floorMs = nowMs;
+    this.noteDeletion();
+  }
+
+  /** Rows of any window were removed; nobody waits for that. */
+  noteDeletion(): void {
+    this.#versions.clear();
+    this.#floorVersion = ++this.#changes;
+  }
+
+  /** Another number after each change of the window's rows, but for copies that were given up. */
+  versionOf(window: number): number {
+    return this.#versions.get(window) ?? this.#floorVersion;
   }
 
   /** Whether nothing was written to the window for so long. */

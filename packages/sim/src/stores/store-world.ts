@@ -18,6 +18,7 @@ export const REPLICA_LABEL = 'prometheus_replica';
 const REQUEST_TIMEOUT_MS = 20_000;
 const SHARD_HOURS = 6;
 export const SETTLE_MS = 30 * 60_000;
+export const SETTLING = `--ha.settle=${SETTLE_MS}ms`;
 const MINUTE_MS = 60_000;
 /** A multiple of the spans of shard groups and windows. */
 const T0 = 1_699_920_000_000;
@@ -80,7 +81,7 @@ export class StoreWorld {
   readonly #user: SimHost;
   readonly #flagsOf: (name: string) => readonly string[];
 
-  constructor(seed: number, flagsOf: (name: string) => readonly string[] = () => []) {
+  constructor(seed: number, flagsOf: (name: string) => readonly string[] = () => [SETTLING]) {
     this.world = new SimWorld({ seed, startMs: START_MS });
     this.#user = this.world.addHost('user');
     this.#flagsOf = flagsOf;
@@ -96,12 +97,7 @@ export class StoreWorld {
   async #start(name: string): Promise<void> {
     const starting = startRole(this.#hosts.get(name)!, storeRole, {
       hostname: name,
-      flags: [
-        '--data.dir=/data',
-        `--http.bind-address=0.0.0.0:${PORT}`,
-        `--ha.settle=${SETTLE_MS}ms`,
-        ...this.#flagsOf(name),
-      ],
+      flags: ['--data.dir=/data', `--http.bind-address=0.0.0.0:${PORT}`, ...this.#flagsOf(name)],
       variables: { INFLUXDB_DB: DATABASE, INFLUXDB_CONTINUOUS_QUERIES_ENABLED: 'false' },
       onLog: (line) => this.logs.push(line),
     });
