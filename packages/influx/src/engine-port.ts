@@ -48,6 +48,11 @@ export interface View {
     field: string,
     kind: FieldKind,
   ): { readonly replica: string; readonly data: ColumnData }[];
+  /**
+   * Looks for some fields of many series together, which is faster; `read` of these series takes it from there, until the next call. To be
+   * called for some hundred series at a time: what is found is held.
+   */
+  readAhead(series: readonly ViewSeries[], fields: ReadonlySet<string>): void;
   release(): void;
 }
 

@@ -21,6 +21,9 @@ type Slab = {
   nanos: Int32Array | null;
 };
 
+/** A column whose cells are no texts. */
+export type NumberColumn = { readonly column: number; readonly kind: Exclude<FieldKind, 'string'> };
+
 /**
  * What was written since the last flush: rows in order of arrival in slabs, chained backwards per column. A column costs four
  * bytes however few rows it has, which matters because scrapes write one row to each of very many columns.
@@ -130,6 +133,109 @@ export class Memtable {
     }
     const texts = kind === 'string' ? this.#pickTexts(cells) : null;
     return mergeColumns(kind, [{ kind, count, timesMs, nanos, cells, texts }], space);
+  }
+
+  /**
+   * As {@link read}, of many columns of numbers in one pass from the newest slab to the oldest: their rows lie between each other, so one
+   * column after the other fetches the same memory again and again (163 ns a row, in one pass 22, by the benchmark beside this).
+   * Columns without rows are null; those behind the first that would make it more than `mostRows` are left out.
+   */
+  readMany(
+    columns: readonly NumberColumn[],
+    limit: number,
+    mostRows: number,
+  ): Map<number, ColumnData | null> {
+    const newest = this.#newestRows(columns, limit);
+    const { counts, rows, taken } = this.#countRows(newest, mostRows);
+    const timesMs = new Float64Array(rows);
+    const words = new Uint32Array(rows * 2);
+    const nanos = this.#nanosSlabs > 0 ? new Int32Array(rows) : null;
+    const hasNanos = new Uint8Array(taken);
+    // Rows come newest first, so each column is filled from its end.
+    const ends = new Uint32Array(taken);
+    let end = 0;
+    for (let i = 0; i < taken; i++) {
+      end += counts[i]!;
+      ends[i] = end;
+    }
+    const next = ends.slice();
+    for (let number = this.#slabs.length - 1; number >= 0; number--) {
+      const slab = this.#slabs[number]!;
+      const first = number * SLAB_ROWS;
+      for (let i = 0; i < taken; i++) {
+        let row = newest[i]!;
+        if (row <= first) continue;
+        let at = next[i]!;
+        while (row > first) {
+          const index = row - 1 - first;
+          at--;
+          timesMs[at] = slab.timesMs[index]!;
+          words[at * 2] = slab.words[index * 2]!;
+          words[at * 2 + 1] = slab.words[index * 2 + 1]!;
+          const rest = slab.nanos === null ? 0 : slab.nanos[index]!;
+          if (rest !== 0) {
+            nanos![at] = rest;
+            hasNanos[i] = 1;
+          }
+          row = slab.previous[index]!;
+        }
+        next[i] = at;
+        newest[i] = row;
+      }
+    }
+    const cells = new Float64Array(words.buffer);
+    const found = new Map<number, ColumnData | null>();
+    for (let i = 0; i < taken; i++) {
+      const { column, kind } = columns[i]!;
+      if (counts[i] === 0) {
+        found.set(column, null);
+        continue;
+      }
+      const from = ends[i]! - counts[i]!;
+      const part: ColumnData = {
+        kind,
+        count: counts[i]!,
+        timesMs: timesMs.subarray(from, ends[i]!),
+        nanos: hasNanos[i] === 0 ? null : nanos!.subarray(from, ends[i]!),
+        cells: cells.subarray(from, ends[i]!),
+        texts: null,
+      };
+      found.set(column, mergeColumns(kind, [part]));
+    }
+    return found;
+  }
+
+  /** Of each column the newest of the first `limit` rows, as row number + 1. */
+  #newestRows(columns: readonly NumberColumn[], limit: number): Uint32Array {
+    return Uint32Array.from(columns, ({ column }) => {
+      let row = this.has(column) ? this.#heads[column]! : 0;
+      while (row > limit) row = this.#previous(row);
+      return row;
+    });
+  }
+
+  /** Rows of the first `taken` columns, together not more than `mostRows`. */
+  #countRows(
+    newest: Uint32Array,
+    mostRows: number,
+  ): { readonly counts: Uint32Array; readonly rows: number; readonly taken: number } {
+    const counts = new Uint32Array(newest.length);
+    const at = newest.slice();
+    for (let number = this.#slabs.length - 1; number >= 0; number--) {
+      const { previous } = this.#slabs[number]!;
+      const first = number * SLAB_ROWS;
+      for (let i = 0; i < at.length; i++) {
+        let row = at[i]!;
+        let count = 0;
+        for (; row > first; count++) row = previous[row - 1 - first]!;
+        at[i] = row;
+        counts[i]! += count;
+      }
+    }
+    let rows = 0;
+    let taken = 0;
+    while (taken < counts.length && rows + counts[taken]! <= mostRows) rows += counts[taken++]!;
+    return { counts, rows, taken };
   }
 
   #pickTexts(cells: Float64Array): string[] {

@@ -1,5 +1,6 @@
 import { compareText, type Labels } from '@pollux/model';
 import type { ColumnData, FieldKind, NanoRange, TagCondition } from '@pollux/storage';
+import type { ColumnRef } from './catalogue.ts';
 import { mergeColumns } from './column-data.ts';
 import { isWhole } from './field-kind.ts';
 import type { SeriesRef } from './series-names.ts';
@@ -189,6 +190,23 @@ export class StoreView {
       replica,
       data: mergeColumns(kind, parts.get(replica) ?? []),
     }));
+  }
+
+  /**
+   * Reads what is in memory of some fields of many series together, which takes a tenth of reading them one after the other. {@link read}s of
+   * these series take it from there, until the next call. To be called for some hundred series at a time: what is read is held.
+   */
+  readAhead(series: readonly ViewSeries[], fields: ReadonlySet<string>): void {
+    const columns = this.#groups.map((): ColumnRef[] => []);
+    for (const { members } of series) {
+      for (const { group, series: ref } of members) {
+        const { catalogue } = this.#groups[group]!;
+        for (const column of catalogue.columnsOf(ref))
+          if (fields.has(catalogue.fieldOf(column))) columns[group]!.push(column);
+      }
+    }
+    for (const [index, group] of this.#groups.entries())
+      group.readAhead(columns[index]!, this.#snapshots[index]!);
   }
 
   release(): void {

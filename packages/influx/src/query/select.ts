@@ -15,7 +15,7 @@ import { joinSeries, joinStreams, topCalls } from './call-rows.ts';
 import { type CallScope, evaluateCall } from './calls.ts';
 import { ColumnEvaluation } from './columns/column-evaluation.ts';
 import { planColumns } from './columns/column-plan.ts';
-import { seriesOf } from './columns/column-reader.ts';
+import { SeriesReader, seriesOf } from './columns/column-reader.ts';
 import { compileSelect, isTimeReference, type Shape } from './compile.ts';
 import { expandFields, nameFields, type OutputField } from './fields.ts';
 import type { Point } from './functions.ts';
@@ -364,8 +364,9 @@ function overColumns(
   if (!statement.ascending) groups.reverse();
   return (async function* () {
     const pace = new Pace(scope);
+    const reader = new SeriesReader(groups.flatMap(({ members }) => members));
     for (const { name, tags, members } of groups) {
-      const streams = await evaluation.streams(members, pace);
+      const streams = await evaluation.streams(members, reader, pace);
       yield { name, tags, rows: joinSeries(scope.patterns, outputs, streams, plan.streamOf) };
     }
   })();

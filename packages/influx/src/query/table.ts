@@ -27,6 +27,8 @@ export type Schema = {
   readonly tags: ReadonlySet<string>;
 };
 
+/** Series that are looked for together. */
+export const SERIES_AHEAD = 512;
 /** Types in the order in which one is chosen when shard groups differ. */
 const PRIORITY: readonly FieldKind[] = ['float', 'integer', 'unsigned', 'string', 'boolean'];
 
@@ -112,9 +114,12 @@ export async function loadTables(
   const tables: Table[] = [];
   const names = [...fields].sort(([a], [b]) => compareText(a, b));
   const pace = new Pace(scope);
-  for (const series of view.series(measurement, matches, conditions)) {
+  const all = view.series(measurement, matches, conditions);
+  const wanted = new Set(fields.keys());
+  for (const [index, series] of all.entries()) {
     pace.check();
     if (pace.isOver) await pace.pause();
+    if (index % SERIES_AHEAD === 0) view.readAhead(all.slice(index, index + SERIES_AHEAD), wanted);
     const columns: [string, ColumnData][] = [];
     for (const [name, kind] of names) {
       const chosen = oneCopy(view.read(series, name, kind));

@@ -14,7 +14,7 @@ import { loadTables, type ReadPart } from '../table.ts';
 import { Windows } from '../windows.ts';
 import { ColumnEvaluation } from './column-evaluation.ts';
 import { planColumns } from './column-plan.ts';
-import { seriesOf } from './column-reader.ts';
+import { SeriesReader, seriesOf } from './column-reader.ts';
 import { KERNELS } from './kernels.ts';
 
 type Kind = 'float' | 'integer';
@@ -136,8 +136,9 @@ function partOf(kind: Kind, columns: readonly ColumnData[], max: bigint): ReadPa
       count--;
     return { ...data, count };
   });
-  const view: Pick<View, 'series' | 'read'> = {
+  const view: Pick<View, 'series' | 'read' | 'readAhead'> = {
     series: () => all,
+    readAhead: () => {},
     read: (one) => [{ replica: '', data: cut[Number(one.tags.get('t'))]! }],
   };
   return {
@@ -167,8 +168,9 @@ it('finds in each window what the general way finds', async () => {
         const group = new Group('m', [], () => true);
         for (const table of await loadTables(paced, part)) group.add(table);
         // Twice, since the arrays are used for one group after the other.
-        await evaluation.streams(seriesOf([part]).slice(0, 1), new Pace(paced));
-        const streams = await evaluation.streams(seriesOf([part]), new Pace(paced));
+        const all = seriesOf([part]);
+        await evaluation.streams(all.slice(0, 1), new SeriesReader(all), new Pace(paced));
+        const streams = await evaluation.streams(all, new SeriesReader(all), new Pace(paced));
         for (const one of calls) {
           const plain = evaluateCall(one, group, callScope);
           const shown = plain.map(({ time, value }) => ({ time, value, row: null }));

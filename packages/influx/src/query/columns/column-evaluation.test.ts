@@ -9,7 +9,7 @@ import type { View } from '../../engine-port.ts';
 import { Pace } from '../pace.ts';
 import { ColumnEvaluation } from './column-evaluation.ts';
 import { planColumns } from './column-plan.ts';
-import { seriesOf } from './column-reader.ts';
+import { SeriesReader, seriesOf } from './column-reader.ts';
 
 describe('a query over one long series', () => {
   it('ends within it when it is stopped', async () => {
@@ -28,8 +28,9 @@ describe('a query over one long series', () => {
       cells: new Float64Array(ROWS),
       texts: null,
     };
-    const view: Pick<View, 'series' | 'read'> = {
+    const view: Pick<View, 'series' | 'read' | 'readAhead'> = {
       series: () => [{ measurement: 'm', tags: Labels.EMPTY, members: [] }],
+      readAhead: () => {},
       read: () => [{ replica: '', data }],
     };
     const schema = { fields: new Map([['f', 'float']] as const), tags: new Set<string>() };
@@ -58,8 +59,10 @@ describe('a query over one long series', () => {
       matches: () => true,
       conditions: [],
     };
+    const all = seriesOf([part]);
     const running = ColumnEvaluation.create(plan)!.streams(
-      seriesOf([part]),
+      all,
+      new SeriesReader(all),
       new Pace({ clock, signal }),
     );
     signal.abort(new Error('by somebody'));

@@ -3,7 +3,7 @@ import { checkBuckets, filled, transformed } from '../calls.ts';
 import type { Point } from '../functions.ts';
 import type { Pace } from '../pace.ts';
 import type { ColumnPlan, Reduction, Stream } from './column-plan.ts';
-import { type PlacedSeries, readField } from './column-reader.ts';
+import type { PlacedSeries, SeriesReader } from './column-reader.ts';
 import { KERNELS, type Kernel } from './kernels.ts';
 import { createLanes, type Lanes, resetLanes } from './lanes.ts';
 import { createRuns, cutRuns, MAX_RUN_ROWS } from './runs.ts';
@@ -14,7 +14,6 @@ const MAX_WINDOWS = 262_144;
 
 /** Reductions of one field and lower bound: their windows are cut once. */
 type Lot = {
-  readonly field: string;
   readonly min: bigint | null;
   readonly grid: WindowGrid;
   readonly works: Work[];
@@ -30,21 +29,23 @@ type Work = {
 /** Evaluates a plan, one group after the other, in the same arrays. */
 export class ColumnEvaluation {
   readonly #plan: ColumnPlan;
-  readonly #lots: readonly Lot[];
+  readonly #lotsByField: ReadonlyMap<string, readonly Lot[]>;
   readonly #works: readonly Work[];
   readonly #runs = createRuns();
 
   /** Null when there are too many windows for arrays. */
   static create(plan: ColumnPlan): ColumnEvaluation | null {
-    const lots: Lot[] = [];
+    const lotsByField = new Map<string, Lot[]>();
     const works: Work[] = [];
     for (const reduction of plan.reductions) {
       const { field, min } = reduction;
-      let lot = lots.find((one) => one.field === field && one.min === min);
+      const lots = lotsByField.get(field) ?? [];
+      lotsByField.set(field, lots);
+      let lot = lots.find((one) => one.min === min);
       if (lot === undefined) {
         const grid = gridOf(plan, min);
         if (grid === null) return null;
-        lot = { field, min, grid, works: [] };
+        lot = { min, grid, works: [] };
         lots.push(lot);
       }
       const { grid } = lot;
@@ -52,40 +53,39 @@ export class ColumnEvaluation {
       lot.works.push(work);
       works.push(work);
     }
-    return new ColumnEvaluation(plan, lots, works);
+    return new ColumnEvaluation(plan, lotsByField, works);
   }
 
-  private constructor(plan: ColumnPlan, lots: readonly Lot[], works: readonly Work[]) {
+  private constructor(
+    plan: ColumnPlan,
+    lotsByField: ReadonlyMap<string, readonly Lot[]>,
+    works: readonly Work[],
+  ) {
     this.#plan = plan;
-    this.#lots = lots;
+    this.#lotsByField = lotsByField;
     this.#works = works;
   }
 
   /** The values of each stream over the series of a group, in order of time; no time comes twice. Rejects with what stopped the query. */
-  async streams(group: readonly PlacedSeries[], pace: Pace): Promise<(readonly Point[])[]> {
+  async streams(
+    group: readonly PlacedSeries[],
+    reader: SeriesReader,
+    pace: Pace,
+  ): Promise<(readonly Point[])[]> {
     for (const work of this.#works) {
       resetLanes(work.lanes);
       work.kernel = null;
     }
     for (const series of group) {
       pace.check();
-      for (const [field, lots] of this.#lotsByField()) {
-        const data = readField(series, field);
+      reader.enter();
+      for (const [field, lots] of this.#lotsByField) {
+        const data = reader.read(series, field);
         if (data !== null) for (const lot of lots) await this.#add(lot, data, pace);
       }
       if (pace.isOver) await pace.pause();
     }
     return this.#plan.streams.map((stream) => this.#pointsOf(stream));
-  }
-
-  #lotsByField(): Map<string, Lot[]> {
-    const lots = new Map<string, Lot[]>();
-    for (const lot of this.#lots) {
-      const known = lots.get(lot.field);
-      if (known === undefined) lots.set(lot.field, [lot]);
-      else known.push(lot);
-    }
-    return lots;
   }
 
   async #add({ grid, min, works }: Lot, data: ColumnData, pace: Pace): Promise<void> {
