@@ -150,7 +150,7 @@ function partOf(kind: Kind, columns: readonly ColumnData[], max: bigint): ReadPa
   };
 }
 
-it('finds in each window what the general way finds', async () => {
+it('finds in each window what the general way finds', { timeout: 120_000 }, async () => {
   let compared = 0;
   await fc.assert(
     fc.asyncProperty(

