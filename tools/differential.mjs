@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { build, checkNode, install, root, run, step } from './prepare.mjs';
 
-const SUITES = ['promql'];
+const SUITES = ['promql', 'influxql'];
 const [name = '', ...rest] = process.argv.slice(2);
 if (!SUITES.includes(name)) {
   step(`name what to compare: npm run differential -- ${SUITES.join('|')}`);
