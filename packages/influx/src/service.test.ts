@@ -278,6 +278,23 @@ describe('the store for Prometheus', () => {
   });
 });
 
+it('keeps series apart when one with escapes is written again and again', async () => {
+  const store = await new TestStore().open();
+  await store.query('CREATE DATABASE d');
+  for (const line of [
+    'o\\ p,k=a v=1 1',
+    'o\\ p,k=a v=2 2',
+    'n v=3 3',
+    'o\\ p,k=a v=4 4',
+    'm v=5 5',
+  ])
+    await store.write('d', line);
+  expect(await store.query('SELECT count(v) FROM /./', { db: 'd' })).toMatch(
+    /"m",[^[]*\["time","count"\],"values":\[\["[^"]*",1\]\].*"n",.*,1\]\].*"o p",.*,3\]\]/,
+  );
+  await store.close();
+});
+
 describe('unsigned integers', () => {
   it('are refused in line protocol, as released builds of InfluxDB do, unless the configuration takes them', async () => {
     const largest = '18446744073709551615';

@@ -47,6 +47,9 @@ export class KnownSeries {
 
   /** `text`, and what `key` is made of, are no parts of a body, which would be held as long: see {@link ownText}. */
   add(text: string, key: SeriesKey): KnownKey {
+    // A key with escapes is parsed each time; a second number for it would be that of the next series, too.
+    const before = this.#byText.get(text);
+    if (before !== undefined) return before;
     const isReserved = key.tags.has('time');
     const bytes = new TextEncoder().encode(text);
     const known = { bytes, key, number: this.#byText.size + 1, isReserved, next: null };
